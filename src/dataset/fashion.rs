@@ -1,0 +1,160 @@
+//! Where Fashion-MNIST is found: the test split in the binary, either split in a folder.
+
+use std::path::{Path, PathBuf};
+
+use super::{Dataset, read_images, read_labels};
+use crate::error::{Error, Result};
+
+/// Where Debian's package `dataset-fashion-mnist` puts the four files.
+pub const DEBIAN_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
+
+/// Where a checkout of this project keeps them, from its root.
+const CHECKOUT_FOLDER: &str = "data/fashion-mnist";
+
+/// The names of Fashion-MNIST's classes, by label.
+pub const CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+const TEST_IMAGES: &[u8] = include_bytes!("../../data/fashion-mnist/t10k-images-idx3-ubyte.gz");
+const TEST_LABELS: &[u8] = include_bytes!("../../data/fashion-mnist/t10k-labels-idx1-ubyte.gz");
+
+/// One of the two parts that the data sets of the MNIST family come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// `train-…`
+    Train,
+    /// `t10k-…`
+    Test,
+}
+
+impl Split {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "t10k",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// The embedded test split of Fashion-MNIST: 10,000 images of 28×28.
+///
+/// # Errors
+/// Only where the binary itself is damaged.
+pub fn test_split() -> Result<Dataset> {
+    let path = Path::new("embedded Fashion-MNIST test split");
+    let images = read_images(path, TEST_IMAGES)?;
+    let labels = read_labels(path, TEST_LABELS)?;
+    Dataset::new("Fashion-MNIST test (embedded)", images, labels)
+}
+
+/// Loads a split from `folder`, or, where none is given, from the first place that has it:
+/// `data/fashion-mnist`, then Debian's package.
+///
+/// # Errors
+/// `Error::File` where it is missing (with the ways to get it) or damaged.
+pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
+    let places = match folder {
+        Some(folder) => vec![folder],
+        None => vec![Path::new(CHECKOUT_FOLDER), Path::new(DEBIAN_FOLDER)],
+    };
+    for place in &places {
+        let images = find(place, split, "images", 3);
+        let labels = find(place, split, "labels", 1);
+        match (images, labels) {
+            (Some(images), Some(labels)) => return load_pair(split, place, &images, &labels),
+            (Some(found), None) | (None, Some(found)) => {
+                return Err(Error::file(
+                    found,
+                    "its partner (images or labels of the same split) is not beside it",
+                ));
+            }
+            (None, None) => {}
+        }
+    }
+    let place = places[0];
+    let problem = match folder {
+        Some(_) => format!(
+            "no {} split here; expected {prefix}-images-idx3-ubyte and \
+             {prefix}-labels-idx1-ubyte, plain or .gz",
+            split.name(),
+            prefix = split.prefix(),
+        ),
+        None => format!(
+            "the {} split is neither here nor in {DEBIAN_FOLDER}; \
+             get it with 'apt-get install dataset-fashion-mnist' or with data/fetch.sh",
+            split.name()
+        ),
+    };
+    Err(Error::file(place, problem))
+}
+
+fn load_pair(split: Split, place: &Path, images: &Path, labels: &Path) -> Result<Dataset> {
+    let name = format!("{} ({} split)", place.display(), split.name());
+    let images = read_images(images, &read_file(images)?)?;
+    let labels = read_labels(labels, &read_file(labels)?)?;
+    Dataset::new(name, images, labels)
+}
+
+/// The file of a split under any of the names that are in use for it.
+fn find(folder: &Path, split: Split, what: &str, dimensions: u8) -> Option<PathBuf> {
+    let prefix = split.prefix();
+    ["-", "."]
+        .iter()
+        .flat_map(|joint| ["", ".gz"].map(|end| (joint, end)))
+        .map(|(joint, end)| {
+            folder.join(format!("{prefix}-{what}{joint}idx{dimensions}-ubyte{end}"))
+        })
+        .find(|path| path.exists())
+}
+
+/// The bytes of a data or model file.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embedded_split_is_whole() {
+        let data = test_split().unwrap();
+        assert_eq!((data.len(), data.images.width), (10_000, 784));
+        for class in 0..10 {
+            let count = data.labels.iter().filter(|&&label| label == class).count();
+            assert_eq!(count, 1_000, "class {class}");
+        }
+    }
+
+    #[test]
+    fn missing_split_names_both_ways_to_get_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = load_split(Split::Train, Some(folder.path())).unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        assert!(error.to_string().contains("train-images-idx3-ubyte"));
+    }
+
+    #[test]
+    fn folder_loads_like_the_embedded_split() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(CHECKOUT_FOLDER);
+        let data = load_split(Split::Test, Some(&folder)).unwrap();
+        assert_eq!(data.sha256(), test_split().unwrap().sha256());
+    }
+}

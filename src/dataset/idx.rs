@@ -1,0 +1,180 @@
+//! The IDX format of the MNIST family: a big-endian header, then unsigned bytes.
+//!
+//! ```text
+//! images: 00 00 08 03  count:u32  rows:u32  columns:u32  count·rows·columns bytes
+//! labels: 00 00 08 01  count:u32  count bytes
+//! ```
+//! Gzip is recognized by its first two bytes, not by the file's name. Nothing is allocated on a
+//! header's word alone: what it announces is first held against the bytes that are there.
+
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use super::Images;
+use crate::error::{Error, Result};
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Deflate cannot expand a byte into more than this many (zlib's technical details: 1032:1).
+const LARGEST_EXPANSION: u64 = 1032;
+
+/// Reads an IDX file of images, plain or gzip.
+///
+/// # Errors
+/// `Error::File` naming `path` where the bytes are not exactly such a file.
+pub fn read_images(path: &Path, bytes: &[u8]) -> Result<Images> {
+    let (sizes, pixels) = read::<3>(path, bytes, "images")?;
+    let [count, rows, columns] = sizes;
+    let width = rows * columns;
+    if count == 0 || width == 0 {
+        let problem =
+            format!("announces {count} images of {rows}×{columns} pixels: nothing to use");
+        return Err(Error::file(path, problem));
+    }
+    Ok(Images {
+        count,
+        width,
+        pixels,
+    })
+}
+
+/// Reads an IDX file of labels, plain or gzip.
+///
+/// # Errors
+/// `Error::File` naming `path` where the bytes are not exactly such a file.
+pub fn read_labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    read::<1>(path, bytes, "labels").map(|(_, labels)| labels)
+}
+
+/// Reads a file of `DIMENSIONS` dimensions: their sizes and the values.
+fn read<const DIMENSIONS: usize>(
+    path: &Path,
+    bytes: &[u8],
+    what: &str,
+) -> Result<([usize; DIMENSIONS], Vec<u8>)> {
+    if bytes.starts_with(&GZIP_MAGIC) {
+        let most = (bytes.len() as u64).saturating_mul(LARGEST_EXPANSION);
+        read_stream(path, MultiGzDecoder::new(bytes), most, what)
+    } else {
+        read_stream(path, bytes, bytes.len() as u64, what)
+    }
+}
+
+/// Reads from `stream`, which cannot hold more than `most` bytes.
+fn read_stream<const DIMENSIONS: usize>(
+    path: &Path,
+    mut stream: impl Read,
+    most: u64,
+    what: &str,
+) -> Result<([usize; DIMENSIONS], Vec<u8>)> {
+    let fail = |problem: String| Error::file(path, problem);
+
+    let mut magic = [0; 4];
+    stream
+        .read_exact(&mut magic)
+        .map_err(|error| fail(format!("not an IDX file: no header ({error})")))?;
+    let expected = [0, 0, 8, u8::try_from(DIMENSIONS).unwrap_or(u8::MAX)];
+    if magic != expected {
+        return Err(fail(format!(
+            "not an IDX file of {what}: it begins {magic:02x?}, not {expected:02x?}"
+        )));
+    }
+
+    let mut sizes = [0_usize; DIMENSIONS];
+    let mut total = 1_u64;
+    for (dimension, size) in sizes.iter_mut().enumerate() {
+        let mut word = [0; 4];
+        stream
+            .read_exact(&mut word)
+            .map_err(|_| fail(format!("the header ends before dimension {dimension}")))?;
+        let value = u32::from_be_bytes(word);
+        total = total.saturating_mul(u64::from(value));
+        *size = value as usize;
+    }
+    if total > most {
+        return Err(fail(format!(
+            "the header announces {total} bytes of {what}, the file cannot hold over {most}"
+        )));
+    }
+
+    // The vector grows with what really arrives; one byte more than announced shows trailing data.
+    let mut values = Vec::new();
+    stream
+        .take(total + 1)
+        .read_to_end(&mut values)
+        .map_err(|error| {
+            fail(format!(
+                "damaged after {} bytes of {what}: {error}",
+                values.len()
+            ))
+        })?;
+    match (values.len() as u64).cmp(&total) {
+        std::cmp::Ordering::Less => Err(fail(format!(
+            "truncated: the header announces {total} bytes of {what}, there are {}",
+            values.len()
+        ))),
+        std::cmp::Ordering::Greater => Err(fail(format!(
+            "holds more than the {total} bytes of {what} that its header announces"
+        ))),
+        std::cmp::Ordering::Equal => Ok((sizes, values)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn images(count: u32, rows: u32, columns: u32, values: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, 3];
+        for size in [count, rows, columns] {
+            bytes.extend(size.to_be_bytes());
+        }
+        bytes.extend(values);
+        bytes
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn problem(bytes: &[u8]) -> String {
+        let error = read_images(Path::new("x.idx"), bytes).unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        error.to_string()
+    }
+
+    #[test]
+    fn plain_and_gzip_read_the_same() {
+        let plain = images(2, 1, 3, &[1, 2, 3, 4, 5, 6]);
+        let read = read_images(Path::new("x"), &plain).unwrap();
+        assert_eq!((read.count, read.width), (2, 3));
+        assert_eq!(read.range(1, 2), [4, 5, 6]);
+        assert_eq!(read_images(Path::new("x"), &gzip(&plain)).unwrap(), read);
+    }
+
+    #[test]
+    fn lying_and_damaged_files_are_refused() {
+        assert!(problem(&[]).contains("no header"));
+        assert!(problem(&[0, 0, 8, 1, 0, 0, 0, 0]).contains("begins"));
+        assert!(problem(&[0, 0, 8, 3, 0, 0]).contains("header ends"));
+        assert!(problem(&images(3, 1, 1, &[1, 2])).contains("truncated"));
+        assert!(problem(&images(1, 1, 1, &[1, 2])).contains("more than"));
+        assert!(problem(&images(0, 28, 28, &[])).contains("nothing to use"));
+        let huge = images(u32::MAX, u32::MAX, u32::MAX, &[0; 8]);
+        assert!(problem(&huge).contains("cannot hold"));
+        assert!(problem(&gzip(&huge)).contains("cannot hold"));
+    }
+
+    #[test]
+    fn damaged_gzip_is_refused() {
+        let mut bytes = gzip(&images(1, 10, 10, &[7; 100]));
+        bytes.truncate(bytes.len() - 9);
+        assert!(problem(&bytes).contains("damaged") || problem(&bytes).contains("truncated"));
+    }
+}

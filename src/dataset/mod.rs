@@ -1,0 +1,97 @@
+//! Labelled images: the IDX format, and where Fashion-MNIST is found.
+//!
+//! The test split is inside the binary. The training split is looked for on disk, since it is
+//! large and only training needs it.
+
+mod fashion;
+mod idx;
+
+use sha2::{Digest, Sha256};
+
+pub(crate) use fashion::read_file;
+pub use fashion::{CLASSES, DEBIAN_FOLDER, Split, load_split, test_split};
+pub use idx::{read_images, read_labels};
+
+use crate::error::{Error, Result};
+
+/// Images of one size, as the bytes they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// How many.
+    pub count: usize,
+    /// Pixels of one image (rows × columns).
+    pub width: usize,
+    /// `[count, width]` row-major, 0 to 255.
+    pub pixels: Vec<u8>,
+}
+
+impl Images {
+    /// The pixels of images `from..to`.
+    ///
+    /// # Panics
+    /// Where the range is not inside `0..count`, as slicing does.
+    #[must_use]
+    pub fn range(&self, from: usize, to: usize) -> &[u8] {
+        &self.pixels[from * self.width..to * self.width]
+    }
+}
+
+/// Images with their labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// Where it comes from, in words.
+    pub name: String,
+    /// The images.
+    pub images: Images,
+    /// `[count]`, the index of each image's class.
+    pub labels: Vec<u8>,
+}
+
+impl Dataset {
+    /// Joins images and labels.
+    ///
+    /// # Errors
+    /// `Error::File` where their counts differ, or where there are none.
+    pub fn new(name: impl Into<String>, images: Images, labels: Vec<u8>) -> Result<Self> {
+        let name = name.into();
+        if images.count != labels.len() {
+            let problem = format!("{} images but {} labels", images.count, labels.len());
+            return Err(Error::file(name, problem));
+        }
+        if labels.is_empty() {
+            return Err(Error::file(name, "holds no images"));
+        }
+        Ok(Self {
+            name,
+            images,
+            labels,
+        })
+    }
+
+    /// How many images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Never true: a data set has at least one image.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// SHA-256 of the pixels followed by the labels, in hexadecimal: the same for the same images
+    /// whether they were compressed or not.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(&self.images.pixels);
+        hash.update(&self.labels);
+        hex(&hash.finalize())
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

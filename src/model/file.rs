@@ -1,0 +1,357 @@
+//! Models as safetensors files: `layers.N.weight` `[in, out]` and `layers.N.bias` `[out]`, float32,
+//! with the rest in the metadata. Every name, shape, type and value is checked at load.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::Path;
+use std::str::FromStr;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
+
+use super::{Activation, DEFAULT_INT8_CLIP, Layer, Model, Normalization};
+use crate::Precision;
+use crate::dataset::{hex, read_file};
+use crate::error::{Error, Result};
+
+/// Metadata that the model itself uses; all other entries are its provenance.
+const OWN_KEYS: [&str; 5] = [
+    "activations",
+    "normalization",
+    "classes",
+    "precision",
+    "int8_clip",
+];
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// `Error::File` where it is missing, damaged, or not a dense network.
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::from_bytes(path, &read_file(path)?)
+    }
+
+    /// Reads a model from the bytes of a file; `path` names it in errors and results.
+    ///
+    /// # Errors
+    /// `Error::File` where the bytes are damaged, or not a dense network.
+    pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
+        let path = path.as_ref();
+        let fail = |problem: String| Error::file(path, problem);
+        let damaged = |error| fail(format!("not a valid safetensors file: {error}"));
+        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+
+        let activations: Vec<Activation> = metadata
+            .get("activations")
+            .ok_or_else(|| {
+                fail("the metadata has no 'activations' (for example relu,softmax)".into())
+            })?
+            .split(',')
+            .map(|name| name.trim().parse().map_err(fail))
+            .collect::<Result<_>>()?;
+        let layers = read_layers(path, &tensors, &activations)?;
+        let classes = metadata.get("classes").map_or_else(Vec::new, |names| {
+            names
+                .split(',')
+                .map(|name| name.trim().to_owned())
+                .collect()
+        });
+        let model = Self {
+            layers,
+            normalization: entry(path, &metadata, "normalization")?.unwrap_or(Normalization::Unit),
+            classes,
+            precision: entry::<Precision>(path, &metadata, "precision")?,
+            int8_clip: entry(path, &metadata, "int8_clip")?.unwrap_or(DEFAULT_INT8_CLIP),
+            provenance: metadata
+                .into_iter()
+                .filter(|(key, _)| !OWN_KEYS.contains(&key.as_str()))
+                .collect(),
+            path: path.to_owned(),
+            sha256: hex(&Sha256::digest(bytes)),
+        };
+        model.check()?;
+        Ok(model)
+    }
+
+    /// The bytes of the model's file.
+    ///
+    /// # Errors
+    /// `Error::Internal` where the format refuses the model, which no checked model makes it do.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let internal = |error| Error::Internal(format!("safetensors: {error}"));
+        let mut views = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let weights = bytemuck::cast_slice(&layer.weights);
+            let shape = vec![layer.inputs, layer.outputs];
+            let view = TensorView::new(Dtype::F32, shape, weights).map_err(internal)?;
+            views.push((format!("layers.{index}.weight"), view));
+            let bias = bytemuck::cast_slice(&layer.bias);
+            let view = TensorView::new(Dtype::F32, vec![layer.outputs], bias).map_err(internal)?;
+            views.push((format!("layers.{index}.bias"), view));
+        }
+        let bytes = safetensors::serialize(views, Some(self.metadata())).map_err(internal)?;
+        sort_metadata(&bytes)
+    }
+
+    /// Writes the model's file whole or not at all: beside its place first, then moved there.
+    ///
+    /// # Errors
+    /// `Error::Output` where the folder or the disk does not take it.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let bytes = self.to_bytes()?;
+        let output = |source| Error::Output {
+            path: path.to_owned(),
+            source,
+        };
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .prefix(".fmnist-gpu-")
+            .permissions(default_permissions())
+            .tempfile_in(folder)
+            .map_err(output)?;
+        file.write_all(&bytes).map_err(output)?;
+        file.as_file().sync_all().map_err(output)?;
+        file.persist(path).map_err(|error| output(error.error))?;
+        Ok(())
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        let names: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| layer.activation.name())
+            .collect();
+        let mut metadata: HashMap<_, _> = self.provenance.clone().into_iter().collect();
+        metadata.insert("activations".into(), names.join(","));
+        metadata.insert("normalization".into(), self.normalization.to_string());
+        metadata.insert("int8_clip".into(), self.int8_clip.to_string());
+        if !self.classes.is_empty() {
+            metadata.insert("classes".into(), self.classes.join(","));
+        }
+        if let Some(precision) = self.precision {
+            metadata.insert("precision".into(), precision.to_string());
+        }
+        metadata
+    }
+}
+
+/// What a file that any user may read needs; the default of a temporary file is the owner alone.
+fn default_permissions() -> std::fs::Permissions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::Permissions::from_mode(0o644)
+    }
+    #[cfg(not(unix))]
+    {
+        let mut permissions = std::env::temp_dir().metadata().map_or_else(
+            |_| unreachable!("the temporary folder exists"),
+            |data| data.permissions(),
+        );
+        permissions.set_readonly(false);
+        permissions
+    }
+}
+
+/// Rewrites a safetensors header with its keys in order.
+///
+/// The library keeps metadata in a hash map, whose order changes from run to run; the same model
+/// must give the same bytes.
+fn sort_metadata(bytes: &[u8]) -> Result<Vec<u8>> {
+    let internal = |problem: &str| Error::Internal(format!("safetensors header: {problem}"));
+    let (length, rest) = bytes
+        .split_at_checked(8)
+        .ok_or_else(|| internal("too short"))?;
+    let length = u64::from_le_bytes(length.try_into().map_err(|_| internal("too short"))?);
+    let (header, data) = usize::try_from(length)
+        .ok()
+        .and_then(|length| rest.split_at_checked(length))
+        .ok_or_else(|| internal("longer than the file"))?;
+    // serde_json's own map keeps its keys sorted.
+    let header: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(header).map_err(|error| internal(&error.to_string()))?;
+    let mut header = serde_json::to_vec(&header).map_err(|error| internal(&error.to_string()))?;
+    // The data begins at a multiple of eight bytes, as the format asks.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut sorted = (header.len() as u64).to_le_bytes().to_vec();
+    sorted.append(&mut header);
+    sorted.extend_from_slice(data);
+    Ok(sorted)
+}
+
+/// A metadata entry, parsed.
+fn entry<T>(path: &Path, metadata: &HashMap<String, String>, key: &str) -> Result<Option<T>>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    metadata
+        .get(key)
+        .map(|text| text.trim().parse::<T>())
+        .transpose()
+        .map_err(|error| Error::file(path, format!("metadata '{key}': {error}")))
+}
+
+/// The layers that `activations` counts, and no tensor besides.
+fn read_layers(
+    path: &Path,
+    tensors: &SafeTensors<'_>,
+    activations: &[Activation],
+) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    for (index, &activation) in activations.iter().enumerate() {
+        let (shape, weights) = read_tensor(path, tensors, &format!("layers.{index}.weight"))?;
+        let (bias_shape, bias) = read_tensor(path, tensors, &format!("layers.{index}.bias"))?;
+        let &[inputs, outputs] = shape.as_slice() else {
+            let problem = format!("layers.{index}.weight has shape {shape:?}, not [in, out]");
+            return Err(Error::file(path, problem));
+        };
+        if bias_shape != [outputs] {
+            let problem = format!("layers.{index}.bias has shape {bias_shape:?}, not [{outputs}]");
+            return Err(Error::file(path, problem));
+        }
+        layers.push(Layer {
+            inputs,
+            outputs,
+            weights,
+            bias,
+            activation,
+        });
+    }
+    if tensors.len() != 2 * layers.len() {
+        return Err(Error::file(
+            path,
+            format!(
+                "holds {} tensors, but {} activations call for {}: layers.0.weight, layers.0.bias, …",
+                tensors.len(),
+                layers.len(),
+                2 * layers.len()
+            ),
+        ));
+    }
+    Ok(layers)
+}
+
+fn read_tensor(
+    path: &Path,
+    tensors: &SafeTensors<'_>,
+    name: &str,
+) -> Result<(Vec<usize>, Vec<f32>)> {
+    let tensor = tensors
+        .tensor(name)
+        .map_err(|_| Error::file(path, format!("has no tensor {name}")))?;
+    if tensor.dtype() != Dtype::F32 {
+        let problem = format!("{name} is of type {:?}, not F32", tensor.dtype());
+        return Err(Error::file(path, problem));
+    }
+    let values = tensor
+        .data()
+        .chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect();
+    Ok((tensor.shape().to_vec(), values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Model {
+        let layer = |inputs: usize, outputs: usize, activation| Layer {
+            inputs,
+            outputs,
+            weights: (0..inputs * outputs).map(|i| i as f32 / 7.0).collect(),
+            bias: vec![0.5; outputs],
+            activation,
+        };
+        let mut model = Model::new(vec![
+            layer(3, 4, Activation::Tanh),
+            layer(4, 2, Activation::Softmax),
+        ])
+        .unwrap();
+        model.classes = vec!["a".into(), "b".into()];
+        model.precision = Some(Precision::F16);
+        model.int8_clip = 63;
+        model.normalization = Normalization::Standard {
+            mean: 0.25,
+            std: 0.5,
+        };
+        model.provenance.insert("seed".into(), "7".into());
+        model
+    }
+
+    #[test]
+    fn a_saved_model_loads_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.safetensors");
+        let mut model = model();
+        model.save(&path).unwrap();
+        let loaded = Model::load(&path).unwrap();
+        model.path = path;
+        model.sha256.clone_from(&loaded.sha256);
+        assert_eq!(loaded, model);
+        assert_eq!(loaded.to_bytes().unwrap(), model.to_bytes().unwrap());
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = model().to_bytes().unwrap();
+        for length in 0..bytes.len() {
+            let error = Model::from_bytes("m", &bytes[..length]).unwrap_err();
+            assert_eq!(error.exit_code(), 7, "{length} bytes");
+        }
+    }
+
+    /// The message for a model changed by `change`, written and read again.
+    fn refused(change: impl FnOnce(&mut Model)) -> String {
+        let mut model = model();
+        change(&mut model);
+        let error = Model::from_bytes("m", &model.to_bytes().unwrap()).unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        error.to_string()
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let message = refused(|model| model.layers[1].weights[5] = f32::NAN);
+        assert!(message.contains("layers.1.weight[5] is NaN"), "{message}");
+        let message = refused(|model| model.layers[0].bias[1] = f32::INFINITY);
+        assert!(message.contains("layers.0.bias[1] is inf"), "{message}");
+        let message = refused(|model| model.int8_clip = 0);
+        assert!(message.contains("int8_clip"), "{message}");
+        let message = refused(|model| model.layers[0].activation = Activation::Softmax);
+        assert!(message.contains("softmax"), "{message}");
+        let message = refused(|model| model.classes.truncate(1));
+        assert!(message.contains("classes"), "{message}");
+        let message = refused(|model| {
+            model.layers[1].inputs = 2;
+            model.layers[1].weights.truncate(4);
+        });
+        assert!(message.contains("layers.1"), "{message}");
+    }
+
+    #[test]
+    fn int8_sums_that_could_overflow_are_refused() {
+        let wide = |inputs| {
+            Model::new(vec![Layer {
+                inputs,
+                outputs: 1,
+                weights: vec![0.0; inputs],
+                bias: vec![0.0],
+                activation: Activation::Identity,
+            }])
+            .unwrap()
+        };
+        // 133,144 · 127² is the largest multiple of 127² under 2³¹.
+        assert!(wide(133_144).check_precision(Precision::Int8).is_ok());
+        let error = wide(133_145).check_precision(Precision::Int8).unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        assert!(wide(133_145).check_precision(Precision::F32).is_ok());
+    }
+}

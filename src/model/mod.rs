@@ -1,0 +1,200 @@
+//! A dense network: its layers, how its input is normalized, and its file format.
+
+mod activation;
+mod file;
+mod normalization;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use activation::Activation;
+pub use normalization::Normalization;
+
+use crate::Precision;
+use crate::error::{Error, Result};
+
+/// The default model: 784-64-10, trained by this project (data/README.md says how).
+const DEFAULT_MODEL: &[u8] = include_bytes!("../../data/models/default.safetensors");
+
+/// The largest int8 code that quantization uses unless a model says otherwise.
+pub const DEFAULT_INT8_CLIP: u8 = 127;
+
+/// One dense layer: `activation(x·weights + bias)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Values of one input row.
+    pub inputs: usize,
+    /// Values of one output row.
+    pub outputs: usize,
+    /// `[inputs, outputs]` row-major.
+    pub weights: Vec<f32>,
+    /// `[outputs]`
+    pub bias: Vec<f32>,
+    /// What is applied to the sums.
+    pub activation: Activation,
+}
+
+/// A dense network and everything that its file says about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The layers, first to last; each takes what the one before gives.
+    pub layers: Vec<Layer>,
+    /// What turns a pixel into the first layer's input.
+    pub normalization: Normalization,
+    /// Names of the outputs; empty where the file has none.
+    pub classes: Vec<String>,
+    /// The precision that the model is run in unless told otherwise.
+    pub precision: Option<Precision>,
+    /// The largest int8 code that its quantization uses, 1 to 127.
+    pub int8_clip: u8,
+    /// How the model was made: seed, epochs, command, accuracy.
+    pub provenance: BTreeMap<String, String>,
+    /// Where it was read from; `embedded` for the default.
+    pub path: PathBuf,
+    /// SHA-256 of the file; empty where the model was not read from one.
+    pub sha256: String,
+}
+
+impl Model {
+    /// A network of `layers` with everything else at its default.
+    ///
+    /// # Errors
+    /// `Error::File` naming the layer whose shape or values do not fit.
+    pub fn new(layers: Vec<Layer>) -> Result<Self> {
+        let model = Self {
+            layers,
+            normalization: Normalization::Unit,
+            classes: Vec::new(),
+            precision: None,
+            int8_clip: DEFAULT_INT8_CLIP,
+            provenance: BTreeMap::new(),
+            path: PathBuf::from("unsaved model"),
+            sha256: String::new(),
+        };
+        model.check()?;
+        Ok(model)
+    }
+
+    /// The model inside the binary.
+    ///
+    /// # Errors
+    /// Only where the binary itself is damaged.
+    pub fn default_model() -> Result<Self> {
+        Self::from_bytes("embedded", DEFAULT_MODEL)
+    }
+
+    /// The widths from input to output, for example `[784, 64, 10]`.
+    #[must_use]
+    pub fn widths(&self) -> Vec<usize> {
+        let first = self.layers.first().map_or(0, |layer| layer.inputs);
+        std::iter::once(first)
+            .chain(self.layers.iter().map(|layer| layer.outputs))
+            .collect()
+    }
+
+    /// Values of one image.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.inputs)
+    }
+
+    /// Values of one output row.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.outputs)
+    }
+
+    /// Weights and biases.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.layers
+            .iter()
+            .map(|layer| layer.weights.len() + layer.bias.len())
+            .sum()
+    }
+
+    /// The name of an output, or its number where the file has no names.
+    #[must_use]
+    pub fn class_name(&self, label: usize) -> String {
+        self.classes
+            .get(label)
+            .cloned()
+            .unwrap_or_else(|| label.to_string())
+    }
+
+    /// Holds the model against every promise that the executors rely on.
+    fn check(&self) -> Result<()> {
+        let fail = |problem: String| Err(Error::file(&self.path, problem));
+        if self.layers.is_empty() {
+            return fail("has no layer: expected layers.0.weight and layers.0.bias".into());
+        }
+        let last = self.layers.len() - 1;
+        let mut width = self.inputs();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (inputs, outputs) = (layer.inputs, layer.outputs);
+            if inputs == 0 || outputs == 0 {
+                return fail(format!("layers.{index} is empty: {inputs}×{outputs}"));
+            }
+            if inputs != width {
+                return fail(format!(
+                    "layers.{index} takes {inputs} values, but the layer before gives {width}"
+                ));
+            }
+            if layer.weights.len() != inputs * outputs || layer.bias.len() != outputs {
+                return fail(format!(
+                    "layers.{index} does not hold {inputs}×{outputs} weights"
+                ));
+            }
+            for (name, values) in [("weight", &layer.weights), ("bias", &layer.bias)] {
+                if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                    let value = values[at];
+                    return fail(format!(
+                        "layers.{index}.{name}[{at}] is {value}, not a finite number"
+                    ));
+                }
+            }
+            if layer.activation == Activation::Softmax && index != last {
+                return fail(format!(
+                    "layers.{index} has the activation softmax, which only the last layer may have"
+                ));
+            }
+            width = outputs;
+        }
+        if !self.classes.is_empty() && self.classes.len() != self.outputs() {
+            return fail(format!(
+                "names {} classes, but the last layer gives {} values",
+                self.classes.len(),
+                self.outputs()
+            ));
+        }
+        if !(1..=127).contains(&self.int8_clip) {
+            return fail(format!("int8_clip is {}, not 1 to 127", self.int8_clip));
+        }
+        Ok(())
+    }
+
+    /// Checks that the model can be run in a precision at all.
+    ///
+    /// # Errors
+    /// `Error::File` naming the layer whose int8 sums could leave int32.
+    pub fn check_precision(&self, precision: Precision) -> Result<()> {
+        if precision != Precision::Int8 {
+            return Ok(());
+        }
+        let code = u64::from(self.int8_clip);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let largest = layer.inputs as u64 * code * code;
+            if largest >= 1 << 31 {
+                return Err(Error::file(
+                    &self.path,
+                    format!(
+                        "layers.{index} takes {} values: its int8 sums could reach {largest} and \
+                         leave int32; use --precision f32 or f16, or a smaller int8_clip",
+                        layer.inputs
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The precisions: names, sizes, what each needs of an adapter, and how far its results may be
+//! from the oracle, with the reason.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use crate::error::Error;
+
+/// The numeric mode of inference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Precision {
+    /// IEEE 754 binary32 throughout.
+    F32,
+    /// Weights and activations in binary16, sums of products in f32.
+    F16,
+    /// Weights and activations in int8, sums of products in exact int32.
+    Int8,
+}
+
+impl Precision {
+    /// The precisions that `all` stands for, in the order of every table.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Int8];
+
+    /// The name in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// Bytes of one stored value.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Int8 => 1,
+        }
+    }
+
+    /// What a network's outputs in this precision may differ from the oracle's.
+    #[must_use]
+    pub fn tolerance(self) -> Tolerance {
+        match self {
+            // Both sides mean the same f32 numbers; only the order of the sums differs.
+            Self::F32 => Tolerance {
+                relative: 1e-4,
+                absolute: 1e-6,
+                rows_beyond: 0.0,
+                labels_equal: 0.9999,
+            },
+            // One binary16 ULP (2^-10 relative) at each rounding, carried through the layers: a
+            // logit near 16 moves by 2^-6, its probability by as much of itself.
+            Self::F16 => Tolerance {
+                relative: 0.05,
+                absolute: 2e-3,
+                rows_beyond: 0.0,
+                labels_equal: 0.9995,
+            },
+            // Integer sums are exact, so a row either agrees to f32's accuracy or has a code that
+            // fell on the other side of a rounding tie; of those there may be a few.
+            Self::Int8 => Tolerance {
+                relative: 1e-3,
+                absolute: 1e-5,
+                rows_beyond: 0.01,
+                labels_equal: 0.9990,
+            },
+        }
+    }
+}
+
+/// How far a network's outputs may be from the oracle's: each value within
+/// `absolute + relative · |expected|`, on all but a share of the rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    /// Share of the expected magnitude.
+    pub relative: f64,
+    /// Absolute part, in the output's unit.
+    pub absolute: f64,
+    /// Share of the rows (images) that may lie beyond; one row always may where it is not zero.
+    pub rows_beyond: f64,
+    /// Least share of labels equal to the oracle's.
+    pub labels_equal: f64,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.to_ascii_lowercase().as_str() {
+            "f32" | "float32" | "fp32" => Ok(Self::F32),
+            "f16" | "float16" | "fp16" => Ok(Self::F16),
+            "int8" | "i8" => Ok(Self::Int8),
+            _ => Err(Error::Usage(format!(
+                "unknown precision '{text}': use f32, f16 or int8"
+            ))),
+        }
+    }
+}
+
+impl Serialize for Precision {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alias_is_understood() {
+        for (text, precision) in [
+            ("f32", Precision::F32),
+            ("float32", Precision::F32),
+            ("FP32", Precision::F32),
+            ("f16", Precision::F16),
+            ("float16", Precision::F16),
+            ("fp16", Precision::F16),
+            ("int8", Precision::Int8),
+            ("i8", Precision::Int8),
+        ] {
+            assert_eq!(text.parse::<Precision>().unwrap(), precision);
+        }
+        assert_eq!("f64".parse::<Precision>().unwrap_err().exit_code(), 2);
+    }
+}

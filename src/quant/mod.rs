@@ -1,0 +1,140 @@
+//! Quantization schemes as pure functions: scale, quantize, dequantize.
+//!
+//! The scheme `dynamic-tensor` is symmetric and dynamic: with the clip c (127 unless the model says
+//! otherwise), a tensor t has the scale s = max|t| / c, and its codes are
+//! q = clamp(round-half-even(t / s), −c, c). A tensor is one batch's matrix.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use crate::error::Error;
+
+/// How int8 is quantized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// One scale a tensor, found at run time; the sums are quantized too, before the activation.
+    #[default]
+    DynamicTensor,
+}
+
+impl Scheme {
+    /// The name in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DynamicTensor => "dynamic-tensor",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Scheme {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "dynamic-tensor" => Ok(Self::DynamicTensor),
+            _ => Err(Error::Usage(format!(
+                "unknown scheme '{text}': use dynamic-tensor"
+            ))),
+        }
+    }
+}
+
+impl Serialize for Scheme {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The scale of a tensor whose largest magnitude is `max_abs`; 1 where it is all zero.
+#[must_use]
+pub fn scale(max_abs: f32, clip: u8) -> f32 {
+    let scale = max_abs / f32::from(clip);
+    // The largest magnitude may be so small that the quotient is zero.
+    if scale > 0.0 { scale } else { 1.0 }
+}
+
+/// The code of a value: round-half-even(`value` / `scale`), at most `clip` in magnitude.
+#[must_use]
+pub fn quantize(value: f32, scale: f32, clip: u8) -> i8 {
+    let clip = f32::from(clip);
+    (value / scale).round_ties_even().clamp(-clip, clip) as i8
+}
+
+/// The value that a code stands for.
+#[must_use]
+pub fn dequantize(code: i8, scale: f32) -> f32 {
+    f32::from(code) * scale
+}
+
+/// The scale of a batch of pixels p / 255 whose largest byte is `max`.
+#[must_use]
+pub fn pixel_scale(max: u8, clip: u8) -> f32 {
+    scale(f32::from(max) / 255.0, clip)
+}
+
+/// The code of a pixel in exact integers: round-half-even(`clip` · `pixel` / `max`).
+///
+/// In f32 the odd pixels, which are exact ties where the largest is even, would be decided by
+/// rounding errors.
+#[must_use]
+pub fn quantize_pixel(pixel: u8, max: u8, clip: u8) -> i8 {
+    if max == 0 {
+        return 0;
+    }
+    let (scaled, max) = (u32::from(clip) * u32::from(pixel), u32::from(max));
+    let (floor, rest) = (scaled / max, scaled % max);
+    let up = 2 * rest > max || (2 * rest == max && floor % 2 == 1);
+    (floor + u32::from(up)) as i8
+}
+
+/// The largest magnitude of a tensor; 0 where it is empty.
+#[must_use]
+pub fn max_abs(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |max, value| value.abs().max(max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_go_to_even() {
+        let codes =
+            [0.5, 1.5, 2.5, -0.5, -1.5, 126.5, 127.5, -200.0].map(|v| quantize(v, 1.0, 127));
+        assert_eq!(codes, [0, 2, 2, 0, -2, 126, 127, -127]);
+    }
+
+    #[test]
+    fn a_zero_tensor_has_scale_one() {
+        assert_eq!(scale(0.0, 127), 1.0);
+        assert_eq!(pixel_scale(0, 127), 1.0);
+        assert_eq!(quantize_pixel(0, 0, 127), 0);
+        assert_eq!(scale(f32::from_bits(1), 127), 1.0);
+    }
+
+    #[test]
+    fn pixel_codes_are_exact() {
+        for max in 1..=255_u8 {
+            for pixel in 0..=max {
+                for clip in [1, 7, 127] {
+                    let exact = f64::from(clip) * f64::from(pixel) / f64::from(max);
+                    let expected = exact.round_ties_even() as i8;
+                    assert_eq!(
+                        quantize_pixel(pixel, max, clip),
+                        expected,
+                        "{pixel}/{max}·{clip}"
+                    );
+                }
+            }
+        }
+    }
+}
