@@ -34,6 +34,60 @@ pub struct Layer {
     pub activation: Activation,
 }
 
+/// The shape of one dense layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerShape {
+    /// Values of one input row.
+    pub inputs: usize,
+    /// Values of one output row.
+    pub outputs: usize,
+    /// What is applied to the sums.
+    pub activation: Activation,
+}
+
+/// A model without its weights: all that planning needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    /// The layers, first to last; never empty.
+    pub layers: Vec<LayerShape>,
+    /// What turns a pixel into the first layer's input.
+    pub normalization: Normalization,
+    /// The largest int8 code.
+    pub int8_clip: u8,
+}
+
+impl Architecture {
+    /// Values of one image.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.inputs)
+    }
+
+    /// Values of one output row.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.outputs)
+    }
+
+    /// The widths from input to output, for example `[784, 64, 10]`.
+    #[must_use]
+    pub fn widths(&self) -> Vec<usize> {
+        std::iter::once(self.inputs())
+            .chain(self.layers.iter().map(|layer| layer.outputs))
+            .collect()
+    }
+
+    /// Operations of one image: 2 · Σ in · out, in every precision.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        let products = self
+            .layers
+            .iter()
+            .map(|l| l.inputs as u64 * l.outputs as u64);
+        2 * products.sum::<u64>()
+    }
+}
+
 /// A dense network and everything that its file says about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
@@ -83,13 +137,19 @@ impl Model {
         Self::from_bytes("embedded", DEFAULT_MODEL)
     }
 
-    /// The widths from input to output, for example `[784, 64, 10]`.
+    /// The model without its weights.
     #[must_use]
-    pub fn widths(&self) -> Vec<usize> {
-        let first = self.layers.first().map_or(0, |layer| layer.inputs);
-        std::iter::once(first)
-            .chain(self.layers.iter().map(|layer| layer.outputs))
-            .collect()
+    pub fn architecture(&self) -> Architecture {
+        let shape = |layer: &Layer| LayerShape {
+            inputs: layer.inputs,
+            outputs: layer.outputs,
+            activation: layer.activation,
+        };
+        Architecture {
+            layers: self.layers.iter().map(shape).collect(),
+            normalization: self.normalization,
+            int8_clip: self.int8_clip,
+        }
     }
 
     /// Values of one image.

@@ -1,0 +1,33 @@
+// The largest magnitude of a matrix: each invocation looks at SPAN groups, a workgroup joins its
+// lanes' findings, and one atomic operation joins the workgroups'.
+
+@group(0) @binding(1) var<storage, read> values: array<vec4<f32>>;             // [rows, groups]
+@group(0) @binding(2) var<storage, read_write> maxima: array<atomic<u32>>;     // [slots]
+
+var<workgroup> largest: array<vec4<f32>, LANES>;
+
+@compute @workgroup_size(LANES)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let count = params.rows * params.groups;
+    let first = (workgroup.y * grid.x + workgroup.x) * LANES * SPAN + lane;
+    var found = vec4<f32>();
+    for (var i = 0u; i < SPAN; i++) {
+        let index = first + i * LANES;
+        if index < count {
+            found = max(found, abs(values[index]));
+        }
+    }
+    largest[lane] = found;
+    workgroupBarrier();
+    if lane == 0u {
+        for (var other = 1u; other < LANES; other++) {
+            found = max(found, largest[other]);
+        }
+        let magnitude = max(max(found.x, found.y), max(found.z, found.w));
+        atomicMax(&maxima[params.slot_out], bitcast<u32>(magnitude));
+    }
+}

@@ -1,0 +1,36 @@
+// The largest byte of a batch, twice: as a number at slot_in, for exact integer quantization, and
+// as the magnitude (byte / 255) at slot_out, for the scale.
+
+@group(0) @binding(1) var<storage, read> pixels: array<u32>;                   // [rows, groups]
+@group(0) @binding(2) var<storage, read_write> maxima: array<atomic<u32>>;     // [slots]
+
+var<workgroup> largest: array<vec4<u32>, LANES>;
+
+@compute @workgroup_size(LANES)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let count = params.rows * params.groups;
+    let first = (workgroup.y * grid.x + workgroup.x) * LANES * SPAN + lane;
+    var found = vec4<u32>();
+    for (var i = 0u; i < SPAN; i++) {
+        let index = first + i * LANES;
+        if index < count {
+            // The padding is zero and so never the largest.
+            let word = vec4<u32>(pixels[index]);
+            found = max(found, (word >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u));
+        }
+    }
+    largest[lane] = found;
+    workgroupBarrier();
+    if lane == 0u {
+        for (var other = 1u; other < LANES; other++) {
+            found = max(found, largest[other]);
+        }
+        let byte = max(max(found.x, found.y), max(found.z, found.w));
+        atomicMax(&maxima[params.slot_in], byte);
+        atomicMax(&maxima[params.slot_out], bitcast<u32>(f32(byte) / 255.0));
+    }
+}

@@ -1,0 +1,13 @@
+// The bias of int8 stays f32: it is added after the sums have been scaled.
+
+alias Bias4 = vec4<f32>;
+
+@group(0) @binding(4) var<storage, read> maxima: array<u32>;
+
+fn widen_bias(value: Bias4) -> vec4<f32> {
+    return value;
+}
+
+fn rescale(sums: Acc4) -> vec4<f32> {
+    return vec4<f32>(sums) * (scale_of(maxima[params.slot_in]) * params.weight_scale);
+}

@@ -1,0 +1,41 @@
+// float16: stored as f16, multiplied and summed in f32 (f16 sums overflow on real networks).
+
+alias Elem4 = vec4<f16>;
+alias Inner4 = vec4<f16>;
+alias Block = mat4x4<f16>;
+alias Acc4 = vec4<f32>;
+
+fn widen(value: Elem4) -> vec4<f32> {
+    return vec4<f32>(value);
+}
+
+// Nearest binary16, ties to even. WGSL leaves the rounding of its conversion to the driver; where
+// a driver was found to round otherwise, the host sets ROUND_IN_INTEGERS.
+fn narrow(value: vec4<f32>) -> Elem4 {
+    if ROUND_IN_INTEGERS {
+        return Elem4(round_to_f16(value));
+    }
+    return Elem4(value);
+}
+
+// The f32 that is nearest to `value` among the binary16 numbers. Up to 2^-14 they are multiples of
+// 2^-24; above, 13 of f32's mantissa bits go, and a carry into the exponent is right as it is.
+fn round_to_f16(value: vec4<f32>) -> vec4<f32> {
+    let bits = bitcast<vec4<u32>>(value);
+    let odd = (bits >> vec4<u32>(13u)) & vec4<u32>(1u);
+    let normal = bitcast<vec4<f32>>((bits + vec4<u32>(0xfffu) + odd) & vec4<u32>(0xffffe000u));
+    let small = round(value * 16777216.0) / 16777216.0;
+    return select(normal, small, abs(value) < vec4<f32>(0.00006103515625));
+}
+
+fn multiply_add(acc: Acc4, x: Inner4, w: Block) -> Acc4 {
+    let wide = vec4<f32>(x);
+    var sum = fma(vec4<f32>(wide.x), vec4<f32>(w[0]), acc);
+    sum = fma(vec4<f32>(wide.y), vec4<f32>(w[1]), sum);
+    sum = fma(vec4<f32>(wide.z), vec4<f32>(w[2]), sum);
+    return fma(vec4<f32>(wide.w), vec4<f32>(w[3]), sum);
+}
+
+fn rescale(sums: Acc4) -> vec4<f32> {
+    return sums;
+}

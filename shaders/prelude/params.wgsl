@@ -1,0 +1,30 @@
+// What every kernel knows about its matrices. The host's twin is `plan::Params`.
+//
+// Matrices are row-major. A row of n values takes ceil(n / 4) groups of four; what stands behind
+// column n - 1 in the last group is padding, which is always written as zero.
+
+struct Params {
+    rows: u32,            // rows of the matrix, images of this chunk
+    inner: u32,           // groups of four along the inner dimension of a product
+    cols: u32,            // columns of the output, without padding
+    groups: u32,          // groups of four in a row of the output
+    slot_in: u32,         // which maximum scales what is read
+    slot_out: u32,        // which maximum is found, or scales what is written
+    clip: f32,            // largest int8 code
+    weight_scale: f32,    // scale of the weights in int8
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Index of this invocation in a grid of `width` workgroups a row; one dimension alone may not
+// hold them all.
+fn flat_index(workgroup: vec3<u32>, width: u32, lane: u32) -> u32 {
+    return (workgroup.y * width + workgroup.x) * LANES + lane;
+}
+
+// Zero in the padding of group `index`, `value` elsewhere.
+fn without_padding(value: vec4<f32>, index: u32) -> vec4<f32> {
+    let column = (index % params.groups) * 4u;
+    let columns = vec4<u32>(column, column + 1u, column + 2u, column + 3u);
+    return select(vec4<f32>(), value, columns < vec4<u32>(params.cols));
+}

@@ -1,0 +1,377 @@
+//! An open adapter: device, queue, pipelines, and what went wrong on it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::enumerate::{Found, wgpu_feature};
+use super::kernel::{self, Binding};
+use super::single::SinglePass;
+use crate::Precision;
+use crate::adapter::{AdapterInfo, Feature};
+use crate::error::{Error, Result};
+use crate::model::Activation;
+use crate::plan::{Limits, Params, Pass};
+
+/// The longest that a device may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a device is opened.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceOptions {
+    /// Keep the runtime checks (bounds, endless loops) that wgpu puts into shaders. Without them
+    /// the kernels run as written, which the tests do in both ways.
+    pub checked: bool,
+    /// Pretend that a storage binding can be no larger than this; for tests of chunked batches.
+    pub binding_bytes: Option<u64>,
+}
+
+/// An open adapter.
+#[derive(Debug)]
+pub struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    info: AdapterInfo,
+    limits: Limits,
+    checked: bool,
+    faults: Arc<Faults>,
+    pipelines: Mutex<HashMap<(Pass, Precision, bool), Arc<Pipeline>>>,
+    /// Whether f16 stores must be rounded in integers, found out when f16 is first used.
+    round_in_integers: OnceLock<bool>,
+}
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+/// The first thing that the driver complained of since it was last asked.
+#[derive(Debug, Default)]
+struct Faults(Mutex<Option<Fault>>);
+
+#[derive(Debug)]
+enum Fault {
+    OutOfMemory,
+    Lost(String),
+    Rejected(String),
+}
+
+impl Faults {
+    fn note(&self, fault: Fault) {
+        let mut first = lock(&self.0);
+        // A lost device makes everything after it fail; it is the cause.
+        if first.is_none() || matches!(fault, Fault::Lost(_)) {
+            *first = Some(fault);
+        }
+    }
+}
+
+/// A poisoned lock only means that some other thread panicked; the data is plain.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Device {
+    /// Opens an adapter with those of its features that `found.info` names.
+    ///
+    /// # Errors
+    /// `Error::DeviceUnavailable` where the driver refuses.
+    pub async fn open(found: &Found, options: &DeviceOptions) -> Result<Arc<Self>> {
+        let mut limits = found.adapter.limits();
+        if let Some(bytes) = options.binding_bytes {
+            limits.max_storage_buffer_binding_size = bytes;
+        }
+        let info = found.info.clone();
+        let used = [Feature::ShaderF16, Feature::TimestampQuery];
+        let required = used
+            .into_iter()
+            .filter(|&feature| info.has(feature))
+            .fold(wgpu::Features::empty(), |all, feature| {
+                all | wgpu_feature(feature)
+            });
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("fmnist-gpu"),
+            required_features: required,
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        };
+        let (device, queue) = found
+            .adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::DeviceUnavailable {
+                adapter: info.to_string(),
+                reason: error.to_string(),
+            })?;
+
+        let faults = Arc::new(Faults::default());
+        let noted = Arc::clone(&faults);
+        device.on_uncaptured_error(Arc::new(move |error| {
+            noted.note(match error {
+                wgpu::Error::OutOfMemory { .. } => Fault::OutOfMemory,
+                other => Fault::Rejected(other.to_string()),
+            });
+        }));
+        let noted = Arc::clone(&faults);
+        device.set_device_lost_callback(move |reason, message| {
+            // A device that is dropped is told so too; nobody asks it any more.
+            noted.note(Fault::Lost(
+                format!("{reason:?} {message}").trim().to_owned(),
+            ));
+        });
+
+        let limits = Limits {
+            // A buffer is bound whole, so neither limit may be exceeded.
+            binding_bytes: limits
+                .max_storage_buffer_binding_size
+                .min(limits.max_buffer_size),
+            workgroups: limits.max_compute_workgroups_per_dimension,
+            adapter: info.to_string(),
+        };
+        Ok(Arc::new(Self {
+            device,
+            queue,
+            info,
+            limits,
+            checked: options.checked,
+            faults,
+            pipelines: Mutex::default(),
+            round_in_integers: OnceLock::new(),
+        }))
+    }
+
+    /// What the adapter is.
+    #[must_use]
+    pub fn info(&self) -> &AdapterInfo {
+        &self.info
+    }
+
+    /// What it takes.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Tells what the driver complained of `during` something, if it did.
+    pub(super) fn check(&self, during: &str) -> Result<()> {
+        let mut fault = lock(&self.faults.0);
+        let (adapter, during) = (self.info.to_string(), during.to_owned());
+        match fault.take() {
+            None => Ok(()),
+            Some(Fault::OutOfMemory) => Err(Error::OutOfMemory { adapter, during }),
+            Some(Fault::Lost(reason)) => {
+                // It stays lost.
+                *fault = Some(Fault::Lost(reason.clone()));
+                Err(Error::DeviceLost {
+                    adapter,
+                    during,
+                    reason,
+                })
+            }
+            Some(Fault::Rejected(message)) => Err(Error::Internal(format!("{during}: {message}"))),
+        }
+    }
+
+    /// Waits until everything submitted so far is done.
+    ///
+    /// # Errors
+    /// `Error::DeviceLost` where the device is gone, or silent for too long.
+    pub(super) fn wait(&self, during: &str) -> Result<()> {
+        let wait = wgpu::PollType::Wait {
+            submission_index: None,
+            timeout: Some(PATIENCE),
+        };
+        let polled = self.device.poll(wait);
+        self.check(during)?;
+        polled.map(drop).map_err(|error| Error::DeviceLost {
+            adapter: self.info.to_string(),
+            during: during.to_owned(),
+            reason: format!("{error} (waited up to {PATIENCE:?})"),
+        })
+    }
+
+    /// A buffer of `bytes`, at least one word.
+    pub(super) fn buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes.max(4).next_multiple_of(4),
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// A buffer that holds `bytes` and is copied to once. The length must be a multiple of four.
+    pub(super) fn filled(
+        &self,
+        label: &str,
+        bytes: &[u8],
+        usage: wgpu::BufferUsages,
+    ) -> wgpu::Buffer {
+        let usage = usage | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.buffer(label, bytes.len() as u64, usage);
+        self.queue.write_buffer(&buffer, 0, bytes);
+        buffer
+    }
+
+    /// The compiled kernel of a pass.
+    pub(super) async fn pipeline(
+        self: &Arc<Self>,
+        pass: Pass,
+        elements: Precision,
+    ) -> Result<Arc<Pipeline>> {
+        let round = elements == Precision::F16 && self.rounds_in_integers().await?;
+        self.pipeline_with(pass, elements, round)
+    }
+
+    /// The compiled kernel of a pass, with f16 stores rounded as told.
+    pub(super) fn pipeline_with(
+        &self,
+        pass: Pass,
+        elements: Precision,
+        round_in_integers: bool,
+    ) -> Result<Arc<Pipeline>> {
+        let key = (pass, elements, round_in_integers);
+        if let Some(pipeline) = lock(&self.pipelines).get(&key) {
+            return Ok(Arc::clone(pipeline));
+        }
+        let pipeline = Arc::new(self.compile(pass, elements, round_in_integers)?);
+        lock(&self.pipelines).insert(key, Arc::clone(&pipeline));
+        Ok(pipeline)
+    }
+
+    fn compile(
+        &self,
+        pass: Pass,
+        elements: Precision,
+        round_in_integers: bool,
+    ) -> Result<Pipeline> {
+        let missing = || Error::Internal(format!("no kernel for {pass:?} in {elements}"));
+        let kernel = kernel::find(pass, elements).ok_or_else(missing)?;
+        let source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
+        let label = format!("{}.{elements}", kernel.name);
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(&label),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        };
+        let module = if self.checked {
+            self.device.create_shader_module(descriptor)
+        } else {
+            #[expect(
+                unsafe_code,
+                reason = "the runtime checks cost more than half the speed"
+            )]
+            // SAFETY: the kernels index inside their buffers (every index is held against the
+            // uniform's extents, from which the plan sizes the buffers) and their loops end; the
+            // tests run every kernel checked and unchecked with sentinels behind each buffer.
+            unsafe {
+                let checks = wgpu::ShaderRuntimeChecks::unchecked();
+                self.device.create_shader_module_trusted(descriptor, checks)
+            }
+        };
+        let entry = |binding: usize, ty| wgpu::BindGroupLayoutEntry {
+            binding: binding as u32,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+        for (index, binding) in kernel.bindings.iter().enumerate() {
+            let read_only = *binding == Binding::Read;
+            entries.push(entry(
+                index + 1,
+                wgpu::BufferBindingType::Storage { read_only },
+            ));
+        }
+        let layout = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(&label),
+                entries: &entries,
+            });
+        let pipeline_layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(&label),
+                bind_group_layouts: &[Some(&layout)],
+                ..Default::default()
+            });
+        let pipeline = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&label),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // Every kernel writes its workgroup memory before it reads it.
+                    zero_initialize_workgroup_memory: self.checked,
+                    ..Default::default()
+                },
+                cache: None,
+            });
+        self.check(&format!("compiling {label}"))?;
+        Ok(Pipeline { pipeline, layout })
+    }
+
+    /// Whether this driver's conversion from f32 to f16 is something other than round to nearest,
+    /// ties to even. WGSL leaves it open, so it is tried once on values round the midpoints.
+    pub async fn rounds_in_integers(self: &Arc<Self>) -> Result<bool> {
+        if let Some(&known) = self.round_in_integers.get() {
+            return Ok(known);
+        }
+        let values = rounding_probe();
+        let pass = Pass::Activation(Activation::Identity);
+        let params = Params {
+            rows: 1,
+            cols: values.len() as u32,
+            groups: values.len() as u32 / 4,
+            ..Params::default()
+        };
+        let operands = [
+            bytemuck::cast_slice(&values).to_vec(),
+            vec![0; 2 * values.len()],
+        ];
+        let pipeline = self.pipeline_with(pass, Precision::F16, false)?;
+        let single = SinglePass::with_pipeline(self, pipeline, pass, params, &operands)?;
+        single.run(1).await?;
+        let bytes = single.read(1).await?;
+        let exact = bytes
+            .chunks_exact(2)
+            .zip(&values)
+            .all(|(bytes, &value)| bytes == half::f16::from_f32(value).to_le_bytes());
+        if !exact {
+            log::info!("{}: f16 is rounded in integer arithmetic", self.info);
+        }
+        Ok(*self.round_in_integers.get_or_init(|| !exact))
+    }
+}
+
+/// Values whose conversion tells how a driver rounds: on, just below and just above the midpoints
+/// between neighbouring binary16 numbers, normal and subnormal, of both signs.
+fn rounding_probe() -> Vec<f32> {
+    let codes = [
+        0x0001_u16, 0x0002, 0x03ff, 0x0400, 0x0401, 0x3c00, 0x3c01, 0x57fe, 0x7bfe,
+    ];
+    let mut values = Vec::new();
+    for code in codes {
+        let low = half::f16::from_bits(code).to_f32();
+        let high = half::f16::from_bits(code + 1).to_f32();
+        let middle = f32::midpoint(low, high);
+        for value in [low, middle.next_down(), middle, middle.next_up()] {
+            values.extend([value, -value]);
+        }
+    }
+    values
+}

@@ -1,0 +1,85 @@
+//! Host matrices in the order that the kernels read them.
+
+use half::f16;
+
+use crate::plan::groups;
+
+/// Rows of `cols` values, each padded to a multiple of four. `values: [rows, cols]` row-major.
+#[must_use]
+pub fn pack_rows<T: Copy>(values: &[T], cols: usize, zero: T) -> Vec<T> {
+    let stride = 4 * groups(cols);
+    let mut packed = Vec::with_capacity(values.len() / cols * stride);
+    for row in values.chunks_exact(cols) {
+        packed.extend_from_slice(row);
+        packed.resize(packed.len().next_multiple_of(stride), zero);
+    }
+    packed
+}
+
+/// Weights `[inner, cols]` row-major as blocks of four inner values by four columns, each block
+/// whole before the next: `[inner / 4, cols / 4][4 inner][4 cols]`, padded with zeros.
+#[must_use]
+pub fn pack_blocks<T: Copy>(weights: &[T], inner: usize, cols: usize, zero: T) -> Vec<T> {
+    let mut packed = Vec::with_capacity(16 * groups(inner) * groups(cols));
+    for k in (0..inner).step_by(4) {
+        for col in (0..cols).step_by(4) {
+            for (k, col) in (k..k + 4).flat_map(|k| (col..col + 4).map(move |col| (k, col))) {
+                let inside = k < inner && col < cols;
+                packed.push(if inside {
+                    weights[k * cols + col]
+                } else {
+                    zero
+                });
+            }
+        }
+    }
+    packed
+}
+
+/// Weight codes `[inner, cols]` row-major as blocks like [`pack_blocks`], but with the four inner
+/// codes of a column together, as one word: `[inner / 4, cols / 4][4 cols][4 inner]`.
+#[must_use]
+pub fn pack_codes(codes: &[i8], inner: usize, cols: usize) -> Vec<i8> {
+    let mut packed = pack_blocks(codes, inner, cols, 0);
+    for block in packed.chunks_exact_mut(16) {
+        for row in 0..4 {
+            for col in 0..row {
+                block.swap(4 * row + col, 4 * col + row);
+            }
+        }
+    }
+    packed
+}
+
+/// Rounds to binary16, nearest even.
+pub(super) fn to_f16(values: &[f32]) -> Vec<f16> {
+    values.iter().map(|&value| f16::from_f32(value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_padded_to_fours() {
+        let packed = pack_rows(&[1, 2, 3, 4, 5, 6], 3, 0);
+        assert_eq!(packed, [1, 2, 3, 0, 4, 5, 6, 0]);
+        assert_eq!(pack_rows(&[1, 2, 3, 4], 4, 0), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn blocks_hold_four_by_four() {
+        // weights[k][col] = 10·k + col, five inner values by six columns.
+        let weights: Vec<i8> = (0..5)
+            .flat_map(|k| (0..6).map(move |col| 10 * k + col))
+            .collect();
+        let blocks = pack_blocks(&weights, 5, 6, 0);
+        assert_eq!(blocks.len(), 4 * 16);
+        assert_eq!(blocks[..8], [0, 1, 2, 3, 10, 11, 12, 13]);
+        assert_eq!(blocks[16..24], [4, 5, 0, 0, 14, 15, 0, 0]);
+        assert_eq!(blocks[32..40], [40, 41, 42, 43, 0, 0, 0, 0]);
+        let codes = pack_codes(&weights, 5, 6);
+        assert_eq!(codes[..8], [0, 10, 20, 30, 1, 11, 21, 31]);
+        assert_eq!(codes[48..52], [44, 0, 0, 0]);
+    }
+}

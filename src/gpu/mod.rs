@@ -1,0 +1,19 @@
+//! The GPU executor: the only room that knows wgpu.
+//!
+//! [`adapters`] finds what there is, [`Device`] opens one and keeps its pipelines, [`Network`]
+//! holds a model's weights there and runs plans, and [`SinglePass`] runs one kernel on its own,
+//! for tests and benches.
+
+mod device;
+mod enumerate;
+pub mod kernel;
+mod layout;
+mod network;
+mod read_back;
+mod single;
+
+pub use device::{Device, DeviceOptions};
+pub use enumerate::{Found, adapters};
+pub use layout::{pack_blocks, pack_codes, pack_rows};
+pub use network::{Network, Run};
+pub use single::SinglePass;

@@ -1,0 +1,42 @@
+//! Reading buffers back: map, wait, copy.
+
+use futures_intrusive::channel::shared::oneshot_channel;
+
+use super::device::Device;
+use crate::error::{Error, Result};
+
+impl Device {
+    /// Calls `read` with the first `bytes` of a mappable buffer, once everything submitted is done.
+    pub(super) async fn read_mapped<T>(
+        &self,
+        buffer: &wgpu::Buffer,
+        bytes: u64,
+        during: &str,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        let (sender, receiver) = oneshot_channel();
+        buffer
+            .slice(..bytes)
+            .map_async(wgpu::MapMode::Read, move |result| {
+                // The receiver is gone only where waiting has failed, and that error is told.
+                let _ = sender.send(result);
+            });
+        self.wait(during)?;
+        let unmapped = |problem: String| Error::Internal(format!("{during}: {problem}"));
+        match receiver.receive().await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(unmapped(error.to_string())),
+            None => return Err(unmapped("the read-back was dropped".into())),
+        }
+        let value = {
+            let view = buffer
+                .slice(..bytes)
+                .get_mapped_range()
+                .map_err(|error| unmapped(error.to_string()))?;
+            read(&view)
+        };
+        buffer.unmap();
+        self.check(during)?;
+        Ok(value)
+    }
+}

@@ -1,0 +1,140 @@
+//! One kernel on its own, on buffers given by the caller: what tests check and benches time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::device::{Device, Pipeline};
+use crate::Precision;
+use crate::error::{Error, Result};
+use crate::plan::{Params, Pass, grid};
+
+/// A kernel with its operands on the device.
+#[derive(Debug)]
+pub struct SinglePass {
+    device: Arc<Device>,
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    buffers: Vec<wgpu::Buffer>,
+    grid: [u32; 3],
+}
+
+impl SinglePass {
+    /// Puts `operands`, the bytes of each storage binding in the shader's order, on the device.
+    /// Each may be longer than the kernel needs: what it must not touch can be looked at after.
+    ///
+    /// # Errors
+    /// `Error::Internal` where there is no such kernel, `Error::OutOfMemory` where there is no room.
+    pub async fn new(
+        device: &Arc<Device>,
+        pass: Pass,
+        elements: Precision,
+        params: Params,
+        operands: &[Vec<u8>],
+    ) -> Result<Self> {
+        let pipeline = device.pipeline(pass, elements).await?;
+        Self::with_pipeline(device, pipeline, pass, params, operands)
+    }
+
+    pub(super) fn with_pipeline(
+        device: &Arc<Device>,
+        pipeline: Arc<Pipeline>,
+        pass: Pass,
+        params: Params,
+        operands: &[Vec<u8>],
+    ) -> Result<Self> {
+        use wgpu::BufferUsages as Usage;
+        let uniform = device.filled("params", bytemuck::bytes_of(&params), Usage::UNIFORM);
+        let storage = Usage::STORAGE | Usage::COPY_SRC;
+        let buffers: Vec<wgpu::Buffer> = operands
+            .iter()
+            .map(|bytes| {
+                let mut bytes = bytes.clone();
+                bytes.resize(bytes.len().next_multiple_of(4), 0);
+                device.filled("operand", &bytes, storage)
+            })
+            .collect();
+        let bind_group = bind_group(
+            device,
+            &pipeline,
+            &uniform,
+            &buffers.iter().collect::<Vec<_>>(),
+        );
+        device.check("making a single pass")?;
+        Ok(Self {
+            grid: grid(pass, params, device.limits().workgroups),
+            device: Arc::clone(device),
+            pipeline,
+            bind_group,
+            buffers,
+        })
+    }
+
+    /// Runs the kernel `times` times in one submit and waits; gives the wall time of it all.
+    ///
+    /// # Errors
+    /// Those of the device.
+    #[expect(clippy::unused_async, reason = "waiting is asynchronous on the web")]
+    pub async fn run(&self, times: usize) -> Result<Duration> {
+        let mut encoder = self
+            .device
+            .device
+            .create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_pipeline(&self.pipeline.pipeline);
+            pass.set_bind_group(0, &self.bind_group, &[]);
+            for _ in 0..times {
+                let [x, y, z] = self.grid;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        let start = Instant::now();
+        self.device.queue.submit([encoder.finish()]);
+        self.device.wait("running a single pass")?;
+        Ok(start.elapsed())
+    }
+
+    /// The bytes of an operand as they are now.
+    ///
+    /// # Errors
+    /// Those of the device, and `Error::Internal` where there is no such operand.
+    pub async fn read(&self, operand: usize) -> Result<Vec<u8>> {
+        let missing = || Error::Internal(format!("no operand {operand}"));
+        let source = self.buffers.get(operand).ok_or_else(missing)?;
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let target = self
+            .device
+            .buffer("operand read-back", source.size(), usage);
+        let mut encoder = self
+            .device
+            .device
+            .create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(source, 0, &target, 0, source.size());
+        self.device.queue.submit([encoder.finish()]);
+        self.device
+            .read_mapped(&target, source.size(), "reading an operand", <[u8]>::to_vec)
+            .await
+    }
+}
+
+/// Binds the uniform and the storage buffers in the shader's order.
+pub(super) fn bind_group(
+    device: &Device,
+    pipeline: &Pipeline,
+    uniform: &wgpu::Buffer,
+    buffers: &[&wgpu::Buffer],
+) -> wgpu::BindGroup {
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once(uniform)
+        .chain(buffers.iter().copied())
+        .enumerate()
+        .map(|(binding, buffer)| wgpu::BindGroupEntry {
+            binding: binding as u32,
+            resource: buffer.as_entire_binding(),
+        })
+        .collect();
+    device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.layout,
+        entries: &entries,
+    })
+}

@@ -1,0 +1,354 @@
+//! The oracle: what each precision means, slow and obvious, in f64 or exact integers.
+//!
+//! It shares no code with what it checks: no executor, no `quant`, no conversion library. Where the
+//! scheme itself is told in f32 (the scales of int8), it computes in f32 as told.
+
+use crate::Precision;
+use crate::model::{Activation, Model, Normalization};
+
+/// What the oracle says of some images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// `[images, out]` row-major.
+    pub outputs: Vec<f64>,
+    /// `[images]`, the index of each image's first largest output.
+    pub labels: Vec<usize>,
+    /// The first place where f16 leaves its range.
+    pub overflow: Option<Overflow>,
+}
+
+/// A layer whose values leave binary16's range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overflow {
+    /// Index of the layer.
+    pub layer: usize,
+    /// The largest magnitude before it was rounded.
+    pub largest: f64,
+}
+
+/// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the
+/// last one perhaps short.
+///
+/// # Panics
+/// Where `batch` is zero.
+#[must_use]
+pub fn infer(model: &Model, precision: Precision, pixels: &[u8], batch: usize) -> Outcome {
+    let mut outcome = Outcome {
+        outputs: Vec::new(),
+        labels: Vec::new(),
+        overflow: None,
+    };
+    for pixels in pixels.chunks(batch * model.inputs()) {
+        let outputs = match precision {
+            Precision::F32 => infer_f32(model, pixels),
+            Precision::F16 => infer_f16(model, pixels, &mut outcome.overflow),
+            Precision::Int8 => infer_int8(model, pixels),
+        };
+        outcome
+            .labels
+            .extend(outputs.chunks(model.outputs()).map(label));
+        outcome.outputs.extend(outputs);
+    }
+    outcome
+}
+
+/// The index of the first largest value.
+#[must_use]
+pub fn label(row: &[f64]) -> usize {
+    let mut best = 0;
+    for (index, value) in row.iter().enumerate() {
+        if *value > row[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+fn infer_f32(model: &Model, pixels: &[u8]) -> Vec<f64> {
+    let mut x: Vec<f64> = pixels
+        .iter()
+        .map(|&pixel| f64::from(input(model.normalization, pixel) as f32))
+        .collect();
+    for layer in &model.layers {
+        x = product(&x, &widen(&layer.weights), layer.inputs, layer.outputs);
+        add_bias(&mut x, &widen(&layer.bias));
+        activate(layer.activation, &mut x, layer.outputs);
+    }
+    x
+}
+
+fn infer_f16(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> Vec<f64> {
+    let round = |values: &[f32]| -> Vec<f64> {
+        values
+            .iter()
+            .map(|&value| round_f16(f64::from(value)))
+            .collect()
+    };
+    let mut x: Vec<f64> = pixels
+        .iter()
+        .map(|&pixel| round_f16(input(model.normalization, pixel)))
+        .collect();
+    for (index, layer) in model.layers.iter().enumerate() {
+        let (weights, bias) = (round(&layer.weights), round(&layer.bias));
+        x = product(&x, &weights, layer.inputs, layer.outputs);
+        add_bias(&mut x, &bias);
+        // Softmax is computed from the rounded sums; every other activation is rounded itself.
+        let softmax = layer.activation == Activation::Softmax;
+        if !softmax {
+            activate(layer.activation, &mut x, layer.outputs);
+        }
+        let parameters = weights.iter().chain(&bias);
+        let largest = |values: &[f64]| values.iter().fold(0.0, |max: f64, v| v.abs().max(max));
+        let bad_parameter = parameters.clone().any(|value| value.is_infinite());
+        let bad_value = x.iter().any(|&value| !round_f16(value).is_finite());
+        if overflow.is_none() && (bad_parameter || bad_value) {
+            let largest = if bad_parameter {
+                largest(&widen(&layer.weights)).max(largest(&widen(&layer.bias)))
+            } else {
+                largest(&x)
+            };
+            *overflow = Some(Overflow {
+                layer: index,
+                largest,
+            });
+        }
+        x.iter_mut().for_each(|value| *value = round_f16(*value));
+        if softmax {
+            activate(layer.activation, &mut x, layer.outputs);
+        }
+    }
+    x
+}
+
+fn infer_int8(model: &Model, pixels: &[u8]) -> Vec<f64> {
+    let clip = i32::from(model.int8_clip);
+    let (mut codes, mut scale) = quantize_input(model.normalization, pixels, clip);
+    let mut values = Vec::new();
+    for layer in &model.layers {
+        let (weights, weight_scale) = quantize(&layer.weights, clip);
+        let sums = integer_product(&codes, &weights, layer.inputs, layer.outputs);
+        let biased: Vec<f32> = sums
+            .iter()
+            .enumerate()
+            .map(|(i, &sum)| sum as f32 * (scale * weight_scale) + layer.bias[i % layer.outputs])
+            .collect();
+        let (sum_codes, sum_scale) = quantize(&biased, clip);
+        values = sum_codes
+            .iter()
+            .map(|&code| f64::from(code as f32 * sum_scale))
+            .collect();
+        activate(layer.activation, &mut values, layer.outputs);
+        let activated: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        (codes, scale) = quantize(&activated, clip);
+    }
+    values
+}
+
+/// The input value of a pixel, before any rounding.
+#[must_use]
+pub fn input(normalization: Normalization, pixel: u8) -> f64 {
+    match normalization {
+        Normalization::Unit => f64::from(pixel) / 255.0,
+        Normalization::Standard { mean, std } => {
+            (f64::from(pixel) / 255.0 - f64::from(mean)) / f64::from(std)
+        }
+    }
+}
+
+/// The codes and the scale of a batch of pixels.
+#[must_use]
+pub fn quantize_input(normalization: Normalization, pixels: &[u8], clip: i32) -> (Vec<i32>, f32) {
+    if normalization != Normalization::Unit {
+        let values: Vec<f32> = pixels
+            .iter()
+            .map(|&p| input(normalization, p) as f32)
+            .collect();
+        return quantize(&values, clip);
+    }
+    let max = i32::from(pixels.iter().copied().max().unwrap_or(0));
+    if max == 0 {
+        return (vec![0; pixels.len()], 1.0);
+    }
+    // A quotient of small integers is a tie in f64 only where it is one exactly.
+    let codes = pixels
+        .iter()
+        .map(|&pixel| {
+            let exact = f64::from(clip * i32::from(pixel)) / f64::from(max);
+            exact.round_ties_even() as i32
+        })
+        .collect();
+    (codes, (max as f32 / 255.0) / clip as f32)
+}
+
+/// s = max|t| / c, or 1 where that is zero; q = clamp(round-half-even(t / s), −c, c).
+#[must_use]
+pub fn quantize(values: &[f32], clip: i32) -> (Vec<i32>, f32) {
+    let largest = values
+        .iter()
+        .fold(0.0, |max: f32, value| value.abs().max(max));
+    let mut scale = largest / clip as f32;
+    if scale == 0.0 {
+        scale = 1.0;
+    }
+    let code = |value: &f32| ((value / scale).round_ties_even() as i32).clamp(-clip, clip);
+    (values.iter().map(code).collect(), scale)
+}
+
+/// `x: [rows, inner]` · `w: [inner, cols]`, row-major, in f64.
+#[must_use]
+pub fn product(x: &[f64], w: &[f64], inner: usize, cols: usize) -> Vec<f64> {
+    let mut out = vec![0.0; x.len() / inner * cols];
+    for (x, out) in x.chunks(inner).zip(out.chunks_mut(cols)) {
+        for (x, w) in x.iter().zip(w.chunks(cols)) {
+            for (out, w) in out.iter_mut().zip(w) {
+                *out += x * w;
+            }
+        }
+    }
+    out
+}
+
+/// `x: [rows, inner]` · `w: [inner, cols]`, row-major, in exact integers.
+///
+/// # Panics
+/// Where a sum leaves int32, which a checked model's cannot.
+#[must_use]
+pub fn integer_product(x: &[i32], w: &[i32], inner: usize, cols: usize) -> Vec<i32> {
+    let mut out = vec![0_i64; x.len() / inner * cols];
+    for (x, out) in x.chunks(inner).zip(out.chunks_mut(cols)) {
+        for (x, w) in x.iter().zip(w.chunks(cols)) {
+            for (out, w) in out.iter_mut().zip(w) {
+                *out += i64::from(x * w);
+            }
+        }
+    }
+    out.into_iter()
+        .map(|sum| i32::try_from(sum).expect("a checked model's sums stay inside int32"))
+        .collect()
+}
+
+/// Adds `bias: [cols]` to every row.
+pub fn add_bias(values: &mut [f64], bias: &[f64]) {
+    for (index, value) in values.iter_mut().enumerate() {
+        *value += bias[index % bias.len()];
+    }
+}
+
+/// Applies an activation to `values: [rows, cols]`.
+pub fn activate(activation: Activation, values: &mut [f64], cols: usize) {
+    match activation {
+        Activation::Identity => {}
+        Activation::Relu => values
+            .iter_mut()
+            .for_each(|z| *z = if *z > 0.0 { *z } else { 0.0 }),
+        Activation::Sigmoid => values
+            .iter_mut()
+            .for_each(|z| *z = 1.0 / (1.0 + f64::exp(-*z))),
+        Activation::Tanh => values.iter_mut().for_each(|z| *z = f64::tanh(*z)),
+        Activation::Softmax => {
+            for row in values.chunks_mut(cols) {
+                let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = row.iter().map(|z| f64::exp(z - max)).sum();
+                row.iter_mut().for_each(|z| *z = f64::exp(*z - max) / sum);
+            }
+        }
+    }
+}
+
+/// The binary16 number nearest to `value`, ties to even; infinite from 65,520 on.
+///
+/// Binary16 has 11 significant bits and no exponent under −14: its numbers near x are multiples of
+/// 2^(max(⌊log₂|x|⌋, −14) − 10).
+#[must_use]
+pub fn round_f16(value: f64) -> f64 {
+    if !value.is_finite() || value == 0.0 {
+        return value;
+    }
+    // The exponent bits of an f64 are ⌊log₂|x|⌋ + 1,023.
+    let exponent = ((value.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    let unit = 2_f64.powi(exponent.max(-14) - 10);
+    let rounded = (value / unit).round_ties_even() * unit;
+    if rounded.abs() > 65_504.0 {
+        f64::INFINITY.copysign(value)
+    } else {
+        rounded
+    }
+}
+
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Layer;
+
+    #[test]
+    fn binary16_rounding_agrees_with_the_conversion_library_everywhere() {
+        // Every binary16 number, and the points on, just below and just above each midpoint.
+        for bits in 0..0x7bff_u16 {
+            let low = f64::from(half::f16::from_bits(bits));
+            let high = f64::from(half::f16::from_bits(bits + 1));
+            let middle = (low + high) / 2.0;
+            let even = if bits % 2 == 0 { low } else { high };
+            for (value, expected) in [
+                (low, low),
+                (middle, even),
+                (middle.next_down(), low),
+                (middle.next_up(), high),
+            ] {
+                assert_eq!(round_f16(value), expected, "{value:e}");
+                assert_eq!(round_f16(-value), -expected, "-{value:e}");
+            }
+        }
+        assert_eq!(round_f16(65_519.9), 65_504.0);
+        assert_eq!(round_f16(65_520.0), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_network_worked_by_hand() {
+        // Pixels 255 and 0 are 1 and 0; z = (2 + 0.5, −1 + 0.5); relu gives (2.5, 0).
+        let model = Model::new(vec![Layer {
+            inputs: 2,
+            outputs: 2,
+            weights: vec![2.0, -1.0, 4.0, 4.0],
+            bias: vec![0.5, 0.5],
+            activation: Activation::Relu,
+        }])
+        .unwrap();
+        let outcome = infer(&model, Precision::F32, &[255, 0], 1);
+        assert_eq!(outcome.outputs, [2.5, 0.0]);
+        assert_eq!(outcome.labels, [0]);
+        // int8: codes 127, 0; weights 64 (2/4·127 = 63.5, to even), −32 (−31.75), 127, 127;
+        // z = 64·127·s_a·s_w + 0.5 with s_a = 1/127, s_w = 4/127.
+        let outcome = infer(&model, Precision::Int8, &[255, 0], 1);
+        let z = 64.0 * 4.0 / 127.0 + 0.5;
+        assert!(
+            (outcome.outputs[0] - z).abs() <= 1e-6,
+            "{:?}",
+            outcome.outputs
+        );
+        assert_eq!(outcome.outputs[1], 0.0);
+    }
+
+    #[test]
+    fn f16_overflow_is_told_by_layer() {
+        let layer = |weight: f32| Layer {
+            inputs: 1,
+            outputs: 1,
+            weights: vec![weight],
+            bias: vec![0.0],
+            activation: Activation::Identity,
+        };
+        let model = Model::new(vec![layer(300.0), layer(300.0)]).unwrap();
+        let overflow = infer(&model, Precision::F16, &[255], 1).overflow.unwrap();
+        assert_eq!((overflow.layer, overflow.largest), (1, 90_000.0));
+        assert_eq!(infer(&model, Precision::F16, &[1], 1).overflow, None);
+    }
+
+    #[test]
+    fn equal_outputs_give_the_lowest_label() {
+        assert_eq!(label(&[1.0, 3.0, 3.0]), 1);
+    }
+}

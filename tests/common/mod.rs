@@ -1,0 +1,140 @@
+//! What several test programs share: the adapters of this machine, seeded data, comparisons.
+#![allow(dead_code, reason = "each test program uses a part of this module")]
+
+pub mod compare;
+
+use std::sync::Arc;
+
+use fmnist_gpu::gpu::{self, Device, DeviceOptions};
+use fmnist_gpu::model::{Activation, Layer, Model};
+use libtest_mimic::{Arguments, Trial};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Turns the tests that need a GPU into ignored ones, visibly.
+pub const SKIP: &str = "FMNIST_GPU_SKIP_GPU_TESTS";
+
+/// Whether tests that need a GPU are to be skipped.
+pub fn skips() -> bool {
+    std::env::var_os(SKIP).is_some_and(|value| value != "0")
+}
+
+/// The sizes that every dimension is tried at: one, odd, round the tiles' edges, and large.
+pub const SIZES: [usize; 7] = [1, 3, 31, 33, 257, 784, 1024];
+
+/// A device under test.
+#[derive(Clone)]
+pub struct Rig {
+    /// `vulkan-llvmpipe/trusted`, for test names.
+    pub name: String,
+    pub device: Arc<Device>,
+}
+
+/// Every adapter of this machine, opened with checked and with trusted shaders.
+pub fn rigs() -> Vec<Rig> {
+    quiet_drivers();
+    let mut rigs = Vec::new();
+    for found in pollster::block_on(gpu::adapters(None)) {
+        for checked in [true, false] {
+            let options = DeviceOptions {
+                checked,
+                ..DeviceOptions::default()
+            };
+            let device = pollster::block_on(Device::open(&found, &options)).expect("a device");
+            let mode = if checked { "checked" } else { "trusted" };
+            let name = format!("{}/{mode}", adapter_name(&found.info));
+            rigs.push(Rig { name, device });
+        }
+    }
+    rigs
+}
+
+/// `vulkan-llvmpipe`: backend and first word of the name.
+pub fn adapter_name(info: &fmnist_gpu::adapter::AdapterInfo) -> String {
+    let word = info.name.split([' ', '(']).next().unwrap_or_default();
+    format!("{}-{}-{word}", info.backend, info.index).to_lowercase()
+}
+
+/// What the binary does first thing in `main`, so that drivers keep quiet.
+pub fn quiet_drivers() {
+    // SAFETY: called before any other thread is started.
+    #[expect(
+        unsafe_code,
+        reason = "the environment of this process is set before threads start"
+    )]
+    unsafe {
+        std::env::set_var("NODEVICE_SELECT", "1");
+        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+            std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir());
+        }
+    }
+}
+
+/// Runs trials made for every adapter; with none at all, a failing trial that says how to get one.
+pub fn run_on_adapters(make: impl FnOnce(&[Rig]) -> Vec<Trial>) -> ! {
+    let arguments = Arguments::from_args();
+    let trials = if skips() {
+        let reason = format!("{SKIP} is set");
+        let ignored = move || Ok(libtest_mimic::Completion::ignored_with(reason));
+        vec![Trial::ignorable_test("every GPU test", ignored)]
+    } else {
+        let rigs = rigs();
+        if rigs.is_empty() {
+            let message = format!(
+                "no GPU adapter on this machine; a software one: apt-get install \
+                 mesa-vulkan-drivers libvulkan1; or skip these tests with {SKIP}=1"
+            );
+            vec![Trial::test("an adapter is there", move || {
+                Err(message.into())
+            })]
+        } else {
+            make(&rigs)
+        }
+    };
+    libtest_mimic::run(&arguments, trials).exit()
+}
+
+/// A generator of the test `name`, always the same.
+pub fn seeded(name: &str) -> ChaCha8Rng {
+    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// Values spread evenly over −1 to 1.
+pub fn random_values(rng: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
+    (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
+}
+
+/// Codes from −127 to 127.
+pub fn random_codes(rng: &mut ChaCha8Rng, count: usize) -> Vec<i8> {
+    (0..count).map(|_| rng.random_range(-127..=127)).collect()
+}
+
+/// Pixels of which half are zero, as in a picture.
+pub fn random_pixels(rng: &mut ChaCha8Rng, count: usize) -> Vec<u8> {
+    (0..count)
+        .map(|_| if rng.random() { rng.random() } else { 0 })
+        .collect()
+}
+
+/// A network of these widths with random weights of a size that keeps its values near 1.
+pub fn random_model(rng: &mut ChaCha8Rng, widths: &[usize], activations: &[Activation]) -> Model {
+    let layers = widths
+        .windows(2)
+        .zip(activations)
+        .map(|(pair, &activation)| {
+            let (inputs, outputs) = (pair[0], pair[1]);
+            let size = 2.0 / (inputs as f32).sqrt();
+            let weights = random_values(rng, inputs * outputs);
+            Layer {
+                inputs,
+                outputs,
+                weights: weights.into_iter().map(|weight| weight * size).collect(),
+                bias: random_values(rng, outputs),
+                activation,
+            }
+        });
+    Model::new(layers.collect()).expect("a valid model")
+}
