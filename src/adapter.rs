@@ -248,54 +248,44 @@ impl Selector {
     }
 }
 
-/// The adapter that a selector means, and why, in words. `adapters` are those found, the CPU path
-/// among them. Without a selector: the best, which is the CPU path only where there is nothing else.
-///
-/// # Errors
-/// `Error::AdapterNotFound` where none matches; it lists what there is.
+/// The adapter that a selector means, and why, in words; none where nothing matches. Without a
+/// selector: the best, which is the CPU path only where there is nothing else.
+#[must_use]
 pub fn select<'a>(
     adapters: &'a [AdapterInfo],
     selector: Option<&Selector>,
-) -> Result<(&'a AdapterInfo, String)> {
-    let matching = || {
-        adapters
-            .iter()
-            .filter(|info| selector.is_none_or(|selector| selector.matches(info)))
-    };
-    let Some(best) = matching().min_by_key(|info| info.kind) else {
-        return Err(not_found(adapters, selector));
-    };
-    let others = matching().count() - 1;
+) -> Option<(&'a AdapterInfo, String)> {
+    let matches = |info: &&AdapterInfo| selector.is_none_or(|selector| selector.matches(info));
+    let best = adapters
+        .iter()
+        .filter(matches)
+        .min_by_key(|info| info.kind)?;
+    let gpus = |info: &&AdapterInfo| info.kind != Kind::Cpu;
+    let count = adapters.iter().filter(matches).filter(gpus).count();
     let reason = match selector {
         None if best.kind == Kind::Cpu => "no adapter found, so the CPU path runs".to_owned(),
-        None => format!("the best of {} found", plural(others, "adapter")),
-        Some(selector) if others == 0 => format!("asked for as '{selector}'"),
-        Some(selector) => format!("the best of {} that match '{selector}'", others + 1),
+        None if count == 1 => "the only adapter found".to_owned(),
+        None => format!("the best of {count} adapters found"),
+        Some(selector) if count <= 1 => format!("asked for as '{selector}'"),
+        Some(selector) => format!("the best of {count} that match '{selector}'"),
     };
-    Ok((best, reason))
+    Some((best, reason))
 }
 
-/// Counts the adapters besides the CPU path, which is always among the `others`.
-fn plural(others: usize, noun: &str) -> String {
-    match others {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
-    }
-}
-
-fn not_found(adapters: &[AdapterInfo], selector: Option<&Selector>) -> Error {
+/// The error for an adapter that is not among `adapters`, which lists them.
+#[must_use]
+pub fn not_found(adapters: &[AdapterInfo], selector: String) -> Error {
     let found: Vec<String> = adapters
         .iter()
         .map(|info| format!("{} {info}", info.index))
         .collect();
-    let software = adapters.iter().any(|info| info.kind != Kind::Cpu);
-    let hint = if cfg!(target_os = "linux") && !software {
+    let hint = if cfg!(target_os = "linux") {
         " A software Vulkan driver is in the package mesa-vulkan-drivers."
     } else {
         ""
     };
     Error::AdapterNotFound {
-        selector: selector.map_or_else(String::new, ToString::to_string),
+        selector,
         found: found.join(", "),
         hint: hint.into(),
     }
@@ -342,22 +332,17 @@ mod tests {
 
     #[test]
     fn a_missing_adapter_lists_what_there_is() {
-        let selector = "metal".parse().unwrap();
-        let error = select(&machine(), Some(&selector)).unwrap_err();
+        let selector: Selector = "metal".parse().unwrap();
+        assert!(select(&machine(), Some(&selector)).is_none());
+        let error = not_found(&machine(), "metal".into());
         assert_eq!(error.exit_code(), 3);
         let message = error.to_string();
         assert!(
             message.contains("1 Great Graphics 7") && message.contains("CPU path"),
             "{message}"
         );
-        assert!(!message.contains("mesa"), "{message}");
-        let message = select(&[AdapterInfo::cpu(0)], Some(&selector))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            message.contains("mesa-vulkan-drivers"),
-            cfg!(target_os = "linux")
-        );
+        let hint = message.contains("mesa-vulkan-drivers");
+        assert_eq!(hint, cfg!(target_os = "linux"), "{message}");
     }
 
     #[test]

@@ -1,7 +1,51 @@
-//! crate
+//! Dense networks in compute shaders, at the precision you choose.
+//!
+//! The engine runs a dense classifier in float32, float16 or int8 on any adapter that wgpu finds,
+//! with a CPU path where there is none, and measures what each precision costs and gains there.
+//!
+//! ```
+//! use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Model};
+//!
+//! # fn main() -> fmnist_gpu::Result<()> {
+//! let model = Model::default_model()?;
+//! let data = dataset::test_split()?;
+//! let outputs = pollster::block_on(async {
+//!     let engine = Engine::open(&EngineOptions::default()).await?;
+//!     let mut network = engine.load(&model, Precision::F16).await?;
+//!     network.infer(data.images.range(0, 8), 8, &mut |_| ()).await
+//! })?;
+//! for (label, truth) in engine::labels(&outputs, model.outputs()).into_iter().zip(&data.labels) {
+//!     println!("{} (it is a {})", model.class_name(label), model.class_name(usize::from(*truth)));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The rooms
+//!
+//! Data flows one way, and a module knows only what lies to its left:
+//!
+//! ```text
+//! argv → cli → options ───┐
+//!            adapter ─────┤
+//!   dataset, model ───────┼→ plan (plain data: chunks, buffers, passes)
+//!                         │       ↓
+//!                         │   executor: gpu | cpu        → outputs, durations
+//!                         │       ↓  (chosen once by engine)
+//!                         └→ bench (check, warm up, measure, compare) → rows → report → bytes
+//! ```
+//!
+//! - [`precision`], [`quant`] and [`memory`] say what a precision means and needs.
+//! - [`gpu`] alone knows wgpu; [`cpu`] is its twin on a matrix library.
+//! - [`reference`] is the oracle, which shares no code with what it checks.
+//! - [`train`] makes models, in float32.
+
 pub mod adapter;
+pub mod atomic_file;
+pub mod bench;
 pub mod cpu;
 pub mod dataset;
+pub mod engine;
 pub mod error;
 pub mod gpu;
 pub mod memory;
@@ -10,7 +54,10 @@ pub mod plan;
 pub mod precision;
 pub mod quant;
 pub mod reference;
+pub mod report;
 pub mod train;
 
+pub use engine::{Engine, EngineOptions};
 pub use error::{Error, Result};
 pub use precision::Precision;
+pub use quant::Scheme;

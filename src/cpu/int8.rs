@@ -64,10 +64,12 @@ impl Int8Network {
             layer.weights.sums(&self.codes, batch, &mut self.sums);
             let product_scale = scale * layer.scale;
             let values = &mut self.values;
-            values.clear();
-            for row in self.sums.chunks_exact(layer.outputs) {
-                let biased = |(&sum, &bias): (&i32, &f32)| sum as f32 * product_scale + bias;
-                values.extend(row.iter().zip(&layer.bias).map(biased));
+            values.resize(self.sums.len(), 0.0);
+            let rows = values.chunks_exact_mut(layer.outputs);
+            for (row, sums) in rows.zip(self.sums.chunks_exact(layer.outputs)) {
+                for ((value, &sum), &bias) in row.iter_mut().zip(sums).zip(&layer.bias) {
+                    *value = sum as f32 * product_scale + bias;
+                }
             }
             let sum_scale = quant::scale(quant::max_abs(values), clip);
             for z in values.iter_mut() {
@@ -79,6 +81,16 @@ impl Int8Network {
             }
         }
         &self.values
+    }
+
+    /// Gives back the memory of activations.
+    pub fn release(&mut self) {
+        self.codes = Vec::new();
+        self.sums = Vec::new();
+        self.values = Vec::new();
+        for layer in &mut self.layers {
+            layer.weights.release();
+        }
     }
 
     /// Bytes held for weights and activations.
@@ -179,6 +191,13 @@ impl IntegerWeights {
         }
     }
 
+    fn release(&mut self) {
+        match &mut self.store {
+            Store::F32(operands) => operands.release(),
+            Store::F64(operands) => operands.release(),
+        }
+    }
+
     fn bytes(&self) -> u64 {
         match &self.store {
             Store::F32(operands) => 4 * operands.values(),
@@ -204,6 +223,11 @@ impl<T: Element + From<i8>> Operands<T> {
         let b = View::new(&self.weights, inputs, outputs);
         product(a, b, &mut self.sums, false);
         &self.sums
+    }
+
+    fn release(&mut self) {
+        self.codes = Vec::new();
+        self.sums = Vec::new();
     }
 
     fn values(&self) -> u64 {

@@ -52,6 +52,14 @@ impl Network {
 
     /// Copies a batch to where the timed run starts from. `pixels: [batch, in]` row-major.
     pub fn upload(&mut self, pixels: &[u8], batch: usize) {
+        if batch != self.batch {
+            // What is allocated is what this batch needs, not what an earlier, larger one did.
+            self.pixels = Vec::new();
+            match &mut self.arithmetic {
+                Arithmetic::Real(network) => network.release(),
+                Arithmetic::Int8(network) => network.release(),
+            }
+        }
         self.pixels.clear();
         self.pixels.extend_from_slice(pixels);
         self.batch = batch;

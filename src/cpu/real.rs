@@ -73,9 +73,9 @@ impl RealNetwork {
         self.current
             .extend(pixels.iter().map(|&pixel| table[usize::from(pixel)]));
         for layer in &self.layers {
-            self.next.clear();
-            for _ in 0..batch {
-                self.next.extend_from_slice(&layer.bias);
+            self.next.resize(batch * layer.outputs, 0.0);
+            for row in self.next.chunks_exact_mut(layer.outputs) {
+                row.copy_from_slice(&layer.bias);
             }
             product(
                 View::new(&self.current, batch, layer.inputs),
@@ -94,6 +94,13 @@ impl RealNetwork {
             std::mem::swap(&mut self.current, &mut self.next);
         }
         &self.current
+    }
+
+    /// Gives back the memory of activations.
+    pub fn release(&mut self) {
+        self.current = Vec::new();
+        self.next = Vec::new();
+        self.scratch = Vec::new();
     }
 
     /// Bytes held for weights and activations.

@@ -25,6 +25,9 @@ pub const CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
+/// SHA-256 of the training split's pixels and labels.
+const TRAIN_SHA256: &str = "16d82e2b505296aa2b78bd5ea0992634f30419a4c97def7c907d154a35ac6157";
+
 const TEST_IMAGES: &[u8] = include_bytes!("../../data/fashion-mnist/t10k-images-idx3-ubyte.gz");
 const TEST_LABELS: &[u8] = include_bytes!("../../data/fashion-mnist/t10k-labels-idx1-ubyte.gz");
 
@@ -62,6 +65,12 @@ pub fn test_split() -> Result<Dataset> {
     let images = read_images(path, TEST_IMAGES)?;
     let labels = read_labels(path, TEST_LABELS)?;
     Dataset::new("Fashion-MNIST test (embedded)", images, labels)
+}
+
+/// Whether `data` is Fashion-MNIST's training split, whose labels are [`CLASSES`].
+#[must_use]
+pub fn is_fashion_training(data: &Dataset) -> bool {
+    data.sha256() == TRAIN_SHA256
 }
 
 /// Loads a split from `folder`, or, where none is given, from the first place that has it:

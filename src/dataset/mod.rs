@@ -9,7 +9,7 @@ mod idx;
 use sha2::{Digest, Sha256};
 
 pub(crate) use fashion::read_file;
-pub use fashion::{CLASSES, DEBIAN_FOLDER, Split, load_split, test_split};
+pub use fashion::{CLASSES, DEBIAN_FOLDER, Split, is_fashion_training, load_split, test_split};
 pub use idx::{read_images, read_labels};
 
 use crate::error::{Error, Result};

@@ -2,7 +2,6 @@
 //! with the rest in the metadata. Every name, shape, type and value is checked at load.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Activation, DEFAULT_INT8_CLIP, Layer, Model, Normalization};
 use crate::Precision;
+use crate::atomic_file::AtomicFile;
 use crate::dataset::{hex, read_file};
 use crate::error::{Error, Result};
 
@@ -102,24 +102,7 @@ impl Model {
     /// # Errors
     /// `Error::Output` where the folder or the disk does not take it.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let bytes = self.to_bytes()?;
-        let output = |source| Error::Output {
-            path: path.to_owned(),
-            source,
-        };
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new()
-            .prefix(".fmnist-gpu-")
-            .permissions(default_permissions())
-            .tempfile_in(folder)
-            .map_err(output)?;
-        file.write_all(&bytes).map_err(output)?;
-        file.as_file().sync_all().map_err(output)?;
-        file.persist(path).map_err(|error| output(error.error))?;
-        Ok(())
+        AtomicFile::create(path)?.commit(&self.to_bytes()?)
     }
 
     fn metadata(&self) -> HashMap<String, String> {
@@ -139,24 +122,6 @@ impl Model {
             metadata.insert("precision".into(), precision.to_string());
         }
         metadata
-    }
-}
-
-/// What a file that any user may read needs; the default of a temporary file is the owner alone.
-fn default_permissions() -> std::fs::Permissions {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::Permissions::from_mode(0o644)
-    }
-    #[cfg(not(unix))]
-    {
-        let mut permissions = std::env::temp_dir().metadata().map_or_else(
-            |_| unreachable!("the temporary folder exists"),
-            |data| data.permissions(),
-        );
-        permissions.set_readonly(false);
-        permissions
     }
 }
 

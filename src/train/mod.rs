@@ -1,1 +1,308 @@
-//! Training.
+//! Training in float32: mini-batch Adam on the cross-entropy, with a cosine schedule.
+//!
+//! It runs on the CPU path's matrix library. The steps (gather, forward, loss, backward, update)
+//! are functions over matrices without hidden state, in the order in which shaders would run them.
+//! The same data, options and machine give the same weights to the last bit.
+
+mod adam;
+mod batch;
+mod network;
+mod schedule;
+
+use std::collections::BTreeMap;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::model::{Layer, Model, Normalization};
+use adam::{Moments, Step};
+use batch::{Batch, Split};
+use network::{Gradient, Score};
+
+/// The most parameters that training takes on: with gradient and moments they fill 4 GiB.
+const LARGEST_PARAMETERS: u64 = 1 << 28;
+
+/// Images of one forward pass when accuracy is measured.
+const MEASURED_AT_ONCE: usize = 1000;
+
+/// How a network is trained. The default is the recipe of the default model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainOptions {
+    /// Widths of the hidden layers, first to last; none gives a single softmax layer.
+    pub hidden: Vec<usize>,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// What the first weights and the order of the images follow from.
+    pub seed: u64,
+    /// Images of one step; the last step of an epoch takes what is left.
+    pub batch: usize,
+    /// The first step's learning rate; a cosine takes it down to 0.
+    pub learning_rate: f32,
+    /// Share of each weight taken off a step, times the learning rate. Biases keep theirs.
+    pub weight_decay: f32,
+    /// Share of the target given to all classes alike, 0 to below 1. It keeps logits of even size,
+    /// for which one int8 scale over a batch suffices.
+    pub label_smoothing: f32,
+    /// Images held back to measure on, at most a fifth of the data; the same ones for every seed.
+    pub validation: usize,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            hidden: vec![64],
+            epochs: 30,
+            seed: 5,
+            batch: 128,
+            learning_rate: 2e-3,
+            weight_decay: 0.05,
+            label_smoothing: 0.05,
+            validation: 5_000,
+        }
+    }
+}
+
+impl TrainOptions {
+    fn check(&self, data: &Dataset) -> Result<()> {
+        let fail = |problem: String| Err(Error::Usage(problem));
+        if let Some(index) = self.hidden.iter().position(|&width| width == 0) {
+            return fail(format!("hidden layer {index} has the width 0"));
+        }
+        for (name, value) in [("epochs", self.epochs), ("batch", self.batch)] {
+            if value == 0 {
+                return fail(format!("{name} is 0: nothing to train"));
+            }
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            let rate = self.learning_rate;
+            return fail(format!("the learning rate is {rate}, not a number above 0"));
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            let decay = self.weight_decay;
+            return fail(format!("the weight decay is {decay}, not 0 or more"));
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            let smoothing = self.label_smoothing;
+            return fail(format!("label smoothing is {smoothing}, not 0 to below 1"));
+        }
+        if data.len() < 2 {
+            let problem = "holds one image: training needs at least two, one of them to measure on";
+            return fail(format!("{} {problem}", data.name));
+        }
+        let widths = self.widths(data);
+        // A width beyond the limit is caught before it enters a product.
+        let parameters = match widths.iter().max() {
+            Some(&width) if width as u64 > LARGEST_PARAMETERS => width as u64,
+            _ => memory::parameters(&widths),
+        };
+        if parameters > LARGEST_PARAMETERS {
+            return fail(format!(
+                "a network of {parameters} parameters or more is beyond the {LARGEST_PARAMETERS} \
+                 that training takes: use smaller hidden layers"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Input, hidden layers, and one output for each label up to the largest.
+    fn widths(&self, data: &Dataset) -> Vec<usize> {
+        let largest = data.labels.iter().copied().max().unwrap_or(0);
+        std::iter::once(data.images.width)
+            .chain(self.hidden.iter().copied())
+            .chain(std::iter::once(usize::from(largest) + 1))
+            .collect()
+    }
+}
+
+/// How far the training is, after an epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochReport {
+    /// The epoch that has just ended, from 1.
+    pub epoch: usize,
+    /// How many there will be.
+    pub epochs: usize,
+    /// Mean loss over the epoch's steps (nats, with label smoothing), each before its update.
+    pub train_loss: f32,
+    /// Share of the training images, 0 to 1, that were right before their step's update.
+    pub train_accuracy: f32,
+    /// Mean cross-entropy of the validation images (nats, no smoothing) after the epoch.
+    pub validation_loss: f32,
+    /// Share of the validation images, 0 to 1, that are right after the epoch.
+    pub validation_accuracy: f32,
+}
+
+/// Trains a network on `data` and gives it with the weights of the last epoch, on which the
+/// schedule ends; `progress` is called after each epoch.
+///
+/// The validation images serve for measuring alone. The model's provenance gets the recipe, the
+/// seed, the data's SHA-256 and `validation_accuracy`.
+///
+/// # Errors
+/// `Error::Usage` for options that cannot be meant or fewer than two images, `Error::CheckFailed`
+/// where the training diverges (a loss or a weight is no longer finite).
+pub fn train(
+    data: &Dataset,
+    options: &TrainOptions,
+    mut progress: impl FnMut(&EpochReport),
+) -> Result<Model> {
+    options.check(data)?;
+    let mut split = Split::new(data.len(), options.validation);
+    // One stream draws the weights, then every epoch's order.
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    let mut trainer = Trainer::new(
+        network::initialize(&options.widths(data), &mut rng),
+        options,
+    );
+    let mut validation = Score::default();
+    for epoch in 1..=options.epochs {
+        split.training.shuffle(&mut rng);
+        let training = trainer.epoch(data, &split.training);
+        validation = trainer.measure(data, &split.validation);
+        trainer.check_finite(epoch, [training, validation])?;
+        let (trained, held) = (split.training.len(), split.validation.len());
+        progress(&EpochReport {
+            epoch,
+            epochs: options.epochs,
+            train_loss: (training.loss / trained as f64) as f32,
+            train_accuracy: training.accuracy(trained) as f32,
+            validation_loss: (validation.loss / held as f64) as f32,
+            validation_accuracy: validation.accuracy(held) as f32,
+        });
+    }
+    let mut model = Model::new(trainer.layers)?;
+    model.normalization = NORMALIZATION;
+    model.provenance = provenance(data, options, &split, validation);
+    Ok(model)
+}
+
+/// What turns a pixel into the network's input, in training as in the model that it gives.
+const NORMALIZATION: Normalization = Normalization::Unit;
+
+/// The entries from which the training can be repeated, and what came of it.
+fn provenance(
+    data: &Dataset,
+    options: &TrainOptions,
+    split: &Split,
+    validation: Score,
+) -> BTreeMap<String, String> {
+    let accuracy = validation.accuracy(split.validation.len());
+    [
+        ("seed", options.seed.to_string()),
+        ("epochs", options.epochs.to_string()),
+        ("batch", options.batch.to_string()),
+        ("learning_rate", options.learning_rate.to_string()),
+        ("weight_decay", options.weight_decay.to_string()),
+        ("label_smoothing", options.label_smoothing.to_string()),
+        ("training_images", split.training.len().to_string()),
+        ("validation_images", split.validation.len().to_string()),
+        ("validation_accuracy", format!("{accuracy:.4}")),
+        ("data_sha256", data.sha256()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+/// A network on its way, with the optimizer's state and the memory of one step.
+struct Trainer<'a> {
+    options: &'a TrainOptions,
+    layers: Vec<Layer>,
+    gradients: Vec<Gradient>,
+    /// Of each layer's weights and biases.
+    moments: Vec<[Moments; 2]>,
+    steps_done: usize,
+    table: [f32; 256],
+    batch: Batch,
+    outputs: Vec<Vec<f32>>,
+    delta: Vec<f32>,
+    scratch: Vec<f32>,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(layers: Vec<Layer>, options: &'a TrainOptions) -> Self {
+        let moments = |layer: &Layer| [layer.weights.len(), layer.bias.len()].map(Moments::new);
+        Self {
+            options,
+            gradients: layers.iter().map(Gradient::new).collect(),
+            moments: layers.iter().map(moments).collect(),
+            steps_done: 0,
+            table: NORMALIZATION.table_f32(),
+            batch: Batch::default(),
+            outputs: vec![Vec::new(); layers.len()],
+            delta: Vec::new(),
+            scratch: Vec::new(),
+            layers,
+        }
+    }
+
+    /// One pass over the images at `order`, a step a batch.
+    fn epoch(&mut self, data: &Dataset, order: &[usize]) -> Score {
+        let steps = self.options.epochs * order.len().div_ceil(self.options.batch);
+        let mut score = Score::default();
+        for indices in order.chunks(self.options.batch) {
+            score += self.forward(data, indices, self.options.label_smoothing);
+            network::backward(
+                &self.layers,
+                &self.batch.input,
+                &self.outputs,
+                &mut self.delta,
+                &mut self.scratch,
+                &mut self.gradients,
+            );
+            let rate = schedule::cosine(self.options.learning_rate, self.steps_done, steps);
+            self.steps_done += 1;
+            self.update(Step::new(self.steps_done, rate, self.options.weight_decay));
+        }
+        score
+    }
+
+    /// Runs the images at `indices` and leaves the gradient by the logits in `delta`.
+    fn forward(&mut self, data: &Dataset, indices: &[usize], smoothing: f32) -> Score {
+        self.batch.gather(data, indices, &self.table);
+        let batch = &self.batch;
+        network::forward(&self.layers, &batch.input, batch.len(), &mut self.outputs);
+        self.delta.clear();
+        self.delta.extend(self.outputs.last().into_iter().flatten());
+        network::cross_entropy(&mut self.delta, &batch.labels, smoothing)
+    }
+
+    fn update(&mut self, step: Step) {
+        let state = self.gradients.iter().zip(&mut self.moments);
+        for (layer, (gradient, [weights, bias])) in self.layers.iter_mut().zip(state) {
+            adam::update(&mut layer.weights, &gradient.weights, weights, step);
+            adam::update(&mut layer.bias, &gradient.bias, bias, step.without_decay());
+        }
+    }
+
+    /// The score of the images at `indices` as they stand, without label smoothing.
+    fn measure(&mut self, data: &Dataset, indices: &[usize]) -> Score {
+        let mut score = Score::default();
+        for indices in indices.chunks(MEASURED_AT_ONCE) {
+            score += self.forward(data, indices, 0.0);
+        }
+        score
+    }
+
+    /// The weights are checked too: relu turns NaN into 0, so that a loss can hide one.
+    fn check_finite(&self, epoch: usize, scores: [Score; 2]) -> Result<()> {
+        let weights = |layer: &Layer| {
+            let mut values = layer.weights.iter().chain(&layer.bias);
+            values.all(|value| value.is_finite())
+        };
+        let finite = scores.iter().all(|score| score.loss.is_finite());
+        if finite && self.layers.iter().all(weights) {
+            return Ok(());
+        }
+        Err(Error::CheckFailed(format!(
+            "training diverged in epoch {epoch}: the loss or a weight is not a finite number; \
+             use a smaller learning rate than {}",
+            self.options.learning_rate
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Measuring: check the answers, warm up, measure interleaved, compare.
+//!
+//! For each batch size, the largest first: every precision classifies the whole data set in
+//! batches of that size with the kernels that will be timed, its labels and outputs are held
+//! against the oracle, and only then samples are taken, one of each precision in turn, so that a
+//! slow spell of the machine hits all of them.
+
+mod check;
+mod row;
+mod sample;
+mod stats;
+
+use std::time::Duration;
+
+pub use row::{Effective, Memory, Requested, Row, Status};
+pub use stats::Samples;
+
+use crate::dataset::Dataset;
+use crate::engine::{Engine, Network, check_width};
+use crate::error::{Error, Result};
+use crate::memory::footprint;
+use crate::model::Model;
+use crate::{Precision, Scheme, engine};
+use check::Oracle;
+
+/// What is measured, and how long.
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// The precisions, in the order of the rows.
+    pub precisions: Vec<Precision>,
+    /// Whether the precisions were named one by one: then one that cannot run is an error, else a
+    /// row that says so.
+    pub named: bool,
+    /// How int8 is quantized.
+    pub scheme: Scheme,
+    /// Batch sizes; one larger than the data is the data.
+    pub batches: Vec<usize>,
+    /// Samples of each precision; as many as `min_time` needs where none is given.
+    pub runs: Option<usize>,
+    /// Passes before the first sample.
+    pub warmup: usize,
+    /// The least time that each precision's samples take together.
+    pub min_time: Duration,
+}
+
+impl Default for BenchOptions {
+    fn default() -> Self {
+        Self {
+            precisions: Precision::ALL.to_vec(),
+            named: false,
+            scheme: Scheme::default(),
+            batches: vec![1, 32, 1000],
+            runs: None,
+            warmup: 3,
+            min_time: Duration::from_millis(300),
+        }
+    }
+}
+
+/// Who watches a measurement.
+pub trait Observer {
+    /// Something goes on: `done` of `total` of it.
+    fn progress(&mut self, what: &str, done: usize, total: usize);
+    /// A batch size is finished.
+    fn finished(&mut self, rows: &[Row]);
+}
+
+/// Everything that was measured, and what stopped it, if something did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The rows of every batch size that was finished.
+    pub rows: Vec<Row>,
+    /// The error that ended the measurement early.
+    pub failure: Option<Error>,
+}
+
+/// A precision under test.
+struct Entry {
+    precision: Precision,
+    /// False for f32 that is only there to be compared with.
+    asked: bool,
+    /// Why it does not run at all, else its network.
+    network: Result<Network, String>,
+}
+
+/// Measures `model` on `data`.
+///
+/// # Errors
+/// What is wrong from the start: widths that do not fit, a named precision that the adapter cannot
+/// run. What goes wrong later is in the outcome, beside the rows that were finished.
+pub async fn run(
+    engine: &Engine,
+    model: &Model,
+    data: &Dataset,
+    options: &BenchOptions,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    check_data(model, data)?;
+    let mut entries = load(engine, model, options).await?;
+    let mut oracle = Oracle::new(model, data);
+    let mut outcome = Outcome {
+        rows: Vec::new(),
+        failure: None,
+    };
+    for batch in ordered(&options.batches) {
+        let size = batch.min(data.len());
+        let rows = measure_batch(
+            &mut entries,
+            model,
+            data,
+            (batch, size),
+            options,
+            &mut oracle,
+            observer,
+        );
+        match rows.await {
+            Ok(rows) => {
+                observer.finished(&rows);
+                outcome.rows.extend(rows);
+            }
+            Err(error) => {
+                outcome.failure = Some(error);
+                break;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// The batch sizes, the largest first, each once.
+fn ordered(batches: &[usize]) -> Vec<usize> {
+    let mut batches = batches.to_vec();
+    batches.sort_unstable_by(|a, b| b.cmp(a));
+    batches.dedup();
+    batches
+}
+
+/// The data must have the model's width and no label that the model cannot give.
+fn check_data(model: &Model, data: &Dataset) -> Result<()> {
+    check_width(model, data.name.as_ref(), data.images.width)?;
+    let largest = data.labels.iter().copied().max().unwrap_or(0);
+    if usize::from(largest) >= model.outputs() {
+        return Err(Error::file(
+            &data.name,
+            format!(
+                "has the label {largest}, but {} gives {} values",
+                model.path.display(),
+                model.outputs()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Loads every precision asked for, and f32 beside them for the agreement.
+async fn load(engine: &Engine, model: &Model, options: &BenchOptions) -> Result<Vec<Entry>> {
+    let asked = options
+        .precisions
+        .iter()
+        .map(|&precision| (precision, true));
+    let mut wanted: Vec<(Precision, bool)> = asked.collect();
+    if !options.precisions.contains(&Precision::F32) {
+        wanted.push((Precision::F32, false));
+    }
+    let mut entries = Vec::new();
+    for (precision, asked) in wanted {
+        let network = match engine.load(model, precision).await {
+            Ok(network) => Ok(network),
+            Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => Err(reason),
+            Err(error) => return Err(error),
+        };
+        entries.push(Entry {
+            precision,
+            asked,
+            network,
+        });
+    }
+    Ok(entries)
+}
+
+/// What the checks of one precision found.
+struct Checked {
+    labels: Vec<usize>,
+    overflow: Option<String>,
+    /// The outputs of the batch that is timed.
+    first: Vec<f32>,
+}
+
+/// The rows of one batch size. `batch` is the size asked for and the size that the data allow.
+async fn measure_batch(
+    entries: &mut [Entry],
+    model: &Model,
+    data: &Dataset,
+    batch: (usize, usize),
+    options: &BenchOptions,
+    oracle: &mut Oracle<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Row>> {
+    let (requested, size) = batch;
+    let mut checked = Vec::new();
+    for entry in entries.iter_mut() {
+        checked.push(match &mut entry.network {
+            Ok(network) => {
+                Some(classify(network, entry.precision, data, size, oracle, observer).await?)
+            }
+            Err(_) => None,
+        });
+    }
+
+    let mut timed = Vec::new();
+    for (entry, checked) in entries.iter_mut().zip(&checked) {
+        if let (Ok(network), Some(checked), true) = (&mut entry.network, checked, entry.asked)
+            && checked.overflow.is_none()
+        {
+            timed.push((entry.precision, network, checked.first.as_slice()));
+        }
+    }
+    let pixels = data.images.range(0, size);
+    let mut samples = sample::interleaved(&mut timed, pixels, options, observer).await?;
+
+    let f32_labels = entries
+        .iter()
+        .zip(&checked)
+        .find(|(entry, _)| entry.precision == Precision::F32)
+        .and_then(|(_, checked)| checked.as_ref())
+        .map(|checked| checked.labels.clone());
+    let mut rows = Vec::new();
+    for (entry, checked) in entries
+        .iter()
+        .zip(&checked)
+        .filter(|(entry, _)| entry.asked)
+    {
+        let requested = Requested {
+            precision: entry.precision,
+            scheme: (entry.precision == Precision::Int8).then_some(options.scheme),
+            batch: requested,
+        };
+        let planned = footprint(&model.architecture().widths(), entry.precision, size);
+        let mut row = Row::new(requested, size, planned);
+        match &entry.network {
+            Err(reason) => row.unsupported(reason),
+            Ok(network) => row.ran(network),
+        }
+        if let Some(checked) = checked {
+            row.classified(&checked.labels, &data.labels, f32_labels.as_deref());
+            row.overflowed(checked.overflow.as_deref());
+        }
+        if let Some(taken) = samples.remove(&entry.precision) {
+            row.measured(taken, size, model.architecture().operations());
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Classifies the whole data set in batches of `batch` and holds it against the oracle.
+async fn classify(
+    network: &mut Network,
+    precision: Precision,
+    data: &Dataset,
+    batch: usize,
+    oracle: &mut Oracle<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Checked> {
+    let what = format!("batch {batch}: checking {precision}");
+    observer.progress(&what, 0, data.len());
+    let mut progress = |done| observer.progress(&what, done, data.len());
+    let mut outputs = network
+        .infer(&data.images.pixels, batch, &mut progress)
+        .await?;
+    let width = outputs.len() / data.len();
+    let overflow = oracle.check(precision, batch, &outputs)?;
+    let labels = engine::labels(&outputs, width);
+    outputs.truncate(batch * width);
+    Ok(Checked {
+        labels,
+        overflow,
+        first: outputs,
+    })
+}

@@ -1,0 +1,167 @@
+//! One line of a result: what was asked for, what ran, and what was measured.
+
+use serde::Serialize;
+
+use super::sample::Taken;
+use super::stats::Samples;
+use crate::engine::{Network, Place};
+use crate::memory::Footprint;
+use crate::{Precision, Scheme};
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Requested {
+    /// The precision.
+    pub precision: Precision,
+    /// How int8 is quantized; none for the others.
+    pub scheme: Option<Scheme>,
+    /// The batch size.
+    pub batch: usize,
+}
+
+/// What really ran.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Effective {
+    /// Where; none where nothing ran.
+    pub device: Option<Place>,
+    /// The way in which it ran.
+    pub path: Option<&'static str>,
+    /// The kernel that did the products.
+    pub kernel: Option<&'static str>,
+    /// Images in a batch: at most as many as the data set holds.
+    pub batch: usize,
+    /// Why it did not run as asked.
+    pub reason: Option<String>,
+}
+
+/// Bytes planned and bytes really made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Memory {
+    /// What the network needs by plan.
+    #[serde(flatten)]
+    pub planned: Footprint,
+    /// The sum of all buffers that were made; none where nothing ran.
+    pub device_allocated_bytes: Option<u64>,
+}
+
+/// How a row ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Checked and measured.
+    Ok,
+    /// The adapter cannot run it.
+    Unsupported,
+    /// Its values leave the precision's range.
+    Overflow,
+}
+
+/// A row of results.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// What was asked for.
+    pub requested: Requested,
+    /// What really ran.
+    pub effective: Effective,
+    /// Share of the labels that are right.
+    pub accuracy: Option<f64>,
+    /// Labels that are right.
+    pub correct: Option<usize>,
+    /// Share of the labels that are those of f32.
+    pub agreement_with_f32: Option<f64>,
+    /// Labels that are not those of f32.
+    pub label_changes: Option<usize>,
+    /// From the batch on the device to its outputs in host memory.
+    pub wall_ns: Option<Samples>,
+    /// The kernels alone, by the device's clock.
+    pub gpu_ns: Option<Samples>,
+    /// Median time of the pixels' way to the device.
+    pub upload_ns: Option<u64>,
+    /// Upload and wall, medians.
+    pub end_to_end_ns: Option<u64>,
+    /// Batch over median wall time.
+    pub images_per_second: Option<f64>,
+    /// 2 · Σ in · out · batch over median wall time.
+    pub operations_per_second: Option<f64>,
+    /// Bytes planned and made.
+    pub memory: Memory,
+    /// How it ended.
+    pub status: Status,
+    /// Why, where it did not end well.
+    pub detail: Option<String>,
+}
+
+impl Row {
+    /// A row of which nothing is known yet but what it would need.
+    pub(super) fn new(requested: Requested, batch: usize, planned: Footprint) -> Self {
+        Self {
+            requested,
+            effective: Effective {
+                batch,
+                ..Effective::default()
+            },
+            accuracy: None,
+            correct: None,
+            agreement_with_f32: None,
+            label_changes: None,
+            wall_ns: None,
+            gpu_ns: None,
+            upload_ns: None,
+            end_to_end_ns: None,
+            images_per_second: None,
+            operations_per_second: None,
+            memory: Memory {
+                planned,
+                device_allocated_bytes: None,
+            },
+            status: Status::Ok,
+            detail: None,
+        }
+    }
+
+    pub(super) fn unsupported(&mut self, reason: &str) {
+        self.status = Status::Unsupported;
+        self.detail = Some(reason.to_owned());
+        self.effective.reason = Some(reason.to_owned());
+    }
+
+    pub(super) fn ran(&mut self, network: &Network) {
+        let placement = network.placement();
+        self.effective.device = Some(placement.place);
+        self.effective.path = Some(network.path());
+        self.effective.kernel = Some(network.kernel());
+        self.effective.reason.clone_from(&placement.reason);
+        self.memory.device_allocated_bytes = Some(network.allocated_bytes());
+    }
+
+    pub(super) fn classified(&mut self, labels: &[usize], truth: &[u8], f32: Option<&[usize]>) {
+        let count = labels.len() as f64;
+        let right = |(label, truth): &(&usize, &u8)| **label == usize::from(**truth);
+        let correct = labels.iter().zip(truth).filter(right).count();
+        self.correct = Some(correct);
+        self.accuracy = Some(correct as f64 / count);
+        if let Some(f32) = f32 {
+            let changes = labels.iter().zip(f32).filter(|(a, b)| a != b).count();
+            self.label_changes = Some(changes);
+            self.agreement_with_f32 = Some(1.0 - changes as f64 / count);
+        }
+    }
+
+    /// Without a reason, nothing overflowed. What came out of an overflow is no accuracy.
+    pub(super) fn overflowed(&mut self, reason: Option<&str>) {
+        if let Some(reason) = reason {
+            self.status = Status::Overflow;
+            self.detail = Some(reason.to_owned());
+        }
+    }
+
+    pub(super) fn measured(&mut self, taken: Taken, batch: usize, operations: u64) {
+        let seconds = taken.wall.median as f64 / 1e9;
+        self.images_per_second = Some(batch as f64 / seconds);
+        self.operations_per_second = Some(operations as f64 * batch as f64 / seconds);
+        self.upload_ns = Some(taken.upload.median);
+        self.end_to_end_ns = Some(taken.upload.median + taken.wall.median);
+        self.wall_ns = Some(taken.wall);
+        self.gpu_ns = taken.gpu;
+    }
+}

@@ -1,0 +1,106 @@
+//! `adapters`: every adapter, and what each precision would run as on it.
+
+use clap::Args;
+use fmnist_gpu::adapter::{AdapterInfo, Kind};
+use fmnist_gpu::report::{self, Format, Layout};
+use fmnist_gpu::{Error, Precision, engine};
+use serde::Serialize;
+
+use super::{options, terminal};
+
+/// Lists every adapter, and what each precision would run as on it.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// table, json or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+}
+
+/// An adapter in JSON: what it is, and why a precision does not run on it.
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(flatten)]
+    info: &'a AdapterInfo,
+    precisions: [RunsAs; 3],
+}
+
+#[derive(Serialize)]
+struct RunsAs {
+    precision: Precision,
+    device: &'static str,
+    reason: Option<&'static str>,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let backends = options::backends_of_environment()?;
+    let adapters = pollster::block_on(engine::adapters(&backends));
+    let text = match arguments.format {
+        Format::Table => table(&adapters, Layout::Terminal),
+        Format::Markdown => table(&adapters, Layout::Markdown),
+        Format::Json => report::to_json(&adapters.iter().map(entry).collect::<Vec<_>>())?,
+        Format::Csv => {
+            return Err(
+                Error::Usage("adapters has no csv: use table, json or markdown".into()).into(),
+            );
+        }
+    };
+    terminal::print(&text)
+}
+
+fn entry(info: &AdapterInfo) -> Entry<'_> {
+    let runs_as = |precision| {
+        let reason = info.lacks(precision);
+        let on_cpu = info.kind == Kind::Cpu || reason.is_some();
+        RunsAs {
+            precision,
+            device: if on_cpu { "cpu" } else { "gpu" },
+            reason,
+        }
+    };
+    Entry {
+        info,
+        precisions: Precision::ALL.map(runs_as),
+    }
+}
+
+fn table(adapters: &[AdapterInfo], layout: Layout) -> String {
+    let header = [
+        "index", "name", "backend", "kind", "driver", "f32", "f16", "int8", "features",
+    ];
+    let rows: Vec<Vec<String>> = adapters.iter().map(row).collect();
+    let mut text = report::grid(layout, &header, &rows, header.len());
+    if adapters
+        .iter()
+        .any(|info| info.lacks(Precision::F16).is_some())
+    {
+        text.push_str("A precision shown as 'CPU path' needs a feature that the adapter lacks (f16: shader-f16).\n");
+    }
+    if cfg!(target_os = "linux") && adapters.iter().all(|info| info.kind == Kind::Cpu) {
+        text.push_str(
+            "No GPU adapter. A software Vulkan driver is in the package mesa-vulkan-drivers.\n",
+        );
+    }
+    text
+}
+
+fn row(info: &AdapterInfo) -> Vec<String> {
+    let runs_as = |precision| match (info.kind, info.lacks(precision)) {
+        (Kind::Cpu, _) | (_, Some(_)) => "CPU path".to_owned(),
+        _ => "shaders".to_owned(),
+    };
+    let features: Vec<&str> = info.features.iter().map(|feature| feature.name()).collect();
+    let mut cells = vec![
+        info.index.to_string(),
+        info.name.clone(),
+        info.backend.to_string(),
+        info.kind.to_string(),
+        info.driver.clone(),
+    ];
+    cells.extend(Precision::ALL.map(runs_as));
+    cells.push(if features.is_empty() {
+        "–".to_owned()
+    } else {
+        features.join(", ")
+    });
+    cells
+}

@@ -1,0 +1,181 @@
+//! `bench`: time, memory and accuracy of every precision, side by side.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use fmnist_gpu::atomic_file::AtomicFile;
+use fmnist_gpu::bench::{self, BenchOptions, Observer, Row, Status};
+use fmnist_gpu::dataset::{self, Dataset, Split};
+use fmnist_gpu::report::{self, DatasetInfo, Document, Format, Layout, ModelInfo, SCHEMA, Tool};
+use fmnist_gpu::{Engine, Error, Scheme};
+use indicatif::ProgressBar;
+
+use super::options::{self, AdapterOptions, ModelOptions, Precisions};
+use super::terminal;
+
+/// Measures time, memory and accuracy of every precision, side by side.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    adapter: AdapterOptions,
+
+    /// f32, f16, int8, a list of them, or all
+    #[arg(long, default_value = "all", value_name = "LIST")]
+    precision: Precisions,
+
+    /// Batch sizes
+    #[arg(long, default_value = "1,32,1000", value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
+    batch: Vec<usize>,
+
+    #[command(flatten)]
+    model: ModelOptions,
+
+    /// A folder with a test split in IDX files (t10k-images-idx3-ubyte, …, plain or .gz); the
+    /// Fashion-MNIST test split is inside the program.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// What goes to standard output: table, json, csv or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+
+    /// Also write a file; its extension tells the format (.json, .csv, .md, .txt). May be repeated.
+    #[arg(long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+
+    /// Samples of each precision, instead of as many as --min-time needs
+    #[arg(long, value_name = "N", value_parser = options::positive)]
+    runs: Option<usize>,
+
+    /// Passes before the first sample
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    warmup: usize,
+
+    /// The least time that each precision's samples take together
+    #[arg(long, default_value = "300ms", value_name = "DURATION", value_parser = options::duration)]
+    min_time: Duration,
+
+    /// How int8 is quantized: dynamic-tensor
+    #[arg(long, default_value_t, value_name = "S")]
+    scheme: Scheme,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let outputs = open_outputs(&arguments.output)?;
+    let model = arguments.model.load()?;
+    let data = load_data(arguments.data.as_deref())?;
+    let options = BenchOptions {
+        precisions: arguments.precision.list.clone(),
+        named: arguments.precision.named,
+        scheme: arguments.scheme,
+        batches: arguments.batch.clone(),
+        runs: arguments.runs,
+        warmup: arguments.warmup,
+        min_time: arguments.min_time,
+    };
+    let engine = pollster::block_on(Engine::open(&arguments.adapter.engine()?))?;
+    let mut document = Document {
+        schema: SCHEMA,
+        tool: Tool::now(),
+        adapter: engine.info().clone(),
+        adapter_reason: engine.reason().to_owned(),
+        model: ModelInfo::new(&model),
+        dataset: DatasetInfo::new(&data),
+        results: Vec::new(),
+    };
+
+    let mut screen = Screen::new(arguments.format, &document);
+    let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut screen))?;
+    screen.bar.finish_and_clear();
+    if screen.table && !outcome.rows.is_empty() {
+        screen.print(&format!("\n{}", report::LEGEND));
+    }
+    document.results = outcome.rows;
+
+    // What was measured is kept, whatever ended the measurement.
+    let printed = match arguments.format {
+        Format::Table => screen.printed,
+        format => terminal::print(&report::render(&document, format)?),
+    };
+    for (format, file) in outputs {
+        file.commit(report::render(&document, format)?.as_bytes())?;
+    }
+    if let Some(failure) = outcome.failure {
+        return Err(failure.into());
+    }
+    printed?;
+    overflows(&document.results)
+}
+
+/// Opens every output file before anything is measured.
+fn open_outputs(paths: &[PathBuf]) -> Result<Vec<(Format, AtomicFile)>, Error> {
+    let open = |path: &PathBuf| Ok((Format::of_path(path)?, AtomicFile::create(path)?));
+    paths.iter().map(open).collect()
+}
+
+fn load_data(folder: Option<&std::path::Path>) -> Result<Dataset, Error> {
+    match folder {
+        Some(folder) => dataset::load_split(Split::Test, Some(folder)),
+        None => dataset::test_split(),
+    }
+}
+
+/// An overflow is told in its row; the rest was measured, and the exit code says that not all is
+/// well.
+fn overflows(rows: &[Row]) -> anyhow::Result<()> {
+    let Some(row) = rows.iter().find(|row| row.status == Status::Overflow) else {
+        return Ok(());
+    };
+    let detail = row.detail.as_deref().unwrap_or_default();
+    let precision = row.requested.precision;
+    Err(Error::CheckFailed(format!(
+        "{precision} overflows: {detail}; run this model in f32 or int8"
+    ))
+    .into())
+}
+
+/// The progress bar, and the table as it grows.
+struct Screen {
+    bar: ProgressBar,
+    /// The preamble, until the first rows come; none where the format is no table.
+    preamble: Option<String>,
+    table: bool,
+    printed: anyhow::Result<()>,
+}
+
+impl Screen {
+    fn new(format: Format, document: &Document) -> Self {
+        let table = format == Format::Table;
+        Self {
+            bar: terminal::progress_bar(),
+            preamble: table.then(|| report::preamble(document)),
+            table,
+            printed: Ok(()),
+        }
+    }
+
+    fn print(&mut self, text: &str) {
+        if self.printed.is_ok() {
+            self.printed = self.bar.suspend(|| terminal::print(text));
+        }
+    }
+}
+
+impl Observer for Screen {
+    fn progress(&mut self, what: &str, done: usize, total: usize) {
+        if let Some(preamble) = self.preamble.take() {
+            self.print(&preamble);
+        }
+        self.bar.set_message(what.to_owned());
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+    }
+
+    fn finished(&mut self, rows: &[Row]) {
+        if self.table {
+            let table = report::rows_table(rows, Layout::Terminal);
+            self.print(&format!("\n{table}"));
+        }
+    }
+}

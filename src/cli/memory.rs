@@ -1,0 +1,137 @@
+//! `memory`: what a network needs in each precision, and the largest batch under a limit.
+
+use clap::Args;
+use fmnist_gpu::memory::{Footprint, footprint, largest_batch};
+use fmnist_gpu::report::{self, Format, Layout};
+use fmnist_gpu::{Error, Precision};
+use serde::Serialize;
+
+use super::options::{self, ModelOptions};
+use super::terminal;
+
+/// Shows what a network needs in each precision, and the largest batch under a limit.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: ModelOptions,
+
+    /// A network without weights: its widths from input to output, as 784-64-10
+    #[arg(long, value_name = "WIDTHS", conflicts_with = "model", value_parser = layers)]
+    layers: Option<Layers>,
+
+    /// Images in a batch
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = options::positive)]
+    batch: usize,
+
+    /// Find the largest batch that fits in this, for example 100KiB
+    #[arg(long, value_name = "SIZE", value_parser = options::size)]
+    limit: Option<u64>,
+
+    /// table, json or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+}
+
+/// Widths from input to output; a type of its own, since clap reads a plain vector as a list.
+#[derive(Clone, Debug)]
+struct Layers(Vec<usize>);
+
+fn layers(text: &str) -> Result<Layers, String> {
+    options::layers(text).map(Layers)
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    layers: Vec<usize>,
+    parameters: u64,
+    batch: usize,
+    limit_bytes: Option<u64>,
+    precisions: [Line; 3],
+}
+
+#[derive(Serialize)]
+struct Line {
+    precision: Precision,
+    #[serde(flatten)]
+    footprint: Footprint,
+    /// Share of f32's total that is saved.
+    saving: f64,
+    /// Under the limit; none where there is no limit, or not even one image fits.
+    largest_batch: Option<u64>,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let widths = match &arguments.layers {
+        Some(layers) => layers.0.clone(),
+        None => arguments.model.load()?.architecture().widths(),
+    };
+    let document = describe(widths, arguments.batch, arguments.limit);
+    let text = match arguments.format {
+        Format::Table => table(&document, Layout::Terminal),
+        Format::Markdown => table(&document, Layout::Markdown),
+        Format::Json => report::to_json(&document)?,
+        Format::Csv => {
+            return Err(
+                Error::Usage("memory has no csv: use table, json or markdown".into()).into(),
+            );
+        }
+    };
+    terminal::print(&text)
+}
+
+fn describe(layers: Vec<usize>, batch: usize, limit: Option<u64>) -> Document {
+    let f32_bytes = footprint(&layers, Precision::F32, batch).total_bytes;
+    let line = |precision| {
+        let footprint = footprint(&layers, precision, batch);
+        Line {
+            precision,
+            footprint,
+            saving: 1.0 - footprint.total_bytes as f64 / f32_bytes as f64,
+            largest_batch: limit.and_then(|limit| largest_batch(&layers, precision, limit)),
+        }
+    };
+    Document {
+        schema: report::SCHEMA,
+        parameters: fmnist_gpu::memory::parameters(&layers),
+        batch,
+        limit_bytes: limit,
+        precisions: Precision::ALL.map(line),
+        layers,
+    }
+}
+
+fn table(document: &Document, layout: Layout) -> String {
+    let mut header = vec!["precision", "parameters", "activations", "total", "saving"];
+    if document.limit_bytes.is_some() {
+        header.push("largest batch");
+    }
+    let row = |line: &Line| {
+        let mut cells = vec![
+            line.precision.to_string(),
+            report::bytes(line.footprint.parameters_bytes),
+            report::bytes(line.footprint.activations_bytes),
+            report::bytes(line.footprint.total_bytes),
+            format!("{:.0}%", 100.0 * line.saving),
+        ];
+        if document.limit_bytes.is_some() {
+            cells.push(
+                line.largest_batch
+                    .map_or_else(|| "none fits".to_owned(), report::count),
+            );
+        }
+        cells
+    };
+    let rows: Vec<Vec<String>> = document.precisions.iter().map(row).collect();
+    let widths: Vec<String> = document.layers.iter().map(ToString::to_string).collect();
+    let limit = document.limit_bytes.map_or_else(String::new, |limit| {
+        format!(", limit {}", report::bytes(limit))
+    });
+    let title = format!(
+        "{}: {} parameters, batch {}{limit}\n\n",
+        widths.join("-"),
+        report::count(document.parameters),
+        report::count(document.batch as u64)
+    );
+    title + &report::grid(layout, &header, &rows, 1)
+}

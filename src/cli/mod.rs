@@ -1,0 +1,74 @@
+//! The command line: the only room that prints, exits and blocks on a future. One file a subcommand.
+
+mod adapters;
+mod bench;
+mod memory;
+mod options;
+mod predict;
+mod terminal;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use fmnist_gpu::Error;
+
+/// Measures a dense network in float32, float16 and int8 compute shaders, on any adapter.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fmnist-gpu",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Adapters(adapters::Arguments),
+    Bench(bench::Arguments),
+    Predict(predict::Arguments),
+    Train(train::Arguments),
+    Memory(memory::Arguments),
+}
+
+/// Keeps Mesa from printing on stderr: its device-select layer complains of a missing runtime
+/// folder. To be called before any thread is started.
+pub fn quiet_drivers() {
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "the environment is this process's own")]
+    // SAFETY: called first thing in `main`, while there is no other thread to read it.
+    unsafe {
+        std::env::set_var("NODEVICE_SELECT", "1");
+        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+            std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir());
+        }
+    }
+}
+
+/// Parses, runs, and gives the exit code.
+pub fn main() -> ExitCode {
+    // Drivers and wgpu log what is no fault of the user's; RUST_LOG shows it.
+    let environment = env_logger::Env::default().default_filter_or("off,fmnist_gpu=warn");
+    env_logger::Builder::from_env(environment).init();
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Adapters(arguments) => adapters::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Memory(arguments) => memory::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if terminal::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::tell(&format!("error: {error:#}"));
+            let code = error.downcast_ref::<Error>().map_or(1, Error::exit_code);
+            ExitCode::from(code)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Options that several commands share, and how their values are read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use fmnist_gpu::adapter::{Backend, Feature, Selector};
+use fmnist_gpu::gpu::DeviceOptions;
+use fmnist_gpu::model::Model;
+use fmnist_gpu::{EngineOptions, Error, Precision, Result};
+
+/// What chooses the adapter.
+#[derive(Debug, Args)]
+pub struct AdapterOptions {
+    /// A backend (vulkan, metal, dx12, gl) or cpu; an index that 'adapters' prints; or part of an
+    /// adapter's name. Without it: the best adapter found, else the CPU path.
+    #[arg(long, value_name = "SEL")]
+    adapter: Option<Selector>,
+
+    /// Fail where the adapter cannot run a precision, instead of running it on the CPU path.
+    #[arg(long)]
+    no_fallback: bool,
+
+    /// Hide features of the adapter, as if it lacked them: shader-f16, timestamp-query, …
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    mask_features: Vec<Feature>,
+
+    /// Keep wgpu's runtime checks in the shaders (slower).
+    #[arg(long)]
+    checked: bool,
+}
+
+impl AdapterOptions {
+    /// The engine's options; the environment speaks where no flag does.
+    pub fn engine(&self) -> Result<EngineOptions> {
+        let mut adapter = self.adapter.clone();
+        let mut backends = Vec::new();
+        if adapter.is_none() {
+            adapter =
+                environment("WGPU_ADAPTER_NAME").map(|name| Selector::Name(name.to_lowercase()));
+            backends = backends_of_environment()?;
+        }
+        Ok(EngineOptions {
+            adapter,
+            backends,
+            mask_features: self.mask_features.clone(),
+            fallback: !self.no_fallback,
+            device: DeviceOptions {
+                checked: self.checked,
+                ..DeviceOptions::default()
+            },
+        })
+    }
+}
+
+/// A variable that is set to something.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
+}
+
+/// The backends that `WGPU_BACKEND` lists, under the names that wgpu knows.
+pub fn backends_of_environment() -> Result<Vec<Backend>> {
+    let Some(list) = environment("WGPU_BACKEND") else {
+        return Ok(Vec::new());
+    };
+    list.split(',')
+        .map(|name| match name.trim().to_lowercase().as_str() {
+            "vulkan" | "vk" => Ok(Backend::Vulkan),
+            "metal" | "mtl" => Ok(Backend::Metal),
+            "dx12" | "d3d12" => Ok(Backend::Dx12),
+            "gl" | "gles" | "opengl" => Ok(Backend::Gl),
+            other => Err(Error::Usage(format!(
+                "WGPU_BACKEND names '{other}': use vulkan, metal, dx12 or gl"
+            ))),
+        })
+        .collect()
+}
+
+/// Which model.
+#[derive(Debug, Args)]
+pub struct ModelOptions {
+    /// A model file (safetensors); the default model is inside the program.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+}
+
+impl ModelOptions {
+    /// Loads it.
+    pub fn load(&self) -> Result<Model> {
+        match &self.model {
+            Some(path) => Model::load(path),
+            None => Model::default_model(),
+        }
+    }
+}
+
+/// `f32,int8` or `all`.
+#[derive(Clone, Debug)]
+pub struct Precisions {
+    /// In the order given.
+    pub list: Vec<Precision>,
+    /// False for `all`.
+    pub named: bool,
+}
+
+impl std::str::FromStr for Precisions {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text.eq_ignore_ascii_case("all") {
+            return Ok(Self {
+                list: Precision::ALL.to_vec(),
+                named: false,
+            });
+        }
+        let mut list = Vec::new();
+        for name in text.split(',') {
+            let precision = name
+                .trim()
+                .parse()
+                .map_err(|error: Error| Error::Usage(format!("{error}, a list of them, or all")))?;
+            if !list.contains(&precision) {
+                list.push(precision);
+            }
+        }
+        Ok(Self { list, named: true })
+    }
+}
+
+/// `250ms`, `2s`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 250ms or 2s"))
+}
+
+/// `100KiB`, `2MiB`, or plain bytes.
+pub fn size(text: &str) -> Result<u64, String> {
+    text.parse::<bytesize::ByteSize>()
+        .map(|size| size.as_u64())
+        .map_err(|_| "write it as 100KiB, 2MiB or a number of bytes".to_owned())
+}
+
+/// At least 1.
+pub fn positive(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) | Err(_) => Err("write a whole number from 1 on".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// `784-64-10`: at least two widths.
+pub fn layers(text: &str) -> Result<Vec<usize>, String> {
+    let widths: Result<Vec<usize>, String> = text.split('-').map(positive).collect();
+    match widths {
+        Ok(widths) if widths.len() >= 2 => Ok(widths),
+        _ => Err("write the widths from input to output, as 784-64-10".to_owned()),
+    }
+}

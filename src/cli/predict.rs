@@ -1,0 +1,220 @@
+//! `predict`: a line for each image.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use fmnist_gpu::dataset::{self, Images};
+use fmnist_gpu::engine::{self, Network, check_width};
+use fmnist_gpu::model::Model;
+use fmnist_gpu::report::{self, Format, Layout};
+use fmnist_gpu::{Engine, Error, Precision, Scheme, reference};
+use serde::Serialize;
+
+use super::options::{self, AdapterOptions, ModelOptions};
+use super::terminal;
+
+/// Classifies images.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    adapter: AdapterOptions,
+
+    /// f32, f16 or int8; without it, the precision stored in the model, else f32
+    #[arg(long, value_name = "P")]
+    precision: Option<Precision>,
+
+    /// How int8 is quantized: dynamic-tensor
+    #[arg(long, default_value_t, value_name = "S")]
+    scheme: Scheme,
+
+    /// Images classified at a time; in int8 the result depends on it a little
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive)]
+    batch: usize,
+
+    #[command(flatten)]
+    model: ModelOptions,
+
+    /// An IDX file of images, plain or .gz; without it, the Fashion-MNIST test split
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+
+    /// table, json, csv or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+}
+
+/// What ran, in JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    precision: Precision,
+    scheme: Option<Scheme>,
+    batch: usize,
+    adapter: String,
+    device: engine::Place,
+    reason: Option<&'a str>,
+    model: String,
+    predictions: Vec<Prediction>,
+}
+
+/// One image.
+#[derive(Serialize)]
+struct Prediction {
+    index: usize,
+    label: usize,
+    class: String,
+    /// The label's output; a probability where the last layer is a softmax.
+    probability: f32,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let model = arguments.model.load()?;
+    let precision = arguments
+        .precision
+        .or(model.precision)
+        .unwrap_or(Precision::F32);
+    let (name, images) = load_images(arguments.data.as_deref())?;
+    check_width(&model, &name, images.width)?;
+    let engine = pollster::block_on(Engine::open(&arguments.adapter.engine()?))?;
+    let mut network = pollster::block_on(engine.load(&model, precision))?;
+    let batch = arguments.batch.min(images.count);
+
+    let bar = terminal::progress_bar();
+    bar.set_length(images.count as u64);
+    bar.set_message(format!("{precision}"));
+    let mut progress = |done| bar.set_position(done as u64);
+    let outputs = pollster::block_on(network.infer(&images.pixels, batch, &mut progress))?;
+    bar.finish_and_clear();
+    check_finite(&model, precision, &images, batch, &outputs)?;
+
+    let predictions = predictions(&model, &outputs);
+    let scheme = (precision == Precision::Int8).then_some(arguments.scheme);
+    let what = what_ran(&engine, &network, precision, scheme, batch);
+    let text = match arguments.format {
+        Format::Table => format!("{what}\n{}", table(&predictions, Layout::Terminal)),
+        Format::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
+        Format::Csv => csv(&predictions)?,
+        Format::Json => report::to_json(&Document {
+            schema: report::SCHEMA,
+            precision,
+            scheme,
+            batch,
+            adapter: engine.info().to_string(),
+            device: network.placement().place,
+            reason: network.placement().reason.as_deref(),
+            model: model.path.display().to_string(),
+            predictions,
+        })?,
+    };
+    // CSV has no room to say that the precision did not run where it was asked for.
+    if let (Format::Csv, Some(_)) = (arguments.format, &network.placement().reason) {
+        terminal::tell(&format!("note: {what}"));
+    }
+    terminal::print(&text)
+}
+
+fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
+    match path {
+        Some(path) => {
+            let bytes = std::fs::read(path)
+                .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+            Ok((path.to_owned(), dataset::read_images(path, &bytes)?))
+        }
+        None => {
+            let data = dataset::test_split()?;
+            Ok((PathBuf::from(data.name), data.images))
+        }
+    }
+}
+
+/// Outputs that are no numbers come from values that left the precision's range; the oracle tells
+/// the layer.
+fn check_finite(
+    model: &Model,
+    precision: Precision,
+    images: &Images,
+    batch: usize,
+    outputs: &[f32],
+) -> Result<(), Error> {
+    let width = model.outputs();
+    let Some(at) = outputs.iter().position(|output| !output.is_finite()) else {
+        return Ok(());
+    };
+    let image = at / width;
+    let outcome = reference::infer(model, precision, images.range(image, image + 1), batch);
+    let layer = outcome.overflow.map_or_else(String::new, |overflow| {
+        format!(
+            " (layers.{} reaches {:.6e})",
+            overflow.layer, overflow.largest
+        )
+    });
+    Err(Error::CheckFailed(format!(
+        "image {image} leaves the range of {precision}{layer}; use --precision f32"
+    )))
+}
+
+fn predictions(model: &Model, outputs: &[f32]) -> Vec<Prediction> {
+    let rows = outputs.chunks_exact(model.outputs()).enumerate();
+    rows.map(|(index, row)| {
+        let label = engine::label(row);
+        Prediction {
+            index,
+            label,
+            class: model.class_name(label),
+            probability: row[label],
+        }
+    })
+    .collect()
+}
+
+/// What ran where, with the batch size, which int8 results depend on.
+fn what_ran(
+    engine: &Engine,
+    network: &Network,
+    precision: Precision,
+    scheme: Option<Scheme>,
+    batch: usize,
+) -> String {
+    let scheme = scheme.map_or_else(String::new, |scheme| format!(" ({scheme})"));
+    let place = match &network.placement().reason {
+        Some(reason) => format!("the CPU path, since {reason}"),
+        None => engine.info().to_string(),
+    };
+    format!("{precision}{scheme}, batch {batch}, on {place}")
+}
+
+/// Ten thousand lines want columns of fixed width rather than a table that is laid out as a whole.
+fn table(predictions: &[Prediction], layout: Layout) -> String {
+    let class = predictions
+        .iter()
+        .map(|p| p.class.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(5);
+    let line = |index: &str, label: &str, name: &str, probability: &str| match layout {
+        Layout::Terminal => format!("{index:>8} {label:>6}  {name:<class$} {probability:>12}\n"),
+        Layout::Markdown => format!("| {index} | {label} | {name} | {probability} |\n"),
+    };
+    let mut text = line("index", "label", "class", "probability");
+    if layout == Layout::Markdown {
+        text.push_str("|---:|---:|---|---:|\n");
+    }
+    for p in predictions {
+        let probability = format!("{:.6}", p.probability);
+        text.push_str(&line(
+            &p.index.to_string(),
+            &p.label.to_string(),
+            &p.class,
+            &probability,
+        ));
+    }
+    text
+}
+
+fn csv(predictions: &[Prediction]) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for prediction in predictions {
+        writer.serialize(prediction)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}

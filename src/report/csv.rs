@@ -1,0 +1,96 @@
+//! Rows as CSV: a header line, then a line for each. Empty fields are what was not measured.
+
+use serde::Serialize;
+
+use crate::bench::{Row, Samples};
+use crate::engine::Place;
+use crate::error::{Error, Result};
+use crate::{Precision, Scheme};
+
+/// A row without its nesting.
+#[derive(Serialize)]
+struct Line<'a> {
+    requested_precision: Precision,
+    requested_scheme: Option<Scheme>,
+    requested_batch: usize,
+    device: Option<Place>,
+    path: Option<&'a str>,
+    kernel: Option<&'a str>,
+    batch: usize,
+    reason: Option<&'a str>,
+    status: crate::bench::Status,
+    detail: Option<&'a str>,
+    accuracy: Option<f64>,
+    correct: Option<usize>,
+    agreement_with_f32: Option<f64>,
+    label_changes: Option<usize>,
+    samples: Option<usize>,
+    wall_min_ns: Option<u64>,
+    wall_median_ns: Option<u64>,
+    wall_mean_ns: Option<f64>,
+    wall_stddev_ns: Option<f64>,
+    wall_p90_ns: Option<u64>,
+    wall_p99_ns: Option<u64>,
+    gpu_median_ns: Option<u64>,
+    upload_ns: Option<u64>,
+    end_to_end_ns: Option<u64>,
+    images_per_second: Option<f64>,
+    operations_per_second: Option<f64>,
+    parameters_bytes: u64,
+    activations_bytes: u64,
+    total_bytes: u64,
+    device_allocated_bytes: Option<u64>,
+}
+
+impl<'a> Line<'a> {
+    fn new(row: &'a Row) -> Self {
+        let wall = |field: fn(&Samples) -> u64| row.wall_ns.as_ref().map(field);
+        Self {
+            requested_precision: row.requested.precision,
+            requested_scheme: row.requested.scheme,
+            requested_batch: row.requested.batch,
+            device: row.effective.device,
+            path: row.effective.path,
+            kernel: row.effective.kernel,
+            batch: row.effective.batch,
+            reason: row.effective.reason.as_deref(),
+            status: row.status,
+            detail: row.detail.as_deref(),
+            accuracy: row.accuracy,
+            correct: row.correct,
+            agreement_with_f32: row.agreement_with_f32,
+            label_changes: row.label_changes,
+            samples: row.wall_ns.as_ref().map(|wall| wall.samples.len()),
+            wall_min_ns: wall(|wall| wall.min),
+            wall_median_ns: wall(|wall| wall.median),
+            wall_mean_ns: row.wall_ns.as_ref().map(|wall| wall.mean),
+            wall_stddev_ns: row.wall_ns.as_ref().map(|wall| wall.stddev),
+            wall_p90_ns: wall(|wall| wall.p90),
+            wall_p99_ns: wall(|wall| wall.p99),
+            gpu_median_ns: row.gpu_ns.as_ref().map(|gpu| gpu.median),
+            upload_ns: row.upload_ns,
+            end_to_end_ns: row.end_to_end_ns,
+            images_per_second: row.images_per_second,
+            operations_per_second: row.operations_per_second,
+            parameters_bytes: row.memory.planned.parameters_bytes,
+            activations_bytes: row.memory.planned.activations_bytes,
+            total_bytes: row.memory.planned.total_bytes,
+            device_allocated_bytes: row.memory.device_allocated_bytes,
+        }
+    }
+}
+
+/// All rows.
+pub(super) fn rows(rows: &[Row]) -> Result<String> {
+    let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer
+            .serialize(Line::new(row))
+            .map_err(|error| internal(error.to_string()))?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| internal(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| internal(error.to_string()))
+}

@@ -1,0 +1,128 @@
+//! The result document: everything that one measurement says.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::adapter::AdapterInfo;
+use crate::bench::Row;
+use crate::dataset::Dataset;
+use crate::model::Model;
+
+/// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.
+pub const SCHEMA: u32 = 1;
+
+/// One measurement, as it stands in `bench --format json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Document {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// What measured.
+    pub tool: Tool,
+    /// What it measured on.
+    pub adapter: AdapterInfo,
+    /// Why on this adapter, in words.
+    pub adapter_reason: String,
+    /// The network.
+    pub model: ModelInfo,
+    /// The images.
+    pub dataset: DatasetInfo,
+    /// A row for each precision and batch size.
+    pub results: Vec<Row>,
+}
+
+/// The program that measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tool {
+    /// Its version.
+    pub version: &'static str,
+    /// The commit that it was built from; none outside a checkout.
+    pub commit: Option<&'static str>,
+    /// `release` or `debug`.
+    pub profile: &'static str,
+    /// When it ran, in UTC: `2026-11-23T12:00:00Z`.
+    pub date: String,
+}
+
+impl Tool {
+    /// This program, now.
+    #[must_use]
+    pub fn now() -> Self {
+        let seconds = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        // Whole seconds: humantime writes only as many digits as asked.
+        let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + seconds);
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("FMNIST_GPU_COMMIT"),
+            profile: if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            },
+            date: date.to_string(),
+        }
+    }
+}
+
+/// The network that was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelInfo {
+    /// Its file, or `embedded`.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The widths from input to output.
+    pub layers: Vec<usize>,
+    /// The activation of each layer.
+    pub activations: Vec<&'static str>,
+    /// Weights and biases.
+    pub parameters: usize,
+}
+
+impl ModelInfo {
+    /// What a result says of `model`.
+    #[must_use]
+    pub fn new(model: &Model) -> Self {
+        Self {
+            path: display(&model.path),
+            sha256: model.sha256.clone(),
+            layers: model.architecture().widths(),
+            activations: model
+                .layers
+                .iter()
+                .map(|layer| layer.activation.name())
+                .collect(),
+            parameters: model.parameters(),
+        }
+    }
+}
+
+/// The images that were classified.
+#[derive(Clone, Debug, Serialize)]
+pub struct DatasetInfo {
+    /// Where they come from.
+    pub name: String,
+    /// SHA-256 of pixels and labels.
+    pub sha256: String,
+    /// How many.
+    pub images: usize,
+}
+
+impl DatasetInfo {
+    /// What a result says of `data`.
+    #[must_use]
+    pub fn new(data: &Dataset) -> Self {
+        Self {
+            name: data.name.clone(),
+            sha256: data.sha256(),
+            images: data.len(),
+        }
+    }
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,87 @@
+//! Presenting: results to bytes. Pure functions that know nothing of how anything was measured.
+
+mod csv;
+mod document;
+mod table;
+mod units;
+
+use std::path::Path;
+use std::str::FromStr;
+
+pub use document::{DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
+pub use table::{LEGEND, Layout, grid, preamble, rows_table};
+pub use units::{bytes, count, duration, percent};
+
+use crate::error::{Error, Result};
+
+/// What results can be written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people at a terminal.
+    Table,
+    /// One document; see [`Document`].
+    Json,
+    /// A line for each result.
+    Csv,
+    /// A table for a README or an issue.
+    Markdown,
+}
+
+impl Format {
+    /// The format that a file's extension stands for.
+    ///
+    /// # Errors
+    /// `Error::Usage` where it stands for none.
+    pub fn of_path(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Ok(Self::Json),
+            Some("csv") => Ok(Self::Csv),
+            Some("md" | "markdown") => Ok(Self::Markdown),
+            Some("txt") => Ok(Self::Table),
+            _ => Err(Error::Usage(format!(
+                "{}: the format is told by the extension: .json, .csv, .md or .txt",
+                path.display()
+            ))),
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "table" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            "csv" => Ok(Self::Csv),
+            "markdown" | "md" => Ok(Self::Markdown),
+            _ => Err(Error::Usage(format!(
+                "unknown format '{text}': use table, json, csv or markdown"
+            ))),
+        }
+    }
+}
+
+/// The whole document in a format.
+///
+/// # Errors
+/// `Error::Internal` where a serializer refuses, which it does for no value of ours.
+pub fn render(document: &Document, format: Format) -> Result<String> {
+    match format {
+        Format::Table => Ok(table::document(document, Layout::Terminal)),
+        Format::Markdown => Ok(table::document(document, Layout::Markdown)),
+        Format::Json => to_json(document),
+        Format::Csv => csv::rows(&document.results),
+    }
+}
+
+/// Any value as indented JSON with a line's end.
+///
+/// # Errors
+/// `Error::Internal` where a value has no JSON form.
+pub fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::Internal(format!("JSON: {error}")))?;
+    text.push('\n');
+    Ok(text)
+}

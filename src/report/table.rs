@@ -1,0 +1,262 @@
+//! Tables for people: what ran where, and why, first; then a table for each batch size.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
+
+use super::document::Document;
+use super::units::{bytes, count, duration, percent};
+use crate::Precision;
+use crate::adapter::{AdapterInfo, Kind};
+use crate::bench::{Row, Status};
+use crate::engine::Place;
+
+/// How a table is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Lines of at most 120 columns.
+    Terminal,
+    /// A Markdown table.
+    Markdown,
+}
+
+/// The columns of a terminal's table.
+const WIDTH: u16 = 120;
+
+/// One rule under the header: a line for each row costs half the height and shows no more.
+const RULED: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// What stands in a cell where nothing was measured.
+const NOTHING: &str = "–";
+
+/// A table of text; the first `left` columns are words, the others numbers.
+#[must_use]
+pub fn grid(layout: Layout, header: &[&str], rows: &[Vec<String>], left: usize) -> String {
+    let mut table = Table::new();
+    match layout {
+        Layout::Terminal => {
+            table.load_style(RULED);
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(WIDTH);
+        }
+        Layout::Markdown => {
+            table.load_style(presets::ASCII_MARKDOWN);
+        }
+    }
+    table.set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row.clone());
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index >= left {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        if layout == Layout::Terminal {
+            // The widest row of all just fits the width.
+            let gap = u16::from(index > 0);
+            column.set_padding((gap, u16::from(index < left)));
+        }
+    }
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
+}
+
+/// The document: preamble, then a table for each batch size.
+pub(super) fn document(document: &Document, layout: Layout) -> String {
+    let mut text = preamble(document);
+    if layout == Layout::Markdown {
+        // Each line of the preamble is a list item.
+        text = text
+            .lines()
+            .filter(|line| !line.is_empty())
+            .fold(String::new(), |all, line| {
+                all + "- " + line.trim_start() + "\n"
+            });
+    }
+    for rows in document
+        .results
+        .chunk_by(|a, b| a.requested.batch == b.requested.batch)
+    {
+        text.push('\n');
+        text.push_str(&rows_table(rows, layout));
+    }
+    if layout == Layout::Terminal {
+        text.push('\n');
+        text.push_str(LEGEND);
+    }
+    text
+}
+
+/// What ran where, and why.
+#[must_use]
+pub fn preamble(document: &Document) -> String {
+    let Document {
+        tool,
+        adapter,
+        model,
+        dataset,
+        ..
+    } = document;
+    let layers: Vec<String> = model.layers.iter().map(ToString::to_string).collect();
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "Network:  {} ({}), {} parameters, {}",
+        layers.join("-"),
+        model.activations.join(", "),
+        count(model.parameters as u64),
+        model.path
+    );
+    let _ = writeln!(
+        text,
+        "Images:   {}, {}",
+        dataset.name,
+        count(dataset.images as u64)
+    );
+    let _ = writeln!(text, "Adapter:  {}", adapter_line(adapter));
+    let _ = writeln!(text, "          {}", document.adapter_reason);
+    if adapter.kind == Kind::Software {
+        let _ = writeln!(
+            text,
+            "          It runs shaders on the processor: these ratios say nothing about a GPU."
+        );
+    }
+    if tool.profile == "debug" {
+        let _ = writeln!(
+            text,
+            "Warning:  a debug build; its times mean nothing. Use cargo run --release."
+        );
+    }
+    text
+}
+
+/// What the columns mean, to stand under the last table.
+pub const LEGEND: &str = "\
+median  one batch, from its pixels on the device to its outputs in host memory; spread: standard deviation
+speed   relative to f32; changed: images whose label is not f32's; accuracy: over all images
+planned parameters and activations at this precision; allocated: all buffers that were really made
+";
+
+/// `llvmpipe (LLVM 15.0.6, 256 bits), vulkan, software; driver llvmpipe Mesa 22.3.6 (LLVM 15.0.6)`
+fn adapter_line(adapter: &AdapterInfo) -> String {
+    match adapter.kind {
+        Kind::Cpu => format!("{} ({})", adapter.name, adapter.driver),
+        kind => {
+            let driver = if adapter.driver.is_empty() {
+                "not named"
+            } else {
+                &adapter.driver
+            };
+            format!(
+                "{}, {}, {kind}; driver {driver}",
+                adapter.name, adapter.backend
+            )
+        }
+    }
+}
+
+/// The table of one batch size, under a line that names it.
+#[must_use]
+pub fn rows_table(rows: &[Row], layout: Layout) -> String {
+    let Some(first) = rows.first() else {
+        return String::new();
+    };
+    let f32_wall = rows
+        .iter()
+        .find(|row| row.requested.precision == Precision::F32)
+        .and_then(|row| row.wall_ns.as_ref())
+        .map(|wall| wall.median as f64);
+    let mut text = heading(first, layout);
+    let header = [
+        "precision",
+        "runs on",
+        "kernel",
+        "median",
+        "spread",
+        "p90",
+        "p99",
+        "images/s",
+        "speed",
+        "accuracy",
+        "changed",
+        "planned",
+        "allocated",
+    ];
+    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall)).collect();
+    text.push_str(&grid(layout, &header, &lines, 3));
+    for note in notes(rows) {
+        text.push_str(&note);
+        text.push('\n');
+    }
+    text
+}
+
+fn heading(first: &Row, layout: Layout) -> String {
+    let (asked, ran) = (first.requested.batch, first.effective.batch);
+    let mut text = format!("Batch {}", count(ran as u64));
+    if asked != ran {
+        let _ = write!(
+            text,
+            " (of {} asked for: that is all of the data)",
+            count(asked as u64)
+        );
+    }
+    match layout {
+        Layout::Terminal => text + "\n",
+        Layout::Markdown => format!("### {text}\n\n"),
+    }
+}
+
+fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+    let wall = row.wall_ns.as_ref();
+    let device = row.effective.device.map(|place| match place {
+        Place::Gpu => "adapter",
+        Place::Cpu => "CPU path",
+    });
+    let spread = wall.map(|wall| format!("±{:.0}%", 100.0 * wall.stddev / wall.mean));
+    let speed = wall
+        .zip(f32_wall)
+        .map(|(wall, f32)| format!("{:.2}×", f32 / wall.median as f64));
+    vec![
+        row.requested.precision.to_string(),
+        or_nothing(device.map(str::to_owned)),
+        or_nothing(row.effective.kernel.map(str::to_owned)),
+        or_nothing(wall.map(|wall| duration(wall.median as f64))),
+        or_nothing(spread),
+        or_nothing(wall.map(|wall| duration(wall.p90 as f64))),
+        or_nothing(wall.map(|wall| duration(wall.p99 as f64))),
+        or_nothing(row.images_per_second.map(|rate| count(rate.round() as u64))),
+        or_nothing(speed),
+        or_nothing(row.accuracy.map(percent)),
+        or_nothing(row.label_changes.map(|changes| count(changes as u64))),
+        bytes(row.memory.planned.total_bytes),
+        or_nothing(row.memory.device_allocated_bytes.map(bytes)),
+    ]
+}
+
+/// What the table's cells have no room for.
+fn notes(rows: &[Row]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for row in rows {
+        let precision = row.requested.precision;
+        match (row.status, &row.detail, &row.effective.reason) {
+            (Status::Unsupported, Some(detail), _) => {
+                notes.push(format!(
+                    "{precision}: not run: {detail}, and fallback is off"
+                ));
+            }
+            (Status::Overflow, Some(detail), _) => {
+                notes.push(format!("{precision}: not timed: {detail}"));
+            }
+            (_, _, Some(reason)) => {
+                notes.push(format!("{precision} ran on the CPU path: {reason}"));
+            }
+            _ => {}
+        }
+    }
+    notes
+}

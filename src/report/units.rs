@@ -1,0 +1,80 @@
+//! Numbers as people read them.
+
+/// A duration of nanoseconds with three significant digits: `912 ns`, `48.3 µs`, `1.25 ms`, `2.01 s`.
+#[must_use]
+pub fn duration(nanoseconds: f64) -> String {
+    let units = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+    let (unit, size) = units
+        .into_iter()
+        .find(|(_, size)| nanoseconds < 999.5 * size)
+        .unwrap_or(("s", 1e9));
+    format!("{} {unit}", significant(nanoseconds / size))
+}
+
+/// Bytes in binary units with one decimal: `512 B`, `198.8 KiB`.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let (unit, shift) = units
+        .into_iter()
+        .find(|(_, shift)| bytes >> (shift + 10) == 0)
+        .unwrap_or(("TiB", 40));
+    let value = bytes as f64 / f64::from(shift).exp2();
+    // Formatting alone would round a tie to even: 107.25 to 107.2.
+    format!("{:.1} {unit}", (value * 10.0).round() / 10.0)
+}
+
+/// A whole number with its thousands apart: `10,000`.
+#[must_use]
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A share as a percentage with two decimals: `88.51%`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{:.2}%", 100.0 * share)
+}
+
+/// Three significant digits, no exponent.
+fn significant(value: f64) -> String {
+    match value {
+        v if v < 9.995 => format!("{v:.2}"),
+        v if v < 99.95 => format!("{v:.1}"),
+        v => format!("{v:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_change_where_the_digits_do() {
+        assert_eq!(duration(0.0), "0.00 ns");
+        assert_eq!(duration(999.0), "999 ns");
+        assert_eq!(duration(999.7), "1.00 µs");
+        assert_eq!(duration(48_349.0), "48.3 µs");
+        assert_eq!(duration(1_254_000.0), "1.25 ms");
+        assert_eq!(duration(12_000_000_000.0), "12.0 s");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(203_560), "198.8 KiB");
+        assert_eq!(bytes(109_824), "107.3 KiB");
+        assert_eq!(bytes(1 << 20), "1.0 MiB");
+        assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(percent(0.88514), "88.51%");
+    }
+}
