@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use fmnist_gpu::Precision;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::dataset::{self, CLASSES, Split};
 use fmnist_gpu::train::{EpochReport, TrainOptions, train};
-use fmnist_gpu::{Error, Precision};
 
 use super::options;
 use super::terminal;

@@ -53,9 +53,8 @@ pub fn grid(layout: Layout, header: &[&str], rows: &[Vec<String>], left: usize) 
             column.set_cell_alignment(CellAlignment::Right);
         }
         if layout == Layout::Terminal {
-            // The widest row of all just fits the width.
-            let gap = u16::from(index > 0);
-            column.set_padding((gap, u16::from(index < left)));
+            // A space stands between columns as it is; words want one more behind them.
+            column.set_padding((0, u16::from(index < left)));
         }
     }
     let text = table.to_string();
