@@ -196,7 +196,7 @@ impl Engine {
             (Some(device), Place::Gpu) => {
                 Executor::Gpu(Box::new(gpu::Network::new(device, model, precision).await?))
             }
-            _ => Executor::Cpu(cpu::Network::new(model, precision)?),
+            _ => Executor::Cpu(Box::new(cpu::Network::new(model, precision)?)),
         };
         Ok(Network {
             executor,
@@ -221,7 +221,7 @@ pub struct Network {
 #[derive(Debug)]
 enum Executor {
     Gpu(Box<gpu::Network>),
-    Cpu(cpu::Network),
+    Cpu(Box<cpu::Network>),
 }
 
 /// The outputs of a batch, and the device's own time for it.

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 mod cli;
 
 fn main() -> ExitCode {
-    cli::quiet_drivers();
+    #[expect(unsafe_code, reason = "the environment is this process's own")]
+    // SAFETY: the first thing in `main`, while there is no other thread.
+    unsafe {
+        fmnist_gpu::gpu::quiet_drivers();
+    }
     cli::main()
 }

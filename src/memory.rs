@@ -45,7 +45,11 @@ pub fn largest_batch(widths: &[usize], precision: Precision, limit: u64) -> Opti
 pub fn parameters(widths: &[usize]) -> u64 {
     widths
         .windows(2)
-        .map(|pair| (pair[0] as u64 + 1).saturating_mul(pair[1] as u64))
+        .map(|pair| {
+            (pair[0] as u64)
+                .saturating_add(1)
+                .saturating_mul(pair[1] as u64)
+        })
         .fold(0, u64::saturating_add)
 }
 

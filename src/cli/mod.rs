@@ -35,20 +35,6 @@ enum Command {
     Memory(memory::Arguments),
 }
 
-/// Keeps Mesa from printing on stderr: its device-select layer complains of a missing runtime
-/// folder. To be called before any thread is started.
-pub fn quiet_drivers() {
-    #[cfg(target_os = "linux")]
-    #[expect(unsafe_code, reason = "the environment is this process's own")]
-    // SAFETY: called first thing in `main`, while there is no other thread to read it.
-    unsafe {
-        std::env::set_var("NODEVICE_SELECT", "1");
-        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-            std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir());
-        }
-    }
-}
-
 /// Parses, runs, and gives the exit code.
 pub fn main() -> ExitCode {
     // Drivers and wgpu log what is no fault of the user's; RUST_LOG shows it.

@@ -28,7 +28,7 @@ pub struct Network {
 
 #[derive(Debug)]
 enum Arithmetic {
-    Real(RealNetwork),
+    Real(Box<RealNetwork>),
     Int8(Int8Network),
 }
 
@@ -40,7 +40,9 @@ impl Network {
     pub fn new(model: &Model, precision: Precision) -> Result<Self> {
         model.check_precision(precision)?;
         let arithmetic = match precision {
-            Precision::F32 | Precision::F16 => Arithmetic::Real(RealNetwork::new(model, precision)),
+            Precision::F32 | Precision::F16 => {
+                Arithmetic::Real(Box::new(RealNetwork::new(model, precision)))
+            }
             Precision::Int8 => Arithmetic::Int8(Int8Network::new(model)),
         };
         Ok(Self {

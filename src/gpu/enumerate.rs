@@ -2,6 +2,26 @@
 
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind};
 
+/// Keeps Mesa from printing on stderr: its device-select layer complains of a missing runtime
+/// folder. Does nothing on other systems than Linux.
+///
+/// # Safety
+/// It sets environment variables, so no other thread may be running: call it first thing in `main`.
+#[expect(
+    unsafe_code,
+    reason = "setting the environment is the caller's risk, as told"
+)]
+pub unsafe fn quiet_drivers() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the caller promises that there is no other thread.
+    unsafe {
+        std::env::set_var("NODEVICE_SELECT", "1");
+        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+            std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir());
+        }
+    }
+}
+
 /// An adapter that was found.
 #[derive(Clone, Debug)]
 pub struct Found {

@@ -13,7 +13,7 @@ mod read_back;
 mod single;
 
 pub use device::{Device, DeviceOptions};
-pub use enumerate::{Found, adapters};
+pub use enumerate::{Found, adapters, quiet_drivers};
 pub use layout::{pack_blocks, pack_codes, pack_rows};
 pub use network::{Network, Run};
 pub use single::SinglePass;

@@ -26,6 +26,9 @@ use network::{Gradient, Score};
 /// The most parameters that training takes on: with gradient and moments they fill 4 GiB.
 const LARGEST_PARAMETERS: u64 = 1 << 28;
 
+/// What turns a pixel into the network's input, in training as in the model that it gives.
+const NORMALIZATION: Normalization = Normalization::Unit;
+
 /// Images of one forward pass when accuracy is measured.
 const MEASURED_AT_ONCE: usize = 1000;
 
@@ -178,9 +181,6 @@ pub fn train(
     model.provenance = provenance(data, options, &split, validation);
     Ok(model)
 }
-
-/// What turns a pixel into the network's input, in training as in the model that it gives.
-const NORMALIZATION: Normalization = Normalization::Unit;
 
 /// The entries from which the training can be repeated, and what came of it.
 fn provenance(

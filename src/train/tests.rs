@@ -44,7 +44,7 @@ fn learns_a_separable_problem_and_reports_it() {
     let mut reports = Vec::new();
     let data = rows(300);
     let model = train(&data, &options(), |report| reports.push(*report)).unwrap();
-    assert_eq!(model.widths(), [9, 8, 3]);
+    assert_eq!(model.architecture().widths(), [9, 8, 3]);
     assert_eq!(reports.len(), 20);
     let (first, last) = (reports[0], reports[19]);
     assert_eq!((first.epoch, last.epoch, last.epochs), (1, 20, 20));
@@ -86,7 +86,7 @@ fn any_size_of_data_and_network_trains() {
             hidden,
             ..options()
         };
-        assert_eq!(trained(&rows(60), &options).widths(), widths);
+        assert_eq!(trained(&rows(60), &options).architecture().widths(), widths);
     }
 }
 

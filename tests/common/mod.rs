@@ -5,7 +5,7 @@ pub mod compare;
 
 use std::sync::Arc;
 
-use fmnist_gpu::gpu::{self, Device, DeviceOptions};
+use fmnist_gpu::gpu::{self, Device, DeviceOptions, Found};
 use fmnist_gpu::model::{Activation, Layer, Model};
 use libtest_mimic::{Arguments, Trial};
 use rand::{RngExt, SeedableRng};
@@ -28,11 +28,17 @@ pub struct Rig {
     /// `vulkan-llvmpipe/trusted`, for test names.
     pub name: String,
     pub device: Arc<Device>,
+    pub found: Found,
+    pub checked: bool,
 }
 
 /// Every adapter of this machine, opened with checked and with trusted shaders.
 pub fn rigs() -> Vec<Rig> {
-    quiet_drivers();
+    #[expect(unsafe_code, reason = "the environment is this process's own")]
+    // SAFETY: the trials, and their threads, are only made from what this function gives.
+    unsafe {
+        gpu::quiet_drivers();
+    }
     let mut rigs = Vec::new();
     for found in pollster::block_on(gpu::adapters(None)) {
         for checked in [true, false] {
@@ -43,7 +49,12 @@ pub fn rigs() -> Vec<Rig> {
             let device = pollster::block_on(Device::open(&found, &options)).expect("a device");
             let mode = if checked { "checked" } else { "trusted" };
             let name = format!("{}/{mode}", adapter_name(&found.info));
-            rigs.push(Rig { name, device });
+            rigs.push(Rig {
+                name,
+                device,
+                found: found.clone(),
+                checked,
+            });
         }
     }
     rigs
@@ -55,28 +66,14 @@ pub fn adapter_name(info: &fmnist_gpu::adapter::AdapterInfo) -> String {
     format!("{}-{}-{word}", info.backend, info.index).to_lowercase()
 }
 
-/// What the binary does first thing in `main`, so that drivers keep quiet.
-pub fn quiet_drivers() {
-    // SAFETY: called before any other thread is started.
-    #[expect(
-        unsafe_code,
-        reason = "the environment of this process is set before threads start"
-    )]
-    unsafe {
-        std::env::set_var("NODEVICE_SELECT", "1");
-        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-            std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir());
-        }
-    }
-}
-
-/// Runs trials made for every adapter; with none at all, a failing trial that says how to get one.
-pub fn run_on_adapters(make: impl FnOnce(&[Rig]) -> Vec<Trial>) -> ! {
+/// Runs trials made for every adapter, beside those that need none; with no adapter at all, a
+/// failing trial that says how to get one.
+pub fn run_on_adapters(mut trials: Vec<Trial>, make: impl FnOnce(&[Rig]) -> Vec<Trial>) -> ! {
     let arguments = Arguments::from_args();
-    let trials = if skips() {
+    if skips() {
         let reason = format!("{SKIP} is set");
         let ignored = move || Ok(libtest_mimic::Completion::ignored_with(reason));
-        vec![Trial::ignorable_test("every GPU test", ignored)]
+        trials.push(Trial::ignorable_test("every GPU test", ignored));
     } else {
         let rigs = rigs();
         if rigs.is_empty() {
@@ -84,13 +81,12 @@ pub fn run_on_adapters(make: impl FnOnce(&[Rig]) -> Vec<Trial>) -> ! {
                 "no GPU adapter on this machine; a software one: apt-get install \
                  mesa-vulkan-drivers libvulkan1; or skip these tests with {SKIP}=1"
             );
-            vec![Trial::test("an adapter is there", move || {
+            trials.push(Trial::test("an adapter is there", move || {
                 Err(message.into())
-            })]
-        } else {
-            make(&rigs)
+            }));
         }
-    };
+        trials.extend(make(&rigs));
+    }
     libtest_mimic::run(&arguments, trials).exit()
 }
 
