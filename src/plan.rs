@@ -18,6 +18,10 @@ pub const LANES: u32 = 64;
 /// Groups of four that one invocation of a search for the largest magnitude looks at.
 pub const SPAN: u32 = 16;
 
+/// Operations that one submit may hold. A submit that runs for seconds is killed by some drivers'
+/// watchdogs; this is a quarter of a second at 80 GFLOP/s, and some seconds on the slowest adapter.
+pub const OPERATIONS_A_SUBMIT: u64 = 20_000_000_000;
+
 /// What an adapter takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -193,6 +197,8 @@ pub struct Plan {
     pub slots: u32,
     /// The dispatches, in order.
     pub steps: Vec<Step>,
+    /// The ranges of steps that go into a submit each.
+    pub submits: Vec<Range<usize>>,
     /// Columns of the output, without padding.
     pub output_cols: usize,
     /// Bytes of one output value: 4 for f32, 2 for f16.
@@ -232,6 +238,7 @@ impl Plan {
             precision,
             batch,
             slots: builder.slots,
+            submits: submits(&builder.steps),
             steps: builder.steps,
             chunks,
             buffers,
@@ -260,6 +267,38 @@ fn output_bytes(precision: Precision, last: Option<Activation>) -> u64 {
         2
     } else {
         4
+    }
+}
+
+/// Cuts the steps into submits that are short enough.
+fn submits(steps: &[Step]) -> Vec<Range<usize>> {
+    let mut submits = Vec::new();
+    let (mut start, mut sum) = (0, 0);
+    for (index, step) in steps.iter().enumerate() {
+        let operations = step.operations();
+        if index > start && sum + operations > OPERATIONS_A_SUBMIT {
+            submits.push(start..index);
+            (start, sum) = (index, 0);
+        }
+        sum += operations;
+    }
+    submits.push(start..steps.len());
+    submits
+}
+
+impl Step {
+    /// Multiplications and additions of a product; the other passes count for nothing beside it.
+    fn operations(&self) -> u64 {
+        let Params {
+            rows,
+            inner,
+            groups,
+            ..
+        } = self.params;
+        match self.pass {
+            Pass::Matmul(_) => 2 * u64::from(rows) * 4 * u64::from(inner) * 4 * u64::from(groups),
+            _ => 0,
+        }
     }
 }
 
@@ -319,7 +358,13 @@ fn chunks(
     let by_binding = limits.binding_bytes / row_bytes;
     // The narrowest tiling covers one row a workgroup; indices of groups stay inside u32.
     let by_dispatch = u64::from(limits.workgroups).min(u64::from(u32::MAX) / row_bytes);
-    let rows = usize::try_from(by_binding.min(by_dispatch)).unwrap_or(usize::MAX);
+    let products = model
+        .layers
+        .iter()
+        .map(|layer| 2 * layer.inputs as u64 * layer.outputs as u64);
+    let by_submit = (OPERATIONS_A_SUBMIT / products.max().unwrap_or(1).max(1)).max(1);
+    let rows = by_binding.min(by_dispatch).min(by_submit);
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     if rows == 0 {
         return too_large("one row of the network".into(), row_bytes);
     }
@@ -580,7 +625,7 @@ mod tests {
 
     #[test]
     fn chunks_fit_every_limit_and_cover_the_batch() {
-        for (binding, workgroups) in [(1 << 16, 65535), (1 << 20, 7), (13_000, 3)] {
+        for (binding, workgroups) in [(1 << 16, 65535), (1 << 20, 7), (14_000, 3)] {
             for precision in Precision::ALL {
                 let limits = limits(binding, workgroups);
                 let model = model(&[50, 64, 10]);
@@ -603,6 +648,26 @@ mod tests {
                         "{step:?}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_batch_is_cut_into_short_submits() {
+        let model = model(&[4096, 4096, 10]);
+        for (batch, submits) in [(100, 1), (5_000, 9)] {
+            let plan = Plan::new(&model, Precision::F32, batch, &limits(1 << 27, 65535)).unwrap();
+            assert_eq!(plan.submits.first().unwrap().start, 0);
+            assert_eq!(plan.submits.last().unwrap().end, plan.steps.len());
+            assert!(
+                plan.submits
+                    .windows(2)
+                    .all(|pair| pair[0].end == pair[1].start)
+            );
+            assert_eq!(plan.submits.len(), submits);
+            for range in &plan.submits {
+                let sum: u64 = plan.steps[range.clone()].iter().map(Step::operations).sum();
+                assert!(sum <= OPERATIONS_A_SUBMIT);
             }
         }
     }

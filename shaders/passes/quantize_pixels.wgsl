@@ -21,7 +21,7 @@ fn main(
     let floor = scaled / largest;
     let twice = 2u * (scaled - floor * largest);
     let tie_to_odd = (twice == largest) & ((floor & vec4<u32>(1u)) == vec4<u32>(1u));
-    let code = floor + select(vec4<u32>(0u), vec4<u32>(1u), (twice > largest) | tie_to_odd);
+    let code = floor + vec4<u32>((twice > largest) | tie_to_odd);
     let bytes = code << shifts;
     codes[index] = bytes.x | bytes.y | bytes.z | bytes.w;
 }

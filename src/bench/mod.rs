@@ -242,8 +242,10 @@ async fn measure_batch(
             Ok(network) => row.ran(network),
         }
         if let Some(checked) = checked {
-            row.classified(&checked.labels, &data.labels, f32_labels.as_deref());
-            row.overflowed(checked.overflow.as_deref());
+            match &checked.overflow {
+                Some(reason) => row.overflowed(reason),
+                None => row.classified(&checked.labels, &data.labels, f32_labels.as_deref()),
+            }
         }
         if let Some(taken) = samples.remove(&entry.precision) {
             row.measured(taken, size, model.architecture().operations());

@@ -147,12 +147,10 @@ impl Row {
         }
     }
 
-    /// Without a reason, nothing overflowed. What came out of an overflow is no accuracy.
-    pub(super) fn overflowed(&mut self, reason: Option<&str>) {
-        if let Some(reason) = reason {
-            self.status = Status::Overflow;
-            self.detail = Some(reason.to_owned());
-        }
+    /// What came out of an overflow is no answer, so it has no accuracy either.
+    pub(super) fn overflowed(&mut self, reason: &str) {
+        self.status = Status::Overflow;
+        self.detail = Some(reason.to_owned());
     }
 
     pub(super) fn measured(&mut self, taken: Taken, batch: usize, operations: u64) {

@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .provenance
         .insert("command".into(), command(arguments, &options));
     model.save(&arguments.output)?;
-    let accuracy = model.provenance.get("validation_accuracy");
+    let accuracy = model.provenance.get("accuracy");
     terminal::print(&format!(
         "{}: {} parameters, validation accuracy {}\n",
         arguments.output.display(),

@@ -1,6 +1,7 @@
 //! A model on a device: weights converted once, and plans made ready to run again and again.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::Precision;
 use crate::adapter::Feature;
 use crate::error::Result;
 use crate::model::{Architecture, Layer, Model};
-use crate::plan::{Operand, Plan, groups};
+use crate::plan::{OPERATIONS_A_SUBMIT, Operand, Plan, groups};
 use crate::quant;
 
 /// The most dispatches that one submit holds, and the most bytes of pixels: together they keep a
@@ -173,7 +174,14 @@ impl Network {
             return Ok(Run { outputs, gpu: None });
         };
         let mut encoder = device.device.create_command_encoder(&Default::default());
-        prepared.record(&mut encoder, true);
+        for (index, steps) in prepared.plan.submits.iter().enumerate() {
+            if index > 0 {
+                device.queue.submit([encoder.finish()]);
+                device.wait("running a part of a batch")?;
+                encoder = device.device.create_command_encoder(&Default::default());
+            }
+            prepared.record(&mut encoder, steps.clone(), true);
+        }
         let mut offset = 0;
         for buffers in &prepared.chunks {
             let outputs = buffer(buffers, Operand::Outputs);
@@ -261,8 +269,13 @@ impl Network {
         };
         let by_dispatches = DISPATCHES_A_SUBMIT / prepared.dispatches.len();
         let bytes = 4 * (groups(self.model.inputs()) * batch) as u64;
+        let operations = self.model.operations() * batch as u64;
+        let by_operations = (OPERATIONS_A_SUBMIT / operations.max(1)) as usize;
         let by_bytes = PIXELS_A_SUBMIT.min(self.device.limits().binding_bytes) / bytes;
-        by_dispatches.min(by_bytes as usize).max(1)
+        by_dispatches
+            .min(by_bytes as usize)
+            .min(by_operations)
+            .max(1)
     }
 
     /// Runs `batches` whole batches in one submit; each is copied to where a timed run starts.
@@ -282,7 +295,7 @@ impl Network {
         for batch in 0..batches as u64 {
             let from = batch * input.size();
             encoder.copy_buffer_to_buffer(&staged, from, input, 0, input.size());
-            prepared.record(&mut encoder, false);
+            prepared.record(&mut encoder, 0..prepared.dispatches.len(), false);
             let to = batch * output.size();
             encoder.copy_buffer_to_buffer(output, 0, &target, to, output.size());
         }
@@ -365,19 +378,26 @@ impl Prepared {
         })
     }
 
-    /// Records one pass over the batch.
-    fn record(&self, encoder: &mut wgpu::CommandEncoder, timed: bool) {
-        encoder.clear_buffer(&self.maxima, 0, None);
-        let timestamps = self.timestamps.as_ref().filter(|_| timed);
+    /// Records a range of the steps; from the first to the last of them they are a pass over the
+    /// batch, whose time is taken where `timed`.
+    fn record(&self, encoder: &mut wgpu::CommandEncoder, steps: Range<usize>, timed: bool) {
+        let (first, last) = (steps.start == 0, steps.end == self.dispatches.len());
+        if first {
+            encoder.clear_buffer(&self.maxima, 0, None);
+        }
+        let timestamps = self
+            .timestamps
+            .as_ref()
+            .filter(|_| timed && (first || last));
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: None,
             timestamp_writes: timestamps.map(|timestamps| wgpu::ComputePassTimestampWrites {
                 query_set: &timestamps.queries,
-                beginning_of_pass_write_index: Some(0),
-                end_of_pass_write_index: Some(1),
+                beginning_of_pass_write_index: first.then_some(0),
+                end_of_pass_write_index: last.then_some(1),
             }),
         });
-        for dispatch in &self.dispatches {
+        for dispatch in &self.dispatches[steps] {
             let [x, y, z] = dispatch.grid;
             pass.set_pipeline(&dispatch.pipeline.pipeline);
             pass.set_bind_group(0, &dispatch.bind_group, &[]);

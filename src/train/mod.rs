@@ -142,7 +142,7 @@ pub struct EpochReport {
 /// schedule ends; `progress` is called after each epoch.
 ///
 /// The validation images serve for measuring alone. The model's provenance gets the recipe, the
-/// seed, the data's SHA-256 and `validation_accuracy`.
+/// seed, the data's SHA-256 and `accuracy` on the validation images.
 ///
 /// # Errors
 /// `Error::Usage` for options that cannot be meant or fewer than two images, `Error::CheckFailed`
@@ -199,7 +199,7 @@ fn provenance(
         ("label_smoothing", options.label_smoothing.to_string()),
         ("training_images", split.training.len().to_string()),
         ("validation_images", split.validation.len().to_string()),
-        ("validation_accuracy", format!("{accuracy:.4}")),
+        ("accuracy", format!("{accuracy:.4}")),
         ("data_sha256", data.sha256()),
     ]
     .map(|(key, value)| (key.to_owned(), value))

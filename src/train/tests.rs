@@ -51,7 +51,7 @@ fn learns_a_separable_problem_and_reports_it() {
     assert!(last.train_loss < first.train_loss);
     assert!(last.validation_loss < first.validation_loss);
     assert_eq!((last.train_accuracy, last.validation_accuracy), (1.0, 1.0));
-    assert_eq!(model.provenance["validation_accuracy"], "1.0000");
+    assert_eq!(model.provenance["accuracy"], "1.0000");
     assert_eq!(model.provenance["training_images"], "240");
 
     let mut network = Network::new(&model, Precision::F32).unwrap();
