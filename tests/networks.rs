@@ -318,6 +318,7 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
         checked: rig.checked,
         // 16 KiB hold no more than 78 rows of the widest buffer, 52 f32.
         binding_bytes: Some(16 << 10),
+        ..DeviceOptions::default()
     };
     let small = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
     let plan = fmnist_gpu::plan::Plan::new(&model.architecture(), precision, 1000, small.limits());

@@ -24,6 +24,8 @@ pub struct DeviceOptions {
     pub checked: bool,
     /// Pretend that a storage binding can be no larger than this; for tests of chunked batches.
     pub binding_bytes: Option<u64>,
+    /// Round f16 in integer arithmetic also where the driver's conversion is right; for tests.
+    pub round_in_integers: bool,
 }
 
 /// An open adapter.
@@ -139,7 +141,11 @@ impl Device {
             checked: options.checked,
             faults,
             pipelines: Mutex::default(),
-            round_in_integers: OnceLock::new(),
+            round_in_integers: if options.round_in_integers {
+                OnceLock::from(true)
+            } else {
+                OnceLock::new()
+            },
         }))
     }
 

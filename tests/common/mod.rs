@@ -46,18 +46,23 @@ pub fn rigs() -> Vec<Rig> {
                 checked,
                 ..DeviceOptions::default()
             };
-            let device = pollster::block_on(Device::open(&found, &options)).expect("a device");
             let mode = if checked { "checked" } else { "trusted" };
-            let name = format!("{}/{mode}", adapter_name(&found.info));
-            rigs.push(Rig {
-                name,
-                device,
-                found: found.clone(),
-                checked,
-            });
+            rigs.push(Rig::open(&found, mode, options));
         }
     }
     rigs
+}
+
+impl Rig {
+    /// Opens an adapter in a mode that its name tells.
+    pub fn open(found: &Found, mode: &str, options: DeviceOptions) -> Self {
+        Self {
+            name: format!("{}/{mode}", adapter_name(&found.info)),
+            device: pollster::block_on(Device::open(found, &options)).expect("a device"),
+            found: found.clone(),
+            checked: options.checked,
+        }
+    }
 }
 
 /// `vulkan-llvmpipe`: backend and first word of the name.
