@@ -8,7 +8,7 @@ use common::compare::{
 };
 use common::{Rig, SIZES, random_codes, random_pixels, random_values, run_on_adapters, seeded};
 use fmnist_gpu::Precision;
-use fmnist_gpu::gpu::{SinglePass, kernel, pack_blocks, pack_codes, pack_rows};
+use fmnist_gpu::gpu::{DeviceOptions, SinglePass, kernel, pack_blocks, pack_codes, pack_rows};
 use fmnist_gpu::model::{Activation, Normalization};
 use fmnist_gpu::plan::{Params, Pass, groups};
 use fmnist_gpu::reference;
@@ -19,19 +19,31 @@ fn main() {
     run_on_adapters(Vec::new(), |rigs| {
         let mut trials = Vec::new();
         for rig in rigs {
-            for (pass, elements) in kernel::variants() {
-                if rig.device.info().lacks(elements).is_some() {
-                    continue;
-                }
-                let name = format!("{}/{}.{elements}", rig.name, variant_name(pass));
-                let rig = rig.clone();
-                trials.push(Trial::test(name, move || {
-                    check_variant(&rig, pass, elements)
-                }));
+            trials.extend(variant_trials(rig, &Precision::ALL));
+            if !rig.checked {
+                // What a driver gets whose own conversion does not round to nearest even.
+                let options = DeviceOptions {
+                    round_in_integers: true,
+                    ..DeviceOptions::default()
+                };
+                let rounds = Rig::open(&rig.found, "rounds-in-integers", options);
+                trials.extend(variant_trials(&rounds, &[Precision::F16]));
             }
         }
         trials
     })
+}
+
+/// A trial for each kernel of these element types that the adapter can run.
+fn variant_trials(rig: &Rig, elements: &[Precision]) -> Vec<Trial> {
+    let mut variants = kernel::variants();
+    variants.retain(|(_, e)| elements.contains(e) && rig.device.info().lacks(*e).is_none());
+    let trial = |(pass, elements)| {
+        let name = format!("{}/{}.{elements}", rig.name, variant_name(pass));
+        let rig = rig.clone();
+        Trial::test(name, move || check_variant(&rig, pass, elements))
+    };
+    variants.into_iter().map(trial).collect()
 }
 
 fn variant_name(pass: Pass) -> String {
