@@ -1,7 +1,7 @@
 //! Output files that are written whole or not at all.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -10,15 +10,14 @@ use crate::error::{Error, Result};
 
 /// A file that is there, with all of its bytes, once it is committed, and not before.
 ///
-/// It is opened when it is made, so that a place that cannot be written is told before any work
-/// is done for it.
+/// That its place can be written is found out when it is made, so that a place that cannot be is
+/// told before any work is done for it.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
-    target: Target,
 }
 
-#[derive(Debug)]
+/// Where the bytes go.
 enum Target {
     /// A new file beside the final place, moved there at the end.
     Beside(NamedTempFile),
@@ -27,24 +26,46 @@ enum Target {
 }
 
 impl AtomicFile {
-    /// Opens the way to `path`.
+    /// Tries the way to `path`, and leaves nothing there: the work may yet be interrupted.
     ///
     /// # Errors
     /// `Error::Output` where the folder is missing or cannot be written.
     pub fn create(path: &Path) -> Result<Self> {
-        let target = Self::open(path).map_err(|source| Error::Output {
+        let file = Self {
             path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            path: path.to_owned(),
-            target,
-        })
+        };
+        file.open().map(drop).map_err(|error| file.output(error))?;
+        Ok(file)
     }
 
-    fn open(path: &Path) -> std::io::Result<Target> {
+    /// Where it will be.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes all of `bytes` and puts the file in its place.
+    ///
+    /// # Errors
+    /// `Error::Output` where the disk does not take it; an older file then stays as it was.
+    pub fn commit(self, bytes: &[u8]) -> Result<()> {
+        let write = || match self.open()? {
+            Target::Itself(mut file) => file.write_all(bytes),
+            Target::Beside(mut file) => {
+                file.write_all(bytes)?;
+                file.as_file().sync_all()?;
+                file.persist(&self.path)
+                    .map(drop)
+                    .map_err(|error| error.error)
+            }
+        };
+        write().map_err(|error| self.output(error))
+    }
+
+    fn open(&self) -> io::Result<Target> {
+        let path = self.path.as_path();
         if path.is_dir() {
-            return Err(std::io::ErrorKind::IsADirectory.into());
+            return Err(io::ErrorKind::IsADirectory.into());
         }
         if path.exists() && !path.is_file() {
             let file = OpenOptions::new().write(true).open(path)?;
@@ -65,30 +86,13 @@ impl AtomicFile {
         Ok(Target::Beside(file))
     }
 
-    /// Where it will be.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Writes all of `bytes` and puts the file in its place.
-    ///
-    /// # Errors
-    /// `Error::Output` where the disk does not take it; an older file then stays as it was.
-    pub fn commit(self, bytes: &[u8]) -> Result<()> {
-        let Self { path, target } = self;
-        let write = || match target {
-            Target::Itself(mut file) => file.write_all(bytes),
-            Target::Beside(mut file) => {
-                file.write_all(bytes)?;
-                file.as_file().sync_all()?;
-                file.persist(&path).map(drop).map_err(|error| error.error)
-            }
-        };
-        write().map_err(|source| Error::Output {
-            path: path.clone(),
-            source,
-        })
+    fn output(&self, error: io::Error) -> Error {
+        // The plain reason, without the name of the temporary file.
+        let plain = error.raw_os_error().map(io::Error::from_raw_os_error);
+        Error::Output {
+            path: self.path.clone(),
+            source: plain.unwrap_or(error),
+        }
     }
 }
 

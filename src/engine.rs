@@ -103,8 +103,8 @@ impl Engine {
         };
         let mut found = find(&backends).await;
         let mut infos: Vec<AdapterInfo> = found.iter().map(|found| found.info.clone()).collect();
-        // Who names backends wants one of them; the CPU path is no silent way out.
-        if backends.is_empty() || backends.contains(&Backend::Cpu) {
+        // Who names backends alone wants one of them; the CPU path is no silent way out.
+        if backends.is_empty() || selector.is_some() {
             infos.push(AdapterInfo::cpu(infos.len()));
         }
         let Some((info, reason)) = select(&infos, selector) else {

@@ -154,7 +154,8 @@ impl Row {
     }
 
     pub(super) fn measured(&mut self, taken: Taken, batch: usize, operations: u64) {
-        let seconds = taken.wall.median as f64 / 1e9;
+        // A coarse clock may show nothing at all; a rate must stay a number.
+        let seconds = taken.wall.median.max(1) as f64 / 1e9;
         self.images_per_second = Some(batch as f64 / seconds);
         self.operations_per_second = Some(operations as f64 * batch as f64 / seconds);
         self.upload_ns = Some(taken.upload.median);

@@ -52,8 +52,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if terminal::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal::tell(&format!("error: {error:#}"));
-            let code = error.downcast_ref::<Error>().map_or(1, Error::exit_code);
+            // The library's messages are whole; other errors tell their cause behind them.
+            let (message, code) = match error.downcast_ref::<Error>() {
+                Some(error) => (error.to_string(), error.exit_code()),
+                None => (format!("{error:#}"), 1),
+            };
+            terminal::tell(&format!("error: {message}"));
             ExitCode::from(code)
         }
     }

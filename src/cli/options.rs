@@ -35,10 +35,13 @@ impl AdapterOptions {
     pub fn engine(&self) -> Result<EngineOptions> {
         let mut adapter = self.adapter.clone();
         let mut backends = Vec::new();
-        if adapter.is_none() {
-            adapter =
-                environment("WGPU_ADAPTER_NAME").map(|name| Selector::Name(name.to_lowercase()));
+        // An index is one of the list that 'adapters' prints, which the environment may narrow.
+        if matches!(adapter, None | Some(Selector::Index(_))) {
             backends = backends_of_environment()?;
+        }
+        if adapter.is_none() {
+            let name = environment("WGPU_ADAPTER_NAME");
+            adapter = name.map(|name| Selector::Name(name.to_lowercase()));
         }
         Ok(EngineOptions {
             adapter,

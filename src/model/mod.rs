@@ -3,6 +3,7 @@
 mod activation;
 mod file;
 mod normalization;
+mod range;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

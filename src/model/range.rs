@@ -1,0 +1,68 @@
+//! How large a model's values can get.
+
+use super::{Activation, Layer, Model};
+
+/// The largest binary16 number.
+const F16_MAX: f64 = 65_504.0;
+
+impl Model {
+    /// Whether a weight, a bias or a layer's output can leave binary16's range, by a bound over all
+    /// images: |z| ≤ max|x| · Σ|w| + |b| for each output. False is certain; true only possible.
+    #[must_use]
+    pub fn may_leave_f16(&self) -> bool {
+        let inputs = (0..=255).map(|pixel| self.normalization.value(pixel).abs());
+        let mut largest = inputs.fold(0.0, f64::max);
+        for layer in &self.layers {
+            let bound = bound(layer, largest);
+            let parameters = layer.weights.iter().chain(&layer.bias);
+            let parameter =
+                parameters.fold(0.0, |max: f64, &value| f64::from(value.abs()).max(max));
+            let fits = bound.max(parameter) <= F16_MAX;
+            if !fits {
+                return true;
+            }
+            largest = match layer.activation {
+                Activation::Relu | Activation::Identity => bound,
+                Activation::Sigmoid | Activation::Tanh | Activation::Softmax => 1.0,
+            };
+        }
+        false
+    }
+}
+
+/// The largest magnitude of a layer's sums where no input's exceeds `largest`.
+fn bound(layer: &Layer, largest: f64) -> f64 {
+    let mut sums = vec![0.0; layer.outputs];
+    for row in layer.weights.chunks_exact(layer.outputs) {
+        for (sum, &weight) in sums.iter_mut().zip(row) {
+            *sum += f64::from(weight.abs());
+        }
+    }
+    let biased = sums
+        .iter()
+        .zip(&layer.bias)
+        .map(|(sum, &bias)| largest * sum + f64::from(bias.abs()));
+    biased.fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_is_that_of_the_worst_image() {
+        let model = |weight: f32, bias: f32| {
+            Model::new(vec![Layer {
+                inputs: 2,
+                outputs: 1,
+                weights: vec![weight, -weight],
+                bias: vec![bias],
+                activation: Activation::Identity,
+            }])
+            .unwrap()
+        };
+        assert!(!model(32_000.0, 1_504.0).may_leave_f16());
+        assert!(model(32_000.0, 1_505.0).may_leave_f16());
+        assert!(!Model::default_model().unwrap().may_leave_f16());
+    }
+}

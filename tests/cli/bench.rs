@@ -1,0 +1,328 @@
+//! `bench`: what its rows hold, in which order, and in every format.
+
+use serde_json::Value;
+
+use crate::support::{Fixture, IMAGES, command, has, precisions, rows, run, validate};
+
+/// `(batch asked for, precision)` of every row.
+fn asked(document: &Value) -> Vec<(u64, String)> {
+    let asked = |row: &Value| {
+        let precision = row["requested"]["precision"].as_str().expect("a name");
+        let batch = row["requested"]["batch"].as_u64().expect("a batch");
+        (batch, precision.to_owned())
+    };
+    rows(document).iter().map(asked).collect()
+}
+
+/// The statistics of samples are those of the samples.
+fn check_samples(samples: &Value) {
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let list = samples["samples"].as_array().expect("samples");
+    let mut sorted: Vec<f64> = list.iter().map(number).collect();
+    sorted.sort_by(f64::total_cmp);
+    let count = sorted.len();
+    let median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2.0;
+    let mean = sorted.iter().sum::<f64>() / count as f64;
+    assert_eq!(number(&samples["min"]), sorted[0]);
+    assert!(
+        (number(&samples["median"]) - median).abs() <= 0.5,
+        "{samples}"
+    );
+    assert!(
+        (number(&samples["mean"]) - mean).abs() <= 1e-6 * mean,
+        "{samples}"
+    );
+    for quantile in ["p90", "p99"] {
+        let value = number(&samples[quantile]);
+        let inside = median - 0.5 <= value && value <= sorted[count - 1];
+        assert!(inside, "{quantile} of {samples}");
+    }
+}
+
+/// The figures of a measured row follow from each other.
+pub fn check_figures(document: &Value) {
+    let layers: Vec<u64> = document["model"]["layers"]
+        .as_array()
+        .expect("layers")
+        .iter()
+        .filter_map(Value::as_u64)
+        .collect();
+    let operations: u64 = layers.windows(2).map(|pair| 2 * pair[0] * pair[1]).sum();
+    let images = document["dataset"]["images"].as_u64().expect("images");
+    for row in rows(document).iter().filter(|row| row["status"] == "ok") {
+        let integer = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} in {row}"));
+        let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} in {row}"));
+        check_samples(&row["wall_ns"]);
+        if row["gpu_ns"].is_object() {
+            check_samples(&row["gpu_ns"]);
+        }
+        let asked = integer(&row["requested"]["batch"]);
+        let batch = integer(&row["effective"]["batch"]);
+        assert_eq!(batch, asked.min(images), "{row}");
+
+        let median = integer(&row["wall_ns"]["median"]);
+        let end_to_end = integer(&row["upload_ns"]) + median;
+        assert_eq!(integer(&row["end_to_end_ns"]), end_to_end, "{row}");
+        let near = |got: f64, want: f64| assert!((got - want).abs() <= 1e-9 * want, "{row}");
+        let rate = batch as f64 / (median as f64 / 1e9);
+        near(number(&row["images_per_second"]), rate);
+        near(
+            number(&row["operations_per_second"]),
+            rate * operations as f64,
+        );
+
+        let correct = integer(&row["correct"]);
+        near(number(&row["accuracy"]), correct as f64 / images as f64);
+        let kept = images - integer(&row["label_changes"]);
+        near(
+            number(&row["agreement_with_f32"]),
+            kept as f64 / images as f64,
+        );
+        if row["requested"]["precision"] == "f32" {
+            assert_eq!(kept, images, "f32 differs from itself: {row}");
+        }
+
+        let bytes = match row["requested"]["precision"].as_str() {
+            Some("f32") => 4,
+            Some("f16") => 2,
+            _ => 1,
+        };
+        let memory = &row["memory"];
+        let parameters = integer(&document["model"]["parameters"]) * bytes;
+        let activations = layers.iter().sum::<u64>() * batch * bytes;
+        assert_eq!(integer(&memory["parameters_bytes"]), parameters, "{row}");
+        assert_eq!(integer(&memory["activations_bytes"]), activations, "{row}");
+        assert_eq!(integer(&memory["total_bytes"]), parameters + activations);
+        assert!(integer(&memory["device_allocated_bytes"]) > 0, "{row}");
+    }
+}
+
+#[test]
+fn without_a_file_it_measures_the_embedded_model_on_the_embedded_images() {
+    let document = fmnist!(
+        "bench",
+        "--adapter",
+        "cpu",
+        "--batch",
+        "1000",
+        "--runs",
+        "2",
+        "--format",
+        "json"
+    )
+    .json();
+    validate(&document);
+    check_figures(&document);
+    assert_eq!(document["model"]["path"], "embedded");
+    assert_eq!(
+        document["model"]["layers"],
+        serde_json::json!([784, 64, 10])
+    );
+    assert_eq!(document["model"]["parameters"], 50_890);
+    assert_eq!(document["dataset"]["images"], 10_000);
+    assert_eq!(document["adapter"]["backend"], "cpu");
+    for row in rows(&document) {
+        assert_eq!(row["status"], "ok");
+        assert_eq!(row["effective"]["device"], "cpu");
+        let accuracy = row["accuracy"].as_f64().expect("a number");
+        assert!(accuracy > 0.85, "{accuracy}");
+    }
+}
+
+#[test]
+fn every_precision_is_measured_at_batches_of_falling_size() {
+    let document = Fixture::new()
+        .bench(&["--batch", "3,40,1,3", "--format", "json"])
+        .json();
+    validate(&document);
+    check_figures(&document);
+    let expected: Vec<(u64, String)> = [40, 3, 1]
+        .into_iter()
+        .flat_map(|batch| precisions().map(|precision| (batch, precision.to_owned())))
+        .collect();
+    assert_eq!(asked(&document), expected);
+}
+
+#[test]
+fn precisions_are_measured_as_asked() {
+    let fixture = Fixture::new();
+    let precisions = |list: &str| {
+        let arguments = ["--precision", list, "--batch", "8", "--format", "json"];
+        let document = fixture.bench(&arguments).json();
+        validate(&document);
+        check_figures(&document);
+        let names = asked(&document).into_iter().map(|(_, name)| name);
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(precisions("int8,f32"), "int8 f32");
+    assert_eq!(precisions("f16"), "f16");
+    assert_eq!(precisions("i8,float16,fp32"), "int8 f16 f32");
+    assert_eq!(precisions("F32,float32"), "f32");
+    assert_eq!(precisions("all"), "f32 f16 int8");
+}
+
+#[test]
+fn a_batch_larger_than_the_data_is_the_data() {
+    let fixture = Fixture::new();
+    let document = fixture
+        .bench(&["--batch", "1000", "--format", "json"])
+        .json();
+    validate(&document);
+    check_figures(&document);
+    for row in rows(&document) {
+        assert_eq!(row["requested"]["batch"], 1000);
+        assert_eq!(row["effective"]["batch"], IMAGES);
+    }
+    let table = fixture.bench(&["--batch", "1000"]).good();
+    has(&table, &["Batch 40", "1,000"]);
+}
+
+#[test]
+fn runs_are_the_samples() {
+    let fixture = Fixture::new();
+    for runs in ["1", "2", "7"] {
+        let document = fixture
+            .bench(&[
+                "--runs",
+                runs,
+                "--min-time",
+                "5s",
+                "--batch",
+                "4",
+                "--format",
+                "json",
+            ])
+            .json();
+        validate(&document);
+        check_figures(&document);
+        for row in rows(&document) {
+            let samples = row["wall_ns"]["samples"].as_array().expect("samples");
+            assert_eq!(samples.len().to_string(), runs);
+        }
+    }
+}
+
+#[test]
+fn without_runs_there_are_ten_samples_at_least() {
+    let document = Fixture::new()
+        .bench(&["--min-time", "1ns", "--batch", "4", "--format", "json"])
+        .json();
+    for row in rows(&document) {
+        let samples = row["wall_ns"]["samples"].as_array().expect("samples");
+        assert!(samples.len() >= 10, "{row}");
+    }
+}
+
+#[test]
+fn the_cpu_path_has_no_timestamps_and_needs_no_fallback() {
+    let document = Fixture::new()
+        .bench(&[
+            "--adapter",
+            "cpu",
+            "--no-fallback",
+            "--precision",
+            "f16",
+            "--format",
+            "json",
+        ])
+        .json();
+    validate(&document);
+    for row in rows(&document) {
+        assert_eq!(row["effective"]["device"], "cpu");
+        assert_eq!(row["effective"]["reason"], Value::Null);
+        assert_eq!(row["gpu_ns"], Value::Null);
+    }
+}
+
+/// A table of at most 120 columns, with every precision.
+#[track_caller]
+pub fn check_table(table: &str) {
+    for line in table.lines() {
+        let width = line.chars().count();
+        assert!(width <= 120, "{width} characters: {line}");
+        assert!(!line.ends_with(' '), "a space at the end of: {line}");
+    }
+    has(
+        table,
+        &[
+            "Network:",
+            "Adapter:",
+            "Batch 1,000",
+            "precision",
+            "accuracy",
+        ],
+    );
+    for precision in precisions() {
+        let row = |line: &str| line.starts_with(&format!("{precision} "));
+        assert!(table.lines().any(row), "no row of {precision} in: {table}");
+    }
+}
+
+#[test]
+fn tables_fit_120_columns() {
+    let adapter = ["--adapter", "cpu"];
+    let arguments = ["bench", "--batch", "1000", "--runs", "2", "--warmup", "1"];
+    let table = run(command().args(arguments).args(adapter)).good();
+    check_table(&table);
+    has(&table, &["50,890", "10,000", "CPU path", "88."]);
+}
+
+#[test]
+fn csv_has_a_line_for_each_row_under_a_header() {
+    let text = Fixture::new()
+        .bench(&["--batch", "8,1", "--format", "csv"])
+        .good();
+    check_csv(&text, 6);
+}
+
+/// CSV of `count` measured rows.
+pub fn check_csv(text: &str, count: usize) {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().expect("a header").clone();
+    let column = |name: &str| {
+        let at = header.iter().position(|column| column == name);
+        at.unwrap_or_else(|| panic!("no column {name} in {header:?}"))
+    };
+    let records: Vec<csv::StringRecord> = reader
+        .records()
+        .collect::<Result<_, _>>()
+        .expect("fields as many as columns");
+    assert_eq!(records.len(), count);
+    for record in &records {
+        assert_eq!(&record[column("status")], "ok");
+        assert!(precisions().contains(&&record[column("requested_precision")]));
+        for name in [
+            "requested_batch",
+            "wall_median_ns",
+            "images_per_second",
+            "accuracy",
+        ] {
+            let value: f64 = record[column(name)].parse().expect("a number");
+            assert!(value.is_finite(), "{name} in {record:?}");
+        }
+    }
+}
+
+#[test]
+fn markdown_is_a_table_with_as_many_cells_in_each_line() {
+    let fixture = Fixture::new();
+    for name in ["markdown", "md"] {
+        let text = fixture.bench(&["--batch", "8,1", "--format", name]).good();
+        check_markdown(&text);
+    }
+}
+
+pub fn check_markdown(text: &str) {
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(
+        rows.len(),
+        2 * 5,
+        "header, rule and three rows a batch: {text}"
+    );
+    let cells = |row: &&str| row.matches('|').count();
+    assert!(
+        rows.iter().all(|row| cells(row) == cells(&rows[0])),
+        "{text}"
+    );
+    has(text, &["### Batch 8", "### Batch 1\n", "| f32", "| int8"]);
+}

@@ -1,0 +1,16 @@
+//! The command line as its users meet it: the real binary, its exit codes, what it prints and what
+//! it writes. Nothing here needs a GPU; where no adapter is named, the best one of this machine
+//! runs, which may be the CPU path. What needs one is in tests/cli_gpu.
+
+#[macro_use]
+mod support;
+
+mod bench;
+mod errors;
+mod files;
+mod lists;
+mod outputs;
+mod overflow;
+mod predict;
+mod schema;
+mod train;

@@ -1,0 +1,156 @@
+//! The published JSON schema: that it refuses what it should, so that `validate` can fail.
+
+use serde_json::{Value, json};
+
+use crate::support::{Fixture, closed_schema};
+
+/// A document of every precision, to be spoilt.
+fn document() -> Value {
+    let arguments = ["--adapter", "cpu", "--batch", "8", "--format", "json"];
+    Fixture::new().bench(&arguments).json()
+}
+
+/// The place of every field in a document, as JSON pointers.
+fn fields(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let at = format!("{at}/{key}");
+                fields(value, &at, found);
+                found.push(at);
+            }
+        }
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                fields(value, &format!("{at}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_is_required() {
+    let document = document();
+    let validator = closed_schema();
+    assert!(validator.is_valid(&document));
+    let mut places = Vec::new();
+    fields(&document, "", &mut places);
+    assert!(places.len() > 100, "{places:?}");
+    for place in places {
+        let (parent, key) = place.rsplit_once('/').expect("a pointer");
+        let mut document = document.clone();
+        let parent = document.pointer_mut(parent).and_then(Value::as_object_mut);
+        parent.expect("an object").remove(key);
+        assert!(!validator.is_valid(&document), "{place} is not required");
+    }
+}
+
+#[test]
+fn no_field_takes_another_type() {
+    let document = document();
+    let validator = closed_schema();
+    let mut places = Vec::new();
+    fields(&document, "", &mut places);
+    for place in places {
+        for wrong in [json!(true), json!({ "no": "such" }), json!([{}])] {
+            let mut document = document.clone();
+            *document.pointer_mut(&place).expect("a field") = wrong.clone();
+            assert!(!validator.is_valid(&document), "{place} takes {wrong}");
+        }
+    }
+}
+
+#[test]
+fn values_that_mean_nothing_are_refused() {
+    let document = document();
+    let validator = closed_schema();
+    let row = rows_place(&document, "int8");
+    let refuses = |place: &str, value: Value| {
+        let mut document = document.clone();
+        *document.pointer_mut(place).expect("a field") = value.clone();
+        assert!(!validator.is_valid(&document), "{place} takes {value}");
+    };
+    refuses("/schema", json!(2));
+    refuses("/tool/date", json!("today"));
+    refuses("/adapter/backend", json!("glide"));
+    refuses("/adapter/kind", json!("discrete"));
+    refuses("/adapter/features", json!(["nosuch"]));
+    refuses("/model/sha256", json!("abc"));
+    refuses("/model/activations", json!(["nosuch"]));
+    refuses("/model/layers", json!([784]));
+    refuses("/results", json!({}));
+    for (place, value) in [
+        ("requested/precision", json!("f64")),
+        ("requested/scheme", Value::Null),
+        ("requested/scheme", json!("nosuch")),
+        ("requested/batch", json!(0)),
+        ("effective/device", json!("gpu")),
+        ("effective/device", Value::Null),
+        ("effective/path", json!("nosuch")),
+        ("accuracy", json!(1.5)),
+        ("accuracy", Value::Null),
+        ("correct", json!(-1)),
+        ("wall_ns", Value::Null),
+        ("wall_ns/median", json!(1.5)),
+        ("wall_ns/samples", json!([])),
+        ("images_per_second", json!(0)),
+        ("images_per_second", Value::Null),
+        ("status", json!("unsupported")),
+        ("status", json!("overflow")),
+        ("status", json!("fine")),
+        ("detail", json!("a reason without need")),
+    ] {
+        refuses(&format!("{row}/{place}"), value);
+    }
+}
+
+/// Where the row of a precision stands.
+fn rows_place(document: &Value, precision: &str) -> String {
+    let rows = document["results"].as_array().expect("rows");
+    let at = rows
+        .iter()
+        .position(|row| row["requested"]["precision"] == precision);
+    format!("/results/{}", at.expect("a row"))
+}
+
+#[test]
+fn a_reader_takes_the_fields_that_later_versions_add() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../src/report/bench.schema.json")).expect("JSON");
+    let validator = jsonschema::draft202012::new(&schema).expect("a valid schema");
+    let mut document = document();
+    document["results"][0]["added"] = json!(1);
+    document["adapter"]["added"] = json!(1);
+    assert!(validator.is_valid(&document));
+    assert!(
+        !closed_schema().is_valid(&document),
+        "ours describes every field"
+    );
+}
+
+#[test]
+fn every_field_is_described() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../src/report/bench.schema.json")).expect("JSON");
+    let definitions = schema["$defs"].as_object().expect("definitions");
+    let objects = definitions.values().chain([&schema]);
+    let mut described = 0;
+    for object in objects.filter(|object| object["type"] == "object") {
+        let properties = object["properties"].as_object().expect("properties");
+        for (name, field) in properties {
+            let target = field["$ref"]
+                .as_str()
+                .and_then(|target| target.strip_prefix("#/$defs/"));
+            let target = target.map_or(&Value::Null, |target| &definitions[target]);
+            let words = |value: &Value| value["description"].is_string();
+            assert!(words(field) || words(target), "{name} has no description");
+            if name.ends_with("_ns") {
+                let text = field["description"].as_str().expect("its own words");
+                assert!(text.contains("nanoseconds"), "{name} has no unit");
+            }
+            described += 1;
+        }
+    }
+    assert!(described > 50, "{described}");
+}

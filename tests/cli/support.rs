@@ -1,0 +1,305 @@
+//! Driving the real binary: how it is called, what a good and a bad end look like, and the small
+//! models, images and files that the tests make for it.
+#![allow(dead_code, reason = "each test program uses a part of this module")]
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use fmnist_gpu::Precision;
+use fmnist_gpu::model::{Activation, Layer, Model};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Runs the binary with these arguments: `fmnist!("bench", "--model", &path)`.
+macro_rules! fmnist {
+    ($($argument:expr),* $(,)?) => {
+        $crate::support::run($crate::support::command().args([
+            $(std::ffi::OsString::from($argument)),*
+        ]))
+    };
+}
+
+/// The binary, with an environment that chooses nothing for it and asks for every backtrace.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fmnist-gpu"));
+    for variable in ["RUST_LOG", "WGPU_BACKEND", "WGPU_ADAPTER_NAME"] {
+        command.env_remove(variable);
+    }
+    command.env("RUST_BACKTRACE", "1");
+    command
+}
+
+/// How a call ended.
+#[must_use]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    what: String,
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Ended {
+    let output = command.output().expect("the binary starts");
+    ended(command, output)
+}
+
+/// What is left of a command that has ended.
+pub fn ended(command: &Command, output: Output) -> Ended {
+    let arguments: Vec<OsString> = command.get_args().map(Into::into).collect();
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
+        what: format!("{arguments:?}"),
+    }
+}
+
+impl Ended {
+    /// Ended well and said nothing on stderr; gives stdout.
+    pub fn good(self) -> String {
+        let Self { what, stderr, .. } = &self;
+        assert_eq!(self.code, Some(0), "{what}: {stderr}");
+        assert_eq!(stderr, "", "{what}");
+        assert_ne!(self.stdout, "", "{what}");
+        self.stdout
+    }
+
+    /// As [`Ended::good`], and stdout is one JSON document.
+    pub fn json(self) -> Value {
+        let text = self.good();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// Ended with this code and an error in words, before anything was on stdout; gives stderr.
+    pub fn fails(self, code: i32) -> String {
+        assert_eq!(self.stdout, "", "{}", self.what);
+        self.fails_after_output(code).1
+    }
+
+    /// As [`Ended::fails`], with something on stdout; gives both.
+    pub fn fails_after_output(self, code: i32) -> (String, String) {
+        let Self { what, stderr, .. } = &self;
+        assert_eq!(self.code, Some(code), "{what}: {stderr}");
+        assert!(stderr.starts_with("error: "), "{what}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{what}: {stderr}");
+        // clap points to the help, which is no part of the error.
+        let pointer = |line: &&str| {
+            let starts = ["Usage: ", "  tip: ", "For more information, try "];
+            starts.iter().any(|start| line.starts_with(start))
+        };
+        let lines = stderr.lines().filter(|line| !line.trim().is_empty());
+        let lines: Vec<&str> = lines.filter(|line| !(code == 2 && pointer(line))).collect();
+        assert!(lines.len() <= 2, "{what}: {stderr}");
+        assert!(
+            stderr.matches("(os error").count() <= 1,
+            "{what}: the reason is told twice: {stderr}"
+        );
+        (self.stdout, self.stderr)
+    }
+}
+
+/// Fails where `text` lacks one of `parts`.
+pub fn has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no '{part}' in: {text}");
+    }
+}
+
+/// Wgpu's adapters as `adapters --format json` lists them, without the CPU path.
+pub fn gpu_adapters() -> Vec<Value> {
+    let list = fmnist!("adapters", "--format", "json").json();
+    let list = list.as_array().expect("a list").iter();
+    list.filter(|adapter| adapter["kind"] != "cpu")
+        .cloned()
+        .collect()
+}
+
+/// The published schema, with every object closed: a field that it does not describe is a failure
+/// here, while a reader's copy allows the fields that later versions add.
+pub fn closed_schema() -> jsonschema::Validator {
+    let mut schema: Value =
+        serde_json::from_str(include_str!("../../src/report/bench.schema.json")).expect("JSON");
+    close(&mut schema);
+    let definitions = schema["$defs"].as_object_mut().expect("definitions");
+    definitions.values_mut().for_each(close);
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .build(&schema)
+        .expect("a valid schema")
+}
+
+fn close(schema: &mut Value) {
+    if schema["type"] == "object" {
+        schema["additionalProperties"] = false.into();
+    }
+}
+
+/// Fails where a document of `bench` is not what the schema says.
+pub fn validate(document: &Value) {
+    let validator = closed_schema();
+    let errors: Vec<String> = validator
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// The rows of a document.
+pub fn rows(document: &Value) -> &[Value] {
+    document["results"].as_array().expect("results")
+}
+
+/// Images of the small test set.
+pub const IMAGES: usize = 40;
+/// Pixels of one of its images: 4×4.
+pub const PIXELS: usize = 16;
+/// Labels of the small test set and outputs of [`model`].
+pub const CLASSES: usize = 4;
+
+/// A folder that goes away by itself, with a small test split, a training split of the same images,
+/// and a model for them.
+pub struct Fixture {
+    pub folder: TempDir,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let fixture = Self { folder };
+        for prefix in ["t10k", "train"] {
+            let images = images_file(IMAGES as u32, 4, 4, &pixels());
+            fixture.write(&format!("{prefix}-images-idx3-ubyte"), &images);
+            let labels = labels_file(IMAGES as u32, &labels());
+            fixture.write(&format!("{prefix}-labels-idx1-ubyte"), &labels);
+        }
+        model().save(&fixture.model()).expect("a saved model");
+        fixture
+    }
+
+    /// The folder with the data.
+    pub fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn model(&self) -> PathBuf {
+        self.path("model.safetensors")
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).expect("a written file");
+        path
+    }
+
+    /// Saves a model under a name.
+    pub fn save(&self, name: &str, model: &Model) -> PathBuf {
+        let path = self.path(name);
+        model.save(&path).expect("a saved model");
+        path
+    }
+
+    /// `bench` on the small data and model, quickly, with further arguments.
+    pub fn bench(&self, arguments: &[&str]) -> Ended {
+        let mut command = command();
+        command.arg("bench").args(["--warmup", "1"]);
+        command.arg("--data").arg(self.data());
+        command.arg("--model").arg(self.model());
+        if !arguments
+            .iter()
+            .any(|argument| argument.starts_with("--min-time"))
+        {
+            command.args(["--runs", "2"]);
+        }
+        run(command.args(arguments))
+    }
+}
+
+/// Image i has the label i mod 4 and that quarter of its rows bright, over some noise.
+pub fn pixels() -> Vec<u8> {
+    let pixel = |at: usize| {
+        let (image, row) = (at / PIXELS, at % PIXELS / 4);
+        let noise = (at * 37 % 61) as u8;
+        if row == image % CLASSES {
+            255 - noise
+        } else {
+            noise
+        }
+    };
+    (0..IMAGES * PIXELS).map(pixel).collect()
+}
+
+pub fn labels() -> Vec<u8> {
+    (0..IMAGES).map(|image| (image % CLASSES) as u8).collect()
+}
+
+/// 16-12-4, relu and softmax, with weights that follow from their places.
+pub fn model() -> Model {
+    let weights = |count: usize| {
+        let weight = |at: usize| (at * 389 % 1009) as f32 / 504.5 - 1.0;
+        (0..count).map(weight).collect()
+    };
+    let layer = |inputs: usize, outputs: usize, activation| Layer {
+        inputs,
+        outputs,
+        weights: weights(inputs * outputs),
+        bias: weights(outputs),
+        activation,
+    };
+    Model::new(vec![
+        layer(PIXELS, 12, Activation::Relu),
+        layer(12, CLASSES, Activation::Softmax),
+    ])
+    .expect("a valid model")
+}
+
+/// One layer that gives its four inputs back.
+pub fn identity() -> Model {
+    let weight = |at: usize| if at / 4 == at % 4 { 1.0 } else { 0.0 };
+    Model::new(vec![Layer {
+        inputs: 4,
+        outputs: 4,
+        weights: (0..16).map(weight).collect(),
+        bias: vec![0.0; 4],
+        activation: Activation::Identity,
+    }])
+    .expect("a valid model")
+}
+
+/// [`model`] with a first layer of this weight and activation: 60,000 is a number of binary16 whose
+/// sums are none, 70,000 is itself none.
+pub fn overflowing(weight: f32, hidden: Activation) -> Model {
+    let mut model = model();
+    model.layers[0].weights.fill(weight);
+    model.layers[0].activation = hidden;
+    model.layers[1].weights.fill(1e-6);
+    model
+}
+
+/// An IDX file of images; its header says what it is told to say.
+pub fn images_file(count: u32, rows: u32, columns: u32, pixels: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 3];
+    for size in [count, rows, columns] {
+        bytes.extend(size.to_be_bytes());
+    }
+    bytes.extend(pixels);
+    bytes
+}
+
+/// An IDX file of labels; its header says what it is told to say.
+pub fn labels_file(count: u32, labels: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 1];
+    bytes.extend(count.to_be_bytes());
+    bytes.extend(labels);
+    bytes
+}
+
+/// The names of all precisions.
+pub fn precisions() -> [&'static str; 3] {
+    Precision::ALL.map(Precision::name)
+}

@@ -1,0 +1,108 @@
+//! What `bench` and `predict` write of an adapter.
+
+use crate::Adapter;
+use crate::support::{Fixture, command, has, precisions, rows, run, validate};
+
+pub fn bench_is_as_the_schema_says(adapter: &Adapter) {
+    let arguments = [
+        "--adapter",
+        &adapter.index,
+        "--batch",
+        "1,8,99",
+        "--format",
+        "json",
+    ];
+    let document = Fixture::new().bench(&arguments).json();
+    validate(&document);
+    assert_eq!(rows(&document).len(), 9);
+    let mut batches = Vec::new();
+    for row in rows(&document) {
+        assert_eq!(row["status"], "ok", "{row}");
+        batches.push(row["requested"]["batch"].as_u64().expect("a batch"));
+    }
+    assert_eq!(batches, [99, 99, 99, 8, 8, 8, 1, 1, 1]);
+}
+
+pub fn bench_in_every_format_is_quiet(adapter: &Adapter) {
+    for format in ["table", "csv", "markdown", "json"] {
+        let mut command = command();
+        command.args(["bench", "--adapter", &adapter.index, "--batch", "1000"]);
+        command.args(["--precision", "f32,f16", "--runs", "2", "--warmup", "1"]);
+        let text = run(command.args(["--format", format])).good();
+        has(&text, &["f32", "f16"]);
+        if format == "table" {
+            let wide = text.lines().find(|line| line.chars().count() > 120);
+            assert_eq!(wide, None, "over 120 characters");
+            has(&text, &["Batch 1,000", &adapter.name, &adapter.backend]);
+        }
+    }
+}
+
+fn predict(adapter: &str, precision: &str, format: &str) -> String {
+    let arguments = ["--precision", precision, "--format", format];
+    run(command()
+        .args(["predict", "--adapter", adapter])
+        .args(arguments))
+    .good()
+}
+
+pub fn predict_gives_the_same_bytes_twice(adapter: &Adapter) {
+    for precision in precisions() {
+        let format = if precision == "f16" && !adapter.has("shader-f16") {
+            // In CSV there is a note on stderr that it ran elsewhere; see fallback.rs.
+            "json"
+        } else {
+            "csv"
+        };
+        let first = predict(&adapter.index, precision, format);
+        assert!(first.lines().count() > 10_000, "{precision}");
+        assert!(
+            first == predict(&adapter.index, precision, format),
+            "{precision}"
+        );
+    }
+}
+
+/// Of 10,000 labels as many as the oracle's tolerance lets differ, on both sides of it.
+pub fn predict_labels_are_the_cpu_paths(adapter: &Adapter) {
+    for (precision, most) in [("f32", 2), ("f16", 10), ("int8", 20)] {
+        let labels = |adapter: &str| -> Vec<serde_json::Value> {
+            let text = predict(adapter, precision, "json");
+            let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let list = document["predictions"].as_array().expect("predictions");
+            list.iter().map(|row| row["label"].clone()).collect()
+        };
+        let (here, there) = (labels(&adapter.index), labels("cpu"));
+        assert_eq!((here.len(), there.len()), (10_000, 10_000));
+        let changed = here.iter().zip(&there).filter(|(a, b)| a != b).count();
+        assert!(changed <= most, "{precision}: {changed} labels");
+    }
+}
+
+pub fn timestamps(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    for masked in [false, true] {
+        let mut arguments = vec![
+            "--adapter",
+            &adapter.index,
+            "--batch",
+            "8",
+            "--format",
+            "json",
+        ];
+        if masked {
+            arguments.extend(["--mask-features", "timestamp-query"]);
+        }
+        let document = fixture.bench(&arguments).json();
+        validate(&document);
+        let features = document["adapter"]["features"]
+            .as_array()
+            .expect("features");
+        let hidden = !features.iter().any(|name| name == "timestamp-query");
+        assert_eq!(hidden, masked || !adapter.has("timestamp-query"));
+        for row in rows(&document) {
+            let on_gpu = row["effective"]["device"] == "gpu";
+            assert_eq!(row["gpu_ns"].is_object(), on_gpu && !hidden, "{row}");
+        }
+    }
+}

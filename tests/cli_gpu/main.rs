@@ -1,0 +1,129 @@
+//! The command line on every wgpu adapter of this machine: what `adapters` lists is what runs, and
+//! what an adapter lacks is told. Without an adapter these tests fail and say how to get one;
+//! FMNIST_GPU_SKIP_GPU_TESTS=1 turns them into ignored ones, visibly.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[macro_use]
+#[path = "../cli/support.rs"]
+mod support;
+
+mod fallback;
+mod formats;
+mod selection;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use serde_json::Value;
+
+/// One wgpu adapter, as `adapters --format json` describes it.
+#[derive(Clone)]
+struct Adapter {
+    index: String,
+    backend: String,
+    name: String,
+    features: Value,
+}
+
+impl Adapter {
+    fn new(described: &Value) -> Self {
+        let text = |field: &str| described[field].as_str().expect("text").to_owned();
+        Self {
+            index: described["index"].to_string(),
+            backend: text("backend"),
+            name: text("name"),
+            features: described["features"].clone(),
+        }
+    }
+
+    fn has(&self, feature: &str) -> bool {
+        let features = self.features.as_array().expect("features");
+        features.iter().any(|name| name == feature)
+    }
+}
+
+/// A test on one adapter; it fails by panicking.
+type Test = fn(&Adapter);
+
+const TESTS: [(&str, Test); 13] = [
+    (
+        "bench-is-as-the-schema-says",
+        formats::bench_is_as_the_schema_says,
+    ),
+    (
+        "bench-in-every-format-is-quiet",
+        formats::bench_in_every_format_is_quiet,
+    ),
+    (
+        "predict-gives-the-same-bytes-twice",
+        formats::predict_gives_the_same_bytes_twice,
+    ),
+    (
+        "predict-labels-are-the-cpu-paths",
+        formats::predict_labels_are_the_cpu_paths,
+    ),
+    (
+        "timestamps-are-null-where-there-are-none",
+        formats::timestamps,
+    ),
+    (
+        "f16-runs-where-the-list-says",
+        fallback::f16_runs_where_the_list_says,
+    ),
+    (
+        "f16-falls-back-with-a-reason",
+        fallback::f16_falls_back_with_a_reason,
+    ),
+    (
+        "a-named-precision-without-fallback-fails",
+        fallback::a_named_precision_fails,
+    ),
+    (
+        "all-without-fallback-has-an-unsupported-row",
+        fallback::all_has_an_unsupported_row,
+    ),
+    ("the-index-selects", selection::the_index_selects),
+    ("the-backend-selects", selection::the_backend_selects),
+    (
+        "part-of-the-name-selects",
+        selection::part_of_the_name_selects,
+    ),
+    (
+        "variables-select-and-the-flag-beats-them",
+        selection::variables_select,
+    ),
+];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    libtest_mimic::run(&arguments, trials()).exit();
+}
+
+fn trials() -> Vec<Trial> {
+    if common::skips() {
+        let reason = format!("{} is set", common::SKIP);
+        let ignored = move || Ok(Completion::ignored_with(reason));
+        return vec![Trial::ignorable_test("every GPU test", ignored)];
+    }
+    let adapters: Vec<Adapter> = support::gpu_adapters().iter().map(Adapter::new).collect();
+    if adapters.is_empty() {
+        let message = format!(
+            "no GPU adapter on this machine; a software one: apt-get install mesa-vulkan-drivers \
+             libvulkan1; or skip these tests with {}=1",
+            common::SKIP
+        );
+        let fails = move || Err(Failed::from(message));
+        return vec![Trial::test("an adapter is there", fails)];
+    }
+    let mut trials = Vec::new();
+    for adapter in adapters {
+        for (name, test) in TESTS {
+            let name = format!("{}-{}/{name}", adapter.backend, adapter.index);
+            let adapter = adapter.clone();
+            trials.push(Trial::test(name, move || {
+                test(&adapter);
+                Ok(())
+            }));
+        }
+    }
+    trials
+}
