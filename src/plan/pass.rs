@@ -1,0 +1,160 @@
+//! A pass, what it reads and writes, and how its dispatch is laid out.
+
+use crate::model::Activation;
+
+/// Invocations in a workgroup of the passes that go element by element.
+pub const LANES: u32 = 64;
+
+/// Groups of four that one invocation of a search for the largest magnitude looks at.
+pub const SPAN: u32 = 16;
+
+/// How a product is cut up: see `shaders/passes/matmul.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tiling {
+    /// The name in results.
+    pub name: &'static str,
+    /// Rows that one invocation computes.
+    pub tile_rows: u32,
+    /// Groups of four columns that one invocation computes.
+    pub tile_groups: u32,
+    /// Invocations of a workgroup that lie along the rows.
+    pub row_lanes: u32,
+    /// Invocations of a workgroup.
+    pub lanes: u32,
+}
+
+impl Tiling {
+    /// 8×8 outputs an invocation, neighbouring lanes on neighbouring rows.
+    pub const WIDE: Self = Self {
+        name: "matmul-8x8",
+        tile_rows: 8,
+        tile_groups: 2,
+        row_lanes: 8,
+        lanes: 32,
+    };
+
+    /// 1×4 outputs an invocation, all lanes of a workgroup on one row.
+    pub const FEW_ROWS: Self = Self {
+        name: "matmul-1x4",
+        tile_rows: 1,
+        tile_groups: 1,
+        row_lanes: 1,
+        lanes: 32,
+    };
+
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::WIDE, Self::FEW_ROWS];
+
+    /// The tiling for a product of this many rows.
+    #[must_use]
+    pub fn for_rows(rows: usize) -> Self {
+        if rows <= Self::WIDE.tile_rows as usize {
+            Self::FEW_ROWS
+        } else {
+            Self::WIDE
+        }
+    }
+
+    /// Workgroups for an output of `rows` × `groups` groups of four.
+    #[must_use]
+    pub fn grid(self, rows: u32, groups: u32) -> [u32; 3] {
+        [
+            groups.div_ceil(self.tile_groups * (self.lanes / self.row_lanes)),
+            rows.div_ceil(self.tile_rows * self.row_lanes),
+            1,
+        ]
+    }
+}
+
+/// One pass of the story: a shader of `shaders/passes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// Pixels to the network's input.
+    Normalize,
+    /// The largest byte of the batch.
+    PixelMax,
+    /// Pixels to codes, in exact integers.
+    QuantizePixels,
+    /// The product with a layer's weights.
+    Matmul(Tiling),
+    /// The sums scaled (int8) and the bias added.
+    Bias,
+    /// An activation that goes element by element.
+    Activation(Activation),
+    /// Softmax along the rows.
+    Softmax,
+    /// The largest magnitude of a matrix.
+    AbsMax,
+    /// Values to codes.
+    Quantize,
+    /// Codes to values.
+    Dequantize,
+}
+
+/// What a pass reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// The batch as bytes, four a word.
+    Pixels,
+    /// The input value of each byte, 256 f32.
+    Table,
+    /// A layer's input as the precision stores it; in int8 its f32 values.
+    Values,
+    /// A layer's input, or its sums, as int8 codes.
+    Codes,
+    /// Sums of products: f32, or int32 in int8.
+    Sums,
+    /// Sums with the bias, f32.
+    Z,
+    /// The network's outputs.
+    Outputs,
+    /// The largest magnitude of every int8 tensor.
+    Maxima,
+    /// A layer's weights.
+    Weights(usize),
+    /// A layer's bias.
+    Bias(usize),
+}
+
+/// The uniform that every kernel reads; its twin is `Params` in `shaders/prelude/params.wgsl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Params {
+    /// Rows of the matrix.
+    pub rows: u32,
+    /// Groups of four along the inner dimension of a product.
+    pub inner: u32,
+    /// Columns of the output, without padding.
+    pub cols: u32,
+    /// Groups of four in a row of the output.
+    pub groups: u32,
+    /// Which maximum scales what is read.
+    pub slot_in: u32,
+    /// Which maximum is found, or scales what is written.
+    pub slot_out: u32,
+    /// Largest int8 code.
+    pub clip: f32,
+    /// Scale of the layer's weights in int8; filled in when the weights are quantized.
+    pub weight_scale: f32,
+}
+
+/// Groups of four that a row of `cols` values takes.
+#[must_use]
+pub fn groups(cols: usize) -> usize {
+    cols.div_ceil(4)
+}
+
+/// Workgroups of a pass over `params.rows` rows.
+#[must_use]
+pub fn grid(pass: Pass, params: Params, most: u32) -> [u32; 3] {
+    let groups = params.rows * params.groups;
+    let workgroups = match pass {
+        Pass::Matmul(tiling) => return tiling.grid(params.rows, params.groups),
+        Pass::Softmax => params.rows.div_ceil(LANES),
+        Pass::AbsMax | Pass::PixelMax => groups.div_ceil(LANES * SPAN),
+        _ => groups.div_ceil(LANES),
+    };
+    // More than one dimension holds are laid out in rows of the most that it does.
+    let width = workgroups.clamp(1, most);
+    [width, workgroups.div_ceil(width), 1]
+}
