@@ -12,7 +12,7 @@ use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
 use fmnist_gpu::gpu::{Device, SinglePass, kernel};
-use fmnist_gpu::plan::{Params, Pass, groups};
+use fmnist_gpu::plan::{Params, Pass, groups, operand_bytes};
 use fmnist_gpu::report::{Layout, bytes, duration, grid};
 use fmnist_gpu::{Engine, EngineOptions, Precision, Result};
 
@@ -59,7 +59,7 @@ fn main() -> Result<()> {
     println!("{}\n", engine.info());
     let mut rows = Vec::new();
     for (pass, elements) in kernel::variants() {
-        let name = format!("{}.{elements}", variant_name(pass));
+        let name = format!("{}.{elements}", kernel::variant_name(pass));
         let wanted = arguments
             .filter
             .as_ref()
@@ -86,14 +86,6 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn variant_name(pass: Pass) -> String {
-    match pass {
-        Pass::Matmul(tiling) => tiling.name.to_owned(),
-        Pass::Activation(activation) => format!("activation-{activation}"),
-        other => kernel::name(other).to_owned(),
-    }
-}
-
 /// A pass over a matrix `[batch, cols]`; the product's inner dimension is `inner`.
 struct Case {
     pass: Pass,
@@ -104,39 +96,8 @@ struct Case {
 }
 
 impl Case {
-    fn is_product(&self) -> bool {
-        matches!(self.pass, Pass::Matmul(_))
-    }
-
-    /// Bytes of each operand, in the order of the shader's bindings.
-    fn operands(&self) -> Vec<usize> {
-        let stored = self.elements.bytes() as usize;
-        let values = self.batch * 4 * groups(self.cols);
-        match self.pass {
-            Pass::Matmul(_) => {
-                let inner = 4 * groups(self.inner);
-                vec![
-                    self.batch * inner * stored,
-                    inner * 4 * groups(self.cols) * stored,
-                    4 * values,
-                ]
-            }
-            Pass::Normalize => vec![values, 4 * 256, values * stored],
-            Pass::PixelMax => vec![values, 8],
-            Pass::QuantizePixels => vec![values, 8, values],
-            Pass::Bias => vec![4 * values, 4 * 4 * groups(self.cols), 4 * values, 8],
-            Pass::Activation(_) => vec![4 * values, values * stored],
-            Pass::Softmax => vec![4 * values, 4 * values],
-            Pass::AbsMax => vec![4 * values, 8],
-            Pass::Quantize => vec![4 * values, 8, values],
-            Pass::Dequantize => vec![values, 8, 4 * values],
-        }
-    }
-
-    /// Wall times of one dispatch, from several in a submit so that the submit itself counts little.
-    fn time(&self, device: &Arc<Device>, samples: usize) -> Result<Samples> {
-        const DISPATCHES: usize = 10;
-        let params = Params {
+    fn params(&self) -> Params {
+        Params {
             rows: self.batch as u32,
             inner: groups(self.inner) as u32,
             cols: self.cols as u32,
@@ -145,15 +106,19 @@ impl Case {
             clip: 127.0,
             weight_scale: 0.01,
             ..Params::default()
-        };
-        let bindings =
-            kernel::find(self.pass, self.elements).map_or(0, |kernel| kernel.bindings.len());
-        let mut operands: Vec<Vec<u8>> = self
-            .operands()
-            .into_iter()
-            .map(|bytes| vec![0x3c; bytes])
-            .collect();
-        operands.truncate(bindings);
+        }
+    }
+
+    fn is_product(&self) -> bool {
+        matches!(self.pass, Pass::Matmul(_))
+    }
+
+    /// Wall times of one dispatch, from several in a submit so that the submit itself counts little.
+    fn time(&self, device: &Arc<Device>, samples: usize) -> Result<Samples> {
+        const DISPATCHES: usize = 10;
+        let params = self.params();
+        let bytes = operand_bytes(self.pass, self.elements, params).into_iter();
+        let operands: Vec<Vec<u8>> = bytes.map(|bytes| vec![0x3c; bytes as usize]).collect();
         let mut times: Vec<Duration> = Vec::new();
         pollster::block_on(async {
             let single =
@@ -171,7 +136,9 @@ impl Case {
         let Self {
             batch, inner, cols, ..
         } = self;
-        let moved: usize = self.operands().iter().sum();
+        let moved: u64 = operand_bytes(self.pass, self.elements, self.params())
+            .iter()
+            .sum();
         let seconds = samples.median as f64 / 1e9;
         let (shape, rate) = if self.is_product() {
             let operations = 2.0 * (batch * inner * cols) as f64;
@@ -188,7 +155,7 @@ impl Case {
             duration(samples.median as f64),
             duration(samples.min as f64),
             rate,
-            bytes(moved as u64),
+            bytes(moved),
             format!("{:.2}", moved as f64 / seconds / 1e9),
         ]
     }

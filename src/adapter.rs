@@ -164,7 +164,7 @@ impl AdapterInfo {
             name: "CPU path".into(),
             backend: Backend::Cpu,
             kind: Kind::Cpu,
-            driver: format!("{} on {}", crate::cpu::KERNEL, std::env::consts::ARCH),
+            driver: format!("the processor, {}", std::env::consts::ARCH),
             features: Vec::new(),
         }
     }

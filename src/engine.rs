@@ -1,6 +1,6 @@
 //! The engine: opens an adapter, decides once what runs where, and runs networks there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ impl Engine {
             placement,
             inputs: model.inputs(),
             outputs: model.outputs(),
-            path: model.path.clone(),
+            model_path: model.path.clone(),
         })
     }
 }
@@ -215,7 +215,7 @@ pub struct Network {
     placement: Placement,
     inputs: usize,
     outputs: usize,
-    path: std::path::PathBuf,
+    model_path: PathBuf,
 }
 
 #[derive(Debug)]
@@ -338,7 +338,7 @@ impl Network {
                 "{} pixels are no whole images of the {} values that {} takes",
                 pixels.len(),
                 self.inputs,
-                self.path.display()
+                self.model_path.display()
             )));
         }
         Ok(pixels.len() / self.inputs)

@@ -71,13 +71,15 @@ pub enum Error {
     CheckFailed(String),
 
     /// Something is larger than the adapter takes.
-    #[error("{what} needs {needed} bytes, more than the {limit} that {adapter} takes{hint}")]
+    #[error("{what} needs {needed} {unit}, more than the {limit} that {adapter} takes{hint}")]
     TooLarge {
         /// What does not fit.
         what: String,
-        /// Bytes needed.
+        /// What is counted: bytes, workgroups.
+        unit: &'static str,
+        /// How many are needed.
         needed: u64,
-        /// Bytes that the adapter takes.
+        /// How many the adapter takes.
         limit: u64,
         /// The adapter's name.
         adapter: String,

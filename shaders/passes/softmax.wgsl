@@ -3,8 +3,8 @@
 @group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;             // [rows, groups]
 @group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;  // [rows, groups]
 
-// A value so low that its exponential beside any other's is zero, and no infinity.
-const LOWEST = -3.0e38;
+// The lowest f32: padding never is the largest beside it.
+const LOWEST = -3.4028234e38;
 
 fn stored(index: u32) -> vec4<f32> {
     let value = widen(narrow(z[index]));

@@ -179,6 +179,16 @@ pub fn name(pass: Pass) -> &'static str {
     }
 }
 
+/// A name for a variant that tells it from the others of its element type.
+#[must_use]
+pub fn variant_name(pass: Pass) -> String {
+    match pass {
+        Pass::Matmul(tiling) => tiling.name.to_owned(),
+        Pass::Activation(activation) => format!("activation-{activation}"),
+        other => name(other).to_owned(),
+    }
+}
+
 /// Every variant that a plan can ask for: each row with each of its constants.
 #[must_use]
 pub fn variants() -> Vec<(Pass, Precision)> {
@@ -248,7 +258,7 @@ pub fn source(pass: Pass, elements: Precision, round_in_integers: bool) -> Optio
     if elements == Precision::F16 {
         text.push_str("enable f16;\n");
     }
-    if elements == Int8 && matches!(pass, Pass::Matmul(_) | Pass::Bias) {
+    if kernel.parts.contains(&INT8) {
         text.push_str("requires packed_4x8_integer_dot_product;\n");
     }
     for (name, value) in constants(pass, elements, round_in_integers) {
@@ -260,4 +270,25 @@ pub fn source(pass: Pass, elements: Precision, round_in_integers: bool) -> Optio
         text.push_str(part);
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_is_among_the_variants() {
+        let variants = variants();
+        for kernel in KERNELS {
+            let of_row = |&(pass, elements): &(Pass, Precision)| {
+                name(pass) == kernel.name && elements == kernel.elements
+            };
+            assert!(
+                variants.iter().any(of_row),
+                "{}.{}",
+                kernel.name,
+                kernel.elements
+            );
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod enumerate;
 pub mod kernel;
 mod layout;
 mod network;
+mod prepared;
 mod read_back;
 mod single;
 

@@ -1,26 +1,24 @@
 //! A model on a device: weights converted once, and plans made ready to run again and again.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use half::f16;
 
-use super::device::{Device, Pipeline};
+use super::device::Device;
 use super::layout::{pack_blocks, pack_codes, pack_rows, to_f16};
-use super::single::bind_group;
+use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
 use crate::Precision;
-use crate::adapter::Feature;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Architecture, Layer, Model};
 use crate::plan::{OPERATIONS_A_SUBMIT, Operand, Plan, groups};
 use crate::quant;
 
-/// The most dispatches that one submit holds, and the most bytes of pixels: together they keep a
-/// submit short enough for any driver's watchdog.
+/// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
+/// outputs: a submit stays short, and the buffers that serve it small.
 const DISPATCHES_A_SUBMIT: usize = 4096;
-const PIXELS_A_SUBMIT: u64 = 32 << 20;
+const BYTES_A_SUBMIT: u64 = 32 << 20;
 
 /// The outputs of one pass over a batch, and how long the device took.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,50 +32,22 @@ pub struct Run {
 /// A model's weights on a device, in one precision.
 #[derive(Debug)]
 pub struct Network {
-    device: Arc<Device>,
+    pub(super) device: Arc<Device>,
     model: Architecture,
     precision: Precision,
-    layers: Vec<LayerBuffers>,
-    table: wgpu::Buffer,
+    pub(super) layers: Vec<LayerBuffers>,
+    pub(super) table: wgpu::Buffer,
     /// What the last batch size needs; made when a batch of another size comes.
     prepared: Option<Prepared>,
 }
 
 #[derive(Debug)]
-struct LayerBuffers {
-    weights: wgpu::Buffer,
-    bias: wgpu::Buffer,
+pub(super) struct LayerBuffers {
+    pub(super) weights: wgpu::Buffer,
+    pub(super) bias: wgpu::Buffer,
     /// The weights' scale in int8, else 1.
-    scale: f32,
+    pub(super) scale: f32,
 }
-
-/// A plan with its buffers, pipelines and bind groups.
-#[derive(Debug)]
-struct Prepared {
-    plan: Plan,
-    chunks: Vec<Vec<(Operand, wgpu::Buffer)>>,
-    maxima: wgpu::Buffer,
-    dispatches: Vec<Dispatch>,
-    read_back: wgpu::Buffer,
-    timestamps: Option<Timestamps>,
-}
-
-#[derive(Debug)]
-struct Dispatch {
-    pipeline: Arc<Pipeline>,
-    bind_group: wgpu::BindGroup,
-    uniform: wgpu::Buffer,
-    grid: [u32; 3],
-}
-
-#[derive(Debug)]
-struct Timestamps {
-    queries: wgpu::QuerySet,
-    resolved: wgpu::Buffer,
-}
-
-/// Two timestamps of eight bytes.
-const TIMESTAMP_BYTES: u64 = 16;
 
 impl Network {
     /// Converts the weights of `model` to `precision` and puts them on the device.
@@ -170,8 +140,9 @@ impl Network {
     pub async fn run(&mut self) -> Result<Run> {
         let device = &self.device;
         let Some(prepared) = &self.prepared else {
-            let outputs = Vec::new();
-            return Ok(Run { outputs, gpu: None });
+            return Err(Error::Usage(
+                "a batch must be uploaded before it is run".into(),
+            ));
         };
         let mut encoder = device.device.create_command_encoder(&Default::default());
         for (index, steps) in prepared.plan.submits.iter().enumerate() {
@@ -182,33 +153,35 @@ impl Network {
             }
             prepared.record(&mut encoder, steps.clone(), true);
         }
-        let mut offset = 0;
-        for buffers in &prepared.chunks {
+        for (buffers, read_back) in prepared.chunks.iter().zip(&prepared.read_backs) {
             let outputs = buffer(buffers, Operand::Outputs);
-            let read_back = &prepared.read_back;
-            encoder.copy_buffer_to_buffer(outputs, 0, read_back, offset, outputs.size());
-            offset += outputs.size();
+            encoder.copy_buffer_to_buffer(outputs, 0, read_back, 0, outputs.size());
         }
-        if let Some(timestamps) = &prepared.timestamps {
+        // The timestamps come behind the last chunk's outputs, to be read with them.
+        if let (Some(timestamps), Some(last)) = (&prepared.timestamps, prepared.read_backs.last()) {
             encoder.resolve_query_set(&timestamps.queries, 0..2, &timestamps.resolved, 0);
-            let (from, to) = (&timestamps.resolved, &prepared.read_back);
-            encoder.copy_buffer_to_buffer(from, 0, to, offset, TIMESTAMP_BYTES);
+            let offset = last.size() - TIMESTAMP_BYTES;
+            encoder.copy_buffer_to_buffer(&timestamps.resolved, 0, last, offset, TIMESTAMP_BYTES);
         }
         device.queue.submit([encoder.finish()]);
-        let period = device.queue.get_timestamp_period();
-        let timed = prepared.timestamps.is_some();
+
         let plan = &prepared.plan;
-        let bytes = prepared.read_back.size();
-        let read = |bytes: &[u8]| {
-            let (outputs, times) = bytes.split_at(offset as usize);
-            Run {
-                outputs: plan.decode(outputs),
-                gpu: timed.then(|| elapsed(times, period)),
-            }
-        };
-        device
-            .read_mapped(&prepared.read_back, bytes, "running a batch", read)
-            .await
+        let mut outputs = Vec::with_capacity(plan.batch * plan.output_cols);
+        let mut gpu = None;
+        for (buffers, read_back) in prepared.chunks.iter().zip(&prepared.read_backs) {
+            let length = buffer(buffers, Operand::Outputs).size() as usize;
+            let read = |bytes: &[u8]| {
+                let (values, times) = bytes.split_at(length);
+                plan.decode(values, &mut outputs);
+                let period = device.queue.get_timestamp_period();
+                gpu = (!times.is_empty()).then(|| elapsed(times, period));
+            };
+            let bytes = read_back.size();
+            device
+                .read_mapped(read_back, bytes, "running a batch", read)
+                .await?;
+        }
+        Ok(Run { outputs, gpu })
     }
 
     /// The outputs of all of `pixels` (`[images, in]` row-major), run in batches of `batch`, the
@@ -234,7 +207,7 @@ impl Network {
             let batches = self.batches_a_submit(batch).min((whole - done) / batch);
             let images = batches * batch;
             let pixels = &pixels[done * width..(done + images) * width];
-            if batches == 1 {
+            if batches <= 1 {
                 self.upload(pixels, batch).await?;
                 outputs.extend(self.run().await?.outputs);
             } else {
@@ -268,10 +241,12 @@ impl Network {
             return 1;
         };
         let by_dispatches = DISPATCHES_A_SUBMIT / prepared.dispatches.len();
-        let bytes = 4 * (groups(self.model.inputs()) * batch) as u64;
+        let inputs = 4 * (groups(self.model.inputs()) * batch) as u64;
+        let outputs = buffer(&prepared.chunks[0], Operand::Outputs).size();
         let operations = self.model.operations() * batch as u64;
         let by_operations = (OPERATIONS_A_SUBMIT / operations.max(1)) as usize;
-        let by_bytes = PIXELS_A_SUBMIT.min(self.device.limits().binding_bytes) / bytes;
+        let most = BYTES_A_SUBMIT.min(self.device.limits().binding_bytes);
+        let by_bytes = most / inputs.max(outputs);
         by_dispatches
             .min(by_bytes as usize)
             .min(by_operations)
@@ -283,7 +258,9 @@ impl Network {
         use wgpu::BufferUsages as Usage;
         let device = &self.device;
         let Some(prepared) = &self.prepared else {
-            return Ok(Vec::new());
+            return Err(Error::Usage(
+                "a batch must be prepared before it is run".into(),
+            ));
         };
         let pixels = padded(pixels, self.model.inputs());
         let staged = device.filled("many pixels", &pixels, Usage::COPY_SRC);
@@ -301,147 +278,13 @@ impl Network {
         }
         device.queue.submit([encoder.finish()]);
         let plan = &prepared.plan;
+        let mut outputs = Vec::with_capacity(batches * plan.batch * plan.output_cols);
+        let read = |bytes: &[u8]| plan.decode(bytes, &mut outputs);
         device
-            .read_mapped(&target, bytes, "running many batches", |bytes| {
-                plan.decode(bytes)
-            })
-            .await
+            .read_mapped(&target, bytes, "running many batches", read)
+            .await?;
+        Ok(outputs)
     }
-}
-
-impl Prepared {
-    async fn new(network: &Network, plan: Plan) -> Result<Self> {
-        use wgpu::BufferUsages as Usage;
-        let device = &network.device;
-        let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-        let chunks: Vec<Vec<(Operand, wgpu::Buffer)>> = plan
-            .chunks
-            .iter()
-            .map(|range| {
-                let make = |&(operand, bytes): &(Operand, u64)| {
-                    let bytes = bytes * range.len() as u64;
-                    (
-                        operand,
-                        device.buffer(&format!("{operand:?}"), bytes, storage),
-                    )
-                };
-                plan.buffers.iter().map(make).collect()
-            })
-            .collect();
-        let maxima = device.buffer("maxima", 4 * u64::from(plan.slots), storage);
-        device.check("allocating a batch")?;
-
-        let mut dispatches = Vec::with_capacity(plan.steps.len());
-        for step in &plan.steps {
-            let mut params = step.params;
-            if let Some(layer) = step.layer {
-                params.weight_scale = network.layers[layer].scale;
-            }
-            let find = |operand: &Operand| match *operand {
-                Operand::Table => &network.table,
-                Operand::Maxima => &maxima,
-                Operand::Weights(layer) => &network.layers[layer].weights,
-                Operand::Bias(layer) => &network.layers[layer].bias,
-                operand => buffer(&chunks[step.chunk], operand),
-            };
-            let buffers: Vec<&wgpu::Buffer> = step.operands.iter().map(find).collect();
-            let uniform = device.filled("params", bytemuck::bytes_of(&params), Usage::UNIFORM);
-            let pipeline = device.pipeline(step.pass, step.elements).await?;
-            dispatches.push(Dispatch {
-                bind_group: bind_group(device, &pipeline, &uniform, &buffers),
-                pipeline,
-                uniform,
-                grid: step.grid,
-            });
-        }
-        let outputs: u64 = chunks
-            .iter()
-            .map(|b| buffer(b, Operand::Outputs).size())
-            .sum();
-        let timestamps = device
-            .info()
-            .has(Feature::TimestampQuery)
-            .then(|| Timestamps::new(device));
-        let read_back = device.buffer(
-            "read-back",
-            outputs + timestamps.as_ref().map_or(0, |_| TIMESTAMP_BYTES),
-            Usage::COPY_DST | Usage::MAP_READ,
-        );
-        device.check("preparing a batch")?;
-        Ok(Self {
-            plan,
-            chunks,
-            maxima,
-            dispatches,
-            read_back,
-            timestamps,
-        })
-    }
-
-    /// Records a range of the steps; from the first to the last of them they are a pass over the
-    /// batch, whose time is taken where `timed`.
-    fn record(&self, encoder: &mut wgpu::CommandEncoder, steps: Range<usize>, timed: bool) {
-        let (first, last) = (steps.start == 0, steps.end == self.dispatches.len());
-        if first {
-            encoder.clear_buffer(&self.maxima, 0, None);
-        }
-        let timestamps = self
-            .timestamps
-            .as_ref()
-            .filter(|_| timed && (first || last));
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: None,
-            timestamp_writes: timestamps.map(|timestamps| wgpu::ComputePassTimestampWrites {
-                query_set: &timestamps.queries,
-                beginning_of_pass_write_index: first.then_some(0),
-                end_of_pass_write_index: last.then_some(1),
-            }),
-        });
-        for dispatch in &self.dispatches[steps] {
-            let [x, y, z] = dispatch.grid;
-            pass.set_pipeline(&dispatch.pipeline.pipeline);
-            pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            pass.dispatch_workgroups(x, y, z);
-        }
-    }
-
-    fn bytes(&self) -> u64 {
-        let chunks: u64 = self
-            .chunks
-            .iter()
-            .flatten()
-            .map(|(_, buffer)| buffer.size())
-            .sum();
-        let uniforms: u64 = self.dispatches.iter().map(|d| d.uniform.size()).sum();
-        let times = self.timestamps.as_ref().map_or(0, |t| t.resolved.size());
-        chunks + uniforms + times + self.maxima.size() + self.read_back.size()
-    }
-}
-
-impl Timestamps {
-    fn new(device: &Device) -> Self {
-        Self {
-            queries: device.device.create_query_set(&wgpu::QuerySetDescriptor {
-                label: None,
-                ty: wgpu::QueryType::Timestamp,
-                count: 2,
-            }),
-            resolved: device.buffer(
-                "timestamps",
-                TIMESTAMP_BYTES,
-                wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-            ),
-        }
-    }
-}
-
-/// A chunk's buffer for an operand. The plan names every operand that its steps use, so it is there.
-fn buffer(buffers: &[(Operand, wgpu::Buffer)], operand: Operand) -> &wgpu::Buffer {
-    let found = buffers.iter().find(|(of, _)| *of == operand);
-    let Some((_, buffer)) = found else {
-        unreachable!("the plan has no buffer for {operand:?}")
-    };
-    buffer
 }
 
 /// Weights `[in, out]` in f32 or f16, blocked as the product reads them.
@@ -482,30 +325,5 @@ fn padded(pixels: &[u8], width: usize) -> Cow<'_, [u8]> {
         Cow::Borrowed(pixels)
     } else {
         Cow::Owned(pack_rows(pixels, width, 0))
-    }
-}
-
-/// The time between two timestamps, in ticks of `period` nanoseconds.
-fn elapsed(bytes: &[u8], period: f32) -> Duration {
-    let tick = |bytes: &[u8]| bytemuck::pod_read_unaligned::<u64>(bytes);
-    let ticks = tick(&bytes[8..16]).saturating_sub(tick(&bytes[..8]));
-    Duration::from_nanos((ticks as f64 * f64::from(period)) as u64)
-}
-
-impl Plan {
-    /// Outputs `[rows, out]` in f32 from the bytes of the outputs' buffers, one after another.
-    fn decode(&self, bytes: &[u8]) -> Vec<f32> {
-        let stride = 4 * groups(self.output_cols) * self.output_bytes as usize;
-        let kept = self.output_cols * self.output_bytes as usize;
-        let rows = bytes.chunks_exact(stride).map(|row| &row[..kept]);
-        if self.output_bytes == 2 {
-            rows.flat_map(|row| row.chunks_exact(2))
-                .map(|bytes| f16::from_le_bytes([bytes[0], bytes[1]]).to_f32())
-                .collect()
-        } else {
-            rows.flat_map(|row| row.chunks_exact(4))
-                .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-                .collect()
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::device::{Device, Pipeline};
 use crate::Precision;
 use crate::error::{Error, Result};
-use crate::plan::{Params, Pass, grid};
+use crate::plan::{Params, Pass, grid, operand_bytes};
 
 /// A kernel with its operands on the device.
 #[derive(Debug)]
@@ -23,7 +23,9 @@ impl SinglePass {
     /// Each may be longer than the kernel needs: what it must not touch can be looked at after.
     ///
     /// # Errors
-    /// `Error::Internal` where there is no such kernel, `Error::OutOfMemory` where there is no room.
+    /// `Error::Internal` where there is no such kernel, `Error::Usage` where an operand is shorter than
+    /// `params` say (the kernels run without bounds checks), `Error::OutOfMemory` where there is no
+    /// room.
     pub async fn new(
         device: &Arc<Device>,
         pass: Pass,
@@ -31,6 +33,13 @@ impl SinglePass {
         params: Params,
         operands: &[Vec<u8>],
     ) -> Result<Self> {
+        let needed = operand_bytes(pass, elements, params);
+        let lengths = operands.iter().map(|bytes| bytes.len() as u64);
+        if lengths.len() != needed.len() || lengths.zip(&needed).any(|(have, &need)| have < need) {
+            return Err(Error::Usage(format!(
+                "{pass:?} needs operands of {needed:?} bytes"
+            )));
+        }
         let pipeline = device.pipeline(pass, elements).await?;
         Self::with_pipeline(device, pipeline, pass, params, operands)
     }

@@ -237,8 +237,12 @@ impl Model {
     /// Checks that the model can be run in a precision at all.
     ///
     /// # Errors
-    /// `Error::File` naming the layer whose int8 sums could leave int32.
+    /// `Error::File` naming the layer whose shape or values do not fit, or whose int8 sums could leave
+    /// int32.
     pub fn check_precision(&self, precision: Precision) -> Result<()> {
+        // The fields are public: a model may have been changed since it was loaded, and the kernels
+        // rely on its shapes.
+        self.check()?;
         if precision != Precision::Int8 {
             return Ok(());
         }

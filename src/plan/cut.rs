@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::pass::{Operand, Params, Pass, groups};
+use super::pass::{Operand, Params, Pass, Tiling, groups};
 use super::{Limits, Step};
 use crate::Precision;
 use crate::error::{Error, Result};
@@ -94,6 +94,7 @@ pub(super) fn chunks(
     let too_large = |what: String, needed| {
         Err(Error::TooLarge {
             what,
+            unit: "bytes",
             needed,
             limit: limits.binding_bytes,
             adapter: limits.adapter.clone(),
@@ -104,6 +105,26 @@ pub(super) fn chunks(
         let values = 16 * groups(layer.inputs) as u64 * groups(layer.outputs) as u64;
         if values * precision.bytes() > limits.binding_bytes {
             return too_large(format!("layers.{index}.weight"), values * precision.bytes());
+        }
+    }
+    // A product's columns lie along one dimension of its dispatch, a tile each.
+    let widest = model
+        .layers
+        .iter()
+        .map(|layer| layer.outputs)
+        .max()
+        .unwrap_or(0);
+    for tiling in Tiling::ALL {
+        let needed = u64::from(tiling.grid(1, groups(widest) as u32)[0]);
+        if needed > u64::from(limits.workgroups) {
+            return Err(Error::TooLarge {
+                what: format!("a layer of {widest} outputs"),
+                unit: "workgroups",
+                needed,
+                limit: u64::from(limits.workgroups),
+                adapter: limits.adapter.clone(),
+                hint: "; run it with --adapter cpu".into(),
+            });
         }
     }
     let row_bytes = buffers.iter().map(|&(_, bytes)| bytes).max().unwrap_or(1);

@@ -18,7 +18,7 @@ use crate::model::Architecture;
 use build::Builder;
 pub use cut::OPERATIONS_A_SUBMIT;
 use cut::{buffers, chunks, output_bytes, submits};
-pub use pass::{LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups};
+pub use pass::{LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups, operand_bytes};
 
 /// What an adapter takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,6 +231,21 @@ mod tests {
                 assert!(sum <= OPERATIONS_A_SUBMIT);
             }
         }
+    }
+
+    #[test]
+    fn a_layer_too_wide_for_a_dispatch_is_refused() {
+        // 32 columns a workgroup of the wide tiling.
+        let plan = |outputs| {
+            Plan::new(
+                &model(&[1, outputs]),
+                Precision::F32,
+                9,
+                &limits(1 << 30, 100),
+            )
+        };
+        assert!(plan(3_200).is_ok());
+        assert_eq!(plan(3_201).unwrap_err().exit_code(), 6);
     }
 
     #[test]

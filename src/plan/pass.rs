@@ -1,5 +1,6 @@
 //! A pass, what it reads and writes, and how its dispatch is laid out.
 
+use crate::Precision;
 use crate::model::Activation;
 
 /// Invocations in a workgroup of the passes that go element by element.
@@ -157,4 +158,31 @@ pub fn grid(pass: Pass, params: Params, most: u32) -> [u32; 3] {
     // More than one dimension holds are laid out in rows of the most that it does.
     let width = workgroups.clamp(1, most);
     [width, workgroups.div_ceil(width), 1]
+}
+
+/// The bytes that a pass needs of each storage binding, in the shader's order. Element by element
+/// passes and products write rows padded to groups of four; `maxima` hold two words at least.
+#[must_use]
+pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64> {
+    let stored = elements.bytes();
+    let row = 4 * u64::from(params.groups);
+    let values = u64::from(params.rows) * row;
+    let maxima = 4 * (1 + u64::from(params.slot_in.max(params.slot_out)));
+    match pass {
+        Pass::Matmul(_) => {
+            let inner = 4 * u64::from(params.inner);
+            let rows = u64::from(params.rows);
+            vec![rows * inner * stored, inner * row * stored, 4 * values]
+        }
+        Pass::Normalize => vec![values, 4 * 256, values * stored],
+        Pass::PixelMax => vec![values, maxima],
+        Pass::QuantizePixels => vec![values, maxima, values],
+        Pass::Bias if elements == Precision::Int8 => vec![4 * values, 4 * row, 4 * values, maxima],
+        Pass::Bias => vec![4 * values, row * stored, 4 * values],
+        Pass::Activation(_) => vec![4 * values, values * stored],
+        Pass::Softmax => vec![4 * values, 4 * values],
+        Pass::AbsMax => vec![4 * values, maxima],
+        Pass::Quantize => vec![4 * values, maxima, values],
+        Pass::Dequantize => vec![values, maxima, 4 * values],
+    }
 }
