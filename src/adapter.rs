@@ -141,7 +141,8 @@ impl Serialize for Feature {
 /// One adapter, or the CPU path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdapterInfo {
-    /// Its place in the list of all adapters.
+    /// Its place in the list of adapters that it was found in; no part of a result.
+    #[serde(skip)]
     pub index: usize,
     /// The driver's name for it.
     pub name: String,

@@ -192,19 +192,46 @@ impl Engine {
     /// those of the device.
     pub async fn load(&self, model: &Model, precision: Precision) -> Result<Network> {
         let placement = self.place(precision)?;
-        let executor = match (&self.device, placement.place) {
+        match (&self.device, placement.place) {
             (Some(device), Place::Gpu) => {
-                Executor::Gpu(Box::new(gpu::Network::new(device, model, precision).await?))
+                let network = gpu::Network::new(device, model, precision).await?;
+                Ok(Network::new(
+                    Executor::Gpu(Box::new(network)),
+                    placement,
+                    model,
+                ))
             }
-            _ => Executor::Cpu(Box::new(cpu::Network::new(model, precision)?)),
+            _ => Network::on_cpu(model, precision, placement.reason),
+        }
+    }
+}
+
+impl Network {
+    /// Loads a model on the CPU path, whatever the adapter; `reason` says why there.
+    ///
+    /// # Errors
+    /// `Error::File` where the model cannot be run in this precision.
+    pub fn on_cpu(model: &Model, precision: Precision, reason: Option<String>) -> Result<Self> {
+        let network = cpu::Network::new(model, precision)?;
+        let placement = Placement {
+            place: Place::Cpu,
+            reason,
         };
-        Ok(Network {
+        Ok(Self::new(
+            Executor::Cpu(Box::new(network)),
+            placement,
+            model,
+        ))
+    }
+
+    fn new(executor: Executor, placement: Placement, model: &Model) -> Self {
+        Self {
             executor,
             placement,
             inputs: model.inputs(),
             outputs: model.outputs(),
             model_path: model.path.clone(),
-        })
+        }
     }
 }
 

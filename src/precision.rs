@@ -54,8 +54,10 @@ impl Precision {
                 rows_beyond: 0.0,
                 labels_equal: 0.9999,
             },
-            // One binary16 ULP (2^-10 relative) at each rounding, carried through the layers: a
-            // logit near 16 moves by 2^-6, its probability by as much of itself.
+            // A binary16 ULP at each rounding: a logit of 16 to 32 may move by 2^-6, and again by as
+            // much for the roundings of the layers before it; two such logits that move apart change
+            // the ratio of their probabilities by 4 · 2^-6, some 6%, of which a probability takes
+            // most.
             Self::F16 => Tolerance {
                 relative: 0.05,
                 absolute: 2e-3,

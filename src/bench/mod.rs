@@ -10,6 +10,7 @@ mod row;
 mod sample;
 mod stats;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use row::{Effective, Memory, Requested, Row, Status};
@@ -61,8 +62,8 @@ impl Default for BenchOptions {
 pub trait Observer {
     /// Something goes on: `done` of `total` of it.
     fn progress(&mut self, what: &str, done: usize, total: usize);
-    /// A batch size is finished.
-    fn finished(&mut self, rows: &[Row]);
+    /// A batch size is finished; the rest need not be measured where nobody wants it any more.
+    fn finished(&mut self, rows: &[Row]) -> ControlFlow<()>;
 }
 
 /// Everything that was measured, and what stopped it, if something did.
@@ -115,8 +116,11 @@ pub async fn run(
         );
         match rows.await {
             Ok(rows) => {
-                observer.finished(&rows);
+                let flow = observer.finished(&rows);
                 outcome.rows.extend(rows);
+                if flow.is_break() {
+                    break;
+                }
             }
             Err(error) => {
                 outcome.failure = Some(error);
@@ -166,7 +170,13 @@ async fn load(engine: &Engine, model: &Model, options: &BenchOptions) -> Result<
     for (precision, asked) in wanted {
         let network = match engine.load(model, precision).await {
             Ok(network) => Ok(network),
+            // f32 that is only there to be compared with may run anywhere.
+            Err(Error::TooLarge { .. }) if !asked => Ok(Network::on_cpu(model, precision, None)?),
             Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => Err(reason),
+            // One precision of all that this adapter or this model cannot do is a row that says so.
+            Err(error @ (Error::TooLarge { .. } | Error::File { .. })) if !options.named => {
+                Err(error.to_string())
+            }
             Err(error) => return Err(error),
         };
         entries.push(Entry {
@@ -274,6 +284,8 @@ async fn classify(
     let overflow = oracle.check(precision, batch, &outputs)?;
     let labels = engine::labels(&outputs, width);
     outputs.truncate(batch * width);
+    // What the row says of kernel and memory is of this batch, not of a short last one.
+    network.upload(data.images.range(0, batch)).await?;
     Ok(Checked {
         labels,
         overflow,

@@ -19,6 +19,7 @@ pub struct Arguments {
 /// An adapter in JSON: what it is, and why a precision does not run on it.
 #[derive(Serialize)]
 struct Entry<'a> {
+    index: usize,
     #[serde(flatten)]
     info: &'a AdapterInfo,
     precisions: [RunsAs; 3],
@@ -58,6 +59,7 @@ fn entry(info: &AdapterInfo) -> Entry<'_> {
         }
     };
     Entry {
+        index: info.index,
         info,
         precisions: Precision::ALL.map(runs_as),
     }

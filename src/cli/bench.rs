@@ -1,5 +1,6 @@
 //! `bench`: time, memory and accuracy of every precision, side by side.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         results: Vec::new(),
     };
 
-    let mut screen = Screen::new(arguments.format, &document);
+    let mut screen = Screen::new(arguments.format, &document, !outputs.is_empty());
     let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut screen))?;
     screen.bar.finish_and_clear();
     if screen.table && !outcome.rows.is_empty() {
@@ -142,16 +143,19 @@ struct Screen {
     preamble: Option<String>,
     table: bool,
     printed: anyhow::Result<()>,
+    /// Whether results also go to files.
+    has_files: bool,
 }
 
 impl Screen {
-    fn new(format: Format, document: &Document) -> Self {
+    fn new(format: Format, document: &Document, has_files: bool) -> Self {
         let table = format == Format::Table;
         Self {
             bar: terminal::progress_bar(),
             preamble: table.then(|| report::preamble(document)),
             table,
             printed: Ok(()),
+            has_files,
         }
     }
 
@@ -172,10 +176,15 @@ impl Observer for Screen {
         self.bar.set_position(done as u64);
     }
 
-    fn finished(&mut self, rows: &[Row]) {
+    fn finished(&mut self, rows: &[Row]) -> ControlFlow<()> {
         if self.table {
             let table = report::rows_table(rows, Layout::Terminal);
             self.print(&format!("\n{table}"));
         }
+        // A closed standard output ends the run, unless files wait for the rest.
+        if self.printed.is_err() && !self.has_files {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 }

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
+use super::document::Document;
+use crate::adapter::{Backend, Kind};
 use crate::bench::{Row, Samples};
 use crate::engine::Place;
 use crate::error::{Error, Result};
 use crate::{Precision, Scheme};
 
-/// A row without its nesting.
+/// A row without its nesting, with what it ran on: lines of several files can be put together.
 #[derive(Serialize)]
 struct Line<'a> {
     requested_precision: Precision,
@@ -40,10 +42,16 @@ struct Line<'a> {
     activations_bytes: u64,
     total_bytes: u64,
     device_allocated_bytes: Option<u64>,
+    adapter: &'a str,
+    backend: Backend,
+    kind: Kind,
+    driver: &'a str,
+    model_sha256: &'a str,
+    dataset_sha256: &'a str,
 }
 
 impl<'a> Line<'a> {
-    fn new(row: &'a Row) -> Self {
+    fn new(document: &'a Document, row: &'a Row) -> Self {
         let wall = |field: fn(&Samples) -> u64| row.wall_ns.as_ref().map(field);
         Self {
             requested_precision: row.requested.precision,
@@ -76,17 +84,23 @@ impl<'a> Line<'a> {
             activations_bytes: row.memory.planned.activations_bytes,
             total_bytes: row.memory.planned.total_bytes,
             device_allocated_bytes: row.memory.device_allocated_bytes,
+            adapter: &document.adapter.name,
+            backend: document.adapter.backend,
+            kind: document.adapter.kind,
+            driver: &document.adapter.driver,
+            model_sha256: &document.model.sha256,
+            dataset_sha256: &document.dataset.sha256,
         }
     }
 }
 
 /// All rows.
-pub(super) fn rows(rows: &[Row]) -> Result<String> {
+pub(super) fn rows(document: &Document) -> Result<String> {
     let internal = |error: String| Error::Internal(format!("CSV: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
+    for row in &document.results {
         writer
-            .serialize(Line::new(row))
+            .serialize(Line::new(document, row))
             .map_err(|error| internal(error.to_string()))?;
     }
     let bytes = writer

@@ -71,7 +71,7 @@ pub fn render(document: &Document, format: Format) -> Result<String> {
         Format::Table => Ok(table::document(document, Layout::Terminal)),
         Format::Markdown => Ok(table::document(document, Layout::Markdown)),
         Format::Json => to_json(document),
-        Format::Csv => csv::rows(&document.results),
+        Format::Csv => csv::rows(document),
     }
 }
 

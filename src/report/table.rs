@@ -244,9 +244,7 @@ fn notes(rows: &[Row]) -> Vec<String> {
         let precision = row.requested.precision;
         match (row.status, &row.detail, &row.effective.reason) {
             (Status::Unsupported, Some(detail), _) => {
-                notes.push(format!(
-                    "{precision}: not run: {detail}, and fallback is off"
-                ));
+                notes.push(format!("{precision}: not run: {detail}"));
             }
             (Status::Overflow, Some(detail), _) => {
                 notes.push(format!("{precision}: not timed: {detail}"));

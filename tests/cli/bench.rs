@@ -1,8 +1,9 @@
 //! `bench`: what its rows hold, in which order, and in every format.
 
+use fmnist_gpu::model::Activation;
 use serde_json::Value;
 
-use crate::support::{Fixture, IMAGES, command, has, precisions, rows, run, validate};
+use crate::support::{Fixture, IMAGES, command, has, model, precisions, rows, run, validate};
 
 /// `(batch asked for, precision)` of every row.
 fn asked(document: &Value) -> Vec<(u64, String)> {
@@ -325,4 +326,21 @@ pub fn check_markdown(text: &str) {
         "{text}"
     );
     has(text, &["### Batch 8", "### Batch 1\n", "| f32", "| int8"]);
+}
+
+/// Saturated outputs are ties in f32 and none in the oracle's f64; neither is wrong.
+#[test]
+fn labels_that_only_f64_can_tell_apart_are_no_failure() {
+    let fixture = Fixture::new();
+    let mut model = model();
+    for last in [Activation::Tanh, Activation::Sigmoid] {
+        let layer = model.layers.last_mut().expect("a layer");
+        layer.activation = last;
+        layer.bias.iter_mut().for_each(|bias| *bias = 30.0);
+        let path = fixture.save("saturated.safetensors", &model);
+        let mut command = command();
+        command.args(["bench", "--adapter", "cpu", "--runs", "2", "--batch", "40"]);
+        command.arg("--data").arg(fixture.data());
+        run(command.arg("--model").arg(path)).good();
+    }
 }
