@@ -171,3 +171,43 @@ fn a_reader_who_never_looks_is_no_error() {
     close_early(&mut command, 0);
     assert!(path.exists(), "what was measured is not kept");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_gets_the_result() {
+    let fixture = Fixture::new();
+    let pipe = fixture.path("pipe.json");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let mut command = command();
+    command
+        .args(["bench", "--runs", "2", "--output"])
+        .arg(&pipe);
+    command.arg("--data").arg(fixture.data());
+    command.arg("--model").arg(fixture.model());
+    let child = command.stdout(Stdio::null()).spawn();
+    let mut child = child.expect("the binary starts");
+    // It ends when the last writer leaves, and a writer that comes again would wait for ever.
+    let text = std::fs::read_to_string(&pipe).expect("the pipe's text");
+    if text.is_empty() {
+        child.kill().expect("an end");
+    }
+    assert!(child.wait().expect("an end").success());
+    validate(&serde_json::from_str(&text).expect("JSON"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_a_link_is_written_where_it_leads() {
+    let fixture = Fixture::new();
+    let (link, file) = (
+        fixture.path("link.csv"),
+        fixture.write("file.csv", b"older"),
+    );
+    std::os::unix::fs::symlink("file.csv", &link).expect("a link");
+    fixture
+        .bench(&["--output", link.to_str().expect("UTF-8")])
+        .good();
+    assert!(link.is_symlink(), "the link is replaced");
+    check_csv(&std::fs::read_to_string(file).expect("a file"), 9);
+}
