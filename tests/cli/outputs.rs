@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::bench::{check_csv, check_markdown};
-use crate::support::{Fixture, command, ended, has, validate};
+use crate::support::{Fixture, command, ended, has, run, validate};
 
 #[test]
 fn every_output_is_written_in_the_format_of_its_extension() {
@@ -194,6 +194,22 @@ fn a_named_pipe_gets_the_result() {
     }
     assert!(child.wait().expect("an end").success());
     validate(&serde_json::from_str(&text).expect("JSON"));
+}
+
+/// As `--output >(true)` in a shell: the pipe is an output of ours, and what it lost is told.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_whose_reader_has_left_is_an_error() {
+    let fixture = Fixture::new();
+    let mut arguments = vec!["train", "--hidden", "5", "--epochs", "1", "--output"];
+    arguments.extend(["/dev/stdin", "--data"]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = command();
+    command.args(arguments).arg(fixture.data()).stdin(writer);
+    let end = run(&mut command);
+    assert_eq!(end.code, Some(1), "{}", end.stderr);
+    has(&end.stderr, &["cannot write /dev/stdin", "pipe"]);
 }
 
 #[cfg(unix)]
