@@ -139,9 +139,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// `100KiB`, `2MiB`, or plain bytes.
 pub fn size(text: &str) -> Result<u64, String> {
-    text.parse::<bytesize::ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| "write it as 100KiB, 2MiB or a number of bytes".to_owned())
+    match text.parse::<bytesize::ByteSize>() {
+        // Where a size does not fit, the parser gives the largest that does.
+        Ok(size) if size.as_u64() == u64::MAX => Err("it must be below 16EiB".to_owned()),
+        Ok(size) => Ok(size.as_u64()),
+        Err(_) => Err("write it as 100KiB, 2MiB or a number of bytes".to_owned()),
+    }
 }
 
 /// At least 1.

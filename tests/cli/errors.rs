@@ -54,6 +54,9 @@ fn numbers_out_of_range_are_usage_errors() {
     usage(&["bench", "--min-time", "5"], &["--min-time", "250ms"]);
     usage(&["bench", "--min-time", "soon"], &["--min-time", "250ms"]);
     usage(&["memory", "--limit", "some"], &["--limit", "100KiB"]);
+    for size in ["99999999999999999999TiB", "18446744073709551615", "16EiB"] {
+        usage(&["memory", "--limit", size], &["--limit", size, "below"]);
+    }
     usage(&["train", "--epochs", "0", "--output", "m"], &["--epochs"]);
     usage(&["train", "--hidden", "0", "--output", "m"], &["--hidden"]);
     usage(&["train", "--int8-clip", "0", "--output", "m"], &["127"]);
