@@ -115,11 +115,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
     match path {
-        Some(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
-            Ok((path.to_owned(), dataset::read_images(path, &bytes)?))
-        }
+        Some(path) => Ok((path.to_owned(), dataset::load_images(path)?)),
         None => {
             let data = dataset::test_split()?;
             Ok((PathBuf::from(data.name), data.images))
