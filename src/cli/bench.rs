@@ -1,7 +1,7 @@
 //! `bench`: time, memory and accuracy of every precision, side by side.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
@@ -25,7 +25,7 @@ pub struct Arguments {
     precision: Precisions,
 
     /// Batch sizes
-    #[arg(long, default_value = "1,32,1000", value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
+    #[arg(long, default_value = default_batches(), value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
     batch: Vec<usize>,
 
     #[command(flatten)]
@@ -49,12 +49,15 @@ pub struct Arguments {
     runs: Option<usize>,
 
     /// Passes before the first sample
-    #[arg(long, default_value_t = 3, value_name = "N")]
+    #[arg(long, default_value_t = BenchOptions::default().warmup, value_name = "N")]
     warmup: usize,
 
-    /// The least time that each precision's samples take together
-    #[arg(long, default_value = "300ms", value_name = "DURATION", value_parser = options::duration)]
-    min_time: Duration,
+    /// The time that each precision's samples are to take together. Sampling ends once all of them
+    /// have it and 10 samples (5 where one takes over a second); or, since a quick precision would
+    /// keep a slow one waiting, after twice that time for every precision; or, up to the default
+    /// time, after 1000 samples.
+    #[arg(long, default_value_t = BenchOptions::default().min_time.into(), value_name = "DURATION", value_parser = options::duration)]
+    min_time: humantime::Duration,
 
     /// How int8 is quantized: dynamic-tensor
     #[arg(long, default_value_t, value_name = "S")]
@@ -72,7 +75,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         batches: arguments.batch.clone(),
         runs: arguments.runs,
         warmup: arguments.warmup,
-        min_time: arguments.min_time,
+        min_time: arguments.min_time.into(),
     };
     let engine = pollster::block_on(Engine::open(&arguments.adapter.engine()?))?;
     let mut document = Document {
@@ -106,6 +109,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     printed?;
     overflows(&document.results)
+}
+
+/// The default batch sizes as a list is written, which the help then shows.
+fn default_batches() -> &'static str {
+    static LIST: LazyLock<String> = LazyLock::new(|| {
+        let batches = BenchOptions::default().batches;
+        let batches: Vec<String> = batches.iter().map(ToString::to_string).collect();
+        batches.join(",")
+    });
+    &LIST
 }
 
 /// Opens every output file before anything is measured.

@@ -1,7 +1,6 @@
 //! Options that several commands share, and how their values are read.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use fmnist_gpu::adapter::{Backend, Feature, Selector};
@@ -133,8 +132,9 @@ impl std::str::FromStr for Precisions {
 }
 
 /// `250ms`, `2s`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 250ms or 2s"))
+pub fn duration(text: &str) -> Result<humantime::Duration, String> {
+    text.parse::<humantime::Duration>()
+        .map_err(|error| format!("{error}; write it as 250ms or 2s"))
 }
 
 /// `100KiB`, `2MiB`, or plain bytes.
