@@ -8,7 +8,7 @@ use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::bench::{self, BenchOptions, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{self, DatasetInfo, Document, Format, Layout, ModelInfo, SCHEMA, Tool};
-use fmnist_gpu::{Engine, Error, Scheme};
+use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
 use super::options::{self, AdapterOptions, ModelOptions, Precisions};
@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         warmup: arguments.warmup,
         min_time: arguments.min_time.into(),
     };
-    let engine = pollster::block_on(Engine::open(&arguments.adapter.engine()?))?;
+    let engine = pollster::block_on(arguments.adapter.open())?;
     let mut document = Document {
         schema: SCHEMA,
         tool: Tool::now(),

@@ -6,7 +6,7 @@ use clap::Args;
 use fmnist_gpu::adapter::{Backend, Feature, Selector};
 use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::model::Model;
-use fmnist_gpu::{EngineOptions, Error, Precision, Result};
+use fmnist_gpu::{Engine, EngineOptions, Error, Precision, Result};
 
 /// What chooses the adapter.
 #[derive(Debug, Args)]
@@ -30,8 +30,41 @@ pub struct AdapterOptions {
 }
 
 impl AdapterOptions {
+    /// Opens the adapter that is meant.
+    pub async fn open(&self) -> Result<Engine> {
+        let options = self.engine()?;
+        let opened = Engine::open(&options).await;
+        opened.map_err(|error| self.name_variables(&options, error))
+    }
+
+    /// Says which variables had a part in an adapter not being found, which no flag asked for.
+    fn name_variables(&self, options: &EngineOptions, error: Error) -> Error {
+        let Error::AdapterNotFound {
+            selector,
+            found,
+            hint,
+        } = error
+        else {
+            return error;
+        };
+        let mut asked = Vec::new();
+        if !options.backends.is_empty() {
+            asked.extend(setting("WGPU_BACKEND"));
+        }
+        match (&self.adapter, &options.adapter) {
+            (Some(_), _) => asked.push(format!("--adapter {selector}")),
+            (None, Some(_)) => asked.extend(setting("WGPU_ADAPTER_NAME")),
+            (None, None) => {}
+        }
+        Error::AdapterNotFound {
+            selector: asked.join(" "),
+            found,
+            hint,
+        }
+    }
+
     /// The engine's options; the environment speaks where no flag does.
-    pub fn engine(&self) -> Result<EngineOptions> {
+    fn engine(&self) -> Result<EngineOptions> {
         let mut adapter = self.adapter.clone();
         let mut backends = Vec::new();
         // An index is one of the list that 'adapters' prints, which the environment may narrow.
@@ -60,6 +93,11 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name)
         .ok()
         .filter(|value| !value.trim().is_empty())
+}
+
+/// A variable and its value, as it is set in a shell.
+fn setting(name: &str) -> Option<String> {
+    environment(name).map(|value| format!("{name}={value}"))
 }
 
 /// The backends that `WGPU_BACKEND` lists, under the names that wgpu knows.

@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .unwrap_or(Precision::F32);
     let (name, images) = load_images(arguments.data.as_deref())?;
     check_width(&model, &name, images.width)?;
-    let engine = pollster::block_on(Engine::open(&arguments.adapter.engine()?))?;
+    let engine = pollster::block_on(arguments.adapter.open())?;
     let mut network = pollster::block_on(engine.load(&model, precision))?;
     let batch = arguments.batch.min(images.count);
 
