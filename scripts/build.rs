@@ -2,22 +2,48 @@
 
 use std::process::Command;
 
+/// What the binary is made of. A change in any of it makes it another than the commit's, and in
+/// nothing else.
+const SOURCES: [&str; 6] = [
+    "src",
+    "shaders",
+    "data",
+    "scripts/build.rs",
+    "Cargo.toml",
+    "Cargo.lock",
+];
+
 fn main() {
-    println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/index");
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        output.status.success().then(|| text.trim().to_owned())
-    };
+    for path in SOURCES {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    // In a worktree they are not under .git. A path that is not there would mean: run every time.
+    for name in ["HEAD", "index", "logs/HEAD"] {
+        if let Some(path) = git(&["rev-parse", "--git-path", name])
+            && std::path::Path::new(&path).exists()
+        {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
     // Outside a checkout there is no commit to tell.
     if let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) {
-        let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
-        let dirty = if changed.is_some_and(|list| !list.is_empty()) {
+        let mut status = vec!["status", "--porcelain", "--untracked-files=no", "--"];
+        status.extend(SOURCES);
+        let dirty = if git(&status).is_some_and(|list| !list.is_empty()) {
             "-dirty"
         } else {
             ""
         };
         println!("cargo::rustc-env=FMNIST_GPU_COMMIT={commit}{dirty}");
     }
+}
+
+/// What git says; none where it fails.
+fn git(arguments: &[&str]) -> Option<String> {
+    // Without the lock it does not touch the index, whose change would run this again.
+    let mut command = Command::new("git");
+    command.arg("--no-optional-locks").args(arguments);
+    let output = command.output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }

@@ -14,28 +14,34 @@ use crate::error::{Error, Result};
 /// told before any work is done for it.
 #[derive(Debug)]
 pub struct AtomicFile {
+    /// As the user named it.
     path: PathBuf,
+    target: Target,
 }
 
 /// Where the bytes go.
+#[derive(Debug)]
 enum Target {
-    /// A new file beside the final place, moved there at the end.
-    Beside(NamedTempFile),
-    /// What is no regular file (a pipe, a device) is written as it is: it cannot be replaced.
+    /// The file of this path, links followed: a new one beside it takes its place at the end.
+    Replaced(PathBuf),
+    /// What is no regular file (a pipe, a device) cannot be replaced, so it is written as it is. It
+    /// stays open all the while: the reader of a pipe leaves when its last writer does.
     Itself(File),
 }
 
 impl AtomicFile {
     /// Tries the way to `path`, and leaves nothing there: the work may yet be interrupted.
     ///
+    /// A link is followed, and a named pipe waits for its reader, as in a shell.
+    ///
     /// # Errors
     /// `Error::Output` where the folder is missing or cannot be written.
     pub fn create(path: &Path) -> Result<Self> {
-        let file = Self {
+        let target = open(path).map_err(|error| output(path, error))?;
+        Ok(Self {
             path: path.to_owned(),
-        };
-        file.open().map(drop).map_err(|error| file.output(error))?;
-        Ok(file)
+            target,
+        })
     }
 
     /// Where it will be.
@@ -49,50 +55,71 @@ impl AtomicFile {
     /// # Errors
     /// `Error::Output` where the disk does not take it; an older file then stays as it was.
     pub fn commit(self, bytes: &[u8]) -> Result<()> {
-        let write = || match self.open()? {
+        let written = match self.target {
             Target::Itself(mut file) => file.write_all(bytes),
-            Target::Beside(mut file) => {
-                file.write_all(bytes)?;
-                file.as_file().sync_all()?;
-                file.persist(&self.path)
-                    .map(drop)
-                    .map_err(|error| error.error)
-            }
+            Target::Replaced(path) => replace(&path, bytes),
         };
-        write().map_err(|error| self.output(error))
+        written.map_err(|error| output(&self.path, error))
     }
+}
 
-    fn open(&self) -> io::Result<Target> {
-        let path = self.path.as_path();
-        if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if path.exists() && !path.is_file() {
-            let file = OpenOptions::new().write(true).open(path)?;
-            return Ok(Target::Itself(file));
-        }
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".fmnist-gpu-");
-        #[cfg(unix)]
-        {
-            // A temporary file is its owner's alone; a result is for everyone, as the umask has it.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        Ok(Target::Beside(file))
+fn open(path: &Path) -> io::Result<Target> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
     }
+    if path.exists() && !path.is_file() {
+        let file = OpenOptions::new().write(true).open(path)?;
+        return Ok(Target::Itself(file));
+    }
+    let path = follow(path)?;
+    beside(&path)?;
+    Ok(Target::Replaced(path))
+}
 
-    fn output(&self, error: io::Error) -> Error {
-        // The plain reason, without the name of the temporary file.
-        let plain = error.raw_os_error().map(io::Error::from_raw_os_error);
-        Error::Output {
-            path: self.path.clone(),
-            source: plain.unwrap_or(error),
-        }
+/// Where a path leads once its links are followed, though nothing may be there yet.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    match std::fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::read_link(path) {
+            // Relative to the link's own folder. Links in a circle are another kind of error.
+            Ok(target) => follow(&folder(path).join(target)),
+            Err(_) => Ok(path.to_owned()),
+        },
+        found => found,
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = beside(path)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// A new file in the folder of `path`, gone again unless it is kept.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".fmnist-gpu-");
+    #[cfg(unix)]
+    {
+        // A temporary file is its owner's alone; a result is for everyone, as the umask has it.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder(path))
+}
+
+fn output(path: &Path, error: io::Error) -> Error {
+    // The plain reason, without the name of the temporary file.
+    let plain = error.raw_os_error().map(io::Error::from_raw_os_error);
+    Error::Output {
+        path: path.to_owned(),
+        source: plain.unwrap_or(error),
     }
 }
 
@@ -124,5 +151,29 @@ mod tests {
         ] {
             assert_eq!(AtomicFile::create(&path).unwrap_err().exit_code(), 1);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_written_through() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(inner.join("old"), b"older").unwrap();
+        for name in ["old", "new"] {
+            // Through a second link, and relative to the first one's folder.
+            let (first, second) = (inner.join(format!("{name}-link")), folder.path().join(name));
+            symlink(name, &first).unwrap();
+            symlink(&first, &second).unwrap();
+            AtomicFile::create(&second).unwrap().commit(b"it").unwrap();
+            assert_eq!(std::fs::read(inner.join(name)).unwrap(), b"it");
+            for link in [first, second] {
+                assert!(link.is_symlink(), "{} is replaced", link.display());
+            }
+        }
+        let circle = folder.path().join("circle");
+        symlink("circle", &circle).unwrap();
+        assert_eq!(AtomicFile::create(&circle).unwrap_err().exit_code(), 1);
     }
 }

@@ -2,7 +2,11 @@
 
 mod common;
 
-use common::compare::{close_codes, close_f16, close_f32, equal, ulp_f16};
+use common::compare::{
+    close_codes, close_f16, close_f16_network, close_f32, close_int8_network, equal, same_labels,
+    ulp_f16,
+};
+use fmnist_gpu::Precision;
 
 #[test]
 fn f32_comparison_fails_on_a_small_error_and_on_nan() {
@@ -40,4 +44,59 @@ fn codes_may_be_off_by_one_only_rarely() {
     assert!(close_codes(&[7], &[5]).is_err());
     assert!(equal(&[1, 2], &[1, 3]).is_err());
     assert!(equal(&[1], &[1, 3]).is_err());
+}
+
+#[test]
+fn f16_networks_may_be_off_by_two_ulp_a_layer() {
+    let want = [1.0, 0.25];
+    let off = |ulps: f64| [1.0, 0.25 + ulps * ulp_f16(1.0)];
+    for layers in [1, 3] {
+        let most = 2.0 * layers as f64;
+        let compare = |got: &[f64]| close_f16_network(got, &[want, [1.0; 2]].concat(), layers);
+        assert!(compare(&[off(0.0), [1.0; 2]].concat()).is_ok());
+        assert!(compare(&[off(1.1 * most), [1.0; 2]].concat()).is_err());
+        assert!(compare(&[[1.0, f64::NAN], [1.0; 2]].concat()).is_err());
+        assert!(compare(&want).is_err());
+        // A tolerance is no offset: each value inside its own, but all of them off the same way.
+        assert!(close_f16_network(&off(0.9), &want, layers).is_ok());
+        let all = [1.0 + 1.9 * ulp_f16(1.0); 2];
+        assert!(close_f16_network(&all, &[1.0; 2], layers).is_err());
+    }
+}
+
+#[test]
+fn int8_networks_may_be_off_rarely_and_by_little() {
+    let want = [1.0; 2000];
+    let with = |values: &[f64]| {
+        let mut got = want;
+        got[..values.len()].copy_from_slice(values);
+        close_int8_network(&got, &want)
+    };
+    assert!(with(&[1.000_05; 2000]).is_ok());
+    assert!(with(&[1.1; 2]).is_ok());
+    assert!(with(&[1.001; 3]).is_err(), "too many");
+    assert!(with(&[2.0]).is_err(), "too far");
+    assert!(with(&[f64::NAN]).is_err());
+    assert!(with(&[f64::INFINITY]).is_err());
+    assert!(close_int8_network(&want[1..], &want).is_err());
+    assert!(close_int8_network(&want, &want[1..]).is_err());
+}
+
+#[test]
+fn golden_labels_may_differ_rarely() {
+    let want = [3; 10_000];
+    for (precision, most) in [
+        (Precision::F32, 1),
+        (Precision::F16, 5),
+        (Precision::Int8, 10),
+    ] {
+        let mut got = want;
+        got[..most].fill(4);
+        assert!(same_labels(&got, &want, precision).is_ok());
+        got[most] = 4;
+        assert!(same_labels(&got, &want, precision).is_err(), "{precision}");
+        assert!(same_labels(&want[1..], &want, precision).is_err());
+        // Of a few labels none may differ.
+        assert!(same_labels(&[3, 4], &[3, 3], precision).is_err());
+    }
 }

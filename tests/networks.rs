@@ -7,7 +7,9 @@ mod common;
 
 use std::sync::Arc;
 
-use common::compare::{Check, close_f32, equal, nmse, ulp_f16, within};
+use common::compare::{
+    Check, close_f16_network, close_f32, close_int8_network, equal, same_labels,
+};
 use common::{Rig, SIZES, random_model, random_pixels, run_on_adapters, seeded};
 use fmnist_gpu::cpu::int8::IntegerWeights;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions};
@@ -147,38 +149,6 @@ fn compare(
     check.map_err(|problem| format!("{widths:?}, {images} images, batch {batch}: {problem}"))
 }
 
-/// Each layer's rounding may fall to the other side, by one ULP of the largest value; the random
-/// weights neither amplify nor damp it by much.
-fn close_f16_network(got: &[f64], want: &[f64], layers: usize) -> Check {
-    let largest = want
-        .iter()
-        .fold(0.0, |max: f64, value| value.abs().max(max));
-    let tolerance = 2.0 * layers as f64 * ulp_f16(largest);
-    within(got, want, |_| tolerance, 1e-6)
-}
-
-/// All but a few outputs agree to f32's accuracy; a few may come from a code on the other side of
-/// a rounding tie, which moves the whole by little.
-fn close_int8_network(got: &[f64], want: &[f64]) -> Check {
-    let close = |(got, want): &(&f64, &f64)| (*got - *want).abs() <= 1e-5 + 1e-4 * want.abs();
-    let equal = got.iter().zip(want).filter(close).count();
-    let most = (want.len() / 1000).max(1);
-    if want.len() - equal > most || got.len() != want.len() {
-        return Err(format!(
-            "{} of {} outputs are off, over {most}",
-            want.len() - equal,
-            want.len()
-        ));
-    }
-    let error = nmse(got, want);
-    let fits = error <= 1e-4;
-    if fits {
-        Ok(())
-    } else {
-        Err(format!("NMSE {error:e}"))
-    }
-}
-
 /// Every awkward size in each of batch, in and out, and deep inner dimensions.
 fn check_shapes(executor: &Executor, precision: Precision) -> Check {
     let mut shapes = Vec::new();
@@ -288,24 +258,7 @@ fn check_golden(executor: &Executor, precision: Precision, batch: usize) -> Chec
     let outputs = executor.infer(&model, precision, &data.images.pixels, batch)?;
     let got = engine::labels(&outputs, model.outputs());
     let want = reference::infer(&model, precision, &data.images.pixels, batch).labels;
-    let equal = got
-        .iter()
-        .zip(&want)
-        .filter(|(got, want)| got == want)
-        .count();
-    let least = match precision {
-        Precision::F32 => 9_999,
-        Precision::F16 => 9_995,
-        Precision::Int8 => 9_990,
-    };
-    if equal >= least && got.len() == 10_000 {
-        Ok(())
-    } else {
-        Err(format!(
-            "{equal} of {} labels are the oracle's, under {least}",
-            got.len()
-        ))
-    }
+    same_labels(&got, &want, precision)
 }
 
 /// A batch that is cut into chunks gives the same bits as one that is not.

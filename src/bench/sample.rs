@@ -13,7 +13,9 @@ const FEWEST: usize = 10;
 const FEWEST_SLOW: usize = 5;
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The most samples, unless more are asked for: beyond, nothing is learned of a median.
+/// The most samples that are taken for the default time or a shorter one: beyond, nothing is learned
+/// of a median, and a quick network would fill its results with them. Who asks for a longer time
+/// gets it.
 const MOST: usize = 1000;
 
 /// What was measured of one precision.
@@ -32,6 +34,20 @@ struct Durations {
     wall: Vec<Duration>,
     gpu: Vec<Duration>,
     upload: Vec<Duration>,
+    /// The sum of `wall`, kept up since it is asked for after every round.
+    total: Duration,
+    /// Whether a sample took longer than [`SLOW`].
+    slow: bool,
+}
+
+impl Durations {
+    fn push(&mut self, upload: Duration, wall: Duration, gpu: Option<Duration>) {
+        self.upload.push(upload);
+        self.wall.push(wall);
+        self.gpu.extend(gpu);
+        self.total = self.total.saturating_add(wall);
+        self.slow |= wall > SLOW;
+    }
 }
 
 /// Measures every candidate on the same batch.
@@ -42,7 +58,7 @@ pub(super) async fn interleaved(
     observer: &mut dyn Observer,
 ) -> Result<HashMap<Precision, Taken>> {
     for (precision, network, want) in candidates.iter_mut() {
-        for _ in 0..options.warmup.max(1) {
+        for _ in 0..options.warmup {
             network.upload(pixels).await?;
             check_repeats(*precision, &network.run().await?.outputs, want)?;
         }
@@ -51,27 +67,21 @@ pub(super) async fn interleaved(
     let mut durations: Vec<Durations> = candidates.iter().map(|_| Durations::default()).collect();
     let start = Instant::now();
     let mut rounds = 0;
-    while !candidates.is_empty() && !enough(&durations, rounds, start, options) {
+    while !candidates.is_empty() && !enough(&durations, rounds, start.elapsed(), options) {
         for ((precision, network, want), durations) in candidates.iter_mut().zip(&mut durations) {
             let start = Instant::now();
             network.upload(pixels).await?;
             let uploaded = Instant::now();
             let run = network.run().await?;
-            durations.wall.push(uploaded.elapsed());
-            durations.upload.push(uploaded - start);
-            durations.gpu.extend(run.gpu);
+            durations.push(uploaded - start, uploaded.elapsed(), run.gpu);
             if rounds == 0 {
                 check_repeats(*precision, &run.outputs, want)?;
             }
         }
         rounds += 1;
-        let goal = options.min_time * durations.len() as u32;
-        let (done, total) = (start.elapsed().min(goal), goal);
-        observer.progress(
-            "measuring",
-            done.as_millis() as usize,
-            total.as_millis() as usize,
-        );
+        let goal = for_each(&durations, options.min_time);
+        let done = start.elapsed().min(goal);
+        observer.progress("measuring", milliseconds(done), milliseconds(goal));
     }
 
     let taken = candidates
@@ -88,22 +98,33 @@ pub(super) async fn interleaved(
     Ok(taken.collect())
 }
 
-/// Whether every precision has samples enough after so many rounds.
-fn enough(durations: &[Durations], rounds: usize, start: Instant, options: &BenchOptions) -> bool {
+/// Whether every precision has samples enough after so many rounds, which took `elapsed`.
+fn enough(
+    durations: &[Durations],
+    rounds: usize,
+    elapsed: Duration,
+    options: &BenchOptions,
+) -> bool {
     if let Some(runs) = options.runs {
         return rounds >= runs;
     }
-    let total = |durations: &Durations| durations.wall.iter().sum::<Duration>();
-    let slow = durations
-        .iter()
-        .any(|d| d.wall.iter().any(|&wall| wall > SLOW));
+    let slow = durations.iter().any(|durations| durations.slow);
     let fewest = if slow { FEWEST_SLOW } else { FEWEST };
+    let capped = options.min_time <= BenchOptions::default().min_time;
     // A quick precision beside a slow one would ask for many rounds of the slow one too.
-    let patience = options.min_time * 2 * durations.len() as u32;
+    let patience = for_each(durations, options.min_time.saturating_mul(2));
+    let reached = |durations: &Durations| durations.total >= options.min_time;
     rounds >= fewest
-        && (rounds >= MOST
-            || start.elapsed() >= patience
-            || durations.iter().all(|d| total(d) >= options.min_time))
+        && (capped && rounds >= MOST || elapsed >= patience || durations.iter().all(reached))
+}
+
+/// So much time for each precision, together.
+fn for_each(durations: &[Durations], time: Duration) -> Duration {
+    time.saturating_mul(u32::try_from(durations.len()).unwrap_or(u32::MAX))
+}
+
+fn milliseconds(duration: Duration) -> usize {
+    usize::try_from(duration.as_millis()).unwrap_or(usize::MAX)
 }
 
 /// What is timed must be what was checked, to the bit.
@@ -121,4 +142,117 @@ fn check_repeats(precision: Precision, got: &[f32], want: &[f32]) -> Result<()> 
         "{precision}: a repeated run of the same batch gave other bits; the adapter or its driver \
          is not deterministic, so no figure of it can be trusted"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::{Backend, Selector};
+    use crate::model::Model;
+    use crate::{Engine, EngineOptions};
+
+    fn options(min_time: Duration) -> BenchOptions {
+        BenchOptions {
+            min_time,
+            ..BenchOptions::default()
+        }
+    }
+
+    /// Three precisions after so many rounds, each sample of which took `wall`.
+    fn after(rounds: usize, wall: Duration) -> [Durations; 3] {
+        [(); 3].map(|()| {
+            let mut durations = Durations::default();
+            for _ in 0..rounds {
+                durations.push(Duration::ZERO, wall, None);
+            }
+            durations
+        })
+    }
+
+    /// Whether three precisions of this speed are through after so many rounds.
+    fn through(rounds: usize, wall: Duration, options: &BenchOptions) -> bool {
+        let elapsed = wall * 3 * rounds as u32;
+        enough(&after(rounds, wall), rounds, elapsed, options)
+    }
+
+    #[test]
+    fn a_time_beyond_counting_is_no_overflow() {
+        let mut options = options(Duration::MAX);
+        let wall = Duration::from_micros(7);
+        assert!(!through(5000, wall, &options));
+        assert_eq!(for_each(&after(1, wall), Duration::MAX), Duration::MAX);
+        assert_eq!(milliseconds(Duration::MAX), usize::MAX);
+        options.runs = Some(1);
+        assert!(through(1, wall, &options));
+    }
+
+    #[test]
+    fn samples_are_capped_only_where_no_longer_time_is_asked_for() {
+        let wall = Duration::from_micros(7);
+        assert!(!through(MOST - 1, wall, &BenchOptions::default()));
+        assert!(through(MOST, wall, &BenchOptions::default()));
+        let longer = options(Duration::from_millis(350));
+        assert!(!through(49_999, wall, &longer));
+        assert!(through(50_000, wall, &longer));
+    }
+
+    #[test]
+    fn a_time_that_is_reached_ends_sampling_after_the_fewest_samples() {
+        let short = options(Duration::from_nanos(1));
+        for (wall, fewest) in [(SLOW / 2, FEWEST), (SLOW * 2, FEWEST_SLOW)] {
+            assert!(!through(fewest - 1, wall, &short));
+            assert!(through(fewest, wall, &short));
+        }
+    }
+
+    #[test]
+    fn a_quick_precision_beside_slow_ones_waits_twice_the_time_of_each_at_most() {
+        let second = options(Duration::from_secs(1));
+        let mut durations = after(20, Duration::from_millis(200));
+        durations[0] = after(20, Duration::from_micros(7))
+            .into_iter()
+            .next()
+            .unwrap();
+        let limit = Duration::from_secs(6);
+        assert!(!enough(&durations, 20, limit - SLOW, &second));
+        assert!(enough(&durations, 20, limit, &second));
+    }
+
+    struct Unwatched;
+
+    impl Observer for Unwatched {
+        fn progress(&mut self, _: &str, _: usize, _: usize) {}
+        fn finished(&mut self, _: &[super::super::Row]) {}
+    }
+
+    /// Every pass is compared with the outputs that were checked, so that wrong ones tell whether
+    /// there was any.
+    #[test]
+    fn warm_up_passes_are_as_many_as_asked_for() {
+        let cpu = EngineOptions {
+            adapter: Some(Selector::Backend(Backend::Cpu)),
+            ..EngineOptions::default()
+        };
+        let engine = pollster::block_on(Engine::open(&cpu)).unwrap();
+        let model = Model::default_model().unwrap();
+        let mut network = pollster::block_on(engine.load(&model, Precision::F32)).unwrap();
+        let mut passes = |warmup, runs| {
+            let options = BenchOptions {
+                warmup,
+                runs: Some(runs),
+                ..BenchOptions::default()
+            };
+            let mut candidates = [(Precision::F32, &mut network, &[][..])];
+            pollster::block_on(interleaved(
+                &mut candidates,
+                &[0; 784],
+                &options,
+                &mut Unwatched,
+            ))
+            .is_err()
+        };
+        assert!(!passes(0, 0), "a pass that nobody asked for");
+        assert!(passes(1, 0), "no warm-up");
+        assert!(passes(0, 1), "the first sample is not compared");
+    }
 }

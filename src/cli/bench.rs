@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::bench::{self, BenchOptions, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{self, DatasetInfo, Document, Format, Layout, ModelInfo, SCHEMA, Tool};
-use fmnist_gpu::{Engine, Error, Scheme};
+use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
 use super::options::{self, AdapterOptions, ModelOptions, Precisions};
@@ -26,7 +26,7 @@ pub struct Arguments {
     precision: Precisions,
 
     /// Batch sizes
-    #[arg(long, default_value = "1,32,1000", value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
+    #[arg(long, default_value = default_batches(), value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
     batch: Vec<usize>,
 
     #[command(flatten)]
@@ -50,12 +50,15 @@ pub struct Arguments {
     runs: Option<usize>,
 
     /// Passes before the first sample
-    #[arg(long, default_value_t = 3, value_name = "N")]
+    #[arg(long, default_value_t = BenchOptions::default().warmup, value_name = "N")]
     warmup: usize,
 
-    /// The least time that each precision's samples take together
-    #[arg(long, default_value = "300ms", value_name = "DURATION", value_parser = options::duration)]
-    min_time: Duration,
+    /// The time that each precision's samples are to take together. Sampling ends once all of them
+    /// have it and 10 samples (5 where one takes over a second); or, since a quick precision would
+    /// keep a slow one waiting, after twice that time for every precision; or, up to the default
+    /// time, after 1000 samples.
+    #[arg(long, default_value_t = BenchOptions::default().min_time.into(), value_name = "DURATION", value_parser = options::duration)]
+    min_time: humantime::Duration,
 
     /// How int8 is quantized: dynamic-tensor
     #[arg(long, default_value_t, value_name = "S")]
@@ -73,9 +76,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         batches: arguments.batch.clone(),
         runs: arguments.runs,
         warmup: arguments.warmup,
-        min_time: arguments.min_time,
+        min_time: arguments.min_time.into(),
     };
-    let engine = pollster::block_on(Engine::open(&arguments.adapter.engine()?))?;
+    let engine = pollster::block_on(arguments.adapter.open())?;
     let mut document = Document {
         schema: SCHEMA,
         tool: Tool::now(),
@@ -107,6 +110,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     printed?;
     overflows(&document.results)
+}
+
+/// The default batch sizes as a list is written, which the help then shows.
+fn default_batches() -> &'static str {
+    static LIST: LazyLock<String> = LazyLock::new(|| {
+        let batches = BenchOptions::default().batches;
+        let batches: Vec<String> = batches.iter().map(ToString::to_string).collect();
+        batches.join(",")
+    });
+    &LIST
 }
 
 /// Opens every output file before anything is measured.

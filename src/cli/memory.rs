@@ -1,7 +1,7 @@
 //! `memory`: what a network needs in each precision, and the largest batch under a limit.
 
 use clap::Args;
-use fmnist_gpu::memory::{Footprint, footprint, largest_batch};
+use fmnist_gpu::memory::{Footprint, checked_footprint, largest_batch, parameters};
 use fmnist_gpu::report::{self, Format, Layout};
 use fmnist_gpu::{Error, Precision};
 use serde::Serialize;
@@ -47,7 +47,7 @@ struct Document {
     parameters: u64,
     batch: usize,
     limit_bytes: Option<u64>,
-    precisions: [Line; 3],
+    precisions: Vec<Line>,
 }
 
 #[derive(Serialize)]
@@ -66,7 +66,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(layers) => layers.0.clone(),
         None => arguments.model.load()?.architecture().widths(),
     };
-    let document = describe(widths, arguments.batch, arguments.limit);
+    let name = joined(&widths);
+    let document = describe(widths, arguments.batch, arguments.limit).ok_or_else(|| {
+        let batch = arguments.batch;
+        Error::Usage(format!(
+            "a network of {name} at batch {batch} needs more bytes than 64 bits count; use \
+             smaller widths or a smaller --batch"
+        ))
+    })?;
     let text = match arguments.format {
         Format::Table => table(&document, Layout::Terminal),
         Format::Markdown => table(&document, Layout::Markdown),
@@ -80,25 +87,33 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     terminal::print(&text)
 }
 
-fn describe(layers: Vec<usize>, batch: usize, limit: Option<u64>) -> Document {
-    let f32_bytes = footprint(&layers, Precision::F32, batch).total_bytes;
-    let line = |precision| {
-        let footprint = footprint(&layers, precision, batch);
-        Line {
+/// The figures; none where they are beyond counting.
+fn describe(layers: Vec<usize>, batch: usize, limit: Option<u64>) -> Option<Document> {
+    let f32_bytes = checked_footprint(&layers, Precision::F32, batch)?.total_bytes;
+    let mut precisions = Vec::new();
+    for precision in Precision::ALL {
+        let footprint = checked_footprint(&layers, precision, batch)?;
+        precisions.push(Line {
             precision,
             footprint,
             saving: 1.0 - footprint.total_bytes as f64 / f32_bytes as f64,
             largest_batch: limit.and_then(|limit| largest_batch(&layers, precision, limit)),
-        }
-    };
-    Document {
+        });
+    }
+    Some(Document {
         schema: report::SCHEMA,
-        parameters: fmnist_gpu::memory::parameters(&layers),
+        parameters: parameters(&layers)?,
         batch,
         limit_bytes: limit,
-        precisions: Precision::ALL.map(line),
+        precisions,
         layers,
-    }
+    })
+}
+
+/// Widths as they are written: 784-64-10.
+fn joined(widths: &[usize]) -> String {
+    let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
+    widths.join("-")
 }
 
 fn table(document: &Document, layout: Layout) -> String {
@@ -123,13 +138,12 @@ fn table(document: &Document, layout: Layout) -> String {
         cells
     };
     let rows: Vec<Vec<String>> = document.precisions.iter().map(row).collect();
-    let widths: Vec<String> = document.layers.iter().map(ToString::to_string).collect();
     let limit = document.limit_bytes.map_or_else(String::new, |limit| {
         format!(", limit {}", report::bytes(limit))
     });
     let title = format!(
         "{}: {} parameters, batch {}{limit}\n\n",
-        widths.join("-"),
+        joined(&document.layers),
         report::count(document.parameters),
         report::count(document.batch as u64)
     );

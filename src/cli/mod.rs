@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if terminal::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if terminal::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // The library's messages are whole; other errors tell their cause behind them.
             let (message, code) = match error.downcast_ref::<Error>() {

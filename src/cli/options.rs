@@ -1,13 +1,12 @@
 //! Options that several commands share, and how their values are read.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use fmnist_gpu::adapter::{Backend, Feature, Selector};
 use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::model::Model;
-use fmnist_gpu::{EngineOptions, Error, Precision, Result};
+use fmnist_gpu::{Engine, EngineOptions, Error, Precision, Result};
 
 /// What chooses the adapter.
 #[derive(Debug, Args)]
@@ -31,8 +30,41 @@ pub struct AdapterOptions {
 }
 
 impl AdapterOptions {
+    /// Opens the adapter that is meant.
+    pub async fn open(&self) -> Result<Engine> {
+        let options = self.engine()?;
+        let opened = Engine::open(&options).await;
+        opened.map_err(|error| self.name_variables(&options, error))
+    }
+
+    /// Says which variables had a part in an adapter not being found, which no flag asked for.
+    fn name_variables(&self, options: &EngineOptions, error: Error) -> Error {
+        let Error::AdapterNotFound {
+            selector,
+            found,
+            hint,
+        } = error
+        else {
+            return error;
+        };
+        let mut asked = Vec::new();
+        if !options.backends.is_empty() {
+            asked.extend(setting("WGPU_BACKEND"));
+        }
+        match (&self.adapter, &options.adapter) {
+            (Some(_), _) => asked.push(format!("--adapter {selector}")),
+            (None, Some(_)) => asked.extend(setting("WGPU_ADAPTER_NAME")),
+            (None, None) => {}
+        }
+        Error::AdapterNotFound {
+            selector: asked.join(" "),
+            found,
+            hint,
+        }
+    }
+
     /// The engine's options; the environment speaks where no flag does.
-    pub fn engine(&self) -> Result<EngineOptions> {
+    fn engine(&self) -> Result<EngineOptions> {
         let mut adapter = self.adapter.clone();
         let mut backends = Vec::new();
         // An index is one of the list that 'adapters' prints, which the environment may narrow.
@@ -61,6 +93,11 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name)
         .ok()
         .filter(|value| !value.trim().is_empty())
+}
+
+/// A variable and its value, as it is set in a shell.
+fn setting(name: &str) -> Option<String> {
+    environment(name).map(|value| format!("{name}={value}"))
 }
 
 /// The backends that `WGPU_BACKEND` lists, under the names that wgpu knows.
@@ -133,15 +170,19 @@ impl std::str::FromStr for Precisions {
 }
 
 /// `250ms`, `2s`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 250ms or 2s"))
+pub fn duration(text: &str) -> Result<humantime::Duration, String> {
+    text.parse::<humantime::Duration>()
+        .map_err(|error| format!("{error}; write it as 250ms or 2s"))
 }
 
 /// `100KiB`, `2MiB`, or plain bytes.
 pub fn size(text: &str) -> Result<u64, String> {
-    text.parse::<bytesize::ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| "write it as 100KiB, 2MiB or a number of bytes".to_owned())
+    match text.parse::<bytesize::ByteSize>() {
+        // Where a size does not fit, the parser gives the largest that does.
+        Ok(size) if size.as_u64() == u64::MAX => Err("it must be below 16EiB".to_owned()),
+        Ok(size) => Ok(size.as_u64()),
+        Err(_) => Err("write it as 100KiB, 2MiB or a number of bytes".to_owned()),
+    }
 }
 
 /// At least 1.

@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .unwrap_or(Precision::F32);
     let (name, images) = load_images(arguments.data.as_deref())?;
     check_width(&model, &name, images.width)?;
-    let engine = pollster::block_on(Engine::open(&arguments.adapter.engine()?))?;
+    let engine = pollster::block_on(arguments.adapter.open())?;
     let mut network = pollster::block_on(engine.load(&model, precision))?;
     let batch = arguments.batch.min(images.count);
 
@@ -115,11 +115,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
     match path {
-        Some(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
-            Ok((path.to_owned(), dataset::read_images(path, &bytes)?))
-        }
+        Some(path) => Ok((path.to_owned(), dataset::load_images(path)?)),
         None => {
             let data = dataset::test_split()?;
             Ok((PathBuf::from(data.name), data.images))

@@ -4,11 +4,20 @@ use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// The reader of our standard output has seen enough: no fault, and nothing to tell. A type of its
+/// own, since the same thing behind an `--output` is a result that was lost.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+struct Closed;
+
 /// Writes results.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| anyhow::Error::new(error).context("cannot write to standard output"))
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Closed.into(),
+        _ => anyhow::Error::new(error).context("cannot write to standard output"),
+    })
 }
 
 /// Writes a line to standard error. Where even that fails, there is nobody left to tell.
@@ -16,12 +25,9 @@ pub fn tell(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Whether an error only means that the reader of our output has seen enough.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+/// Whether an error only means that the reader of our standard output has seen enough.
+pub fn is_closed(error: &anyhow::Error) -> bool {
+    error.is::<Closed>()
 }
 
 /// A progress bar on standard error, shown on a terminal only.

@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     options.epochs = arguments.epochs.unwrap_or(options.epochs);
     options.seed = arguments.seed.unwrap_or(options.seed);
     // An output that cannot be written is told before minutes are spent on it.
-    drop(AtomicFile::create(&arguments.output)?);
+    let output = AtomicFile::create(&arguments.output)?;
     let data = dataset::load_split(Split::Train, arguments.data.as_deref())?;
 
     let bar = terminal::progress_bar();
@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     model
         .provenance
         .insert("command".into(), command(arguments, &options));
-    model.save(&arguments.output)?;
+    output.commit(&model.to_bytes()?)?;
     let accuracy = model.provenance.get("accuracy");
     terminal::print(&format!(
         "{}: {} parameters, validation accuracy {}\n",

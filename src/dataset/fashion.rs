@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, read_images, read_labels};
+use super::{Dataset, load_images, read_images, read_labels};
 use crate::error::{Error, Result};
 
 /// Where Debian's package `dataset-fashion-mnist` puts the four files.
@@ -116,7 +116,7 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
 
 fn load_pair(split: Split, place: &Path, images: &Path, labels: &Path) -> Result<Dataset> {
     let name = format!("{} ({} split)", place.display(), split.name());
-    let images = read_images(images, &read_file(images)?)?;
+    let images = load_images(images)?;
     let labels = read_labels(labels, &read_file(labels)?)?;
     Dataset::new(name, images, labels)
 }

@@ -6,6 +6,8 @@
 mod fashion;
 mod idx;
 
+use std::path::Path;
+
 use sha2::{Digest, Sha256};
 
 pub(crate) use fashion::read_file;
@@ -34,6 +36,14 @@ impl Images {
     pub fn range(&self, from: usize, to: usize) -> &[u8] {
         &self.pixels[from * self.width..to * self.width]
     }
+}
+
+/// Loads a file of images in the IDX format, plain or gzip.
+///
+/// # Errors
+/// `Error::File` naming `path` where it is missing or not exactly such a file.
+pub fn load_images(path: &Path) -> Result<Images> {
+    read_images(path, &read_file(path)?)
 }
 
 /// Images with their labels.

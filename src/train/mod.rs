@@ -94,21 +94,28 @@ impl TrainOptions {
         }
         if data.len() < 2 {
             let problem = "holds one image: training needs at least two, one of them to measure on";
-            return fail(format!("{} {problem}", data.name));
+            return Err(Error::file(&data.name, problem));
         }
-        let widths = self.widths(data);
-        // A width beyond the limit is caught before it enters a product.
-        let parameters = match widths.iter().max() {
-            Some(&width) if width as u64 > LARGEST_PARAMETERS => width as u64,
-            _ => memory::parameters(&widths),
-        };
-        if parameters > LARGEST_PARAMETERS {
+        if self.steps(data.len()).is_none() {
+            let epochs = self.epochs;
             return fail(format!(
-                "a network of {parameters} parameters or more is beyond the {LARGEST_PARAMETERS} \
-                 that training takes: use smaller hidden layers"
+                "{epochs} epochs are more steps than can be counted"
+            ));
+        }
+        let parameters = memory::parameters(&self.widths(data));
+        if parameters.is_none_or(|parameters| parameters > LARGEST_PARAMETERS) {
+            return fail(format!(
+                "a network of {:?} hidden units has more parameters than the \
+                 {LARGEST_PARAMETERS} that training takes: use smaller hidden layers",
+                self.hidden
             ));
         }
         Ok(())
+    }
+
+    /// Steps of all epochs over so many images; none where they are beyond counting.
+    fn steps(&self, images: usize) -> Option<usize> {
+        self.epochs.checked_mul(images.div_ceil(self.batch))
     }
 
     /// Input, hidden layers, and one output for each label up to the largest.
@@ -145,8 +152,8 @@ pub struct EpochReport {
 /// seed, the data's SHA-256 and `accuracy` on the validation images.
 ///
 /// # Errors
-/// `Error::Usage` for options that cannot be meant or fewer than two images, `Error::CheckFailed`
-/// where the training diverges (a loss or a weight is no longer finite).
+/// `Error::Usage` for options that cannot be meant, `Error::File` for fewer than two images,
+/// `Error::CheckFailed` where the training diverges (a loss or a weight is no longer finite).
 pub fn train(
     data: &Dataset,
     options: &TrainOptions,
@@ -240,7 +247,8 @@ impl<'a> Trainer<'a> {
 
     /// One pass over the images at `order`, a step a batch.
     fn epoch(&mut self, data: &Dataset, order: &[usize]) -> Score {
-        let steps = self.options.epochs * order.len().div_ceil(self.options.batch);
+        // More images than these were counted before the training began.
+        let steps = self.options.steps(order.len()).unwrap_or(usize::MAX);
         let mut score = Score::default();
         for indices in order.chunks(self.options.batch) {
             score += self.forward(data, indices, self.options.label_smoothing);

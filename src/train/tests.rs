@@ -124,11 +124,20 @@ fn options_that_cannot_be_meant_are_refused() {
     let data = rows(20);
     assert!(refused(&data, |o| o.hidden = vec![4, 0]).contains("hidden layer 1"));
     assert!(refused(&data, |o| o.hidden = vec![usize::MAX]).contains("parameters"));
+    assert!(refused(&data, |o| o.hidden = vec![1 << 25]).contains("parameters"));
     assert!(refused(&data, |o| o.epochs = 0).contains("epochs"));
     assert!(refused(&data, |o| o.batch = 0).contains("batch"));
     assert!(refused(&data, |o| o.learning_rate = 0.0).contains("learning rate"));
     assert!(refused(&data, |o| o.learning_rate = f32::NAN).contains("learning rate"));
     assert!(refused(&data, |o| o.weight_decay = -1.0).contains("weight decay"));
     assert!(refused(&data, |o| o.label_smoothing = 1.0).contains("label smoothing"));
-    assert!(refused(&rows(1), |_| ()).contains("one image"));
+    let endless = refused(&data, |o| (o.epochs, o.batch) = (usize::MAX, 1));
+    assert!(endless.contains("epochs"), "{endless}");
+}
+
+#[test]
+fn a_data_set_of_one_image_is_bad_data() {
+    let error = train(&rows(1), &options(), |_| ()).unwrap_err();
+    assert_eq!(error.exit_code(), 7, "{error}");
+    assert!(error.to_string().starts_with("rows: holds one image"));
 }

@@ -1,5 +1,6 @@
 //! `bench`: what its rows hold, in which order, and in every format.
 
+use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::model::Activation;
 use serde_json::Value;
 
@@ -200,6 +201,32 @@ fn runs_are_the_samples() {
             let samples = row["wall_ns"]["samples"].as_array().expect("samples");
             assert_eq!(samples.len().to_string(), runs);
         }
+    }
+}
+
+#[test]
+fn a_time_beyond_counting_and_no_warm_up_are_fine() {
+    let most = "18446744073709551615s";
+    let arguments = ["--min-time", most, "--runs", "1", "--warmup", "0"];
+    let mut command = command();
+    command.args(["bench", "--adapter", "cpu", "--batch", "1000"]);
+    run(command.args(arguments)).good();
+}
+
+#[test]
+fn the_help_shows_the_defaults_of_the_library() {
+    let defaults = BenchOptions::default();
+    let list = defaults.batches.iter().map(ToString::to_string);
+    let list: Vec<String> = list.collect();
+    let help = fmnist!("bench", "--help").good();
+    // Lines are broken where they are full.
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for value in [
+        list.join(","),
+        defaults.warmup.to_string(),
+        humantime::format_duration(defaults.min_time).to_string(),
+    ] {
+        has(&help, &[&format!("[default: {value}]")]);
     }
 }
 

@@ -54,6 +54,9 @@ fn numbers_out_of_range_are_usage_errors() {
     usage(&["bench", "--min-time", "5"], &["--min-time", "250ms"]);
     usage(&["bench", "--min-time", "soon"], &["--min-time", "250ms"]);
     usage(&["memory", "--limit", "some"], &["--limit", "100KiB"]);
+    for size in ["99999999999999999999TiB", "18446744073709551615", "16EiB"] {
+        usage(&["memory", "--limit", size], &["--limit", size, "below"]);
+    }
     usage(&["train", "--epochs", "0", "--output", "m"], &["--epochs"]);
     usage(&["train", "--hidden", "0", "--output", "m"], &["--hidden"]);
     usage(&["train", "--int8-clip", "0", "--output", "m"], &["127"]);
@@ -116,13 +119,26 @@ fn a_backend_that_this_system_has_not_is_told_with_what_there_is() {
     not_there(&fmnist!("bench", "--adapter", absent).fails(3), absent);
     let mut command = command();
     command.arg("bench").env("WGPU_BACKEND", absent);
-    not_there(&run(&mut command).fails(3), absent);
+    let error = run(&mut command).fails(3);
+    not_there(&error, &format!("'WGPU_BACKEND={absent}'"));
 }
 
 #[test]
 fn an_adapter_that_a_variable_names_and_is_not_there_is_told() {
     for arguments in [["bench"], ["predict"]] {
         let error = run(command().args(arguments).env("WGPU_ADAPTER_NAME", "nosuch")).fails(3);
-        not_there(&error, "nosuch");
+        not_there(&error, "'WGPU_ADAPTER_NAME=nosuch'");
     }
+    let mut command = command();
+    let both = [("WGPU_BACKEND", "gl"), ("WGPU_ADAPTER_NAME", "nosuch")];
+    let error = run(command.arg("bench").envs(both)).fails(3);
+    not_there(&error, "'WGPU_BACKEND=gl WGPU_ADAPTER_NAME=nosuch'");
+}
+
+#[test]
+fn an_index_of_a_list_that_a_variable_narrows_is_told_with_the_variable() {
+    let mut command = command();
+    command.args(["bench", "--adapter", "99"]);
+    let error = run(command.env("WGPU_BACKEND", "gl")).fails(3);
+    not_there(&error, "'WGPU_BACKEND=gl --adapter 99'");
 }

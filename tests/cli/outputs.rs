@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::bench::{check_csv, check_markdown};
-use crate::support::{Fixture, command, ended, has, validate};
+use crate::support::{Fixture, command, ended, has, run, validate};
 
 #[test]
 fn every_output_is_written_in_the_format_of_its_extension() {
@@ -170,4 +170,60 @@ fn a_reader_who_never_looks_is_no_error() {
     command.arg("--model").arg(fixture.model());
     close_early(&mut command, 0);
     assert!(path.exists(), "what was measured is not kept");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_gets_the_result() {
+    let fixture = Fixture::new();
+    let pipe = fixture.path("pipe.json");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let mut command = command();
+    command
+        .args(["bench", "--runs", "2", "--output"])
+        .arg(&pipe);
+    command.arg("--data").arg(fixture.data());
+    command.arg("--model").arg(fixture.model());
+    let child = command.stdout(Stdio::null()).spawn();
+    let mut child = child.expect("the binary starts");
+    // It ends when the last writer leaves, and a writer that comes again would wait for ever.
+    let text = std::fs::read_to_string(&pipe).expect("the pipe's text");
+    if text.is_empty() {
+        child.kill().expect("an end");
+    }
+    assert!(child.wait().expect("an end").success());
+    validate(&serde_json::from_str(&text).expect("JSON"));
+}
+
+/// As `--output >(true)` in a shell: the pipe is an output of ours, and what it lost is told.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_whose_reader_has_left_is_an_error() {
+    let fixture = Fixture::new();
+    let mut arguments = vec!["train", "--hidden", "5", "--epochs", "1", "--output"];
+    arguments.extend(["/dev/stdin", "--data"]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = command();
+    command.args(arguments).arg(fixture.data()).stdin(writer);
+    let end = run(&mut command);
+    assert_eq!(end.code, Some(1), "{}", end.stderr);
+    has(&end.stderr, &["cannot write /dev/stdin", "pipe"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_a_link_is_written_where_it_leads() {
+    let fixture = Fixture::new();
+    let (link, file) = (
+        fixture.path("link.csv"),
+        fixture.write("file.csv", b"older"),
+    );
+    std::os::unix::fs::symlink("file.csv", &link).expect("a link");
+    fixture
+        .bench(&["--output", link.to_str().expect("UTF-8")])
+        .good();
+    assert!(link.is_symlink(), "the link is replaced");
+    check_csv(&std::fs::read_to_string(file).expect("a file"), 9);
 }
