@@ -40,7 +40,9 @@ pub struct BenchOptions {
     pub runs: Option<usize>,
     /// Passes before the first sample.
     pub warmup: usize,
-    /// The least time that each precision's samples take together.
+    /// The time that each precision's samples take together, unless one is so slow that the others would
+    /// wait for it: after twice this for each of them sampling ends all the same. Up to the default, no
+    /// more than 1,000 samples are taken.
     pub min_time: Duration,
 }
 

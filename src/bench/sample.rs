@@ -146,6 +146,8 @@ fn check_repeats(precision: Precision, got: &[f32], want: &[f32]) -> Result<()> 
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
     use crate::adapter::{Backend, Selector};
     use crate::model::Model;
@@ -222,7 +224,9 @@ mod tests {
 
     impl Observer for Unwatched {
         fn progress(&mut self, _: &str, _: usize, _: usize) {}
-        fn finished(&mut self, _: &[super::super::Row]) {}
+        fn finished(&mut self, _: &[super::super::Row]) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
     }
 
     /// Every pass is compared with the outputs that were checked, so that wrong ones tell whether
