@@ -37,7 +37,7 @@
 //!
 //! - [`precision`], [`quant`] and [`memory`] say what a precision means and needs.
 //! - [`gpu`] alone knows wgpu; [`cpu`] is its twin on a matrix library.
-//! - [`reference`] is the oracle, which shares no code with what it checks.
+//! - [`mod@reference`] is the oracle, which shares no code with what it checks.
 //! - [`train`] makes models, in float32.
 
 pub mod adapter;

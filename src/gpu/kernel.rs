@@ -1,7 +1,7 @@
 //! The one table of kernels: name, element types, source parts, bindings, what each needs.
 //!
 //! A kernel is one row here and one WGSL file. Its module's text is: directives, constants
-//! ([`constants`]), then the parts in order.
+//! (tile sizes and the like), then the parts in order.
 
 use std::fmt::Write;
 

@@ -12,6 +12,7 @@ mod network;
 mod prepared;
 mod read_back;
 mod single;
+mod weights;
 
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};

@@ -4,16 +4,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use half::f16;
-
 use super::device::Device;
-use super::layout::{pack_blocks, pack_codes, pack_rows, to_f16};
+use super::layout::pack_rows;
 use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
+use super::weights::Weights;
 use crate::Precision;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Layer, Model};
+use crate::model::{Architecture, Model};
 use crate::plan::{OPERATIONS_A_SUBMIT, Operand, Plan, groups};
-use crate::quant;
 
 /// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
 /// outputs: a submit stays short, and the buffers that serve it small.
@@ -32,21 +30,12 @@ pub struct Run {
 /// A model's weights on a device, in one precision.
 #[derive(Debug)]
 pub struct Network {
-    pub(super) device: Arc<Device>,
+    device: Arc<Device>,
     model: Architecture,
     precision: Precision,
-    pub(super) layers: Vec<LayerBuffers>,
-    pub(super) table: wgpu::Buffer,
+    weights: Weights,
     /// What the last batch size needs; made when a batch of another size comes.
     prepared: Option<Prepared>,
-}
-
-#[derive(Debug)]
-pub(super) struct LayerBuffers {
-    pub(super) weights: wgpu::Buffer,
-    pub(super) bias: wgpu::Buffer,
-    /// The weights' scale in int8, else 1.
-    pub(super) scale: f32,
 }
 
 impl Network {
@@ -64,25 +53,13 @@ impl Network {
             // Found out here, so that no compilation is left for a timed run.
             device.rounds_in_integers().await?;
         }
-        let layers = model.layers.iter().map(|layer| match precision {
-            Precision::F32 => real_layer(device, layer, |values| values.to_vec(), 0.0_f32),
-            Precision::F16 => real_layer(device, layer, to_f16, f16::ZERO),
-            Precision::Int8 => int8_layer(device, layer, model.int8_clip),
-        });
-        let layers = layers.collect();
-        let table: Vec<f32> = match precision {
-            Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
-            Precision::F32 | Precision::Int8 => model.normalization.table_f32().to_vec(),
-        };
-        let bytes = bytemuck::cast_slice(&table);
-        let table = device.filled("table", bytes, wgpu::BufferUsages::STORAGE);
+        let weights = Weights::new(device, model, precision);
         device.check("uploading the weights")?;
         Ok(Self {
             device: Arc::clone(device),
             model: architecture,
             precision,
-            layers,
-            table,
+            weights,
             prepared: None,
         })
     }
@@ -100,7 +77,7 @@ impl Network {
             // The old buffers go first, so that both never stand side by side.
             self.prepared = None;
             let plan = Plan::new(&self.model, self.precision, batch, self.device.limits())?;
-            self.prepared = Some(Prepared::new(self, plan).await?);
+            self.prepared = Some(Prepared::new(&self.device, &self.weights, plan).await?);
         }
         Ok(())
     }
@@ -227,12 +204,7 @@ impl Network {
     /// Bytes of all buffers that were made for the model and its present batch size.
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
-        let layers: u64 = self
-            .layers
-            .iter()
-            .map(|l| l.weights.size() + l.bias.size())
-            .sum();
-        layers + self.table.size() + self.prepared.as_ref().map_or(0, Prepared::bytes)
+        self.weights.bytes() + self.prepared.as_ref().map_or(0, Prepared::bytes)
     }
 
     /// How many batches one submit may hold; 1 where a batch is cut into chunks.
@@ -284,38 +256,6 @@ impl Network {
             .read_mapped(&target, bytes, "running many batches", read)
             .await?;
         Ok(outputs)
-    }
-}
-
-/// Weights `[in, out]` in f32 or f16, blocked as the product reads them.
-fn real_layer<T: bytemuck::Pod>(
-    device: &Device,
-    layer: &Layer,
-    convert: impl Fn(&[f32]) -> Vec<T>,
-    zero: T,
-) -> LayerBuffers {
-    let weights = pack_blocks(&convert(&layer.weights), layer.inputs, layer.outputs, zero);
-    let bias = pack_rows(&convert(&layer.bias), layer.outputs, zero);
-    let storage = wgpu::BufferUsages::STORAGE;
-    LayerBuffers {
-        weights: device.filled("weights", bytemuck::cast_slice(&weights), storage),
-        bias: device.filled("bias", bytemuck::cast_slice(&bias), storage),
-        scale: 1.0,
-    }
-}
-
-/// Weights `[in, out]` quantized with one scale, blocked as the product reads them.
-fn int8_layer(device: &Device, layer: &Layer, clip: u8) -> LayerBuffers {
-    let scale = quant::scale(quant::max_abs(&layer.weights), clip);
-    let quantize = |&weight: &f32| quant::quantize(weight, scale, clip);
-    let codes: Vec<i8> = layer.weights.iter().map(quantize).collect();
-    let weights = pack_codes(&codes, layer.inputs, layer.outputs);
-    let bias = pack_rows(&layer.bias, layer.outputs, 0.0);
-    let storage = wgpu::BufferUsages::STORAGE;
-    LayerBuffers {
-        weights: device.filled("weights", bytemuck::cast_slice(&weights), storage),
-        bias: device.filled("bias", bytemuck::cast_slice(&bias), storage),
-        scale,
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use half::f16;
 
 use super::device::{Device, Pipeline};
-use super::network::Network;
 use super::single::bind_group;
+use super::weights::Weights;
 use crate::adapter::Feature;
 use crate::error::Result;
 use crate::plan::{Operand, Plan, groups};
@@ -43,9 +43,8 @@ pub(super) struct Timestamps {
 pub(super) const TIMESTAMP_BYTES: u64 = 16;
 
 impl Prepared {
-    pub(super) async fn new(network: &Network, plan: Plan) -> Result<Self> {
+    pub(super) async fn new(device: &Arc<Device>, weights: &Weights, plan: Plan) -> Result<Self> {
         use wgpu::BufferUsages as Usage;
-        let device = &network.device;
         let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
         let chunks: Vec<Vec<(Operand, wgpu::Buffer)>> = plan
             .chunks
@@ -68,13 +67,13 @@ impl Prepared {
         for step in &plan.steps {
             let mut params = step.params;
             if let Some(layer) = step.layer {
-                params.weight_scale = network.layers[layer].scale;
+                params.weight_scale = weights.layers[layer].scale;
             }
             let find = |operand: &Operand| match *operand {
-                Operand::Table => &network.table,
+                Operand::Table => &weights.table,
                 Operand::Maxima => &maxima,
-                Operand::Weights(layer) => &network.layers[layer].weights,
-                Operand::Bias(layer) => &network.layers[layer].bias,
+                Operand::Weights(layer) => &weights.layers[layer].weights,
+                Operand::Bias(layer) => &weights.layers[layer].bias,
                 operand => buffer(&chunks[step.chunk], operand),
             };
             let buffers: Vec<&wgpu::Buffer> = step.operands.iter().map(find).collect();
