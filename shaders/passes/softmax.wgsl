@@ -7,7 +7,7 @@
 const LOWEST = -3.4028234e38;
 
 fn stored(index: u32) -> vec4<f32> {
-    let value = widen(narrow(z[index]));
+    let value = as_stored(z[index]);
     let column = (index % params.groups) * 4u;
     let columns = vec4<u32>(column, column + 1u, column + 2u, column + 3u);
     return select(vec4<f32>(LOWEST), value, columns < vec4<u32>(params.cols));

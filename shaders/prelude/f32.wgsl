@@ -13,6 +13,11 @@ fn narrow(value: vec4<f32>) -> Elem4 {
     return value;
 }
 
+// The value as it would be after being stored.
+fn as_stored(value: vec4<f32>) -> vec4<f32> {
+    return value;
+}
+
 fn multiply_add(acc: Acc4, x: Inner4, w: Block) -> Acc4 {
     var sum = fma(vec4<f32>(x.x), w[0], acc);
     sum = fma(vec4<f32>(x.y), w[1], sum);
