@@ -18,6 +18,9 @@ use crate::plan::{OPERATIONS_A_SUBMIT, Operand, Plan, groups};
 const DISPATCHES_A_SUBMIT: usize = 4096;
 const BYTES_A_SUBMIT: u64 = 32 << 20;
 
+/// How many rows small batches make together where they run side by side.
+const ROWS_SIDE_BY_SIDE: usize = 1000;
+
 /// The outputs of one pass over a batch, and how long the device took.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -69,14 +72,18 @@ impl Network {
     /// # Errors
     /// `Error::OutOfMemory` and those of the device.
     pub async fn prepare(&mut self, batch: usize) -> Result<()> {
-        if self
-            .prepared
-            .as_ref()
-            .is_none_or(|prepared| prepared.plan.batch != batch)
-        {
+        self.prepare_many(batch, 1).await
+    }
+
+    /// Makes everything ready for `batches` batches side by side, with the kernels of one.
+    async fn prepare_many(&mut self, batch: usize, batches: usize) -> Result<()> {
+        let wanted = (batch, batches);
+        let present = |prepared: &Prepared| (prepared.plan.batch, prepared.plan.batches);
+        if self.prepared.as_ref().map(present) != Some(wanted) {
             // The old buffers go first, so that both never stand side by side.
             self.prepared = None;
-            let plan = Plan::new(&self.model, self.precision, batch, self.device.limits())?;
+            let limits = self.device.limits();
+            let plan = Plan::many(&self.model, self.precision, batch, batches, limits)?;
             self.prepared = Some(Prepared::new(&self.device, &self.weights, plan).await?);
         }
         Ok(())
@@ -95,7 +102,11 @@ impl Network {
     /// # Errors
     /// Those of [`Network::prepare`].
     pub async fn upload(&mut self, pixels: &[u8], batch: usize) -> Result<()> {
-        self.prepare(batch).await?;
+        self.upload_many(pixels, batch, 1).await
+    }
+
+    async fn upload_many(&mut self, pixels: &[u8], batch: usize, batches: usize) -> Result<()> {
+        self.prepare_many(batch, batches).await?;
         if let Some(prepared) = &self.prepared {
             let pixels = padded(pixels, self.model.inputs());
             let row = 4 * groups(self.model.inputs());
@@ -143,7 +154,7 @@ impl Network {
         device.queue.submit([encoder.finish()]);
 
         let plan = &prepared.plan;
-        let mut outputs = Vec::with_capacity(plan.batch * plan.output_cols);
+        let mut outputs = Vec::with_capacity(plan.batch * plan.batches * plan.output_cols);
         let mut gpu = None;
         for (buffers, read_back) in prepared.chunks.iter().zip(&prepared.read_backs) {
             let length = buffer(buffers, Operand::Outputs).size() as usize;
@@ -162,7 +173,8 @@ impl Network {
     }
 
     /// The outputs of all of `pixels` (`[images, in]` row-major), run in batches of `batch`, the
-    /// last perhaps short: the kernels of a timed run, but many batches in a submit.
+    /// last perhaps short: with the kernels of a timed run and to the same bits, but many batches in
+    /// a submit, one after another in int8, where each has scales of its own, else side by side.
     ///
     /// `progress` is called with the number of images done.
     ///
@@ -180,15 +192,20 @@ impl Network {
         let mut outputs = Vec::with_capacity(images * self.model.outputs());
         let mut done = 0;
         while done < whole {
-            self.prepare(batch).await?;
-            let batches = self.batches_a_submit(batch).min((whole - done) / batch);
+            let most = (whole - done) / batch;
+            let batches = if self.precision == Precision::Int8 {
+                self.prepare(batch).await?;
+                self.batches_a_submit(batch).min(most)
+            } else {
+                (ROWS_SIDE_BY_SIDE / batch).clamp(1, most)
+            };
             let images = batches * batch;
             let pixels = &pixels[done * width..(done + images) * width];
-            if batches <= 1 {
-                self.upload(pixels, batch).await?;
-                outputs.extend(self.run().await?.outputs);
+            if self.precision == Precision::Int8 && batches > 1 {
+                outputs.extend(self.run_in_turn(pixels, batches).await?);
             } else {
-                outputs.extend(self.run_many(pixels, batches).await?);
+                self.upload_many(pixels, batch, batches).await?;
+                outputs.extend(self.run().await?.outputs);
             }
             done += images;
             progress(done);
@@ -226,7 +243,7 @@ impl Network {
     }
 
     /// Runs `batches` whole batches in one submit; each is copied to where a timed run starts.
-    async fn run_many(&mut self, pixels: &[u8], batches: usize) -> Result<Vec<f32>> {
+    async fn run_in_turn(&mut self, pixels: &[u8], batches: usize) -> Result<Vec<f32>> {
         use wgpu::BufferUsages as Usage;
         let device = &self.device;
         let Some(prepared) = &self.prepared else {

@@ -13,6 +13,8 @@ pub(super) struct Builder<'a> {
     pub(super) precision: Precision,
     pub(super) chunks: &'a [Range<usize>],
     pub(super) limits: &'a Limits,
+    /// One for all chunks, so that a short last chunk sums in the same order.
+    pub(super) tiling: Tiling,
     pub(super) slots: u32,
     pub(super) steps: Vec<Step>,
 }
@@ -133,9 +135,7 @@ impl Builder<'_> {
     }
 
     fn matmul(&mut self, elements: Precision, layer: usize, params: Params, operands: &[Operand]) {
-        // One tiling for all chunks, so that a short last chunk sums in the same order.
-        let rows = self.chunks.iter().map(Range::len).max().unwrap_or(0);
-        let pass = Pass::Matmul(Tiling::for_rows(rows));
+        let pass = Pass::Matmul(self.tiling);
         self.push(pass, elements, Some(layer), params, operands);
     }
 

@@ -55,8 +55,10 @@ pub struct Step {
 pub struct Plan {
     /// The precision it runs in.
     pub precision: Precision,
-    /// Rows of the batch.
+    /// Rows of a batch.
     pub batch: usize,
+    /// How many batches run side by side: 1 where a batch is timed.
+    pub batches: usize,
     /// The rows of each chunk.
     pub chunks: Vec<Range<usize>>,
     /// The buffers that each chunk has, with their bytes a row.
@@ -84,14 +86,31 @@ impl Plan {
         batch: usize,
         limits: &Limits,
     ) -> Result<Self> {
+        Self::many(model, precision, batch, 1, limits)
+    }
+
+    /// Plans `batches` batches side by side, with the kernels of one: each row gets the bits that it
+    /// gets in its own batch. Not for int8, where a batch has scales of its own.
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`].
+    pub fn many(
+        model: &Architecture,
+        precision: Precision,
+        batch: usize,
+        batches: usize,
+        limits: &Limits,
+    ) -> Result<Self> {
         let buffers = buffers(model, precision);
-        let chunks = chunks(model, precision, batch, &buffers, limits)?;
+        let chunks = chunks(model, precision, batch * batches, &buffers, limits)?;
+        let longest = chunks.iter().map(Range::len).max().unwrap_or(0);
         let last = model.layers.last().map(|layer| layer.activation);
         let mut builder = Builder {
             model,
             precision,
             chunks: &chunks,
             limits,
+            tiling: Tiling::for_rows(longest.min(batch)),
             slots: 0,
             steps: Vec::new(),
         };
@@ -99,6 +118,7 @@ impl Plan {
         Ok(Self {
             precision,
             batch,
+            batches,
             slots: builder.slots,
             submits: submits(&builder.steps),
             steps: builder.steps,
