@@ -98,19 +98,18 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
         }
     }
     let place = places[0];
-    let problem = match folder {
+    let (name, prefix) = (split.name(), split.prefix());
+    let missing = match folder {
         Some(_) => format!(
-            "no {} split here; expected {prefix}-images-idx3-ubyte and \
-             {prefix}-labels-idx1-ubyte, plain or .gz",
-            split.name(),
-            prefix = split.prefix(),
+            "no {name} split here: expected {prefix}-images-idx3-ubyte and \
+             {prefix}-labels-idx1-ubyte, plain or .gz"
         ),
-        None => format!(
-            "the {} split is neither here nor in {DEBIAN_FOLDER}; \
-             get it with 'apt-get install dataset-fashion-mnist' or with data/fetch.sh",
-            split.name()
-        ),
+        None => format!("the {name} split is neither here nor in {DEBIAN_FOLDER}"),
     };
+    let problem = format!(
+        "{missing}; Fashion-MNIST comes with 'apt-get install dataset-fashion-mnist' \
+         or with data/fetch.sh"
+    );
     Err(Error::file(place, problem))
 }
 
@@ -157,7 +156,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = load_split(Split::Train, Some(folder.path())).unwrap_err();
         assert_eq!(error.exit_code(), 7);
-        assert!(error.to_string().contains("train-images-idx3-ubyte"));
+        for part in [
+            "train-images-idx3-ubyte",
+            "dataset-fashion-mnist",
+            "data/fetch.sh",
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 
     #[test]
