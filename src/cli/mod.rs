@@ -35,12 +35,33 @@ enum Command {
     Memory(memory::Arguments),
 }
 
+/// The exit code of a program that was interrupted: 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
+
+/// Ends the process. What was printed so far is out: every result is flushed as it is printed.
+///
+/// The C library's exit handlers are left out where that can be: those of a driver may crash while
+/// its threads are still at work.
+fn end_now(code: u8) {
+    #[cfg(unix)]
+    #[expect(unsafe_code, reason = "the standard library's exit runs the handlers")]
+    // SAFETY: `_exit` takes any number and does not return.
+    unsafe {
+        libc::_exit(i32::from(code))
+    }
+    #[cfg(not(unix))]
+    std::process::exit(i32::from(code))
+}
+
 /// Parses, runs, and gives the exit code.
 pub fn main() -> ExitCode {
     // Drivers and wgpu log what is no fault of the user's; RUST_LOG shows it.
     let environment = env_logger::Env::default().default_filter_or("off,fmnist_gpu=warn");
     env_logger::Builder::from_env(environment).init();
     let arguments = Arguments::parse();
+    if let Err(error) = ctrlc::set_handler(|| end_now(INTERRUPTED)) {
+        log::warn!("an interrupt will not be answered with exit code {INTERRUPTED}: {error}");
+    }
     let result = match arguments.command {
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

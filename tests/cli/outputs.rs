@@ -227,3 +227,25 @@ fn an_output_that_is_a_link_is_written_where_it_leads() {
     assert!(link.is_symlink(), "the link is replaced");
     check_csv(&std::fs::read_to_string(file).expect("a file"), 9);
 }
+
+/// An interrupt is exit 130, and keeps what was printed.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_is_exit_130() {
+    use std::io::{BufRead, BufReader};
+
+    let fixture = Fixture::new();
+    let mut command = command();
+    command.args(["bench", "--adapter", "cpu", "--min-time", "60s"]);
+    command.arg("--data").arg(fixture.data());
+    command.arg("--model").arg(fixture.model());
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary");
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    output.read_line(&mut line).expect("a line");
+    assert!(line.starts_with("Network:"), "{line}");
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.expect("kill").success());
+    assert_eq!(child.wait().expect("an end").code(), Some(130));
+}
