@@ -267,11 +267,15 @@ impl Network {
         &self.placement
     }
 
-    /// The way in which it runs: `separate` passes on the adapter, or `cpu`.
+    /// The way in which it runs: `separate`, `fused` or `network` on the adapter, where it depends on the
+    /// batch prepared last, or `cpu`.
     #[must_use]
     pub fn path(&self) -> &'static str {
-        match self.executor {
-            Executor::Gpu(_) => "separate",
+        match &self.executor {
+            Executor::Gpu(network) => match network.prepared_strategy() {
+                Some(strategy) => strategy.path().name(),
+                None => "none",
+            },
             Executor::Cpu(_) => "cpu",
         }
     }
@@ -280,7 +284,7 @@ impl Network {
     #[must_use]
     pub fn kernel(&self) -> &'static str {
         match &self.executor {
-            Executor::Gpu(network) => network.kernel().unwrap_or("none"),
+            Executor::Gpu(network) => network.prepared_strategy().map_or("none", |s| s.name),
             Executor::Cpu(_) => cpu::KERNEL,
         }
     }

@@ -1,18 +1,7 @@
-// output = activation(z). ACTIVATION is 0 relu, 1 sigmoid, 2 tanh, 3 identity.
+// output = activation(z).
 
 @group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;         // [rows, groups]
 @group(0) @binding(2) var<storage, read_write> output: array<Elem4>;  // [rows, groups]
-
-fn activate(value: vec4<f32>) -> vec4<f32> {
-    // Clamped where the function has long reached its limit: some drivers' exp and tanh give
-    // infinity or NaN for large arguments.
-    switch ACTIVATION {
-        case 0u: { return max(value, vec4<f32>()); }
-        case 1u: { return 1.0 / (1.0 + exp(-clamp(value, vec4<f32>(-88.0), vec4<f32>(88.0)))); }
-        case 2u: { return tanh(clamp(value, vec4<f32>(-10.0), vec4<f32>(10.0))); }
-        default: { return value; }
-    }
-}
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -25,5 +14,5 @@ fn main(
         return;
     }
     // The padding becomes zero again: sigmoid of zero is not.
-    output[index] = narrow(without_padding(activate(z[index]), index));
+    output[index] = narrow(without_padding(activation_of(ACTIVATION, z[index]), index));
 }

@@ -12,6 +12,7 @@ struct Params {
     slot_out: u32,        // which maximum is found, or scales what is written
     clip: f32,            // largest int8 code
     weight_scale: f32,    // scale of the weights in int8
+    layers: u32,          // layers of a whole network
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,4 +28,10 @@ fn without_padding(value: vec4<f32>, index: u32) -> vec4<f32> {
     let column = (index % params.groups) * 4u;
     let columns = vec4<u32>(column, column + 1u, column + 2u, column + 3u);
     return select(vec4<f32>(), value, columns < vec4<u32>(params.cols));
+}
+
+// Which of a group's four values are columns and no padding.
+fn is_column(group: u32) -> vec4<bool> {
+    let first = vec4<u32>(group * 4u);
+    return first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.cols);
 }

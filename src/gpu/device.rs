@@ -86,7 +86,11 @@ impl Device {
             limits.max_storage_buffer_binding_size = bytes;
         }
         let info = found.info.clone();
-        let used = [Feature::ShaderF16, Feature::TimestampQuery];
+        let used = [
+            Feature::ShaderF16,
+            Feature::TimestampQuery,
+            Feature::Subgroup,
+        ];
         let required = used
             .into_iter()
             .filter(|&feature| info.has(feature))
@@ -132,6 +136,13 @@ impl Device {
                 .max_storage_buffer_binding_size
                 .min(limits.max_buffer_size.saturating_sub(256)),
             workgroups: limits.max_compute_workgroups_per_dimension,
+            storage_buffers: limits.max_storage_buffers_per_shader_stage,
+            invocations: limits
+                .max_compute_invocations_per_workgroup
+                .min(limits.max_compute_workgroup_size_x),
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            subgroup: subgroup(found).filter(|_| info.has(Feature::Subgroup)),
+            kind: info.kind,
             adapter: info.to_string(),
         };
         Ok(Arc::new(Self {
@@ -381,6 +392,13 @@ impl Device {
         }
         Ok(*self.round_in_integers.get_or_init(|| !exact[0]))
     }
+}
+
+/// Lanes of the adapter's subgroups, where all have as many.
+fn subgroup(found: &Found) -> Option<u32> {
+    let info = found.adapter.get_info();
+    let known = info.subgroup_min_size > 0 && info.subgroup_min_size == info.subgroup_max_size;
+    known.then_some(info.subgroup_min_size)
 }
 
 /// Values whose conversion tells how a driver rounds: on, just below and just above the midpoints

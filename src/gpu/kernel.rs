@@ -1,13 +1,13 @@
 //! The one table of kernels: name, element types, source parts, bindings, what each needs.
 //!
 //! A kernel is one row here and one WGSL file. Its module's text is: directives, constants
-//! (tile sizes and the like), then the parts in order.
+//! (tile sizes and the like), then the parts in order. A fused kernel's row has what is its own; how
+//! it reads, multiplies and stores is added by precision and by its place in the network.
 
-use std::fmt::Write;
-
+use super::text;
 use crate::Precision;
 use crate::model::Activation;
-use crate::plan::{LANES, Pass, SPAN};
+use crate::plan::{Body, LayerInput, LayerKernel, NetworkKernel, Pass, STRATEGIES, Tile, Tiling};
 
 /// How a kernel uses a storage buffer; the uniform `Params` is always binding 0, and these follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,27 +31,14 @@ pub struct Kernel {
     pub bindings: &'static [Binding],
 }
 
-const PARAMS: &str = include_str!("../../shaders/prelude/params.wgsl");
-const F32: &str = include_str!("../../shaders/prelude/f32.wgsl");
-const F16: &str = include_str!("../../shaders/prelude/f16.wgsl");
-const INT8: &str = include_str!("../../shaders/prelude/int8.wgsl");
-const SCALE: &str = include_str!("../../shaders/prelude/scale.wgsl");
-const BIAS_REAL: &str = include_str!("../../shaders/prelude/bias_real.wgsl");
-const BIAS_INT8: &str = include_str!("../../shaders/prelude/bias_int8.wgsl");
-
-const NORMALIZE: &str = include_str!("../../shaders/passes/normalize.wgsl");
-const PIXEL_MAX: &str = include_str!("../../shaders/passes/pixel_max.wgsl");
-const QUANTIZE_PIXELS: &str = include_str!("../../shaders/passes/quantize_pixels.wgsl");
-const MATMUL: &str = include_str!("../../shaders/passes/matmul.wgsl");
-const BIAS: &str = include_str!("../../shaders/passes/bias.wgsl");
-const ACTIVATION: &str = include_str!("../../shaders/passes/activation.wgsl");
-const SOFTMAX: &str = include_str!("../../shaders/passes/softmax.wgsl");
-const ABSMAX: &str = include_str!("../../shaders/passes/absmax.wgsl");
-const QUANTIZE: &str = include_str!("../../shaders/passes/quantize.wgsl");
-const DEQUANTIZE: &str = include_str!("../../shaders/passes/dequantize.wgsl");
-
 use Binding::{Read, Write as Writes};
 use Precision::{F16 as Half, F32 as Single, Int8};
+use text::{
+    ABSMAX, ACTIVATE, ACTIVATION, BIAS, BIAS_INT8, BIAS_REAL, DEQUANTIZE, EXTREMES, F16, F32,
+    FINISH, INT8, LAYER_BROADCAST, LAYER_REGISTER, LAYER_ROWS, LAYER_SUBGROUP_ROWS,
+    LAYER_WORKGROUP, MATMUL, NETWORK, NETWORK_INT8, NORMALIZE, PARAMS, PIXEL_MAX, QUANTIZATION,
+    QUANTIZE, QUANTIZE_PIXELS, ROUND_F16, SCALE, SOFTMAX,
+};
 
 const fn kernel(
     name: &'static str,
@@ -78,7 +65,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel(
         "normalize",
         Half,
-        &[PARAMS, F16, NORMALIZE],
+        &[PARAMS, ROUND_F16, F16, NORMALIZE],
         &[Read, Read, Writes],
     ),
     kernel("pixel_max", Int8, &[PARAMS, PIXEL_MAX], &[Read, Writes]),
@@ -97,7 +84,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel(
         "matmul",
         Half,
-        &[PARAMS, F16, MATMUL],
+        &[PARAMS, ROUND_F16, F16, MATMUL],
         &[Read, Read, Writes],
     ),
     kernel(
@@ -115,7 +102,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel(
         "bias",
         Half,
-        &[PARAMS, F16, BIAS_REAL, BIAS],
+        &[PARAMS, ROUND_F16, F16, BIAS_REAL, BIAS],
         &[Read, Read, Writes],
     ),
     kernel(
@@ -127,17 +114,22 @@ pub static KERNELS: &[Kernel] = &[
     kernel(
         "activation",
         Single,
-        &[PARAMS, F32, ACTIVATION],
+        &[PARAMS, F32, ACTIVATE, ACTIVATION],
         &[Read, Writes],
     ),
     kernel(
         "activation",
         Half,
-        &[PARAMS, F16, ACTIVATION],
+        &[PARAMS, ROUND_F16, F16, ACTIVATE, ACTIVATION],
         &[Read, Writes],
     ),
     kernel("softmax", Single, &[PARAMS, F32, SOFTMAX], &[Read, Writes]),
-    kernel("softmax", Half, &[PARAMS, F16, SOFTMAX], &[Read, Writes]),
+    kernel(
+        "softmax",
+        Half,
+        &[PARAMS, ROUND_F16, F16, SOFTMAX],
+        &[Read, Writes],
+    ),
     kernel("absmax", Int8, &[PARAMS, ABSMAX], &[Read, Writes]),
     kernel(
         "quantize",
@@ -151,7 +143,43 @@ pub static KERNELS: &[Kernel] = &[
         &[PARAMS, SCALE, DEQUANTIZE],
         &[Read, Read, Writes],
     ),
+    kernel(
+        "finish",
+        Int8,
+        &[PARAMS, QUANTIZATION, EXTREMES, ACTIVATE, FINISH],
+        &[Read, Writes, Writes],
+    ),
+    layer("register", Single, &[LAYER_REGISTER]),
+    layer("register", Half, &[LAYER_REGISTER]),
+    layer("register", Int8, &[LAYER_REGISTER]),
+    layer("broadcast", Single, &[LAYER_BROADCAST]),
+    layer("broadcast", Half, &[LAYER_BROADCAST]),
+    layer("broadcast", Int8, &[LAYER_BROADCAST]),
+    layer("workgroup", Single, &[LAYER_WORKGROUP]),
+    layer("workgroup", Half, &[LAYER_WORKGROUP]),
+    layer("workgroup", Int8, &[LAYER_WORKGROUP]),
+    layer("rows", Single, &[LAYER_ROWS]),
+    layer("rows", Half, &[LAYER_ROWS]),
+    layer("rows", Int8, &[LAYER_ROWS]),
+    layer("subgroup_rows", Single, &[LAYER_SUBGROUP_ROWS]),
+    layer("subgroup_rows", Half, &[LAYER_SUBGROUP_ROWS]),
+    layer("subgroup_rows", Int8, &[LAYER_SUBGROUP_ROWS]),
+    kernel("network", Single, &[NETWORK], WHOLE_NETWORK),
+    kernel("network", Half, &[NETWORK], WHOLE_NETWORK),
+    kernel("network", Int8, &[NETWORK_INT8], WHOLE_NETWORK),
 ];
+
+/// Pixels, every layer's weights and biases, outputs, and the layers' shapes.
+const WHOLE_NETWORK: &[Binding] = &[Read, Read, Read, Writes, Read];
+
+/// A fused layer: its input, weights, bias and output, and in int8 the extremes.
+const fn layer(name: &'static str, elements: Precision, parts: &'static [&'static str]) -> Kernel {
+    let bindings: &[Binding] = match elements {
+        Int8 => &[Read, Read, Read, Writes, Writes],
+        Single | Half => &[Read, Read, Read, Writes],
+    };
+    kernel(name, elements, parts, bindings)
+}
 
 /// The row of a pass for these element types; none where the scheme has no such pass.
 #[must_use]
@@ -176,6 +204,15 @@ pub fn name(pass: Pass) -> &'static str {
         Pass::AbsMax => "absmax",
         Pass::Quantize => "quantize",
         Pass::Dequantize => "dequantize",
+        Pass::Layer(layer) => match layer.tile.body {
+            Body::Register => "register",
+            Body::Broadcast => "broadcast",
+            Body::Workgroup => "workgroup",
+            Body::Rows => "rows",
+            Body::SubgroupRows => "subgroup_rows",
+        },
+        Pass::Network(_) => "network",
+        Pass::Finish(_) => "finish",
     }
 }
 
@@ -185,19 +222,51 @@ pub fn variant_name(pass: Pass) -> String {
     match pass {
         Pass::Matmul(tiling) => tiling.name.to_owned(),
         Pass::Activation(activation) => format!("activation-{activation}"),
+        Pass::Finish(activation) => format!("finish-{activation}"),
+        Pass::Layer(layer) => layer_name(layer),
+        Pass::Network(network) => {
+            let NetworkKernel {
+                lanes,
+                k_lanes,
+                arithmetic,
+                widest,
+            } = network;
+            format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}").to_lowercase()
+        }
         other => name(other).to_owned(),
     }
 }
 
-/// Every variant that a plan can ask for: each row with each of its constants.
+fn layer_name(layer: LayerKernel) -> String {
+    let Tile { rows, groups, .. } = layer.tile;
+    let body = name(Pass::Layer(layer));
+    let columns = 4 * groups;
+    let input = match layer.input {
+        LayerInput::Pixels => "pixels".to_owned(),
+        LayerInput::Values => "values".to_owned(),
+        LayerInput::Z(before) => format!("z-{before}"),
+    };
+    let LayerKernel {
+        arithmetic,
+        output,
+        activation,
+        ..
+    } = layer;
+    format!("{body}-{rows}x{columns}-{arithmetic:?}-{input}-{output:?}-{activation}").to_lowercase()
+}
+
+/// Every variant that is tested: each row with each of its constants, the fused ones with every tile
+/// of the strategies, in each place that a layer can have in a network. A plan may ask for others,
+/// which differ from these in the number of an activation or of a subgroup's lanes.
 #[must_use]
-pub fn variants() -> Vec<(Pass, Precision)> {
+pub fn variants(subgroup: u32) -> Vec<(Pass, Precision)> {
     let activations = Activation::ALL.into_iter();
-    let elementwise = activations.filter(|&activation| activation != Activation::Softmax);
-    let passes: Vec<Pass> = crate::plan::Tiling::ALL
+    let elementwise = activations.clone().filter(|&a| a != Activation::Softmax);
+    let mut passes: Vec<Pass> = Tiling::ALL
         .into_iter()
         .map(Pass::Matmul)
         .chain(elementwise.map(Pass::Activation))
+        .chain(activations.map(Pass::Finish))
         .chain([
             Pass::Normalize,
             Pass::PixelMax,
@@ -209,44 +278,24 @@ pub fn variants() -> Vec<(Pass, Precision)> {
             Pass::Dequantize,
         ])
         .collect();
+    passes.dedup();
     let pairs = passes
         .into_iter()
         .flat_map(|pass| Precision::ALL.map(|elements| (pass, elements)));
-    pairs
+    let mut all: Vec<(Pass, Precision)> = pairs
         .filter(|&(pass, elements)| find(pass, elements).is_some())
-        .collect()
-}
-
-/// The constants that the host puts before a kernel's parts.
-fn constants(
-    pass: Pass,
-    elements: Precision,
-    round_in_integers: bool,
-) -> Vec<(&'static str, String)> {
-    let word = |value: u32| format!("{value}u");
-    let mut constants = match pass {
-        Pass::Matmul(tiling) => vec![
-            ("LANES", word(tiling.lanes)),
-            ("ROW_LANES", word(tiling.row_lanes)),
-            ("TILE_ROWS", word(tiling.tile_rows)),
-            ("TILE_GROUPS", word(tiling.tile_groups)),
-        ],
-        Pass::Activation(activation) => {
-            let number = match activation {
-                Activation::Relu => 0,
-                Activation::Sigmoid => 1,
-                Activation::Tanh => 2,
-                Activation::Identity | Activation::Softmax => 3,
-            };
-            vec![("LANES", word(LANES)), ("ACTIVATION", word(number))]
+        .collect();
+    for strategy in STRATEGIES {
+        for elements in Precision::ALL {
+            all.extend(
+                strategy
+                    .variants(elements, subgroup)
+                    .into_iter()
+                    .map(|pass| (pass, elements)),
+            );
         }
-        Pass::AbsMax | Pass::PixelMax => vec![("LANES", word(LANES)), ("SPAN", word(SPAN))],
-        _ => vec![("LANES", word(LANES))],
-    };
-    if elements == Precision::F16 {
-        constants.push(("ROUND_IN_INTEGERS", round_in_integers.to_string()));
     }
-    constants
+    all
 }
 
 /// The WGSL text of a variant; none where the scheme has no such pass. With `round_in_integers`,
@@ -254,22 +303,7 @@ fn constants(
 #[must_use]
 pub fn source(pass: Pass, elements: Precision, round_in_integers: bool) -> Option<String> {
     let kernel = find(pass, elements)?;
-    let mut text = String::new();
-    if elements == Precision::F16 {
-        text.push_str("enable f16;\n");
-    }
-    if kernel.parts.contains(&INT8) {
-        text.push_str("requires packed_4x8_integer_dot_product;\n");
-    }
-    for (name, value) in constants(pass, elements, round_in_integers) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "const {name} = {value};");
-    }
-    for part in kernel.parts {
-        text.push('\n');
-        text.push_str(part);
-    }
-    Some(text)
+    Some(text::assemble(pass, kernel, round_in_integers))
 }
 
 #[cfg(test)]
@@ -278,7 +312,7 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table_is_among_the_variants() {
-        let variants = variants();
+        let variants = variants(8);
         for kernel in KERNELS {
             let of_row = |&(pass, elements): &(Pass, Precision)| {
                 name(pass) == kernel.name && elements == kernel.elements

@@ -12,6 +12,8 @@ mod network;
 mod prepared;
 mod read_back;
 mod single;
+mod text;
+mod unroll;
 mod weights;
 
 pub use device::{Device, DeviceOptions};

@@ -11,7 +11,7 @@ use super::weights::Weights;
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Model};
-use crate::plan::{OPERATIONS_A_SUBMIT, Operand, Plan, groups};
+use crate::plan::{OPERATIONS_A_SUBMIT, Operand, Plan, Strategy, groups};
 
 /// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
 /// outputs: a submit stays short, and the buffers that serve it small.
@@ -37,6 +37,8 @@ pub struct Network {
     model: Architecture,
     precision: Precision,
     weights: Weights,
+    /// The way to run that was asked for, whatever would be chosen.
+    forced: Option<Strategy>,
     /// What the last batch size needs; made when a batch of another size comes.
     prepared: Option<Prepared>,
 }
@@ -51,7 +53,8 @@ impl Network {
         model.check_precision(precision)?;
         let architecture = model.architecture();
         // Planning one row tells whether the weights fit, before anything is allocated.
-        Plan::new(&architecture, precision, 1, device.limits())?;
+        let separate = Strategy::separate(1);
+        Plan::new(&architecture, precision, 1, separate, device.limits())?;
         if precision == Precision::F16 {
             // Found out here, so that no compilation is left for a timed run.
             device.rounds_in_integers().await?;
@@ -63,6 +66,7 @@ impl Network {
             model: architecture,
             precision,
             weights,
+            forced: None,
             prepared: None,
         })
     }
@@ -82,19 +86,37 @@ impl Network {
         if self.prepared.as_ref().map(present) != Some(wanted) {
             // The old buffers go first, so that both never stand side by side.
             self.prepared = None;
+            let strategy = self.strategy(batch);
             let limits = self.device.limits();
-            let plan = Plan::many(&self.model, self.precision, batch, batches, limits)?;
+            let size = [batch, batches];
+            let plan = Plan::many(&self.model, self.precision, size, strategy, limits)?;
             self.prepared = Some(Prepared::new(&self.device, &self.weights, plan).await?);
         }
         Ok(())
     }
 
-    /// The name of the kernel that does the products; none before the first batch is prepared.
+    /// Runs every batch from now on in this way, or again in the way that is chosen for its size.
+    pub fn force(&mut self, strategy: Option<Strategy>) {
+        self.forced = strategy;
+        self.prepared = None;
+    }
+
+    /// The way to run batches of this size.
     #[must_use]
-    pub fn kernel(&self) -> Option<&'static str> {
+    pub fn strategy(&self, batch: usize) -> Strategy {
+        self.forced.unwrap_or_else(|| {
+            let limits = self.device.limits();
+            let candidates = Strategy::candidates(&self.model, self.precision, batch, limits);
+            candidates[0]
+        })
+    }
+
+    /// The way in which the last batch size runs; none before the first batch is prepared.
+    #[must_use]
+    pub fn prepared_strategy(&self) -> Option<Strategy> {
         self.prepared
             .as_ref()
-            .map(|prepared| prepared.plan.kernel())
+            .map(|prepared| prepared.plan.strategy)
     }
 
     /// Puts a batch on the device and waits until it is there. `pixels: [batch, in]` row-major.
@@ -174,7 +196,7 @@ impl Network {
 
     /// The outputs of all of `pixels` (`[images, in]` row-major), run in batches of `batch`, the
     /// last perhaps short: with the kernels of a timed run and to the same bits, but many batches in
-    /// a submit, one after another in int8, where each has scales of its own, else side by side.
+    /// a submit: side by side, or one after another in int8 where each has scales of its own.
     ///
     /// `progress` is called with the number of images done.
     ///
@@ -193,15 +215,16 @@ impl Network {
         let mut done = 0;
         while done < whole {
             let most = (whole - done) / batch;
-            let batches = if self.precision == Precision::Int8 {
+            let side_by_side = self.strategy(batch).rows_are_alone(self.precision);
+            let batches = if side_by_side {
+                (ROWS_SIDE_BY_SIDE / batch).clamp(1, most)
+            } else {
                 self.prepare(batch).await?;
                 self.batches_a_submit(batch).min(most)
-            } else {
-                (ROWS_SIDE_BY_SIDE / batch).clamp(1, most)
             };
             let images = batches * batch;
             let pixels = &pixels[done * width..(done + images) * width];
-            if self.precision == Precision::Int8 && batches > 1 {
+            if !side_by_side && batches > 1 {
                 outputs.extend(self.run_in_turn(pixels, batches).await?);
             } else {
                 self.upload_many(pixels, batch, batches).await?;
@@ -224,7 +247,7 @@ impl Network {
         self.weights.bytes() + self.prepared.as_ref().map_or(0, Prepared::bytes)
     }
 
-    /// How many batches one submit may hold; 1 where a batch is cut into chunks.
+    /// How many batches one submit may hold one after another; 1 where a batch is cut into chunks.
     fn batches_a_submit(&self, batch: usize) -> usize {
         let Some(prepared) = self.prepared.as_ref().filter(|p| p.chunks.len() == 1) else {
             return 1;

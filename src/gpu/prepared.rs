@@ -7,7 +7,7 @@ use std::time::Duration;
 use half::f16;
 
 use super::device::{Device, Pipeline};
-use super::single::bind_group;
+use super::single::{bind_group, whole};
 use super::weights::Weights;
 use crate::adapter::Feature;
 use crate::error::Result;
@@ -70,13 +70,16 @@ impl Prepared {
                 params.weight_scale = weights.layers[layer].scale;
             }
             let find = |operand: &Operand| match *operand {
-                Operand::Table => &weights.table,
-                Operand::Maxima => &maxima,
-                Operand::Weights(layer) => &weights.layers[layer].weights,
-                Operand::Bias(layer) => &weights.layers[layer].bias,
-                operand => buffer(&chunks[step.chunk], operand),
+                Operand::Table => whole(&weights.table),
+                Operand::Maxima => whole(&maxima),
+                Operand::Weights(layer) => part(&weights.weights, &weights.layers[layer].weights),
+                Operand::Bias(layer) => part(&weights.biases, &weights.layers[layer].bias),
+                Operand::AllWeights => whole(&weights.weights),
+                Operand::AllBiases => whole(&weights.biases),
+                Operand::Shapes => whole(&weights.shapes),
+                operand => whole(buffer(&chunks[step.chunk], operand)),
             };
-            let buffers: Vec<&wgpu::Buffer> = step.operands.iter().map(find).collect();
+            let buffers: Vec<wgpu::BufferBinding<'_>> = step.operands.iter().map(find).collect();
             let uniform = device.filled("params", bytemuck::bytes_of(&params), Usage::UNIFORM);
             let pipeline = device.pipeline(step.pass, step.elements).await?;
             dispatches.push(Dispatch {
@@ -152,6 +155,15 @@ impl Prepared {
         let times = self.timestamps.as_ref().map_or(0, |t| t.resolved.size());
         let read_backs: u64 = self.read_backs.iter().map(wgpu::Buffer::size).sum();
         chunks + uniforms + times + self.maxima.size() + read_backs
+    }
+}
+
+/// A part of a buffer, of at least a word.
+fn part<'a>(buffer: &'a wgpu::Buffer, bytes: &Range<u64>) -> wgpu::BufferBinding<'a> {
+    wgpu::BufferBinding {
+        buffer,
+        offset: bytes.start,
+        size: wgpu::BufferSize::new(bytes.end - bytes.start),
     }
 }
 

@@ -66,7 +66,7 @@ impl SinglePass {
             device,
             &pipeline,
             &uniform,
-            &buffers.iter().collect::<Vec<_>>(),
+            &buffers.iter().map(whole).collect::<Vec<_>>(),
         );
         device.check("making a single pass")?;
         Ok(Self {
@@ -126,19 +126,24 @@ impl SinglePass {
     }
 }
 
+/// All of a buffer.
+pub(super) fn whole(buffer: &wgpu::Buffer) -> wgpu::BufferBinding<'_> {
+    buffer.as_entire_buffer_binding()
+}
+
 /// Binds the uniform and the storage buffers in the shader's order.
 pub(super) fn bind_group(
     device: &Device,
     pipeline: &Pipeline,
     uniform: &wgpu::Buffer,
-    buffers: &[&wgpu::Buffer],
+    buffers: &[wgpu::BufferBinding<'_>],
 ) -> wgpu::BindGroup {
-    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once(uniform)
-        .chain(buffers.iter().copied())
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once(whole(uniform))
+        .chain(buffers.iter().cloned())
         .enumerate()
         .map(|(binding, buffer)| wgpu::BindGroupEntry {
             binding: binding as u32,
-            resource: buffer.as_entire_binding(),
+            resource: wgpu::BindingResource::Buffer(buffer),
         })
         .collect();
     device.device.create_bind_group(&wgpu::BindGroupDescriptor {

@@ -1,87 +1,137 @@
 //! A model's weights on a device, converted once and in the order that the kernels read them.
 
+use std::ops::Range;
+
 use half::f16;
 
 use super::device::Device;
 use super::layout::{pack_blocks, pack_codes, pack_rows, to_f16};
+use super::text::activation_number;
 use crate::Precision;
 use crate::model::{Layer, Model};
+use crate::plan::{LayerShape, groups};
 use crate::quant;
 
 /// What is uploaded once for a model in one precision.
 #[derive(Debug)]
 pub(super) struct Weights {
     /// The layers, first to last.
-    pub(super) layers: Vec<LayerBuffers>,
+    pub(super) layers: Vec<LayerParts>,
+    /// Every layer's weights, one after the other.
+    pub(super) weights: wgpu::Buffer,
+    /// Every layer's bias, one after the other.
+    pub(super) biases: wgpu::Buffer,
+    /// What a whole-network kernel knows of the layers.
+    pub(super) shapes: wgpu::Buffer,
     /// The input value of each pixel byte, 256 f32.
     pub(super) table: wgpu::Buffer,
 }
 
-/// The buffers of one layer.
+/// Where a layer's parts lie.
 #[derive(Debug)]
-pub(super) struct LayerBuffers {
-    pub(super) weights: wgpu::Buffer,
-    pub(super) bias: wgpu::Buffer,
+pub(super) struct LayerParts {
+    /// Bytes of the weights' buffer.
+    pub(super) weights: Range<u64>,
+    /// Bytes of the biases' buffer.
+    pub(super) bias: Range<u64>,
     /// The weights' scale in int8, else 1.
     pub(super) scale: f32,
 }
 
+/// A binding may begin at multiples of this, on every adapter.
+const ALIGNMENT: usize = 256;
+
 impl Weights {
     /// Converts the weights of `model` to `precision` and uploads them.
     pub(super) fn new(device: &Device, model: &Model, precision: Precision) -> Self {
-        let layers = model.layers.iter().map(|layer| match precision {
-            Precision::F32 => real_layer(device, layer, |values| values.to_vec(), 0.0_f32),
-            Precision::F16 => real_layer(device, layer, to_f16, f16::ZERO),
-            Precision::Int8 => int8_layer(device, layer, model.int8_clip),
-        });
-        let layers = layers.collect();
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        let (mut layers, mut shapes) = (Vec::new(), Vec::new());
+        for layer in &model.layers {
+            let packed = match precision {
+                Precision::F32 => real_layer(layer, |values| values.to_vec(), 0.0_f32),
+                Precision::F16 => real_layer(layer, to_f16, f16::ZERO),
+                Precision::Int8 => int8_layer(layer, model.int8_clip),
+            };
+            let parts = LayerParts {
+                weights: append(&mut weights, &packed.weights),
+                bias: append(&mut biases, &packed.bias),
+                scale: packed.scale,
+            };
+            let bias_bytes = if precision == Precision::F16 { 2 } else { 4 };
+            shapes.push(LayerShape {
+                inner: groups(layer.inputs) as u32,
+                groups: groups(layer.outputs) as u32,
+                cols: layer.outputs as u32,
+                activation: activation_number(layer.activation),
+                weights: (parts.weights.start / (16 * precision.bytes())) as u32,
+                bias: (parts.bias.start / (4 * bias_bytes)) as u32,
+                scale: packed.scale,
+                unused: 0,
+            });
+            layers.push(parts);
+        }
         let table: Vec<f32> = match precision {
             Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
             Precision::F32 | Precision::Int8 => model.normalization.table_f32().to_vec(),
         };
-        let bytes = bytemuck::cast_slice(&table);
-        let table = device.filled("table", bytes, wgpu::BufferUsages::STORAGE);
-        Self { layers, table }
+        let upload =
+            |label: &str, bytes: &[u8]| device.filled(label, bytes, wgpu::BufferUsages::STORAGE);
+        Self {
+            layers,
+            weights: upload("weights", &weights),
+            biases: upload("biases", &biases),
+            shapes: upload("shapes", bytemuck::cast_slice(&shapes)),
+            table: upload("table", bytemuck::cast_slice(&table)),
+        }
     }
 
     /// Bytes of all buffers.
     pub(super) fn bytes(&self) -> u64 {
-        let layers = self
-            .layers
-            .iter()
-            .map(|layer| layer.weights.size() + layer.bias.size());
-        layers.sum::<u64>() + self.table.size()
+        let buffers = [&self.weights, &self.biases, &self.shapes, &self.table];
+        buffers.into_iter().map(wgpu::Buffer::size).sum()
     }
+}
+
+/// Adds `bytes` where a binding may begin, and tells where they lie.
+fn append(all: &mut Vec<u8>, bytes: &[u8]) -> Range<u64> {
+    all.resize(all.len().next_multiple_of(ALIGNMENT), 0);
+    let start = all.len() as u64;
+    all.extend_from_slice(bytes);
+    start..all.len() as u64
+}
+
+/// A layer's bytes as they are uploaded.
+struct Packed {
+    weights: Vec<u8>,
+    bias: Vec<u8>,
+    scale: f32,
 }
 
 /// Weights `[in, out]` in f32 or f16, blocked as the product reads them.
 fn real_layer<T: bytemuck::Pod>(
-    device: &Device,
     layer: &Layer,
     convert: impl Fn(&[f32]) -> Vec<T>,
     zero: T,
-) -> LayerBuffers {
+) -> Packed {
     let weights = pack_blocks(&convert(&layer.weights), layer.inputs, layer.outputs, zero);
     let bias = pack_rows(&convert(&layer.bias), layer.outputs, zero);
-    let storage = wgpu::BufferUsages::STORAGE;
-    LayerBuffers {
-        weights: device.filled("weights", bytemuck::cast_slice(&weights), storage),
-        bias: device.filled("bias", bytemuck::cast_slice(&bias), storage),
+    Packed {
+        weights: bytemuck::cast_slice(&weights).to_vec(),
+        bias: bytemuck::cast_slice(&bias).to_vec(),
         scale: 1.0,
     }
 }
 
 /// Weights `[in, out]` quantized with one scale, blocked as the product reads them.
-fn int8_layer(device: &Device, layer: &Layer, clip: u8) -> LayerBuffers {
+fn int8_layer(layer: &Layer, clip: u8) -> Packed {
     let scale = quant::scale(quant::max_abs(&layer.weights), clip);
     let quantize = |&weight: &f32| quant::quantize(weight, scale, clip);
     let codes: Vec<i8> = layer.weights.iter().map(quantize).collect();
     let weights = pack_codes(&codes, layer.inputs, layer.outputs);
     let bias = pack_rows(&layer.bias, layer.outputs, 0.0);
-    let storage = wgpu::BufferUsages::STORAGE;
-    LayerBuffers {
-        weights: device.filled("weights", bytemuck::cast_slice(&weights), storage),
-        bias: device.filled("bias", bytemuck::cast_slice(&bias), storage),
+    Packed {
+        weights: bytemuck::cast_slice(&weights).to_vec(),
+        bias: bytemuck::cast_slice(&bias).to_vec(),
         scale,
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
+use super::fused::{LayerInput, LayerKernel, LayerOutput, Tile};
 use super::pass::{Operand, Params, Pass, Tiling, grid, groups};
+use super::strategy::{Form, Strategy};
 use super::{Limits, Step};
 use crate::Precision;
 use crate::model::{Activation, Architecture, Normalization};
@@ -14,20 +16,150 @@ pub(super) struct Builder<'a> {
     pub(super) chunks: &'a [Range<usize>],
     pub(super) limits: &'a Limits,
     /// One for all chunks, so that a short last chunk sums in the same order.
-    pub(super) tiling: Tiling,
+    pub(super) strategy: Strategy,
     pub(super) slots: u32,
     pub(super) steps: Vec<Step>,
 }
 
 impl Builder<'_> {
     pub(super) fn network(&mut self) {
-        match self.precision {
-            Precision::F32 | Precision::F16 => self.real_network(),
-            Precision::Int8 => self.int8_network(),
+        let subgroup = self.limits.subgroup.unwrap_or(1);
+        match (self.strategy.form, self.precision) {
+            (Form::Separate(tiling), Precision::Int8) => self.int8_network(tiling),
+            (Form::Separate(tiling), _) => self.real_network(tiling),
+            (Form::Layers(tile), Precision::Int8) => self.int8_layers(tile.on(subgroup)),
+            (Form::Layers(tile), _) => self.real_layers(tile.on(subgroup)),
+            (Form::Network { .. }, _) => self.whole_network(),
         }
     }
 
-    fn real_network(&mut self) {
+    /// One dispatch a layer in f32 and f16, between which values are stored as the precision does.
+    fn real_layers(&mut self, tile: Tile) {
+        use Operand::{Hidden, Outputs, Pixels, Table, Weights, Z};
+        let elements = self.precision;
+        let model = self.model;
+        let (mut input, mut from) = (LayerInput::Pixels, Pixels);
+        if model.normalization != Normalization::Unit {
+            let shape = self.shape(model.inputs());
+            let operands = [Pixels, Table, Hidden(1)];
+            self.push(Pass::Normalize, elements, None, shape, &operands);
+            (input, from) = (LayerInput::Values, Hidden(1));
+        }
+        for (index, layer) in model.layers.iter().enumerate() {
+            let shape = self.layer_shape(index);
+            let tile = tile.narrowed(shape.groups);
+            let last = index + 1 == model.layers.len();
+            let apart = layer.activation == Activation::Softmax && !tile.holds_rows(shape.groups);
+            let (output, to) = match (last, apart) {
+                (false, _) => (LayerOutput::Stored, Hidden(index % 2)),
+                (true, false) => (LayerOutput::F32, Outputs),
+                (true, true) => (LayerOutput::F32, Z),
+            };
+            let activation = if apart {
+                Activation::Identity
+            } else {
+                layer.activation
+            };
+            let kernel = LayerKernel {
+                tile,
+                arithmetic: self.strategy.arithmetic,
+                input,
+                output,
+                activation,
+            };
+            let operands = [from, Weights(index), Operand::Bias(index), to];
+            self.push(Pass::Layer(kernel), elements, Some(index), shape, &operands);
+            if apart {
+                let shape = self.shape(layer.outputs);
+                self.push(Pass::Softmax, elements, Some(index), shape, &[Z, Outputs]);
+            }
+            (input, from) = (LayerInput::Values, to);
+        }
+    }
+
+    /// One dispatch a layer in int8, each of which quantizes what it reads; the scales are the batch's,
+    /// so that the pixels' largest has to be found before and the outputs made after.
+    fn int8_layers(&mut self, tile: Tile) {
+        use Operand::{Hidden, Maxima, Outputs, Pixels, Table, Weights};
+        let int8 = Precision::Int8;
+        let model = self.model;
+        let scale = self.slot();
+        let pixels = Params {
+            slot_in: scale,
+            slot_out: self.slot(),
+            ..self.shape(model.inputs())
+        };
+        let (mut input, mut from, mut slot_in) = (LayerInput::Pixels, Pixels, scale);
+        if model.normalization == Normalization::Unit {
+            self.push(Pass::PixelMax, int8, None, pixels, &[Pixels, Maxima]);
+        } else {
+            let operands = [Pixels, Table, Hidden(1)];
+            self.push(Pass::Normalize, Precision::F32, None, pixels, &operands);
+            self.push(Pass::AbsMax, int8, None, pixels, &[Hidden(1), Maxima]);
+            (input, from, slot_in) = (LayerInput::Values, Hidden(1), pixels.slot_out);
+        }
+        for (index, layer) in model.layers.iter().enumerate() {
+            // The two extremes of z.
+            let slot_out = self.slot();
+            self.slot();
+            let shape = Params {
+                slot_in,
+                slot_out,
+                ..self.layer_shape(index)
+            };
+            let kernel = LayerKernel {
+                tile: tile.narrowed(shape.groups),
+                arithmetic: self.strategy.arithmetic,
+                input,
+                output: LayerOutput::Z,
+                activation: Activation::Identity,
+            };
+            let to = Hidden(index % 2);
+            let operands = [from, Weights(index), Operand::Bias(index), to, Maxima];
+            self.push(Pass::Layer(kernel), int8, Some(index), shape, &operands);
+            (input, from, slot_in) = (LayerInput::Z(layer.activation), to, slot_out);
+        }
+        if let Some(layer) = model.layers.last() {
+            let shape = Params {
+                slot_in,
+                ..self.shape(layer.outputs)
+            };
+            let at = Some(model.layers.len() - 1);
+            let operands = [from, Outputs, Maxima];
+            self.push(Pass::Finish(layer.activation), int8, at, shape, &operands);
+        }
+    }
+
+    /// One dispatch for everything.
+    fn whole_network(&mut self) {
+        use Operand::{AllBiases, AllWeights, Outputs, Pixels, Shapes};
+        let Some(kernel) = self.strategy.network_kernel(self.model) else {
+            return;
+        };
+        let shape = Params {
+            inner: groups(self.model.inputs()) as u32,
+            layers: self.model.layers.len() as u32,
+            ..self.shape(self.model.outputs())
+        };
+        let operands = [Pixels, AllWeights, AllBiases, Outputs, Shapes];
+        self.push(
+            Pass::Network(kernel),
+            self.precision,
+            None,
+            shape,
+            &operands,
+        );
+    }
+
+    fn layer_shape(&self, index: usize) -> Params {
+        let layer = &self.model.layers[index];
+        Params {
+            inner: groups(layer.inputs) as u32,
+            ..self.shape(layer.outputs)
+        }
+    }
+
+    fn real_network(&mut self, tiling: Tiling) {
         use Operand::{Pixels, Sums, Table, Values, Weights, Z};
         let elements = self.precision;
         let model = self.model;
@@ -39,13 +171,11 @@ impl Builder<'_> {
             input,
             &[Pixels, Table, Values],
         );
-        for (index, layer) in model.layers.iter().enumerate() {
+        for index in 0..model.layers.len() {
             let at = Some(index);
-            let shape = Params {
-                inner: groups(layer.inputs) as u32,
-                ..self.shape(layer.outputs)
-            };
-            self.matmul(elements, index, shape, &[Values, Weights(index), Sums]);
+            let shape = self.layer_shape(index);
+            let operands = [Values, Weights(index), Sums];
+            self.push(Pass::Matmul(tiling), elements, at, shape, &operands);
             self.push(
                 Pass::Bias,
                 elements,
@@ -57,7 +187,7 @@ impl Builder<'_> {
         }
     }
 
-    fn int8_network(&mut self) {
+    fn int8_network(&mut self, tiling: Tiling) {
         use Operand::{Bias, Codes, Maxima, Pixels, Sums, Table, Values, Weights, Z};
         // Between quantizations int8 computes in f32.
         let real = Precision::F32;
@@ -86,16 +216,16 @@ impl Builder<'_> {
             self.push(Pass::AbsMax, int8, None, input, &[Values, Maxima]);
             self.push(Pass::Quantize, int8, None, input, &[Values, Maxima, Codes]);
         }
-        for (index, layer) in model.layers.iter().enumerate() {
+        for index in 0..model.layers.len() {
             let at = Some(index);
             let sum_scale = self.slot();
             let sums = Params {
-                inner: groups(layer.inputs) as u32,
                 slot_in: scale,
                 slot_out: sum_scale,
-                ..self.shape(layer.outputs)
+                ..self.layer_shape(index)
             };
-            self.matmul(int8, index, sums, &[Codes, Weights(index), Sums]);
+            let operands = [Codes, Weights(index), Sums];
+            self.push(Pass::Matmul(tiling), int8, at, sums, &operands);
             self.push(Pass::Bias, int8, at, sums, &[Sums, Bias(index), Z, Maxima]);
             self.push(Pass::AbsMax, int8, at, sums, &[Z, Maxima]);
             self.push(Pass::Quantize, int8, at, sums, &[Z, Maxima, Codes]);
@@ -134,11 +264,6 @@ impl Builder<'_> {
         self.push(pass, elements, Some(index), shape, &[z, target]);
     }
 
-    fn matmul(&mut self, elements: Precision, layer: usize, params: Params, operands: &[Operand]) {
-        let pass = Pass::Matmul(self.tiling);
-        self.push(pass, elements, Some(layer), params, operands);
-    }
-
     /// A new maximum.
     fn slot(&mut self) -> u32 {
         self.slots += 1;
@@ -168,6 +293,13 @@ impl Builder<'_> {
         for (chunk, range) in self.chunks.iter().enumerate() {
             let rows = range.len() as u32;
             let params = Params { rows, ..params };
+            let operations = match pass {
+                Pass::Matmul(_) | Pass::Layer(_) => {
+                    32 * u64::from(rows) * u64::from(params.inner) * u64::from(params.groups)
+                }
+                Pass::Network(_) => self.model.operations() * u64::from(rows),
+                _ => 0,
+            };
             self.steps.push(Step {
                 pass,
                 elements,
@@ -176,6 +308,7 @@ impl Builder<'_> {
                 operands: operands.to_vec(),
                 params,
                 grid: grid(pass, params, self.limits.workgroups),
+                operations,
             });
         }
     }

@@ -2,20 +2,24 @@
 
 use std::ops::Range;
 
-use super::pass::{Operand, Params, Pass, Tiling, groups};
+use super::fused::Body;
+use super::pass::{Operand, groups};
+use super::strategy::{Form, Path, Strategy};
 use super::{Limits, Step};
 use crate::Precision;
 use crate::error::{Error, Result};
-use crate::model::{Activation, Architecture};
+use crate::model::{Activation, Architecture, Normalization};
 
 /// Operations that one submit may hold. A submit that runs for seconds is killed by some drivers'
 /// watchdogs; this is a quarter of a second at 80 GFLOP/s, and some seconds on the slowest adapter.
 pub const OPERATIONS_A_SUBMIT: u64 = 20_000_000_000;
 
-/// Bytes of one output value: in f16 the outputs are stored so, except those of softmax, which is
-/// computed in f32 from the rounded sums.
-pub(super) fn output_bytes(precision: Precision, last: Option<Activation>) -> u64 {
-    if precision == Precision::F16 && last != Some(Activation::Softmax) {
+/// Bytes of one output value. The separate passes of f16 store the outputs so, except those of
+/// softmax, which is computed in f32 from the rounded sums; fused kernels store all outputs as f32.
+pub(super) fn output_bytes(model: &Architecture, precision: Precision, strategy: Strategy) -> u64 {
+    let last = model.layers.last().map(|layer| layer.activation);
+    let separate = strategy.path() == Path::Separate;
+    if separate && precision == Precision::F16 && last != Some(Activation::Softmax) {
         2
     } else {
         4
@@ -27,7 +31,7 @@ pub(super) fn submits(steps: &[Step]) -> Vec<Range<usize>> {
     let mut submits = Vec::new();
     let (mut start, mut sum) = (0, 0);
     for (index, step) in steps.iter().enumerate() {
-        let operations = step.operations();
+        let operations = step.operations;
         if index > start && sum + operations > OPERATIONS_A_SUBMIT {
             submits.push(start..index);
             (start, sum) = (index, 0);
@@ -38,47 +42,62 @@ pub(super) fn submits(steps: &[Step]) -> Vec<Range<usize>> {
     submits
 }
 
-impl Step {
-    /// Multiplications and additions of a product; the other passes count for nothing beside it.
-    pub(super) fn operations(&self) -> u64 {
-        let Params {
-            rows,
-            inner,
-            groups,
-            ..
-        } = self.params;
-        match self.pass {
-            Pass::Matmul(_) => 2 * u64::from(rows) * 4 * u64::from(inner) * 4 * u64::from(groups),
-            _ => 0,
-        }
-    }
-}
-
 /// The buffers of one chunk, each used again by every layer and so as wide as the widest.
-pub(super) fn buffers(model: &Architecture, precision: Precision) -> Vec<(Operand, u64)> {
-    let last = model.layers.last().map(|layer| layer.activation);
-    let output_bytes = output_bytes(precision, last);
+pub(super) fn buffers(
+    model: &Architecture,
+    precision: Precision,
+    strategy: Strategy,
+) -> Vec<(Operand, u64)> {
     let widest = |widths: &[usize]| {
         let widest = widths.iter().copied().max().unwrap_or(0);
         4 * groups(widest) as u64
     };
     let widths = model.widths();
+    let layers = model.layers.len();
     let (every, outputs) = (widest(&widths), widest(&widths[1..]));
-    let inputs = widest(&widths[..widths.len() - 1]);
+    let output_bytes = output_bytes(model, precision, strategy);
     let mut buffers = vec![
         (Operand::Pixels, 4 * groups(model.inputs()) as u64),
-        (Operand::Sums, 4 * outputs),
-        (Operand::Z, 4 * outputs),
         (
             Operand::Outputs,
             4 * output_bytes * groups(model.outputs()) as u64,
         ),
     ];
-    if precision == Precision::Int8 {
-        buffers.push((Operand::Codes, every));
-        buffers.push((Operand::Values, 4 * inputs));
-    } else {
-        buffers.push((Operand::Values, precision.bytes() * inputs));
+    match strategy.path() {
+        Path::Network => {}
+        Path::Fused => {
+            // Layer i writes Hidden(i % 2); in int8 also the last one does. A table-normalized input
+            // is in Hidden(1).
+            let int8 = precision == Precision::Int8;
+            let bytes = if precision == Precision::F16 { 2 } else { 4 };
+            let written = |parity: usize| {
+                let last = if int8 { layers } else { layers - 1 };
+                let outputs = (0..last).filter(|index| index % 2 == parity);
+                let mut widths: Vec<usize> = outputs.map(|index| widths[index + 1]).collect();
+                if parity == 1 && model.normalization != Normalization::Unit {
+                    widths.push(model.inputs());
+                }
+                bytes * widest(&widths)
+            };
+            buffers.push((Operand::Hidden(0), written(0)));
+            buffers.push((Operand::Hidden(1), written(1)));
+            let softmax = model.layers.last().map(|layer| layer.activation);
+            if !int8 && softmax == Some(Activation::Softmax) {
+                buffers.push((Operand::Z, 16 * groups(model.outputs()) as u64));
+            }
+            buffers.retain(|&(_, bytes)| bytes > 0);
+        }
+        Path::Separate => {
+            buffers.push((Operand::Sums, 4 * outputs));
+            buffers.push((Operand::Z, 4 * outputs));
+            let inputs = widest(&widths[..layers]);
+            if precision == Precision::Int8 {
+                buffers.push((Operand::Codes, every));
+                buffers.push((Operand::Values, 4 * inputs));
+            } else {
+                buffers.push((Operand::Values, precision.bytes() * inputs));
+            }
+        }
     }
     buffers
 }
@@ -88,6 +107,7 @@ pub(super) fn chunks(
     model: &Architecture,
     precision: Precision,
     batch: usize,
+    strategy: Strategy,
     buffers: &[(Operand, u64)],
     limits: &Limits,
 ) -> Result<Vec<Range<usize>>> {
@@ -114,28 +134,44 @@ pub(super) fn chunks(
         .map(|layer| layer.outputs)
         .max()
         .unwrap_or(0);
-    for tiling in Tiling::ALL {
-        let needed = u64::from(tiling.grid(1, groups(widest) as u32)[0]);
-        if needed > u64::from(limits.workgroups) {
-            return Err(Error::TooLarge {
-                what: format!("a layer of {widest} outputs"),
-                unit: "workgroups",
-                needed,
-                limit: u64::from(limits.workgroups),
-                adapter: limits.adapter.clone(),
-                hint: "; run it with --adapter cpu".into(),
-            });
+    let widest = groups(widest) as u32;
+    let (needed, rows_a_workgroup) = match strategy.form {
+        Form::Separate(tiling) => (tiling.grid(1, widest)[0], 1),
+        Form::Layers(tile) => {
+            let tile = tile.on(limits.subgroup.unwrap_or(1));
+            let rows = match tile.body {
+                Body::Broadcast => tile.rows,
+                _ => tile.workgroup().0,
+            };
+            (tile.grid(1, widest)[0], rows)
         }
+        Form::Network { .. } => (1, 1),
+    };
+    if needed > limits.workgroups {
+        return Err(Error::TooLarge {
+            what: format!("a layer of {} outputs", 4 * widest),
+            unit: "workgroups",
+            needed: u64::from(needed),
+            limit: u64::from(limits.workgroups),
+            adapter: limits.adapter.clone(),
+            hint: "; run it with --adapter cpu".into(),
+        });
     }
     let row_bytes = buffers.iter().map(|&(_, bytes)| bytes).max().unwrap_or(1);
     let by_binding = limits.binding_bytes / row_bytes;
-    // The narrowest tiling covers one row a workgroup; indices of groups stay inside u32.
-    let by_dispatch = u64::from(limits.workgroups).min(u64::from(u32::MAX) / row_bytes);
+    // The passes that are no product lay their workgroups out in two dimensions. Indices of groups
+    // stay inside u32.
+    let most_rows = u64::from(limits.workgroups) * u64::from(rows_a_workgroup);
+    let by_dispatch = most_rows.min(u64::from(u32::MAX) / row_bytes);
     let products = model
         .layers
         .iter()
         .map(|layer| 2 * layer.inputs as u64 * layer.outputs as u64);
-    let by_submit = (OPERATIONS_A_SUBMIT / products.max().unwrap_or(1).max(1)).max(1);
+    let a_row = match strategy.path() {
+        Path::Network => products.sum::<u64>(),
+        Path::Fused | Path::Separate => products.max().unwrap_or(1),
+    };
+    let by_submit = (OPERATIONS_A_SUBMIT / a_row.max(1)).max(1);
     let rows = by_binding.min(by_dispatch).min(by_submit);
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     if rows == 0 {

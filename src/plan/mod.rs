@@ -8,17 +8,24 @@
 
 mod build;
 mod cut;
+mod fused;
 mod pass;
+mod strategy;
 
 use std::ops::Range;
 
 use crate::Precision;
-use crate::error::Result;
+use crate::adapter::Kind;
+use crate::error::{Error, Result};
 use crate::model::Architecture;
 use build::Builder;
 pub use cut::OPERATIONS_A_SUBMIT;
 use cut::{buffers, chunks, output_bytes, submits};
+pub use fused::{
+    Arithmetic, Body, K_STEP, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Tile,
+};
 pub use pass::{LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups, operand_bytes};
+pub use strategy::{Form, Path, STRATEGIES, Strategy};
 
 /// What an adapter takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +34,16 @@ pub struct Limits {
     pub binding_bytes: u64,
     /// Most workgroups in one dimension of a dispatch.
     pub workgroups: u32,
+    /// Storage buffers that one kernel can bind.
+    pub storage_buffers: u32,
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: u32,
+    /// Lanes of a subgroup, where the adapter has subgroups and all are of one size.
+    pub subgroup: Option<u32>,
+    /// What sort of machine it is.
+    pub kind: Kind,
     /// The adapter's name, for messages.
     pub adapter: String,
 }
@@ -48,6 +65,8 @@ pub struct Step {
     pub params: Params,
     /// Workgroups in each dimension.
     pub grid: [u32; 3],
+    /// Multiplications and additions of its products; what else it does counts for nothing beside.
+    pub operations: u64,
 }
 
 /// Everything that one pass over one batch does.
@@ -55,6 +74,8 @@ pub struct Step {
 pub struct Plan {
     /// The precision it runs in.
     pub precision: Precision,
+    /// The way in which it runs.
+    pub strategy: Strategy,
     /// Rows of a batch.
     pub batch: usize,
     /// How many batches run side by side: 1 where a batch is timed.
@@ -76,47 +97,61 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the separate passes of `model` in `precision` over a batch of `batch` rows.
+    /// Plans a pass of `model` in `precision` over a batch of `batch` rows.
     ///
     /// # Errors
-    /// `Error::TooLarge` where a layer's weights, or one row, exceed the largest binding.
+    /// `Error::TooLarge` where a layer's weights, or one row, exceed the largest binding;
+    /// `Error::Usage` where the strategy cannot run this network, precision and batch on the adapter.
     pub fn new(
         model: &Architecture,
         precision: Precision,
         batch: usize,
+        strategy: Strategy,
         limits: &Limits,
     ) -> Result<Self> {
-        Self::many(model, precision, batch, 1, limits)
+        Self::many(model, precision, [batch, 1], strategy, limits)
     }
 
-    /// Plans `batches` batches side by side, with the kernels of one: each row gets the bits that it
-    /// gets in its own batch. Not for int8, where a batch has scales of its own.
+    /// Plans `batches` batches of `batch` rows side by side, with the kernels of one: each row gets the
+    /// bits that it gets in its own batch. For strategies whose [`Strategy::rows_are_alone`].
     ///
     /// # Errors
     /// Those of [`Plan::new`].
     pub fn many(
         model: &Architecture,
         precision: Precision,
-        batch: usize,
-        batches: usize,
+        [batch, batches]: [usize; 2],
+        strategy: Strategy,
         limits: &Limits,
     ) -> Result<Self> {
-        let buffers = buffers(model, precision);
-        let chunks = chunks(model, precision, batch * batches, &buffers, limits)?;
-        let longest = chunks.iter().map(Range::len).max().unwrap_or(0);
-        let last = model.layers.last().map(|layer| layer.activation);
+        if let Some(reason) = strategy.refused(model, precision, batch, limits) {
+            return Err(Error::Usage(format!(
+                "{} cannot run this network in {precision} and batches of {batch} on {}: {reason}",
+                strategy.name, limits.adapter
+            )));
+        }
+        let buffers = buffers(model, precision, strategy);
+        let chunks = chunks(
+            model,
+            precision,
+            batch * batches,
+            strategy,
+            &buffers,
+            limits,
+        )?;
         let mut builder = Builder {
             model,
             precision,
             chunks: &chunks,
             limits,
-            tiling: Tiling::for_rows(longest.min(batch)),
+            strategy,
             slots: 0,
             steps: Vec::new(),
         };
         builder.network();
         Ok(Self {
             precision,
+            strategy,
             batch,
             batches,
             slots: builder.slots,
@@ -125,20 +160,8 @@ impl Plan {
             chunks,
             buffers,
             output_cols: model.outputs(),
-            output_bytes: output_bytes(precision, last),
+            output_bytes: output_bytes(model, precision, strategy),
         })
-    }
-
-    /// The name of the product's kernel, which is what tells one plan from another.
-    #[must_use]
-    pub fn kernel(&self) -> &'static str {
-        self.steps
-            .iter()
-            .find_map(|step| match step.pass {
-                Pass::Matmul(tiling) => Some(tiling.name),
-                _ => None,
-            })
-            .unwrap_or("none")
     }
 }
 

@@ -1,5 +1,6 @@
 //! A pass, what it reads and writes, and how its dispatch is laid out.
 
+use super::fused::{LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel};
 use crate::Precision;
 use crate::model::Activation;
 
@@ -67,7 +68,7 @@ impl Tiling {
     }
 }
 
-/// One pass of the story: a shader of `shaders/passes`.
+/// What one dispatch does: a shader of `shaders/passes` or `shaders/fused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pass {
     /// Pixels to the network's input.
@@ -90,6 +91,12 @@ pub enum Pass {
     Quantize,
     /// Codes to values.
     Dequantize,
+    /// A whole layer.
+    Layer(LayerKernel),
+    /// A whole network.
+    Network(NetworkKernel),
+    /// The z of an int8 network's last layer quantized, dequantized and activated.
+    Finish(Activation),
 }
 
 /// What a pass reads or writes.
@@ -107,6 +114,8 @@ pub enum Operand {
     Sums,
     /// Sums with the bias, f32.
     Z,
+    /// What fused layers hand on, in turn: one is read while the other is written.
+    Hidden(usize),
     /// The network's outputs.
     Outputs,
     /// The largest magnitude of every int8 tensor.
@@ -115,6 +124,12 @@ pub enum Operand {
     Weights(usize),
     /// A layer's bias.
     Bias(usize),
+    /// The weights of every layer.
+    AllWeights,
+    /// The bias of every layer.
+    AllBiases,
+    /// A [`LayerShape`] for every layer.
+    Shapes,
 }
 
 /// The uniform that every kernel reads; its twin is `Params` in `shaders/prelude/params.wgsl`.
@@ -137,6 +152,8 @@ pub struct Params {
     pub clip: f32,
     /// Scale of the layer's weights in int8; filled in when the weights are quantized.
     pub weight_scale: f32,
+    /// Layers of a whole network.
+    pub layers: u32,
 }
 
 /// Groups of four that a row of `cols` values takes.
@@ -151,7 +168,9 @@ pub fn grid(pass: Pass, params: Params, most: u32) -> [u32; 3] {
     let groups = params.rows * params.groups;
     let workgroups = match pass {
         Pass::Matmul(tiling) => return tiling.grid(params.rows, params.groups),
-        Pass::Softmax => params.rows.div_ceil(LANES),
+        Pass::Layer(layer) => return layer.tile.grid(params.rows, params.groups),
+        Pass::Network(_) => params.rows,
+        Pass::Softmax | Pass::Finish(_) => params.rows.div_ceil(LANES),
         Pass::AbsMax | Pass::PixelMax => groups.div_ceil(LANES * SPAN),
         _ => groups.div_ceil(LANES),
     };
@@ -168,7 +187,33 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
     let row = 4 * u64::from(params.groups);
     let values = u64::from(params.rows) * row;
     let maxima = 4 * (1 + u64::from(params.slot_in.max(params.slot_out)));
+    let extremes = maxima + 4;
     match pass {
+        Pass::Layer(layer) => {
+            let inner = 4 * u64::from(params.inner);
+            // In int8 what lies between the layers is f32.
+            let real = if elements == Precision::F16 { 2 } else { 4 };
+            let input = match layer.input {
+                LayerInput::Pixels => 1,
+                LayerInput::Values | LayerInput::Z(_) => real,
+            };
+            let output = match layer.output {
+                LayerOutput::Stored => real,
+                LayerOutput::F32 | LayerOutput::Z => 4,
+            };
+            let input = u64::from(params.rows) * inner * input;
+            let mut bytes = vec![input, inner * row * stored, row * real, values * output];
+            if elements == Precision::Int8 {
+                bytes.push(extremes);
+            }
+            bytes
+        }
+        Pass::Network(_) => {
+            let input = 4 * u64::from(params.rows) * u64::from(params.inner);
+            let shapes = u64::from(params.layers) * size_of::<LayerShape>() as u64;
+            vec![input, 0, 0, 4 * values, shapes]
+        }
+        Pass::Finish(_) => vec![4 * values, 4 * values, extremes],
         Pass::Matmul(_) => {
             let inner = 4 * u64::from(params.inner);
             let rows = u64::from(params.rows);

@@ -62,7 +62,8 @@ fn check_params(checked: &Checked) -> Result<(), String> {
         slot_in,
         slot_out,
         clip,
-        weight_scale
+        weight_scale,
+        layers
     );
     let module = &checked.module;
     let mut uniforms = module

@@ -2,7 +2,7 @@
 
 use fmnist_gpu::Precision;
 use fmnist_gpu::gpu::kernel::{self, Kernel};
-use fmnist_gpu::plan::Pass;
+use fmnist_gpu::plan::{Arithmetic, Body, Pass};
 use naga::Module;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
@@ -17,11 +17,7 @@ pub struct Variant {
 
 impl Variant {
     pub fn new(pass: Pass, elements: Precision, round_in_integers: bool) -> Self {
-        let shader = match pass {
-            Pass::Matmul(tiling) => tiling.name.to_owned(),
-            Pass::Activation(activation) => format!("activation ({activation:?})"),
-            _ => kernel::name(pass).to_owned(),
-        };
+        let shader = kernel::variant_name(pass);
         let rounding = if round_in_integers {
             ", rounded in integers"
         } else {
@@ -39,10 +35,35 @@ impl Variant {
     /// The capabilities beyond the core language that it may use. The packed dot product of int8
     /// is none of them: naga counts it as part of the language.
     pub fn capabilities(&self) -> Capabilities {
-        match self.elements {
-            Precision::F16 => Capabilities::SHADER_FLOAT16,
-            Precision::F32 | Precision::Int8 => Capabilities::empty(),
+        let mut capabilities = Capabilities::empty();
+        if self.elements == Precision::F16 && !self.native_f16() {
+            // The packing of two f16 into a word, which is core WGSL.
+            capabilities |= Capabilities::SHADER_FLOAT16_IN_FLOAT32;
         }
+        if self.native_f16() {
+            capabilities |= Capabilities::SHADER_FLOAT16;
+        }
+        if let Pass::Layer(layer) = self.pass
+            && matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows)
+        {
+            capabilities |= Capabilities::SUBGROUP;
+        }
+        capabilities
+    }
+
+    /// Whether it uses the f16 type: the passes of f16 do, fused kernels only where they compute in it.
+    pub fn native_f16(&self) -> bool {
+        match self.pass {
+            Pass::Layer(layer) => layer.arithmetic == Arithmetic::F16,
+            Pass::Network(network) => network.arithmetic == Arithmetic::F16,
+            _ => self.elements == Precision::F16,
+        }
+    }
+
+    /// Whether the text depends on how f16 is rounded.
+    fn rounds_either_way(&self) -> bool {
+        let fused = matches!(self.pass, Pass::Layer(_) | Pass::Network(_));
+        self.elements == Precision::F16 && !fused
     }
 
     pub fn checked(&self) -> Result<Checked, String> {
@@ -52,22 +73,24 @@ impl Variant {
 
 /// Every variant; those of f16 with both ways of rounding.
 pub fn variants() -> Vec<Variant> {
-    let rounding = |elements| match elements {
-        Precision::F16 => vec![false, true],
-        Precision::F32 | Precision::Int8 => vec![false],
-    };
-    let all = kernel::variants().into_iter();
+    let all = kernel::variants(SUBGROUP).into_iter();
     all.flat_map(|(pass, elements)| {
-        let rounding = rounding(elements).into_iter();
-        rounding.map(move |in_integers| Variant::new(pass, elements, in_integers))
+        let mut variants = vec![Variant::new(pass, elements, false)];
+        if variants[0].rounds_either_way() {
+            variants.push(Variant::new(pass, elements, true));
+        }
+        variants
     })
     .collect()
 }
 
+/// The lanes of a subgroup, as on software adapters.
+pub const SUBGROUP: u32 = 8;
+
 /// The variants in 16-bit floats.
 pub fn f16() -> Vec<Variant> {
     let mut chosen = variants();
-    chosen.retain(|variant| variant.elements == Precision::F16);
+    chosen.retain(Variant::native_f16);
     chosen
 }
 

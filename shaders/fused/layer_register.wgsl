@@ -1,0 +1,58 @@
+// A whole layer, a tile of TILE_ROWS rows by 4 · TILE_GROUPS columns an invocation, kept in registers.
+// No workgroup memory and no subgroups: it runs everywhere.
+//
+// x: [rows, inner] groups of four along the inner dimension
+// w: [inner, groups] blocks of four inner values by four outputs
+// bias: [groups], output: [rows, groups]
+
+@group(0) @binding(1) var<storage, read> x: array<Input4>;
+@group(0) @binding(2) var<storage, read> w: array<Packed>;
+@group(0) @binding(3) var<storage, read> bias: array<Bias4>;
+@group(0) @binding(4) var<storage, read_write> output: array<Output4>;
+
+@compute @workgroup_size(LANES)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    // Neighbouring lanes take neighbouring rows and so share their weights.
+    let row = (workgroup.y * ROW_LANES + lane % ROW_LANES) * TILE_ROWS;
+    let group = (workgroup.x * (LANES / ROW_LANES) + lane / ROW_LANES) * TILE_GROUPS;
+    if row >= params.rows || group >= params.groups {
+        return;
+    }
+    begin();
+
+    // An index past the edge reads the last row or group once more; its sums are not stored.
+    var start: array<u32, TILE_ROWS>;
+    for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
+        start[i] = min(row + i, params.rows - 1u) * params.inner;
+    }
+    var column: array<u32, TILE_GROUPS>;
+    for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
+        column[j] = min(group + j, params.groups - 1u);
+    }
+
+    var acc: array<Acc4, TILE_ROWS * TILE_GROUPS>;
+    for (var k = 0u; k < params.inner; k++) {
+        var block: array<Block, TILE_GROUPS>;
+        for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
+            block[j] = open_block(w[k * params.groups + column[j]]);
+        }
+        for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
+            let value = input_value(x[start[i] + k]);
+            for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
+                acc[i * TILE_GROUPS + j] = multiply_add(acc[i * TILE_GROUPS + j], value, block[j]);
+            }
+        }
+    }
+
+    for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
+        var sums: array<Acc4, TILE_GROUPS>;
+        for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
+            sums[j] = acc[i * TILE_GROUPS + j];
+        }
+        finish(row + i, group, sums);
+    }
+    end();
+}

@@ -1,0 +1,243 @@
+//! A kernel's text: directives, constants and parts put together.
+
+use std::fmt::Write;
+
+use super::kernel::Kernel;
+use super::unroll::unroll;
+use crate::Precision;
+use crate::model::Activation;
+use crate::plan::{
+    Arithmetic, Body, K_STEP, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass,
+    SPAN,
+};
+
+macro_rules! shaders {
+    ($($name:ident = $path:literal;)*) => {
+        $(pub(super) const $name: &str = include_str!(concat!("../../shaders/", $path));)*
+
+        /// Every shader's text, in one order.
+        pub(super) const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+shaders! {
+    PARAMS = "prelude/params.wgsl";
+    F32 = "prelude/f32.wgsl";
+    F16 = "prelude/f16.wgsl";
+    INT8 = "prelude/int8.wgsl";
+    ROUND_F16 = "prelude/round_f16.wgsl";
+    SCALE = "prelude/scale.wgsl";
+    BIAS_REAL = "prelude/bias_real.wgsl";
+    BIAS_INT8 = "prelude/bias_int8.wgsl";
+    ACTIVATE = "prelude/activate.wgsl";
+    QUANTIZATION = "prelude/quantize.wgsl";
+    EXTREMES = "prelude/extremes.wgsl";
+    FUSED_F32 = "prelude/fused_f32.wgsl";
+    FUSED_F16 = "prelude/fused_f16.wgsl";
+    FUSED_HALF = "prelude/fused_half.wgsl";
+    FUSED_INT8 = "prelude/fused_int8.wgsl";
+    FUSED_DOT = "prelude/fused_dot.wgsl";
+    MULTIPLY_F32 = "prelude/multiply_f32.wgsl";
+    INPUT_PIXELS = "prelude/input_pixels.wgsl";
+    INPUT_STORED = "prelude/input_stored.wgsl";
+    INPUT_CODES_PIXELS = "prelude/input_codes_pixels.wgsl";
+    INPUT_CODES_VALUES = "prelude/input_codes_values.wgsl";
+    INPUT_CODES_Z = "prelude/input_codes_z.wgsl";
+    INPUT_WORDS = "prelude/input_words.wgsl";
+    OUTPUT_STORED = "prelude/output_stored.wgsl";
+    OUTPUT_F32 = "prelude/output_f32.wgsl";
+    OUTPUT_LAYER = "prelude/output_layer.wgsl";
+    OUTPUT_SOFTMAX = "prelude/output_softmax.wgsl";
+    OUTPUT_Z = "prelude/output_z.wgsl";
+    LAYERS = "prelude/network.wgsl";
+    NORMALIZE = "passes/normalize.wgsl";
+    PIXEL_MAX = "passes/pixel_max.wgsl";
+    QUANTIZE_PIXELS = "passes/quantize_pixels.wgsl";
+    MATMUL = "passes/matmul.wgsl";
+    BIAS = "passes/bias.wgsl";
+    ACTIVATION = "passes/activation.wgsl";
+    SOFTMAX = "passes/softmax.wgsl";
+    ABSMAX = "passes/absmax.wgsl";
+    QUANTIZE = "passes/quantize.wgsl";
+    DEQUANTIZE = "passes/dequantize.wgsl";
+    LAYER_REGISTER = "fused/layer_register.wgsl";
+    LAYER_BROADCAST = "fused/layer_broadcast.wgsl";
+    LAYER_WORKGROUP = "fused/layer_workgroup.wgsl";
+    LAYER_ROWS = "fused/layer_rows.wgsl";
+    LAYER_SUBGROUP_ROWS = "fused/layer_subgroup_rows.wgsl";
+    FINISH = "fused/finish.wgsl";
+    NETWORK = "fused/network.wgsl";
+    NETWORK_INT8 = "fused/network_int8.wgsl";
+}
+
+/// The text of a kernel's variant.
+pub(super) fn assemble(pass: Pass, kernel: &Kernel, round_in_integers: bool) -> String {
+    let elements = kernel.elements;
+    let arithmetic = match pass {
+        Pass::Layer(layer) => Some(layer.arithmetic),
+        Pass::Network(network) => Some(network.arithmetic),
+        _ => None,
+    };
+    let mut text = String::new();
+    let native = arithmetic.map_or(elements == Precision::F16, |a| a == Arithmetic::F16);
+    if native {
+        text.push_str("enable f16;\n");
+    }
+    if arithmetic == Some(Arithmetic::Dot) || kernel.parts.contains(&INT8) {
+        text.push_str("requires packed_4x8_integer_dot_product;\n");
+    }
+    let numbers = numbers(pass, elements);
+    for (name, value) in &numbers {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "const {name} = {value}u;");
+    }
+    for (name, value) in switches(pass, elements, round_in_integers) {
+        let _ = writeln!(text, "const {name} = {value};");
+    }
+    let parts = match pass {
+        Pass::Layer(layer) => layer_parts(layer, elements),
+        Pass::Network(network) => network_parts(network, elements),
+        _ => Vec::new(),
+    };
+    for part in parts.iter().chain(kernel.parts) {
+        text.push('\n');
+        text.push_str(&unroll(part, &numbers));
+    }
+    text
+}
+
+/// The prelude of a fused kernel: how it stores, opens and multiplies weights and values.
+fn format_parts(elements: Precision, arithmetic: Arithmetic) -> Vec<&'static str> {
+    match (elements, arithmetic) {
+        (Precision::F16, Arithmetic::F16) => vec![PARAMS, ROUND_F16, FUSED_HALF],
+        (Precision::F16, _) => vec![PARAMS, ROUND_F16, FUSED_F16, MULTIPLY_F32],
+        (Precision::Int8, Arithmetic::Dot) => vec![PARAMS, QUANTIZATION, FUSED_DOT],
+        (Precision::Int8, _) => vec![PARAMS, QUANTIZATION, FUSED_INT8, MULTIPLY_F32],
+        (Precision::F32, _) => vec![PARAMS, FUSED_F32, MULTIPLY_F32],
+    }
+}
+
+/// What stands before a fused layer's body.
+fn layer_parts(layer: LayerKernel, elements: Precision) -> Vec<&'static str> {
+    let int8 = elements == Precision::Int8;
+    let mut parts = format_parts(elements, layer.arithmetic);
+    parts.push(ACTIVATE);
+    if int8 {
+        parts.push(EXTREMES);
+    }
+    parts.push(match (layer.input, int8) {
+        (LayerInput::Pixels, false) => INPUT_PIXELS,
+        (LayerInput::Values | LayerInput::Z(_), false) => INPUT_STORED,
+        (LayerInput::Pixels, true) => INPUT_CODES_PIXELS,
+        (LayerInput::Values, true) => INPUT_CODES_VALUES,
+        (LayerInput::Z(_), true) => INPUT_CODES_Z,
+    });
+    if int8 {
+        parts.push(OUTPUT_Z);
+    } else if layer.activation == Activation::Softmax {
+        parts.push(OUTPUT_SOFTMAX);
+    } else {
+        parts.push(match layer.output {
+            LayerOutput::Stored => OUTPUT_STORED,
+            LayerOutput::F32 | LayerOutput::Z => OUTPUT_F32,
+        });
+        parts.push(OUTPUT_LAYER);
+    }
+    parts
+}
+
+/// What stands before a whole network's body.
+fn network_parts(network: NetworkKernel, elements: Precision) -> Vec<&'static str> {
+    let mut parts = format_parts(elements, network.arithmetic);
+    parts.push(ACTIVATE);
+    parts.push(match elements {
+        Precision::Int8 => INPUT_WORDS,
+        Precision::F32 | Precision::F16 => INPUT_PIXELS,
+    });
+    parts.push(LAYERS);
+    parts
+}
+
+/// The number by which shaders know an activation.
+pub(super) fn activation_number(activation: Activation) -> u32 {
+    match activation {
+        Activation::Relu => 0,
+        Activation::Sigmoid => 1,
+        Activation::Tanh => 2,
+        Activation::Identity => 3,
+        Activation::Softmax => 4,
+    }
+}
+
+/// The whole numbers that the host puts before a kernel's parts.
+fn numbers(pass: Pass, elements: Precision) -> Vec<(&'static str, u32)> {
+    match pass {
+        Pass::Matmul(tiling) => vec![
+            ("LANES", tiling.lanes),
+            ("ROW_LANES", tiling.row_lanes),
+            ("TILE_ROWS", tiling.tile_rows),
+            ("TILE_GROUPS", tiling.tile_groups),
+        ],
+        Pass::Layer(layer) => layer_numbers(layer, elements),
+        Pass::Network(network) => vec![
+            ("LANES", network.lanes),
+            ("K_LANES", network.k_lanes),
+            ("WIDEST", network.widest),
+        ],
+        Pass::Activation(which) => vec![("LANES", LANES), ("ACTIVATION", activation_number(which))],
+        Pass::Finish(which) => vec![
+            ("LANES", LANES),
+            ("ACTIVATION", activation_number(which)),
+            ("MAXIMA", 3),
+        ],
+        Pass::AbsMax | Pass::PixelMax => vec![("LANES", LANES), ("SPAN", SPAN)],
+        _ => vec![("LANES", LANES)],
+    }
+}
+
+fn layer_numbers(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)> {
+    let tile = layer.tile;
+    let mut numbers = vec![
+        ("LANES", tile.lanes),
+        ("TILE_ROWS", tile.rows),
+        // The bodies for few rows have one group a workgroup.
+        ("TILE_GROUPS", tile.groups),
+        ("ACTIVATION", activation_number(layer.activation)),
+    ];
+    match tile.body {
+        Body::Register => numbers.push(("ROW_LANES", tile.row_lanes)),
+        Body::Workgroup => {
+            numbers.extend([("ROW_LANES", tile.row_lanes), ("K_STEP", K_STEP)]);
+        }
+        Body::Broadcast => {
+            // A lane's load brings 1, 2 or 4 of a block's four inner values.
+            let slices = 4 / match elements {
+                Precision::F32 => 1,
+                Precision::F16 => 2,
+                Precision::Int8 => 4,
+            };
+            let loads = (tile.groups * slices).div_ceil(tile.lanes);
+            numbers.extend([("SUBGROUP", tile.lanes), ("LOADS", loads)]);
+        }
+        Body::SubgroupRows => numbers.push(("SUBGROUP", tile.lanes)),
+        Body::Rows => {}
+    }
+    if elements == Precision::Int8 {
+        numbers.push(("MAXIMA", 5));
+    }
+    if let LayerInput::Z(before) = layer.input {
+        numbers.push(("BEFORE", activation_number(before)));
+    }
+    numbers
+}
+
+/// The truth values that the host puts before a kernel's parts.
+fn switches(pass: Pass, elements: Precision, round_in_integers: bool) -> Vec<(&'static str, bool)> {
+    match pass {
+        // What fused kernels store is always rounded in integers.
+        Pass::Layer(_) | Pass::Network(_) => Vec::new(),
+        Pass::Finish(which) => vec![("SOFTMAX", which == Activation::Softmax)],
+        _ if elements == Precision::F16 => vec![("ROUND_IN_INTEGERS", round_in_integers)],
+        _ => Vec::new(),
+    }
+}
