@@ -56,6 +56,7 @@ pub mod quant;
 pub mod reference;
 pub mod report;
 pub mod train;
+pub mod tune;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, Result};
