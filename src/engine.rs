@@ -10,6 +10,7 @@ use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::plan::{Arithmetic, ChosenBy, Kernels};
 use crate::{cpu, gpu};
 
 /// How an engine is opened.
@@ -23,6 +24,8 @@ pub struct EngineOptions {
     pub mask_features: Vec<Feature>,
     /// Whether a precision that the adapter cannot run goes to the CPU path.
     pub fallback: bool,
+    /// Which kernels networks may run with on the adapter.
+    pub kernels: Kernels,
     /// How the device is opened.
     pub device: gpu::DeviceOptions,
 }
@@ -34,6 +37,7 @@ impl Default for EngineOptions {
             backends: Vec::new(),
             mask_features: Vec::new(),
             fallback: true,
+            kernels: Kernels::Any,
             device: gpu::DeviceOptions::default(),
         }
     }
@@ -64,6 +68,7 @@ pub struct Engine {
     info: AdapterInfo,
     reason: String,
     fallback: bool,
+    kernels: Kernels,
     device: Option<Arc<gpu::Device>>,
 }
 
@@ -135,6 +140,7 @@ impl Engine {
             info,
             reason,
             fallback: options.fallback,
+            kernels: options.kernels,
             device,
         })
     }
@@ -194,7 +200,8 @@ impl Engine {
         let placement = self.place(precision)?;
         match (&self.device, placement.place) {
             (Some(device), Place::Gpu) => {
-                let network = gpu::Network::new(device, model, precision).await?;
+                let mut network = gpu::Network::new(device, model, precision).await?;
+                network.restrict(self.kernels);
                 Ok(Network::new(
                     Executor::Gpu(Box::new(network)),
                     placement,
@@ -286,6 +293,36 @@ impl Network {
         match &self.executor {
             Executor::Gpu(network) => network.prepared_strategy().map_or("none", |s| s.name),
             Executor::Cpu(_) => cpu::KERNEL,
+        }
+    }
+
+    /// What chose the kernel; none on the CPU path, which has one, and before a batch is prepared.
+    #[must_use]
+    pub fn chosen_by(&self) -> Option<ChosenBy> {
+        match &self.executor {
+            Executor::Gpu(network) => network.chosen_by(),
+            Executor::Cpu(_) => None,
+        }
+    }
+
+    /// The arithmetic of its products on the adapter; none on the CPU path and before a batch is
+    /// prepared.
+    #[must_use]
+    pub fn arithmetic(&self) -> Option<Arithmetic> {
+        match &self.executor {
+            Executor::Gpu(network) => {
+                let strategy = network.prepared_strategy()?;
+                Some(strategy.arithmetic_in(network.precision()))
+            }
+            Executor::Cpu(_) => None,
+        }
+    }
+
+    /// The network on the adapter; none on the CPU path.
+    pub fn gpu(&mut self) -> Option<&mut gpu::Network> {
+        match &mut self.executor {
+            Executor::Gpu(network) => Some(network),
+            Executor::Cpu(_) => None,
         }
     }
 

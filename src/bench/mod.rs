@@ -21,6 +21,7 @@ use crate::engine::{Engine, Network, check_width};
 use crate::error::{Error, Result};
 use crate::memory::footprint;
 use crate::model::Model;
+use crate::tune::{Tuner, Tuning};
 use crate::{Precision, Scheme, engine};
 use check::Oracle;
 
@@ -44,6 +45,8 @@ pub struct BenchOptions {
     /// wait for it: after twice this for each of them sampling ends all the same. Up to the default, no
     /// more than 1,000 samples are taken.
     pub min_time: Duration,
+    /// How much is tuned before anything is measured.
+    pub tuning: Tuning,
 }
 
 impl Default for BenchOptions {
@@ -56,6 +59,7 @@ impl Default for BenchOptions {
             runs: None,
             warmup: 3,
             min_time: Duration::from_millis(300),
+            tuning: Tuning::Quick,
         }
     }
 }
@@ -101,12 +105,17 @@ pub async fn run(
     check_data(model, data)?;
     let mut entries = load(engine, model, options).await?;
     let mut oracle = Oracle::new(model, data);
+    let mut tuner = Tuner::new(options.tuning);
     let mut outcome = Outcome {
         rows: Vec::new(),
         failure: None,
     };
     for batch in ordered(&options.batches) {
         let size = batch.min(data.len());
+        if let Err(error) = tune(&mut tuner, &mut entries, data, size, observer).await {
+            outcome.failure = Some(error);
+            break;
+        }
         let rows = measure_batch(
             &mut entries,
             model,
@@ -131,6 +140,24 @@ pub async fn run(
         }
     }
     Ok(outcome)
+}
+
+/// Chooses the kernels of every precision that is timed.
+async fn tune(
+    tuner: &mut Tuner,
+    entries: &mut [Entry],
+    data: &Dataset,
+    size: usize,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let count = entries.len();
+    for (index, entry) in entries.iter_mut().enumerate() {
+        if let (Ok(network), true) = (&mut entry.network, entry.asked) {
+            observer.progress(&format!("batch {size}: tuning"), index, count);
+            tuner.tune(network, data.images.range(0, size)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The batch sizes, the largest first, each once.

@@ -6,6 +6,7 @@ use super::sample::Taken;
 use super::stats::Samples;
 use crate::engine::{Network, Place};
 use crate::memory::Footprint;
+use crate::plan::ChosenBy;
 use crate::{Precision, Scheme};
 
 /// What was asked for.
@@ -28,6 +29,8 @@ pub struct Effective {
     pub path: Option<&'static str>,
     /// The kernel that did the products.
     pub kernel: Option<&'static str>,
+    /// What chose the kernel.
+    pub chosen_by: Option<ChosenBy>,
     /// Images in a batch: at most as many as the data set holds.
     pub batch: usize,
     /// Why it did not run as asked.
@@ -130,6 +133,7 @@ impl Row {
         self.effective.device = Some(placement.place);
         self.effective.path = Some(network.path());
         self.effective.kernel = Some(network.kernel());
+        self.effective.chosen_by = network.chosen_by();
         self.effective.reason.clone_from(&placement.reason);
         self.memory.device_allocated_bytes = Some(network.allocated_bytes());
     }

@@ -9,6 +9,7 @@ use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::bench::{self, BenchOptions, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{self, DatasetInfo, Document, Format, Layout, ModelInfo, SCHEMA, Tool};
+use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
@@ -63,6 +64,12 @@ pub struct Arguments {
     /// How int8 is quantized: dynamic-tensor
     #[arg(long, default_value_t, value_name = "S")]
     scheme: Scheme,
+
+    /// How kernels are chosen before anything is measured: off (defaults for this kind of adapter),
+    /// quick (the likeliest are timed, a few seconds at most) or full (all are). What won is kept in
+    /// the user's cache folder, or in that of FMNIST_GPU_CACHE_DIR.
+    #[arg(long, default_value = "quick", value_name = "EFFORT")]
+    tune: Tuning,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -77,6 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         runs: arguments.runs,
         warmup: arguments.warmup,
         min_time: arguments.min_time.into(),
+        tuning: arguments.tune,
     };
     let engine = pollster::block_on(arguments.adapter.open())?;
     let mut document = Document {

@@ -6,6 +6,7 @@ use clap::Args;
 use fmnist_gpu::adapter::{Backend, Feature, Selector};
 use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::model::Model;
+use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::{Engine, EngineOptions, Error, Precision, Result};
 
 /// What chooses the adapter.
@@ -27,6 +28,15 @@ pub struct AdapterOptions {
     /// Keep wgpu's runtime checks in the shaders (slower).
     #[arg(long)]
     checked: bool,
+
+    /// How networks run on the adapter: separate (the scheme's passes one by one), fused (a dispatch
+    /// a layer) or network (one dispatch). Without it, what is fastest.
+    #[arg(long, value_name = "PATH", conflicts_with = "kernel")]
+    path: Option<Path>,
+
+    /// The kernel to run networks with, as 'kernel' in a result names it
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<Strategy>,
 }
 
 impl AdapterOptions {
@@ -80,6 +90,11 @@ impl AdapterOptions {
             backends,
             mask_features: self.mask_features.clone(),
             fallback: !self.no_fallback,
+            kernels: match (self.kernel, self.path) {
+                (Some(strategy), _) => Kernels::Named(strategy),
+                (None, Some(path)) => Kernels::Path(path),
+                (None, None) => Kernels::Any,
+            },
             device: DeviceOptions {
                 checked: self.checked,
                 ..DeviceOptions::default()

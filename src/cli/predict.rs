@@ -7,6 +7,7 @@ use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::engine::{self, Network, check_width};
 use fmnist_gpu::model::Model;
 use fmnist_gpu::report::{self, Format, Layout};
+use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, Error, Precision, Scheme, reference};
 use serde::Serialize;
 
@@ -41,6 +42,11 @@ pub struct Arguments {
     /// table, json, csv or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     format: Format,
+
+    /// How kernels are chosen: off (defaults for this kind of adapter, the same in every run), quick
+    /// or full (timed, or taken from the cache, as in 'bench')
+    #[arg(long, default_value = "off", value_name = "EFFORT")]
+    tune: Tuning,
 }
 
 /// What ran, in JSON.
@@ -78,6 +84,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let engine = pollster::block_on(arguments.adapter.open())?;
     let mut network = pollster::block_on(engine.load(&model, precision))?;
     let batch = arguments.batch.min(images.count);
+    let mut tuner = Tuner::new(arguments.tune);
+    pollster::block_on(tuner.tune(&mut network, images.range(0, batch)))?;
 
     let bar = terminal::progress_bar();
     bar.set_length(images.count as u64);

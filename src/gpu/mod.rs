@@ -21,3 +21,9 @@ pub use enumerate::{Found, adapters, quiet_drivers};
 pub use layout::{pack_blocks, pack_codes, pack_rows};
 pub use network::{Network, Run};
 pub use single::SinglePass;
+
+/// The text of every shader, in one order.
+#[must_use]
+pub fn shader_texts() -> &'static [&'static str] {
+    text::ALL
+}

@@ -1,6 +1,7 @@
 //! A model on a device: weights converted once, and plans made ready to run again and again.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,12 @@ use super::layout::pack_rows;
 use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
 use super::weights::Weights;
 use crate::Precision;
+use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Model};
-use crate::plan::{OPERATIONS_A_SUBMIT, Operand, Plan, Strategy, groups};
+use crate::plan::{
+    Arithmetic, ChosenBy, Kernels, OPERATIONS_A_SUBMIT, Operand, Path, Plan, Strategy, groups,
+};
 
 /// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
 /// outputs: a submit stays short, and the buffers that serve it small.
@@ -37,8 +41,10 @@ pub struct Network {
     model: Architecture,
     precision: Precision,
     weights: Weights,
-    /// The way to run that was asked for, whatever would be chosen.
-    forced: Option<Strategy>,
+    /// Which ways to run may be chosen.
+    kernels: Kernels,
+    /// The ways that were chosen for batch sizes, and by what.
+    chosen: HashMap<usize, (Strategy, ChosenBy)>,
     /// What the last batch size needs; made when a batch of another size comes.
     prepared: Option<Prepared>,
 }
@@ -66,7 +72,8 @@ impl Network {
             model: architecture,
             precision,
             weights,
-            forced: None,
+            kernels: Kernels::Any,
+            chosen: HashMap::new(),
             prepared: None,
         })
     }
@@ -86,7 +93,7 @@ impl Network {
         if self.prepared.as_ref().map(present) != Some(wanted) {
             // The old buffers go first, so that both never stand side by side.
             self.prepared = None;
-            let strategy = self.strategy(batch);
+            let (strategy, _) = self.strategy(batch)?;
             let limits = self.device.limits();
             let size = [batch, batches];
             let plan = Plan::many(&self.model, self.precision, size, strategy, limits)?;
@@ -95,20 +102,91 @@ impl Network {
         Ok(())
     }
 
-    /// Runs every batch from now on in this way, or again in the way that is chosen for its size.
-    pub fn force(&mut self, strategy: Option<Strategy>) {
-        self.forced = strategy;
+    /// Which ways to run may be chosen from now on.
+    pub fn restrict(&mut self, kernels: Kernels) {
+        self.kernels = kernels;
+        self.chosen.clear();
         self.prepared = None;
     }
 
-    /// The way to run batches of this size.
+    /// Runs batches of this size in this way from now on.
+    pub fn choose(&mut self, batch: usize, strategy: Strategy, by: ChosenBy) {
+        self.chosen.insert(batch, (strategy, by));
+        self.prepared = None;
+    }
+
+    /// Whether the user has left nothing to choose.
     #[must_use]
-    pub fn strategy(&self, batch: usize) -> Strategy {
-        self.forced.unwrap_or_else(|| {
-            let limits = self.device.limits();
-            let candidates = Strategy::candidates(&self.model, self.precision, batch, limits);
-            candidates[0]
-        })
+    pub fn is_asked(&self) -> bool {
+        matches!(
+            self.kernels,
+            Kernels::Named(_) | Kernels::Path(Path::Separate)
+        )
+    }
+
+    /// The likely ways to run batches of this size, best first.
+    #[must_use]
+    pub fn candidates(&self, batch: usize) -> Vec<Strategy> {
+        let limits = self.device.limits();
+        Strategy::candidates(&self.model, self.precision, batch, limits, self.kernels)
+    }
+
+    /// Every way to run batches of this size, without those that the user alone may choose.
+    #[must_use]
+    pub fn runnable(&self, batch: usize) -> Vec<Strategy> {
+        let limits = self.device.limits();
+        let mut all = Strategy::runnable(&self.model, self.precision, batch, limits, self.kernels);
+        all.retain(|strategy| strategy.arithmetic != Arithmetic::F16);
+        all
+    }
+
+    /// The way to run batches of this size, and what chose it.
+    ///
+    /// # Errors
+    /// `Error::Usage` where nothing that may be chosen can run them.
+    pub fn strategy(&self, batch: usize) -> Result<(Strategy, ChosenBy)> {
+        if let Some(&chosen) = self.chosen.get(&batch) {
+            return Ok(chosen);
+        }
+        let by = if self.kernels == Kernels::Any {
+            ChosenBy::Default
+        } else {
+            ChosenBy::User
+        };
+        match (self.candidates(batch).first(), self.kernels) {
+            (Some(&first), _) => Ok((first, by)),
+            // Planning it tells why not.
+            (None, Kernels::Named(strategy)) => Ok((strategy, by)),
+            (None, kernels) => {
+                let path = match kernels {
+                    Kernels::Path(path) => path.name(),
+                    Kernels::Any | Kernels::Named(_) => "any",
+                };
+                Err(Error::Usage(format!(
+                    "no kernel of the {path} path runs this network in {} and batches of {batch} on {}",
+                    self.precision,
+                    self.device.info()
+                )))
+            }
+        }
+    }
+
+    /// The shape of the network.
+    #[must_use]
+    pub fn architecture(&self) -> &Architecture {
+        &self.model
+    }
+
+    /// The precision that it runs in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The adapter that it runs on.
+    #[must_use]
+    pub fn info(&self) -> &AdapterInfo {
+        self.device.info()
     }
 
     /// The way in which the last batch size runs; none before the first batch is prepared.
@@ -117,6 +195,13 @@ impl Network {
         self.prepared
             .as_ref()
             .map(|prepared| prepared.plan.strategy)
+    }
+
+    /// What chose the way in which the last batch size runs.
+    #[must_use]
+    pub fn chosen_by(&self) -> Option<ChosenBy> {
+        let batch = self.prepared.as_ref()?.plan.batch;
+        self.strategy(batch).ok().map(|(_, by)| by)
     }
 
     /// Puts a batch on the device and waits until it is there. `pixels: [batch, in]` row-major.
@@ -215,7 +300,8 @@ impl Network {
         let mut done = 0;
         while done < whole {
             let most = (whole - done) / batch;
-            let side_by_side = self.strategy(batch).rows_are_alone(self.precision);
+            let (strategy, _) = self.strategy(batch)?;
+            let side_by_side = strategy.rows_are_alone(self.precision);
             let batches = if side_by_side {
                 (ROWS_SIDE_BY_SIDE / batch).clamp(1, most)
             } else {

@@ -25,7 +25,7 @@ pub use fused::{
     Arithmetic, Body, K_STEP, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Tile,
 };
 pub use pass::{LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups, operand_bytes};
-pub use strategy::{Form, Path, STRATEGIES, Strategy};
+pub use strategy::{ChosenBy, Form, Kernels, Path, STRATEGIES, Strategy};
 
 /// What an adapter takes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The ways to run a network, by name: what `effective.kernel` says and the tuner chooses from.
 
+use serde::Serialize;
+
 use super::Limits;
 use super::fused::{
     Arithmetic, Body, K_STEP, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Tile,
@@ -7,6 +9,7 @@ use super::fused::{
 use super::pass::{Pass, Tiling, groups};
 use crate::Precision;
 use crate::adapter::Kind;
+use crate::error::{Error, Result};
 use crate::model::{Activation, Architecture, Normalization};
 
 /// How a plan is made of dispatches.
@@ -30,6 +33,47 @@ impl Path {
             Self::Network => "network",
         }
     }
+}
+
+impl std::str::FromStr for Path {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Separate, Self::Fused, Self::Network]
+            .into_iter()
+            .find(|path| path.name() == text)
+            .ok_or_else(|| {
+                Error::Usage(format!(
+                    "unknown path '{text}': use separate, fused or network"
+                ))
+            })
+    }
+}
+
+/// Which strategies may be chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// Any.
+    #[default]
+    Any,
+    /// Those of this path.
+    Path(Path),
+    /// This one.
+    Named(Strategy),
+}
+
+/// What chose a strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChosenBy {
+    /// The user, by name or by path.
+    User,
+    /// The defaults for this kind of adapter.
+    Default,
+    /// The tuner, which measured it in this run.
+    Measuring,
+    /// The tuner, which measured it in an earlier one.
+    Cache,
 }
 
 /// What a strategy's dispatches are.
@@ -147,6 +191,20 @@ const fn separate(tiling: Tiling) -> Strategy {
         form: Form::Separate(tiling),
         // In int8 the passes multiply with the packed dot product; `arithmetic_in` says so.
         arithmetic: Arithmetic::F32,
+    }
+}
+
+impl std::str::FromStr for Strategy {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::find(text).ok_or_else(|| {
+            let names: Vec<&str> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
+            Error::Usage(format!(
+                "unknown kernel '{text}': use one of {}",
+                names.join(", ")
+            ))
+        })
     }
 }
 
@@ -288,16 +346,58 @@ impl Strategy {
         })
     }
 
+    /// Every strategy of `kernels` that can run batches of `batch`.
+    #[must_use]
+    pub fn runnable(
+        model: &Architecture,
+        precision: Precision,
+        batch: usize,
+        limits: &Limits,
+        kernels: Kernels,
+    ) -> Vec<Self> {
+        let wanted = |s: &Self| match kernels {
+            Kernels::Any => true,
+            Kernels::Path(path) => s.path() == path,
+            Kernels::Named(named) => *s == named,
+        };
+        let runs = |s: &Self| s.refused(model, precision, batch, limits).is_none();
+        let all = STRATEGIES.iter().copied();
+        all.filter(wanted).filter(runs).collect()
+    }
+
     /// What is likely to be good, best first, for batches of `batch` on an adapter of this kind: the
-    /// tuner's candidates, of which the first is taken where nothing is measured.
+    /// tuner's candidates, of which the first is taken where nothing is measured. Empty where nothing
+    /// of `kernels` can run.
     #[must_use]
     pub fn candidates(
         model: &Architecture,
         precision: Precision,
         batch: usize,
         limits: &Limits,
+        kernels: Kernels,
     ) -> Vec<Self> {
-        let names: &[&str] = match (limits.kind, precision, batch) {
+        let runnable = Self::runnable(model, precision, batch, limits, kernels);
+        if kernels == Kernels::Path(Path::Separate) {
+            return vec![Self::separate(batch)];
+        }
+        let likely = Self::likely(precision, batch, limits.kind);
+        let named = likely.iter().filter_map(|name| Self::find(name));
+        let mut all: Vec<Self> = named.filter(|s| runnable.contains(s)).collect();
+        if all.is_empty() && kernels == Kernels::Any {
+            all.push(Self::separate(batch));
+        }
+        // What was asked for runs, likely or not; nobody need hear of f16 arithmetic who did not.
+        if all.is_empty() {
+            let exact =
+                |s: &&Self| s.arithmetic != Arithmetic::F16 || matches!(kernels, Kernels::Named(_));
+            all.extend(runnable.iter().find(exact));
+        }
+        all
+    }
+
+    /// Names of what is likely to be good, best first.
+    fn likely(precision: Precision, batch: usize, kind: Kind) -> &'static [&'static str] {
+        match (kind, precision, batch) {
             (Kind::Software | Kind::Cpu, _, 1..=4) => &[
                 "network-8",
                 "network-8-dot",
@@ -344,12 +444,7 @@ impl Strategy {
                 "workgroup-64x64",
                 "register-8x8-dot",
             ],
-        };
-        let named = names.iter().filter_map(|name| Self::find(name));
-        let runs = |s: &Self| s.refused(model, precision, batch, limits).is_none();
-        let mut all: Vec<Self> = named.filter(runs).collect();
-        all.push(Self::separate(batch));
-        all
+        }
     }
 
     /// The fused kernels to test it by in a precision: its tile and narrower ones, in each place of a

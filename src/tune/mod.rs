@@ -1,5 +1,234 @@
 //! Which kernel is fastest on an adapter, and the file that remembers it from one run to the next.
+//!
+//! The best kernel differs by more than two times between drivers, so it is measured: a handful of
+//! candidates on the real network and batch size, losers dropped as soon as they are seen to lose. All
+//! candidates compute the same thing within the precision's tolerance, so that what is chosen changes
+//! time and no more than last bits.
 
 mod cache;
 
+use std::fmt::Write;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
 pub use cache::{Cache, Effort, Entry, FOLDER_VARIABLE, Key};
+
+use crate::engine::Network;
+use crate::error::{Error, Result};
+use crate::gpu;
+use crate::plan::{ChosenBy, STRATEGIES, Strategy};
+
+/// How much is tuned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tuning {
+    /// Nothing: sensible defaults by kind of adapter, the same in every run.
+    #[default]
+    Off,
+    /// The likeliest kernels, in a few seconds altogether.
+    Quick,
+    /// Every kernel that can run.
+    Full,
+}
+
+impl FromStr for Tuning {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "off" => Ok(Self::Off),
+            "quick" => Ok(Self::Quick),
+            "full" => Ok(Self::Full),
+            other => Err(Error::Usage(format!(
+                "unknown tuning '{other}': use off, quick or full"
+            ))),
+        }
+    }
+}
+
+/// What quick tuning may take for one precision and batch size before no further candidate is tried,
+/// and for everything in one run.
+const QUICK_EACH: Duration = Duration::from_millis(150);
+const QUICK_IN_ALL: Duration = Duration::from_millis(2000);
+
+/// Timed runs of a candidate, and the time after which they are enough; a loser gets fewer.
+const RUNS: usize = 5;
+const ENOUGH: Duration = Duration::from_millis(60);
+
+/// A candidate this much slower than the best is a loser at first sight.
+const LOSES: f64 = 1.3;
+
+/// Chooses kernels, and remembers them.
+#[derive(Debug)]
+pub struct Tuner {
+    effort: Option<Effort>,
+    cache: Option<Cache>,
+    spent: Duration,
+}
+
+impl Tuner {
+    /// A tuner that goes about it as told; the cache is opened where there is anything to tune.
+    #[must_use]
+    pub fn new(tuning: Tuning) -> Self {
+        let effort = match tuning {
+            Tuning::Off => None,
+            Tuning::Quick => Some(Effort::Quick),
+            Tuning::Full => Some(Effort::Full),
+        };
+        Self {
+            effort,
+            cache: effort.map(|_| Cache::open()),
+            spent: Duration::ZERO,
+        }
+    }
+
+    /// Chooses the kernels for batches of `pixels` (`[batch, in]` row-major) on this network, unless the
+    /// user has, or there is only one. Does nothing on the CPU path.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn tune(&mut self, network: &mut Network, pixels: &[u8]) -> Result<()> {
+        let (Some(effort), Some(gpu)) = (self.effort, network.gpu()) else {
+            return Ok(());
+        };
+        let batch = pixels.len() / gpu.architecture().inputs().max(1);
+        let candidates = match effort {
+            Effort::Quick => gpu.candidates(batch),
+            Effort::Full => gpu.runnable(batch),
+        };
+        if candidates.len() < 2 || gpu.is_asked() {
+            return Ok(());
+        }
+        let key = key(gpu, batch, effort);
+        if let Some(known) = self.known(&key, gpu, batch) {
+            gpu.choose(batch, known, ChosenBy::Cache);
+            return Ok(());
+        }
+        let start = Instant::now();
+        let left = match effort {
+            Effort::Quick => QUICK_EACH.min(QUICK_IN_ALL.saturating_sub(self.spent)),
+            Effort::Full => Duration::MAX,
+        };
+        let best = measure(gpu, &candidates, pixels, batch, left).await?;
+        self.spent += start.elapsed();
+        if let Some((winner, time)) = best {
+            gpu.choose(batch, winner, ChosenBy::Measuring);
+            self.remember(key, winner, time);
+        }
+        Ok(())
+    }
+
+    /// The winner that the cache has, if it can run here: the file's words are only words.
+    fn known(&self, key: &Key, gpu: &gpu::Network, batch: usize) -> Option<Strategy> {
+        let entry = self.cache.as_ref()?.get(key)?;
+        let strategy = Strategy::find(&entry.kernel)?;
+        gpu.runnable(batch).contains(&strategy).then_some(strategy)
+    }
+
+    fn remember(&mut self, key: Key, winner: Strategy, time: Duration) {
+        let Some(cache) = &mut self.cache else { return };
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        cache.put(key, Entry::new(winner.name, nanoseconds));
+        if let Err(error) = cache.save() {
+            log::warn!("what was tuned is not kept: {error}");
+            self.cache = None;
+        }
+    }
+}
+
+/// The fastest of `candidates`; none where not one of them runs. Stops after `limit`, but not before
+/// one has been measured.
+async fn measure(
+    gpu: &mut gpu::Network,
+    candidates: &[Strategy],
+    pixels: &[u8],
+    batch: usize,
+    limit: Duration,
+) -> Result<Option<(Strategy, Duration)>> {
+    let start = Instant::now();
+    let mut best: Option<(Strategy, Duration)> = None;
+    for &candidate in candidates {
+        if best.is_some() && start.elapsed() > limit {
+            break;
+        }
+        gpu.choose(batch, candidate, ChosenBy::Measuring);
+        let time = match time(gpu, pixels, batch, best.map(|(_, time)| time)).await {
+            Ok(time) => time,
+            // A kernel that this driver does not take is no candidate; a lost device is the end.
+            Err(error @ Error::Internal(_)) => {
+                log::warn!("{} is left out: {error}", candidate.name);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        log::info!("{}: {:?} for a batch of {batch}", candidate.name, time);
+        if best.is_none_or(|(_, known)| time < known) {
+            best = Some((candidate, time));
+        }
+    }
+    Ok(best)
+}
+
+/// The shortest of some runs after one that compiles; fewer where it has lost against `best` already.
+async fn time(
+    gpu: &mut gpu::Network,
+    pixels: &[u8],
+    batch: usize,
+    best: Option<Duration>,
+) -> Result<Duration> {
+    gpu.upload(pixels, batch).await?;
+    gpu.run().await?;
+    let start = Instant::now();
+    let mut shortest = Duration::MAX;
+    for _ in 0..RUNS {
+        let start_run = Instant::now();
+        gpu.run().await?;
+        shortest = shortest.min(start_run.elapsed());
+        let lost = best.is_some_and(|best| shortest.as_secs_f64() > LOSES * best.as_secs_f64());
+        if lost || start.elapsed() > ENOUGH {
+            break;
+        }
+    }
+    Ok(shortest)
+}
+
+/// What a winner depends on. Batch sizes of one class, a power of two, share it.
+fn key(gpu: &gpu::Network, batch: usize, mode: Effort) -> Key {
+    let model = gpu.architecture();
+    let mut shape = String::new();
+    for (index, width) in model.widths().into_iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = write!(shape, "{}{width}", if index > 0 { "-" } else { "" });
+    }
+    for layer in &model.layers {
+        let _ = write!(shape, " {}", layer.activation);
+    }
+    let class = batch.next_power_of_two();
+    let _ = write!(shape, " {} batch {class}", model.normalization);
+    let info = gpu.info();
+    Key {
+        adapter: info.name.clone(),
+        backend: info.backend.to_string(),
+        driver: info.driver.clone(),
+        shaders: shaders(),
+        precision: gpu.precision().to_string(),
+        scheme: "dynamic-tensor".into(),
+        shape,
+        mode,
+    }
+}
+
+/// SHA-256 of every shader and of the strategies' numbers: a winner among others is none among these.
+fn shaders() -> String {
+    let mut hash = Sha256::new();
+    for text in gpu::shader_texts() {
+        hash.update(text);
+    }
+    hash.update(format!("{STRATEGIES:?}"));
+    let mut hex = String::new();
+    for byte in hash.finalize() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
