@@ -5,15 +5,17 @@
 //! against the oracle, and only then samples are taken, one of each precision in turn, so that a
 //! slow spell of the machine hits all of them.
 
+mod breakdown;
 mod check;
 mod row;
 mod sample;
 mod stats;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-pub use row::{Effective, Memory, Requested, Row, Status};
+pub use row::{Breakdown, Effective, KernelTime, Memory, Requested, Row, Status};
 pub use stats::Samples;
 
 use crate::dataset::Dataset;
@@ -47,6 +49,8 @@ pub struct BenchOptions {
     pub min_time: Duration,
     /// How much is tuned before anything is measured.
     pub tuning: Tuning,
+    /// Whether each batch is also taken apart.
+    pub breakdown: bool,
 }
 
 impl Default for BenchOptions {
@@ -60,6 +64,7 @@ impl Default for BenchOptions {
             warmup: 3,
             min_time: Duration::from_millis(300),
             tuning: Tuning::Quick,
+            breakdown: false,
         }
     }
 }
@@ -256,6 +261,13 @@ async fn measure_batch(
     }
     let pixels = data.images.range(0, size);
     let mut samples = sample::interleaved(&mut timed, pixels, options, observer).await?;
+    let mut breakdowns = HashMap::new();
+    if options.breakdown {
+        for (precision, network, _) in &mut timed {
+            let taken = breakdown::of(network, pixels).await?;
+            breakdowns.insert(*precision, taken);
+        }
+    }
 
     let f32_labels = entries
         .iter()
@@ -289,6 +301,7 @@ async fn measure_batch(
         if let Some(taken) = samples.remove(&entry.precision) {
             row.measured(taken, size, model.architecture().operations());
         }
+        row.breakdown = breakdowns.remove(&entry.precision).unwrap_or_default();
         rows.push(row);
     }
     Ok(rows)

@@ -47,6 +47,33 @@ pub struct Memory {
     pub device_allocated_bytes: Option<u64>,
 }
 
+/// Where the time of one batch goes: medians over some runs with a timestamp round every dispatch,
+/// which take longer than plain ones.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Breakdown {
+    /// The way in which it ran.
+    pub path: &'static str,
+    /// The kernel that did the products.
+    pub kernel: &'static str,
+    /// The pixels' way to the device.
+    pub upload_ns: u64,
+    /// Each dispatch, in order.
+    pub kernels: Vec<KernelTime>,
+    /// Between the dispatches.
+    pub gaps_ns: u64,
+    /// Everything else up to the outputs in host memory: recording, submitting, reading back.
+    pub host_ns: u64,
+}
+
+/// The time of one dispatch.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KernelTime {
+    /// Its layer and shader.
+    pub name: String,
+    /// Median by the device's clock.
+    pub ns: u64,
+}
+
 /// How a row ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,6 +115,9 @@ pub struct Row {
     pub operations_per_second: Option<f64>,
     /// Bytes planned and made.
     pub memory: Memory,
+    /// Where the time goes, of the kernel chosen and of the separate passes beside it; empty unless asked
+    /// for, and where the adapter has no timestamps.
+    pub breakdown: Vec<Breakdown>,
     /// How it ended.
     pub status: Status,
     /// Why, where it did not end well.
@@ -117,6 +147,7 @@ impl Row {
                 planned,
                 device_allocated_bytes: None,
             },
+            breakdown: Vec::new(),
             status: Status::Ok,
             detail: None,
         }

@@ -70,6 +70,11 @@ pub struct Arguments {
     /// the user's cache folder, or in that of FMNIST_GPU_CACHE_DIR.
     #[arg(long, default_value = "quick", value_name = "EFFORT")]
     tune: Tuning,
+
+    /// Also show where the time goes: upload, each kernel, the gaps between them, and the host, for the
+    /// kernel chosen and for the separate passes
+    #[arg(long)]
+    breakdown: bool,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -85,6 +90,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         warmup: arguments.warmup,
         min_time: arguments.min_time.into(),
         tuning: arguments.tune,
+        breakdown: arguments.breakdown,
     };
     let engine = pollster::block_on(arguments.adapter.open())?;
     let mut document = Document {

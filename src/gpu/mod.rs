@@ -4,6 +4,7 @@
 //! holds a model's weights there and runs plans, and [`SinglePass`] runs one kernel on its own,
 //! for tests and benches.
 
+mod breakdown;
 mod device;
 mod enumerate;
 pub mod kernel;
@@ -16,6 +17,7 @@ mod text;
 mod unroll;
 mod weights;
 
+pub use breakdown::Parts;
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
 pub use layout::{pack_blocks, pack_codes, pack_rows};

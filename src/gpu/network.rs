@@ -171,6 +171,14 @@ impl Network {
         }
     }
 
+    pub(super) fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
+    pub(super) fn prepared(&self) -> Option<&Prepared> {
+        self.prepared.as_ref()
+    }
+
     /// The shape of the network.
     #[must_use]
     pub fn architecture(&self) -> &Architecture {

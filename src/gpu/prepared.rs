@@ -144,6 +144,33 @@ impl Prepared {
         }
     }
 
+    /// Records a range of the steps with a timestamp before and after each: queries 2i and 2i + 1.
+    pub(super) fn record_each(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: Range<usize>,
+        queries: &wgpu::QuerySet,
+    ) {
+        if steps.start == 0 {
+            encoder.clear_buffer(&self.maxima, 0, None);
+        }
+        for index in steps {
+            let dispatch = &self.dispatches[index];
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: queries,
+                    beginning_of_pass_write_index: Some(2 * index as u32),
+                    end_of_pass_write_index: Some(2 * index as u32 + 1),
+                }),
+            });
+            let [x, y, z] = dispatch.grid;
+            pass.set_pipeline(&dispatch.pipeline.pipeline);
+            pass.set_bind_group(0, &dispatch.bind_group, &[]);
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         let chunks: u64 = self
             .chunks

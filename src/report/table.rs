@@ -190,7 +190,36 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         text.push_str(&note);
         text.push('\n');
     }
+    let parts: Vec<Vec<String>> = rows.iter().flat_map(parts).collect();
+    if !parts.is_empty() {
+        let header = ["precision", "path", "part", "median", "share"];
+        text.push('\n');
+        text.push_str(&grid(layout, &header, &parts, 3));
+    }
     text
+}
+
+/// Where a row's time goes, a line for each part; the shares are of the part's own path.
+fn parts(row: &Row) -> Vec<Vec<String>> {
+    let mut lines = Vec::new();
+    for breakdown in &row.breakdown {
+        let kernels = breakdown.kernels.iter();
+        let mut parts = vec![("upload", breakdown.upload_ns)];
+        parts.extend(kernels.map(|kernel| (kernel.name.as_str(), kernel.ns)));
+        parts.push(("gaps between kernels", breakdown.gaps_ns));
+        parts.push(("submit, wait, read back", breakdown.host_ns));
+        let total: u64 = parts.iter().map(|(_, ns)| ns).sum();
+        for (name, ns) in parts {
+            lines.push(vec![
+                row.requested.precision.to_string(),
+                format!("{} {}", breakdown.path, breakdown.kernel),
+                name.to_owned(),
+                duration(ns as f64),
+                format!("{:.0}%", 100.0 * ns as f64 / total.max(1) as f64),
+            ]);
+        }
+    }
+    lines
 }
 
 fn heading(first: &Row, layout: Layout) -> String {

@@ -1,0 +1,72 @@
+//! Taking a batch apart: where its time goes, by the kernel chosen and by the separate passes.
+
+use std::time::Instant;
+
+use super::row::{Breakdown, KernelTime};
+use crate::engine::Network;
+use crate::error::Result;
+use crate::gpu::{self, Parts};
+use crate::plan::{ChosenBy, Path, Strategy};
+
+/// Runs of which the medians are taken.
+const RUNS: usize = 9;
+
+/// The parts of a batch of `pixels`, as it ran and, where that was another way, as separate passes.
+/// Empty on the CPU path and where the adapter has no timestamps.
+pub(super) async fn of(network: &mut Network, pixels: &[u8]) -> Result<Vec<Breakdown>> {
+    let Some(gpu) = network.gpu() else {
+        return Ok(Vec::new());
+    };
+    let batch = pixels.len() / gpu.architecture().inputs().max(1);
+    let (chosen, by) = gpu.strategy(batch)?;
+    let mut all = Vec::new();
+    all.extend(take(gpu, chosen, pixels, batch).await?);
+    if chosen.path() != Path::Separate {
+        gpu.choose(batch, Strategy::separate(batch), ChosenBy::Default);
+        all.extend(take(gpu, Strategy::separate(batch), pixels, batch).await?);
+        // As it was: what the row says of kernel and memory is of the kernel chosen.
+        gpu.choose(batch, chosen, by);
+        gpu.prepare(batch).await?;
+    }
+    Ok(all)
+}
+
+async fn take(
+    gpu: &mut gpu::Network,
+    strategy: Strategy,
+    pixels: &[u8],
+    batch: usize,
+) -> Result<Option<Breakdown>> {
+    let mut uploads = Vec::new();
+    let mut runs: Vec<Parts> = Vec::new();
+    for _ in 0..=RUNS {
+        let start = Instant::now();
+        gpu.upload(pixels, batch).await?;
+        uploads.push(start.elapsed().as_nanos());
+        match gpu.take_apart().await? {
+            Some(parts) => runs.push(parts),
+            None => return Ok(None),
+        }
+    }
+    // The first run compiles.
+    uploads.remove(0);
+    runs.remove(0);
+    let median_of = |value: &dyn Fn(&Parts) -> u128| median(runs.iter().map(value).collect());
+    let kernels = (0..runs[0].kernels.len()).map(|index| KernelTime {
+        name: runs[0].kernels[index].0.clone(),
+        ns: median_of(&|parts| parts.kernels[index].1.as_nanos()),
+    });
+    Ok(Some(Breakdown {
+        path: strategy.path().name(),
+        kernel: strategy.name,
+        upload_ns: median(uploads),
+        kernels: kernels.collect(),
+        gaps_ns: median_of(&|parts| parts.gaps.as_nanos()),
+        host_ns: median_of(&|parts| parts.host.as_nanos()),
+    }))
+}
+
+fn median(mut values: Vec<u128>) -> u64 {
+    values.sort_unstable();
+    u64::try_from(values[values.len() / 2]).unwrap_or(u64::MAX)
+}
