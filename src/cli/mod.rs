@@ -4,6 +4,7 @@ mod adapters;
 mod bench;
 mod memory;
 mod options;
+mod peak;
 mod predict;
 mod terminal;
 mod train;
@@ -33,6 +34,7 @@ enum Command {
     Predict(predict::Arguments),
     Train(train::Arguments),
     Memory(memory::Arguments),
+    Peak(peak::Arguments),
 }
 
 /// The exit code of a program that was interrupted: 128 and the number of the signal.
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
+        Command::Peak(arguments) => peak::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

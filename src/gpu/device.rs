@@ -282,8 +282,19 @@ impl Device {
         let kernel = kernel::find(pass, elements).ok_or_else(missing)?;
         let source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
         let label = format!("{}.{elements}", kernel.name);
+        self.compile_source(&label, source, kernel.bindings)
+    }
+
+    /// Compiles the text of a shader that uses the uniform at binding 0 and these storage buffers
+    /// from binding 1 on. Its text must be one that the tests run checked and unchecked.
+    pub(super) fn compile_source(
+        &self,
+        label: &str,
+        source: String,
+        bindings: &[Binding],
+    ) -> Result<Pipeline> {
         let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(&label),
+            label: Some(label),
             source: wgpu::ShaderSource::Wgsl(source.into()),
         };
         let module = if self.checked {
@@ -312,7 +323,7 @@ impl Device {
             count: None,
         };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-        for (index, binding) in kernel.bindings.iter().enumerate() {
+        for (index, binding) in bindings.iter().enumerate() {
             let read_only = *binding == Binding::Read;
             entries.push(entry(
                 index + 1,
@@ -322,20 +333,20 @@ impl Device {
         let layout = self
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(&label),
+                label: Some(label),
                 entries: &entries,
             });
         let pipeline_layout = self
             .device
             .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(&label),
+                label: Some(label),
                 bind_group_layouts: &[Some(&layout)],
                 ..Default::default()
             });
         let pipeline = self
             .device
             .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(&label),
+                label: Some(label),
                 layout: Some(&pipeline_layout),
                 module: &module,
                 entry_point: Some("main"),

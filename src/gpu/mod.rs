@@ -2,7 +2,8 @@
 //!
 //! [`adapters`] finds what there is, [`Device`] opens one and keeps its pipelines, [`Network`]
 //! holds a model's weights there and runs plans, and [`SinglePass`] runs one kernel on its own,
-//! for tests and benches.
+//! for tests and benches. [`peak`] measures what an adapter can do
+//! at most.
 
 mod breakdown;
 mod device;
@@ -10,6 +11,7 @@ mod enumerate;
 pub mod kernel;
 mod layout;
 mod network;
+pub mod peak;
 mod prepared;
 mod read_back;
 mod single;

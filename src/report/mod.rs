@@ -2,6 +2,7 @@
 
 mod csv;
 mod document;
+mod peak;
 mod table;
 mod units;
 
@@ -9,8 +10,9 @@ use std::path::Path;
 use std::str::FromStr;
 
 pub use document::{DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
+pub use peak::PeakDocument;
 pub use table::{LEGEND, Layout, grid, preamble, rows_table};
-pub use units::{bytes, count, duration, percent};
+pub use units::{bytes, count, duration, percent, rate};
 
 use crate::error::{Error, Result};
 

@@ -28,7 +28,7 @@ const RULED: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// What stands in a cell where nothing was measured.
-const NOTHING: &str = "–";
+pub(super) const NOTHING: &str = "–";
 
 /// A table of text; the first `left` columns are words, the others numbers.
 #[must_use]
@@ -140,7 +140,7 @@ planned parameters and activations at this precision; allocated: all buffers tha
 ";
 
 /// `llvmpipe (LLVM 15.0.6, 256 bits), vulkan, software; driver llvmpipe Mesa 22.3.6 (LLVM 15.0.6)`
-fn adapter_line(adapter: &AdapterInfo) -> String {
+pub(super) fn adapter_line(adapter: &AdapterInfo) -> String {
     match adapter.kind {
         Kind::Cpu => format!("{} ({})", adapter.name, adapter.driver),
         kind => {

@@ -27,6 +27,17 @@ pub fn bytes(bytes: u64) -> String {
     format!("{:.1} {unit}", (value * 10.0).round() / 10.0)
 }
 
+/// So many of `unit` a second, with three significant digits: `171 GFLOP/s`, `8.42 GB/s`.
+#[must_use]
+pub fn rate(per_second: f64, unit: &str) -> String {
+    let prefixes = [("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)];
+    let (prefix, size) = prefixes
+        .into_iter()
+        .find(|(_, size)| per_second < 999.5 * size)
+        .unwrap_or(("P", 1e15));
+    format!("{} {prefix}{unit}/s", significant(per_second / size))
+}
+
 /// A whole number with its thousands apart: `10,000`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -73,6 +84,11 @@ mod tests {
         assert_eq!(bytes(109_824), "107.3 KiB");
         assert_eq!(bytes(1 << 20), "1.0 MiB");
         assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
+        assert_eq!(rate(0.0, "B"), "0.00 B/s");
+        assert_eq!(rate(8.418e9, "B"), "8.42 GB/s");
+        assert_eq!(rate(170.9e9, "FLOP"), "171 GFLOP/s");
+        assert_eq!(rate(999.6e9, "OP"), "1.00 TOP/s");
+        assert_eq!(rate(1.979e15, "OP"), "1.98 POP/s");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(percent(0.88514), "88.51%");

@@ -23,6 +23,8 @@ fn unknown_words_are_usage_errors() {
     usage(&["predict", "--format", "xml"], &["xml", "csv"]);
     usage(&["adapters", "--format", "xml"], &["xml"]);
     usage(&["memory", "--format", "xml"], &["xml"]);
+    usage(&["peak", "--format", "xml"], &["xml", "markdown"]);
+    usage(&["peak", "--min-time", "1"], &["--min-time", "250ms"]);
     usage(&["adapters", "--format", "csv"], &["csv", "json"]);
     usage(&["memory", "--format", "csv"], &["csv", "json"]);
     usage(
@@ -83,7 +85,7 @@ fn an_output_whose_extension_tells_no_format_is_a_usage_error() {
 
 #[test]
 fn a_variable_that_names_no_backend_is_a_usage_error() {
-    for arguments in [["adapters"], ["bench"], ["predict"]] {
+    for arguments in [["adapters"], ["bench"], ["predict"], ["peak"]] {
         let error = run(command().args(arguments).env("WGPU_BACKEND", "nosuch")).fails(2);
         has(&error, &["WGPU_BACKEND", "nosuch", "vulkan"]);
     }
@@ -106,7 +108,16 @@ fn an_adapter_that_is_not_there_is_told_with_what_there_is() {
     for asked in ["nosuch", "99"] {
         not_there(&fixture.bench(&["--adapter", asked]).fails(3), asked);
         not_there(&fmnist!("predict", "--adapter", asked).fails(3), asked);
+        not_there(&fmnist!("peak", "--adapter", asked).fails(3), asked);
     }
+}
+
+#[test]
+fn the_cpu_path_has_no_ceilings() {
+    let error = fmnist!("peak", "--adapter", "cpu").fails(3);
+    has(&error, &["CPU path", "not measured", "adapters"]);
+    let hint = error.contains("mesa-vulkan-drivers");
+    assert_eq!(hint, cfg!(target_os = "linux"), "{error}");
 }
 
 #[test]

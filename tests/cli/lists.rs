@@ -8,10 +8,10 @@ use crate::support::{Fixture, command, has, identity, precisions, run};
 fn help_and_version_are_results() {
     has(
         &fmnist!("--help").good(),
-        &["adapters", "bench", "predict", "train", "memory"],
+        &["adapters", "bench", "predict", "train", "memory", "peak"],
     );
     has(&fmnist!("--version").good(), &[env!("CARGO_PKG_VERSION")]);
-    for name in ["adapters", "bench", "predict", "train", "memory"] {
+    for name in ["adapters", "bench", "predict", "train", "memory", "peak"] {
         has(
             &fmnist!(name, "--help").good(),
             &["Usage: fmnist-gpu", name],

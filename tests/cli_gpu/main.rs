@@ -10,6 +10,7 @@ mod support;
 
 mod fallback;
 mod formats;
+mod peak;
 mod selection;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -44,7 +45,7 @@ impl Adapter {
 /// A test on one adapter; it fails by panicking.
 type Test = fn(&Adapter);
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 15] = [
     (
         "bench-is-as-the-schema-says",
         formats::bench_is_as_the_schema_says,
@@ -80,6 +81,14 @@ const TESTS: [(&str, Test); 13] = [
     (
         "all-without-fallback-has-an-unsupported-row",
         fallback::all_has_an_unsupported_row,
+    ),
+    (
+        "ceilings-are-figures-or-say-why-not",
+        peak::ceilings_are_figures_or_say_why_not,
+    ),
+    (
+        "every-format-has-every-ceiling",
+        peak::every_format_has_every_ceiling,
     ),
     ("the-index-selects", selection::the_index_selects),
     ("the-backend-selects", selection::the_backend_selects),

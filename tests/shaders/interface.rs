@@ -141,7 +141,7 @@ fn params_that_lie_otherwise_are_refused() {
 }
 
 /// Whether the module binds `params` at 0 and then exactly the table's buffers, and uses each.
-fn check_bindings(checked: &Checked, storage: &[Binding]) -> Result<(), String> {
+pub fn check_bindings(checked: &Checked, storage: &[Binding]) -> Result<(), String> {
     let layout = Layout {
         storage,
         guarded: true,
@@ -230,7 +230,7 @@ fn bindings_that_differ_from_the_table_are_refused() {
 
 /// Whether the module has one entry point `main` with `lanes` invocations, and takes no more than
 /// `limits` gives.
-fn check_limits(checked: &Checked, lanes: u32, limits: &wgpu::Limits) -> Result<(), String> {
+pub fn check_limits(checked: &Checked, lanes: u32, limits: &wgpu::Limits) -> Result<(), String> {
     let module = &checked.module;
     let [entry] = module.entry_points.as_slice() else {
         return Err(format!("{} entry points", module.entry_points.len()));
@@ -291,7 +291,7 @@ fn check_limits(checked: &Checked, lanes: u32, limits: &wgpu::Limits) -> Result<
 
 /// The least that wgpu expects of any device, GLES 3.1 included: four storage buffers, 256
 /// invocations and just under 16 KiB for a workgroup.
-fn least() -> wgpu::Limits {
+pub fn least() -> wgpu::Limits {
     wgpu::Limits::downlevel_defaults()
 }
 

@@ -10,6 +10,7 @@
 //! Each of these checks is also shown to fail on a text that breaks the promise.
 
 mod interface;
+mod peak;
 mod translate;
 mod variant;
 mod write;

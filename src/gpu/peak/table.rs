@@ -1,0 +1,213 @@
+//! The table of microkernels: in which shapes each ceiling is tried.
+
+use std::fmt::{self, Write};
+
+use crate::adapter::{AdapterInfo, Feature};
+use crate::gpu::kernel::Binding;
+
+const PARAMS: &str = include_str!("../../../shaders/peak/params.wgsl");
+const MULTIPLY_ADD: &str = include_str!("../../../shaders/peak/multiply_add.wgsl");
+const DOT: &str = include_str!("../../../shaders/peak/dot.wgsl");
+const COPY: &str = include_str!("../../../shaders/peak/copy.wgsl");
+
+/// What an adapter can do at most of one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ceiling {
+    /// Multiply-add in f32: 2 operations.
+    F32,
+    /// Multiply-add in native 16-bit floats: 2 operations. Needs `shader-f16`.
+    F16,
+    /// The dot product of four int8 codes, added to a sum: 8 operations.
+    Int8Dot,
+    /// Bytes of memory copied: those read and those written, together.
+    Copy,
+}
+
+impl Ceiling {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Int8Dot, Self::Copy];
+
+    /// The name in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Int8Dot => "int8-dot",
+            Self::Copy => "copy",
+        }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::F32 | Self::F16 | Self::Int8Dot => "operations",
+            Self::Copy => "bytes",
+        }
+    }
+
+    /// Why an adapter cannot do it; none where it can.
+    #[must_use]
+    pub fn lacks(self, info: &AdapterInfo) -> Option<&'static str> {
+        let lacks_f16 = self == Self::F16 && !info.has(Feature::ShaderF16);
+        lacks_f16.then_some("the adapter has no shader-f16")
+    }
+
+    /// The shapes that it is tried in.
+    pub fn shapes(self) -> impl Iterator<Item = Shape> {
+        SHAPES
+            .iter()
+            .copied()
+            .filter(move |shape| shape.ceiling() == self)
+    }
+}
+
+impl fmt::Display for Ceiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One way to reach a ceiling; which is the fastest differs between adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Chains of multiply-adds.
+    MultiplyAdd {
+        /// In 16-bit floats.
+        half: bool,
+        /// Written as `fma`, not as a product and a sum.
+        fused: bool,
+        /// 24 chains in each invocation, not 12.
+        wide: bool,
+    },
+    /// Sums of dot products, eight rows of them.
+    Dot {
+        /// Four columns in each invocation, not two.
+        wide: bool,
+    },
+    /// A shader that copies 16 bytes in each invocation.
+    CopyShader,
+    /// The queue's own copy of a buffer, which is no shader.
+    CopyCommand,
+}
+
+const fn multiply_add(half: bool, fused: bool, wide: bool) -> Shape {
+    Shape::MultiplyAdd { half, fused, wide }
+}
+
+/// Every shape. Where time is short only the first of a ceiling is tried, so that comes first which
+/// does well on most adapters and compiles fast.
+static SHAPES: &[Shape] = &[
+    multiply_add(false, true, false),
+    multiply_add(false, false, false),
+    multiply_add(false, true, true),
+    multiply_add(false, false, true),
+    // Fused f16 takes some drivers far longer, or more operations, than a product and a sum.
+    multiply_add(true, false, false),
+    multiply_add(true, true, false),
+    multiply_add(true, true, true),
+    multiply_add(true, false, true),
+    Shape::Dot { wide: false },
+    Shape::Dot { wide: true },
+    Shape::CopyCommand,
+    Shape::CopyShader,
+];
+
+impl Shape {
+    /// What it measures.
+    #[must_use]
+    pub fn ceiling(self) -> Ceiling {
+        match self {
+            Self::MultiplyAdd { half: false, .. } => Ceiling::F32,
+            Self::MultiplyAdd { half: true, .. } => Ceiling::F16,
+            Self::Dot { .. } => Ceiling::Int8Dot,
+            Self::CopyShader | Self::CopyCommand => Ceiling::Copy,
+        }
+    }
+
+    /// Invocations of a workgroup.
+    #[must_use]
+    pub fn lanes(self) -> u32 {
+        match self {
+            // So that one dimension of the grid is enough for all of the memory.
+            Self::CopyShader | Self::CopyCommand => 256,
+            Self::MultiplyAdd { .. } | Self::Dot { .. } => 64,
+        }
+    }
+
+    /// Values that one invocation of it works on side by side: chains, or sums.
+    pub(super) fn chains(self) -> u32 {
+        match self {
+            Self::MultiplyAdd { wide, .. } => 12 << u32::from(wide),
+            Self::Dot { wide } => 16 << u32::from(wide),
+            Self::CopyShader | Self::CopyCommand => 1,
+        }
+    }
+
+    /// What one step of one invocation counts: operations, or bytes.
+    #[must_use]
+    pub fn per_step(self) -> u64 {
+        match self {
+            Self::MultiplyAdd { .. } => 2 * u64::from(self.chains()),
+            Self::Dot { .. } => 8 * u64::from(self.chains()),
+            Self::CopyShader | Self::CopyCommand => 2 * 16,
+        }
+    }
+
+    /// The storage buffers of its shader, from binding 1 on.
+    #[must_use]
+    pub fn bindings(self) -> &'static [Binding] {
+        match self {
+            Self::MultiplyAdd { .. } | Self::Dot { .. } => &[Binding::Write],
+            Self::CopyShader | Self::CopyCommand => &[Binding::Read, Binding::Write],
+        }
+    }
+
+    /// Its WGSL text; none for what is no shader.
+    #[must_use]
+    pub fn source(self) -> Option<String> {
+        let mut text = String::new();
+        let (directive, constants, body) = match self {
+            Self::MultiplyAdd { half, fused, wide } => {
+                let (directive, elem) = if half {
+                    ("enable f16;\n", "f16")
+                } else {
+                    ("", "f32")
+                };
+                let constants =
+                    format!("const FUSED = {fused};\nconst WIDE = {wide};\nalias Elem = {elem};\n");
+                (directive, constants, MULTIPLY_ADD)
+            }
+            Self::Dot { wide } => (
+                "requires packed_4x8_integer_dot_product;\n",
+                format!("const WIDE = {wide};\n"),
+                DOT,
+            ),
+            Self::CopyShader => ("", String::new(), COPY),
+            Self::CopyCommand => return None,
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "{directive}const LANES = {}u;\n{constants}\n{PARAMS}\n{body}",
+            self.lanes()
+        );
+        Some(text)
+    }
+}
+
+/// What it is, in words: `16 chains, fma`.
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::MultiplyAdd { fused, .. } => {
+                let written = if fused { "fma" } else { "x·a + b" };
+                write!(f, "{} chains, {written}", self.chains())
+            }
+            Self::Dot { .. } => write!(f, "8×{} sums", self.chains() / 8),
+            Self::CopyShader => f.write_str("shader"),
+            Self::CopyCommand => f.write_str("copy command"),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a microkernel must give, computed on the host: a driver that left the work out would make a
+//! ceiling of nothing.
+
+use super::table::Shape;
+
+/// What every chain is multiplied by. Below 1, so that nothing overflows; negative and far from 1,
+/// so that one step more or less shows. Exact in f16, as is [`TERM`].
+pub(super) const FACTOR: f32 = -0.875;
+
+/// What is added in each step. Chains settle at -0.4, far from denormal numbers, and all of them start
+/// above it, so that the sum over them shows each step too.
+pub(super) const TERM: f32 = -0.75;
+
+/// Four codes a word, of every sign and size.
+pub(super) const WEIGHTS: [u32; 8] = [
+    0x7f81_05fb,
+    0x1103_807d,
+    0xa95b_7733,
+    0x02fd_4cb4,
+    0x81c3_3d10,
+    0x6e92_09f7,
+    0xd428_7be1,
+    0x35e6_9a5f,
+];
+
+/// Checks what the invocations from 0 on gave, as bits, after so many steps.
+pub(super) fn check(shape: Shape, steps: u32, results: &[u32]) -> Result<(), String> {
+    for (invocation, &bits) in results.iter().enumerate() {
+        let lane = invocation as u32 % shape.lanes();
+        match shape {
+            Shape::MultiplyAdd { half, .. } => {
+                let (got, want) = (
+                    f64::from(f32::from_bits(bits)),
+                    sum(shape.chains(), lane, steps),
+                );
+                let tolerance = tolerance(half, shape.chains());
+                let difference = (got - want).abs();
+                // NaN is not within it.
+                let within = difference <= tolerance;
+                if !within {
+                    return Err(format!(
+                        "invocation {invocation} gave {got}, not {want} within {tolerance:e}"
+                    ));
+                }
+            }
+            Shape::Dot { .. } => {
+                let (got, want) = (bits.cast_signed(), dots(shape.chains() / 8, lane, steps));
+                if got != want {
+                    return Err(format!("invocation {invocation} gave {got}, not {want}"));
+                }
+            }
+            Shape::CopyShader | Shape::CopyCommand => return Err("a copy has no sums".into()),
+        }
+    }
+    Ok(())
+}
+
+/// The sum of a lane's chains of multiply-adds.
+fn sum(chains: u32, lane: u32, steps: u32) -> f64 {
+    let (factor, term) = (f64::from(FACTOR), f64::from(TERM));
+    let chain = |chain: u32| {
+        let start = f64::from(chain * 64 + lane) / 2048.0;
+        (0..steps).fold(start, |x, _| x * factor + term)
+    };
+    (0..chains).map(chain).sum()
+}
+
+/// How far a lane's sum may be off. A step rounds its product and its sum, both below 1 but for the
+/// first steps, each by half a unit in the last place there at most, `epsilon / 4`; later steps
+/// shrink what earlier ones left, by `1 / (1 - 0.875)` in all. So a chain is off by 4 epsilon at most,
+/// and as much again is allowed for the first steps and for the sum over the chains, made in f32.
+fn tolerance(half: bool, chains: u32) -> f64 {
+    let epsilon = if half {
+        half::f16::EPSILON.to_f64()
+    } else {
+        f64::from(f32::EPSILON)
+    };
+    8.0 * epsilon * f64::from(chains)
+}
+
+/// The sum of a lane's sums of dot products; all of it wraps.
+fn dots(columns: u32, lane: u32, steps: u32) -> i32 {
+    let mut total = 0_i32;
+    for column in 0..columns {
+        let start = |row: u32| ((8 * column + row) * 64 + lane).wrapping_mul(2_654_435_761);
+        let mut sums: [i32; 8] = std::array::from_fn(|row| start(row as u32).cast_signed());
+        for _ in 0..steps {
+            let codes = sums[0];
+            for (sum, weights) in sums.iter_mut().zip(WEIGHTS) {
+                *sum = sum.wrapping_add(dot(codes, weights.cast_signed()));
+            }
+        }
+        total = sums.into_iter().fold(total, i32::wrapping_add);
+    }
+    total
+}
+
+/// The dot product of two words of four codes each.
+fn dot(a: i32, b: i32) -> i32 {
+    let codes = |word: i32| word.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
+    codes(a).into_iter().zip(codes(b)).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::peak::Ceiling;
+
+    /// What a shape must give for every lane, within the tolerance.
+    fn right(shape: Shape, steps: u32) -> Vec<u32> {
+        let of_lane = |lane| match shape {
+            Shape::MultiplyAdd { .. } => (sum(shape.chains(), lane, steps) as f32).to_bits(),
+            Shape::Dot { .. } => dots(shape.chains() / 8, lane, steps).cast_unsigned(),
+            Shape::CopyShader | Shape::CopyCommand => unreachable!("no arithmetic"),
+        };
+        (0..shape.lanes()).map(of_lane).collect()
+    }
+
+    fn arithmetic() -> impl Iterator<Item = Shape> {
+        let ceilings = [Ceiling::F32, Ceiling::F16, Ceiling::Int8Dot];
+        ceilings.into_iter().flat_map(Ceiling::shapes)
+    }
+
+    #[test]
+    fn work_that_was_left_out_is_seen() {
+        const STEPS: u32 = 16;
+        for shape in arithmetic() {
+            assert_eq!(check(shape, STEPS, &right(shape, STEPS)), Ok(()), "{shape}");
+            let refused = |results: &[u32], what: &str| {
+                assert!(check(shape, STEPS, results).is_err(), "{shape}: {what}");
+            };
+            for steps in [0, 8, 15, 17, 24] {
+                refused(&right(shape, steps), &format!("{steps} steps"));
+            }
+            refused(&[0; 64], "nothing done");
+            refused(&[f32::NAN.to_bits(); 64], "NaN");
+        }
+    }
+
+    #[test]
+    fn a_dot_product_is_of_signed_bytes() {
+        // -1, 2, -128, 127 by 3, -4, -128, 1
+        let (a, b) = (0x7f80_02ff, 0x0180_fc03);
+        assert_eq!(dot(a, b), -3 - 8 + 16_384 + 127);
+    }
+}

@@ -1,0 +1,210 @@
+//! The ceilings of an adapter, in every format.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::document::{SCHEMA, Tool};
+use super::table::{Layout, NOTHING, adapter_line, grid};
+use super::units::{count, rate};
+use super::{Format, to_json};
+use crate::adapter::{AdapterInfo, Backend, Kind};
+use crate::error::{Error, Result};
+use crate::gpu::peak::{Ceiling, Peaks};
+
+/// What `peak` says.
+#[derive(Clone, Debug, Serialize)]
+pub struct PeakDocument {
+    schema: u32,
+    tool: Tool,
+    adapter: AdapterInfo,
+    adapter_reason: String,
+    ceilings: Vec<Line>,
+}
+
+/// A ceiling as JSON has it. What was not measured is null.
+#[derive(Clone, Debug, Serialize)]
+struct Line {
+    name: &'static str,
+    unit: &'static str,
+    status: &'static str,
+    detail: Option<&'static str>,
+    per_second: Option<f64>,
+    median_per_second: Option<f64>,
+    spread: Option<f64>,
+    shape: Option<String>,
+    samples: Vec<f64>,
+    #[serde(skip)]
+    ceiling: Ceiling,
+}
+
+impl PeakDocument {
+    /// All ceilings; those without a figure in `peaks` are rows that say why.
+    #[must_use]
+    pub fn new(adapter: &AdapterInfo, adapter_reason: &str, peaks: &Peaks) -> Self {
+        let line = |ceiling| Line::new(ceiling, adapter, peaks);
+        Self {
+            schema: SCHEMA,
+            tool: Tool::now(),
+            adapter: adapter.clone(),
+            adapter_reason: adapter_reason.to_owned(),
+            ceilings: Ceiling::ALL.map(line).to_vec(),
+        }
+    }
+
+    /// The document in a format.
+    ///
+    /// # Errors
+    /// `Error::Internal` where a serializer refuses, which it does for no value of ours.
+    pub fn render(&self, format: Format) -> Result<String> {
+        match format {
+            Format::Table => Ok(self.table(Layout::Terminal)),
+            Format::Markdown => Ok(self.table(Layout::Markdown)),
+            Format::Json => to_json(self),
+            Format::Csv => self.csv(),
+        }
+    }
+
+    fn table(&self, layout: Layout) -> String {
+        let item = match layout {
+            Layout::Terminal => ["Adapter:  ", "          "],
+            Layout::Markdown => ["- Adapter: ", "- "],
+        };
+        let mut text = format!("{}{}\n", item[0], adapter_line(&self.adapter));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}{}", item[1], self.adapter_reason);
+        if self.adapter.kind == Kind::Software {
+            let _ = writeln!(
+                text,
+                "{}It runs shaders on the processor: these figures say nothing about a GPU.",
+                item[1]
+            );
+        }
+        let header = [
+            "ceiling",
+            "what",
+            "fastest as",
+            "best",
+            "median",
+            "spread",
+            "samples",
+        ];
+        let rows: Vec<Vec<String>> = self.ceilings.iter().map(Line::cells).collect();
+        text.push('\n');
+        text.push_str(&grid(layout, &header, &rows, 3));
+        let mut notes = String::new();
+        for Line { name, detail, .. } in &self.ceilings {
+            if let Some(detail) = detail {
+                let _ = writeln!(notes, "{name}: not measured: {detail}");
+            }
+        }
+        if layout == Layout::Markdown && !notes.is_empty() {
+            // A line right under a table is a row of it.
+            text.push('\n');
+        }
+        text.push_str(&notes);
+        if layout == Layout::Terminal {
+            text.push('\n');
+            text.push_str(LEGEND);
+        }
+        text
+    }
+
+    fn csv(&self) -> Result<String> {
+        let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for line in &self.ceilings {
+            writer
+                .serialize(CsvLine::new(line, &self.adapter))
+                .map_err(|error| internal(error.to_string()))?;
+        }
+        let bytes = writer
+            .into_inner()
+            .map_err(|error| internal(error.to_string()))?;
+        String::from_utf8(bytes).map_err(|error| internal(error.to_string()))
+    }
+}
+
+/// What the columns mean.
+const LEGEND: &str = "\
+best    the ceiling: the fastest sample, by the host's clock, with the submit and the wait for it
+spread  standard deviation over mean; an operation is one product or one sum, so a multiply-add is two
+";
+
+impl Line {
+    fn new(ceiling: Ceiling, adapter: &AdapterInfo, peaks: &Peaks) -> Self {
+        let peak = peaks.get(ceiling);
+        let missing = || ceiling.lacks(adapter).unwrap_or("not asked for");
+        Self {
+            name: ceiling.name(),
+            unit: ceiling.unit(),
+            status: if peak.is_some() { "ok" } else { "unsupported" },
+            detail: peak.is_none().then(missing),
+            per_second: peak.map(|peak| peak.best()),
+            median_per_second: peak.map(|peak| peak.median()),
+            spread: peak.map(|peak| peak.spread()),
+            shape: peak.map(|peak| peak.shape.to_string()),
+            samples: peak.map_or_else(Vec::new, |peak| peak.samples.clone()),
+            ceiling,
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let (what, unit) = match self.ceiling {
+            Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
+            Ceiling::F16 => ("multiply-add in f16, registers only", "FLOP"),
+            Ceiling::Int8Dot => ("dot4I8Packed, registers only", "OP"),
+            Ceiling::Copy => ("memory, bytes read and written", "B"),
+        };
+        let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+        let best = self.per_second.map(|best| rate(best, unit));
+        let spread = self.spread.map(|spread| format!("±{:.0}%", 100.0 * spread));
+        vec![
+            self.name.to_owned(),
+            what.to_owned(),
+            or_nothing(self.shape.clone()),
+            best.unwrap_or_else(|| self.status.to_owned()),
+            or_nothing(self.median_per_second.map(|median| rate(median, unit))),
+            or_nothing(spread),
+            count(self.samples.len() as u64),
+        ]
+    }
+}
+
+/// A ceiling without its nesting, with what it was measured on.
+#[derive(Serialize)]
+struct CsvLine<'a> {
+    name: &'a str,
+    unit: &'a str,
+    status: &'a str,
+    detail: Option<&'a str>,
+    per_second: Option<f64>,
+    median_per_second: Option<f64>,
+    spread: Option<f64>,
+    shape: Option<&'a str>,
+    samples: usize,
+    adapter: &'a str,
+    backend: Backend,
+    kind: Kind,
+    driver: &'a str,
+}
+
+impl<'a> CsvLine<'a> {
+    fn new(line: &'a Line, adapter: &'a AdapterInfo) -> Self {
+        Self {
+            name: line.name,
+            unit: line.unit,
+            status: line.status,
+            detail: line.detail,
+            per_second: line.per_second,
+            median_per_second: line.median_per_second,
+            spread: line.spread,
+            shape: line.shape.as_deref(),
+            samples: line.samples.len(),
+            adapter: &adapter.name,
+            backend: adapter.backend,
+            kind: adapter.kind,
+            driver: &adapter.driver,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Ceilings on every adapter: each microkernel computes what the same recurrence gives on the host,
+//! with checked and with trusted shaders, and what is measured is a figure. How large it is, no test
+//! says: that is the machine's affair.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Rig, run_on_adapters};
+use fmnist_gpu::Error;
+use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peak, Peaks};
+use libtest_mimic::{Failed, Trial};
+
+fn main() {
+    run_on_adapters(Vec::new(), |rigs| rigs.iter().flat_map(trials).collect())
+}
+
+fn trials(rig: &Rig) -> Vec<Trial> {
+    let info = rig.device.info();
+    let present = |ceiling: &Ceiling| ceiling.lacks(info).is_none();
+    let mut trials = Vec::new();
+    for ceiling in Ceiling::ALL.into_iter().filter(present) {
+        for shape in ceiling.shapes() {
+            let device = rig.device.clone();
+            let name = format!("{}/{ceiling}, {shape}", rig.name);
+            trials.push(Trial::test(name, move || {
+                Ok(pollster::block_on(peak::check(&device, shape))?)
+            }));
+        }
+    }
+    let rig = rig.clone();
+    let name = format!("{}/what is asked for is measured", rig.name);
+    trials.push(Trial::test(name, move || measures(&rig)));
+    trials
+}
+
+/// One ceiling at a time, and none that the adapter lacks.
+fn measures(rig: &Rig) -> Result<(), Failed> {
+    let effort = Effort {
+        sample: Duration::from_millis(1),
+        total: Duration::from_millis(1),
+        fewest: 4,
+    };
+    let info = rig.device.info();
+    for asked in Ceiling::ALL {
+        let peaks = pollster::block_on(peak::measure(&rig.device, &[asked], effort))?;
+        for ceiling in Ceiling::ALL {
+            let expected = ceiling == asked && ceiling.lacks(info).is_none();
+            match peaks.get(ceiling) {
+                Some(peak) if expected => is_a_figure(peak)?,
+                None if !expected => {}
+                other => return Err(format!("{asked} asked for: {ceiling} is {other:?}").into()),
+            }
+        }
+    }
+    let none = pollster::block_on(peak::measure(&rig.device, &[], effort))?;
+    if none == Peaks::default() {
+        Ok(())
+    } else {
+        Err(format!("nothing asked for: {none:?}").into())
+    }
+}
+
+fn is_a_figure(peak: &Peak) -> Result<(), Error> {
+    let positive = |rate: &f64| rate.is_finite() && *rate > 0.0;
+    let ordered = peak.median() <= peak.best();
+    let enough = peak.samples.len() >= 4;
+    if peak.samples.iter().all(positive) && ordered && enough && peak.spread().is_finite() {
+        return Ok(());
+    }
+    Err(Error::CheckFailed(format!("{peak:?}")))
+}
