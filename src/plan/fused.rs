@@ -90,6 +90,25 @@ impl Tile {
         }
     }
 
+    /// Bytes of workgroup memory that it takes: a tile of the input and one of the weights, or the lanes'
+    /// sums.
+    #[must_use]
+    pub fn workgroup_bytes(self, arithmetic: Arithmetic) -> u64 {
+        // Four values along the inner dimension, and a block of weights.
+        let (value, block) = match arithmetic {
+            Arithmetic::F32 => (16, 64),
+            Arithmetic::F16 => (8, 32),
+            Arithmetic::Dot => (4, 16),
+        };
+        let (rows, groups) = self.workgroup();
+        let bytes = match self.body {
+            Body::Workgroup => value * rows * (K_STEP + 1) + block * groups * K_STEP,
+            Body::Rows => 16 * self.lanes * self.rows,
+            Body::Register | Body::Broadcast | Body::SubgroupRows => 0,
+        };
+        u64::from(bytes)
+    }
+
     /// Whether one invocation has all columns of a layer of `groups` groups of columns.
     #[must_use]
     pub fn holds_rows(self, groups: u32) -> bool {

@@ -3,9 +3,7 @@
 use serde::Serialize;
 
 use super::Limits;
-use super::fused::{
-    Arithmetic, Body, K_STEP, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Tile,
-};
+use super::fused::{Arithmetic, Body, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Tile};
 use super::pass::{Pass, Tiling, groups};
 use crate::Precision;
 use crate::adapter::Kind;
@@ -276,14 +274,14 @@ impl Strategy {
         }
         match self.form {
             Form::Separate(_) => None,
-            Form::Layers(tile) => Self::layers_refused(tile, int8, limits),
+            Form::Layers(tile) => self.layers_refused(tile, int8, limits),
             Form::Network { lanes, .. } => {
                 self.network_refused(lanes, model, int8 && batch > 1, limits)
             }
         }
     }
 
-    fn layers_refused(tile: Tile, int8: bool, limits: &Limits) -> Option<&'static str> {
+    fn layers_refused(self, tile: Tile, int8: bool, limits: &Limits) -> Option<&'static str> {
         let needs_subgroup = matches!(tile.body, Body::Broadcast | Body::SubgroupRows);
         if needs_subgroup && limits.subgroup.is_none() {
             return Some("the adapter has no subgroups of one known size");
@@ -294,13 +292,9 @@ impl Strategy {
         if tile.lanes > limits.invocations {
             return Some("the adapter's workgroups are too small");
         }
-        let (rows, columns) = tile.workgroup();
-        let staged = match tile.body {
-            Body::Workgroup => 16 * rows * (K_STEP + 1) + 64 * columns * K_STEP,
-            Body::Rows => 16 * tile.lanes * tile.rows,
-            Body::Register | Body::Broadcast | Body::SubgroupRows => 0,
-        };
-        (staged > limits.workgroup_bytes).then_some("the adapter has too little workgroup memory")
+        let needed = tile.workgroup_bytes(self.arithmetic);
+        let fits = needed <= u64::from(limits.workgroup_bytes);
+        (!fits).then_some("the adapter has too little workgroup memory")
     }
 
     fn network_refused(

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::mem::{offset_of, size_of};
 
 use fmnist_gpu::Precision;
+use fmnist_gpu::adapter::Kind;
 use fmnist_gpu::gpu::kernel::Binding;
-use fmnist_gpu::model::Activation;
-use fmnist_gpu::plan::{LANES, Params, Pass};
+use fmnist_gpu::model::{Activation, Architecture, LayerShape, Normalization};
+use fmnist_gpu::plan::{LANES, Limits, Params, Pass, STRATEGIES, Strategy};
 use naga::valid::GlobalUse;
 use naga::{AddressSpace, Scalar, ShaderStage, StorageAccess, TypeInner};
 
@@ -121,7 +122,7 @@ fn params_that_lie_otherwise_are_refused() {
         ("slot_out: u", "slot_in: u"),
         ("swapped: u", "slot_out: u"),
     ];
-    let longer = [("scale: f32,", "scale: f32, more: u32,")];
+    let longer = [("layers: u32,", "layers: u32, more: u32,")];
     refuses(
         &variant,
         check_params,
@@ -130,21 +131,32 @@ fn params_that_lie_otherwise_are_refused() {
             (&[("slot_out: u32", "slot: u32")], "slot_out"),
             (&[("slot_out: u32,", "")], "clip"),
             (&[("clip: f32", "clip: u32")], "clip"),
-            (&[("clip: f32", "@size(8) clip: f32")], "weight_scale"),
-            (&longer, "more"),
             (
-                &[("weight_scale: f32", "@size(16) weight_scale: f32")],
-                "bytes",
+                &[("weight_scale: f32", "weight_scale: u32")],
+                "weight_scale",
             ),
+            (&[("clip: f32", "@size(8) clip: f32")], "layers"),
+            (&[("layers: u32,", "")], "layers"),
+            (&longer, "more"),
+            (&[("layers: u32", "@size(16) layers: u32")], "bytes"),
         ],
     );
 }
 
-/// Whether the module binds `params` at 0 and then exactly the table's buffers, and uses each.
-pub fn check_bindings(checked: &Checked, storage: &[Binding]) -> Result<(), String> {
+/// What an invocation of an int8 layer keeps for itself: its input's scales and its z's extremes.
+const PRIVATE: [&str; 5] = ["largest", "input_scale", "z_scale", "top", "bottom"];
+
+/// Whether the module binds `params` at 0 and then exactly the table's buffers, and uses each. The
+/// buffer `only_read` need not be written though the table says so.
+pub fn check_bindings(
+    checked: &Checked,
+    storage: &[Binding],
+    only_read: Option<&str>,
+) -> Result<(), String> {
     let layout = Layout {
         storage,
         guarded: true,
+        subgroups: false,
     };
     let space = |kind| match kind {
         None => AddressSpace::Uniform,
@@ -163,10 +175,18 @@ pub fn check_bindings(checked: &Checked, storage: &[Binding]) -> Result<(), Stri
     for (handle, global) in checked.module.global_variables.iter() {
         let name = global.name.as_deref().unwrap_or("a variable");
         let Some(at) = global.binding else {
-            if global.space == AddressSpace::WorkGroup {
-                continue;
+            let known = match global.space {
+                AddressSpace::WorkGroup => true,
+                AddressSpace::Private => PRIVATE.contains(&name),
+                _ => false,
+            };
+            if !known {
+                return Err(format!("{name} is neither bound nor the workgroup's"));
             }
-            return Err(format!("{name} is neither bound nor the workgroup's"));
+            if !uses[handle].contains(GlobalUse::READ | GlobalUse::WRITE) {
+                return Err(format!("{name} is not both written and read"));
+            }
+            continue;
         };
         let Some((kind, space)) = wanted.remove(&at) else {
             return Err(format!("{name} at {at:?} is not in the table, or taken"));
@@ -178,6 +198,7 @@ pub fn check_bindings(checked: &Checked, storage: &[Binding]) -> Result<(), Stri
             ));
         }
         let purpose = match kind {
+            Some(Binding::Write) if only_read == Some(name) => GlobalUse::READ,
             Some(Binding::Write) => GlobalUse::WRITE | GlobalUse::ATOMIC,
             Some(Binding::Read) | None => GlobalUse::READ,
         };
@@ -194,14 +215,17 @@ pub fn check_bindings(checked: &Checked, storage: &[Binding]) -> Result<(), Stri
 #[test]
 fn bindings_are_those_of_the_table() {
     every(variants(), |variant| {
-        check_bindings(&variant.checked()?, variant.kernel.bindings)
+        // WGSL has no atomics that can only be read: what only reads the extremes binds them as one
+        // that finds them does.
+        let only_read = matches!(variant.pass, Pass::Finish(_)).then_some("maxima");
+        check_bindings(&variant.checked()?, variant.kernel.bindings, only_read)
     });
 }
 
 #[test]
 fn bindings_that_differ_from_the_table_are_refused() {
     let variant = Variant::new(Pass::Activation(Activation::Relu), Precision::F32, false);
-    let test = |checked: &Checked| check_bindings(checked, variant.kernel.bindings);
+    let test = |checked: &Checked| check_bindings(checked, variant.kernel.bindings, None);
     let third = "@group(0) @binding(3) var<storage, read> more: u32; @compute";
     refuses(
         &variant,
@@ -218,14 +242,42 @@ fn bindings_that_differ_from_the_table_are_refused() {
                 &[("@compute", "var<private> more: u32; @compute")],
                 "neither bound",
             ),
-            (&[("activate(z[index])", "vec4<f32>()")], "z is never used"),
+            (&[("z[index]", "vec4<f32>()")], "z is never used"),
             (&[("output[index] =", "_ =")], "output is never used"),
         ],
     );
     let longer = [variant.kernel.bindings, &[Binding::Read]].concat();
     let checked = variant.checked().expect("a valid text");
-    let reason = check_bindings(&checked, &longer).expect_err("a binding that the shader lacks");
+    let reason = check_bindings(&checked, &longer, None);
+    let reason = reason.expect_err("a binding that the shader lacks");
     assert!(reason.contains("nothing is bound"), "{reason}");
+}
+
+#[test]
+fn fused_bindings_that_differ_from_the_table_are_refused() {
+    let mut int8 = variants();
+    int8.retain(|variant| {
+        variant.elements == Precision::Int8 && matches!(variant.pass, Pass::Layer(_))
+    });
+    let variant = &int8[0];
+    let test = |checked: &Checked| check_bindings(checked, variant.kernel.bindings, None);
+    let found = "atomicMax(&maxima[params.slot_out], ordered(top));";
+    let negated = "atomicMax(&maxima[params.slot_out + 1u], ordered(-bottom));";
+    refuses(
+        variant,
+        test,
+        &[
+            (&[(found, ""), (negated, "")], "maxima is never used"),
+            (
+                &[("@compute", "var<private> more: u32; @compute")],
+                "neither bound",
+            ),
+            (
+                &[("@compute", "var<workgroup> more: u32; @compute")],
+                "not both written",
+            ),
+        ],
+    );
 }
 
 /// Whether the module has one entry point `main` with `lanes` invocations, and takes no more than
@@ -295,14 +347,104 @@ pub fn least() -> wgpu::Limits {
     wgpu::Limits::downlevel_defaults()
 }
 
+/// Invocations of a variant's workgroup.
+fn lanes(pass: Pass) -> u32 {
+    match pass {
+        Pass::Matmul(tiling) => tiling.lanes,
+        Pass::Layer(layer) => layer.tile.lanes,
+        Pass::Network(network) => network.lanes,
+        _ => LANES,
+    }
+}
+
+/// What a variant may take. A plan holds fused kernels against the adapter's limits before it takes
+/// them, so that theirs are what the plan says they need; all others run everywhere.
+fn allowed(variant: &Variant) -> wgpu::Limits {
+    let int8 = variant.elements == Precision::Int8;
+    let (buffers, bytes) = match variant.pass {
+        Pass::Layer(layer) => {
+            let bytes = layer.tile.workgroup_bytes(layer.arithmetic);
+            (if int8 { 5 } else { 4 }, bytes)
+        }
+        Pass::Network(network) => (5, network.workgroup_bytes()),
+        _ => return least(),
+    };
+    wgpu::Limits {
+        max_storage_buffers_per_shader_stage: buffers,
+        max_compute_workgroup_storage_size: bytes.try_into().expect("a few KiB"),
+        ..least()
+    }
+}
+
 #[test]
 fn kernels_stay_within_the_smallest_devices() {
     every(variants(), |variant| {
-        let lanes = match variant.pass {
-            Pass::Matmul(tiling) => tiling.lanes,
-            _ => LANES,
+        check_limits(&variant.checked()?, lanes(variant.pass), &allowed(variant))
+    });
+}
+
+/// The test above allows fused kernels what they are said to need; here, the plan holds just that
+/// against the adapter.
+#[test]
+fn the_plan_refuses_what_an_adapter_has_too_little_for() {
+    // As wide as the variants of whole networks are.
+    let model = Architecture {
+        layers: vec![LayerShape {
+            inputs: 1024,
+            outputs: 10,
+            activation: Activation::Relu,
+        }],
+        normalization: Normalization::Unit,
+        int8_clip: 127,
+    };
+    every(variants(), |variant| {
+        let allowed = allowed(variant);
+        let enough = Limits {
+            binding_bytes: 1 << 27,
+            workgroups: 65_535,
+            storage_buffers: allowed.max_storage_buffers_per_shader_stage,
+            invocations: lanes(variant.pass),
+            workgroup_bytes: allowed.max_compute_workgroup_storage_size,
+            subgroup: Some(SUBGROUP),
+            kind: Kind::Discrete,
+            adapter: "a test's".into(),
         };
-        check_limits(&variant.checked()?, lanes, &least())
+        let variants_of = |s: &&Strategy| s.variants(variant.elements, SUBGROUP);
+        let strategy = STRATEGIES
+            .iter()
+            .find(|strategy| variants_of(strategy).contains(&variant.pass));
+        let Some(strategy) = strategy else {
+            return Ok(());
+        };
+        let refused = |limits: &Limits| strategy.refused(&model, variant.elements, 1, limits);
+        if let Some(reason) = refused(&enough) {
+            return Err(format!("refused where there is enough: {reason}"));
+        }
+        let mut less = vec![Limits {
+            storage_buffers: enough.storage_buffers - 1,
+            ..enough.clone()
+        }];
+        if !variant.on_subgroups() {
+            less.push(Limits {
+                invocations: enough.invocations - 1,
+                ..enough.clone()
+            });
+        } else {
+            less.push(Limits {
+                subgroup: None,
+                ..enough.clone()
+            });
+        }
+        if enough.workgroup_bytes > 0 {
+            less.push(Limits {
+                workgroup_bytes: enough.workgroup_bytes - 1,
+                ..enough.clone()
+            });
+        }
+        match less.iter().find(|limits| refused(limits).is_none()) {
+            Some(limits) => Err(format!("taken by {limits:?}")),
+            None => Ok(()),
+        }
     });
 }
 

@@ -43,12 +43,27 @@ impl Variant {
         if self.native_f16() {
             capabilities |= Capabilities::SHADER_FLOAT16;
         }
-        if let Pass::Layer(layer) = self.pass
-            && matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows)
-        {
+        if self.on_subgroups() {
             capabilities |= Capabilities::SUBGROUP;
         }
         capabilities
+    }
+
+    /// Whether its lanes exchange values within a subgroup.
+    pub fn on_subgroups(&self) -> bool {
+        matches!(self.pass, Pass::Layer(layer)
+            if matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows))
+    }
+
+    /// Whether its products are packed int8 dot products: of fused kernels, only those made for it.
+    /// None where it is no product.
+    pub fn has_packed_products(&self) -> Option<bool> {
+        match self.pass {
+            Pass::Matmul(_) => Some(self.elements == Precision::Int8),
+            Pass::Layer(layer) => Some(layer.arithmetic == Arithmetic::Dot),
+            Pass::Network(network) => Some(network.arithmetic == Arithmetic::Dot),
+            _ => None,
+        }
     }
 
     /// Whether it uses the f16 type: the passes of f16 do, fused kernels only where they compute in it.
@@ -86,6 +101,13 @@ pub fn variants() -> Vec<Variant> {
 
 /// The lanes of a subgroup, as on software adapters.
 pub const SUBGROUP: u32 = 8;
+
+/// The variants that need subgroups.
+pub fn on_subgroups() -> Vec<Variant> {
+    let mut chosen = variants();
+    chosen.retain(Variant::on_subgroups);
+    chosen
+}
 
 /// The variants in 16-bit floats.
 pub fn f16() -> Vec<Variant> {

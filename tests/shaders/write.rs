@@ -32,28 +32,33 @@ pub const GLSL: [glsl::Version; 2] = [
     glsl::Version::Desktop(430),
 ];
 
-/// The targets that must take kernels of these element types: the lowest version that wgpu would
-/// use, and in int8 also the first that has its packed dot product.
-pub fn targets(elements: Precision) -> Vec<Target> {
-    let lowest = |model| {
-        vec![
-            Target::SpirV { dot_product: false },
-            Target::Msl(2, 0),
-            Target::Hlsl(model),
-        ]
+/// The targets that must take a variant: the lowest version that wgpu would use, and in int8 also the
+/// first that has its packed dot product.
+pub fn targets(variant: &Variant) -> Vec<Target> {
+    // Shader model 6.2 is the first whose `half` has 16 bits, 6.0 the first with subgroups; so is
+    // Metal's 2.1.
+    let (metal, model) = match (variant.native_f16(), variant.on_subgroups()) {
+        (true, false) => ((2, 0), hlsl::ShaderModel::V6_2),
+        (true, true) => ((2, 1), hlsl::ShaderModel::V6_2),
+        (false, true) => ((2, 1), hlsl::ShaderModel::V6_0),
+        (false, false) => ((2, 0), hlsl::ShaderModel::V5_1),
     };
-    let dot_product = vec![
-        Target::SpirV { dot_product: true },
-        Target::Msl(2, 1),
-        Target::Hlsl(hlsl::ShaderModel::V6_4),
+    let mut targets = vec![
+        Target::SpirV { dot_product: false },
+        Target::Msl(metal.0, metal.1),
+        Target::Hlsl(model),
     ];
-    let glsl = GLSL.map(Target::Glsl).to_vec();
-    match elements {
-        Precision::F32 => [lowest(hlsl::ShaderModel::V5_1), glsl].concat(),
-        // Shader model 6.2 is the first whose `half` has 16 bits.
-        Precision::F16 => lowest(hlsl::ShaderModel::V6_2),
-        Precision::Int8 => [lowest(hlsl::ShaderModel::V5_1), dot_product, glsl].concat(),
+    if variant.elements == Precision::Int8 {
+        targets.extend([
+            Target::SpirV { dot_product: true },
+            Target::Msl(2, 1),
+            Target::Hlsl(hlsl::ShaderModel::V6_4),
+        ]);
     }
+    if !variant.native_f16() {
+        targets.extend(GLSL.map(Target::Glsl));
+    }
+    targets
 }
 
 /// Where the host binds things: the uniform at 0, then the table's storage buffers. The maps are
@@ -62,6 +67,28 @@ pub struct Layout<'a> {
     pub storage: &'a [Binding],
     /// With wgpu's runtime checks (bounds, endless loops).
     pub guarded: bool,
+    /// With the adapter's subgroups.
+    pub subgroups: bool,
+}
+
+/// What SPIR-V calls the subgroup's operations that the kernels use: an invocation's place in it, a
+/// value handed to all (for which naga asks for the shuffles), a sum.
+const SUBGROUPS: [spv::Capability; 4] = [
+    spv::Capability::GroupNonUniform,
+    spv::Capability::GroupNonUniformBallot,
+    spv::Capability::GroupNonUniformShuffle,
+    spv::Capability::GroupNonUniformArithmetic,
+];
+
+impl<'a> Layout<'a> {
+    /// What a variant is given.
+    pub fn of(variant: &'a Variant, guarded: bool) -> Self {
+        Self {
+            storage: variant.kernel.bindings,
+            guarded,
+            subgroups: variant.on_subgroups(),
+        }
+    }
 }
 
 impl Layout<'_> {
@@ -109,6 +136,9 @@ impl Layout<'_> {
             .any(|(_, ty)| ty.inner.scalar() == Some(Scalar::F16))
         {
             capabilities.push(spv::Capability::Float16);
+        }
+        if self.subgroups {
+            capabilities.extend(SUBGROUPS);
         }
         if dot_product {
             capabilities.push(spv::Capability::DotProductKHR);
