@@ -30,7 +30,7 @@ struct Arguments {
     /// Where to put the outputs, as little-endian f32
     #[arg(long)]
     outputs: Option<PathBuf>,
-    /// Run no network: submit a copy of a few bytes and read them back
+    /// Run no network: submit a copy of a few bytes and read them back, the least that a run takes
     #[arg(long)]
     empty: bool,
 }
@@ -60,7 +60,8 @@ fn contend(arguments: &Arguments) -> Result<()> {
     let engine = block_on(Engine::open(&options))?;
     if arguments.empty {
         let empty = Empty::new(engine.info())?;
-        return serve("an empty submit", engine.info(), None, || empty.run());
+        let kernel = format!("a submit that copies {} bytes", Empty::BYTES);
+        return serve(&kernel, engine.info(), None, || empty.run());
     }
     let model = match &arguments.model {
         Some(path) => Model::load(path)?,

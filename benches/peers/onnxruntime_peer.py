@@ -90,12 +90,16 @@ def main():
             model = quantized(model)
         feed = {"pixels": protocol.read_images(arguments.batch)}
     provider = PROVIDERS[arguments.provider]
-    # Of several providers the first that opens is taken, silently; only the asked one counts.
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=[provider]
-    )
+    # Without this it would run on the processor where the provider asked for does not open.
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=[provider], enable_fallback=0
+        )
+    except Exception as error:  # Its errors have no common class.
+        reason = str(error).strip().splitlines()[-1].split(" was false. ")[-1]
+        sys.exit(f"{provider} does not open: {reason}")
     if session.get_providers()[0] != provider:
-        sys.exit(f"{provider} does not open here: see benches/peers/README.md")
+        sys.exit(f"{provider} does not open")
     details = {
         "version": onnxruntime.__version__,
         "adapter": f"CPU, {os.cpu_count()} cores" if arguments.provider == "cpu" else None,
