@@ -77,6 +77,7 @@ def main():
     if (arguments.provider, arguments.precision) in [("cpu", "f16"), ("webgpu", "int8")]:
         sys.exit(f"{arguments.precision} is not tried with the provider {arguments.provider}")
     onnxruntime.set_default_logger_severity(4)
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     # Its threads may spin while it runs, but not on while others are measured.
     options.add_session_config_entry("session.force_spinning_stop", "1")
