@@ -1,0 +1,181 @@
+//! One contestant of `benches/peers/run`: loads a model, prints a line `ready NAME {…}`, and then for
+//! each line on standard input runs one batch and prints the nanoseconds that it took, from the
+//! pixels on the device to the outputs in host memory. The end of the input ends it.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Parser;
+use fmnist_gpu::adapter::{AdapterInfo, Selector};
+use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, model::Model};
+use pollster::block_on;
+
+/// Runs a batch for each line it reads
+#[derive(Parser)]
+struct Arguments {
+    /// A backend, an index, a name, or 'cpu'
+    #[arg(long)]
+    adapter: Option<Selector>,
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
+    /// The default model where it is not given
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Images, the first of the embedded test split
+    #[arg(long, default_value_t = 1)]
+    batch: usize,
+    /// Where to put the outputs, as little-endian f32
+    #[arg(long)]
+    outputs: Option<PathBuf>,
+    /// Run no network: submit a copy of a few bytes and read them back, the least that a run takes
+    #[arg(long)]
+    empty: bool,
+}
+
+fn main() -> ExitCode {
+    #[expect(unsafe_code, reason = "the environment is this process's own")]
+    // SAFETY: the first thing in `main`, while there is no other thread.
+    unsafe {
+        fmnist_gpu::gpu::quiet_drivers();
+    }
+    match contend(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn contend(arguments: &Arguments) -> Result<()> {
+    let options = EngineOptions {
+        adapter: arguments.adapter.clone(),
+        // A row must not name a place where it did not run.
+        fallback: false,
+        ..EngineOptions::default()
+    };
+    let engine = block_on(Engine::open(&options))?;
+    if arguments.empty {
+        let empty = Empty::new(engine.info())?;
+        let kernel = format!("a submit that copies {} bytes", Empty::BYTES);
+        return serve(&kernel, engine.info(), None, || empty.run());
+    }
+    let model = match &arguments.model {
+        Some(path) => Model::load(path)?,
+        None => Model::default_model()?,
+    };
+    let images = dataset::test_split()?.images;
+    ensure!(
+        (1..=images.count).contains(&arguments.batch),
+        "--batch is 1 to {}, the images there are",
+        images.count
+    );
+    let mut network = block_on(engine.load(&model, arguments.precision))?;
+    block_on(network.upload(images.range(0, arguments.batch)))?;
+    let kernel = format!("{}, {}", network.path(), network.kernel());
+    serve(&kernel, engine.info(), arguments.outputs.as_ref(), || {
+        Ok(block_on(network.run())?.outputs)
+    })
+}
+
+/// Warms up, says that it is ready, and runs a sample for each line.
+fn serve(
+    kernel: &str,
+    adapter: &AdapterInfo,
+    outputs: Option<&PathBuf>,
+    mut sample: impl FnMut() -> Result<Vec<f32>>,
+) -> Result<()> {
+    let begin = Instant::now();
+    let mut last = Vec::new();
+    for runs in 0.. {
+        // What every contestant does.
+        if runs >= 5 && begin.elapsed() >= Duration::from_secs(1) {
+            break;
+        }
+        last = sample()?;
+    }
+    if let Some(path) = outputs {
+        let bytes: Vec<u8> = last.iter().flat_map(|value| value.to_le_bytes()).collect();
+        std::fs::write(path, bytes).with_context(|| path.display().to_string())?;
+    }
+    let ready = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "adapter": adapter.name,
+        "backend": adapter.backend,
+        "kind": adapter.kind,
+        "driver": adapter.driver,
+        "kernel": kernel,
+        "starts": "pixels on the device",
+    });
+    println!("ready fmnist-gpu {ready}");
+    for line in std::io::stdin().lines() {
+        line?;
+        let begin = Instant::now();
+        sample()?;
+        println!("{}", begin.elapsed().as_nanos());
+    }
+    Ok(())
+}
+
+/// The least that any run on an adapter takes: one submit and one read-back. The library has nothing
+/// of the kind, so this opens the adapter itself.
+struct Empty {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    source: wgpu::Buffer,
+    read_back: wgpu::Buffer,
+}
+
+impl Empty {
+    /// As much as the outputs of one image.
+    const BYTES: u64 = 40;
+
+    fn new(info: &AdapterInfo) -> Result<Self> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let backends = wgpu::Backends::all();
+        let adapter = block_on(instance.enumerate_adapters(backends))
+            .into_iter()
+            .find(|adapter| {
+                let found = adapter.get_info();
+                found.name.trim() == info.name && found.backend.to_string() == info.backend.name()
+            })
+            .ok_or_else(|| anyhow!("{info} has no submits"))?;
+        let (device, queue) = block_on(adapter.request_device(&wgpu::DeviceDescriptor::default()))?;
+        let buffer = |usage| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: Self::BYTES,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let source = buffer(wgpu::BufferUsages::COPY_SRC);
+        let read_back = buffer(wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ);
+        Ok(Self {
+            device,
+            queue,
+            source,
+            read_back,
+        })
+    }
+
+    fn run(&self) -> Result<Vec<f32>> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.source, 0, &self.read_back, 0, Self::BYTES);
+        self.queue.submit([encoder.finish()]);
+        let (sender, mapped) = std::sync::mpsc::channel();
+        self.read_back
+            .map_async(wgpu::MapMode::Read, .., move |result| {
+                // The receiver is gone only where the wait below has failed.
+                let _ = sender.send(result);
+            });
+        self.device.poll(wgpu::PollType::wait_indefinitely())?;
+        mapped.recv()??;
+        let values = bytemuck::cast_slice(&self.read_back.get_mapped_range(..)?).to_vec();
+        self.read_back.unmap();
+        Ok(values)
+    }
+}
