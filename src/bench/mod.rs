@@ -6,6 +6,7 @@
 //! slow spell of the machine hits all of them.
 
 mod breakdown;
+mod ceiling;
 mod check;
 mod row;
 mod sample;
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-pub use row::{Breakdown, Effective, KernelTime, Memory, Requested, Row, Status};
+pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
 pub use stats::Samples;
 
 use crate::dataset::Dataset;
@@ -25,6 +26,7 @@ use crate::memory::footprint;
 use crate::model::Model;
 use crate::tune::{Tuner, Tuning};
 use crate::{Precision, Scheme, engine};
+use ceiling::Ceilings;
 use check::Oracle;
 
 /// What is measured, and how long.
@@ -111,6 +113,7 @@ pub async fn run(
     let mut entries = load(engine, model, options).await?;
     let mut oracle = Oracle::new(model, data);
     let mut tuner = Tuner::new(options.tuning);
+    let mut ceilings = Ceilings::default();
     let mut outcome = Outcome {
         rows: Vec::new(),
         failure: None,
@@ -130,7 +133,11 @@ pub async fn run(
             &mut oracle,
             observer,
         );
-        match rows.await {
+        let bounded = match rows.await {
+            Ok(rows) => ceilings.bound(engine, &entries, rows).await,
+            Err(error) => Err(error),
+        };
+        match bounded {
             Ok(rows) => {
                 let flow = observer.finished(&rows);
                 outcome.rows.extend(rows);

@@ -47,6 +47,17 @@ pub struct Memory {
     pub device_allocated_bytes: Option<u64>,
 }
 
+/// The most that the adapter did, in this run, of the arithmetic that a row's kernel uses.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Ceiling {
+    /// The arithmetic.
+    pub arithmetic: &'static str,
+    /// Operations per second of the microkernel, at best.
+    pub operations_per_second: f64,
+    /// The row's operations per second as a share of it.
+    pub share: f64,
+}
+
 /// Where the time of one batch goes: medians over some runs with a timestamp round every dispatch,
 /// which take longer than plain ones.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -113,6 +124,8 @@ pub struct Row {
     pub images_per_second: Option<f64>,
     /// 2 · Σ in · out · batch over median wall time.
     pub operations_per_second: Option<f64>,
+    /// What bounds it; none on the CPU path.
+    pub ceiling: Option<Ceiling>,
     /// Bytes planned and made.
     pub memory: Memory,
     /// Where the time goes, of the kernel chosen and of the separate passes beside it; empty unless asked
@@ -143,6 +156,7 @@ impl Row {
             end_to_end_ns: None,
             images_per_second: None,
             operations_per_second: None,
+            ceiling: None,
             memory: Memory {
                 planned,
                 device_allocated_bytes: None,
@@ -186,6 +200,15 @@ impl Row {
     pub(super) fn overflowed(&mut self, reason: &str) {
         self.status = Status::Overflow;
         self.detail = Some(reason.to_owned());
+    }
+
+    /// Holds the row's rate against the best of a microkernel.
+    pub(super) fn bounded(&mut self, arithmetic: &'static str, best: f64) {
+        self.ceiling = self.operations_per_second.map(|rate| Ceiling {
+            arithmetic,
+            operations_per_second: best,
+            share: rate / best,
+        });
     }
 
     pub(super) fn measured(&mut self, taken: Taken, batch: usize, operations: u64) {

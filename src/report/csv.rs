@@ -7,6 +7,7 @@ use crate::adapter::{Backend, Kind};
 use crate::bench::{Row, Samples};
 use crate::engine::Place;
 use crate::error::{Error, Result};
+use crate::plan::ChosenBy;
 use crate::{Precision, Scheme};
 
 /// A row without its nesting, with what it ran on: lines of several files can be put together.
@@ -18,6 +19,7 @@ struct Line<'a> {
     device: Option<Place>,
     path: Option<&'a str>,
     kernel: Option<&'a str>,
+    chosen_by: Option<ChosenBy>,
     batch: usize,
     reason: Option<&'a str>,
     status: crate::bench::Status,
@@ -38,6 +40,9 @@ struct Line<'a> {
     end_to_end_ns: Option<u64>,
     images_per_second: Option<f64>,
     operations_per_second: Option<f64>,
+    ceiling_arithmetic: Option<&'a str>,
+    ceiling_operations_per_second: Option<f64>,
+    ceiling_share: Option<f64>,
     parameters_bytes: u64,
     activations_bytes: u64,
     total_bytes: u64,
@@ -60,6 +65,7 @@ impl<'a> Line<'a> {
             device: row.effective.device,
             path: row.effective.path,
             kernel: row.effective.kernel,
+            chosen_by: row.effective.chosen_by,
             batch: row.effective.batch,
             reason: row.effective.reason.as_deref(),
             status: row.status,
@@ -80,6 +86,9 @@ impl<'a> Line<'a> {
             end_to_end_ns: row.end_to_end_ns,
             images_per_second: row.images_per_second,
             operations_per_second: row.operations_per_second,
+            ceiling_arithmetic: row.ceiling.map(|ceiling| ceiling.arithmetic),
+            ceiling_operations_per_second: row.ceiling.map(|c| c.operations_per_second),
+            ceiling_share: row.ceiling.map(|ceiling| ceiling.share),
             parameters_bytes: row.memory.planned.parameters_bytes,
             activations_bytes: row.memory.planned.activations_bytes,
             total_bytes: row.memory.planned.total_bytes,

@@ -135,6 +135,7 @@ pub fn preamble(document: &Document) -> String {
 /// What the columns mean, to stand under the last table.
 pub const LEGEND: &str = "\
 median  one batch, from its pixels on the device to its outputs in host memory; spread: standard deviation
+of peak operations per second against the most that this adapter did of the kernel's arithmetic in this run
 speed   relative to f32; changed: images whose label is not f32's; accuracy: over all images
 planned parameters and activations at this precision; allocated: all buffers that were really made
 ";
@@ -175,8 +176,8 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         "kernel",
         "median",
         "spread",
-        "p90",
         "p99",
+        "of peak",
         "images/s",
         "speed",
         "accuracy",
@@ -255,8 +256,8 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
         or_nothing(row.effective.kernel.map(str::to_owned)),
         or_nothing(wall.map(|wall| duration(wall.median as f64))),
         or_nothing(spread),
-        or_nothing(wall.map(|wall| duration(wall.p90 as f64))),
         or_nothing(wall.map(|wall| duration(wall.p99 as f64))),
+        or_nothing(row.ceiling.map(|ceiling| share(ceiling.share))),
         or_nothing(row.images_per_second.map(|rate| count(rate.round() as u64))),
         or_nothing(speed),
         or_nothing(row.accuracy.map(percent)),
@@ -264,6 +265,16 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
         bytes(row.memory.planned.total_bytes),
         or_nothing(row.memory.device_allocated_bytes.map(bytes)),
     ]
+}
+
+/// `31%`; `0.4%` where whole percents would say nothing.
+fn share(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent < 9.95 {
+        format!("{percent:.1}%")
+    } else {
+        format!("{percent:.0}%")
+    }
 }
 
 /// What the table's cells have no room for.

@@ -7,7 +7,7 @@ use super::table::{Ceiling, Shape};
 use super::twin;
 use crate::error::{Error, Result};
 use crate::gpu::device::{Device, Pipeline};
-use crate::gpu::single::bind_group;
+use crate::gpu::single::{bind_group, whole};
 
 /// The uniform of every microkernel; its twin is in `shaders/peak/params.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -136,7 +136,7 @@ impl Probe {
             Some(source) => {
                 let label = format!("peak {}, {shape}", shape.ceiling());
                 let pipeline = device.compile_source(&label, source, shape.bindings())?;
-                let buffers: Vec<&wgpu::Buffer> = operands.iter().collect();
+                let buffers: Vec<_> = operands.iter().map(whole).collect();
                 let bound = bind_group(device, &pipeline, &uniform, &buffers);
                 Some((pipeline, bound))
             }
