@@ -28,7 +28,7 @@
 //! ```text
 //! argv → cli → options ───┐
 //!            adapter ─────┤
-//!   dataset, model ───────┼→ plan (plain data: chunks, buffers, passes)
+//!   dataset, model ───────┼→ plan (plain data: strategy, chunks, buffers, dispatches)
 //!                         │       ↓
 //!                         │   executor: gpu | cpu        → outputs, durations
 //!                         │       ↓  (chosen once by engine)
@@ -36,6 +36,7 @@
 //! ```
 //!
 //! - [`precision`], [`quant`] and [`memory`] say what a precision means and needs.
+//! - [`plan`] has the strategies, the ways to run a network; [`tune`] measures which is fastest.
 //! - [`gpu`] alone knows wgpu; [`cpu`] is its twin on a matrix library.
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
 //! - [`train`] makes models, in float32.
