@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
-use fmnist_gpu::adapter::{AdapterInfo, Selector};
+use fmnist_gpu::adapter::{AdapterInfo, Kind, Selector};
 use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, model::Model};
 use pollster::block_on;
 
@@ -108,7 +108,7 @@ fn serve(
         "kind": adapter.kind,
         "driver": adapter.driver,
         "kernel": kernel,
-        "starts": "pixels on the device",
+        "starts": if adapter.kind == Kind::Cpu { "pixels on the host" } else { "pixels on the device" },
     });
     println!("ready fmnist-gpu {ready}");
     for line in std::io::stdin().lines() {
