@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use fmnist_gpu::adapter::{AdapterInfo, Kind, Selector};
+use fmnist_gpu::plan::{Kernels, Strategy};
+use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, model::Model};
 use pollster::block_on;
 
@@ -27,6 +29,12 @@ struct Arguments {
     /// Images, the first of the embedded test split
     #[arg(long, default_value_t = 1)]
     batch: usize,
+    /// How the kernel is chosen: off, quick or full
+    #[arg(long, default_value = "quick")]
+    tune: Tuning,
+    /// The kernel, instead of one that is chosen
+    #[arg(long)]
+    kernel: Option<Strategy>,
     /// Where to put the outputs, as little-endian f32
     #[arg(long)]
     outputs: Option<PathBuf>,
@@ -55,6 +63,7 @@ fn contend(arguments: &Arguments) -> Result<()> {
         adapter: arguments.adapter.clone(),
         // A row must not name a place where it did not run.
         fallback: false,
+        kernels: arguments.kernel.map_or(Kernels::Any, Kernels::Named),
         ..EngineOptions::default()
     };
     let engine = block_on(Engine::open(&options))?;
@@ -74,7 +83,9 @@ fn contend(arguments: &Arguments) -> Result<()> {
         images.count
     );
     let mut network = block_on(engine.load(&model, arguments.precision))?;
-    block_on(network.upload(images.range(0, arguments.batch)))?;
+    let pixels = images.range(0, arguments.batch);
+    block_on(Tuner::new(arguments.tune).tune(&mut network, pixels))?;
+    block_on(network.upload(pixels))?;
     let kernel = format!("{}, {}", network.path(), network.kernel());
     serve(&kernel, engine.info(), arguments.outputs.as_ref(), || {
         Ok(block_on(network.run())?.outputs)

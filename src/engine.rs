@@ -351,7 +351,8 @@ impl Network {
         }
     }
 
-    /// Runs the batch uploaded last; its outputs end in host memory.
+    /// Runs the batch uploaded last; its outputs end in host memory. The device's own time is not
+    /// taken.
     ///
     /// # Errors
     /// Those of the device.
@@ -365,6 +366,18 @@ impl Network {
                 outputs: network.run().to_vec(),
                 gpu: None,
             }),
+        }
+    }
+
+    /// The device's own time for the batch uploaded last, from a run of its own: taking it costs time.
+    /// None on the CPU path and where the adapter has no timestamps.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn device_time(&mut self) -> Result<Option<Duration>> {
+        match &mut self.executor {
+            Executor::Gpu(network) => Ok(network.run_timed().await?.gpu),
+            Executor::Cpu(_) => Ok(None),
         }
     }
 

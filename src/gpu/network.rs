@@ -30,7 +30,8 @@ const ROWS_SIDE_BY_SIDE: usize = 1000;
 pub struct Run {
     /// `[batch, out]` row-major.
     pub outputs: Vec<f32>,
-    /// From the first kernel's start to the last one's end, where the adapter has timestamps.
+    /// From the first kernel's start to the last one's end, where it was taken and the adapter has
+    /// timestamps.
     pub gpu: Option<Duration>,
 }
 
@@ -236,11 +237,24 @@ impl Network {
         self.device.wait("uploading a batch")
     }
 
-    /// Runs the batch uploaded last and reads its outputs back.
+    /// Runs the batch uploaded last and reads its outputs back. Its device time is not taken: on
+    /// software adapters two timestamps cost as much as a small network.
     ///
     /// # Errors
     /// Those of the device.
     pub async fn run(&mut self) -> Result<Run> {
+        self.run_and(false).await
+    }
+
+    /// Like [`Network::run`], with the device's own time where the adapter has timestamps.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn run_timed(&mut self) -> Result<Run> {
+        self.run_and(true).await
+    }
+
+    async fn run_and(&mut self, timed: bool) -> Result<Run> {
         let device = &self.device;
         let Some(prepared) = &self.prepared else {
             return Err(Error::Usage(
@@ -254,14 +268,15 @@ impl Network {
                 device.wait("running a part of a batch")?;
                 encoder = device.device.create_command_encoder(&Default::default());
             }
-            prepared.record(&mut encoder, steps.clone(), true);
+            prepared.record(&mut encoder, steps.clone(), timed);
         }
         for (buffers, read_back) in prepared.chunks.iter().zip(&prepared.read_backs) {
             let outputs = buffer(buffers, Operand::Outputs);
             encoder.copy_buffer_to_buffer(outputs, 0, read_back, 0, outputs.size());
         }
         // The timestamps come behind the last chunk's outputs, to be read with them.
-        if let (Some(timestamps), Some(last)) = (&prepared.timestamps, prepared.read_backs.last()) {
+        let timestamps = prepared.timestamps.as_ref().filter(|_| timed);
+        if let (Some(timestamps), Some(last)) = (timestamps, prepared.read_backs.last()) {
             encoder.resolve_query_set(&timestamps.queries, 0..2, &timestamps.resolved, 0);
             let offset = last.size() - TIMESTAMP_BYTES;
             encoder.copy_buffer_to_buffer(&timestamps.resolved, 0, last, offset, TIMESTAMP_BYTES);
@@ -272,14 +287,18 @@ impl Network {
         let mut outputs = Vec::with_capacity(plan.batch * plan.batches * plan.output_cols);
         let mut gpu = None;
         for (buffers, read_back) in prepared.chunks.iter().zip(&prepared.read_backs) {
-            let length = buffer(buffers, Operand::Outputs).size() as usize;
+            let length = buffer(buffers, Operand::Outputs).size();
+            let bytes = if timestamps.is_some() {
+                read_back.size()
+            } else {
+                length
+            };
             let read = |bytes: &[u8]| {
-                let (values, times) = bytes.split_at(length);
+                let (values, times) = bytes.split_at(length as usize);
                 plan.decode(values, &mut outputs);
                 let period = device.queue.get_timestamp_period();
                 gpu = (!times.is_empty()).then(|| elapsed(times, period));
             };
-            let bytes = read_back.size();
             device
                 .read_mapped(read_back, bytes, "running a batch", read)
                 .await?;

@@ -121,7 +121,7 @@ impl Prepared {
         timed: bool,
     ) {
         let (first, last) = (steps.start == 0, steps.end == self.dispatches.len());
-        if first {
+        if first && self.plan.slots > 0 {
             encoder.clear_buffer(&self.maxima, 0, None);
         }
         let timestamps = self
@@ -151,7 +151,7 @@ impl Prepared {
         steps: Range<usize>,
         queries: &wgpu::QuerySet,
     ) {
-        if steps.start == 0 {
+        if steps.start == 0 && self.plan.slots > 0 {
             encoder.clear_buffer(&self.maxima, 0, None);
         }
         for index in steps {
