@@ -24,6 +24,7 @@ use crate::engine::{Engine, Network, check_width};
 use crate::error::{Error, Result};
 use crate::memory::footprint;
 use crate::model::Model;
+use crate::plan::Kernels;
 use crate::tune::{Tuner, Tuning};
 use crate::{Precision, Scheme, engine};
 use ceiling::Ceilings;
@@ -110,7 +111,7 @@ pub async fn run(
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     check_data(model, data)?;
-    let mut entries = load(engine, model, options).await?;
+    let mut entries = load(engine, model, data, options).await?;
     let mut oracle = Oracle::new(model, data);
     let mut tuner = Tuner::new(options.tuning);
     let mut ceilings = Ceilings::default();
@@ -198,7 +199,12 @@ fn check_data(model: &Model, data: &Dataset) -> Result<()> {
 }
 
 /// Loads every precision asked for, and f32 beside them for the agreement.
-async fn load(engine: &Engine, model: &Model, options: &BenchOptions) -> Result<Vec<Entry>> {
+async fn load(
+    engine: &Engine,
+    model: &Model,
+    data: &Dataset,
+    options: &BenchOptions,
+) -> Result<Vec<Entry>> {
     let asked = options
         .precisions
         .iter()
@@ -209,13 +215,28 @@ async fn load(engine: &Engine, model: &Model, options: &BenchOptions) -> Result<
     }
     let mut entries = Vec::new();
     for (precision, asked) in wanted {
-        let network = match engine.load(model, precision).await {
+        let loaded = engine.load(model, precision).await;
+        let loaded = loaded.and_then(|mut network| {
+            if let Some(gpu) = network.gpu() {
+                if !asked {
+                    gpu.restrict(Kernels::Any);
+                }
+                let sizes = options.batches.iter().map(|&batch| batch.min(data.len()));
+                sizes
+                    .map(|size| gpu.check_batch(size))
+                    .collect::<Result<()>>()?;
+            }
+            Ok(network)
+        });
+        let network = match loaded {
             Ok(network) => Ok(network),
             // f32 that is only there to be compared with may run anywhere.
             Err(Error::TooLarge { .. }) if !asked => Ok(Network::on_cpu(model, precision, None)?),
             Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => Err(reason),
             // One precision of all that this adapter or this model cannot do is a row that says so.
-            Err(error @ (Error::TooLarge { .. } | Error::File { .. })) if !options.named => {
+            Err(error @ (Error::TooLarge { .. } | Error::File { .. } | Error::Usage(_)))
+                if !options.named =>
+            {
                 Err(error.to_string())
             }
             Err(error) => return Err(error),

@@ -172,6 +172,16 @@ impl Network {
         }
     }
 
+    /// Whether batches of this size can be run in a way that may be chosen.
+    ///
+    /// # Errors
+    /// `Error::Usage` where they cannot; `Error::TooLarge` where something exceeds the adapter.
+    pub fn check_batch(&self, batch: usize) -> Result<()> {
+        let (strategy, _) = self.strategy(batch)?;
+        let limits = self.device.limits();
+        Plan::new(&self.model, self.precision, batch, strategy, limits).map(drop)
+    }
+
     pub(super) fn device(&self) -> &Arc<Device> {
         &self.device
     }

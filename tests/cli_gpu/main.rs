@@ -10,6 +10,7 @@ mod support;
 
 mod fallback;
 mod formats;
+mod kernels;
 mod peak;
 mod selection;
 
@@ -45,7 +46,7 @@ impl Adapter {
 /// A test on one adapter; it fails by panicking.
 type Test = fn(&Adapter);
 
-const TESTS: [(&str, Test); 15] = [
+const TESTS: [(&str, Test); 21] = [
     (
         "bench-is-as-the-schema-says",
         formats::bench_is_as_the_schema_says,
@@ -89,6 +90,21 @@ const TESTS: [(&str, Test); 15] = [
     (
         "every-format-has-every-ceiling",
         peak::every_format_has_every_ceiling,
+    ),
+    ("a-path-runs-as-named", kernels::a_path_runs_as_named),
+    ("a-kernel-runs-as-named", kernels::a_kernel_runs_as_named),
+    ("what-cannot-run-is-told", kernels::what_cannot_run_is_told),
+    (
+        "what-was-tuned-is-remembered",
+        kernels::what_was_tuned_is_remembered,
+    ),
+    (
+        "a-damaged-cache-is-ignored",
+        kernels::a_damaged_cache_is_ignored,
+    ),
+    (
+        "a-breakdown-has-every-kernel",
+        kernels::a_breakdown_has_every_kernel,
     ),
     ("the-index-selects", selection::the_index_selects),
     ("the-backend-selects", selection::the_backend_selects),

@@ -1,0 +1,169 @@
+//! Which kernel runs: by name, by path, by tuning, and from the cache.
+
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Adapter;
+use crate::support::{Fixture, command, has, run, validate};
+
+/// A small model and images, and a cache folder of its own.
+struct Bench {
+    fixture: Fixture,
+    cache: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            fixture: Fixture::new(),
+            cache: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// A short `bench` on this adapter.
+    fn command(&self, adapter: &Adapter, arguments: &[&str]) -> Command {
+        let mut command = command();
+        command.env("FMNIST_GPU_CACHE_DIR", self.cache.path());
+        command.args(["bench", "--runs", "1", "--warmup", "1", "--format", "json"]);
+        command.args(["--adapter", &adapter.index]);
+        command.arg("--data").arg(self.fixture.data());
+        command.arg("--model").arg(self.fixture.model());
+        command.args(arguments);
+        command
+    }
+}
+
+/// What ran in each row: path, kernel, and what chose it.
+fn effective(document: &Value) -> Vec<[String; 3]> {
+    let results = document["results"].as_array().expect("rows").iter();
+    let words = |row: &Value| {
+        let field = |name: &str| match &row["effective"][name] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        [field("path"), field("kernel"), field("chosen_by")]
+    };
+    results.map(words).collect()
+}
+
+pub fn a_path_runs_as_named(adapter: &Adapter) {
+    let bench = Bench::new();
+    for (path, batch) in [("separate", "8"), ("fused", "8"), ("network", "1")] {
+        let arguments = ["--path", path, "--batch", batch, "--precision", "f32,int8"];
+        let document = run(&mut bench.command(adapter, &arguments)).json();
+        validate(&document);
+        for [ran, _, by] in effective(&document) {
+            assert_eq!((ran.as_str(), by == "default"), (path, false), "{document}");
+        }
+    }
+}
+
+pub fn a_kernel_runs_as_named(adapter: &Adapter) {
+    let bench = Bench::new();
+    let arguments = [
+        "--kernel",
+        "register-8x8",
+        "--batch",
+        "8",
+        "--precision",
+        "f32",
+    ];
+    let document = run(&mut bench.command(adapter, &arguments)).json();
+    let want = ["fused", "register-8x8", "user"].map(str::to_owned);
+    assert_eq!(effective(&document), [want]);
+    // Nothing was left to tune, so nothing is remembered.
+    assert!(!bench.cache.path().join("kernels.json").exists());
+}
+
+pub fn what_cannot_run_is_told(adapter: &Adapter) {
+    let bench = Bench::new();
+    for (arguments, words) in [
+        (
+            ["--kernel", "nosuch", "--batch", "8"],
+            "unknown kernel 'nosuch'",
+        ),
+        (
+            ["--kernel", "register-8x8-dot", "--batch", "8"],
+            "register-8x8-dot cannot run",
+        ),
+        (
+            ["--path", "nosuch", "--batch", "8"],
+            "unknown path 'nosuch'",
+        ),
+        (
+            ["--tune", "nosuch", "--batch", "8"],
+            "unknown tuning 'nosuch'",
+        ),
+    ] {
+        let mut command = bench.command(adapter, &arguments);
+        let error = run(command.args(["--precision", "f32"])).fails(2);
+        has(&error, &[words]);
+    }
+    // In int8 the images of a batch share their scales: no whole-network kernel may run it.
+    let arguments = ["--path", "network", "--batch", "8", "--precision", "int8"];
+    let error = run(&mut bench.command(adapter, &arguments)).fails(2);
+    has(&error, &["network path", "int8"]);
+}
+
+pub fn what_was_tuned_is_remembered(adapter: &Adapter) {
+    let bench = Bench::new();
+    let arguments = ["--batch", "8", "--precision", "f32"];
+    let first = run(&mut bench.command(adapter, &arguments)).json();
+    let second = run(&mut bench.command(adapter, &arguments)).json();
+    let off = [&arguments[..], &["--tune", "off"]].concat();
+    let off = run(&mut bench.command(adapter, &off)).json();
+    let (first, second, off) = (effective(&first), effective(&second), effective(&off));
+    // Where there is but one candidate there is nothing to measure.
+    if first[0][2] == "measuring" {
+        assert_eq!(
+            second[0],
+            [first[0][0].clone(), first[0][1].clone(), "cache".into()]
+        );
+    }
+    assert_eq!(off[0][2], "default");
+}
+
+pub fn a_damaged_cache_is_ignored(adapter: &Adapter) {
+    let bench = Bench::new();
+    let file = bench.cache.path().join("kernels.json");
+    std::fs::write(&file, "{ no JSON").expect("a file");
+    let arguments = ["--batch", "8", "--precision", "f32"];
+    let ended = run(&mut bench.command(adapter, &arguments));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    has(&ended.stderr, &["WARN", "kernels.json"]);
+    let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(document["results"][0]["status"], "ok");
+}
+
+pub fn a_breakdown_has_every_kernel(adapter: &Adapter) {
+    let bench = Bench::new();
+    let arguments = ["--batch", "8", "--precision", "int8", "--breakdown"];
+    let document = run(&mut bench.command(adapter, &arguments)).json();
+    validate(&document);
+    let parts = document["results"][0]["breakdown"]
+        .as_array()
+        .expect("a list");
+    if !adapter.has("timestamp-query") {
+        assert_eq!(parts.len(), 0);
+        return;
+    }
+    // The kernel chosen, and the separate passes beside it.
+    let separate = parts.last().expect("a breakdown");
+    assert_eq!(separate["path"], "separate");
+    let names = separate["kernels"].as_array().expect("kernels").iter();
+    let names: Vec<&str> = names.filter_map(|kernel| kernel["name"].as_str()).collect();
+    for name in [
+        "pixel_max",
+        "layers.0 matmul",
+        "layers.0 bias",
+        "layers.0 absmax",
+    ] {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+    assert_eq!(
+        parts[0]["kernel"],
+        document["results"][0]["effective"]["kernel"]
+    );
+}
