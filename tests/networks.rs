@@ -33,10 +33,8 @@ fn main() {
             all.extend(strategy_trials(rig));
             for precision in precisions(&chosen) {
                 let name = format!("{}/chunks.{precision}", rig.name);
-                let rig = rig.clone();
-                all.push(Trial::test(name, move || {
-                    done(check_chunks(&rig, precision))
-                }));
+                let on = rig.clone();
+                all.push(rig.trial(name, move || done(check_chunks(&on, precision))));
             }
         }
         all
@@ -57,6 +55,13 @@ impl Executor {
             Self::Cpu => "cpu".into(),
             Self::Gpu(rig, None) => rig.name.clone(),
             Self::Gpu(rig, Some(strategy)) => format!("{}/{}", rig.name, strategy.name),
+        }
+    }
+
+    fn trial(&self, name: String, check: impl FnOnce() -> Check + Send + 'static) -> Trial {
+        match self {
+            Self::Cpu => Trial::test(name, move || done(check())),
+            Self::Gpu(rig, _) => rig.trial(name, move || done(check())),
         }
     }
 
@@ -112,9 +117,9 @@ fn trials(executor: &Executor) -> Vec<Trial> {
     let mut trials = Vec::new();
     for precision in precisions(executor) {
         let mut add = |what: &str, check: fn(&Executor, Precision) -> Check| {
-            let executor = executor.clone();
+            let on = executor.clone();
             let name = format!("{}/{what}.{precision}", executor.name());
-            trials.push(Trial::test(name, move || done(check(&executor, precision))));
+            trials.push(executor.trial(name, move || check(&on, precision)));
         };
         add("shapes", check_shapes);
         add("activations", check_activations);
@@ -131,10 +136,10 @@ fn golden_trials(executor: &Executor, thorough: bool) -> Vec<Trial> {
     for precision in precisions(executor) {
         for batch in [1, 32, 1000, 10_000] {
             if thorough || batch >= 1000 {
-                let executor = executor.clone();
+                let on = executor.clone();
                 let name = format!("{}/golden.{precision}.batch-{batch}", executor.name());
-                let check = move || done(check_golden(&executor, precision, batch));
-                trials.push(Trial::test(name, check));
+                let check = move || check_golden(&on, precision, batch);
+                trials.push(executor.trial(name, check));
             }
         }
     }
@@ -154,7 +159,7 @@ fn strategy_trials(rig: &Rig) -> Vec<Trial> {
                 let executor = Executor::Gpu(rig.clone(), Some(strategy));
                 let name = format!("{}/networks.{precision}", executor.name());
                 let check = move || done(check_strategy(&executor, strategy, precision));
-                trials_of_rig.push(Trial::test(name, check));
+                trials_of_rig.push(rig.trial(name, check));
             }
         }
     }

@@ -48,13 +48,19 @@ fn variants(rig: &Rig, elements: &[Precision]) -> Vec<(Pass, Precision)> {
     variants.retain(|&(pass, e)| {
         elements.contains(&e) && rig.device.info().lacks(e).is_none() && fits(pass, e, limits)
     });
+    if rig.checked {
+        // Compilation takes most of the time, and wgpu's checks meet no other index in a tile that
+        // lies elsewhere in a network: there, one place of each tile has to do.
+        let first = |layer: LayerKernel| layer.input == LayerInput::Pixels;
+        variants.retain(|(pass, _)| !matches!(pass, Pass::Layer(layer) if !first(*layer)));
+    }
     variants
 }
 
 fn trial(rig: &Rig, (pass, elements): (Pass, Precision)) -> Trial {
     let name = format!("{}/{}.{elements}", rig.name, kernel::variant_name(pass));
-    let rig = rig.clone();
-    Trial::test(name, move || check_variant(&rig, pass, elements))
+    let on = rig.clone();
+    rig.trial(name, move || check_variant(&on, pass, elements))
 }
 
 /// Whether the adapter has what the plan asks for before it takes a kernel. Whole networks are left to
