@@ -4,7 +4,7 @@ mod common;
 
 use common::compare::{
     close_codes, close_f16, close_f16_network, close_f32, close_int8_network, equal, same_labels,
-    ulp_f16,
+    ulp_f16, within_each,
 };
 use fmnist_gpu::Precision;
 
@@ -17,6 +17,20 @@ fn f32_comparison_fails_on_a_small_error_and_on_nan() {
     assert!(close_f32(&[1.0, -2.0], &want, 4).is_err());
     // Each value inside its own tolerance, but all of them off the same way.
     assert!(close_f32(&want.map(|w| w * 1.000_05), &want, 4).is_err());
+}
+
+#[test]
+fn each_value_has_its_own_tolerance() {
+    let want = [1.0, 2.0];
+    let off = |by: [f64; 2]| within_each(&[1.0 + by[0], 2.0 + by[1]], &want, &[0.1, 0.2], 1.0);
+    assert!(off([0.09, -0.19]).is_ok());
+    assert!(off([0.11, 0.0]).is_err());
+    assert!(off([0.0, -0.21]).is_err());
+    assert!(off([0.0, f64::NAN]).is_err());
+    // A tolerance that is no number, or is missing, lets nothing pass.
+    assert!(within_each(&want, &want, &[0.1, f64::NAN], 1.0).is_err());
+    assert!(within_each(&want, &want, &[0.1], 1.0).is_err());
+    assert!(within_each(&want, &[1.0, 2.1], &[0.2, 0.2], 1e-4).is_err());
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! Whole networks × precision × executor × awkward shapes against the oracle; golden labels of the
-//! default model; and proof that each precision is what it says.
+//! Whole networks × precision × executor × awkward shapes against the oracle; every strategy on networks
+//! that differ in what matters to it; golden labels of the default model; and proof that each precision
+//! is what it says.
 //!
-//! The executors are the CPU path and every adapter, with checked and with trusted shaders.
+//! The executors are the CPU path and every adapter, with checked and with trusted shaders, which runs
+//! networks in the way that is chosen where nothing is measured, and in one that is asked for.
 
 mod common;
 
@@ -14,22 +16,25 @@ use common::{Rig, SIZES, random_model, random_pixels, run_on_adapters, seeded};
 use fmnist_gpu::cpu::int8::IntegerWeights;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions};
 use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
+use fmnist_gpu::plan::{Plan, STRATEGIES, Strategy};
 use fmnist_gpu::{Precision, cpu, dataset, engine, reference};
 use libtest_mimic::Trial;
 
 fn main() {
-    let mut cpu_trials = trials(&Executor::Cpu, true);
+    let mut cpu_trials = trials(&Executor::Cpu);
+    cpu_trials.extend(golden_trials(&Executor::Cpu, true));
     cpu_trials.push(Trial::test("cpu/int8-sums", || done(check_cpu_sums())));
     run_on_adapters(cpu_trials, |rigs| {
         let mut all = Vec::new();
         for rig in rigs {
-            all.extend(trials(&Executor::Gpu(rig.clone()), !rig.checked));
-            for precision in precisions(&Executor::Gpu(rig.clone())) {
+            let chosen = Executor::Gpu(rig.clone(), None);
+            all.extend(trials(&chosen));
+            all.extend(golden_trials(&chosen, !rig.checked));
+            all.extend(strategy_trials(rig));
+            for precision in precisions(&chosen) {
                 let name = format!("{}/chunks.{precision}", rig.name);
-                let rig = rig.clone();
-                all.push(Trial::test(name, move || {
-                    done(check_chunks(&rig, precision))
-                }));
+                let on = rig.clone();
+                all.push(rig.trial(name, move || done(check_chunks(&on, precision))));
             }
         }
         all
@@ -40,14 +45,23 @@ fn main() {
 #[derive(Clone)]
 enum Executor {
     Cpu,
-    Gpu(Rig),
+    /// In this way, or in the one that is chosen.
+    Gpu(Rig, Option<Strategy>),
 }
 
 impl Executor {
-    fn name(&self) -> &str {
+    fn name(&self) -> String {
         match self {
-            Self::Cpu => "cpu",
-            Self::Gpu(rig) => &rig.name,
+            Self::Cpu => "cpu".into(),
+            Self::Gpu(rig, None) => rig.name.clone(),
+            Self::Gpu(rig, Some(strategy)) => format!("{}/{}", rig.name, strategy.name),
+        }
+    }
+
+    fn trial(&self, name: String, check: impl FnOnce() -> Check + Send + 'static) -> Trial {
+        match self {
+            Self::Cpu => Trial::test(name, move || done(check())),
+            Self::Gpu(rig, _) => rig.trial(name, move || done(check())),
         }
     }
 
@@ -68,7 +82,7 @@ impl Executor {
                 }
                 outputs
             }),
-            Self::Gpu(rig) => infer_on(&rig.device, model, precision, pixels, batch),
+            Self::Gpu(rig, way) => infer_on(&rig.device, *way, model, precision, pixels, batch),
         };
         result.map_err(|error| error.to_string())
     }
@@ -76,6 +90,7 @@ impl Executor {
 
 fn infer_on(
     device: &Arc<Device>,
+    way: Option<Strategy>,
     model: &Model,
     precision: Precision,
     pixels: &[u8],
@@ -83,6 +98,7 @@ fn infer_on(
 ) -> fmnist_gpu::Result<Vec<f32>> {
     pollster::block_on(async {
         let mut network = gpu::Network::new(device, model, precision).await?;
+        network.force(way);
         network.infer(pixels, batch, &mut |_| ()).await
     })
 }
@@ -91,35 +107,67 @@ fn infer_on(
 fn precisions(executor: &Executor) -> Vec<Precision> {
     let runs = |precision: &Precision| match executor {
         Executor::Cpu => true,
-        Executor::Gpu(rig) => rig.device.info().lacks(*precision).is_none(),
+        Executor::Gpu(rig, _) => rig.device.info().lacks(*precision).is_none(),
     };
     Precision::ALL.into_iter().filter(runs).collect()
 }
 
-/// The trials of one executor; small batches of the golden labels only where `thorough`.
-fn trials(executor: &Executor, thorough: bool) -> Vec<Trial> {
+/// The trials of one executor.
+fn trials(executor: &Executor) -> Vec<Trial> {
     let mut trials = Vec::new();
     for precision in precisions(executor) {
         let mut add = |what: &str, check: fn(&Executor, Precision) -> Check| {
-            let executor = executor.clone();
+            let on = executor.clone();
             let name = format!("{}/{what}.{precision}", executor.name());
-            trials.push(Trial::test(name, move || done(check(&executor, precision))));
+            trials.push(executor.trial(name, move || check(&on, precision)));
         };
         add("shapes", check_shapes);
         add("activations", check_activations);
         add("normalization", check_normalization);
         add("is-what-it-says", check_identity);
         add("repeats", check_repeats);
+    }
+    trials
+}
+
+/// The golden labels; in small batches only where `thorough`.
+fn golden_trials(executor: &Executor, thorough: bool) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for precision in precisions(executor) {
         for batch in [1, 32, 1000, 10_000] {
             if thorough || batch >= 1000 {
-                let executor = executor.clone();
+                let on = executor.clone();
                 let name = format!("{}/golden.{precision}.batch-{batch}", executor.name());
-                let check = move || done(check_golden(&executor, precision, batch));
-                trials.push(Trial::test(name, check));
+                let check = move || check_golden(&on, precision, batch);
+                trials.push(executor.trial(name, check));
             }
         }
     }
     trials
+}
+
+/// Every strategy that runs something in a precision; and the separate passes, which are chosen for
+/// nothing, once more on all that the chosen ones are tried on.
+fn strategy_trials(rig: &Rig) -> Vec<Trial> {
+    let mut trials_of_rig = Vec::new();
+    for precision in precisions(&Executor::Gpu(rig.clone(), None)) {
+        for &strategy in STRATEGIES {
+            let small = random_model(&mut seeded("small"), &[4, 4], &[Activation::Relu]);
+            let limits = rig.device.limits();
+            let refused = strategy.refused(&small.architecture(), precision, 1, limits);
+            if refused.is_none() {
+                let executor = Executor::Gpu(rig.clone(), Some(strategy));
+                let name = format!("{}/networks.{precision}", executor.name());
+                let check = move || done(check_strategy(&executor, strategy, precision));
+                trials_of_rig.push(rig.trial(name, check));
+            }
+        }
+    }
+    if !rig.checked {
+        let separate = Executor::Gpu(rig.clone(), Some(Strategy::separate(1000)));
+        trials_of_rig.extend(trials(&separate));
+    }
+    trials_of_rig
 }
 
 fn done(check: Check) -> Result<(), libtest_mimic::Failed> {
@@ -138,15 +186,26 @@ fn compare(
     let name = format!("{widths:?}{images}");
     let pixels = random_pixels(&mut seeded(&name), images * model.inputs());
     let got = executor.infer(model, precision, &pixels, batch)?;
-    let got: Vec<f64> = got.into_iter().map(f64::from).collect();
-    let want = reference::infer(model, precision, &pixels, batch).outputs;
-    let deepest = widths.iter().copied().max().unwrap_or(1);
-    let check = match precision {
+    close_to_oracle(model, precision, &pixels, batch, &got)
+        .map_err(|problem| format!("{widths:?}, {images} images, batch {batch}: {problem}"))
+}
+
+/// Compares a network's outputs with the oracle's.
+fn close_to_oracle(
+    model: &Model,
+    precision: Precision,
+    pixels: &[u8],
+    batch: usize,
+    got: &[f32],
+) -> Check {
+    let got: Vec<f64> = got.iter().copied().map(f64::from).collect();
+    let want = reference::infer(model, precision, pixels, batch).outputs;
+    let deepest = model.architecture().widths().into_iter().max().unwrap_or(1);
+    match precision {
         Precision::F32 => close_f32(&got, &want, deepest),
         Precision::F16 => close_f16_network(&got, &want, model.layers.len()),
         Precision::Int8 => close_int8_network(&got, &want),
-    };
-    check.map_err(|problem| format!("{widths:?}, {images} images, batch {batch}: {problem}"))
+    }
 }
 
 /// Every awkward size in each of batch, in and out, and deep inner dimensions.
@@ -205,6 +264,85 @@ fn check_normalization(executor: &Executor, precision: Precision) -> Check {
     compare(executor, &model, precision, 33, 33)
 }
 
+/// Networks that differ in what matters to a strategy: one of the usual size; a deep one of odd widths
+/// with every activation that goes element by element; one whose softmax is wider than some tiles; one
+/// whose pixels go through a table.
+fn networks() -> Vec<Model> {
+    use Activation::{Identity, Relu, Sigmoid, Softmax, Tanh};
+    let random = |widths: &[usize], activations: &[Activation]| {
+        random_model(&mut seeded("networks"), widths, activations)
+    };
+    let mut table = random(&[49, 30, 10], &[Tanh, Softmax]);
+    table.normalization = Normalization::Standard {
+        mean: 0.2860,
+        std: 0.3530,
+    };
+    vec![
+        random(&[13, 7, 33, 5, 6], &[Sigmoid, Tanh, Relu, Identity]),
+        random(&[784, 64, 10], &[Relu, Softmax]),
+        random(&[33, 12, 40], &[Relu, Softmax]),
+        table,
+    ]
+}
+
+/// A strategy on each of the networks that it can run, in batches of several sizes: against the oracle,
+/// twice to the same bits, and with the bits that a row has in any batch where batches share nothing.
+/// What it cannot run, no plan is made for.
+fn check_strategy(executor: &Executor, strategy: Strategy, precision: Precision) -> Check {
+    let Executor::Gpu(rig, _) = executor else {
+        return Err("the CPU path has no strategies".into());
+    };
+    let limits = rig.device.limits();
+    // Checked modules are compiled apart, which takes most of the time: one network has to do.
+    let networks = networks().into_iter().take(if rig.checked { 1 } else { 4 });
+    let mut ran = 0;
+    for model in networks {
+        let (architecture, width) = (model.architecture(), model.inputs());
+        let widths = architecture.widths();
+        let pixels = random_pixels(&mut seeded("networks"), 257 * width);
+        let mut rows: Option<Vec<u32>> = None;
+        for batch in [257, 33, 7, 1] {
+            let refused = strategy.refused(&architecture, precision, batch, limits);
+            let plan = Plan::new(&architecture, precision, batch, strategy, limits);
+            if refused.is_some() != plan.is_err() {
+                return Err(format!(
+                    "{widths:?}, {batch}: refused {refused:?}, but {plan:?}"
+                ));
+            }
+            if refused.is_some() {
+                continue;
+            }
+            // Two whole batches and a short one.
+            let images = (3 * batch - batch / 2).min(257);
+            let pixels = &pixels[..images * width];
+            let place = |problem| format!("{widths:?}, batch {batch}: {problem}");
+            let got = executor.infer(&model, precision, pixels, batch)?;
+            close_to_oracle(&model, precision, pixels, batch, &got).map_err(place)?;
+            let bits = to_bits(got);
+            equal(
+                &to_bits(executor.infer(&model, precision, pixels, batch)?),
+                &bits,
+            )
+            .map_err(|problem| place(format!("again: {problem}")))?;
+            if strategy.rows_are_alone(precision) {
+                let all = rows.get_or_insert_with(|| bits.clone());
+                equal(&bits, &all[..bits.len()])
+                    .map_err(|problem| place(format!("in another batch: {problem}")))?;
+            }
+            ran += 1;
+        }
+    }
+    if ran > 0 {
+        Ok(())
+    } else {
+        Err("it ran nothing".into())
+    }
+}
+
+fn to_bits(outputs: Vec<f32>) -> Vec<u32> {
+    outputs.into_iter().map(f32::to_bits).collect()
+}
+
 /// A model of one input and two outputs, which tells precisions apart by whether its weights 1 and
 /// `other` are still different.
 fn tells_apart(executor: &Executor, precision: Precision, other: f32) -> Result<usize, String> {
@@ -237,17 +375,16 @@ fn check_repeats(executor: &Executor, precision: Precision) -> Check {
     let activations = [Activation::Relu, Activation::Softmax];
     let model = random_model(&mut seeded("repeats"), &[100, 40, 10], &activations);
     let pixels = random_pixels(&mut seeded("repeats"), 60 * 100);
-    let bits = |outputs: Vec<f32>| outputs.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-    let many = bits(executor.infer(&model, precision, &pixels, 20)?);
+    let many = to_bits(executor.infer(&model, precision, &pixels, 20)?);
     equal(
-        &bits(executor.infer(&model, precision, &pixels, 20)?),
+        &to_bits(executor.infer(&model, precision, &pixels, 20)?),
         &many,
     )?;
     let mut one_by_one = Vec::new();
     for pixels in pixels.chunks(20 * 100) {
         one_by_one.extend(executor.infer(&model, precision, pixels, 20)?);
     }
-    equal(&bits(one_by_one), &many)
+    equal(&to_bits(one_by_one), &many)
 }
 
 /// The default model's labels on the whole test split.
@@ -274,15 +411,28 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
         ..DeviceOptions::default()
     };
     let small = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
-    let plan = fmnist_gpu::plan::Plan::new(&model.architecture(), precision, 1000, small.limits());
-    let chunks = plan.map_err(text)?.chunks.len();
-    if chunks < 2 {
-        return Err(format!("{chunks} chunk: nothing was cut"));
+    let architecture = model.architecture();
+    let names = ["matmul-8x8", "register-8x8", "broadcast-4x32", "network-8"];
+    for strategy in names.into_iter().filter_map(Strategy::find) {
+        let refused = strategy.refused(&architecture, precision, 1000, small.limits());
+        if refused.is_some() {
+            continue;
+        }
+        let plan = Plan::new(&architecture, precision, 1000, strategy, small.limits());
+        let chunks = plan.map_err(text)?.chunks.len();
+        if chunks < 2 {
+            return Err(format!(
+                "{}: {chunks} chunk: nothing was cut",
+                strategy.name
+            ));
+        }
+        let way = Some(strategy);
+        let cut = infer_on(&small, way, &model, precision, &pixels, 1000).map_err(text)?;
+        let whole = infer_on(&rig.device, way, &model, precision, &pixels, 1000).map_err(text)?;
+        equal(&to_bits(cut), &to_bits(whole))
+            .map_err(|problem| format!("{}: {problem}", strategy.name))?;
     }
-    let cut = infer_on(&small, &model, precision, &pixels, 1000).map_err(text)?;
-    let whole = infer_on(&rig.device, &model, precision, &pixels, 1000).map_err(text)?;
-    let bits = |outputs: Vec<f32>| outputs.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-    equal(&bits(cut), &bits(whole))
+    Ok(())
 }
 
 /// The CPU path's integer sums, bitwise, random and with every code ±127.

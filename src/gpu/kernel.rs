@@ -238,7 +238,12 @@ pub fn variant_name(pass: Pass) -> String {
 }
 
 fn layer_name(layer: LayerKernel) -> String {
-    let Tile { rows, groups, .. } = layer.tile;
+    let Tile {
+        rows,
+        groups,
+        lanes,
+        ..
+    } = layer.tile;
     let body = name(Pass::Layer(layer));
     let columns = 4 * groups;
     let input = match layer.input {
@@ -252,7 +257,8 @@ fn layer_name(layer: LayerKernel) -> String {
         activation,
         ..
     } = layer;
-    format!("{body}-{rows}x{columns}-{arithmetic:?}-{input}-{output:?}-{activation}").to_lowercase()
+    format!("{body}-{rows}x{columns}:{lanes}-{arithmetic:?}-{input}-{output:?}-{activation}")
+        .to_lowercase()
 }
 
 /// Every variant that is tested: each row with each of its constants, the fused ones with every tile

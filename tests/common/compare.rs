@@ -16,11 +16,21 @@ pub fn nmse(got: &[f64], want: &[f64]) -> f64 {
 
 /// Each value within `tolerance(want)`, and the normalized mean square error within `most_nmse`.
 pub fn within(got: &[f64], want: &[f64], tolerance: impl Fn(f64) -> f64, most_nmse: f64) -> Check {
-    if got.len() != want.len() {
-        return Err(format!("{} values, not {}", got.len(), want.len()));
+    let tolerances: Vec<f64> = want.iter().map(|&want| tolerance(want)).collect();
+    within_each(got, want, &tolerances, most_nmse)
+}
+
+/// Each value within a tolerance of its own, and the normalized mean square error within `most_nmse`.
+pub fn within_each(got: &[f64], want: &[f64], tolerances: &[f64], most_nmse: f64) -> Check {
+    if got.len() != want.len() || tolerances.len() != want.len() {
+        let (values, tolerances) = (got.len(), tolerances.len());
+        return Err(format!(
+            "{values} values and {tolerances} tolerances, not {}",
+            want.len()
+        ));
     }
     for (index, (&got, &want)) in got.iter().zip(want).enumerate() {
-        let (difference, tolerance) = ((got - want).abs(), tolerance(want));
+        let (difference, tolerance) = ((got - want).abs(), tolerances[index]);
         let fits = difference <= tolerance;
         if !fits {
             return Err(format!(

@@ -3,8 +3,9 @@
 
 pub mod compare;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use fmnist_gpu::adapter::Backend;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions, Found};
 use fmnist_gpu::model::{Activation, Layer, Model};
 use libtest_mimic::{Arguments, Trial};
@@ -54,6 +55,25 @@ pub fn rigs() -> Vec<Rig> {
 }
 
 impl Rig {
+    /// A trial on this adapter. Those on OpenGL wait for one another: all devices share one context, and
+    /// wgpu gives up on the process where a thread waits for it for some seconds, which is what a
+    /// compilation may take.
+    pub fn trial(
+        &self,
+        name: String,
+        check: impl FnOnce() -> Result<(), libtest_mimic::Failed> + Send + 'static,
+    ) -> Trial {
+        static CONTEXT: Mutex<()> = Mutex::new(());
+        let shared = self.found.info.backend == Backend::Gl;
+        Trial::test(name, move || {
+            // A trial that panicked has failed; the others may go on.
+            let turn = shared.then(|| CONTEXT.lock().unwrap_or_else(PoisonError::into_inner));
+            let result = check();
+            drop(turn);
+            result
+        })
+    }
+
     /// Opens an adapter in a mode that its name tells.
     pub fn open(found: &Found, mode: &str, options: DeviceOptions) -> Self {
         Self {

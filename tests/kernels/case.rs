@@ -40,6 +40,7 @@ impl Case<'_> {
             slot_out: 1,
             clip: f32::from(self.clip),
             weight_scale: 0.015,
+            layers: 0,
         }
     }
 
@@ -57,20 +58,40 @@ impl Case<'_> {
         written: usize,
         operands: &[Vec<u8>],
     ) -> Result<Vec<u8>, String> {
+        let [bytes] = self.run_many(params, [written], operands)?;
+        Ok(bytes)
+    }
+
+    /// Runs the kernel once and gives what it left in each of the operands `written`.
+    pub fn run_many<const N: usize>(
+        &self,
+        params: Params,
+        written: [usize; N],
+        operands: &[Vec<u8>],
+    ) -> Result<[Vec<u8>; N], String> {
         let mut operands = operands.to_vec();
-        let length = operands[written].len();
-        operands[written].extend(SENTINEL);
+        let lengths = written.map(|operand| operands[operand].len());
+        for operand in written {
+            operands[operand].extend(SENTINEL);
+        }
         let run = async {
             let device = &self.rig.device;
             let single =
                 SinglePass::new(device, self.pass, self.elements, params, &operands).await?;
             single.run(1).await?;
-            single.read(written).await
+            let mut all = [const { Vec::new() }; N];
+            for (bytes, operand) in all.iter_mut().zip(written) {
+                *bytes = single.read(operand).await?;
+            }
+            Ok(all)
         };
-        let mut bytes = pollster::block_on(run).map_err(|error| error.to_string())?;
-        let behind = bytes.split_off(length);
-        equal(&behind[..SENTINEL.len()], &SENTINEL).map_err(|p| format!("sentinel: {p}"))?;
-        Ok(bytes)
+        let run = pollster::block_on(run);
+        let mut all = run.map_err(|error: fmnist_gpu::Error| error.to_string())?;
+        for (bytes, length) in all.iter_mut().zip(lengths) {
+            let behind = bytes.split_off(length);
+            equal(&behind[..SENTINEL.len()], &SENTINEL).map_err(|p| format!("sentinel: {p}"))?;
+        }
+        Ok(all)
     }
 
     pub fn check(&self) -> Check {
@@ -92,6 +113,10 @@ impl Case<'_> {
             Pass::AbsMax => self.check_absmax(),
             Pass::Quantize => self.check_quantize(),
             Pass::Dequantize => self.check_dequantize(),
+            Pass::Layer(layer) if self.elements == Precision::Int8 => self.check_int8_layer(layer),
+            Pass::Layer(layer) => self.check_real_layer(layer),
+            Pass::Finish(activation) => self.check_finish(activation),
+            Pass::Network(_) => Err("whole networks are tests/networks.rs's".into()),
         }
     }
 

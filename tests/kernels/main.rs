@@ -4,6 +4,8 @@
 mod case;
 #[path = "../common/mod.rs"]
 mod common;
+mod fused_int8;
+mod fused_real;
 mod int8;
 mod real;
 
@@ -13,14 +15,15 @@ use common::{Rig, SIZES, run_on_adapters};
 use fmnist_gpu::Precision;
 use fmnist_gpu::gpu::{DeviceOptions, kernel};
 use fmnist_gpu::model::Activation;
-use fmnist_gpu::plan::Pass;
+use fmnist_gpu::plan::{Arithmetic, Body, LayerInput, LayerKernel, Limits, Pass};
 use libtest_mimic::Trial;
 
 fn main() {
     run_on_adapters(Vec::new(), |rigs| {
         let mut trials = Vec::new();
         for rig in rigs {
-            trials.extend(variant_trials(rig, &Precision::ALL));
+            let all = variants(rig, &Precision::ALL).into_iter();
+            trials.extend(all.map(|variant| trial(rig, variant)));
             if !rig.checked {
                 // What a driver gets whose own conversion does not round to nearest even.
                 let options = DeviceOptions {
@@ -28,23 +31,54 @@ fn main() {
                     ..DeviceOptions::default()
                 };
                 let rounds = Rig::open(&rig.found, "rounds-in-integers", options);
-                trials.extend(variant_trials(&rounds, &[Precision::F16]));
+                let mut again = variants(&rounds, &[Precision::F16]);
+                // Fused kernels always round in integers.
+                again.retain(|(pass, _)| !matches!(pass, Pass::Layer(_)));
+                trials.extend(again.into_iter().map(|variant| trial(&rounds, variant)));
             }
         }
         trials
     })
 }
 
-/// A trial for each kernel of these element types that the adapter can run.
-fn variant_trials(rig: &Rig, elements: &[Precision]) -> Vec<Trial> {
-    let mut variants = kernel::variants();
-    variants.retain(|(_, e)| elements.contains(e) && rig.device.info().lacks(*e).is_none());
-    let trial = |(pass, elements)| {
-        let name = format!("{}/{}.{elements}", rig.name, kernel::variant_name(pass));
-        let rig = rig.clone();
-        Trial::test(name, move || check_variant(&rig, pass, elements))
+/// The kernels of these element types that the adapter can run.
+fn variants(rig: &Rig, elements: &[Precision]) -> Vec<(Pass, Precision)> {
+    let limits = rig.device.limits();
+    let mut variants = kernel::variants(limits.subgroup.unwrap_or(8));
+    variants.retain(|&(pass, e)| {
+        elements.contains(&e) && rig.device.info().lacks(e).is_none() && fits(pass, e, limits)
+    });
+    if rig.checked {
+        // Compilation takes most of the time, and wgpu's checks meet no other index in a tile that
+        // lies elsewhere in a network: there, one place of each tile has to do.
+        let first = |layer: LayerKernel| layer.input == LayerInput::Pixels;
+        variants.retain(|(pass, _)| !matches!(pass, Pass::Layer(layer) if !first(*layer)));
+    }
+    variants
+}
+
+fn trial(rig: &Rig, (pass, elements): (Pass, Precision)) -> Trial {
+    let name = format!("{}/{}.{elements}", rig.name, kernel::variant_name(pass));
+    let on = rig.clone();
+    rig.trial(name, move || check_variant(&on, pass, elements))
+}
+
+/// Whether the adapter has what the plan asks for before it takes a kernel. Whole networks are left to
+/// tests/networks.rs.
+fn fits(pass: Pass, elements: Precision, limits: &Limits) -> bool {
+    let bindings = kernel::find(pass, elements).map_or(0, |kernel| kernel.bindings.len());
+    let layer_fits = |layer: LayerKernel| {
+        let on_subgroups = matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows);
+        (limits.subgroup.is_some() || !on_subgroups)
+            && layer.tile.lanes <= limits.invocations
+            && layer.tile.workgroup_bytes(layer.arithmetic) <= u64::from(limits.workgroup_bytes)
     };
-    variants.into_iter().map(trial).collect()
+    let fits = match pass {
+        Pass::Layer(layer) => layer_fits(layer),
+        Pass::Network(_) => false,
+        _ => true,
+    };
+    fits && bindings <= limits.storage_buffers as usize
 }
 
 /// Tries a kernel at every shape; all failures are told together.
@@ -79,6 +113,16 @@ fn check_variant(rig: &Rig, pass: Pass, elements: Precision) -> Result<(), libte
         if matches!(pass, Pass::Matmul(_)) && elements == Precision::Int8 {
             check("all ±127", case.check_extreme_codes());
         }
+        if let Pass::Layer(layer) = pass
+            && (rows, inner, cols) == SMALL
+        {
+            if elements == Precision::Int8 {
+                case.clip = 7;
+                check("clip 7", case.check());
+            } else if layer.input == LayerInput::Pixels {
+                check("every byte", case.check_bytes(layer));
+            }
+        }
     }
     if failures.is_empty() {
         Ok(())
@@ -89,6 +133,9 @@ fn check_variant(rig: &Rig, pass: Pass, elements: Precision) -> Result<(), libte
 
 /// Each dimension at every size, the others small and odd; products also deep and squarish.
 fn shapes(pass: Pass) -> Vec<(usize, usize, usize)> {
+    if let Pass::Layer(layer) = pass {
+        return layer_shapes(layer);
+    }
     let matmul = matches!(pass, Pass::Matmul(_));
     let mut shapes = Vec::new();
     for size in SIZES {
@@ -103,6 +150,36 @@ fn shapes(pass: Pass) -> Vec<(usize, usize, usize)> {
         shapes.extend([(8, 5, 8), (7, 4, 9), (63, 8, 31), (64, 9, 32), (66, 16, 65)]);
     } else {
         shapes.extend([(1, 1, 1), (257, 1, 257), (4097, 1, 3)]);
+    }
+    shapes
+}
+
+/// The shape at which a fused layer is also tried in ways that no shape changes.
+const SMALL: (usize, usize, usize) = (7, 5, 3);
+
+/// Round the edges of a fused layer's tile in each dimension, and deep; with softmax only rows that the
+/// tile holds.
+fn layer_shapes(layer: LayerKernel) -> Vec<(usize, usize, usize)> {
+    let (rows, groups) = layer.tile.workgroup();
+    let (rows, mut cols) = (rows as usize, 4 * groups as usize);
+    let mut shapes = vec![(1, 1, 1), SMALL, (1, 784, 4), (rows, 31, 2), (3, 1040, 1)];
+    if layer.activation == Activation::Softmax {
+        cols = 4 * layer.tile.groups as usize;
+    } else {
+        shapes.extend([
+            (rows + 1, 3, cols + 1),
+            (2 * rows + 1, 33, 2 * cols + 1),
+            (9, 784, 10),
+        ]);
+    }
+    shapes.extend([
+        ((rows - 1).max(1), 1, cols),
+        (rows, 4, cols - 1),
+        (rows + 1, 33, cols),
+    ]);
+    if layer.arithmetic != Arithmetic::F32 {
+        // Sums of codes beyond 2²⁴, which f32 does not hold.
+        shapes.push((3, 4097, cols.min(7)));
     }
     shapes
 }

@@ -1,0 +1,230 @@
+//! The checks of fused layers in int8, and of what ends a network of them.
+
+use fmnist_gpu::gpu::{pack_codes, pack_rows};
+use fmnist_gpu::model::{Activation, Normalization};
+use fmnist_gpu::plan::{LayerInput, LayerKernel, Params};
+use fmnist_gpu::reference;
+use rand::RngExt;
+
+use super::case::{Case, to_bytes, widen, widen_codes};
+use super::common::compare::{Check, close_f32, equal, unpadded, widen_f32, within_each};
+use super::common::{random_codes, random_pixels, random_values};
+
+/// Which values a layer reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Values {
+    /// Of both signs, or dark and bright.
+    Mixed,
+    /// None above zero: relu makes zeros of them all, whose scale is 1. Pixels are black.
+    Negative,
+    /// All as large as can be, and so are the weights: the largest sums.
+    Largest,
+}
+
+/// What a layer reads: the bytes of its input and of the maxima, and the codes and the scale that the
+/// oracle gives them.
+struct Input {
+    bytes: Vec<u8>,
+    maxima: [u32; 2],
+    codes: Vec<i32>,
+    scale: f32,
+}
+
+/// The word whose order is that of the f32 number; its twin is in shaders/prelude/extremes.wgsl.
+fn ordered(value: f32) -> u32 {
+    let bits = value.to_bits();
+    if bits >> 31 == 1 {
+        !bits
+    } else {
+        bits | 1 << 31
+    }
+}
+
+/// The words of a matrix's largest value and of its largest negated value.
+fn extremes(values: &[f32]) -> [u32; 2] {
+    let top = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let bottom = values.iter().copied().fold(f32::INFINITY, f32::min);
+    [ordered(top), ordered(-bottom)]
+}
+
+/// How near the closest of `values` comes to a tie between two codes.
+fn nearest_tie(values: &[f32], scale: f32) -> f32 {
+    let distance = |value: &f32| {
+        let code = value / scale;
+        (code - code.floor() - 0.5).abs()
+    };
+    values.iter().map(distance).fold(0.5, f32::min)
+}
+
+impl Case<'_> {
+    /// The uniform, with the extremes that are read in slots 0 and 1 and those that are found in 2 and 3.
+    fn fused_params(&self) -> Params {
+        Params {
+            slot_out: 2,
+            ..self.params()
+        }
+    }
+
+    /// Values in which no code is in doubt, since none is near a tie: multiples of a scale, give or take
+    /// 0.4 of it. The largest magnitude is negative, so that activations change the scale; the largest
+    /// value is an odd multiple, of which no value becomes a tie when it is scaled up to the clip.
+    fn values(&self, count: usize, which: Values, scale: f32) -> Vec<f32> {
+        let mut rng = self.rng();
+        let clip = i32::from(self.clip);
+        let top = (clip * 4 / 5) | 1;
+        let mut value = || {
+            let code = rng.random_range(1 - clip..top);
+            scale * (code as f32 + rng.random_range(-0.4..0.4))
+        };
+        let mut values: Vec<f32> = (0..count).map(|_| value()).collect();
+        values[0] = scale * top as f32;
+        values[count - 1] = -scale * clip as f32;
+        match which {
+            Values::Mixed => {}
+            Values::Negative => values.iter_mut().for_each(|value| *value = -value.abs()),
+            Values::Largest => values.fill(scale * clip as f32),
+        }
+        values
+    }
+
+    /// The z of a layer before, whose codes are still in no doubt after its activation, and those codes
+    /// with their scale.
+    fn z(&self, count: usize, which: Values, before: Activation) -> (Vec<f32>, Vec<i32>, f32) {
+        let clip = i32::from(self.clip);
+        for attempt in 0..100 {
+            let z = self.values(count, which, 0.011 + 0.0003 * attempt as f32);
+            let activated = self.activated(&z, before);
+            let (codes, scale) = reference::quantize(&activated, clip);
+            if nearest_tie(&activated, scale) >= 0.003 {
+                return (z, codes, scale);
+            }
+        }
+        unreachable!("a scale without ties is found in one of three attempts");
+    }
+
+    /// z quantized, dequantized and activated as the oracle does it.
+    fn activated(&self, z: &[f32], activation: Activation) -> Vec<f32> {
+        let (codes, scale) = reference::quantize(z, i32::from(self.clip));
+        let value = |&code: &i32| f64::from(code as f32 * scale);
+        let mut values: Vec<f64> = codes.iter().map(value).collect();
+        reference::activate(activation, &mut values, self.cols);
+        values.into_iter().map(|value| value as f32).collect()
+    }
+
+    fn layer_input(&self, input: LayerInput, which: Values) -> Input {
+        let count = self.rows * self.inner;
+        let clip = i32::from(self.clip);
+        let packed = |values: &[f32]| to_bytes(&pack_rows(values, self.inner, 0.0));
+        match input {
+            LayerInput::Pixels => {
+                // Half of an even number is a tie for the odd bytes.
+                let mut pixels = random_pixels(&mut self.rng(), count);
+                pixels[count / 2] = 254;
+                pixels
+                    .iter_mut()
+                    .for_each(|pixel| *pixel = (*pixel).min(254));
+                match which {
+                    Values::Mixed => {}
+                    Values::Negative => pixels.fill(0),
+                    Values::Largest => pixels.fill(255),
+                }
+                let (codes, scale) = reference::quantize_input(Normalization::Unit, &pixels, clip);
+                let largest = pixels.iter().copied().max().unwrap_or(0);
+                Input {
+                    bytes: pack_rows(&pixels, self.inner, 0),
+                    maxima: [u32::from(largest), 0],
+                    codes,
+                    scale,
+                }
+            }
+            LayerInput::Values => {
+                let values = self.values(count, which, 0.013);
+                let (codes, scale) = reference::quantize(&values, clip);
+                let largest = values.iter().fold(0.0, |most: f32, v| v.abs().max(most));
+                Input {
+                    bytes: packed(&values),
+                    maxima: [largest.to_bits(), 0],
+                    codes,
+                    scale,
+                }
+            }
+            LayerInput::Z(before) => {
+                let (z, codes, scale) = self.z(count, which, before);
+                Input {
+                    bytes: packed(&z),
+                    maxima: extremes(&z),
+                    codes,
+                    scale,
+                }
+            }
+        }
+    }
+
+    /// A whole layer in int8, on each sort of values.
+    pub fn check_int8_layer(&self, layer: LayerKernel) -> Check {
+        for which in [Values::Mixed, Values::Negative, Values::Largest] {
+            self.check_int8_layer_on(layer, which)
+                .map_err(|problem| format!("{which:?}: {problem}"))?;
+        }
+        Ok(())
+    }
+
+    fn check_int8_layer_on(&self, layer: LayerKernel, which: Values) -> Check {
+        let mut rng = self.rng();
+        let input = self.layer_input(layer.input, which);
+        let mut w = random_codes(&mut rng, self.inner * self.cols);
+        if which == Values::Largest {
+            w.fill(-127);
+        }
+        let bias = random_values(&mut rng, self.cols);
+        let maxima = [input.maxima[0], input.maxima[1], 0, 0];
+        let operands = [
+            input.bytes,
+            bytemuck::cast_slice(&pack_codes(&w, self.inner, self.cols)).to_vec(),
+            to_bytes(&pack_rows(&bias, self.cols, 0.0)),
+            self.room(4),
+            to_bytes(&maxima),
+        ];
+        let params = self.fused_params();
+        let [z, found] = self.run_many(params, [3, 4], &operands)?;
+        let padded = widen_f32(&z);
+        let got = unpadded(&padded, self.rows, self.cols);
+
+        // The sums are exact; what is done to them in f32 may be off by some ULP of its terms.
+        let sums =
+            reference::integer_product(&input.codes, &widen_codes(&w), self.inner, self.cols);
+        let scale = f64::from(input.scale * params.weight_scale);
+        let mut want: Vec<f64> = sums.iter().map(|&sum| f64::from(sum) * scale).collect();
+        let magnitude = |(index, product): (usize, &f64)| {
+            2_f64.powi(-20) * (product.abs() + f64::from(bias[index % self.cols].abs()))
+        };
+        let tolerances: Vec<f64> = want.iter().enumerate().map(magnitude).collect();
+        reference::add_bias(&mut want, &widen(&bias));
+        within_each(&got, &want, &tolerances, 1e-11)?;
+        self.padding_is_zero(&padded)?;
+
+        let stored: Vec<f32> = got.iter().map(|&z| z as f32).collect();
+        let [top, bottom] = extremes(&stored);
+        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&found);
+        equal(&words, &[maxima[0], maxima[1], top, bottom])
+            .map_err(|problem| format!("extremes: {problem}"))
+    }
+
+    /// Outputs from z and its extremes.
+    pub fn check_finish(&self, activation: Activation) -> Check {
+        for which in [Values::Mixed, Values::Negative, Values::Largest] {
+            let z = self.values(self.rows * self.cols, which, 0.07);
+            let operands = [
+                to_bytes(&pack_rows(&z, self.cols, 0.0)),
+                self.room(4),
+                to_bytes(&[extremes(&z), [0, 0]]),
+            ];
+            let padded = widen_f32(&self.run_with(self.fused_params(), 1, &operands)?);
+            let want = widen(&self.activated(&z, activation));
+            let got = unpadded(&padded, self.rows, self.cols);
+            close_f32(&got, &want, 1).map_err(|problem| format!("{which:?}: {problem}"))?;
+            self.padding_is_zero(&padded)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! The checks of fused layers in f32 and f16.
+
+use fmnist_gpu::Precision;
+use fmnist_gpu::gpu::{pack_blocks, pack_rows};
+use fmnist_gpu::model::{Activation, Normalization};
+use fmnist_gpu::plan::{Arithmetic, LayerInput, LayerKernel, LayerOutput};
+use fmnist_gpu::reference;
+use half::f16;
+
+use super::case::{Case, to_bytes, to_f16_bytes, widen};
+use super::common::compare::{
+    Check, close_f32, equal, ulp_f16, unpadded, widen_f16, widen_f32, within_each,
+};
+use super::common::{random_pixels, random_values};
+
+impl Case<'_> {
+    fn half(&self) -> bool {
+        self.elements == Precision::F16
+    }
+
+    /// The numbers that the precision makes of these.
+    fn stored(&self, values: Vec<f32>) -> Vec<f32> {
+        if !self.half() {
+            return values;
+        }
+        let round = |value: f32| f16::from_f32(value).to_f32();
+        values.into_iter().map(round).collect()
+    }
+
+    /// The bytes of numbers as the precision stores them.
+    fn bytes(&self, values: &[f32]) -> Vec<u8> {
+        if self.half() {
+            to_f16_bytes(values)
+        } else {
+            to_bytes(values)
+        }
+    }
+
+    /// The oracle's input of a pixel.
+    fn input(&self, pixel: u8) -> f64 {
+        let value = reference::input(Normalization::Unit, pixel);
+        if self.half() {
+            reference::round_f16(value)
+        } else {
+            value
+        }
+    }
+
+    /// Runs a layer on the bytes of its input; `w: [inner, cols]`. Gives the outputs, padded.
+    fn run_real_layer(
+        &self,
+        layer: LayerKernel,
+        x: Vec<u8>,
+        w: &[f32],
+        bias: &[f32],
+    ) -> Result<Vec<f64>, String> {
+        let wide = layer.output == LayerOutput::F32 || !self.half();
+        let operands = [
+            x,
+            self.bytes(&pack_blocks(w, self.inner, self.cols, 0.0)),
+            self.bytes(&pack_rows(bias, self.cols, 0.0)),
+            self.room(if wide { 4 } else { 2 }),
+        ];
+        let bytes = self.run(3, &operands)?;
+        Ok(if wide {
+            widen_f32(&bytes)
+        } else {
+            widen_f16(&bytes)
+        })
+    }
+
+    /// A whole layer on random values.
+    pub fn check_real_layer(&self, layer: LayerKernel) -> Check {
+        let mut rng = self.rng();
+        let size = 2.0 / (self.inner as f32).sqrt();
+        let weights = random_values(&mut rng, self.inner * self.cols);
+        let w = self.stored(weights.into_iter().map(|weight| weight * size).collect());
+        let bias = self.stored(random_values(&mut rng, self.cols));
+        let (x, x_bytes): (Vec<f64>, Vec<u8>) = if layer.input == LayerInput::Pixels {
+            let pixels = random_pixels(&mut rng, self.rows * self.inner);
+            let x = pixels.iter().map(|&pixel| self.input(pixel)).collect();
+            (x, pack_rows(&pixels, self.inner, 0))
+        } else {
+            let x = self.stored(random_values(&mut rng, self.rows * self.inner));
+            let bytes = self.bytes(&pack_rows(&x, self.inner, 0.0));
+            (widen(&x), bytes)
+        };
+        let padded = self.run_real_layer(layer, x_bytes, &w, &bias)?;
+        let got = unpadded(&padded, self.rows, self.cols);
+        let w = widen(&w);
+        let mut want = reference::product(&x, &w, self.inner, self.cols);
+        reference::add_bias(&mut want, &widen(&bias));
+        if self.half() {
+            self.close_half(layer, &x, &w, &got, want)?;
+        } else {
+            reference::activate(layer.activation, &mut want, self.cols);
+            close_f32(&got, &want, self.inner)?;
+        }
+        self.padding_is_zero(&padded)
+    }
+
+    /// Compares a layer's outputs in f16 with what the oracle makes of `z`, before any rounding.
+    ///
+    /// An output may be off by one binary16 ULP, and by what z is: by the noise of an f32 sum, and in
+    /// f16 arithmetic by the rounding of every product, 2⁻¹¹ of it or half of the smallest number,
+    /// 2⁻²⁵. No activation steepens that; softmax multiplies its outputs by at most exp(2·|dz|).
+    fn close_half(
+        &self,
+        layer: LayerKernel,
+        x: &[f64],
+        w: &[f64],
+        got: &[f64],
+        z: Vec<f64>,
+    ) -> Check {
+        let softmax = layer.activation == Activation::Softmax;
+        let mean: f64 = z.iter().map(|z| z * z).sum::<f64>() / z.len() as f64;
+        let noise = 2_f64.powi(-20) * (self.inner as f64).sqrt() * mean.sqrt();
+        let mut errors = vec![noise; z.len()];
+        if layer.arithmetic == Arithmetic::F16 {
+            let magnitudes = |values: &[f64]| values.iter().map(|v| v.abs()).collect::<Vec<_>>();
+            let sums = reference::product(&magnitudes(x), &magnitudes(w), self.inner, self.cols);
+            for (error, sum) in errors.iter_mut().zip(sums) {
+                *error += 2_f64.powi(-11) * sum + 2_f64.powi(-25) * self.inner as f64;
+            }
+        }
+        let mut want = z;
+        if softmax {
+            // A rounded z may be the neighbouring number.
+            for (error, z) in errors.iter_mut().zip(&mut want) {
+                *error += ulp_f16(*z);
+                *z = reference::round_f16(*z);
+            }
+        }
+        reference::activate(layer.activation, &mut want, self.cols);
+        let tolerances: Vec<f64> = if softmax {
+            let row = |(errors, want): (&[f64], &[f64])| {
+                let most = errors.iter().fold(0.0, |most: f64, &error| most.max(error));
+                // 1e-7: an f32 ULP of 1.
+                let tolerance = |want: &f64| (f64::exp(2.0 * most) - 1.0) * want + 1e-7;
+                want.iter().map(tolerance).collect::<Vec<_>>()
+            };
+            let rows = errors.chunks(self.cols).zip(want.chunks(self.cols));
+            rows.flat_map(row).collect()
+        } else {
+            let tolerance = |(error, want): (&f64, &f64)| ulp_f16(*want) + error;
+            errors.iter().zip(&want).map(tolerance).collect()
+        };
+        within_each(got, &want, &tolerances, 1e-6)?;
+        if !softmax {
+            // Whatever they are stored as, they are numbers of the precision.
+            let rounded: Vec<f64> = got.iter().map(|&v| reference::round_f16(v)).collect();
+            equal(got, &rounded)?;
+        }
+        Ok(())
+    }
+
+    /// Each of the 256 bytes as a layer reads it: the weights of one value at a time bring it through.
+    /// In f16 it is the nearest binary16; in f32 it may be off by some ULP.
+    pub fn check_bytes(&self, layer: LayerKernel) -> Check {
+        let case = Case {
+            rows: 64,
+            inner: 4,
+            cols: 4,
+            ..*self
+        };
+        let pixels: Vec<u8> = (0..=255).collect();
+        let identity: Vec<f32> = (0..16)
+            .map(|at| if at % 5 == 0 { 1.0 } else { 0.0 })
+            .collect();
+        let got = case.run_real_layer(layer, pixels.clone(), &identity, &[0.0; 4])?;
+        let want: Vec<f64> = pixels.iter().map(|&pixel| case.input(pixel)).collect();
+        if case.half() {
+            equal(&got, &want)
+        } else {
+            let tolerances: Vec<f64> = want.iter().map(|want| 2_f64.powi(-22) * want).collect();
+            within_each(&got, &want, &tolerances, 1e-12)
+        }
+    }
+}
