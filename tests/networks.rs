@@ -16,7 +16,7 @@ use common::{Rig, SIZES, random_model, random_pixels, run_on_adapters, seeded};
 use fmnist_gpu::cpu::int8::IntegerWeights;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions};
 use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
-use fmnist_gpu::plan::{Plan, STRATEGIES, Strategy};
+use fmnist_gpu::plan::{Kernels, Plan, STRATEGIES, Strategy};
 use fmnist_gpu::{Precision, cpu, dataset, engine, reference};
 use libtest_mimic::Trial;
 
@@ -98,7 +98,7 @@ fn infer_on(
 ) -> fmnist_gpu::Result<Vec<f32>> {
     pollster::block_on(async {
         let mut network = gpu::Network::new(device, model, precision).await?;
-        network.force(way);
+        network.restrict(way.map_or(Kernels::Any, Kernels::Named));
         network.infer(pixels, batch, &mut |_| ()).await
     })
 }

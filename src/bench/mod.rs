@@ -221,10 +221,8 @@ async fn load(
                 if !asked {
                     gpu.restrict(Kernels::Any);
                 }
-                let sizes = options.batches.iter().map(|&batch| batch.min(data.len()));
-                sizes
-                    .map(|size| gpu.check_batch(size))
-                    .collect::<Result<()>>()?;
+                let mut sizes = options.batches.iter().map(|&batch| batch.min(data.len()));
+                sizes.try_for_each(|size| gpu.check_batch(size))?;
             }
             Ok(network)
         });

@@ -1,0 +1,266 @@
+//! What plans hold, tried without a device.
+
+use super::*;
+use crate::model::{Activation, LayerShape, Normalization};
+
+fn model(widths: &[usize]) -> Architecture {
+    let layers = widths.windows(2).map(|pair| LayerShape {
+        inputs: pair[0],
+        outputs: pair[1],
+        activation: Activation::Relu,
+    });
+    Architecture {
+        layers: layers.collect(),
+        normalization: Normalization::Unit,
+        int8_clip: 127,
+    }
+}
+
+fn limits(binding_bytes: u64, workgroups: u32) -> Limits {
+    Limits {
+        binding_bytes,
+        workgroups,
+        storage_buffers: 8,
+        invocations: 256,
+        workgroup_bytes: 32 << 10,
+        subgroup: Some(8),
+        kind: Kind::Software,
+        adapter: "test".into(),
+    }
+}
+
+#[test]
+fn int8_tells_all_eight_steps_of_each_layer() {
+    let plan = Plan::new(
+        &model(&[784, 64, 10]),
+        Precision::Int8,
+        32,
+        Strategy::separate(32),
+        &limits(1 << 27, 65535),
+    );
+    let names: Vec<String> = plan
+        .unwrap()
+        .steps
+        .iter()
+        .map(|s| format!("{:?}", s.pass))
+        .collect();
+    let starts = |index: usize, name: &str| names[index].starts_with(name);
+    assert_eq!(names.len(), 16);
+    let layer = [
+        "Matmul",
+        "Bias",
+        "AbsMax",
+        "Quantize",
+        "Dequantize",
+        "Activation",
+    ];
+    for (index, name) in ["PixelMax", "QuantizePixels"]
+        .iter()
+        .chain(&layer)
+        .enumerate()
+    {
+        assert!(starts(index, name), "{index}: {}", names[index]);
+    }
+    for (index, name) in ["AbsMax", "Quantize"].iter().chain(&layer).enumerate() {
+        assert!(starts(index + 8, name), "{index}: {}", names[index + 8]);
+    }
+}
+
+#[test]
+fn chunks_fit_every_limit_and_cover_the_batch() {
+    for (binding, workgroups) in [(1 << 16, 65535), (1 << 20, 7), (14_000, 3)] {
+        for precision in Precision::ALL {
+            let limits = limits(binding, workgroups);
+            let model = model(&[50, 64, 10]);
+            for &strategy in STRATEGIES {
+                if strategy
+                    .refused(&model, precision, 1_000, &limits)
+                    .is_some()
+                {
+                    continue;
+                }
+                // A row that no binding takes is refused, and so is not planned at all.
+                let plan = match Plan::new(&model, precision, 1_000, strategy, &limits) {
+                    Ok(plan) => plan,
+                    Err(error) => {
+                        assert_eq!(error.exit_code(), 6, "{error}");
+                        continue;
+                    }
+                };
+                assert_eq!(plan.chunks.first().unwrap().start, 0);
+                assert_eq!(plan.chunks.last().unwrap().end, 1_000);
+                assert!(
+                    plan.chunks
+                        .windows(2)
+                        .all(|pair| pair[0].end == pair[1].start)
+                );
+                for range in &plan.chunks {
+                    for (operand, bytes) in &plan.buffers {
+                        assert!(bytes * range.len() as u64 <= binding, "{operand:?}");
+                    }
+                }
+                for step in &plan.steps {
+                    assert!(
+                        step.grid.iter().all(|&n| (1..=workgroups).contains(&n)),
+                        "{step:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_batch_is_cut_into_short_submits() {
+    let model = model(&[4096, 4096, 10]);
+    for (batch, submits) in [(100, 1), (5_000, 9)] {
+        let strategy = Strategy::separate(batch);
+        let limits = limits(1 << 27, 65535);
+        let plan = Plan::new(&model, Precision::F32, batch, strategy, &limits).unwrap();
+        assert_eq!(plan.submits.first().unwrap().start, 0);
+        assert_eq!(plan.submits.last().unwrap().end, plan.steps.len());
+        assert!(
+            plan.submits
+                .windows(2)
+                .all(|pair| pair[0].end == pair[1].start)
+        );
+        assert_eq!(plan.submits.len(), submits);
+        for range in &plan.submits {
+            let sum: u64 = plan.steps[range.clone()]
+                .iter()
+                .map(|step| step.operations)
+                .sum();
+            assert!(sum <= OPERATIONS_A_SUBMIT);
+        }
+    }
+}
+
+#[test]
+fn a_layer_too_wide_for_a_dispatch_is_refused() {
+    // 32 columns a workgroup of the wide tiling.
+    let plan = |outputs| {
+        Plan::new(
+            &model(&[1, outputs]),
+            Precision::F32,
+            9,
+            Strategy::separate(9),
+            &limits(1 << 30, 100),
+        )
+    };
+    assert!(plan(3_200).is_ok());
+    assert_eq!(plan(3_201).unwrap_err().exit_code(), 6);
+}
+
+#[test]
+fn weights_beyond_a_binding_are_refused() {
+    let plan = |bytes| {
+        let strategy = Strategy::separate(1);
+        Plan::new(
+            &model(&[100, 100]),
+            Precision::F32,
+            1,
+            strategy,
+            &limits(bytes, 9),
+        )
+    };
+    let error = plan(39_999).unwrap_err();
+    assert_eq!(error.exit_code(), 6);
+    assert!(error.to_string().contains("layers.0.weight"));
+    assert!(plan(40_000).is_ok());
+}
+
+/// The dispatches of a strategy, by the beginnings of their names.
+fn passes(name: &str, precision: Precision, batch: usize) -> Vec<String> {
+    let strategy = Strategy::find(name).unwrap();
+    let model = model(&[784, 64, 10]);
+    let plan = Plan::new(&model, precision, batch, strategy, &limits(1 << 27, 65535));
+    let names = plan.unwrap().steps.into_iter().map(|step| {
+        let name = format!("{:?}", step.pass);
+        name.split(['(', ' ']).next().unwrap().to_owned()
+    });
+    names.collect()
+}
+
+#[test]
+fn a_fused_layer_is_one_dispatch_and_nothing_only_converts() {
+    assert_eq!(
+        passes("register-8x8", Precision::F32, 32),
+        ["Layer", "Layer"]
+    );
+    assert_eq!(
+        passes("broadcast-4x32", Precision::F16, 32),
+        ["Layer", "Layer"]
+    );
+    let int8 = ["PixelMax", "Layer", "Layer", "Finish"];
+    assert_eq!(passes("register-8x8-dot", Precision::Int8, 32), int8);
+}
+
+#[test]
+fn a_whole_network_is_one_dispatch() {
+    assert_eq!(passes("network-8", Precision::F32, 32), ["Network"]);
+    assert_eq!(passes("network-8", Precision::Int8, 1), ["Network"]);
+}
+
+#[test]
+fn strategies_are_refused_where_they_would_be_wrong() {
+    let limits = limits(1 << 27, 65535);
+    let narrow = model(&[784, 64, 10]);
+    let deep = model(&[1041, 64, 10]);
+    let refused = |name: &str, model: &Architecture, precision, batch| {
+        let strategy = Strategy::find(name).unwrap();
+        strategy.refused(model, precision, batch, &limits).is_some()
+    };
+    // 1041 · 127² is more than f32 counts to, 1040 · 127² is not.
+    assert!(refused("register-8x8", &deep, Precision::Int8, 9));
+    assert!(!refused("register-8x8-dot", &deep, Precision::Int8, 9));
+    assert!(!refused(
+        "register-8x8",
+        &model(&[1040, 64, 10]),
+        Precision::Int8,
+        9
+    ));
+    assert!(!refused("register-8x8", &deep, Precision::F32, 9));
+    // The images of a batch share their scales in int8.
+    assert!(refused("network-8", &narrow, Precision::Int8, 2));
+    assert!(!refused("network-8", &narrow, Precision::Int8, 1));
+    // Arithmetic of another precision.
+    assert!(refused("register-8x8-dot", &narrow, Precision::F32, 9));
+    assert!(refused("register-8x8-half", &narrow, Precision::F32, 9));
+    // Subgroups of no known size.
+    let none = Limits {
+        subgroup: None,
+        ..limits.clone()
+    };
+    let broadcast = Strategy::find("broadcast-4x32").unwrap();
+    assert!(
+        broadcast
+            .refused(&narrow, Precision::F32, 9, &none)
+            .is_some()
+    );
+    assert!(
+        broadcast
+            .refused(&narrow, Precision::F32, 9, &limits)
+            .is_none()
+    );
+}
+
+#[test]
+fn every_likely_kernel_exists_and_names_are_unique() {
+    for kind in [Kind::Software, Kind::Discrete] {
+        for precision in Precision::ALL {
+            for batch in [1, 8, 1_000] {
+                let limits = Limits {
+                    kind,
+                    ..limits(1 << 27, 65535)
+                };
+                let model = model(&[784, 64, 10]);
+                let all = Strategy::candidates(&model, precision, batch, &limits, Kernels::Any);
+                assert!(all.len() >= 2, "{kind} {precision} {batch}");
+            }
+        }
+    }
+    let mut names: Vec<&str> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), STRATEGIES.len());
+}
