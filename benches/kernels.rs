@@ -1,8 +1,10 @@
-//! Times each pass on its own, on the shapes of the default network and of a large product.
+//! Times each kernel on its own, on the shapes of the default network and of a large product, with its
+//! share of the ceiling of its arithmetic, measured in the same run.
 //!
-//! `cargo bench --bench kernels` takes a few seconds; `-- --adapter gl` (a backend) picks the
-//! adapter, `-- --samples 100` takes more samples, `-- matmul` keeps the passes of that name.
-//! A pass is checked against the oracle by `cargo test --test kernels`, not here.
+//! `cargo bench --bench kernels` takes a minute or two; `-- --adapter gl` (a backend) picks the
+//! adapter, `-- --samples 100` takes more samples, `-- broadcast` keeps the kernels of that name,
+//! `-- --cube` times a product of 1024×1024×1024 alone. A kernel is checked against the oracle by
+//! `cargo test --test kernels`, not here. Whole networks are timed by `--bench networks`.
 #![expect(clippy::print_stdout, reason = "a program")]
 
 use std::sync::Arc;
@@ -11,8 +13,12 @@ use std::time::Duration;
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
+use fmnist_gpu::gpu::peak::{Ceiling, Effort, Peak, Peaks, measure};
 use fmnist_gpu::gpu::{Device, SinglePass, kernel};
-use fmnist_gpu::plan::{Params, Pass, groups, operand_bytes};
+use fmnist_gpu::model::{Activation, Architecture, Normalization};
+use fmnist_gpu::plan::{
+    Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
+};
 use fmnist_gpu::report::{Layout, bytes, duration, grid};
 use fmnist_gpu::{Engine, EngineOptions, Precision, Result};
 
@@ -27,6 +33,9 @@ struct Arguments {
     /// Samples of each pass
     #[arg(long, default_value_t = 10)]
     samples: usize,
+    /// Only a product of 1024×1024×1024
+    #[arg(long)]
+    cube: bool,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -57,17 +66,24 @@ fn main() -> Result<()> {
         return Ok(());
     };
     println!("{}\n", engine.info());
+    let ceilings = [Ceiling::F32, Ceiling::F16, Ceiling::Int8Dot];
+    let peaks = pollster::block_on(measure(device, &ceilings, Effort::quick()))?;
+    let shapes: &[[usize; 3]] = if arguments.cube {
+        &[[1024, 1024, 1024]]
+    } else {
+        &SHAPES
+    };
     let mut rows = Vec::new();
-    for (pass, elements) in kernel::variants() {
+    for (pass, elements) in kernel::variants(device.limits().subgroup.unwrap_or(8)) {
         let name = format!("{}.{elements}", kernel::variant_name(pass));
         let wanted = arguments
             .filter
             .as_ref()
             .is_none_or(|filter| name.contains(filter));
-        if !wanted || engine.info().lacks(elements).is_some() {
+        if !wanted || !runs(pass, elements, device) {
             continue;
         }
-        for [batch, inner, cols] in SHAPES {
+        for &[batch, inner, cols] in shapes {
             let case = Case {
                 pass,
                 elements,
@@ -75,15 +91,47 @@ fn main() -> Result<()> {
                 inner,
                 cols,
             };
+            if arguments.cube && !case.is_product() {
+                continue;
+            }
             let samples = case.time(device, arguments.samples)?;
-            rows.push(case.row(&name, &samples));
+            rows.push(case.row(&name, &samples, &peaks));
         }
     }
     let header = [
-        "pass", "shape", "median", "min", "GFLOP/s", "memory", "GB/s",
+        "pass", "shape", "median", "min", "GFLOP/s", "of peak", "memory", "GB/s",
     ];
     print!("{}", grid(Layout::Terminal, &header, &rows, 2));
     Ok(())
+}
+
+/// Whether the adapter runs a kernel, and it says something on its own: of a layer's places in a
+/// network the one between others, with its whole tile.
+fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
+    let limits = device.limits();
+    if device.info().lacks(elements).is_some() {
+        return false;
+    }
+    match pass {
+        // What its weights take cannot be told from one shape.
+        Pass::Network(_) => false,
+        Pass::Layer(layer) => {
+            let input = match elements {
+                Precision::Int8 => LayerInput::Z(Activation::Relu),
+                Precision::F32 | Precision::F16 => LayerInput::Values,
+            };
+            let between = layer.input == input && layer.activation == Activation::Identity;
+            let fits = |s: &&Strategy| matches!(s.form, Form::Layers(tile) if tile.on(limits.subgroup.unwrap_or(1)) == layer.tile);
+            let model = Architecture {
+                layers: Vec::new(),
+                normalization: Normalization::Unit,
+                int8_clip: 127,
+            };
+            let refused = |s: &Strategy| s.refused(&model, elements, 1, limits).is_some();
+            between && STRATEGIES.iter().filter(fits).any(|s| !refused(s))
+        }
+        _ => true,
+    }
 }
 
 /// A pass over a matrix `[batch, cols]`; the product's inner dimension is `inner`.
@@ -110,7 +158,7 @@ impl Case {
     }
 
     fn is_product(&self) -> bool {
-        matches!(self.pass, Pass::Matmul(_))
+        matches!(self.pass, Pass::Matmul(_) | Pass::Layer(_))
     }
 
     /// Wall times of one dispatch, from several in a submit so that the submit itself counts little.
@@ -124,15 +172,32 @@ impl Case {
             let single =
                 SinglePass::new(device, self.pass, self.elements, params, &operands).await?;
             single.run(1).await?;
-            for _ in 0..samples.max(1) {
-                times.push(single.run(DISPATCHES).await? / DISPATCHES as u32);
+            // A slow kernel needs fewer to be timed as well.
+            let one = single.run(1).await?.as_secs_f64().max(1e-6);
+            let dispatches = ((0.02 / one) as usize).clamp(1, DISPATCHES);
+            let samples = samples.min((1.0 / (one * dispatches as f64)) as usize);
+            for _ in 0..samples.max(3) {
+                times.push(single.run(dispatches).await? / dispatches as u32);
             }
             Result::Ok(())
         })?;
         Samples::new(&times).ok_or(fmnist_gpu::Error::Internal("no samples".into()))
     }
 
-    fn row(&self, name: &str, samples: &Samples) -> Vec<String> {
+    /// The ceiling of its arithmetic.
+    fn ceiling(&self) -> Ceiling {
+        match self.pass {
+            Pass::Matmul(_) if self.elements == Precision::Int8 => Ceiling::Int8Dot,
+            Pass::Layer(layer) => match layer.arithmetic {
+                Arithmetic::F32 => Ceiling::F32,
+                Arithmetic::F16 => Ceiling::F16,
+                Arithmetic::Dot => Ceiling::Int8Dot,
+            },
+            _ => Ceiling::F32,
+        }
+    }
+
+    fn row(&self, name: &str, samples: &Samples, peaks: &Peaks) -> Vec<String> {
         let Self {
             batch, inner, cols, ..
         } = self;
@@ -140,14 +205,18 @@ impl Case {
             .iter()
             .sum();
         let seconds = samples.median as f64 / 1e9;
-        let (shape, rate) = if self.is_product() {
-            let operations = 2.0 * (batch * inner * cols) as f64;
+        let (shape, rate, share) = if self.is_product() {
+            let rate = 2.0 * (batch * inner * cols) as f64 / seconds;
+            let peak = peaks.get(self.ceiling()).map(Peak::best);
             (
                 format!("{batch}×{inner}×{cols}"),
-                format!("{:.1}", operations / seconds / 1e9),
+                format!("{:.1}", rate / 1e9),
+                peak.map_or("–".to_owned(), |peak| {
+                    format!("{:.1}%", 100.0 * rate / peak)
+                }),
             )
         } else {
-            (format!("{batch}×{cols}"), "–".to_owned())
+            (format!("{batch}×{cols}"), "–".to_owned(), "–".to_owned())
         };
         vec![
             name.to_owned(),
@@ -155,6 +224,7 @@ impl Case {
             duration(samples.median as f64),
             duration(samples.min as f64),
             rate,
+            share,
             bytes(moved),
             format!("{:.2}", moved as f64 / seconds / 1e9),
         ]

@@ -13,7 +13,7 @@ use naga::{AddressSpace, TypeInner};
 
 use super::interface::{check_bindings, check_limits, least};
 use super::variant::{Checked, changed, check};
-use super::write::{Layout, Target, targets};
+use super::write::{Layout, Target, targets_for};
 
 /// A shape's name, the shape, and its text.
 type Microkernel = (String, Shape, String);
@@ -59,11 +59,13 @@ fn every(test: impl Fn(Shape, &Checked) -> Result<(), String>) {
 #[test]
 fn microkernels_are_written_for_every_backend() {
     every(|shape, checked| {
-        for target in targets(like(shape)) {
+        let elements = like(shape);
+        for target in targets_for(elements, elements == Precision::F16, false) {
             for guarded in [true, false] {
                 let layout = Layout {
                     storage: shape.bindings(),
                     guarded,
+                    subgroups: false,
                 };
                 let written = layout.write(checked, target);
                 let written = written.map_err(|e| format!("{target:?}, guarded {guarded}: {e}"))?;

@@ -35,9 +35,15 @@ pub const GLSL: [glsl::Version; 2] = [
 /// The targets that must take a variant: the lowest version that wgpu would use, and in int8 also the
 /// first that has its packed dot product.
 pub fn targets(variant: &Variant) -> Vec<Target> {
+    let subgroups = variant.on_subgroups();
+    targets_for(variant.elements, variant.native_f16(), subgroups)
+}
+
+/// The same for a text of these element types, in the f16 type or not, with subgroups or not.
+pub fn targets_for(elements: Precision, native_f16: bool, subgroups: bool) -> Vec<Target> {
     // Shader model 6.2 is the first whose `half` has 16 bits, 6.0 the first with subgroups; so is
     // Metal's 2.1.
-    let (metal, model) = match (variant.native_f16(), variant.on_subgroups()) {
+    let (metal, model) = match (native_f16, subgroups) {
         (true, false) => ((2, 0), hlsl::ShaderModel::V6_2),
         (true, true) => ((2, 1), hlsl::ShaderModel::V6_2),
         (false, true) => ((2, 1), hlsl::ShaderModel::V6_0),
@@ -48,14 +54,14 @@ pub fn targets(variant: &Variant) -> Vec<Target> {
         Target::Msl(metal.0, metal.1),
         Target::Hlsl(model),
     ];
-    if variant.elements == Precision::Int8 {
+    if elements == Precision::Int8 {
         targets.extend([
             Target::SpirV { dot_product: true },
             Target::Msl(2, 1),
             Target::Hlsl(hlsl::ShaderModel::V6_4),
         ]);
     }
-    if !variant.native_f16() {
+    if !native_f16 {
         targets.extend(GLSL.map(Target::Glsl));
     }
     targets
