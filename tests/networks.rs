@@ -16,7 +16,7 @@ use common::{Rig, SIZES, random_model, random_pixels, run_on_adapters, seeded};
 use fmnist_gpu::cpu::int8::IntegerWeights;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions};
 use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
-use fmnist_gpu::plan::{Kernels, Plan, STRATEGIES, Strategy};
+use fmnist_gpu::plan::{Form, Kernels, Plan, STRATEGIES, Strategy};
 use fmnist_gpu::{Precision, cpu, dataset, engine, reference};
 use libtest_mimic::Trial;
 
@@ -155,7 +155,11 @@ fn strategy_trials(rig: &Rig) -> Vec<Trial> {
             let small = random_model(&mut seeded("small"), &[4, 4], &[Activation::Relu]);
             let limits = rig.device.limits();
             let refused = strategy.refused(&small.architecture(), precision, 1, limits);
-            if refused.is_none() {
+            let compiles = match strategy.form {
+                Form::Layers(tile) => rig.compiles(tile, strategy.arithmetic),
+                Form::Separate(_) | Form::Network { .. } => true,
+            };
+            if refused.is_none() && compiles {
                 let executor = Executor::Gpu(rig.clone(), Some(strategy));
                 let name = format!("{}/networks.{precision}", executor.name());
                 let check = move || done(check_strategy(&executor, strategy, precision));

@@ -48,6 +48,9 @@ fn variants(rig: &Rig, elements: &[Precision]) -> Vec<(Pass, Precision)> {
     variants.retain(|&(pass, e)| {
         elements.contains(&e) && rig.device.info().lacks(e).is_none() && fits(pass, e, limits)
     });
+    variants.retain(|(pass, _)| {
+        !matches!(pass, Pass::Layer(layer) if !rig.compiles(layer.tile, layer.arithmetic))
+    });
     if rig.checked {
         // Compilation takes most of the time, and wgpu's checks meet no other index in a tile that
         // lies elsewhere in a network: there, one place of each tile has to do.
