@@ -14,7 +14,7 @@ use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Model};
 use crate::plan::{
-    Arithmetic, ChosenBy, Kernels, OPERATIONS_A_SUBMIT, Operand, Path, Plan, Strategy, groups,
+    Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, Strategy, groups,
 };
 
 /// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
@@ -379,7 +379,7 @@ impl Network {
         let inputs = 4 * (groups(self.model.inputs()) * batch) as u64;
         let outputs = buffer(&prepared.chunks[0], Operand::Outputs).size();
         let operations = self.model.operations() * batch as u64;
-        let by_operations = (OPERATIONS_A_SUBMIT / operations.max(1)) as usize;
+        let by_operations = (self.device.limits().operations_a_submit() / operations.max(1)) as usize;
         let most = BYTES_A_SUBMIT.min(self.device.limits().binding_bytes);
         let by_bytes = most / inputs.max(outputs);
         by_dispatches

@@ -7,12 +7,22 @@ use super::pass::{Operand, groups};
 use super::strategy::{Form, Path, Strategy};
 use super::{Limits, Step};
 use crate::Precision;
+use crate::adapter::Kind;
 use crate::error::{Error, Result};
 use crate::model::{Activation, Architecture, Normalization};
 
-/// Operations that one submit may hold. A submit that runs for seconds is killed by some drivers'
-/// watchdogs; this is a quarter of a second at 80 GFLOP/s, and some seconds on the slowest adapter.
-pub const OPERATIONS_A_SUBMIT: u64 = 20_000_000_000;
+impl Limits {
+    /// Operations that one submit may hold. A submit that runs for seconds is killed by some drivers'
+    /// watchdogs, so that one takes a quarter of a second at most: at 80 GFLOP/s on a GPU, and on a
+    /// software adapter at 20, which two processor cores do with the kernels taken there.
+    #[must_use]
+    pub fn operations_a_submit(&self) -> u64 {
+        match self.kind {
+            Kind::Software | Kind::Cpu => 5_000_000_000,
+            _ => 20_000_000_000,
+        }
+    }
+}
 
 /// Bytes of one output value. The separate passes of f16 store the outputs so, except those of
 /// softmax, which is computed in f32 from the rounded sums; fused kernels store all outputs as f32.
@@ -27,12 +37,13 @@ pub(super) fn output_bytes(model: &Architecture, precision: Precision, strategy:
 }
 
 /// Cuts the steps into submits that are short enough.
-pub(super) fn submits(steps: &[Step]) -> Vec<Range<usize>> {
+pub(super) fn submits(steps: &[Step], limits: &Limits) -> Vec<Range<usize>> {
+    let most = limits.operations_a_submit();
     let mut submits = Vec::new();
     let (mut start, mut sum) = (0, 0);
     for (index, step) in steps.iter().enumerate() {
         let operations = step.operations;
-        if index > start && sum + operations > OPERATIONS_A_SUBMIT {
+        if index > start && sum + operations > most {
             submits.push(start..index);
             (start, sum) = (index, 0);
         }
@@ -171,7 +182,7 @@ pub(super) fn chunks(
         Path::Network => products.sum::<u64>(),
         Path::Fused | Path::Separate => products.max().unwrap_or(1),
     };
-    let by_submit = (OPERATIONS_A_SUBMIT / a_row.max(1)).max(1);
+    let by_submit = (limits.operations_a_submit() / a_row.max(1)).max(1);
     let rows = by_binding.min(by_dispatch).min(by_submit);
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     if rows == 0 {

@@ -19,7 +19,6 @@ use crate::adapter::Kind;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 use build::Builder;
-pub use cut::OPERATIONS_A_SUBMIT;
 use cut::{buffers, chunks, output_bytes, submits};
 pub use fused::{
     Arithmetic, Body, K_STEP, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Tile,
@@ -155,7 +154,7 @@ impl Plan {
             batch,
             batches,
             slots: builder.slots,
-            submits: submits(&builder.steps),
+            submits: submits(&builder.steps, limits),
             steps: builder.steps,
             chunks,
             buffers,

@@ -113,9 +113,17 @@ fn chunks_fit_every_limit_and_cover_the_batch() {
 #[test]
 fn a_large_batch_is_cut_into_short_submits() {
     let model = model(&[4096, 4096, 10]);
-    for (batch, submits) in [(100, 1), (5_000, 9)] {
+    for (kind, batch, submits) in [
+        (Kind::Discrete, 100, 1),
+        (Kind::Discrete, 5_000, 9),
+        (Kind::Software, 100, 1),
+        (Kind::Software, 5_000, 34),
+    ] {
         let strategy = Strategy::separate(batch);
-        let limits = limits(1 << 27, 65535);
+        let limits = Limits {
+            kind,
+            ..limits(1 << 27, 65535)
+        };
         let plan = Plan::new(&model, Precision::F32, batch, strategy, &limits).unwrap();
         assert_eq!(plan.submits.first().unwrap().start, 0);
         assert_eq!(plan.submits.last().unwrap().end, plan.steps.len());
@@ -130,7 +138,7 @@ fn a_large_batch_is_cut_into_short_submits() {
                 .iter()
                 .map(|step| step.operations)
                 .sum();
-            assert!(sum <= OPERATIONS_A_SUBMIT);
+            assert!(sum <= limits.operations_a_submit());
         }
     }
 }

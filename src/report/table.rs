@@ -187,7 +187,12 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
     ];
     let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall)).collect();
     text.push_str(&grid(layout, &header, &lines, 3));
-    for note in notes(rows) {
+    let notes = notes(rows);
+    if layout == Layout::Markdown && !notes.is_empty() {
+        // Without an empty line Markdown takes a note for a row of the table.
+        text.push('\n');
+    }
+    for note in notes {
         text.push_str(&note);
         text.push('\n');
     }
