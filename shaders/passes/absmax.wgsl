@@ -4,7 +4,7 @@
 @group(0) @binding(1) var<storage, read> values: array<vec4<f32>>;             // [rows, groups]
 @group(0) @binding(2) var<storage, read_write> maxima: array<atomic<u32>>;     // [slots]
 
-var<workgroup> largest: array<vec4<f32>, LANES>;
+var<workgroup> largest: array<f32, LANES>;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -21,13 +21,13 @@ fn main(
             found = max(found, abs(values[index]));
         }
     }
-    largest[lane] = found;
+    var magnitude = max(max(found.x, found.y), max(found.z, found.w));
+    largest[lane] = magnitude;
     workgroupBarrier();
     if lane == 0u {
         for (var other = 1u; other < LANES; other++) {
-            found = max(found, largest[other]);
+            magnitude = max(magnitude, largest[other]);
         }
-        let magnitude = max(max(found.x, found.y), max(found.z, found.w));
         atomicMax(&maxima[params.slot_out], bitcast<u32>(magnitude));
     }
 }

@@ -4,7 +4,7 @@
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;                   // [rows, groups]
 @group(0) @binding(2) var<storage, read_write> maxima: array<atomic<u32>>;     // [slots]
 
-var<workgroup> largest: array<vec4<u32>, LANES>;
+var<workgroup> largest: array<u32, LANES>;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -16,20 +16,18 @@ fn main(
     let first = (workgroup.y * grid.x + workgroup.x) * LANES * SPAN + lane;
     var found = vec4<u32>();
     for (var i = 0u; i < SPAN; i++) {
-        let index = first + i * LANES;
-        if index < count {
-            // The padding is zero and so never the largest.
-            let word = vec4<u32>(pixels[index]);
-            found = max(found, (word >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u));
-        }
+        // The padding is zero and so never the largest; past the end the last word is as good as any.
+        // Each byte is shifted to the top of a word: what is below it does not decide which is larger.
+        let word = vec4<u32>(pixels[min(first + i * LANES, count - 1u)]);
+        found = max(found, word << vec4<u32>(24u, 16u, 8u, 0u));
     }
-    largest[lane] = found;
+    var byte = max(max(found.x, found.y), max(found.z, found.w)) >> 24u;
+    largest[lane] = byte;
     workgroupBarrier();
     if lane == 0u {
         for (var other = 1u; other < LANES; other++) {
-            found = max(found, largest[other]);
+            byte = max(byte, largest[other]);
         }
-        let byte = max(max(found.x, found.y), max(found.z, found.w));
         atomicMax(&maxima[params.slot_in], byte);
         atomicMax(&maxima[params.slot_out], bitcast<u32>(f32(byte) / 255.0));
     }

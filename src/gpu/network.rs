@@ -13,9 +13,7 @@ use crate::Precision;
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Model};
-use crate::plan::{
-    Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, Strategy, groups,
-};
+use crate::plan::{Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, Strategy, groups};
 
 /// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
 /// outputs: a submit stays short, and the buffers that serve it small.
@@ -379,7 +377,8 @@ impl Network {
         let inputs = 4 * (groups(self.model.inputs()) * batch) as u64;
         let outputs = buffer(&prepared.chunks[0], Operand::Outputs).size();
         let operations = self.model.operations() * batch as u64;
-        let by_operations = (self.device.limits().operations_a_submit() / operations.max(1)) as usize;
+        let by_operations =
+            (self.device.limits().operations_a_submit() / operations.max(1)) as usize;
         let most = BYTES_A_SUBMIT.min(self.device.limits().binding_bytes);
         let by_bytes = most / inputs.max(outputs);
         by_dispatches

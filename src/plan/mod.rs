@@ -11,6 +11,8 @@ mod cut;
 mod fused;
 mod pass;
 mod strategy;
+mod table;
+mod variants;
 
 use std::ops::Range;
 
@@ -24,7 +26,8 @@ pub use fused::{
     Arithmetic, Body, K_STEP, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Tile,
 };
 pub use pass::{LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups, operand_bytes};
-pub use strategy::{ChosenBy, Form, Kernels, Path, STRATEGIES, Strategy};
+pub use strategy::{ChosenBy, Form, Kernels, Path, Strategy};
+pub use table::STRATEGIES;
 
 /// What an adapter takes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::model::Activation;
 pub const LANES: u32 = 64;
 
 /// Groups of four that one invocation of a search for the largest magnitude looks at.
-pub const SPAN: u32 = 16;
+pub const SPAN: u32 = 32;
 
 /// How a product is cut up: see `shaders/passes/matmul.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::Limits;
-use super::fused::{Arithmetic, Body, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Tile};
-use super::pass::{Pass, Tiling, groups};
+use super::fused::{Arithmetic, Body, NetworkKernel, Tile};
+use super::pass::{Tiling, groups};
+use super::table::{STRATEGIES, likely, separate};
 use crate::Precision;
-use crate::adapter::Kind;
 use crate::error::{Error, Result};
-use crate::model::{Activation, Architecture, Normalization};
+use crate::model::{Architecture, Normalization};
 
 /// How a plan is made of dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,97 +99,6 @@ pub struct Strategy {
     pub form: Form,
     /// What its products multiply.
     pub arithmetic: Arithmetic,
-}
-
-const fn layers(
-    name: &'static str,
-    body: Body,
-    [rows, groups, row_lanes, lanes]: [u32; 4],
-    arithmetic: Arithmetic,
-) -> Strategy {
-    Strategy {
-        name,
-        form: Form::Layers(Tile {
-            body,
-            rows,
-            groups,
-            row_lanes,
-            lanes,
-        }),
-        arithmetic,
-    }
-}
-
-const fn network(name: &'static str, lanes: u32, k_lanes: u32, arithmetic: Arithmetic) -> Strategy {
-    Strategy {
-        name,
-        form: Form::Network { lanes, k_lanes },
-        arithmetic,
-    }
-}
-
-const SINGLE: Arithmetic = Arithmetic::F32;
-const HALF: Arithmetic = Arithmetic::F16;
-const DOT: Arithmetic = Arithmetic::Dot;
-
-/// Every strategy. A tile's numbers are rows and groups of four columns an invocation, lanes along
-/// the rows, and lanes in all; a broadcast tile's lanes are the adapter's subgroup.
-pub static STRATEGIES: &[Strategy] = &[
-    separate(Tiling::WIDE),
-    separate(Tiling::FEW_ROWS),
-    layers("register-8x16", Body::Register, [8, 4, 8, 8], SINGLE),
-    layers("register-8x8", Body::Register, [8, 2, 8, 32], SINGLE),
-    layers("register-1x4", Body::Register, [1, 1, 1, 32], SINGLE),
-    layers("register-8x8-dot", Body::Register, [8, 2, 8, 32], DOT),
-    layers("register-1x4-dot", Body::Register, [1, 1, 1, 32], DOT),
-    layers("register-8x8-half", Body::Register, [8, 2, 8, 32], HALF),
-    layers("broadcast-4x32", Body::Broadcast, [4, 8, 0, 0], SINGLE),
-    layers("broadcast-8x32", Body::Broadcast, [8, 8, 0, 0], SINGLE),
-    layers("broadcast-2x64", Body::Broadcast, [2, 16, 0, 0], SINGLE),
-    layers("workgroup-64x64", Body::Workgroup, [4, 1, 16, 256], SINGLE),
-    layers("workgroup-128x64", Body::Workgroup, [8, 1, 16, 256], SINGLE),
-    layers(
-        "workgroup-128x128",
-        Body::Workgroup,
-        [8, 2, 16, 256],
-        SINGLE,
-    ),
-    layers("workgroup-64x64-dot", Body::Workgroup, [4, 1, 16, 256], DOT),
-    layers(
-        "workgroup-128x128-dot",
-        Body::Workgroup,
-        [8, 2, 16, 256],
-        DOT,
-    ),
-    layers(
-        "workgroup-64x64-half",
-        Body::Workgroup,
-        [4, 1, 16, 256],
-        HALF,
-    ),
-    layers(
-        "workgroup-128x128-half",
-        Body::Workgroup,
-        [8, 2, 16, 256],
-        HALF,
-    ),
-    layers("rows-64", Body::Rows, [4, 1, 1, 64], SINGLE),
-    layers("rows-64-dot", Body::Rows, [4, 1, 1, 64], DOT),
-    layers("subgroup-rows", Body::SubgroupRows, [4, 1, 1, 0], SINGLE),
-    layers("subgroup-rows-dot", Body::SubgroupRows, [4, 1, 1, 0], DOT),
-    network("network-8", 8, 1, SINGLE),
-    network("network-8-dot", 8, 1, DOT),
-    network("network-256", 256, 16, SINGLE),
-    network("network-256-dot", 256, 16, DOT),
-];
-
-const fn separate(tiling: Tiling) -> Strategy {
-    Strategy {
-        name: tiling.name,
-        form: Form::Separate(tiling),
-        // In int8 the passes multiply with the packed dot product; `arithmetic_in` says so.
-        arithmetic: Arithmetic::F32,
-    }
 }
 
 impl std::str::FromStr for Strategy {
@@ -374,7 +283,7 @@ impl Strategy {
         if kernels == Kernels::Path(Path::Separate) {
             return vec![Self::separate(batch)];
         }
-        let likely = Self::likely(precision, batch, limits.kind);
+        let likely = likely(precision, batch, limits.kind);
         let named = likely.iter().filter_map(|name| Self::find(name));
         let mut all: Vec<Self> = named.filter(|s| runnable.contains(s)).collect();
         if all.is_empty() && kernels == Kernels::Any {
@@ -388,117 +297,4 @@ impl Strategy {
         }
         all
     }
-
-    /// Names of what is likely to be good, best first.
-    fn likely(precision: Precision, batch: usize, kind: Kind) -> &'static [&'static str] {
-        match (kind, precision, batch) {
-            (Kind::Software | Kind::Cpu, _, 1..=4) => &[
-                "network-8",
-                "network-8-dot",
-                "register-1x4",
-                "register-1x4-dot",
-            ],
-            (Kind::Software | Kind::Cpu, Precision::F32, _) => &[
-                "broadcast-4x32",
-                "broadcast-8x32",
-                "register-8x16",
-                "register-8x8",
-            ],
-            (Kind::Software | Kind::Cpu, Precision::F16, _) => {
-                &["broadcast-8x32", "broadcast-4x32", "register-8x16"]
-            }
-            (Kind::Software | Kind::Cpu, Precision::Int8, _) => &[
-                "broadcast-4x32",
-                "broadcast-2x64",
-                "register-8x16",
-                "register-8x8-dot",
-            ],
-            (_, Precision::Int8, 1..=8) => &[
-                "network-256-dot",
-                "subgroup-rows-dot",
-                "rows-64-dot",
-                "network-256",
-            ],
-            (_, _, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
-            (_, Precision::F32, _) => &[
-                "workgroup-64x64",
-                "workgroup-128x64",
-                "workgroup-128x128",
-                "register-8x8",
-            ],
-            (_, Precision::F16, _) => &[
-                "workgroup-64x64",
-                "workgroup-128x128",
-                "workgroup-128x64",
-                "register-8x8",
-            ],
-            (_, Precision::Int8, _) => &[
-                "workgroup-64x64-dot",
-                "workgroup-128x128-dot",
-                "workgroup-64x64",
-                "register-8x8-dot",
-            ],
-        }
-    }
-
-    /// The fused kernels to test it by in a precision: its tile and narrower ones, in each place of a
-    /// network, on an adapter with subgroups of `subgroup` lanes.
-    #[must_use]
-    pub fn variants(self, precision: Precision, subgroup: u32) -> Vec<Pass> {
-        let fits = match self.arithmetic {
-            Arithmetic::F32 => true,
-            Arithmetic::F16 => precision == Precision::F16,
-            Arithmetic::Dot => precision == Precision::Int8,
-        };
-        match self.form {
-            Form::Layers(tile) if fits => {
-                let tile = tile.on(subgroup);
-                let mut tiles = vec![tile, tile.narrowed(1), tile.narrowed(2)];
-                tiles.dedup();
-                let arithmetic = self.arithmetic;
-                let kernel = |tile: Tile, input, output, activation| {
-                    Pass::Layer(LayerKernel {
-                        tile,
-                        arithmetic,
-                        input,
-                        output,
-                        activation,
-                    })
-                };
-                let of = |tile: Tile| layer_variants(tile, precision, &kernel);
-                tiles.into_iter().flat_map(of).collect()
-            }
-            Form::Network { lanes, k_lanes } if fits => vec![Pass::Network(NetworkKernel {
-                lanes,
-                k_lanes,
-                arithmetic: self.arithmetic,
-                widest: 256,
-            })],
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// A tile as the first layer, as one between and as the last.
-fn layer_variants(
-    tile: Tile,
-    precision: Precision,
-    kernel: &impl Fn(Tile, LayerInput, LayerOutput, Activation) -> Pass,
-) -> Vec<Pass> {
-    use Activation::{Identity, Relu, Sigmoid, Softmax, Tanh};
-    use LayerInput::{Pixels, Values, Z};
-    if precision == Precision::Int8 {
-        let inputs = [Pixels, Values, Z(Relu), Z(Tanh)];
-        let kernels = inputs.map(|input| kernel(tile, input, LayerOutput::Z, Identity));
-        return kernels.to_vec();
-    }
-    let mut kernels = vec![
-        kernel(tile, Pixels, LayerOutput::Stored, Relu),
-        kernel(tile, Values, LayerOutput::Stored, Sigmoid),
-        kernel(tile, Values, LayerOutput::F32, Identity),
-    ];
-    if tile.holds_rows(1) {
-        kernels.push(kernel(tile, Values, LayerOutput::F32, Softmax));
-    }
-    kernels
 }

@@ -1,0 +1,70 @@
+//! The fused kernels that a strategy is tested by.
+
+use super::fused::{Arithmetic, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Tile};
+use super::pass::Pass;
+use super::strategy::{Form, Strategy};
+use crate::Precision;
+use crate::model::Activation;
+
+impl Strategy {
+    /// The fused kernels to test it by in a precision: its tile and narrower ones, in each place of a
+    /// network, on an adapter with subgroups of `subgroup` lanes.
+    #[must_use]
+    pub fn variants(self, precision: Precision, subgroup: u32) -> Vec<Pass> {
+        let fits = match self.arithmetic {
+            Arithmetic::F32 => true,
+            Arithmetic::F16 => precision == Precision::F16,
+            Arithmetic::Dot => precision == Precision::Int8,
+        };
+        match self.form {
+            Form::Layers(tile) if fits => {
+                let tile = tile.on(subgroup);
+                let mut tiles = vec![tile, tile.narrowed(1), tile.narrowed(2)];
+                tiles.dedup();
+                let arithmetic = self.arithmetic;
+                let kernel = |tile: Tile, input, output, activation| {
+                    Pass::Layer(LayerKernel {
+                        tile,
+                        arithmetic,
+                        input,
+                        output,
+                        activation,
+                    })
+                };
+                let of = |tile: Tile| layer_variants(tile, precision, &kernel);
+                tiles.into_iter().flat_map(of).collect()
+            }
+            Form::Network { lanes, k_lanes } if fits => vec![Pass::Network(NetworkKernel {
+                lanes,
+                k_lanes,
+                arithmetic: self.arithmetic,
+                widest: 256,
+            })],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A tile as the first layer, as one between and as the last.
+fn layer_variants(
+    tile: Tile,
+    precision: Precision,
+    kernel: &impl Fn(Tile, LayerInput, LayerOutput, Activation) -> Pass,
+) -> Vec<Pass> {
+    use Activation::{Identity, Relu, Sigmoid, Softmax, Tanh};
+    use LayerInput::{Pixels, Values, Z};
+    if precision == Precision::Int8 {
+        let inputs = [Pixels, Values, Z(Relu), Z(Tanh)];
+        let kernels = inputs.map(|input| kernel(tile, input, LayerOutput::Z, Identity));
+        return kernels.to_vec();
+    }
+    let mut kernels = vec![
+        kernel(tile, Pixels, LayerOutput::Stored, Relu),
+        kernel(tile, Values, LayerOutput::Stored, Sigmoid),
+        kernel(tile, Values, LayerOutput::F32, Identity),
+    ];
+    if tile.holds_rows(1) {
+        kernels.push(kernel(tile, Values, LayerOutput::F32, Softmax));
+    }
+    kernels
+}
