@@ -466,10 +466,7 @@ fn kernels_beyond_the_limits_are_refused() {
                 &[("const LANES = 64u", "const LANES = 32u")],
                 "workgroups of",
             ),
-            (
-                &[("array<vec4<f32>, LANES>", "array<vec4<f32>, 1024>")],
-                "bytes",
-            ),
+            (&[("array<f32, LANES>", "array<f32, 8192>")], "bytes"),
             (&[("@compute", &more)], "5 storage buffers"),
         ],
     );
