@@ -5,9 +5,6 @@
 @group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;             // [rows, groups]
 @group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;  // [rows, groups]
 
-// The lowest f32: padding never is the largest beside it.
-const LOWEST = -3.4028234e38;
-
 @compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -39,9 +36,7 @@ fn main(
     var sum = vec4<f32>();
     for (var group = 0u; group < params.groups; group++) {
         let value = quantize(z[start + group], scale) * scale;
-        // Clamped: the difference may leave f32, and exp of -104 is zero already.
-        let power = exp(max(value - top, vec4<f32>(-104.0)));
-        let kept = select(vec4<f32>(), power, is_column(group));
+        let kept = select(vec4<f32>(), softmax_term(value, top), is_column(group));
         sum += kept;
         output[start + group] = kept;
     }

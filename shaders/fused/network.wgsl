@@ -3,7 +3,7 @@
 // and every K_LANES-th group of its inner dimension.
 
 // The input of a layer and its output, which is the next one's input.
-var<workgroup> hidden: array<vec4<f32>, 2u * WIDEST>;
+const HANDED = 2u;
 
 // Adds the bias, activates, and hands on.
 fn hand_on(shape: LayerShape, group: u32, to: u32, sums: Acc4) {
@@ -12,32 +12,7 @@ fn hand_on(shape: LayerShape, group: u32, to: u32, sums: Acc4) {
         hidden[to + group] = as_stored(z);
     } else {
         let activated = as_stored(activation_of(shape.activation, z));
-        hidden[to + group] = select(vec4<f32>(), activated, is_output(group, shape.cols));
-    }
-}
-
-// The lowest f32: padding never is the largest beside it.
-const LOWEST = -3.4028234e38;
-
-// The softmax of the last layer's z, in every lane; each then stores its own groups.
-fn softmax(shape: LayerShape, read: u32, row: u32, lane: u32) {
-    var tops = vec4<f32>(LOWEST);
-    for (var group = 0u; group < shape.groups; group++) {
-        let z = hidden[read + group];
-        tops = max(tops, select(vec4<f32>(LOWEST), z, is_output(group, shape.cols)));
-    }
-    let top = max(max(tops.x, tops.y), max(tops.z, tops.w));
-    var sum = vec4<f32>();
-    for (var group = 0u; group < shape.groups; group++) {
-        // Clamped: the difference may leave f32, and exp of -104 is zero already.
-        let power = exp(max(hidden[read + group] - top, vec4<f32>(-104.0)));
-        sum += select(vec4<f32>(), power, is_output(group, shape.cols));
-    }
-    let total = sum.x + sum.y + sum.z + sum.w;
-    for (var group = lane; group < shape.groups; group += LANES) {
-        let power = exp(max(hidden[read + group] - top, vec4<f32>(-104.0)));
-        let kept = select(vec4<f32>(), power, is_output(group, shape.cols));
-        output[row * shape.groups + group] = kept / total;
+        hidden[to + group] = select(vec4<f32>(), activated, within(group, shape.cols));
     }
 }
 
@@ -92,11 +67,5 @@ fn main(
         read = to;
     }
 
-    if shape.activation == SOFTMAX {
-        softmax(shape, read, row, lane);
-    } else {
-        for (var group = lane; group < shape.groups; group += LANES) {
-            output[row * shape.groups + group] = hidden[read + group];
-        }
-    }
+    store_row(shape, read, row, lane);
 }

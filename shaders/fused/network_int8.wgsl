@@ -2,8 +2,10 @@
 // a batch of its own and so has scales of its own. A lane has every COLUMN_LANES-th group of a layer's
 // outputs and every K_LANES-th group of its inner dimension.
 
+// A layer's z, then what comes of it.
+const HANDED = 1u;
+
 var<workgroup> codes: array<Value4, WIDEST>;        // a layer's input
-var<workgroup> hidden: array<vec4<f32>, WIDEST>;    // its z, then what comes of it
 var<workgroup> ends: array<vec2<f32>, LANES>;
 
 // The largest of each component over all lanes, in every lane.
@@ -51,8 +53,8 @@ fn main(
 
     for (var layer = 0u; layer < params.layers; layer++) {
         let shape = shapes[layer];
-        var high = vec4<f32>(-3.4028234e38);
-        var low = vec4<f32>(-3.4028234e38);
+        var high = vec4<f32>(LOWEST);
+        var low = vec4<f32>(LOWEST);
         for (var first = 0u; first < shape.groups; first += COLUMN_LANES) {
             let group = first + lane % COLUMN_LANES;
             var acc = Acc4();
@@ -65,7 +67,7 @@ fn main(
             let sums = join(acc, lane);
             if lane < COLUMN_LANES && group < shape.groups {
                 let z = vec4<f32>(sums) * (scale * shape.scale) + widen_bias(bias[shape.bias + group]);
-                let kept = is_output(group, shape.cols);
+                let kept = within(group, shape.cols);
                 high = max(high, select(high, z, kept));
                 low = max(low, select(low, -z, kept));
                 hidden[group] = z;
@@ -83,7 +85,7 @@ fn main(
         var found = vec4<f32>();
         for (var group = lane; group < shape.groups; group += LANES) {
             let activated = activation_of(which, quantize(hidden[group], z_scale) * z_scale);
-            let kept = select(vec4<f32>(), activated, is_output(group, shape.cols));
+            let kept = select(vec4<f32>(), activated, within(group, shape.cols));
             found = max(found, abs(kept));
             hidden[group] = kept;
         }
@@ -97,28 +99,5 @@ fn main(
         workgroupBarrier();
     }
 
-    let last = shapes[params.layers - 1u];
-    var top = 0.0;
-    var total = 1.0;
-    if last.activation == SOFTMAX {
-        top = -3.4028234e38;
-        for (var group = 0u; group < last.groups; group++) {
-            let kept = select(vec4<f32>(top), hidden[group], is_output(group, last.cols));
-            top = max(top, max(max(kept.x, kept.y), max(kept.z, kept.w)));
-        }
-        var sum = vec4<f32>();
-        for (var group = 0u; group < last.groups; group++) {
-            let power = exp(max(hidden[group] - top, vec4<f32>(-104.0)));
-            sum += select(vec4<f32>(), power, is_output(group, last.cols));
-        }
-        total = sum.x + sum.y + sum.z + sum.w;
-    }
-    for (var group = lane; group < last.groups; group += LANES) {
-        var value = hidden[group];
-        if last.activation == SOFTMAX {
-            let power = exp(max(value - top, vec4<f32>(-104.0)));
-            value = select(vec4<f32>(), power, is_output(group, last.cols)) / total;
-        }
-        output[row * last.groups + group] = value;
-    }
+    store_row(shapes[params.layers - 1u], 0u, row, lane);
 }

@@ -3,14 +3,8 @@
 @group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;             // [rows, groups]
 @group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;  // [rows, groups]
 
-// The lowest f32: padding never is the largest beside it.
-const LOWEST = -3.4028234e38;
-
 fn stored(index: u32) -> vec4<f32> {
-    let value = as_stored(z[index]);
-    let column = (index % params.groups) * 4u;
-    let columns = vec4<u32>(column, column + 1u, column + 2u, column + 3u);
-    return select(vec4<f32>(LOWEST), value, columns < vec4<u32>(params.cols));
+    return select(vec4<f32>(LOWEST), as_stored(z[index]), is_column(index % params.groups));
 }
 
 @compute @workgroup_size(LANES)
@@ -34,9 +28,7 @@ fn main(
 
     var sums = vec4<f32>();
     for (var index = start; index < end; index++) {
-        // Clamped: the difference may leave f32, and exp of -104 is zero already.
-        let term = exp(max(stored(index) - top, vec4<f32>(-104.0)));
-        let kept = without_padding(term, index);
+        let kept = without_padding(softmax_term(stored(index), top), index);
         sums += kept;
         output[index] = kept;
     }

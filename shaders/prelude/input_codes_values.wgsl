@@ -5,7 +5,7 @@ alias Input4 = vec4<f32>;
 var<private> input_scale: f32;
 
 fn begin() {
-    input_scale = scale_from(bitcast<f32>(atomicLoad(&maxima[params.slot_in])));
+    input_scale = scale_of(atomicLoad(&maxima[params.slot_in]));
 }
 
 fn input_value(value: Input4) -> Value4 {

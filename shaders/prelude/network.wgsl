@@ -21,12 +21,8 @@ const COLUMN_LANES = LANES / K_LANES;
 const SOFTMAX = 4u;
 
 var<workgroup> partial: array<Acc4, LANES>;
-
-// Which of a group's four values are outputs of a layer of `cols` outputs and no padding.
-fn is_output(group: u32, cols: u32) -> vec4<bool> {
-    let first = vec4<u32>(group * 4u);
-    return first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(cols);
-}
+// What the layers hand on: HANDED layers' values.
+var<workgroup> hidden: array<vec4<f32>, HANDED * WIDEST>;
 
 // Joins the sums of the lanes that share a group; the lanes before COLUMN_LANES get the whole.
 fn join(acc: Acc4, lane: u32) -> Acc4 {
@@ -43,4 +39,34 @@ fn join(acc: Acc4, lane: u32) -> Acc4 {
     }
     workgroupBarrier();
     return sum;
+}
+
+// Stores the last layer's values, which lie in `hidden` from `read` on: the row's outputs, or the
+// logits of its softmax. Every lane finds the softmax's sum, and stores its own groups.
+fn store_row(shape: LayerShape, read: u32, row: u32, lane: u32) {
+    let softmax = shape.activation == SOFTMAX;
+    var top = 0.0;
+    var total = 1.0;
+    if softmax {
+        var tops = vec4<f32>(LOWEST);
+        for (var group = 0u; group < shape.groups; group++) {
+            let z = hidden[read + group];
+            tops = max(tops, select(vec4<f32>(LOWEST), z, within(group, shape.cols)));
+        }
+        top = max(max(tops.x, tops.y), max(tops.z, tops.w));
+        var sum = vec4<f32>();
+        for (var group = 0u; group < shape.groups; group++) {
+            let term = softmax_term(hidden[read + group], top);
+            sum += select(vec4<f32>(), term, within(group, shape.cols));
+        }
+        total = sum.x + sum.y + sum.z + sum.w;
+    }
+    for (var group = lane; group < shape.groups; group += LANES) {
+        var value = hidden[read + group];
+        if softmax {
+            let term = softmax_term(value, top);
+            value = select(vec4<f32>(), term, within(group, shape.cols)) / total;
+        }
+        output[row * shape.groups + group] = value;
+    }
 }

@@ -3,9 +3,6 @@
 
 alias Output4 = vec4<f32>;
 
-// The lowest f32: padding never is the largest beside it.
-const LOWEST = -3.4028234e38;
-
 fn finish(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>) {
     var term: array<vec4<f32>, TILE_GROUPS>;
     var tops = vec4<f32>(LOWEST);
@@ -17,9 +14,7 @@ fn finish(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>) {
     let top = max(max(tops.x, tops.y), max(tops.z, tops.w));
     var sum = vec4<f32>();
     for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
-        // Clamped: the difference may leave f32, and exp of -104 is zero already.
-        let power = exp(max(term[j] - top, vec4<f32>(-104.0)));
-        term[j] = select(vec4<f32>(), power, is_column(group + j));
+        term[j] = select(vec4<f32>(), softmax_term(term[j], top), is_column(group + j));
         sum += term[j];
     }
     let total = sum.x + sum.y + sum.z + sum.w;

@@ -23,15 +23,18 @@ fn flat_index(workgroup: vec3<u32>, width: u32, lane: u32) -> u32 {
     return (workgroup.y * width + workgroup.x) * LANES + lane;
 }
 
-// Zero in the padding of group `index`, `value` elsewhere.
-fn without_padding(value: vec4<f32>, index: u32) -> vec4<f32> {
-    let column = (index % params.groups) * 4u;
-    let columns = vec4<u32>(column, column + 1u, column + 2u, column + 3u);
-    return select(vec4<f32>(), value, columns < vec4<u32>(params.cols));
+// Which of a group's four values are among `cols` columns and no padding.
+fn within(group: u32, cols: u32) -> vec4<bool> {
+    let first = vec4<u32>(group * 4u);
+    return first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(cols);
 }
 
-// Which of a group's four values are columns and no padding.
+// Which of a group's four values are columns of the output and no padding.
 fn is_column(group: u32) -> vec4<bool> {
-    let first = vec4<u32>(group * 4u);
-    return first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.cols);
+    return within(group, params.cols);
+}
+
+// Zero in the padding of the group at `index` of the matrix, `value` elsewhere.
+fn without_padding(value: vec4<f32>, index: u32) -> vec4<f32> {
+    return select(vec4<f32>(), value, is_column(index % params.groups));
 }

@@ -1,11 +1,5 @@
 // Quantization as fused kernels do it: codes are whole numbers in f32 until they are packed.
 
-// The scale of a tensor whose largest magnitude is `largest`.
-fn scale_from(largest: f32) -> f32 {
-    let scale = largest / params.clip;
-    return select(1.0, scale, scale > 0.0);
-}
-
 fn quantize(value: vec4<f32>, scale: f32) -> vec4<f32> {
     let limit = vec4<f32>(params.clip);
     return clamp(round(value / scale), -limit, limit);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::row::{Breakdown, KernelTime};
+use super::{Entry, Row};
 use crate::engine::Network;
 use crate::error::Result;
 use crate::gpu::{self, Parts};
@@ -11,9 +12,27 @@ use crate::plan::{ChosenBy, Path, Strategy};
 /// Runs of which the medians are taken.
 const RUNS: usize = 9;
 
+/// Takes the batch of every row that was measured apart.
+pub(super) async fn take_apart(
+    entries: &mut [Entry],
+    rows: &mut [Row],
+    pixels: &[u8],
+) -> Result<()> {
+    for row in rows.iter_mut().filter(|row| row.wall_ns.is_some()) {
+        let precision = row.requested.precision;
+        let entry = entries
+            .iter_mut()
+            .find(|entry| entry.precision == precision);
+        if let Some(Ok(network)) = entry.map(Entry::runs) {
+            row.breakdown = of(network, pixels).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The parts of a batch of `pixels`, as it ran and, where that was another way, as separate passes.
 /// Empty on the CPU path and where the adapter has no timestamps.
-pub(super) async fn of(network: &mut Network, pixels: &[u8]) -> Result<Vec<Breakdown>> {
+async fn of(network: &mut Network, pixels: &[u8]) -> Result<Vec<Breakdown>> {
     let Some(gpu) = network.gpu() else {
         return Ok(Vec::new());
     };
@@ -21,7 +40,7 @@ pub(super) async fn of(network: &mut Network, pixels: &[u8]) -> Result<Vec<Break
     let (chosen, by) = gpu.strategy(batch)?;
     let mut all = Vec::new();
     all.extend(take(gpu, chosen, pixels, batch).await?);
-    if chosen.path() != Path::Separate {
+    if chosen.path() != Path::Separate && !all.is_empty() {
         gpu.choose(batch, Strategy::separate(batch), ChosenBy::Default);
         all.extend(take(gpu, Strategy::separate(batch), pixels, batch).await?);
         // As it was: what the row says of kernel and memory is of the kernel chosen.

@@ -20,10 +20,10 @@ impl Ceilings {
         &mut self,
         engine: &Engine,
         entries: &[Entry],
-        mut rows: Vec<Row>,
-    ) -> Result<Vec<Row>> {
+        rows: &mut [Row],
+    ) -> Result<()> {
         let Some(device) = engine.device() else {
-            return Ok(rows);
+            return Ok(());
         };
         let ceiling_of = |row: &Row| {
             row.operations_per_second?;
@@ -36,8 +36,8 @@ impl Ceilings {
             })
         };
         let wanted: Vec<Option<Ceiling>> = rows.iter().map(ceiling_of).collect();
-        let mut all: Vec<Ceiling> = wanted.iter().flatten().copied().collect();
-        all.dedup();
+        let mut all = Ceiling::ALL.to_vec();
+        all.retain(|ceiling| wanted.contains(&Some(*ceiling)));
         self.0.merge(measure(device, &all, Effort::quick()).await?);
         for (row, ceiling) in rows.iter_mut().zip(wanted) {
             let Some(ceiling) = ceiling else { continue };
@@ -54,6 +54,6 @@ impl Ceilings {
                 );
             }
         }
-        Ok(rows)
+        Ok(())
     }
 }

@@ -12,7 +12,6 @@ mod row;
 mod sample;
 mod stats;
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -96,6 +95,19 @@ struct Entry {
     asked: bool,
     /// Why it does not run at all, else its network.
     network: Result<Network, String>,
+    /// Why it does not run in the present batch size.
+    refused: Option<String>,
+}
+
+impl Entry {
+    /// Its network, where it runs in the present batch size, else why it does not.
+    fn runs(&mut self) -> Result<&mut Network, &str> {
+        match (&mut self.network, &self.refused) {
+            (Ok(network), None) => Ok(network),
+            (Err(reason), _) => Err(reason),
+            (Ok(_), Some(reason)) => Err(reason),
+        }
+    }
 }
 
 /// Measures `model` on `data`.
@@ -121,38 +133,54 @@ pub async fn run(
     };
     for batch in ordered(&options.batches) {
         let size = batch.min(data.len());
-        if let Err(error) = tune(&mut tuner, &mut entries, data, size, observer).await {
-            outcome.failure = Some(error);
-            break;
-        }
-        let rows = measure_batch(
-            &mut entries,
-            model,
-            data,
-            (batch, size),
-            options,
-            &mut oracle,
-            observer,
-        );
-        let bounded = match rows.await {
-            Ok(rows) => ceilings.bound(engine, &entries, rows).await,
-            Err(error) => Err(error),
+        let rows = async {
+            refuse(&mut entries, size);
+            tune(&mut tuner, &mut entries, data, size, observer).await?;
+            let sizes = (batch, size);
+            measure_batch(
+                &mut entries,
+                model,
+                data,
+                sizes,
+                options,
+                &mut oracle,
+                observer,
+            )
+            .await
         };
-        match bounded {
-            Ok(rows) => {
-                let flow = observer.finished(&rows);
-                outcome.rows.extend(rows);
-                if flow.is_break() {
-                    break;
-                }
-            }
+        let mut rows = match rows.await {
+            Ok(rows) => rows,
             Err(error) => {
                 outcome.failure = Some(error);
                 break;
             }
+        };
+        // What goes wrong from here on takes nothing from the rows.
+        let explained = async {
+            ceilings.bound(engine, &entries, &mut rows).await?;
+            if options.breakdown {
+                let pixels = data.images.range(0, size);
+                breakdown::take_apart(&mut entries, &mut rows, pixels).await?;
+            }
+            Ok(())
+        };
+        outcome.failure = explained.await.err();
+        let flow = observer.finished(&rows);
+        outcome.rows.extend(rows);
+        if flow.is_break() || outcome.failure.is_some() {
+            break;
         }
     }
     Ok(outcome)
+}
+
+/// Notes which precisions cannot run batches of this size with the kernels that the user allows.
+fn refuse(entries: &mut [Entry], size: usize) {
+    for entry in entries {
+        let gpu = entry.network.as_mut().ok().and_then(Network::gpu);
+        let checked = gpu.map_or(Ok(()), |gpu| gpu.check_batch(size));
+        entry.refused = checked.err().map(|error| error.to_string());
+    }
 }
 
 /// Chooses the kernels of every precision that is timed.
@@ -165,7 +193,8 @@ async fn tune(
 ) -> Result<()> {
     let count = entries.len();
     for (index, entry) in entries.iter_mut().enumerate() {
-        if let (Ok(network), true) = (&mut entry.network, entry.asked) {
+        let asked = entry.asked;
+        if let (Ok(network), true) = (entry.runs(), asked) {
             observer.progress(&format!("batch {size}: tuning"), index, count);
             tuner.tune(network, data.images.range(0, size)).await?;
         }
@@ -221,8 +250,10 @@ async fn load(
                 if !asked {
                     gpu.restrict(Kernels::Any);
                 }
-                let mut sizes = options.batches.iter().map(|&batch| batch.min(data.len()));
-                sizes.try_for_each(|size| gpu.check_batch(size))?;
+                if options.named {
+                    let mut sizes = options.batches.iter().map(|&batch| batch.min(data.len()));
+                    sizes.try_for_each(|size| gpu.check_batch(size))?;
+                }
             }
             Ok(network)
         });
@@ -232,9 +263,7 @@ async fn load(
             Err(Error::TooLarge { .. }) if !asked => Ok(Network::on_cpu(model, precision, None)?),
             Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => Err(reason),
             // One precision of all that this adapter or this model cannot do is a row that says so.
-            Err(error @ (Error::TooLarge { .. } | Error::File { .. } | Error::Usage(_)))
-                if !options.named =>
-            {
+            Err(error @ (Error::TooLarge { .. } | Error::File { .. })) if !options.named => {
                 Err(error.to_string())
             }
             Err(error) => return Err(error),
@@ -243,6 +272,7 @@ async fn load(
             precision,
             asked,
             network,
+            refused: None,
         });
     }
     Ok(entries)
@@ -269,31 +299,24 @@ async fn measure_batch(
     let (requested, size) = batch;
     let mut checked = Vec::new();
     for entry in entries.iter_mut() {
-        checked.push(match &mut entry.network {
-            Ok(network) => {
-                Some(classify(network, entry.precision, data, size, oracle, observer).await?)
-            }
+        let precision = entry.precision;
+        checked.push(match entry.runs() {
+            Ok(network) => Some(classify(network, precision, data, size, oracle, observer).await?),
             Err(_) => None,
         });
     }
 
     let mut timed = Vec::new();
     for (entry, checked) in entries.iter_mut().zip(&checked) {
-        if let (Ok(network), Some(checked), true) = (&mut entry.network, checked, entry.asked)
+        let (precision, asked) = (entry.precision, entry.asked);
+        if let (Ok(network), Some(checked), true) = (entry.runs(), checked, asked)
             && checked.overflow.is_none()
         {
-            timed.push((entry.precision, network, checked.first.as_slice()));
+            timed.push((precision, network, checked.first.as_slice()));
         }
     }
     let pixels = data.images.range(0, size);
     let mut samples = sample::interleaved(&mut timed, pixels, options, observer).await?;
-    let mut breakdowns = HashMap::new();
-    if options.breakdown {
-        for (precision, network, _) in &mut timed {
-            let taken = breakdown::of(network, pixels).await?;
-            breakdowns.insert(*precision, taken);
-        }
-    }
 
     let f32_labels = entries
         .iter()
@@ -302,11 +325,8 @@ async fn measure_batch(
         .and_then(|(_, checked)| checked.as_ref())
         .map(|checked| checked.labels.clone());
     let mut rows = Vec::new();
-    for (entry, checked) in entries
-        .iter()
-        .zip(&checked)
-        .filter(|(entry, _)| entry.asked)
-    {
+    let asked = entries.iter_mut().zip(&checked);
+    for (entry, checked) in asked.filter(|(entry, _)| entry.asked) {
         let requested = Requested {
             precision: entry.precision,
             scheme: (entry.precision == Precision::Int8).then_some(options.scheme),
@@ -314,7 +334,7 @@ async fn measure_batch(
         };
         let planned = footprint(&model.architecture().widths(), entry.precision, size);
         let mut row = Row::new(requested, size, planned);
-        match &entry.network {
+        match entry.runs() {
             Err(reason) => row.unsupported(reason),
             Ok(network) => row.ran(network),
         }
@@ -327,7 +347,6 @@ async fn measure_batch(
         if let Some(taken) = samples.remove(&entry.precision) {
             row.measured(taken, size, model.architecture().operations());
         }
-        row.breakdown = breakdowns.remove(&entry.precision).unwrap_or_default();
         rows.push(row);
     }
     Ok(rows)

@@ -37,7 +37,7 @@ use text::{
     ABSMAX, ACTIVATE, ACTIVATION, BIAS, BIAS_INT8, BIAS_REAL, DEQUANTIZE, EXTREMES, F16, F32,
     FINISH, INT8, LAYER_BROADCAST, LAYER_REGISTER, LAYER_ROWS, LAYER_SUBGROUP_ROWS,
     LAYER_WORKGROUP, MATMUL, NETWORK, NETWORK_INT8, NORMALIZE, PARAMS, PIXEL_MAX, QUANTIZATION,
-    QUANTIZE, QUANTIZE_PIXELS, ROUND_F16, SCALE, SOFTMAX,
+    QUANTIZE, QUANTIZE_PIXELS, ROUND_F16, SCALE, SOFTMAX, SOFTMAX_TERM,
 };
 
 const fn kernel(
@@ -123,11 +123,16 @@ pub static KERNELS: &[Kernel] = &[
         &[PARAMS, ROUND_F16, F16, ACTIVATE, ACTIVATION],
         &[Read, Writes],
     ),
-    kernel("softmax", Single, &[PARAMS, F32, SOFTMAX], &[Read, Writes]),
+    kernel(
+        "softmax",
+        Single,
+        &[PARAMS, F32, SOFTMAX_TERM, SOFTMAX],
+        &[Read, Writes],
+    ),
     kernel(
         "softmax",
         Half,
-        &[PARAMS, ROUND_F16, F16, SOFTMAX],
+        &[PARAMS, ROUND_F16, F16, SOFTMAX_TERM, SOFTMAX],
         &[Read, Writes],
     ),
     kernel("absmax", Int8, &[PARAMS, ABSMAX], &[Read, Writes]),
@@ -146,7 +151,15 @@ pub static KERNELS: &[Kernel] = &[
     kernel(
         "finish",
         Int8,
-        &[PARAMS, QUANTIZATION, EXTREMES, ACTIVATE, FINISH],
+        &[
+            PARAMS,
+            SCALE,
+            QUANTIZATION,
+            EXTREMES,
+            ACTIVATE,
+            SOFTMAX_TERM,
+            FINISH,
+        ],
         &[Read, Writes, Writes],
     ),
     layer("register", Single, &[LAYER_REGISTER]),

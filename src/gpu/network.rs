@@ -114,6 +114,12 @@ impl Network {
         self.prepared = None;
     }
 
+    /// Forgets what was chosen for batches of this size: the default runs again.
+    pub fn unchoose(&mut self, batch: usize) {
+        self.chosen.remove(&batch);
+        self.prepared = None;
+    }
+
     /// Whether the user has left nothing to choose.
     #[must_use]
     pub fn is_asked(&self) -> bool {
@@ -245,8 +251,8 @@ impl Network {
         self.device.wait("uploading a batch")
     }
 
-    /// Runs the batch uploaded last and reads its outputs back. Its device time is not taken: on
-    /// software adapters two timestamps cost as much as a small network.
+    /// Runs the batch uploaded last and reads its outputs back. Its device time is not taken:
+    /// timestamps cost time themselves, on software adapters a good part of a small network's.
     ///
     /// # Errors
     /// Those of the device.
@@ -355,11 +361,32 @@ impl Network {
             progress(done);
         }
         if done < images {
-            self.upload(&pixels[done * width..], images - done).await?;
+            let short = images - done;
+            let follows = self.follow(batch, short)?;
+            self.upload(&pixels[done * width..], short).await?;
             outputs.extend(self.run().await?.outputs);
+            if follows {
+                self.unchoose(short);
+            }
             progress(images);
         }
         Ok(outputs)
+    }
+
+    /// Lets a short last batch run like the others, where it can, and tells whether it now does: what was
+    /// chosen for batches of its size otherwise is left as it is.
+    fn follow(&mut self, batch: usize, short: usize) -> Result<bool> {
+        let (strategy, by) = self.strategy(batch)?;
+        let limits = self.device.limits();
+        let refused = strategy.refused(&self.model, self.precision, short, limits);
+        // The separate passes have a product for few rows, which sums in the same order.
+        let follows = strategy.path() != Path::Separate
+            && refused.is_none()
+            && !self.chosen.contains_key(&short);
+        if follows {
+            self.choose(short, strategy, by);
+        }
+        Ok(follows)
     }
 
     /// Bytes of all buffers that were made for the model and its present batch size.

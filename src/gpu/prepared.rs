@@ -69,15 +69,11 @@ impl Prepared {
             if let Some(layer) = step.layer {
                 params.weight_scale = weights.layers[layer].scale;
             }
-            let find = |operand: &Operand| match *operand {
-                Operand::Table => whole(&weights.table),
+            let find = |&operand: &Operand| match operand {
                 Operand::Maxima => whole(&maxima),
-                Operand::Weights(layer) => part(&weights.weights, &weights.layers[layer].weights),
-                Operand::Bias(layer) => part(&weights.biases, &weights.layers[layer].bias),
-                Operand::AllWeights => whole(&weights.weights),
-                Operand::AllBiases => whole(&weights.biases),
-                Operand::Shapes => whole(&weights.shapes),
-                operand => whole(buffer(&chunks[step.chunk], operand)),
+                _ => weights
+                    .binding(operand)
+                    .unwrap_or_else(|| whole(buffer(&chunks[step.chunk], operand))),
             };
             let buffers: Vec<wgpu::BufferBinding<'_>> = step.operands.iter().map(find).collect();
             let uniform = device.filled("params", bytemuck::bytes_of(&params), Usage::UNIFORM);
@@ -182,15 +178,6 @@ impl Prepared {
         let times = self.timestamps.as_ref().map_or(0, |t| t.resolved.size());
         let read_backs: u64 = self.read_backs.iter().map(wgpu::Buffer::size).sum();
         chunks + uniforms + times + self.maxima.size() + read_backs
-    }
-}
-
-/// A part of a buffer, of at least a word.
-fn part<'a>(buffer: &'a wgpu::Buffer, bytes: &Range<u64>) -> wgpu::BufferBinding<'a> {
-    wgpu::BufferBinding {
-        buffer,
-        offset: bytes.start,
-        size: wgpu::BufferSize::new(bytes.end - bytes.start),
     }
 }
 

@@ -30,6 +30,7 @@ shaders! {
     BIAS_REAL = "prelude/bias_real.wgsl";
     BIAS_INT8 = "prelude/bias_int8.wgsl";
     ACTIVATE = "prelude/activate.wgsl";
+    SOFTMAX_TERM = "prelude/softmax.wgsl";
     QUANTIZATION = "prelude/quantize.wgsl";
     EXTREMES = "prelude/extremes.wgsl";
     FUSED_F32 = "prelude/fused_f32.wgsl";
@@ -111,8 +112,8 @@ fn format_parts(elements: Precision, arithmetic: Arithmetic) -> Vec<&'static str
     match (elements, arithmetic) {
         (Precision::F16, Arithmetic::F16) => vec![PARAMS, ROUND_F16, FUSED_HALF],
         (Precision::F16, _) => vec![PARAMS, ROUND_F16, FUSED_F16, MULTIPLY_F32],
-        (Precision::Int8, Arithmetic::Dot) => vec![PARAMS, QUANTIZATION, FUSED_DOT],
-        (Precision::Int8, _) => vec![PARAMS, QUANTIZATION, FUSED_INT8, MULTIPLY_F32],
+        (Precision::Int8, Arithmetic::Dot) => vec![PARAMS, SCALE, QUANTIZATION, FUSED_DOT],
+        (Precision::Int8, _) => vec![PARAMS, SCALE, QUANTIZATION, FUSED_INT8, MULTIPLY_F32],
         (Precision::F32, _) => vec![PARAMS, FUSED_F32, MULTIPLY_F32],
     }
 }
@@ -135,7 +136,7 @@ fn layer_parts(layer: LayerKernel, elements: Precision) -> Vec<&'static str> {
     if int8 {
         parts.push(OUTPUT_Z);
     } else if layer.activation == Activation::Softmax {
-        parts.push(OUTPUT_SOFTMAX);
+        parts.extend([SOFTMAX_TERM, OUTPUT_SOFTMAX]);
     } else {
         parts.push(match layer.output {
             LayerOutput::Stored => OUTPUT_STORED,
@@ -154,7 +155,7 @@ fn network_parts(network: NetworkKernel, elements: Precision) -> Vec<&'static st
         Precision::Int8 => INPUT_WORDS,
         Precision::F32 | Precision::F16 => INPUT_PIXELS,
     });
-    parts.push(LAYERS);
+    parts.extend([SOFTMAX_TERM, LAYERS]);
     parts
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Sums live in registers only where every index into their array is a constant, so that the loops
 //! over a tile must be unrolled. Drivers do it up to some hundreds of instructions and then give up,
-//! which makes a kernel ten times slower; the host does it always. The text is the same program
+//! and the sums go through memory; the host does it always. The text is the same program
 //! either way: a marked loop is valid WGSL.
 
 use std::fmt::Write;

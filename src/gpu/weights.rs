@@ -6,10 +6,11 @@ use half::f16;
 
 use super::device::Device;
 use super::layout::{pack_blocks, pack_codes, pack_rows, to_f16};
+use super::single::whole;
 use super::text::activation_number;
 use crate::Precision;
 use crate::model::{Layer, Model};
-use crate::plan::{LayerShape, groups};
+use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, groups, packed_weights_bytes};
 use crate::quant;
 
 /// What is uploaded once for a model in one precision.
@@ -17,34 +18,36 @@ use crate::quant;
 pub(super) struct Weights {
     /// The layers, first to last.
     pub(super) layers: Vec<LayerParts>,
-    /// Every layer's weights, one after the other.
-    pub(super) weights: wgpu::Buffer,
+    /// Every layer's weights, one after the other; a buffer for each layer where one binding cannot hold
+    /// them all.
+    weights: Vec<wgpu::Buffer>,
     /// Every layer's bias, one after the other.
-    pub(super) biases: wgpu::Buffer,
+    biases: wgpu::Buffer,
     /// What a whole-network kernel knows of the layers.
-    pub(super) shapes: wgpu::Buffer,
+    shapes: wgpu::Buffer,
     /// The input value of each pixel byte, 256 f32.
-    pub(super) table: wgpu::Buffer,
+    table: wgpu::Buffer,
 }
 
 /// Where a layer's parts lie.
 #[derive(Debug)]
 pub(super) struct LayerParts {
-    /// Bytes of the weights' buffer.
-    pub(super) weights: Range<u64>,
+    /// Which of the weights' buffers, and which of its bytes.
+    weights: (usize, Range<u64>),
     /// Bytes of the biases' buffer.
-    pub(super) bias: Range<u64>,
+    bias: Range<u64>,
     /// The weights' scale in int8, else 1.
     pub(super) scale: f32,
 }
 
-/// A binding may begin at multiples of this, on every adapter.
-const ALIGNMENT: usize = 256;
-
 impl Weights {
     /// Converts the weights of `model` to `precision` and uploads them.
     pub(super) fn new(device: &Device, model: &Model, precision: Precision) -> Self {
-        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        let storage = wgpu::BufferUsages::STORAGE;
+        let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
+        let all = packed_weights_bytes(&model.architecture(), precision);
+        let together = all <= device.limits().binding_bytes;
+        let (mut buffers, mut weights, mut biases) = (Vec::new(), Vec::new(), Vec::new());
         let (mut layers, mut shapes) = (Vec::new(), Vec::new());
         for layer in &model.layers {
             let packed = match precision {
@@ -52,8 +55,15 @@ impl Weights {
                 Precision::F16 => real_layer(layer, to_f16, f16::ZERO),
                 Precision::Int8 => int8_layer(layer, model.int8_clip),
             };
+            if !together {
+                buffers.push(upload("a layer's weights", &packed.weights));
+            }
             let parts = LayerParts {
-                weights: append(&mut weights, &packed.weights),
+                weights: if together {
+                    (0, append(&mut weights, &packed.weights))
+                } else {
+                    (buffers.len() - 1, 0..packed.weights.len() as u64)
+                },
                 bias: append(&mut biases, &packed.bias),
                 scale: packed.scale,
             };
@@ -63,38 +73,66 @@ impl Weights {
                 groups: groups(layer.outputs) as u32,
                 cols: layer.outputs as u32,
                 activation: activation_number(layer.activation),
-                weights: (parts.weights.start / (16 * precision.bytes())) as u32,
+                weights: (parts.weights.1.start / (16 * precision.bytes())) as u32,
                 bias: (parts.bias.start / (4 * bias_bytes)) as u32,
                 scale: packed.scale,
                 unused: 0,
             });
             layers.push(parts);
         }
+        if together {
+            buffers.push(upload("weights", &weights));
+        }
         let table: Vec<f32> = match precision {
             Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
             Precision::F32 | Precision::Int8 => model.normalization.table_f32().to_vec(),
         };
-        let upload =
-            |label: &str, bytes: &[u8]| device.filled(label, bytes, wgpu::BufferUsages::STORAGE);
         Self {
             layers,
-            weights: upload("weights", &weights),
+            weights: buffers,
             biases: upload("biases", &biases),
             shapes: upload("shapes", bytemuck::cast_slice(&shapes)),
             table: upload("table", bytemuck::cast_slice(&table)),
         }
     }
 
+    /// What a kernel binds of an operand that is uploaded once; none of what each batch has.
+    pub(super) fn binding(&self, operand: Operand) -> Option<wgpu::BufferBinding<'_>> {
+        Some(match operand {
+            Operand::Table => whole(&self.table),
+            Operand::Weights(layer) => {
+                let (index, bytes) = &self.layers[layer].weights;
+                part(&self.weights[*index], bytes)
+            }
+            Operand::Bias(layer) => part(&self.biases, &self.layers[layer].bias),
+            // Planned only where one binding holds them all.
+            Operand::AllWeights => whole(&self.weights[0]),
+            Operand::AllBiases => whole(&self.biases),
+            Operand::Shapes => whole(&self.shapes),
+            _ => return None,
+        })
+    }
+
     /// Bytes of all buffers.
     pub(super) fn bytes(&self) -> u64 {
-        let buffers = [&self.weights, &self.biases, &self.shapes, &self.table];
-        buffers.into_iter().map(wgpu::Buffer::size).sum()
+        let others = [&self.biases, &self.shapes, &self.table];
+        let buffers = self.weights.iter().chain(others);
+        buffers.map(wgpu::Buffer::size).sum()
+    }
+}
+
+/// A part of a buffer, of at least a word.
+fn part<'a>(buffer: &'a wgpu::Buffer, bytes: &Range<u64>) -> wgpu::BufferBinding<'a> {
+    wgpu::BufferBinding {
+        buffer,
+        offset: bytes.start,
+        size: wgpu::BufferSize::new(bytes.end - bytes.start),
     }
 }
 
 /// Adds `bytes` where a binding may begin, and tells where they lie.
 fn append(all: &mut Vec<u8>, bytes: &[u8]) -> Range<u64> {
-    all.resize(all.len().next_multiple_of(ALIGNMENT), 0);
+    all.resize(all.len().next_multiple_of(BINDING_ALIGNMENT as usize), 0);
     let start = all.len() as u64;
     all.extend_from_slice(bytes);
     start..all.len() as u64

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::cut::softmax_apart;
 use super::fused::{LayerInput, LayerKernel, LayerOutput, Tile};
 use super::pass::{Operand, Params, Pass, Tiling, grid, groups};
 use super::strategy::{Form, Strategy};
@@ -49,7 +50,7 @@ impl Builder<'_> {
             let shape = self.layer_shape(index);
             let tile = tile.narrowed(shape.groups);
             let last = index + 1 == model.layers.len();
-            let apart = layer.activation == Activation::Softmax && !tile.holds_rows(shape.groups);
+            let apart = last && softmax_apart(model, elements, self.strategy);
             let (output, to) = match (last, apart) {
                 (false, _) => (LayerOutput::Stored, Hidden(index % 2)),
                 (true, false) => (LayerOutput::F32, Outputs),

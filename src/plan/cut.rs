@@ -36,6 +36,23 @@ pub(super) fn output_bytes(model: &Architecture, precision: Precision, strategy:
     }
 }
 
+/// Whether a fused last layer leaves its softmax to a pass of its own: where no invocation has a whole
+/// row. In int8 it is `finish` that computes it.
+pub(super) fn softmax_apart(
+    model: &Architecture,
+    precision: Precision,
+    strategy: Strategy,
+) -> bool {
+    let Form::Layers(tile) = strategy.form else {
+        return false;
+    };
+    let last = model.layers.last().map(|layer| layer.activation);
+    let columns = groups(model.outputs()) as u32;
+    precision != Precision::Int8
+        && last == Some(Activation::Softmax)
+        && !tile.narrowed(columns).holds_rows(columns)
+}
+
 /// Cuts the steps into submits that are short enough.
 pub(super) fn submits(steps: &[Step], limits: &Limits) -> Vec<Range<usize>> {
     let most = limits.operations_a_submit();
@@ -92,8 +109,7 @@ pub(super) fn buffers(
             };
             buffers.push((Operand::Hidden(0), written(0)));
             buffers.push((Operand::Hidden(1), written(1)));
-            let softmax = model.layers.last().map(|layer| layer.activation);
-            if !int8 && softmax == Some(Activation::Softmax) {
+            if softmax_apart(model, precision, strategy) {
                 buffers.push((Operand::Z, 16 * groups(model.outputs()) as u64));
             }
             buffers.retain(|&(_, bytes)| bytes > 0);

@@ -25,7 +25,10 @@ use cut::{buffers, chunks, output_bytes, submits};
 pub use fused::{
     Arithmetic, Body, K_STEP, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Tile,
 };
-pub use pass::{LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups, operand_bytes};
+pub use pass::{
+    BINDING_ALIGNMENT, LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups, operand_bytes,
+    packed_weights_bytes,
+};
 pub use strategy::{ChosenBy, Form, Kernels, Path, Strategy};
 pub use table::STRATEGIES;
 

@@ -2,7 +2,7 @@
 
 use super::fused::{LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel};
 use crate::Precision;
-use crate::model::Activation;
+use crate::model::{Activation, Architecture};
 
 /// Invocations in a workgroup of the passes that go element by element.
 pub const LANES: u32 = 64;
@@ -160,6 +160,20 @@ pub struct Params {
 #[must_use]
 pub fn groups(cols: usize) -> usize {
     cols.div_ceil(4)
+}
+
+/// A binding may begin at multiples of this many bytes, on every adapter.
+pub const BINDING_ALIGNMENT: u64 = 256;
+
+/// Bytes of every layer's weights as they are laid out for the kernels: in whole blocks, each layer
+/// where a binding may begin.
+#[must_use]
+pub fn packed_weights_bytes(model: &Architecture, precision: Precision) -> u64 {
+    let layers = model.layers.iter().map(|layer| {
+        let blocks = groups(layer.inputs) as u64 * groups(layer.outputs) as u64;
+        (16 * blocks * precision.bytes()).next_multiple_of(BINDING_ALIGNMENT)
+    });
+    layers.sum()
 }
 
 /// Workgroups of a pass over `params.rows` rows.

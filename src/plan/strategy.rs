@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Limits;
 use super::fused::{Arithmetic, Body, NetworkKernel, Tile};
-use super::pass::{Tiling, groups};
+use super::pass::{Tiling, groups, packed_weights_bytes};
 use super::table::{STRATEGIES, likely, separate};
 use crate::Precision;
 use crate::error::{Error, Result};
@@ -185,7 +185,10 @@ impl Strategy {
             Form::Separate(_) => None,
             Form::Layers(tile) => self.layers_refused(tile, int8, limits),
             Form::Network { lanes, .. } => {
-                self.network_refused(lanes, model, int8 && batch > 1, limits)
+                if int8 && batch > 1 {
+                    return Some("the images of an int8 batch share their scales");
+                }
+                self.network_refused(lanes, model, precision, limits)
             }
         }
     }
@@ -210,12 +213,9 @@ impl Strategy {
         self,
         lanes: u32,
         model: &Architecture,
-        shared_scales: bool,
+        precision: Precision,
         limits: &Limits,
     ) -> Option<&'static str> {
-        if shared_scales {
-            return Some("the images of an int8 batch share their scales");
-        }
         if model.normalization != Normalization::Unit {
             return Some("the pixels need a table");
         }
@@ -230,6 +230,9 @@ impl Strategy {
             .map_or(0, NetworkKernel::workgroup_bytes);
         if needed > u64::from(limits.workgroup_bytes) {
             return Some("the layers do not fit in workgroup memory");
+        }
+        if packed_weights_bytes(model, precision) > limits.binding_bytes {
+            return Some("the weights of all layers do not fit one binding");
         }
         None
     }

@@ -231,6 +231,17 @@ fn strategies_are_refused_where_they_would_be_wrong() {
     // The images of a batch share their scales in int8.
     assert!(refused("network-8", &narrow, Precision::Int8, 2));
     assert!(!refused("network-8", &narrow, Precision::Int8, 1));
+    // 784 · 64 and 64 · 12 weights of four bytes, in one binding.
+    let bytes = 4 * (784 * 64 + 64 * 12);
+    let network = Strategy::find("network-8").unwrap();
+    for (binding_bytes, fits) in [(bytes, true), (bytes - 1, false)] {
+        let limits = Limits {
+            binding_bytes,
+            ..limits.clone()
+        };
+        let refused = network.refused(&narrow, Precision::F32, 1, &limits);
+        assert_eq!(refused.is_none(), fits, "{refused:?}");
+    }
     // Arithmetic of another precision.
     assert!(refused("register-8x8-dot", &narrow, Precision::F32, 9));
     assert!(refused("register-8x8-half", &narrow, Precision::F32, 9));

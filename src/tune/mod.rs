@@ -1,9 +1,9 @@
 //! Which kernel is fastest on an adapter, and the file that remembers it from one run to the next.
 //!
-//! The best kernel differs by more than two times between drivers, so it is measured: a handful of
-//! candidates on the real network and batch size, losers dropped as soon as they are seen to lose. All
-//! candidates compute the same thing within the precision's tolerance, so that what is chosen changes
-//! time and no more than last bits.
+//! The best kernel differs between drivers and shapes, so it is measured: a handful of candidates on
+//! the real network and batch size, losers dropped as soon as they are seen to lose. All candidates
+//! compute the same thing within the precision's tolerance, so that what is chosen changes time and
+//! no more than last bits.
 
 mod cache;
 
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub use cache::{Cache, Effort, Entry, FOLDER_VARIABLE, Key};
 
+use crate::Scheme;
 use crate::engine::Network;
 use crate::error::{Error, Result};
 use crate::gpu;
@@ -112,9 +113,13 @@ impl Tuner {
         };
         let best = measure(gpu, &candidates, pixels, batch, left).await?;
         self.spent += start.elapsed();
-        if let Some((winner, time)) = best {
-            gpu.choose(batch, winner, ChosenBy::Measuring);
-            self.remember(key, winner, time);
+        match best {
+            Some((winner, time)) => {
+                gpu.choose(batch, winner, ChosenBy::Measuring);
+                self.remember(key, winner, time);
+            }
+            // Running the default will tell what is wrong with it.
+            None => gpu.unchoose(batch),
         }
         Ok(())
     }
@@ -213,7 +218,7 @@ fn key(gpu: &gpu::Network, batch: usize, mode: Effort) -> Key {
         driver: info.driver.clone(),
         shaders: shaders(),
         precision: gpu.precision().to_string(),
-        scheme: "dynamic-tensor".into(),
+        scheme: Scheme::default().to_string(),
         shape,
         mode,
     }

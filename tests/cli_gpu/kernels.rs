@@ -107,6 +107,20 @@ pub fn what_cannot_run_is_told(adapter: &Adapter) {
     has(&error, &["network path", "int8"]);
 }
 
+pub fn one_batch_size_that_cannot_run_leaves_the_others(adapter: &Adapter) {
+    let arguments = ["--path", "network", "--batch", "1,8", "--no-fallback"];
+    let document = run(&mut Bench::new().command(adapter, &arguments)).json();
+    validate(&document);
+    for row in document["results"].as_array().expect("rows") {
+        let requested = &row["requested"];
+        let shared_scales = requested["precision"] == "int8" && requested["batch"] == 8;
+        let lacks_f16 = requested["precision"] == "f16" && !adapter.has("shader-f16");
+        let runs = !(shared_scales || lacks_f16);
+        assert_eq!(row["status"] == "ok", runs, "{row}");
+        assert_eq!(row["status"] == "unsupported", !runs, "{row}");
+    }
+}
+
 pub fn what_was_tuned_is_remembered(adapter: &Adapter) {
     let bench = Bench::new();
     let arguments = ["--batch", "8", "--precision", "f32"];
@@ -115,13 +129,9 @@ pub fn what_was_tuned_is_remembered(adapter: &Adapter) {
     let off = [&arguments[..], &["--tune", "off"]].concat();
     let off = run(&mut bench.command(adapter, &off)).json();
     let (first, second, off) = (effective(&first), effective(&second), effective(&off));
-    // Where there is but one candidate there is nothing to measure.
-    if first[0][2] == "measuring" {
-        assert_eq!(
-            second[0],
-            [first[0][0].clone(), first[0][1].clone(), "cache".into()]
-        );
-    }
+    assert_eq!(first[0][2], "measuring");
+    let [path, kernel, _] = first[0].clone();
+    assert_eq!(second[0], [path, kernel, "cache".to_owned()]);
     assert_eq!(off[0][2], "default");
 }
 

@@ -46,7 +46,7 @@ impl Adapter {
 /// A test on one adapter; it fails by panicking.
 type Test = fn(&Adapter);
 
-const TESTS: [(&str, Test); 21] = [
+const TESTS: [(&str, Test); 22] = [
     (
         "bench-is-as-the-schema-says",
         formats::bench_is_as_the_schema_says,
@@ -94,6 +94,10 @@ const TESTS: [(&str, Test); 21] = [
     ("a-path-runs-as-named", kernels::a_path_runs_as_named),
     ("a-kernel-runs-as-named", kernels::a_kernel_runs_as_named),
     ("what-cannot-run-is-told", kernels::what_cannot_run_is_told),
+    (
+        "one-batch-size-that-cannot-run-leaves-the-others",
+        kernels::one_batch_size_that_cannot_run_leaves_the_others,
+    ),
     (
         "what-was-tuned-is-remembered",
         kernels::what_was_tuned_is_remembered,
