@@ -1,17 +1,20 @@
 //! The engine: opens an adapter, decides once what runs where, and runs networks there.
 
-use std::path::{Path, PathBuf};
+mod network;
+
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
 use crate::error::{Error, Result};
+use crate::gpu;
 use crate::model::Model;
-use crate::plan::{Arithmetic, ChosenBy, Kernels};
-use crate::{cpu, gpu};
+use crate::plan::Kernels;
+use network::Executor;
+pub use network::{Network, Run};
 
 /// How an engine is opened.
 #[derive(Clone, Debug)]
@@ -210,219 +213,6 @@ impl Engine {
             }
             _ => Network::on_cpu(model, precision, placement.reason),
         }
-    }
-}
-
-impl Network {
-    /// Loads a model on the CPU path, whatever the adapter; `reason` says why there.
-    ///
-    /// # Errors
-    /// `Error::File` where the model cannot be run in this precision.
-    pub fn on_cpu(model: &Model, precision: Precision, reason: Option<String>) -> Result<Self> {
-        let network = cpu::Network::new(model, precision)?;
-        let placement = Placement {
-            place: Place::Cpu,
-            reason,
-        };
-        Ok(Self::new(
-            Executor::Cpu(Box::new(network)),
-            placement,
-            model,
-        ))
-    }
-
-    fn new(executor: Executor, placement: Placement, model: &Model) -> Self {
-        Self {
-            executor,
-            placement,
-            inputs: model.inputs(),
-            outputs: model.outputs(),
-            model_path: model.path.clone(),
-        }
-    }
-}
-
-/// A model in one precision, ready to run.
-#[derive(Debug)]
-pub struct Network {
-    executor: Executor,
-    placement: Placement,
-    inputs: usize,
-    outputs: usize,
-    model_path: PathBuf,
-}
-
-#[derive(Debug)]
-enum Executor {
-    Gpu(Box<gpu::Network>),
-    Cpu(Box<cpu::Network>),
-}
-
-/// The outputs of a batch, and the device's own time for it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Run {
-    /// `[batch, out]` row-major.
-    pub outputs: Vec<f32>,
-    /// The kernels' time by the device's clock; none on the CPU path and without timestamps.
-    pub gpu: Option<Duration>,
-}
-
-impl Network {
-    /// Where it runs.
-    #[must_use]
-    pub fn placement(&self) -> &Placement {
-        &self.placement
-    }
-
-    /// The way in which it runs: `separate`, `fused` or `network` on the adapter, where it depends on the
-    /// batch prepared last, or `cpu`.
-    #[must_use]
-    pub fn path(&self) -> &'static str {
-        match &self.executor {
-            Executor::Gpu(network) => match network.prepared_strategy() {
-                Some(strategy) => strategy.path().name(),
-                None => "none",
-            },
-            Executor::Cpu(_) => "cpu",
-        }
-    }
-
-    /// The kernel that does its products. On the GPU it depends on the batch prepared last.
-    #[must_use]
-    pub fn kernel(&self) -> &'static str {
-        match &self.executor {
-            Executor::Gpu(network) => network.prepared_strategy().map_or("none", |s| s.name),
-            Executor::Cpu(_) => cpu::KERNEL,
-        }
-    }
-
-    /// What chose the kernel; none on the CPU path, which has one, and before a batch is prepared.
-    #[must_use]
-    pub fn chosen_by(&self) -> Option<ChosenBy> {
-        match &self.executor {
-            Executor::Gpu(network) => network.chosen_by(),
-            Executor::Cpu(_) => None,
-        }
-    }
-
-    /// The arithmetic of its products on the adapter; none on the CPU path and before a batch is
-    /// prepared.
-    #[must_use]
-    pub fn arithmetic(&self) -> Option<Arithmetic> {
-        match &self.executor {
-            Executor::Gpu(network) => {
-                let strategy = network.prepared_strategy()?;
-                Some(strategy.arithmetic_in(network.precision()))
-            }
-            Executor::Cpu(_) => None,
-        }
-    }
-
-    /// The network on the adapter; none on the CPU path.
-    pub fn gpu(&mut self) -> Option<&mut gpu::Network> {
-        match &mut self.executor {
-            Executor::Gpu(network) => Some(network),
-            Executor::Cpu(_) => None,
-        }
-    }
-
-    /// Bytes of all buffers that were really made, on the device or on the host.
-    #[must_use]
-    pub fn allocated_bytes(&self) -> u64 {
-        match &self.executor {
-            Executor::Gpu(network) => network.allocated_bytes(),
-            Executor::Cpu(network) => network.allocated_bytes(),
-        }
-    }
-
-    /// Puts a batch where a run starts from, and waits until it is there.
-    /// `pixels: [batch, in]` row-major, one byte a pixel.
-    ///
-    /// # Errors
-    /// `Error::Usage` where `pixels` are no whole images of the model's width; those of the device.
-    pub async fn upload(&mut self, pixels: &[u8]) -> Result<()> {
-        let batch = self.images(pixels)?;
-        match &mut self.executor {
-            Executor::Gpu(network) => network.upload(pixels, batch).await,
-            Executor::Cpu(network) => {
-                network.upload(pixels, batch);
-                Ok(())
-            }
-        }
-    }
-
-    /// Runs the batch uploaded last; its outputs end in host memory. The device's own time is not
-    /// taken.
-    ///
-    /// # Errors
-    /// Those of the device.
-    pub async fn run(&mut self) -> Result<Run> {
-        match &mut self.executor {
-            Executor::Gpu(network) => {
-                let gpu::Run { outputs, gpu } = network.run().await?;
-                Ok(Run { outputs, gpu })
-            }
-            Executor::Cpu(network) => Ok(Run {
-                outputs: network.run().to_vec(),
-                gpu: None,
-            }),
-        }
-    }
-
-    /// The device's own time for the batch uploaded last, from a run of its own: taking it costs time.
-    /// None on the CPU path and where the adapter has no timestamps.
-    ///
-    /// # Errors
-    /// Those of the device.
-    pub async fn device_time(&mut self) -> Result<Option<Duration>> {
-        match &mut self.executor {
-            Executor::Gpu(network) => Ok(network.run_timed().await?.gpu),
-            Executor::Cpu(_) => Ok(None),
-        }
-    }
-
-    /// The outputs `[images, out]` of all of `pixels` (`[images, in]` row-major), run in batches of
-    /// `batch`, the last perhaps short. `progress` is called with the number of images done.
-    ///
-    /// # Errors
-    /// `Error::Usage` where `pixels` are no whole images of the model's width, or `batch` is zero;
-    /// those of the device.
-    pub async fn infer(
-        &mut self,
-        pixels: &[u8],
-        batch: usize,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<f32>> {
-        let images = self.images(pixels)?;
-        if batch == 0 {
-            return Err(Error::Usage("a batch holds at least one image".into()));
-        }
-        let batch = batch.min(images);
-        match &mut self.executor {
-            Executor::Gpu(network) => network.infer(pixels, batch, progress).await,
-            Executor::Cpu(network) => {
-                let mut outputs = Vec::with_capacity(images * self.outputs);
-                for pixels in pixels.chunks(batch * self.inputs) {
-                    network.upload(pixels, pixels.len() / self.inputs);
-                    outputs.extend_from_slice(network.run());
-                    progress(outputs.len() / self.outputs);
-                }
-                Ok(outputs)
-            }
-        }
-    }
-
-    /// How many images `pixels` hold.
-    fn images(&self, pixels: &[u8]) -> Result<usize> {
-        if pixels.is_empty() || !pixels.len().is_multiple_of(self.inputs) {
-            return Err(Error::Usage(format!(
-                "{} pixels are no whole images of the {} values that {} takes",
-                pixels.len(),
-                self.inputs,
-                self.model_path.display()
-            )));
-        }
-        Ok(pixels.len() / self.inputs)
     }
 }
 
