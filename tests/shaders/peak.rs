@@ -11,7 +11,8 @@ use fmnist_gpu::gpu::peak::{Ceiling, Params, Shape};
 use naga::valid::Capabilities;
 use naga::{AddressSpace, TypeInner};
 
-use super::interface::{check_bindings, check_limits, least};
+use super::interface::check_bindings;
+use super::limits::{check_limits, least};
 use super::variant::{Checked, changed, check};
 use super::write::{Layout, Target, targets_for};
 
