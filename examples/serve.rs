@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use fmnist_gpu::adapter::{AdapterInfo, Kind, Selector};
+use fmnist_gpu::cpu::ProcessorOptions;
 use fmnist_gpu::plan::{Kernels, Strategy};
 use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, model::Model};
@@ -35,6 +36,9 @@ struct Arguments {
     /// The kernel, instead of one that is chosen
     #[arg(long)]
     kernel: Option<Strategy>,
+    /// Threads of the CPU path
+    #[arg(long)]
+    threads: Option<usize>,
     /// Where to put the outputs, as little-endian f32
     #[arg(long)]
     outputs: Option<PathBuf>,
@@ -64,6 +68,10 @@ fn contend(arguments: &Arguments) -> Result<()> {
         // A row must not name a place where it did not run.
         fallback: false,
         kernels: arguments.kernel.map_or(Kernels::Any, Kernels::Named),
+        processor: ProcessorOptions {
+            threads: arguments.threads,
+            ..ProcessorOptions::default()
+        },
         ..EngineOptions::default()
     };
     let engine = block_on(Engine::open(&options))?;
@@ -88,7 +96,7 @@ fn contend(arguments: &Arguments) -> Result<()> {
     block_on(network.upload(pixels))?;
     let kernel = format!("{}, {}", network.path(), network.kernel());
     serve(&kernel, engine.info(), arguments.outputs.as_ref(), || {
-        Ok(block_on(network.run())?.outputs)
+        Ok(block_on(network.run())?.outputs.into_owned())
     })
 }
 

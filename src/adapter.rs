@@ -154,12 +154,34 @@ pub struct AdapterInfo {
     pub driver: String,
     /// Those of its features that decide what runs.
     pub features: Vec<Feature>,
+    /// What the CPU path uses of the processor; none for an adapter.
+    pub processor: Option<ProcessorInfo>,
+}
+
+/// What the CPU path uses of the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ProcessorInfo {
+    /// The instruction set of its kernels, which is their name.
+    pub instruction_set: &'static str,
+    /// The threads that it runs on at most.
+    pub threads: usize,
+}
+
+impl fmt::Display for ProcessorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.threads == 1 { "" } else { "s" };
+        write!(
+            f,
+            "{}, {} thread{plural}",
+            self.instruction_set, self.threads
+        )
+    }
 }
 
 impl AdapterInfo {
     /// The CPU path, as the last of the adapters.
     #[must_use]
-    pub fn cpu(index: usize) -> Self {
+    pub fn cpu(index: usize, processor: ProcessorInfo) -> Self {
         Self {
             index,
             name: "CPU path".into(),
@@ -167,6 +189,7 @@ impl AdapterInfo {
             kind: Kind::Cpu,
             driver: format!("the processor, {}", std::env::consts::ARCH),
             features: Vec::new(),
+            processor: Some(processor),
         }
     }
 
@@ -304,15 +327,21 @@ mod tests {
             kind,
             driver: String::new(),
             features: Vec::new(),
+            processor: None,
         }
     }
+
+    const PROCESSOR: ProcessorInfo = ProcessorInfo {
+        instruction_set: "portable",
+        threads: 2,
+    };
 
     fn machine() -> Vec<AdapterInfo> {
         vec![
             adapter(0, "llvmpipe (LLVM 15)", Backend::Vulkan, Kind::Software),
             adapter(1, "Great Graphics 7", Backend::Vulkan, Kind::Integrated),
             adapter(2, "llvmpipe", Backend::Gl, Kind::Software),
-            AdapterInfo::cpu(3),
+            AdapterInfo::cpu(3, PROCESSOR),
         ]
     }
 
@@ -353,6 +382,10 @@ mod tests {
         assert!(info.lacks(Precision::Int8).is_none());
         info.features.push(Feature::ShaderF16);
         assert!(info.lacks(Precision::F16).is_none());
-        assert!(AdapterInfo::cpu(0).lacks(Precision::F16).is_none());
+        assert!(
+            AdapterInfo::cpu(0, PROCESSOR)
+                .lacks(Precision::F16)
+                .is_none()
+        );
     }
 }

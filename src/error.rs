@@ -48,6 +48,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// The processor lacks the instructions of a kernel that was asked for by name.
+    #[error("this processor cannot run the kernel {kernel}; it runs: {found}")]
+    KernelUnavailable {
+        /// The kernel's name.
+        kernel: &'static str,
+        /// The kernels that it can run.
+        found: String,
+    },
+
     /// A model or data file is missing or not what it should be.
     #[error("{}: {problem}", .path.display())]
     File {
@@ -129,6 +138,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::AdapterNotFound { .. }
             | Self::DeviceUnavailable { .. }
+            | Self::KernelUnavailable { .. }
             | Self::PrecisionUnavailable { .. } => 3,
             Self::CheckFailed(_) => 4,
             Self::TooLarge { .. } | Self::OutOfMemory { .. } | Self::DeviceLost { .. } => 6,

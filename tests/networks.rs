@@ -14,7 +14,7 @@ use common::compare::{
 };
 use common::{Rig, SIZES, random_model, random_pixels, run_on_adapters, seeded};
 use fmnist_gpu::adapter::Backend;
-use fmnist_gpu::cpu::int8::IntegerWeights;
+use fmnist_gpu::cpu::{IntegerWeights, Processor, ProcessorOptions, Supported};
 use fmnist_gpu::gpu::{self, Device, DeviceOptions};
 use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
 use fmnist_gpu::plan::{Form, Kernels, Plan, STRATEGIES, Strategy};
@@ -22,9 +22,21 @@ use fmnist_gpu::{Precision, cpu, dataset, engine, reference};
 use libtest_mimic::Trial;
 
 fn main() {
-    let mut cpu_trials = trials(&Executor::Cpu);
-    cpu_trials.extend(golden_trials(&Executor::Cpu, true));
-    cpu_trials.push(Trial::test("cpu/int8-sums", || done(check_cpu_sums())));
+    let mut cpu_trials = Vec::new();
+    for supported in Supported::all() {
+        let options = ProcessorOptions {
+            isa: Some(supported.isa()),
+            threads: Some(3),
+        };
+        let processor = Processor::new(options).expect("an instruction set that was found");
+        let executor = Executor::Cpu(processor.clone());
+        cpu_trials.extend(trials(&executor));
+        if supported == Supported::best() {
+            cpu_trials.extend(golden_trials(&executor, true));
+        }
+        let name = format!("{}/int8-sums", executor.name());
+        cpu_trials.push(Trial::test(name, move || done(check_cpu_sums(&processor))));
+    }
     run_on_adapters(cpu_trials, |rigs| {
         let mut all = Vec::new();
         for rig in rigs {
@@ -44,8 +56,10 @@ fn main() {
 
 /// What runs a network.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one a trial")]
 enum Executor {
-    Cpu,
+    /// The CPU path on this instruction set and so many threads.
+    Cpu(Processor),
     /// In this way, or in the one that is chosen.
     Gpu(Rig, Option<Strategy>),
 }
@@ -53,7 +67,7 @@ enum Executor {
 impl Executor {
     fn name(&self) -> String {
         match self {
-            Self::Cpu => "cpu".into(),
+            Self::Cpu(processor) => format!("cpu/{}", processor.info().instruction_set),
             Self::Gpu(rig, None) => rig.name.clone(),
             Self::Gpu(rig, Some(strategy)) => format!("{}/{}", rig.name, strategy.name),
         }
@@ -61,7 +75,7 @@ impl Executor {
 
     fn trial(&self, name: String, check: impl FnOnce() -> Check + Send + 'static) -> Trial {
         match self {
-            Self::Cpu => Trial::test(name, move || done(check())),
+            Self::Cpu(_) => Trial::test(name, move || done(check())),
             Self::Gpu(rig, _) => rig.trial(name, move || done(check())),
         }
     }
@@ -75,14 +89,16 @@ impl Executor {
         batch: usize,
     ) -> Result<Vec<f32>, String> {
         let result = match self {
-            Self::Cpu => cpu::Network::new(model, precision).map(|mut network| {
-                let mut outputs = Vec::new();
-                for pixels in pixels.chunks(batch * model.inputs()) {
-                    network.upload(pixels, pixels.len() / model.inputs());
-                    outputs.extend_from_slice(network.run());
-                }
-                outputs
-            }),
+            Self::Cpu(processor) => {
+                cpu::Network::new(model, precision, processor).map(|mut network| {
+                    let mut outputs = Vec::new();
+                    for pixels in pixels.chunks(batch * model.inputs()) {
+                        network.upload(pixels, pixels.len() / model.inputs());
+                        outputs.extend_from_slice(network.run());
+                    }
+                    outputs
+                })
+            }
             Self::Gpu(rig, way) => infer_on(&rig.device, *way, model, precision, pixels, batch),
         };
         result.map_err(|error| error.to_string())
@@ -107,7 +123,7 @@ fn infer_on(
 /// The precisions that an executor runs itself.
 fn precisions(executor: &Executor) -> Vec<Precision> {
     let runs = |precision: &Precision| match executor {
-        Executor::Cpu => true,
+        Executor::Cpu(_) => true,
         Executor::Gpu(rig, _) => rig.device.info().lacks(*precision).is_none(),
     };
     Precision::ALL.into_iter().filter(runs).collect()
@@ -445,25 +461,35 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
     Ok(())
 }
 
-/// The CPU path's integer sums, bitwise, random and with every code ±127.
-fn check_cpu_sums() -> Check {
-    for (rows, inner, cols) in [
-        (1, 1, 1),
+/// The CPU path's integer sums, bitwise, random and with every code ±127: round every edge of a tile, and
+/// as deep as a sum in int32 may be.
+fn check_cpu_sums(processor: &Processor) -> Check {
+    let mut shapes = vec![
         (3, 31, 33),
         (33, 784, 64),
         (5, 1040, 7),
         (9, 1041, 10),
         (3, 4097, 31),
+    ];
+    shapes.extend((1..=13).map(|rows| (rows, 9, 21)));
+    shapes.extend((1..=9).map(|inner| (7, inner, 5)));
+    for cols in [
+        1, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 80, 81, 129,
     ] {
+        shapes.extend([(1, 6, cols), (8, 5, cols)]);
+    }
+    // 127² · 133,143 is the last below 2³¹.
+    shapes.push((1, 133_144, 2));
+    for (rows, inner, cols) in shapes {
         let mut rng = seeded(&format!("{rows}{inner}{cols}"));
         let random = (
             common::random_codes(&mut rng, rows * inner),
             common::random_codes(&mut rng, inner * cols),
         );
         let extreme = (vec![127_i8; rows * inner], vec![-127_i8; inner * cols]);
-        for (x, w) in [random, extreme] {
-            let mut got = Vec::new();
-            IntegerWeights::new(&w, inner, cols, 127).sums(&x, rows, &mut got);
+        let negative = (vec![-127_i8; rows * inner], vec![-127_i8; inner * cols]);
+        for (x, w) in [random, extreme, negative] {
+            let got = IntegerWeights::new(&w, inner, cols, processor).sums(&x);
             let wide = |codes: &[i8]| {
                 codes
                     .iter()

@@ -1,7 +1,10 @@
-//! The ceiling beside every rate: what the adapter does at most of the same arithmetic.
+//! The ceiling beside every rate: what the adapter, or the processor, does at most of the same
+//! arithmetic.
 
 use super::{Entry, Row};
-use crate::engine::Engine;
+use crate::Precision;
+use crate::cpu;
+use crate::engine::{Engine, Place};
 use crate::error::Result;
 use crate::gpu::peak::{Ceiling, Effort, Peaks, measure};
 use crate::plan::Arithmetic;
@@ -11,7 +14,18 @@ const WRONG: f64 = 1.05;
 
 /// The best of every microkernel so far.
 #[derive(Debug, Default)]
-pub(super) struct Ceilings(Peaks);
+pub(super) struct Ceilings {
+    adapter: Peaks,
+    /// Operations per second, in the order of the ceilings' table; 0 where nothing was measured.
+    processor: [f64; cpu::peak::Ceiling::ALL.len()],
+}
+
+/// Whose ceiling bounds a row.
+#[derive(Clone, Copy, PartialEq)]
+enum Bound {
+    Adapter(Ceiling),
+    Processor(cpu::peak::Ceiling),
+}
 
 impl Ceilings {
     /// Measures, right after the rows, what bounds them, and says their share of it. A machine's speed
@@ -22,27 +36,21 @@ impl Ceilings {
         entries: &[Entry],
         rows: &mut [Row],
     ) -> Result<()> {
-        let Some(device) = engine.device() else {
-            return Ok(());
-        };
-        let ceiling_of = |row: &Row| {
-            row.operations_per_second?;
-            let of = |entry: &&Entry| entry.precision == row.requested.precision;
-            let network = entries.iter().find(of)?.network.as_ref().ok()?;
-            Some(match network.arithmetic()? {
-                Arithmetic::F32 => Ceiling::F32,
-                Arithmetic::F16 => Ceiling::F16,
-                Arithmetic::Dot => Ceiling::Int8Dot,
-            })
-        };
-        let wanted: Vec<Option<Ceiling>> = rows.iter().map(ceiling_of).collect();
-        let mut all = Ceiling::ALL.to_vec();
-        all.retain(|ceiling| wanted.contains(&Some(*ceiling)));
-        self.0.merge(measure(device, &all, Effort::quick()).await?);
-        for (row, ceiling) in rows.iter_mut().zip(wanted) {
-            let Some(ceiling) = ceiling else { continue };
-            if let Some(peak) = self.0.get(ceiling) {
-                row.bounded(ceiling.name(), peak.best());
+        let wanted: Vec<Option<Bound>> = rows.iter().map(|row| bound_of(row, entries)).collect();
+        self.look(engine, &wanted).await?;
+        for (row, bound) in rows.iter_mut().zip(wanted) {
+            let found = match bound {
+                Some(Bound::Adapter(ceiling)) => {
+                    let peak = self.adapter.get(ceiling);
+                    peak.map(|peak| (ceiling.name(), peak.best()))
+                }
+                Some(Bound::Processor(ceiling)) => {
+                    Some((ceiling.name(), self.processor[ceiling as usize]))
+                }
+                None => None,
+            };
+            if let Some((name, best)) = found {
+                row.bounded(name, best);
             }
             if let Some(found) = row.ceiling.filter(|found| found.share > WRONG) {
                 log::warn!(
@@ -56,4 +64,40 @@ impl Ceilings {
         }
         Ok(())
     }
+
+    async fn look(&mut self, engine: &Engine, wanted: &[Option<Bound>]) -> Result<()> {
+        if let Some(device) = engine.device() {
+            let mut all = Ceiling::ALL.to_vec();
+            all.retain(|ceiling| wanted.contains(&Some(Bound::Adapter(*ceiling))));
+            self.adapter
+                .merge(measure(device, &all, Effort::quick()).await?);
+        }
+        for ceiling in cpu::peak::Ceiling::ALL {
+            if wanted.contains(&Some(Bound::Processor(ceiling))) {
+                let peak = cpu::peak::measure(engine.processor(), ceiling, Effort::quick())?;
+                let best = &mut self.processor[ceiling as usize];
+                *best = best.max(peak.best());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What bounds a row; none where it was not measured.
+fn bound_of(row: &Row, entries: &[Entry]) -> Option<Bound> {
+    row.operations_per_second?;
+    let precision = row.requested.precision;
+    let of = |entry: &&Entry| entry.precision == precision;
+    let network = entries.iter().find(of)?.network.as_ref().ok()?;
+    if network.placement().place == Place::Cpu {
+        return Some(Bound::Processor(match precision {
+            Precision::F32 | Precision::F16 => cpu::peak::Ceiling::F32,
+            Precision::Int8 => cpu::peak::Ceiling::Int8,
+        }));
+    }
+    Some(Bound::Adapter(match network.arithmetic()? {
+        Arithmetic::F32 => Ceiling::F32,
+        Arithmetic::F16 => Ceiling::F16,
+        Arithmetic::Dot => Ceiling::Int8Dot,
+    }))
 }

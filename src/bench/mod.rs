@@ -260,7 +260,9 @@ async fn load(
         let network = match loaded {
             Ok(network) => Ok(network),
             // f32 that is only there to be compared with may run anywhere.
-            Err(Error::TooLarge { .. }) if !asked => Ok(Network::on_cpu(model, precision, None)?),
+            Err(Error::TooLarge { .. }) if !asked => {
+                Ok(Network::on_cpu(model, precision, engine.processor(), None)?)
+            }
             Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => Err(reason),
             // One precision of all that this adapter or this model cannot do is a row that says so.
             Err(error @ (Error::TooLarge { .. } | Error::File { .. })) if !options.named => {

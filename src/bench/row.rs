@@ -31,6 +31,8 @@ pub struct Effective {
     pub kernel: Option<&'static str>,
     /// What chose the kernel.
     pub chosen_by: Option<ChosenBy>,
+    /// The threads of the CPU path that it ran on; none on the adapter.
+    pub threads: Option<usize>,
     /// Images in a batch: at most as many as the data set holds.
     pub batch: usize,
     /// Why it did not run as asked.
@@ -179,6 +181,7 @@ impl Row {
         self.effective.path = Some(network.path());
         self.effective.kernel = Some(network.kernel());
         self.effective.chosen_by = network.chosen_by();
+        self.effective.threads = network.threads();
         self.effective.reason.clone_from(&placement.reason);
         self.memory.device_allocated_bytes = Some(network.allocated_bytes());
     }

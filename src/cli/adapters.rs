@@ -77,6 +77,11 @@ fn table(adapters: &[AdapterInfo], layout: Layout) -> String {
     {
         text.push_str("A precision shown as 'CPU path' needs a feature that the adapter lacks (f16: shader-f16).\n");
     }
+    for processor in adapters.iter().filter_map(|info| info.processor) {
+        text.push_str(&format!(
+            "The CPU path runs as {processor}; --kernel and --threads choose others.\n"
+        ));
+    }
     if cfg!(target_os = "linux") && adapters.iter().all(|info| info.kind == Kind::Cpu) {
         text.push_str(
             "No GPU adapter. A software Vulkan driver is in the package mesa-vulkan-drivers.\n",
@@ -99,10 +104,10 @@ fn row(info: &AdapterInfo) -> Vec<String> {
         info.driver.clone(),
     ];
     cells.extend(Precision::ALL.map(runs_as));
-    cells.push(if features.is_empty() {
-        "–".to_owned()
-    } else {
-        features.join(", ")
+    cells.push(match info.processor {
+        Some(processor) => processor.instruction_set.to_owned(),
+        None if features.is_empty() => "–".to_owned(),
+        None => features.join(", "),
     });
     cells
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fmnist_gpu::adapter::{Backend, Feature, Selector};
+use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
+use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::model::Model;
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
@@ -34,9 +35,37 @@ pub struct AdapterOptions {
     #[arg(long, value_name = "PATH", conflicts_with = "kernel")]
     path: Option<Path>,
 
-    /// The kernel to run networks with, as 'kernel' in a result names it
+    /// The kernel to run networks with, as 'kernel' in a result names it; for the CPU path an instruction
+    /// set: avx512-vnni, avx512, avx2 or portable
     #[arg(long, value_name = "NAME")]
-    kernel: Option<Strategy>,
+    kernel: Option<Kernel>,
+
+    /// Threads of the CPU path; without it, as many as run at the same time
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<usize>,
+}
+
+/// A kernel by its name.
+#[derive(Clone, Copy, Debug)]
+enum Kernel {
+    /// Of an adapter.
+    Adapter(Strategy),
+    /// Of the CPU path.
+    Processor(Isa),
+}
+
+impl std::str::FromStr for Kernel {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(isa) = Isa::find(text) {
+            return Ok(Self::Processor(isa));
+        }
+        text.parse().map(Self::Adapter).map_err(|error: Error| {
+            let names = Isa::ALL.map(Isa::name).join(", ");
+            Error::Usage(format!("{error}; or, with --adapter cpu, {names}"))
+        })
+    }
 }
 
 impl AdapterOptions {
@@ -44,7 +73,19 @@ impl AdapterOptions {
     pub async fn open(&self) -> Result<Engine> {
         let options = self.engine()?;
         let opened = Engine::open(&options).await;
-        opened.map_err(|error| self.name_variables(&options, error))
+        let engine = opened.map_err(|error| self.name_variables(&options, error))?;
+        let wrong = match (self.kernel, engine.info().kind) {
+            (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => {
+                format!("{isa} is a kernel of the CPU path: use it with --adapter cpu")
+            }
+            (Some(Kernel::Adapter(strategy)), Kind::Cpu) => format!(
+                "{} is a kernel of adapters, and this runs on the CPU path ({})",
+                strategy.name,
+                engine.reason()
+            ),
+            _ => return Ok(engine),
+        };
+        Err(Error::Usage(wrong))
     }
 
     /// Says which variables had a part in an adapter not being found, which no flag asked for.
@@ -91,9 +132,16 @@ impl AdapterOptions {
             mask_features: self.mask_features.clone(),
             fallback: !self.no_fallback,
             kernels: match (self.kernel, self.path) {
-                (Some(strategy), _) => Kernels::Named(strategy),
-                (None, Some(path)) => Kernels::Path(path),
-                (None, None) => Kernels::Any,
+                (Some(Kernel::Adapter(strategy)), _) => Kernels::Named(strategy),
+                (_, Some(path)) => Kernels::Path(path),
+                (_, None) => Kernels::Any,
+            },
+            processor: ProcessorOptions {
+                isa: match self.kernel {
+                    Some(Kernel::Processor(isa)) => Some(isa),
+                    _ => None,
+                },
+                threads: self.threads,
             },
             device: DeviceOptions {
                 checked: self.checked,
@@ -197,6 +245,14 @@ pub fn size(text: &str) -> Result<u64, String> {
         Ok(size) if size.as_u64() == u64::MAX => Err("it must be below 16EiB".to_owned()),
         Ok(size) => Ok(size.as_u64()),
         Err(_) => Err("write it as 100KiB, 2MiB or a number of bytes".to_owned()),
+    }
+}
+
+/// From 1 to as many as make any sense.
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number) if (1..=MOST_THREADS).contains(&number) => Ok(number),
+        _ => Err(format!("write a whole number from 1 to {MOST_THREADS}")),
     }
 }
 

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use clap::Args;
+use fmnist_gpu::Result;
+use fmnist_gpu::adapter::ProcessorInfo;
+use fmnist_gpu::cpu::{self, Processor};
 use fmnist_gpu::gpu::Device;
-use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peaks};
+use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peak, Peaks};
 use fmnist_gpu::report::{Format, PeakDocument};
-use fmnist_gpu::{Engine, Error, Result};
 
 use super::options::{self, AdapterOptions};
 use super::terminal;
 
-/// Measures the ceilings of an adapter: arithmetic in registers, and a copy of memory.
+/// Measures the ceilings of an adapter, or of the processor: arithmetic in registers, and a copy of memory.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -28,13 +30,21 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let engine = pollster::block_on(arguments.adapter.open())?;
-    let device = engine.device().ok_or_else(|| no_device(&engine))?;
     let effort = Effort {
         total: arguments.min_time.into(),
         ..Effort::full()
     };
-    let peaks = pollster::block_on(measure(device, effort))?;
-    let document = PeakDocument::new(engine.info(), engine.reason(), &peaks);
+    let (info, reason) = (engine.info(), engine.reason());
+    let document = match engine.device() {
+        Some(device) => {
+            let peaks = pollster::block_on(measure(device, effort))?;
+            PeakDocument::new(info, reason, &peaks)
+        }
+        None => {
+            let peaks = measure_processor(engine.processor(), effort)?;
+            PeakDocument::of_processor(info, reason, &peaks)
+        }
+    };
     terminal::print(&document.render(arguments.format)?)
 }
 
@@ -52,18 +62,19 @@ async fn measure(device: &Arc<Device>, effort: Effort) -> Result<Peaks> {
     Ok(peaks)
 }
 
-/// The CPU path runs a matrix library's code, not shaders.
-fn no_device(engine: &Engine) -> Error {
-    let package = if cfg!(target_os = "linux") {
-        "; a software Vulkan driver is in the package mesa-vulkan-drivers"
-    } else {
-        ""
-    };
-    Error::DeviceUnavailable {
-        adapter: engine.info().to_string(),
-        reason: format!(
-            "ceilings are those of adapters that run shaders, and the CPU path's are not measured. \
-             See 'fmnist-gpu adapters'{package}"
-        ),
+/// The same for what the CPU path runs on.
+fn measure_processor(
+    processor: &Processor,
+    effort: Effort,
+) -> Result<Vec<(cpu::peak::Ceiling, Peak<ProcessorInfo>)>> {
+    let bar = terminal::progress_bar();
+    bar.set_length(cpu::peak::Ceiling::ALL.len() as u64);
+    let mut peaks = Vec::new();
+    for ceiling in cpu::peak::Ceiling::ALL {
+        bar.set_message(format!("measuring {ceiling}"));
+        peaks.push((ceiling, cpu::peak::measure(processor, ceiling, effort)?));
+        bar.inc(1);
     }
+    bar.finish_and_clear();
+    Ok(peaks)
 }

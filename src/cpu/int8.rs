@@ -1,236 +1,571 @@
-//! int8 `dynamic-tensor` inference on the CPU.
+//! int8 `dynamic-tensor` inference.
 //!
-//! The integer sums come from the floating-point matrix library without any error: a sum of K
-//! products of codes up to c is exact in f32 while K·c² < 2²⁴, and in f64 always, since a model
-//! whose sums could leave int32 is refused at load.
+//! A tensor's scale is that of its largest magnitude over the whole batch, so that threads meet after
+//! each layer. What a block of rows goes through between two meetings is one pass: the codes of the
+//! layer before, the product, scaling, bias, and the search for the largest magnitude.
+//!
+//! "Quantize z, dequantize, apply the activation, quantize for the next layer" is a function of a
+//! code, of which there are 255: it is computed once for each of them, as the scheme tells it, and
+//! looked up for every value.
+
+use std::iter::Enumerate;
+use std::slice::ChunksMut;
+use std::sync::{Mutex, PoisonError};
 
 use super::activation;
-use super::matmul::{Element, View, product};
+use super::aligned::Aligned;
+use super::integer::{IntegerWeights, Sink};
+use super::isa::Supported;
+use super::processor::Processor;
+use super::simd::{Simd, TILE_ROWS, Work};
+use super::softmax::softmax;
 use crate::model::{Activation, Model, Normalization};
 use crate::quant;
 
+/// Rows of a block at most.
+const BLOCK_ROWS: usize = 16 * TILE_ROWS;
+
 /// A network ready to run in int8.
 #[derive(Debug)]
-pub struct Int8Network {
+pub(super) struct Int8Network {
+    processor: Processor,
     layers: Vec<Int8Layer>,
     normalization: Normalization,
     clip: u8,
-    codes: Vec<i8>,
-    sums: Vec<i32>,
-    values: Vec<f32>,
+    batch: usize,
+    /// How many rows a block has.
+    block: usize,
+    /// One for each thread.
+    scratch: Vec<Mutex<Scratch>>,
+    /// The scaled sums of the layer before, and of this one: `[batch, padded outputs]`.
+    z: [Aligned<f32>; 2],
+    outputs: Vec<f32>,
 }
 
 #[derive(Debug)]
 struct Int8Layer {
-    outputs: usize,
     weights: IntegerWeights,
     scale: f32,
-    bias: Vec<f32>,
+    bias: Aligned<f32>,
     activation: Activation,
 }
 
+/// A block's codes, and a row's.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// Groups of activation codes: `[block, stride(layer)]`.
+    codes: Aligned<u32>,
+    /// Codes of one row of sums, moved up by 128 to index a table.
+    indices: Aligned<u8>,
+    /// One row of outputs, padded.
+    row: Aligned<f32>,
+}
+
 impl Int8Network {
-    /// Quantizes the weights of `model` once, each matrix with its own scale.
-    pub fn new(model: &Model) -> Self {
+    /// Quantizes and packs the weights of `model`, each matrix with its own scale.
+    pub fn new(model: &Model, processor: &Processor) -> Self {
         let clip = model.int8_clip;
-        let layers = model.layers.iter().map(|layer| {
+        let layer = |layer: &crate::model::Layer| {
             let scale = quant::scale(quant::max_abs(&layer.weights), clip);
             let quantize = |&weight: &f32| quant::quantize(weight, scale, clip);
             let codes: Vec<i8> = layer.weights.iter().map(quantize).collect();
+            let weights = IntegerWeights::new(&codes, layer.inputs, layer.outputs, processor);
             Int8Layer {
-                outputs: layer.outputs,
-                weights: IntegerWeights::new(&codes, layer.inputs, layer.outputs, clip),
+                bias: weights.shape().pad_bias(&layer.bias, None),
+                weights,
                 scale,
-                bias: layer.bias.clone(),
                 activation: layer.activation,
             }
-        });
+        };
         Self {
-            layers: layers.collect(),
+            processor: processor.clone(),
+            layers: model.layers.iter().map(layer).collect(),
             normalization: model.normalization,
             clip,
-            codes: Vec::new(),
-            sums: Vec::new(),
-            values: Vec::new(),
+            batch: 0,
+            block: 0,
+            scratch: Vec::new(),
+            z: Default::default(),
+            outputs: Vec::new(),
         }
     }
 
-    /// `pixels: [batch, in]` to outputs `[batch, out]`, row-major. The batch's scales are its own.
-    pub fn run(&mut self, pixels: &[u8], batch: usize) -> &[f32] {
-        let clip = self.clip;
-        let mut scale = self.quantize_pixels(pixels);
+    /// Makes room for a batch, and gives back what an earlier one had.
+    pub fn prepare(&mut self, batch: usize, threads: usize) {
+        self.batch = batch;
+        let largest =
+            |of: &dyn Fn(&Int8Layer) -> usize| self.layers.iter().map(of).max().unwrap_or(0);
+        let codes = largest(&Int8Layer::stride);
+        let width = largest(&|layer| layer.weights.shape().padded_outputs());
+        let share = batch.div_ceil(threads).next_multiple_of(TILE_ROWS);
+        self.block = share.min(BLOCK_ROWS);
+        let scratch = |_| {
+            Mutex::new(Scratch {
+                codes: Aligned::zeroed(self.block.min(batch) * codes),
+                indices: Aligned::zeroed(width),
+                row: Aligned::zeroed(width),
+            })
+        };
+        self.scratch = (0..threads).map(scratch).collect();
+        let hidden = if self.layers.len() > 1 {
+            batch * width
+        } else {
+            0
+        };
+        self.z = [Aligned::zeroed(hidden), Aligned::zeroed(batch * width)];
+        let outputs = self
+            .layers
+            .last()
+            .map_or(0, |layer| layer.weights.shape().outputs);
+        self.outputs = vec![0.0; batch * outputs];
+    }
+
+    /// The batch prepared for, `pixels: [batch, in]`, to outputs `[batch, out]`, row-major. The batch's
+    /// scales are its own.
+    pub fn run(&mut self, pixels: &[u8]) -> &[f32] {
+        let (mut table, mut scale) = input_codes(self.normalization, pixels, self.clip);
+        let mut source = Source::Pixels(pixels);
+        let [mut before, mut here] = std::mem::take(&mut self.z);
+        let mut outputs = std::mem::take(&mut self.outputs);
         let last = self.layers.len() - 1;
-        for (index, layer) in self.layers.iter_mut().enumerate() {
-            layer.weights.sums(&self.codes, batch, &mut self.sums);
-            let product_scale = scale * layer.scale;
-            let values = &mut self.values;
-            values.resize(self.sums.len(), 0.0);
-            let rows = values.chunks_exact_mut(layer.outputs);
-            for (row, sums) in rows.zip(self.sums.chunks_exact(layer.outputs)) {
-                for ((value, &sum), &bias) in row.iter_mut().zip(sums).zip(&layer.bias) {
-                    *value = sum as f32 * product_scale + bias;
-                }
+        for (index, layer) in self.layers.iter().enumerate() {
+            let range = self.layer(layer, source, &table, scale * layer.scale, &mut here);
+            let z = Quantized::new(range, self.clip);
+            let values = z.activated(layer.activation);
+            if index == last {
+                self.finish(layer, z, &values, &here, &mut outputs);
+                break;
             }
-            let sum_scale = quant::scale(quant::max_abs(values), clip);
-            for z in values.iter_mut() {
-                *z = quant::dequantize(quant::quantize(*z, sum_scale, clip), sum_scale);
-            }
-            activation::apply(layer.activation, values, layer.outputs);
-            if index < last {
-                scale = quantize_into(&mut self.codes, values, clip);
-            }
+            let sums = &here[..self.batch * layer.width()];
+            let largest = z.largest(&values, sums);
+            scale = quant::scale(largest, self.clip);
+            table = values.map(|value| quant::quantize(value, scale, self.clip));
+            std::mem::swap(&mut before, &mut here);
+            source = Source::Sums {
+                values: &before,
+                stride: layer.width(),
+                z,
+            };
         }
-        &self.values
+        self.z = [before, here];
+        self.outputs = outputs;
+        &self.outputs
     }
 
-    /// Gives back the memory of activations.
-    pub fn release(&mut self) {
-        self.codes = Vec::new();
-        self.sums = Vec::new();
-        self.values = Vec::new();
-        for layer in &mut self.layers {
-            layer.weights.release();
-        }
+    /// One layer of the whole batch, to the scaled sums `z: [batch, padded outputs]`; gives their
+    /// smallest and their largest.
+    fn layer(
+        &self,
+        layer: &Int8Layer,
+        source: Source<'_>,
+        table: &[i8; 256],
+        scale: f32,
+        z: &mut [f32],
+    ) -> Range {
+        let width = layer.width();
+        let blocks = Mutex::new(
+            z[..self.batch * width]
+                .chunks_mut(self.block * width)
+                .enumerate(),
+        );
+        let range = Mutex::new(Range::EMPTY);
+        self.on_threads(&|isa, scratch| {
+            let found = isa.run(Share {
+                blocks: &blocks,
+                rows: self.block,
+                layer,
+                source,
+                table,
+                scale,
+                scratch,
+            });
+            let mut range = range.lock().unwrap_or_else(PoisonError::into_inner);
+            *range = range.with(found);
+        });
+        range.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outputs of the last layer, from its scaled sums. `values` are those of each code after the
+    /// activation, but for a softmax, which looks at a whole row.
+    fn finish(
+        &self,
+        layer: &Int8Layer,
+        z: Quantized,
+        values: &[f32; 256],
+        sums: &[f32],
+        outputs: &mut [f32],
+    ) {
+        let blocks = outputs.chunks_mut(self.block * self.outputs()).enumerate();
+        let blocks = Mutex::new(blocks);
+        self.on_threads(&|isa, scratch| {
+            isa.run(Finish {
+                blocks: &blocks,
+                rows: self.block,
+                layer,
+                z,
+                values,
+                sums,
+                scratch,
+            });
+        });
+    }
+
+    fn on_threads(&self, work: &(dyn Fn(Supported, &mut Scratch) + Sync)) {
+        self.processor
+            .on_threads(self.scratch.len(), &|isa, thread| {
+                let mut scratch = self.scratch[thread]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                work(isa, &mut scratch);
+            });
     }
 
     /// Bytes held for weights and activations.
     pub fn allocated_bytes(&self) -> u64 {
-        let layers: u64 = self
-            .layers
-            .iter()
-            .map(|layer| layer.weights.bytes() + 4 * layer.bias.len() as u64)
-            .sum();
-        let activations =
-            self.codes.capacity() + 4 * self.sums.capacity() + 4 * self.values.capacity();
-        layers + activations as u64
-    }
-
-    /// Fills `codes` with the batch's input and gives its scale.
-    fn quantize_pixels(&mut self, pixels: &[u8]) -> f32 {
-        let clip = self.clip;
-        if self.normalization != Normalization::Unit {
-            let table = self.normalization.table_f32();
-            self.values.clear();
-            self.values
-                .extend(pixels.iter().map(|&pixel| table[usize::from(pixel)]));
-            return quantize_into(&mut self.codes, &self.values, clip);
-        }
-        let max = pixels.iter().copied().max().unwrap_or(0);
-        let table: [i8; 256] =
-            std::array::from_fn(|pixel| quant::quantize_pixel((pixel as u8).min(max), max, clip));
-        self.codes.clear();
-        self.codes
-            .extend(pixels.iter().map(|&pixel| table[usize::from(pixel)]));
-        quant::pixel_scale(max, clip)
-    }
-}
-
-/// Quantizes `values` with their own scale, which it gives.
-fn quantize_into(codes: &mut Vec<i8>, values: &[f32], clip: u8) -> f32 {
-    let scale = quant::scale(quant::max_abs(values), clip);
-    codes.clear();
-    codes.extend(
-        values
-            .iter()
-            .map(|&value| quant::quantize(value, scale, clip)),
-    );
-    scale
-}
-
-/// Weight codes in the narrowest floating-point type whose sums are exact.
-#[derive(Debug)]
-pub struct IntegerWeights {
-    inputs: usize,
-    outputs: usize,
-    store: Store,
-}
-
-#[derive(Debug)]
-enum Store {
-    F32(Operands<f32>),
-    F64(Operands<f64>),
-}
-
-#[derive(Debug)]
-struct Operands<T> {
-    weights: Vec<T>, // [inputs, outputs]
-    codes: Vec<T>,   // [batch, inputs]
-    sums: Vec<T>,    // [batch, outputs]
-}
-
-impl IntegerWeights {
-    /// `codes: [inputs, outputs]` row-major, none above `clip` in magnitude.
-    #[must_use]
-    pub fn new(codes: &[i8], inputs: usize, outputs: usize, clip: u8) -> Self {
-        let largest = inputs as u64 * u64::from(clip) * u64::from(clip);
-        let store = if largest < 1 << 24 {
-            Store::F32(Operands::new(codes))
-        } else {
-            Store::F64(Operands::new(codes))
+        let layer = |layer: &Int8Layer| layer.weights.bytes() + layer.bias.bytes();
+        let scratch = |scratch: &Mutex<Scratch>| {
+            let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+            scratch.codes.bytes() + scratch.indices.bytes() + scratch.row.bytes()
         };
+        self.layers.iter().map(layer).sum::<u64>()
+            + self.scratch.iter().map(scratch).sum::<u64>()
+            + self.z.iter().map(Aligned::bytes).sum::<u64>()
+            + 4 * self.outputs.capacity() as u64
+    }
+
+    fn outputs(&self) -> usize {
+        self.layers
+            .last()
+            .map_or(0, |layer| layer.weights.shape().outputs)
+    }
+}
+
+impl Int8Layer {
+    /// Values of a row of its scaled sums.
+    fn width(&self) -> usize {
+        self.weights.shape().padded_outputs()
+    }
+
+    /// Groups from one row of codes to the next: a cache line more than the row, so that the rows of a
+    /// tile do not all fall into the same set of a cache.
+    fn stride(&self) -> usize {
+        self.weights.shape().groups().next_multiple_of(16) + 16
+    }
+}
+
+/// The codes of every pixel byte, and their scale.
+fn input_codes(normalization: Normalization, pixels: &[u8], clip: u8) -> ([i8; 256], f32) {
+    let (low, high) = extremes(pixels);
+    if normalization == Normalization::Unit {
+        let code = |pixel: usize| quant::quantize_pixel((pixel as u8).min(high), high, clip);
+        return (std::array::from_fn(code), quant::pixel_scale(high, clip));
+    }
+    // An affine function is largest in magnitude at one of the ends, and rounding keeps order.
+    let values = normalization.table_f32();
+    let largest = quant::max_abs(&[values[usize::from(low)], values[usize::from(high)]]);
+    let scale = quant::scale(largest, clip);
+    (
+        values.map(|value| quant::quantize(value, scale, clip)),
+        scale,
+    )
+}
+
+/// The smallest and the largest byte.
+fn extremes(bytes: &[u8]) -> (u8, u8) {
+    let mut found = (u8::MAX, u8::MIN);
+    for bytes in bytes.chunks(4096) {
+        let low = bytes.iter().copied().fold(u8::MAX, u8::min);
+        let high = bytes.iter().copied().fold(u8::MIN, u8::max);
+        found = (found.0.min(low), found.1.max(high));
+        // There is nothing beyond.
+        if found == (u8::MIN, u8::MAX) {
+            break;
+        }
+    }
+    found
+}
+
+/// The smallest and the largest of some values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Range {
+    low: f32,
+    high: f32,
+}
+
+impl Range {
+    const EMPTY: Self = Self {
+        low: f32::INFINITY,
+        high: f32::NEG_INFINITY,
+    };
+
+    fn with(self, other: Self) -> Self {
         Self {
-            inputs,
-            outputs,
-            store,
-        }
-    }
-
-    /// The exact sums of products of `codes: [batch, inputs]` with the weights: `[batch, outputs]`.
-    pub fn sums(&mut self, codes: &[i8], batch: usize, sums: &mut Vec<i32>) {
-        let (inputs, outputs) = (self.inputs, self.outputs);
-        sums.clear();
-        match &mut self.store {
-            Store::F32(operands) => {
-                let exact = operands.multiply(codes, batch, inputs, outputs);
-                sums.extend(exact.iter().map(|&sum| sum as i32));
-            }
-            Store::F64(operands) => {
-                let exact = operands.multiply(codes, batch, inputs, outputs);
-                sums.extend(exact.iter().map(|&sum| sum as i32));
-            }
-        }
-    }
-
-    fn release(&mut self) {
-        match &mut self.store {
-            Store::F32(operands) => operands.release(),
-            Store::F64(operands) => operands.release(),
-        }
-    }
-
-    fn bytes(&self) -> u64 {
-        match &self.store {
-            Store::F32(operands) => 4 * operands.values(),
-            Store::F64(operands) => 8 * operands.values(),
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
         }
     }
 }
 
-impl<T: Element + From<i8>> Operands<T> {
-    fn new(codes: &[i8]) -> Self {
+/// A tensor of scaled sums, as its codes stand for it.
+#[derive(Clone, Copy, Debug)]
+struct Quantized {
+    scale: f32,
+    clip: u8,
+    /// The smallest and the largest code in it: quantization keeps order.
+    codes: (i8, i8),
+}
+
+/// The index of a code in a table.
+fn index(code: i8) -> usize {
+    (i32::from(code) + 128) as usize
+}
+
+impl Quantized {
+    fn new(range: Range, clip: u8) -> Self {
+        let scale = quant::scale(range.low.abs().max(range.high.abs()), clip);
+        let code = |value| quant::quantize(value, scale, clip);
         Self {
-            weights: codes.iter().map(|&code| T::from(code)).collect(),
-            codes: Vec::new(),
-            sums: Vec::new(),
+            scale,
+            clip,
+            codes: (code(range.low), code(range.high)),
         }
     }
 
-    fn multiply(&mut self, codes: &[i8], batch: usize, inputs: usize, outputs: usize) -> &[T] {
-        self.codes.clear();
-        self.codes.extend(codes.iter().map(|&code| T::from(code)));
-        self.sums.resize(batch * outputs, T::ZERO);
-        let a = View::new(&self.codes, batch, inputs);
-        let b = View::new(&self.weights, inputs, outputs);
-        product(a, b, &mut self.sums, false);
-        &self.sums
+    /// What each code stands for after an activation; before it where that is a softmax.
+    fn activated(self, activation: Activation) -> [f32; 256] {
+        let code = |index: usize| (index as i32 - 128) as i8;
+        let mut values = std::array::from_fn(|index| quant::dequantize(code(index), self.scale));
+        if activation != Activation::Softmax {
+            activation::apply(activation, &mut values, 256);
+        }
+        values
     }
 
-    fn release(&mut self) {
-        self.codes = Vec::new();
-        self.sums = Vec::new();
+    /// The largest magnitude of the tensor after the activation whose `values` these are.
+    fn largest(self, values: &[f32; 256], tensor: &[f32]) -> f32 {
+        let (low, high) = (index(self.codes.0), index(self.codes.1));
+        let between = quant::max_abs(&values[low..=high]);
+        // The codes at both ends are in the tensor. Those between need not be: as a rule they do not
+        // matter, but a mathematical library's tanh may step back in its last bit.
+        if between <= values[low].abs().max(values[high].abs()) {
+            return between;
+        }
+        let value = |&z: &f32| values[index(quant::quantize(z, self.scale, self.clip))];
+        tensor
+            .iter()
+            .map(value)
+            .fold(0.0, |max, value| value.abs().max(max))
+    }
+}
+
+/// What a layer takes.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// `[batch, in]`
+    Pixels(&'a [u8]),
+    /// The scaled sums of the layer before: rows `stride` apart.
+    Sums {
+        values: &'a [f32],
+        stride: usize,
+        z: Quantized,
+    },
+}
+
+/// Blocks of rows that nobody has taken yet, with their numbers.
+type Blocks<'a> = Mutex<Enumerate<ChunksMut<'a, f32>>>;
+
+fn take<'a>(blocks: &Blocks<'a>) -> Option<(usize, &'a mut [f32])> {
+    blocks.lock().unwrap_or_else(PoisonError::into_inner).next()
+}
+
+/// One thread's part of a layer.
+struct Share<'a, 'b> {
+    blocks: &'a Blocks<'b>,
+    /// Rows of a block.
+    rows: usize,
+    layer: &'a Int8Layer,
+    source: Source<'a>,
+    table: &'a [i8; 256],
+    scale: f32,
+    scratch: &'a mut Scratch,
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl Work for Share<'_, '_> {
+    type Output = Range;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> Range {
+        let (width, stride) = (self.layer.width(), self.layer.stride());
+        let inputs = self.layer.weights.shape().inputs;
+        let Scratch { codes, indices, .. } = self.scratch;
+        // SAFETY: the caller's promise, here and below; the weights were packed for it.
+        let mut scaled = unsafe { Scaled::<S>::new(self.layer, self.scale) };
+        while let Some((number, z)) = take(self.blocks) {
+            let (first, rows) = (number * self.rows, z.len() / width);
+            for row in 0..rows {
+                let codes = &mut codes[row * stride..][..stride];
+                let bytes = unsafe { self.source.bytes::<S>(first + row, inputs, indices) };
+                assert!(inputs.div_ceil(S::GROUP) <= stride && bytes.len() == inputs);
+                unsafe {
+                    S::look_up(
+                        self.table,
+                        bytes.as_ptr(),
+                        codes.as_mut_ptr().cast(),
+                        inputs,
+                    )
+                };
+            }
+            scaled.z = z;
+            unsafe {
+                self.layer
+                    .weights
+                    .product::<S, _>(codes, stride, rows, &mut scaled);
+            }
+        }
+        unsafe { scaled.range() }
+    }
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl<'a> Source<'a> {
+    /// What looks up the codes of one row of the batch: its pixels, or its codes as `indices`.
+    #[inline(always)]
+    unsafe fn bytes<'b, S: Simd>(self, row: usize, inputs: usize, indices: &'b mut [u8]) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Pixels(pixels) => &pixels[row * inputs..][..inputs],
+            Self::Sums { values, stride, z } => {
+                // SAFETY: the caller's promise.
+                unsafe { quantize::<S>(z, &values[row * stride..][..stride], indices) };
+                &indices[..inputs]
+            }
+        }
+    }
+}
+
+/// The codes of a row of scaled sums, of whole vectors, as indices.
+#[inline(always)]
+#[expect(unsafe_code, reason = "computed with vectors")]
+unsafe fn quantize<S: Simd>(z: Quantized, values: &[f32], indices: &mut [u8]) {
+    assert!(values.len() <= indices.len() && values.len().is_multiple_of(S::LANES));
+    // SAFETY: the caller's promise; both hold whole vectors, as was just checked.
+    unsafe {
+        let scale = S::splat(z.scale);
+        let (low, high) = (S::splat(-f32::from(z.clip)), S::splat(f32::from(z.clip)));
+        for start in (0..values.len()).step_by(S::LANES) {
+            let quotient = S::div(S::load(values.as_ptr().add(start)), scale);
+            let inside = S::min(S::max(quotient, low), high);
+            S::store_index(indices.as_mut_ptr().add(start), inside);
+        }
+    }
+}
+
+/// Takes sums, scales them, adds the bias, and keeps track of the smallest and the largest.
+struct Scaled<'a, S: Simd> {
+    /// `[rows, padded outputs]`
+    z: &'a mut [f32],
+    bias: &'a [f32],
+    scale: S::F,
+    low: S::F,
+    high: S::F,
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl<'a, S: Simd> Scaled<'a, S> {
+    #[inline(always)]
+    unsafe fn new(layer: &'a Int8Layer, scale: f32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self {
+                z: &mut [],
+                bias: &layer.bias,
+                scale: S::splat(scale),
+                low: S::splat(Range::EMPTY.low),
+                high: S::splat(Range::EMPTY.high),
+            }
+        }
     }
 
-    fn values(&self) -> u64 {
-        (self.weights.len() + self.codes.capacity() + self.sums.capacity()) as u64
+    #[inline(always)]
+    unsafe fn range(self) -> Range {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Range {
+                low: S::reduce_min(self.low),
+                high: S::reduce_max(self.high),
+            }
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl<S: Simd> Sink<S> for Scaled<'_, S> {
+    #[inline(always)]
+    unsafe fn take(&mut self, row: usize, column: usize, sums: S::I) {
+        let to = &mut self.z[row * self.bias.len() + column..][..S::LANES];
+        let bias = &self.bias[column..][..S::LANES];
+        // SAFETY: the caller's promise; both are whole vectors.
+        unsafe {
+            // A product and a sum, each rounded, as the scheme tells it.
+            let scaled = S::mul(S::to_f32(sums), self.scale);
+            let z = S::add(scaled, S::load(bias.as_ptr()));
+            S::store(to.as_mut_ptr(), z);
+            self.low = S::min(z, self.low);
+            self.high = S::max(z, self.high);
+        }
+    }
+}
+
+/// One thread's part of the outputs.
+struct Finish<'a, 'b> {
+    blocks: &'a Blocks<'b>,
+    /// Rows of a block.
+    rows: usize,
+    layer: &'a Int8Layer,
+    z: Quantized,
+    values: &'a [f32; 256],
+    sums: &'a [f32],
+    scratch: &'a mut Scratch,
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl Work for Finish<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (width, outputs) = (self.layer.width(), self.layer.weights.shape().outputs);
+        let Scratch {
+            indices,
+            row: padded,
+            ..
+        } = self.scratch;
+        while let Some((number, block)) = take(self.blocks) {
+            let first = number * self.rows;
+            for (row, to) in block.chunks_exact_mut(outputs).enumerate() {
+                let sums = &self.sums[(first + row) * width..][..width];
+                // SAFETY: the caller's promise.
+                unsafe { quantize::<S>(self.z, sums, indices) };
+                let values = indices[..outputs]
+                    .iter()
+                    .map(|&index| self.values[usize::from(index)]);
+                if self.layer.activation != Activation::Softmax {
+                    to.iter_mut()
+                        .zip(values)
+                        .for_each(|(to, value)| *to = value);
+                    continue;
+                }
+                padded[..width].fill(f32::NEG_INFINITY);
+                padded
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(to, value)| *to = value);
+                // SAFETY: the caller's promise.
+                unsafe { softmax::<S>(&mut padded[..width], width, outputs, to) };
+            }
+        }
     }
 }

@@ -1,13 +1,28 @@
-//! The CPU path: the same three precisions with the same numerics, on a matrix library.
+//! The CPU path: the same three precisions with the same numerics, in the processor's own vectors.
 //!
 //! It serves `--adapter cpu`, machines without any adapter, and f16 where an adapter lacks
 //! `shader-f16`.
 
 pub mod activation;
-pub mod int8;
+mod aligned;
+mod int8;
+mod integer;
+mod isa;
 pub mod matmul;
+mod panels;
+pub mod peak;
+mod processor;
+mod product;
 mod real;
+mod simd;
+mod softmax;
+mod team;
 
+pub use integer::IntegerWeights;
+pub use isa::{Isa, Supported};
+pub use processor::{MOST_THREADS, Processor, ProcessorOptions};
+
+use half::f16;
 use int8::Int8Network;
 use real::RealNetwork;
 
@@ -15,63 +30,92 @@ use crate::Precision;
 use crate::error::Result;
 use crate::model::Model;
 
-/// The name of the CPU path's kernels in results.
-pub const KERNEL: &str = "gemm";
+/// Multiply-adds of a batch from which on more threads than one make it faster: what they then take
+/// on one thread is several times what waking another takes. In int8 a thread does four times as
+/// many in that time.
+const THREADED_FROM: usize = 1 << 20;
 
 /// A network ready to run on the CPU.
 #[derive(Debug)]
 pub struct Network {
     arithmetic: Arithmetic,
+    processor: Processor,
+    multiply_adds: usize,
     pixels: Vec<u8>,
     batch: usize,
+    threads: usize,
 }
 
 #[derive(Debug)]
 enum Arithmetic {
-    Real(Box<RealNetwork>),
-    Int8(Int8Network),
+    F32(Box<RealNetwork<f32>>),
+    F16(Box<RealNetwork<f16>>),
+    Int8(Box<Int8Network>),
 }
 
 impl Network {
-    /// Converts the weights of `model` to `precision`.
+    /// Converts the weights of `model` to `precision`, for the vectors of `processor`.
     ///
     /// # Errors
     /// `Error::File` where the model cannot be run in this precision.
-    pub fn new(model: &Model, precision: Precision) -> Result<Self> {
+    pub fn new(model: &Model, precision: Precision, processor: &Processor) -> Result<Self> {
         model.check_precision(precision)?;
         let arithmetic = match precision {
-            Precision::F32 | Precision::F16 => {
-                Arithmetic::Real(Box::new(RealNetwork::new(model, precision)))
-            }
-            Precision::Int8 => Arithmetic::Int8(Int8Network::new(model)),
+            Precision::F32 => Arithmetic::F32(Box::new(RealNetwork::new(model, processor))),
+            Precision::F16 => Arithmetic::F16(Box::new(RealNetwork::new(model, processor))),
+            Precision::Int8 => Arithmetic::Int8(Box::new(Int8Network::new(model, processor))),
         };
+        let products = model.layers.iter().map(|layer| layer.weights.len());
         Ok(Self {
             arithmetic,
+            processor: processor.clone(),
+            multiply_adds: products.sum(),
             pixels: Vec::new(),
             batch: 0,
+            threads: 1,
         })
     }
 
-    /// Copies a batch to where the timed run starts from. `pixels: [batch, in]` row-major.
+    /// What it runs on.
+    #[must_use]
+    pub fn processor(&self) -> &Processor {
+        &self.processor
+    }
+
+    /// The threads that the batch uploaded last runs on.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Copies a batch to where the timed run starts from, and makes room for what it needs. `pixels:
+    /// [batch, in]` row-major.
     pub fn upload(&mut self, pixels: &[u8], batch: usize) {
         if batch != self.batch {
             // What is allocated is what this batch needs, not what an earlier, larger one did.
             self.pixels = Vec::new();
+            self.batch = batch;
+            self.threads = if self.multiply_adds.saturating_mul(batch) < THREADED_FROM {
+                1
+            } else {
+                self.processor.info().threads
+            };
             match &mut self.arithmetic {
-                Arithmetic::Real(network) => network.release(),
-                Arithmetic::Int8(network) => network.release(),
+                Arithmetic::F32(network) => network.prepare(batch, self.threads),
+                Arithmetic::F16(network) => network.prepare(batch, self.threads),
+                Arithmetic::Int8(network) => network.prepare(batch, self.threads),
             }
         }
         self.pixels.clear();
         self.pixels.extend_from_slice(pixels);
-        self.batch = batch;
     }
 
     /// The outputs `[batch, out]` of the batch uploaded last.
     pub fn run(&mut self) -> &[f32] {
         match &mut self.arithmetic {
-            Arithmetic::Real(network) => network.run(&self.pixels, self.batch),
-            Arithmetic::Int8(network) => network.run(&self.pixels, self.batch),
+            Arithmetic::F32(network) => network.run(&self.pixels),
+            Arithmetic::F16(network) => network.run(&self.pixels),
+            Arithmetic::Int8(network) => network.run(&self.pixels),
         }
     }
 
@@ -79,7 +123,8 @@ impl Network {
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
         let network = match &self.arithmetic {
-            Arithmetic::Real(network) => network.allocated_bytes(),
+            Arithmetic::F32(network) => network.allocated_bytes(),
+            Arithmetic::F16(network) => network.allocated_bytes(),
             Arithmetic::Int8(network) => network.allocated_bytes(),
         };
         network + self.pixels.capacity() as u64

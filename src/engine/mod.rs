@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
+use crate::cpu::{Processor, ProcessorOptions};
 use crate::error::{Error, Result};
 use crate::gpu;
 use crate::model::Model;
@@ -29,6 +30,8 @@ pub struct EngineOptions {
     pub fallback: bool,
     /// Which kernels networks may run with on the adapter.
     pub kernels: Kernels,
+    /// What the CPU path runs on.
+    pub processor: ProcessorOptions,
     /// How the device is opened.
     pub device: gpu::DeviceOptions,
 }
@@ -41,6 +44,7 @@ impl Default for EngineOptions {
             mask_features: Vec::new(),
             fallback: true,
             kernels: Kernels::Any,
+            processor: ProcessorOptions::default(),
             device: gpu::DeviceOptions::default(),
         }
     }
@@ -72,6 +76,7 @@ pub struct Engine {
     reason: String,
     fallback: bool,
     kernels: Kernels,
+    processor: Processor,
     device: Option<Arc<gpu::Device>>,
 }
 
@@ -79,7 +84,7 @@ pub struct Engine {
 pub async fn adapters(backends: &[Backend]) -> Vec<AdapterInfo> {
     let found = find(backends).await;
     let mut infos: Vec<AdapterInfo> = found.into_iter().map(|found| found.info).collect();
-    infos.push(AdapterInfo::cpu(infos.len()));
+    infos.push(AdapterInfo::cpu(infos.len(), Processor::default().info()));
     infos
 }
 
@@ -102,8 +107,9 @@ impl Engine {
     ///
     /// # Errors
     /// `Error::AdapterNotFound` where it is not there, `Error::DeviceUnavailable` where its driver
-    /// refuses.
+    /// refuses; those of [`Processor::new`].
     pub async fn open(options: &EngineOptions) -> Result<Self> {
+        let processor = Processor::new(options.processor)?;
         let selector = options.adapter.as_ref();
         let backends = match selector {
             Some(Selector::Backend(backend)) => vec![*backend],
@@ -113,7 +119,7 @@ impl Engine {
         let mut infos: Vec<AdapterInfo> = found.iter().map(|found| found.info.clone()).collect();
         // Who names backends alone wants one of them; the CPU path is no silent way out.
         if backends.is_empty() || selector.is_some() {
-            infos.push(AdapterInfo::cpu(infos.len()));
+            infos.push(AdapterInfo::cpu(infos.len(), processor.info()));
         }
         let Some((info, reason)) = select(&infos, selector) else {
             let asked = match selector {
@@ -144,6 +150,7 @@ impl Engine {
             reason,
             fallback: options.fallback,
             kernels: options.kernels,
+            processor,
             device,
         })
     }
@@ -164,6 +171,12 @@ impl Engine {
     #[must_use]
     pub fn device(&self) -> Option<&Arc<gpu::Device>> {
         self.device.as_ref()
+    }
+
+    /// What the CPU path runs on.
+    #[must_use]
+    pub fn processor(&self) -> &Processor {
+        &self.processor
     }
 
     /// Where a precision runs.
@@ -211,7 +224,7 @@ impl Engine {
                     model,
                 ))
             }
-            _ => Network::on_cpu(model, precision, placement.reason),
+            _ => Network::on_cpu(model, precision, &self.processor, placement.reason),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A model in one precision on whichever executor runs it.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,9 +29,9 @@ pub(super) enum Executor {
 
 /// The outputs of a batch, and the device's own time for it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Run {
-    /// `[batch, out]` row-major.
-    pub outputs: Vec<f32>,
+pub struct Run<'a> {
+    /// `[batch, out]` row-major. The CPU path lends what it has.
+    pub outputs: Cow<'a, [f32]>,
     /// The kernels' time by the device's clock; none on the CPU path and without timestamps.
     pub gpu: Option<Duration>,
 }
@@ -40,8 +41,13 @@ impl Network {
     ///
     /// # Errors
     /// `Error::File` where the model cannot be run in this precision.
-    pub fn on_cpu(model: &Model, precision: Precision, reason: Option<String>) -> Result<Self> {
-        let network = cpu::Network::new(model, precision)?;
+    pub fn on_cpu(
+        model: &Model,
+        precision: Precision,
+        processor: &cpu::Processor,
+        reason: Option<String>,
+    ) -> Result<Self> {
+        let network = cpu::Network::new(model, precision, processor)?;
         let placement = Placement {
             place: Place::Cpu,
             reason,
@@ -87,11 +93,21 @@ impl Network {
     pub fn kernel(&self) -> &'static str {
         match &self.executor {
             Executor::Gpu(network) => network.prepared_strategy().map_or("none", |s| s.name),
-            Executor::Cpu(_) => cpu::KERNEL,
+            Executor::Cpu(network) => network.processor().info().instruction_set,
         }
     }
 
-    /// What chose the kernel; none on the CPU path, which has one, and before a batch is prepared.
+    /// The threads of the CPU path that the batch uploaded last runs on; none on the adapter.
+    #[must_use]
+    pub fn threads(&self) -> Option<usize> {
+        match &self.executor {
+            Executor::Gpu(_) => None,
+            Executor::Cpu(network) => Some(network.threads()),
+        }
+    }
+
+    /// What chose the kernel; none on the CPU path, which has one for each instruction set, and before a
+    /// batch is prepared.
     #[must_use]
     pub fn chosen_by(&self) -> Option<ChosenBy> {
         match &self.executor {
@@ -151,14 +167,17 @@ impl Network {
     ///
     /// # Errors
     /// Those of the device.
-    pub async fn run(&mut self) -> Result<Run> {
+    pub async fn run(&mut self) -> Result<Run<'_>> {
         match &mut self.executor {
             Executor::Gpu(network) => {
                 let gpu::Run { outputs, gpu } = network.run().await?;
-                Ok(Run { outputs, gpu })
+                Ok(Run {
+                    outputs: Cow::Owned(outputs),
+                    gpu,
+                })
             }
             Executor::Cpu(network) => Ok(Run {
-                outputs: network.run().to_vec(),
+                outputs: Cow::Borrowed(network.run()),
                 gpu: None,
             }),
         }

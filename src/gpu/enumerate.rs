@@ -103,6 +103,7 @@ fn describe(adapter: wgpu::Adapter) -> Option<Found> {
             kind,
             driver: driver.join(" "),
             features,
+            processor: None,
         },
         adapter,
     })

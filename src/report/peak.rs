@@ -1,6 +1,6 @@
 //! The ceilings of an adapter, in every format.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use serde::Serialize;
 
@@ -8,9 +8,10 @@ use super::document::{SCHEMA, Tool};
 use super::table::{Layout, NOTHING, adapter_line, grid};
 use super::units::{count, rate};
 use super::{Format, to_json};
-use crate::adapter::{AdapterInfo, Backend, Kind};
+use crate::adapter::{AdapterInfo, Backend, Kind, ProcessorInfo};
+use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::peak::{Ceiling, Peaks};
+use crate::gpu::peak::{Ceiling, Peak, Peaks};
 
 /// What `peak` says.
 #[derive(Clone, Debug, Serialize)]
@@ -34,8 +35,12 @@ struct Line {
     spread: Option<f64>,
     shape: Option<String>,
     samples: Vec<f64>,
+    /// What is done, in words.
     #[serde(skip)]
-    ceiling: Ceiling,
+    what: &'static str,
+    /// What is counted, in short.
+    #[serde(skip)]
+    short: &'static str,
 }
 
 impl PeakDocument {
@@ -43,12 +48,27 @@ impl PeakDocument {
     #[must_use]
     pub fn new(adapter: &AdapterInfo, adapter_reason: &str, peaks: &Peaks) -> Self {
         let line = |ceiling| Line::new(ceiling, adapter, peaks);
+        Self::of_lines(adapter, adapter_reason, Ceiling::ALL.map(line).to_vec())
+    }
+
+    /// The ceilings of the CPU path's processor.
+    #[must_use]
+    pub fn of_processor(
+        adapter: &AdapterInfo,
+        adapter_reason: &str,
+        peaks: &[(cpu::peak::Ceiling, Peak<ProcessorInfo>)],
+    ) -> Self {
+        let line = |(ceiling, peak): &(_, _)| Line::of_processor(*ceiling, peak);
+        Self::of_lines(adapter, adapter_reason, peaks.iter().map(line).collect())
+    }
+
+    fn of_lines(adapter: &AdapterInfo, adapter_reason: &str, ceilings: Vec<Line>) -> Self {
         Self {
             schema: SCHEMA,
             tool: Tool::now(),
             adapter: adapter.clone(),
             adapter_reason: adapter_reason.to_owned(),
-            ceilings: Ceiling::ALL.map(line).to_vec(),
+            ceilings,
         }
     }
 
@@ -135,36 +155,75 @@ impl Line {
     fn new(ceiling: Ceiling, adapter: &AdapterInfo, peaks: &Peaks) -> Self {
         let peak = peaks.get(ceiling);
         let missing = || ceiling.lacks(adapter).unwrap_or("not asked for");
-        Self {
-            name: ceiling.name(),
-            unit: ceiling.unit(),
-            status: if peak.is_some() { "ok" } else { "unsupported" },
-            detail: peak.is_none().then(missing),
-            per_second: peak.map(|peak| peak.best()),
-            median_per_second: peak.map(|peak| peak.median()),
-            spread: peak.map(|peak| peak.spread()),
-            shape: peak.map(|peak| peak.shape.to_string()),
-            samples: peak.map_or_else(Vec::new, |peak| peak.samples.clone()),
-            ceiling,
-        }
-    }
-
-    fn cells(&self) -> Vec<String> {
-        let (what, unit) = match self.ceiling {
+        let (what, short) = match ceiling {
             Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
             Ceiling::F16 => ("multiply-add in f16, registers only", "FLOP"),
             Ceiling::Int8Dot => ("dot4I8Packed, registers only", "OP"),
             Ceiling::Copy => ("memory, bytes read and written", "B"),
         };
+        let line = Self {
+            name: ceiling.name(),
+            unit: ceiling.unit(),
+            status: "unsupported",
+            detail: peak.is_none().then(missing),
+            per_second: None,
+            median_per_second: None,
+            spread: None,
+            shape: None,
+            samples: Vec::new(),
+            what,
+            short,
+        };
+        peak.map_or_else(|| line.clone(), |peak| line.clone().with(peak))
+    }
+
+    fn of_processor(ceiling: cpu::peak::Ceiling, peak: &Peak<ProcessorInfo>) -> Self {
+        let (what, short) = match ceiling {
+            cpu::peak::Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
+            cpu::peak::Ceiling::Int8 => ("int8 products, registers only", "OP"),
+        };
+        let line = Self {
+            name: ceiling.name(),
+            unit: "operations",
+            status: "unsupported",
+            detail: None,
+            per_second: None,
+            median_per_second: None,
+            spread: None,
+            shape: None,
+            samples: Vec::new(),
+            what,
+            short,
+        };
+        line.with(peak)
+    }
+
+    /// The same with what was measured.
+    fn with<S: Display>(self, peak: &Peak<S>) -> Self {
+        Self {
+            status: "ok",
+            per_second: Some(peak.best()),
+            median_per_second: Some(peak.median()),
+            spread: Some(peak.spread()),
+            shape: Some(peak.shape.to_string()),
+            samples: peak.samples.clone(),
+            ..self
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
         let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
-        let best = self.per_second.map(|best| rate(best, unit));
+        let best = self.per_second.map(|best| rate(best, self.short));
         let spread = self.spread.map(|spread| format!("±{:.0}%", 100.0 * spread));
         vec![
             self.name.to_owned(),
-            what.to_owned(),
+            self.what.to_owned(),
             or_nothing(self.shape.clone()),
             best.unwrap_or_else(|| self.status.to_owned()),
-            or_nothing(self.median_per_second.map(|median| rate(median, unit))),
+            or_nothing(
+                self.median_per_second
+                    .map(|median| rate(median, self.short)),
+            ),
             or_nothing(spread),
             count(self.samples.len() as u64),
         ]

@@ -143,7 +143,11 @@ planned parameters and activations at this precision; allocated: all buffers tha
 /// `llvmpipe (LLVM 15.0.6, 256 bits), vulkan, software; driver llvmpipe Mesa 22.3.6 (LLVM 15.0.6)`
 pub(super) fn adapter_line(adapter: &AdapterInfo) -> String {
     match adapter.kind {
-        Kind::Cpu => format!("{} ({})", adapter.name, adapter.driver),
+        Kind::Cpu => {
+            let processor = adapter.processor.map(|processor| format!("; {processor}"));
+            let processor = processor.unwrap_or_default();
+            format!("{} ({}{processor})", adapter.name, adapter.driver)
+        }
         kind => {
             let driver = if adapter.driver.is_empty() {
                 "not named"

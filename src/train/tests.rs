@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Precision;
-use crate::cpu::Network;
+use crate::cpu::{Network, Processor};
 use crate::dataset::Images;
 
 /// `count` images of 3×3 pixels in three classes: the bright row is the class.
@@ -54,7 +54,7 @@ fn learns_a_separable_problem_and_reports_it() {
     assert_eq!(model.provenance["accuracy"], "1.0000");
     assert_eq!(model.provenance["training_images"], "240");
 
-    let mut network = Network::new(&model, Precision::F32).unwrap();
+    let mut network = Network::new(&model, Precision::F32, &Processor::default()).unwrap();
     network.upload(&data.images.pixels, data.len());
     for (row, &label) in network.run().chunks(3).zip(&data.labels) {
         assert!(row[usize::from(label)] > 0.5, "{row:?} for {label}");

@@ -113,14 +113,6 @@ fn an_adapter_that_is_not_there_is_told_with_what_there_is() {
 }
 
 #[test]
-fn the_cpu_path_has_no_ceilings() {
-    let error = fmnist!("peak", "--adapter", "cpu").fails(3);
-    has(&error, &["CPU path", "not measured", "adapters"]);
-    let hint = error.contains("mesa-vulkan-drivers");
-    assert_eq!(hint, cfg!(target_os = "linux"), "{error}");
-}
-
-#[test]
 fn a_backend_that_this_system_has_not_is_told_with_what_there_is() {
     let absent = if cfg!(target_os = "macos") {
         "dx12"

@@ -12,5 +12,6 @@ mod lists;
 mod outputs;
 mod overflow;
 mod predict;
+mod processor;
 mod schema;
 mod train;

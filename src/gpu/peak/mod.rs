@@ -57,14 +57,14 @@ impl Effort {
 
 /// What was measured of one ceiling.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Peak {
-    /// The shape that was the fastest.
-    pub shape: Shape,
+pub struct Peak<S = Shape> {
+    /// The shape that was the fastest; the CPU path's has one for each instruction set.
+    pub shape: S,
     /// Its samples, operations or bytes per second, in the order in which they were taken.
     pub samples: Vec<f64>,
 }
 
-impl Peak {
+impl<S> Peak<S> {
     /// The ceiling: the fastest sample. What slows the others down is no part of what an adapter
     /// can do.
     #[must_use]

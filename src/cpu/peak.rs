@@ -1,0 +1,324 @@
+//! The ceilings of the processor: the most that it does of one thing, on all threads that the CPU path
+//! uses, with the instruction set that its kernels are of.
+//!
+//! A loop keeps everything in registers and does nothing but the operation in question. What it
+//! computes is checked before it is timed.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::processor::{Lanes, Processor};
+use super::simd::{Simd, Work};
+use crate::adapter::ProcessorInfo;
+use crate::error::{Error, Result};
+use crate::gpu::peak::{Effort, Peak};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ceiling {
+    /// Multiply-adds in f32, which is what f16 is computed in too: 2 operations each.
+    F32,
+    /// Products of int8 codes, summed in int32: 2 operations each.
+    Int8,
+}
+
+impl Ceiling {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::F32, Self::Int8];
+
+    /// The name in every output, which is that of the same ceiling of an adapter.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8-dot",
+        }
+    }
+}
+
+impl fmt::Display for Ceiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The fewest and the most steps of one sample. The first are enough to check.
+const STEPS: (usize, usize) = (64, 1 << 30);
+
+/// How long one sample takes. All threads must have a processor each meanwhile: that is likely for less
+/// than a scheduler's slice of time, and waking them takes a hundredth of it.
+const SAMPLE: Duration = Duration::from_micros(300);
+
+/// How many pieces a sample has for each thread.
+const PIECES: usize = 16;
+
+/// How often so many steps are tried: what else runs on the machine makes one try take long, not all.
+const TRIES: usize = 5;
+
+/// Measures a ceiling; of `effort`, how long in all and how many samples at least.
+///
+/// # Errors
+/// `Error::CheckFailed` where the loop does not give what it should.
+pub fn measure(
+    processor: &Processor,
+    ceiling: Ceiling,
+    effort: Effort,
+) -> Result<Peak<ProcessorInfo>> {
+    let start = Instant::now();
+    check(processor, ceiling)?;
+    let mut steps = STEPS.0;
+    let elapsed = |steps| (0..TRIES).map(|_| run(processor, ceiling, steps).1).min();
+    while elapsed(steps) < Some(SAMPLE) && steps < STEPS.1 {
+        steps *= 2;
+    }
+    let mut samples = Vec::new();
+    while samples.len() < effort.fewest || start.elapsed() < effort.total {
+        let (operations, elapsed) = run(processor, ceiling, steps);
+        samples.push(operations as f64 / elapsed.as_secs_f64());
+    }
+    Ok(Peak {
+        shape: processor.info(),
+        samples,
+    })
+}
+
+/// Does several times as many steps as there are threads, which these claim piece by piece as they do a
+/// batch's blocks; gives the operations of all of them, and the time.
+fn run(processor: &Processor, ceiling: Ceiling, steps: usize) -> (u64, Duration) {
+    let threads = processor.info().threads;
+    let pieces = AtomicUsize::new(PIECES * threads);
+    let total = AtomicU64::new(0);
+    let claim = || {
+        pieces.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+    };
+    let start = Instant::now();
+    processor.on_threads(threads, &|isa, _| {
+        while claim().is_ok() {
+            let operations = match ceiling {
+                Ceiling::F32 => isa.run(MultiplyAdds { steps }).operations,
+                Ceiling::Int8 => isa.run(Products { steps }).operations,
+            };
+            total.fetch_add(operations, Ordering::Relaxed);
+        }
+    });
+    (total.into_inner(), start.elapsed())
+}
+
+/// Values that one step works on side by side: enough to hide the time that each takes, few enough for
+/// sixteen registers.
+const CHAINS: usize = 12;
+
+/// What a loop did.
+struct Loop<T> {
+    /// On one thread.
+    operations: u64,
+    /// The sum of each chain's lanes.
+    values: [T; CHAINS],
+}
+
+/// Lanes of a vector at most. No two start alike, so that a compiler cannot compute one for another.
+const LANES: usize = 16;
+
+/// What every chain is multiplied by and what is added, in each step. Chains settle at −0.4, far from
+/// denormal numbers.
+const FACTOR: f32 = -0.875;
+const TERM: f32 = -0.75;
+
+fn start_f32(chain: usize, lane: usize) -> f32 {
+    (chain * LANES + lane) as f32 / 256.0
+}
+
+struct MultiplyAdds {
+    steps: usize,
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl Work for MultiplyAdds {
+    type Output = Loop<f32>;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> Loop<f32> {
+        // SAFETY: the caller's promise; the buffer holds a vector.
+        unsafe {
+            let (factor, term) = (S::splat(FACTOR), S::splat(TERM));
+            let mut chains: [S::F; CHAINS] = std::array::from_fn(|chain| {
+                let lanes: [f32; LANES] = std::array::from_fn(|lane| start_f32(chain, lane));
+                S::load(lanes.as_ptr())
+            });
+            for _ in 0..self.steps {
+                for chain in &mut chains {
+                    *chain = S::mul_add(*chain, factor, term);
+                }
+            }
+            Loop {
+                operations: (2 * S::LANES * CHAINS * self.steps) as u64,
+                values: chains.map(|chain| S::reduce_add(chain)),
+            }
+        }
+    }
+}
+
+/// The weight codes of a group; those of 16 bits take the first two.
+const WEIGHTS: [i8; 4] = [3, -7, 11, -5];
+
+fn start_i32(chain: usize, lane: usize) -> i32 {
+    ((chain * LANES + lane) as i32 + 1).wrapping_mul(0x0305_0b11)
+}
+
+struct Products {
+    steps: usize,
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl Work for Products {
+    type Output = Loop<i32>;
+
+    /// Each sum takes the next one for its codes, so that no product is made twice and none can be
+    /// moved out of the loop.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> Loop<i32> {
+        let mut weights = [0; 64];
+        for (at, weight) in weights.iter_mut().enumerate() {
+            *weight = WEIGHTS[at % S::GROUP];
+        }
+        // SAFETY: the caller's promise; 64 bytes hold a vector of weights.
+        unsafe {
+            let weights = S::load_weights(weights.as_ptr());
+            let mut sums: [S::I; CHAINS] = std::array::from_fn(|chain| {
+                let lanes: [i32; LANES] = std::array::from_fn(|lane| start_i32(chain, lane));
+                S::load_i32(lanes.as_ptr())
+            });
+            for _ in 0..self.steps {
+                for chain in 0..CHAINS {
+                    sums[chain] = S::dot(sums[chain], sums[(chain + 1) % CHAINS], weights);
+                }
+            }
+            Loop {
+                operations: (2 * S::LANES * S::GROUP * CHAINS * self.steps) as u64,
+                values: sums.map(|sum| {
+                    let mut lanes = [0; LANES];
+                    S::store_i32(lanes.as_mut_ptr(), sum);
+                    lanes.into_iter().fold(0, i32::wrapping_add)
+                }),
+            }
+        }
+    }
+}
+
+/// Holds what the loops give against the same recurrence, told one number at a time.
+fn check(processor: &Processor, ceiling: Ceiling) -> Result<()> {
+    let steps = STEPS.0;
+    let Lanes { lanes, group, .. } = processor.lanes();
+    let right = match ceiling {
+        Ceiling::F32 => {
+            let got = processor.isa().run(MultiplyAdds { steps }).values;
+            // As for an adapter: a step's rounding errors shrink by the factor in each later step.
+            let tolerance = 8.0 * f64::from(f32::EPSILON) * lanes as f64;
+            let want = multiply_adds(lanes, steps);
+            got.into_iter()
+                .zip(want)
+                .all(|(got, want)| (f64::from(got) - want).abs() <= tolerance)
+        }
+        Ceiling::Int8 => {
+            processor.isa().run(Products { steps }).values == products(lanes, group, steps)
+        }
+    };
+    if right {
+        return Ok(());
+    }
+    Err(Error::CheckFailed(format!(
+        "the loop that measures {ceiling} does not compute what it should"
+    )))
+}
+
+fn multiply_adds(lanes: usize, steps: usize) -> [f64; CHAINS] {
+    let value = |chain, lane| {
+        let start = f64::from(start_f32(chain, lane));
+        (0..steps).fold(start, |x, _| x * f64::from(FACTOR) + f64::from(TERM))
+    };
+    std::array::from_fn(|chain| (0..lanes).map(|lane| value(chain, lane)).sum())
+}
+
+/// Codes are four unsigned bytes, or two signed numbers of 16 bits.
+fn products(lanes: usize, group: usize, steps: usize) -> [i32; CHAINS] {
+    let dot = |codes: i32| -> i32 {
+        let bytes = codes.to_le_bytes();
+        let code = |at: usize| match group {
+            4 => i32::from(bytes[at]),
+            _ => i32::from(i16::from_le_bytes([bytes[2 * at], bytes[2 * at + 1]])),
+        };
+        (0..group).map(|at| code(at) * i32::from(WEIGHTS[at])).sum()
+    };
+    let mut totals = [0_i32; CHAINS];
+    for lane in 0..lanes {
+        let mut sums: [i32; CHAINS] = std::array::from_fn(|chain| start_i32(chain, lane));
+        for _ in 0..steps {
+            for chain in 0..CHAINS {
+                sums[chain] = sums[chain].wrapping_add(dot(sums[(chain + 1) % CHAINS]));
+            }
+        }
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total = total.wrapping_add(sum);
+        }
+    }
+    totals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{ProcessorOptions, Supported};
+
+    #[test]
+    fn what_is_timed_is_computed_and_counted() {
+        for supported in Supported::all() {
+            let options = ProcessorOptions {
+                isa: Some(supported.isa()),
+                threads: Some(2),
+            };
+            let processor = Processor::new(options).unwrap();
+            let lanes = processor.lanes();
+            for ceiling in Ceiling::ALL {
+                check(&processor, ceiling).unwrap();
+                let codes = if ceiling == Ceiling::Int8 {
+                    lanes.group
+                } else {
+                    1
+                };
+                let each = 2 * lanes.lanes * codes * CHAINS * 100 * PIECES;
+                assert_eq!(
+                    run(&processor, ceiling, 100).0,
+                    2 * each as u64,
+                    "{supported:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn work_that_was_left_out_would_be_seen() {
+        for supported in Supported::all() {
+            let processor = Processor::new(ProcessorOptions {
+                isa: Some(supported.isa()),
+                threads: Some(1),
+            });
+            let Lanes { lanes, group, .. } = processor.unwrap().lanes();
+            for steps in [0, 1, STEPS.0 - 1, STEPS.0 + 1] {
+                let got = supported.run(Products { steps }).values;
+                assert_ne!(
+                    got,
+                    products(lanes, group, STEPS.0),
+                    "{supported:?}, {steps} steps"
+                );
+                assert_eq!(
+                    got,
+                    products(lanes, group, steps),
+                    "{supported:?}, {steps} steps"
+                );
+            }
+        }
+    }
+}

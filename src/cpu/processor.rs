@@ -1,0 +1,123 @@
+//! What the CPU path runs on: an instruction set, and threads.
+
+use std::sync::Arc;
+
+use super::isa::{Isa, Supported};
+use super::simd::{Simd, Work};
+use super::team::Team;
+use crate::adapter::ProcessorInfo;
+use crate::error::{Error, Result};
+
+/// The most threads that can be asked for.
+pub const MOST_THREADS: usize = 1024;
+
+/// What is asked of the processor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessorOptions {
+    /// The instruction set; the fastest there is where none is named.
+    pub isa: Option<Isa>,
+    /// How many threads; as many as run at the same time where no number is given.
+    pub threads: Option<usize>,
+}
+
+/// An instruction set and a team of threads, which networks share.
+#[derive(Clone, Debug)]
+pub struct Processor {
+    supported: Supported,
+    team: Arc<Team>,
+}
+
+impl Default for Processor {
+    fn default() -> Self {
+        Self {
+            supported: Supported::best(),
+            team: Arc::new(Team::new(default_threads())),
+        }
+    }
+}
+
+impl Processor {
+    /// What `options` ask for.
+    ///
+    /// # Errors
+    /// `Error::KernelUnavailable` where the processor lacks the instruction set; `Error::Usage` where
+    /// the number of threads is none from 1 to [`MOST_THREADS`].
+    pub fn new(options: ProcessorOptions) -> Result<Self> {
+        let threads = options.threads.unwrap_or_else(default_threads);
+        if !(1..=MOST_THREADS).contains(&threads) {
+            return Err(Error::Usage(format!(
+                "{threads} threads: use a number from 1 to {MOST_THREADS}"
+            )));
+        }
+        Ok(Self {
+            supported: match options.isa {
+                Some(isa) => Supported::named(isa)?,
+                None => Supported::best(),
+            },
+            team: Arc::new(Team::new(threads)),
+        })
+    }
+
+    /// Its instruction set and its threads.
+    #[must_use]
+    pub fn info(&self) -> ProcessorInfo {
+        ProcessorInfo {
+            instruction_set: self.supported.isa().name(),
+            threads: self.team.threads(),
+        }
+    }
+
+    /// Its instruction set.
+    pub(super) fn isa(&self) -> Supported {
+        self.supported
+    }
+
+    /// The shape of its vectors.
+    pub(super) fn lanes(&self) -> Lanes {
+        self.supported.run(LanesOf)
+    }
+
+    /// Calls `work` with the numbers below `threads`, on a thread each, and waits for all of them. On one
+    /// thread alone no other is woken.
+    pub(super) fn on_threads(&self, threads: usize, work: &(dyn Fn(Supported, usize) + Sync)) {
+        if threads == 1 {
+            return work(self.supported, 0);
+        }
+        self.team.run(&|thread| {
+            if thread < threads {
+                work(self.supported, thread);
+            }
+        });
+    }
+}
+
+/// As many as run at the same time.
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS))
+}
+
+/// The shape of an instruction set's vectors: see [`Simd`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lanes {
+    pub lanes: usize,
+    pub panel: usize,
+    pub group: usize,
+    pub code_offset: i32,
+}
+
+struct LanesOf;
+
+#[expect(unsafe_code, reason = "the trait's, which needs no instruction here")]
+impl Work for LanesOf {
+    type Output = Lanes;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> Lanes {
+        Lanes {
+            lanes: S::LANES,
+            panel: S::PANEL,
+            group: S::GROUP,
+            code_offset: S::CODE_OFFSET,
+        }
+    }
+}

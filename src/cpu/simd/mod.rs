@@ -1,0 +1,142 @@
+//! Vectors of one instruction set behind one trait, so that a kernel is written once.
+//!
+//! A kernel is a [`Work`], generic over [`Simd`]. [`Supported::run`](super::isa::Supported::run)
+//! instantiates it inside a function that has the set's instructions enabled. Everything from
+//! there down to the intrinsics is `#[inline(always)]`: what is inlined into that function is
+//! compiled for its instructions, what is only called from it is not.
+#![expect(
+    unsafe_code,
+    reason = "vectors are loaded and stored through pointers, by instructions that must be there"
+)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx2::with_avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx512::{with_avx512, with_avx512_vnni};
+pub(super) use portable::Portable;
+
+/// Something that is computed with the vectors of whichever instruction set there is.
+pub(super) trait Work {
+    /// What comes out.
+    type Output;
+
+    /// Does it. Implementations are `#[inline(always)]`.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`.
+    unsafe fn run<S: Simd>(self) -> Self::Output;
+}
+
+/// The vectors of an instruction set.
+///
+/// # Safety
+/// Every function needs the instructions to be there. Those that take a pointer read or write one
+/// whole vector through it, of `LANES` elements unless they say otherwise, at any alignment.
+pub(super) trait Simd: Copy + 'static {
+    /// f32 lanes.
+    type F: Copy;
+    /// As many i32 lanes; or the codes of as many groups.
+    type I: Copy;
+
+    /// Lanes of a vector.
+    const LANES: usize;
+    /// Vectors side by side in a panel of weights: with [`TILE_ROWS`] rows of sums, as many as the
+    /// registers hold.
+    const PANEL: usize;
+    /// Neighbouring int8 codes that one lane of [`Simd::dot`] multiplies and sums.
+    const GROUP: usize;
+    /// Bytes of an activation's code in memory: 1 where `dot` takes bytes, 2 where it takes 16 bits.
+    const CODE_BYTES: usize = 4 / Self::GROUP;
+    /// What is added to an activation's code in memory: `dot` may take it unsigned.
+    const CODE_OFFSET: i32;
+
+    unsafe fn splat(value: f32) -> Self::F;
+    unsafe fn load(from: *const f32) -> Self::F;
+    unsafe fn store(to: *mut f32, value: Self::F);
+    unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn sub(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn div(a: Self::F, b: Self::F) -> Self::F;
+    /// `a · b + c`, rounded once where the instruction set can.
+    unsafe fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The larger; `b` where either is NaN.
+    unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
+    /// The smaller; `b` where either is NaN.
+    unsafe fn min(a: Self::F, b: Self::F) -> Self::F;
+    /// 2^k of whole numbers −126 ≤ k ≤ 127.
+    unsafe fn exp2_whole(k: Self::F) -> Self::F;
+    unsafe fn reduce_add(value: Self::F) -> f32;
+    unsafe fn reduce_max(value: Self::F) -> f32;
+    unsafe fn reduce_min(value: Self::F) -> f32;
+
+    /// Whether it has instructions that convert binary16.
+    const CONVERTS_F16: bool;
+    /// Binary16 to f32.
+    unsafe fn load_f16(from: *const u16) -> Self::F;
+    /// f32 to the nearest binary16, ties to even.
+    unsafe fn store_f16(to: *mut u16, value: Self::F);
+    /// The nearest binary16, ties to even, as f32.
+    unsafe fn round_f16(value: Self::F) -> Self::F;
+    /// Bytes to f32.
+    unsafe fn load_bytes(from: *const u8) -> Self::F;
+    /// f32(p) / 255, to the bit, of whole numbers p from 0 to 255.
+    unsafe fn unit(p: Self::F) -> Self::F;
+
+    unsafe fn load_i32(from: *const i32) -> Self::I;
+    unsafe fn store_i32(to: *mut i32, value: Self::I);
+    unsafe fn add_i32(a: Self::I, b: Self::I) -> Self::I;
+    unsafe fn zero_i32() -> Self::I;
+    unsafe fn to_f32(value: Self::I) -> Self::F;
+    /// One group of activation codes in every lane.
+    unsafe fn splat_codes(group: u32) -> Self::I;
+    /// A group of weight codes a lane: `LANES · GROUP` bytes.
+    unsafe fn load_weights(from: *const i8) -> Self::I;
+    /// `sum + Σ codes · weights` over the group of each lane, in wrapping int32.
+    unsafe fn dot(sum: Self::I, codes: Self::I, weights: Self::I) -> Self::I;
+    /// Rounds to the nearest whole number, ties to even, adds 128, and stores the low bytes of the
+    /// lanes. −128 ≤ `value` ≤ 127.
+    unsafe fn store_index(to: *mut u8, value: Self::F);
+    /// Writes `table[byte]` of `count` bytes as activation codes in memory.
+    unsafe fn look_up(table: &[i8; 256], from: *const u8, to: *mut u8, count: usize) {
+        // SAFETY: the caller's promises.
+        unsafe { look_up_one_by_one::<Self>(table, from, to, count) }
+    }
+}
+
+/// 1/255 as the sum of two f32 numbers, of which the second is what the first lacks: one product by
+/// each, the sum rounded once, is the quotient by 255 to the bit.
+#[cfg(target_arch = "x86_64")]
+const RECIPROCAL_OF_255: (f32, f32) = {
+    let first = 1.0_f32 / 255.0;
+    (first, (1.0 / 255.0 - first as f64) as f32)
+};
+
+/// Rows of sums that a tile of a product keeps in registers.
+pub(super) const TILE_ROWS: usize = 6;
+
+#[inline(always)]
+unsafe fn look_up_one_by_one<S: Simd>(
+    table: &[i8; 256],
+    from: *const u8,
+    to: *mut u8,
+    count: usize,
+) {
+    for index in 0..count {
+        // SAFETY: `from` holds `count` bytes, `to` as many codes.
+        unsafe {
+            let code = table[usize::from(*from.add(index))];
+            if S::CODE_BYTES == 1 {
+                *to.add(index) = (i32::from(code) + S::CODE_OFFSET) as u8;
+            } else {
+                let code = i16::from(code) + S::CODE_OFFSET as i16;
+                to.cast::<i16>().add(index).write_unaligned(code);
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Once a batch is where a run starts from, the CPU path allocates nothing, on whatever instruction set
+//! and however many threads.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions, Supported};
+use fmnist_gpu::{Precision, dataset, model::Model};
+
+struct Counting;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+#[expect(unsafe_code, reason = "an allocator")]
+// SAFETY: all is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: the caller's promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The only test of this program, since all threads are counted.
+#[test]
+fn a_run_allocates_nothing_after_the_first() {
+    let model = Model::default_model().unwrap();
+    let images = dataset::test_split().unwrap().images;
+    for supported in Supported::all() {
+        for threads in [1, 3] {
+            let processor = Processor::new(ProcessorOptions {
+                isa: Some(supported.isa()),
+                threads: Some(threads),
+            });
+            let processor = processor.unwrap();
+            for precision in Precision::ALL {
+                for batch in [1, 500] {
+                    let mut network = Network::new(&model, precision, &processor).unwrap();
+                    let pixels = images.range(0, batch);
+                    let before = COUNT.load(Ordering::SeqCst);
+                    network.upload(pixels, batch);
+                    network.run();
+                    assert_ne!(COUNT.load(Ordering::SeqCst), before, "nothing is counted");
+                    let before = COUNT.load(Ordering::SeqCst);
+                    for _ in 0..3 {
+                        network.upload(pixels, batch);
+                        network.run();
+                    }
+                    let made = COUNT.load(Ordering::SeqCst) - before;
+                    assert_eq!(
+                        made,
+                        0,
+                        "{precision}, batch {batch}, {:?}",
+                        processor.info()
+                    );
+                }
+            }
+        }
+    }
+}
