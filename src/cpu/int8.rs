@@ -3,23 +3,19 @@
 //! A tensor's scale is that of its largest magnitude over the whole batch, so that threads meet after
 //! each layer. What a block of rows goes through between two meetings is one pass: the codes of the
 //! layer before, the product, scaling, bias, and the search for the largest magnitude.
-//!
-//! "Quantize z, dequantize, apply the activation, quantize for the next layer" is a function of a
-//! code, of which there are 255: it is computed once for each of them, as the scheme tells it, and
-//! looked up for every value.
 
 use std::iter::Enumerate;
 use std::slice::ChunksMut;
 use std::sync::{Mutex, PoisonError};
 
-use super::activation;
 use super::aligned::Aligned;
+use super::codes::{Input, Quantized, Range, Table};
 use super::integer::{IntegerWeights, Sink};
 use super::isa::Supported;
 use super::processor::Processor;
 use super::simd::{Simd, TILE_ROWS, Work};
 use super::softmax::softmax;
-use crate::model::{Activation, Model, Normalization};
+use crate::model::{Activation, Model};
 use crate::quant;
 
 /// Rows of a block at most.
@@ -30,8 +26,11 @@ const BLOCK_ROWS: usize = 16 * TILE_ROWS;
 pub(super) struct Int8Network {
     processor: Processor,
     layers: Vec<Int8Layer>,
-    normalization: Normalization,
+    input: Input,
     clip: u8,
+    /// What a row of the last layer is filled up with, which its softmax must not see: −∞ there, and 0
+    /// where there are outputs.
+    filler: Aligned<f32>,
     batch: usize,
     /// How many rows a block has.
     block: usize,
@@ -57,8 +56,8 @@ struct Scratch {
     codes: Aligned<u32>,
     /// Codes of one row of sums, moved up by 128 to index a table.
     indices: Aligned<u8>,
-    /// One row of outputs, padded.
-    row: Aligned<f32>,
+    /// A block of the last layer, dequantized for its softmax: `[block, padded outputs]`.
+    rows: Aligned<f32>,
 }
 
 impl Int8Network {
@@ -77,11 +76,16 @@ impl Int8Network {
                 activation: layer.activation,
             }
         };
+        let layers: Vec<Int8Layer> = model.layers.iter().map(layer).collect();
+        let last = layers.last().map(|layer| layer.weights.shape());
+        let zeros = vec![0.0; model.outputs()];
+        let filler = last.map(|shape| shape.pad_bias(&zeros, Some(f32::NEG_INFINITY)));
         Self {
             processor: processor.clone(),
-            layers: model.layers.iter().map(layer).collect(),
-            normalization: model.normalization,
+            layers,
+            input: Input::new(model.normalization, clip),
             clip,
+            filler: filler.unwrap_or_default(),
             batch: 0,
             block: 0,
             scratch: Vec::new(),
@@ -103,7 +107,7 @@ impl Int8Network {
             Mutex::new(Scratch {
                 codes: Aligned::zeroed(self.block.min(batch) * codes),
                 indices: Aligned::zeroed(width),
-                row: Aligned::zeroed(width),
+                rows: Aligned::zeroed(self.block.min(batch) * self.filler.len()),
             })
         };
         self.scratch = (0..threads).map(scratch).collect();
@@ -123,7 +127,8 @@ impl Int8Network {
     /// The batch prepared for, `pixels: [batch, in]`, to outputs `[batch, out]`, row-major. The batch's
     /// scales are its own.
     pub fn run(&mut self, pixels: &[u8]) -> &[f32] {
-        let (mut table, mut scale) = input_codes(self.normalization, pixels, self.clip);
+        let isa = self.processor.isa();
+        let (mut table, mut scale) = self.input.codes(pixels, isa);
         let mut source = Source::Pixels(pixels);
         let [mut before, mut here] = std::mem::take(&mut self.z);
         let mut outputs = std::mem::take(&mut self.outputs);
@@ -131,15 +136,12 @@ impl Int8Network {
         for (index, layer) in self.layers.iter().enumerate() {
             let range = self.layer(layer, source, &table, scale * layer.scale, &mut here);
             let z = Quantized::new(range, self.clip);
-            let values = z.activated(layer.activation);
             if index == last {
-                self.finish(layer, z, &values, &here, &mut outputs);
+                self.finish(layer, z, &here, &mut outputs);
                 break;
             }
             let sums = &here[..self.batch * layer.width()];
-            let largest = z.largest(&values, sums);
-            scale = quant::scale(largest, self.clip);
-            table = values.map(|value| quant::quantize(value, scale, self.clip));
+            (table, scale) = z.next(layer.activation, sums, isa);
             std::mem::swap(&mut before, &mut here);
             source = Source::Sums {
                 values: &before,
@@ -158,7 +160,7 @@ impl Int8Network {
         &self,
         layer: &Int8Layer,
         source: Source<'_>,
-        table: &[i8; 256],
+        table: &Table,
         scale: f32,
         z: &mut [f32],
     ) -> Range {
@@ -185,16 +187,10 @@ impl Int8Network {
         range.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The outputs of the last layer, from its scaled sums. `values` are those of each code after the
-    /// activation, but for a softmax, which looks at a whole row.
-    fn finish(
-        &self,
-        layer: &Int8Layer,
-        z: Quantized,
-        values: &[f32; 256],
-        sums: &[f32],
-        outputs: &mut [f32],
-    ) {
+    /// The outputs of the last layer, from its scaled sums.
+    fn finish(&self, layer: &Int8Layer, z: Quantized, sums: &[f32], outputs: &mut [f32]) {
+        let softmax = layer.activation == Activation::Softmax;
+        let values = (!softmax).then(|| z.activated(layer.activation));
         let blocks = outputs.chunks_mut(self.block * self.outputs()).enumerate();
         let blocks = Mutex::new(blocks);
         self.on_threads(&|isa, scratch| {
@@ -203,7 +199,8 @@ impl Int8Network {
                 rows: self.block,
                 layer,
                 z,
-                values,
+                values: values.as_ref(),
+                filler: &self.filler,
                 sums,
                 scratch,
             });
@@ -225,7 +222,7 @@ impl Int8Network {
         let layer = |layer: &Int8Layer| layer.weights.bytes() + layer.bias.bytes();
         let scratch = |scratch: &Mutex<Scratch>| {
             let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
-            scratch.codes.bytes() + scratch.indices.bytes() + scratch.row.bytes()
+            scratch.codes.bytes() + scratch.indices.bytes() + scratch.rows.bytes()
         };
         self.layers.iter().map(layer).sum::<u64>()
             + self.scratch.iter().map(scratch).sum::<u64>()
@@ -250,111 +247,6 @@ impl Int8Layer {
     /// tile do not all fall into the same set of a cache.
     fn stride(&self) -> usize {
         self.weights.shape().groups().next_multiple_of(16) + 16
-    }
-}
-
-/// The codes of every pixel byte, and their scale.
-fn input_codes(normalization: Normalization, pixels: &[u8], clip: u8) -> ([i8; 256], f32) {
-    let (low, high) = extremes(pixels);
-    if normalization == Normalization::Unit {
-        let code = |pixel: usize| quant::quantize_pixel((pixel as u8).min(high), high, clip);
-        return (std::array::from_fn(code), quant::pixel_scale(high, clip));
-    }
-    // An affine function is largest in magnitude at one of the ends, and rounding keeps order.
-    let values = normalization.table_f32();
-    let largest = quant::max_abs(&[values[usize::from(low)], values[usize::from(high)]]);
-    let scale = quant::scale(largest, clip);
-    (
-        values.map(|value| quant::quantize(value, scale, clip)),
-        scale,
-    )
-}
-
-/// The smallest and the largest byte.
-fn extremes(bytes: &[u8]) -> (u8, u8) {
-    let mut found = (u8::MAX, u8::MIN);
-    for bytes in bytes.chunks(4096) {
-        let low = bytes.iter().copied().fold(u8::MAX, u8::min);
-        let high = bytes.iter().copied().fold(u8::MIN, u8::max);
-        found = (found.0.min(low), found.1.max(high));
-        // There is nothing beyond.
-        if found == (u8::MIN, u8::MAX) {
-            break;
-        }
-    }
-    found
-}
-
-/// The smallest and the largest of some values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Range {
-    low: f32,
-    high: f32,
-}
-
-impl Range {
-    const EMPTY: Self = Self {
-        low: f32::INFINITY,
-        high: f32::NEG_INFINITY,
-    };
-
-    fn with(self, other: Self) -> Self {
-        Self {
-            low: self.low.min(other.low),
-            high: self.high.max(other.high),
-        }
-    }
-}
-
-/// A tensor of scaled sums, as its codes stand for it.
-#[derive(Clone, Copy, Debug)]
-struct Quantized {
-    scale: f32,
-    clip: u8,
-    /// The smallest and the largest code in it: quantization keeps order.
-    codes: (i8, i8),
-}
-
-/// The index of a code in a table.
-fn index(code: i8) -> usize {
-    (i32::from(code) + 128) as usize
-}
-
-impl Quantized {
-    fn new(range: Range, clip: u8) -> Self {
-        let scale = quant::scale(range.low.abs().max(range.high.abs()), clip);
-        let code = |value| quant::quantize(value, scale, clip);
-        Self {
-            scale,
-            clip,
-            codes: (code(range.low), code(range.high)),
-        }
-    }
-
-    /// What each code stands for after an activation; before it where that is a softmax.
-    fn activated(self, activation: Activation) -> [f32; 256] {
-        let code = |index: usize| (index as i32 - 128) as i8;
-        let mut values = std::array::from_fn(|index| quant::dequantize(code(index), self.scale));
-        if activation != Activation::Softmax {
-            activation::apply(activation, &mut values, 256);
-        }
-        values
-    }
-
-    /// The largest magnitude of the tensor after the activation whose `values` these are.
-    fn largest(self, values: &[f32; 256], tensor: &[f32]) -> f32 {
-        let (low, high) = (index(self.codes.0), index(self.codes.1));
-        let between = quant::max_abs(&values[low..=high]);
-        // The codes at both ends are in the tensor. Those between need not be: as a rule they do not
-        // matter, but a mathematical library's tanh may step back in its last bit.
-        if between <= values[low].abs().max(values[high].abs()) {
-            return between;
-        }
-        let value = |&z: &f32| values[index(quant::quantize(z, self.scale, self.clip))];
-        tensor
-            .iter()
-            .map(value)
-            .fold(0.0, |max, value| value.abs().max(max))
     }
 }
 
@@ -385,7 +277,7 @@ struct Share<'a, 'b> {
     rows: usize,
     layer: &'a Int8Layer,
     source: Source<'a>,
-    table: &'a [i8; 256],
+    table: &'a Table,
     scale: f32,
     scratch: &'a mut Scratch,
 }
@@ -439,26 +331,9 @@ impl<'a> Source<'a> {
             Self::Pixels(pixels) => &pixels[row * inputs..][..inputs],
             Self::Sums { values, stride, z } => {
                 // SAFETY: the caller's promise.
-                unsafe { quantize::<S>(z, &values[row * stride..][..stride], indices) };
+                unsafe { z.indices::<S>(&values[row * stride..][..stride], indices) };
                 &indices[..inputs]
             }
-        }
-    }
-}
-
-/// The codes of a row of scaled sums, of whole vectors, as indices.
-#[inline(always)]
-#[expect(unsafe_code, reason = "computed with vectors")]
-unsafe fn quantize<S: Simd>(z: Quantized, values: &[f32], indices: &mut [u8]) {
-    assert!(values.len() <= indices.len() && values.len().is_multiple_of(S::LANES));
-    // SAFETY: the caller's promise; both hold whole vectors, as was just checked.
-    unsafe {
-        let scale = S::splat(z.scale);
-        let (low, high) = (S::splat(-f32::from(z.clip)), S::splat(f32::from(z.clip)));
-        for start in (0..values.len()).step_by(S::LANES) {
-            let quotient = S::div(S::load(values.as_ptr().add(start)), scale);
-            let inside = S::min(S::max(quotient, low), high);
-            S::store_index(indices.as_mut_ptr().add(start), inside);
         }
     }
 }
@@ -526,7 +401,9 @@ struct Finish<'a, 'b> {
     rows: usize,
     layer: &'a Int8Layer,
     z: Quantized,
-    values: &'a [f32; 256],
+    /// What each code stands for after the activation; none of a softmax, which looks at a whole row.
+    values: Option<&'a [f32; 256]>,
+    filler: &'a [f32],
     sums: &'a [f32],
     scratch: &'a mut Scratch,
 }
@@ -538,34 +415,27 @@ impl Work for Finish<'_, '_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (width, outputs) = (self.layer.width(), self.layer.weights.shape().outputs);
-        let Scratch {
-            indices,
-            row: padded,
-            ..
-        } = self.scratch;
+        let Scratch { indices, rows, .. } = self.scratch;
         while let Some((number, block)) = take(self.blocks) {
-            let first = number * self.rows;
-            for (row, to) in block.chunks_exact_mut(outputs).enumerate() {
-                let sums = &self.sums[(first + row) * width..][..width];
-                // SAFETY: the caller's promise.
-                unsafe { quantize::<S>(self.z, sums, indices) };
-                let values = indices[..outputs]
-                    .iter()
-                    .map(|&index| self.values[usize::from(index)]);
-                if self.layer.activation != Activation::Softmax {
-                    to.iter_mut()
-                        .zip(values)
-                        .for_each(|(to, value)| *to = value);
-                    continue;
+            let count = block.len() / outputs;
+            let sums = self.sums[number * self.rows * width..][..count * width].chunks_exact(width);
+            if let Some(values) = self.values {
+                for (sums, to) in sums.zip(block.chunks_exact_mut(outputs)) {
+                    // SAFETY: the caller's promise.
+                    unsafe { self.z.indices::<S>(sums, indices) };
+                    for (to, index) in to.iter_mut().zip(indices.iter()) {
+                        *to = values[usize::from(*index)];
+                    }
                 }
-                padded[..width].fill(f32::NEG_INFINITY);
-                padded
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(to, value)| *to = value);
-                // SAFETY: the caller's promise.
-                unsafe { softmax::<S>(&mut padded[..width], width, outputs, to) };
+                continue;
             }
+            let rows = &mut rows[..count * width];
+            for (sums, row) in sums.zip(rows.chunks_exact_mut(width)) {
+                // SAFETY: the caller's promise.
+                unsafe { self.z.dequantized::<S>(sums, self.filler, row) };
+            }
+            // SAFETY: the caller's promise.
+            unsafe { softmax::<S>(rows, width, outputs, block) };
         }
     }
 }

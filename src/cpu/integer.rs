@@ -29,9 +29,10 @@ impl IntegerWeights {
             lanes,
             panel,
             group,
-            code_offset,
             ..
         } = processor.lanes();
+        // Activation codes in bytes are 128 up.
+        let offset = if group == 4 { 128 } else { 0 };
         let shape = Shape {
             inputs,
             outputs,
@@ -43,7 +44,7 @@ impl IntegerWeights {
         for row in codes.chunks_exact(outputs) {
             for (column, start) in starts.iter_mut().enumerate() {
                 let code = i32::from(row[column.min(outputs - 1)]);
-                *start = i32::wrapping_sub(*start, code_offset * code);
+                *start = i32::wrapping_sub(*start, offset * code);
             }
         }
         Self {
@@ -182,8 +183,11 @@ impl Block {
         unsafe {
             let codes: [*const u32; R] =
                 std::array::from_fn(|r| self.codes.add((row + r) * self.stride));
-            let mut sums = [[[S::zero_i32(); V]; R]; P];
-            sums[0] = [std::array::from_fn(|v| S::load_i32(self.starts.add(v * S::LANES))); R];
+            let starts: [S::I; V] =
+                std::array::from_fn(|v| S::load_i32(self.starts.add(v * S::LANES)));
+            let zeros = [S::zero_i32(); V];
+            let mut sums: [[[S::I; V]; R]; P] =
+                std::array::from_fn(|part| [if part == 0 { starts } else { zeros }; R]);
             let mut weights = self.weights;
             let mut k = 0;
             while k + P <= self.groups {
@@ -249,10 +253,8 @@ impl Work for Sums<'_> {
         let width = self.weights.shape.padded_outputs();
         let stride = self.weights.shape.groups();
         let rows = self.codes.len() / inputs;
-        let mut table = [0; 256];
-        for (index, code) in table.iter_mut().enumerate() {
-            *code = index as u8 as i8;
-        }
+        // A byte's own code, 128 up.
+        let table = std::array::from_fn(|byte| (byte as u8).wrapping_add(128));
         let mut groups = Aligned::<u32>::zeroed(rows * stride);
         let bytes = bytemuck::cast_slice::<i8, u8>(self.codes);
         for (bytes, groups) in bytes

@@ -5,6 +5,7 @@
 
 pub mod activation;
 mod aligned;
+mod codes;
 mod int8;
 mod integer;
 mod isa;
@@ -30,9 +31,9 @@ use crate::Precision;
 use crate::error::Result;
 use crate::model::Model;
 
-/// Multiply-adds of a batch from which on more threads than one make it faster: what they then take
-/// on one thread is several times what waking another takes. In int8 a thread does four times as
-/// many in that time.
+/// Multiply-adds of a batch from which on more threads than one make it faster: one thread takes some
+/// 20 µs for them, several times what waking another takes. Where the processor multiplies bytes,
+/// four times as many int8 products take that long.
 const THREADED_FROM: usize = 1 << 20;
 
 /// A network ready to run on the CPU.
@@ -95,7 +96,10 @@ impl Network {
             // What is allocated is what this batch needs, not what an earlier, larger one did.
             self.pixels = Vec::new();
             self.batch = batch;
-            self.threads = if self.multiply_adds.saturating_mul(batch) < THREADED_FROM {
+            let by_bytes =
+                matches!(self.arithmetic, Arithmetic::Int8(_)) && self.processor.lanes().group == 4;
+            let threaded_from = THREADED_FROM << if by_bytes { 2 } else { 0 };
+            self.threads = if self.multiply_adds.saturating_mul(batch) < threaded_from {
                 1
             } else {
                 self.processor.info().threads

@@ -102,7 +102,6 @@ pub(super) struct Lanes {
     pub lanes: usize,
     pub panel: usize,
     pub group: usize,
-    pub code_offset: i32,
 }
 
 struct LanesOf;
@@ -117,7 +116,6 @@ impl Work for LanesOf {
             lanes: S::LANES,
             panel: S::PANEL,
             group: S::GROUP,
-            code_offset: S::CODE_OFFSET,
         }
     }
 }

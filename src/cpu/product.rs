@@ -163,8 +163,10 @@ impl<W: Weight> Block<W> {
         // SAFETY: the caller's promises: `R` rows from `row` on are there.
         unsafe {
             let x: [*const f32; R] = std::array::from_fn(|r| self.x.add((row + r) * self.x_stride));
-            let mut sums = [[[S::splat(0.0); V]; R]; P];
-            sums[0] = [std::array::from_fn(|v| S::load(self.bias.add(v * S::LANES))); R];
+            let bias: [S::F; V] = std::array::from_fn(|v| S::load(self.bias.add(v * S::LANES)));
+            let zeros = [S::splat(0.0); V];
+            let mut sums: [[[S::F; V]; R]; P] =
+                std::array::from_fn(|part| [if part == 0 { bias } else { zeros }; R]);
             let mut weights = self.weights;
             let mut k = 0;
             while k + P <= self.inputs {

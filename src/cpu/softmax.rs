@@ -41,7 +41,7 @@ unsafe fn exp<S: Simd>(x: S::F) -> S::F {
 }
 
 /// e^(z − max) over its sum, of each row of `z: [rows, width]`, rows `stride` apart and filled up to
-/// whole vectors with −∞ (z is overwritten), to `y: [rows, width]`.
+/// whole vectors with −∞, to `y: [rows, width]`. Rows of more than a vector are overwritten.
 ///
 /// # Safety
 /// The instructions of `S` are there.
@@ -49,28 +49,59 @@ unsafe fn exp<S: Simd>(x: S::F) -> S::F {
 pub(super) unsafe fn softmax<S: Simd>(z: &mut [f32], stride: usize, width: usize, y: &mut [f32]) {
     let padded = width.next_multiple_of(S::LANES);
     assert!(padded <= stride, "rows of whole vectors");
-    for (z, y) in z.chunks_mut(stride).zip(y.chunks_exact_mut(width)) {
-        let vectors = (0..padded).step_by(S::LANES);
+    for (row, z) in z.chunks_mut(stride).enumerate().take(y.len() / width) {
         assert!(padded <= z.len(), "a row of whole vectors");
+        let y = &mut y[row * width..];
         // SAFETY: `z` holds `padded` values.
         unsafe {
-            let at = |start: usize| z.as_ptr().add(start);
-            let mut max = S::splat(f32::NEG_INFINITY);
-            for start in vectors.clone() {
-                max = S::max(S::load(at(start)), max);
-            }
-            let max = S::splat(S::reduce_max(max));
-            let mut sum = S::splat(0.0);
-            for start in vectors.clone() {
-                let value = exp::<S>(S::sub(S::load(at(start)), max));
-                S::store(at(start).cast_mut(), value);
-                sum = S::add(sum, value);
-            }
-            let sum = S::splat(S::reduce_add(sum));
-            for start in vectors {
-                S::store(at(start).cast_mut(), S::div(S::load(at(start)), sum));
+            if padded == S::LANES {
+                let z = S::load(z.as_ptr());
+                let value = exp::<S>(S::sub(z, S::splat(S::reduce_max(z))));
+                put::<S>(y, width, S::div(value, S::splat(S::reduce_add(value))));
+            } else {
+                wide::<S>(&mut z[..padded]);
+                y[..width].copy_from_slice(&z[..width]);
             }
         }
-        y.copy_from_slice(&z[..width]);
+    }
+}
+
+/// Puts a row that is one vector where it belongs. What fills it up may go where the next row will be.
+#[inline(always)]
+unsafe fn put<S: Simd>(y: &mut [f32], width: usize, value: S::F) {
+    // SAFETY: the caller's promise; `row` holds a vector of any instruction set.
+    unsafe {
+        if y.len() >= S::LANES {
+            S::store(y.as_mut_ptr(), value);
+        } else {
+            let mut row = [0.0; 16];
+            S::store(row.as_mut_ptr(), value);
+            y[..width].copy_from_slice(&row[..width]);
+        }
+    }
+}
+
+/// The softmax of a row of whole vectors, in its place.
+#[inline(always)]
+unsafe fn wide<S: Simd>(z: &mut [f32]) {
+    let vectors = (0..z.len()).step_by(S::LANES);
+    let at = z.as_mut_ptr();
+    // SAFETY: `z` is whole vectors.
+    unsafe {
+        let mut max = S::splat(f32::NEG_INFINITY);
+        for start in vectors.clone() {
+            max = S::max(S::load(at.add(start)), max);
+        }
+        let max = S::splat(S::reduce_max(max));
+        let mut sum = S::splat(0.0);
+        for start in vectors.clone() {
+            let value = exp::<S>(S::sub(S::load(at.add(start)), max));
+            S::store(at.add(start), value);
+            sum = S::add(sum, value);
+        }
+        let sum = S::splat(S::reduce_add(sum));
+        for start in vectors {
+            S::store(at.add(start), S::div(S::load(at.add(start)), sum));
+        }
     }
 }

@@ -26,7 +26,6 @@ impl Simd for Avx2 {
     const PANEL: usize = 2;
     const GROUP: usize = 2;
     const CONVERTS_F16: bool = true;
-    const CODE_OFFSET: i32 = 0;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> __m256 {
@@ -74,6 +73,10 @@ impl Simd for Avx2 {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(k), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
         }
+    }
+    #[inline(always)]
+    unsafe fn round(value: __m256) -> __m256 {
+        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(value) }
     }
     #[inline(always)]
     unsafe fn reduce_add(value: __m256) -> f32 {

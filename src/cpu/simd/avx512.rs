@@ -87,6 +87,12 @@ macro_rules! common {
             }
         }
         #[inline(always)]
+        unsafe fn round(value: __m512) -> __m512 {
+            unsafe {
+                _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(value)
+            }
+        }
+        #[inline(always)]
         unsafe fn reduce_add(value: __m512) -> f32 {
             unsafe { _mm512_reduce_add_ps(value) }
         }
@@ -165,7 +171,6 @@ macro_rules! common {
 impl Simd for Avx512 {
     common!();
     const GROUP: usize = 2;
-    const CODE_OFFSET: i32 = 0;
 
     #[inline(always)]
     unsafe fn load_weights(from: *const i8) -> __m512i {
@@ -180,7 +185,6 @@ impl Simd for Avx512 {
 impl Simd for Avx512Vnni {
     common!();
     const GROUP: usize = 4;
-    const CODE_OFFSET: i32 = 128;
 
     #[inline(always)]
     unsafe fn load_weights(from: *const i8) -> __m512i {
@@ -192,7 +196,7 @@ impl Simd for Avx512Vnni {
         unsafe { _mm512_dpbusd_epi32(sum, codes, weights) }
     }
     #[inline(always)]
-    unsafe fn look_up(table: &[i8; 256], from: *const u8, to: *mut u8, count: usize) {
+    unsafe fn look_up(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {
         if is_x86_feature_detected!("avx512vbmi") {
             // SAFETY: it was just found, and the rest is the caller's promise.
             unsafe { look_up_by_permutes(table, from, to, count) }
@@ -206,22 +210,28 @@ impl Simd for Avx512Vnni {
 /// 64 bytes at a time: a permute picks from 128 entries by seven bits, and the eighth tells which of
 /// two permutes counts.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
-unsafe fn look_up_by_permutes(table: &[i8; 256], from: *const u8, to: *mut u8, count: usize) {
-    // SAFETY: the table is 256 bytes; masked loads and stores touch no byte beyond `count`.
+unsafe fn look_up_by_permutes(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {
+    // SAFETY: the table is 256 bytes; whole vectors end before `count`, and masked loads and stores
+    // touch no byte beyond it.
     unsafe {
-        let sign = _mm512_set1_epi8(-128);
         let entries: [__m512i; 4] = std::array::from_fn(|quarter| {
-            _mm512_xor_si512(
-                _mm512_loadu_si512(table.as_ptr().add(64 * quarter).cast()),
-                sign,
-            )
+            _mm512_loadu_si512(table.as_ptr().add(64 * quarter).cast())
         });
-        for start in (0..count).step_by(64) {
-            let mask = u64::MAX >> (64 - (count - start).min(64));
-            let bytes = _mm512_maskz_loadu_epi8(mask, from.add(start).cast());
+        let pick = |bytes: __m512i| {
             let low = _mm512_permutex2var_epi8(entries[0], bytes, entries[1]);
             let high = _mm512_permutex2var_epi8(entries[2], bytes, entries[3]);
-            let codes = _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), low, high);
+            _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), low, high)
+        };
+        let mut start = 0;
+        while start + 64 <= count {
+            let codes = pick(_mm512_loadu_si512(from.add(start).cast()));
+            _mm512_storeu_si512(to.add(start).cast(), codes);
+            start += 64;
+        }
+        // A masked store takes many times as long as a plain one.
+        if start < count {
+            let mask = u64::MAX >> (64 - (count - start));
+            let codes = pick(_mm512_maskz_loadu_epi8(mask, from.add(start).cast()));
             _mm512_mask_storeu_epi8(to.add(start).cast(), mask, codes);
         }
     }

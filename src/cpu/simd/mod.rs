@@ -49,12 +49,9 @@ pub(super) trait Simd: Copy + 'static {
     /// Vectors side by side in a panel of weights: with [`TILE_ROWS`] rows of sums, as many as the
     /// registers hold.
     const PANEL: usize;
-    /// Neighbouring int8 codes that one lane of [`Simd::dot`] multiplies and sums.
+    /// Neighbouring int8 codes that one lane of [`Simd::dot`] multiplies and sums. Of an activation they
+    /// are in memory either 2 signed numbers of 16 bits, or 4 unsigned bytes that are 128 up.
     const GROUP: usize;
-    /// Bytes of an activation's code in memory: 1 where `dot` takes bytes, 2 where it takes 16 bits.
-    const CODE_BYTES: usize = 4 / Self::GROUP;
-    /// What is added to an activation's code in memory: `dot` may take it unsigned.
-    const CODE_OFFSET: i32;
 
     unsafe fn splat(value: f32) -> Self::F;
     unsafe fn load(from: *const f32) -> Self::F;
@@ -71,6 +68,8 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn min(a: Self::F, b: Self::F) -> Self::F;
     /// 2^k of whole numbers −126 ≤ k ≤ 127.
     unsafe fn exp2_whole(k: Self::F) -> Self::F;
+    /// The nearest whole number, ties to even, of a magnitude below 2²².
+    unsafe fn round(value: Self::F) -> Self::F;
     unsafe fn reduce_add(value: Self::F) -> f32;
     unsafe fn reduce_max(value: Self::F) -> f32;
     unsafe fn reduce_min(value: Self::F) -> f32;
@@ -102,8 +101,9 @@ pub(super) trait Simd: Copy + 'static {
     /// Rounds to the nearest whole number, ties to even, adds 128, and stores the low bytes of the
     /// lanes. −128 ≤ `value` ≤ 127.
     unsafe fn store_index(to: *mut u8, value: Self::F);
-    /// Writes `table[byte]` of `count` bytes as activation codes in memory.
-    unsafe fn look_up(table: &[i8; 256], from: *const u8, to: *mut u8, count: usize) {
+    /// Writes the codes that `table` has of `count` bytes as activation codes in memory. A code stands in
+    /// the table 128 up.
+    unsafe fn look_up(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {
         // SAFETY: the caller's promises.
         unsafe { look_up_one_by_one::<Self>(table, from, to, count) }
     }
@@ -122,7 +122,7 @@ pub(super) const TILE_ROWS: usize = 6;
 
 #[inline(always)]
 unsafe fn look_up_one_by_one<S: Simd>(
-    table: &[i8; 256],
+    table: &[u8; 256],
     from: *const u8,
     to: *mut u8,
     count: usize,
@@ -131,10 +131,10 @@ unsafe fn look_up_one_by_one<S: Simd>(
         // SAFETY: `from` holds `count` bytes, `to` as many codes.
         unsafe {
             let code = table[usize::from(*from.add(index))];
-            if S::CODE_BYTES == 1 {
-                *to.add(index) = (i32::from(code) + S::CODE_OFFSET) as u8;
+            if S::GROUP == 4 {
+                *to.add(index) = code;
             } else {
-                let code = i16::from(code) + S::CODE_OFFSET as i16;
+                let code = i16::from(code) - 128;
                 to.cast::<i16>().add(index).write_unaligned(code);
             }
         }

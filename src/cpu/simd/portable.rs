@@ -24,7 +24,6 @@ impl Simd for Portable {
     const PANEL: usize = 2;
     const GROUP: usize = 2;
     const CONVERTS_F16: bool = false;
-    const CODE_OFFSET: i32 = 0;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> F {
@@ -81,6 +80,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn exp2_whole(k: F) -> F {
         k.map(|k| f32::from_bits(((k as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    unsafe fn round(value: F) -> F {
+        value.map(|value| value + ROUNDER - ROUNDER)
     }
     #[inline(always)]
     unsafe fn reduce_add(value: F) -> f32 {

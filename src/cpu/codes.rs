@@ -1,0 +1,310 @@
+//! The scheme `dynamic-tensor` on whole tensors: their ranges, and tables that lead from code to code.
+//!
+//! "Quantize z, dequantize, apply the activation, quantize for the next layer" is a function of a
+//! code, of which there are 255: it is computed once for each of them, as the scheme tells it, and
+//! looked up for every value. A code's index in a table is the code and 128.
+#![expect(unsafe_code, reason = "computed with vectors, through pointers")]
+
+use super::activation;
+use super::isa::Supported;
+use super::simd::{Simd, Work};
+use crate::model::{Activation, Normalization};
+use crate::quant;
+
+/// The codes of 256 bytes, as indices.
+pub(super) type Table = [u8; 256];
+
+/// The index of a code.
+fn index(code: i8) -> usize {
+    (i32::from(code) + 128) as usize
+}
+
+/// The smallest and the largest of some values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Range {
+    pub low: f32,
+    pub high: f32,
+}
+
+impl Range {
+    pub const EMPTY: Self = Self {
+        low: f32::INFINITY,
+        high: f32::NEG_INFINITY,
+    };
+
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+        }
+    }
+}
+
+/// What turns a batch's pixels into codes.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// What is quantized for each byte: its value, or with the normalization `Unit`, whose codes are
+    /// found in exact integers, the clip times the byte.
+    values: [f32; 256],
+    unit: bool,
+    clip: u8,
+}
+
+impl Input {
+    pub fn new(normalization: Normalization, clip: u8) -> Self {
+        let unit = normalization == Normalization::Unit;
+        Self {
+            values: if unit {
+                std::array::from_fn(|byte| f32::from(clip) * byte as f32)
+            } else {
+                normalization.table_f32()
+            },
+            unit,
+            clip,
+        }
+    }
+
+    /// The codes of every pixel byte of a batch, and their scale.
+    pub fn codes(&self, pixels: &[u8], isa: Supported) -> (Table, f32) {
+        let (low, high) = extremes(pixels);
+        let clip = self.clip;
+        let (scale, divisor) = if self.unit {
+            // The quotient of two such whole numbers is a tie in f32 only where it is one exactly: else
+            // it is 1 / 510 away from one, and f32 is exact to 2⁻¹⁷ there.
+            (quant::pixel_scale(high, clip), f32::from(high.max(1)))
+        } else {
+            // An affine function is largest in magnitude at one of the ends, and rounding keeps order.
+            let ends = [low, high].map(|byte| self.values[usize::from(byte)]);
+            let scale = quant::scale(quant::max_abs(&ends), clip);
+            (scale, scale)
+        };
+        (codes_of(&self.values, divisor, clip, isa), scale)
+    }
+}
+
+/// The smallest and the largest byte.
+fn extremes(bytes: &[u8]) -> (u8, u8) {
+    let mut found = (u8::MAX, u8::MIN);
+    for bytes in bytes.chunks(4096) {
+        let low = bytes.iter().copied().fold(u8::MAX, u8::min);
+        let high = bytes.iter().copied().fold(u8::MIN, u8::max);
+        found = (found.0.min(low), found.1.max(high));
+        // There is nothing beyond.
+        if found == (u8::MIN, u8::MAX) {
+            break;
+        }
+    }
+    found
+}
+
+/// A tensor of scaled sums, as its codes stand for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quantized {
+    pub scale: f32,
+    clip: u8,
+    /// The smallest and the largest value in it.
+    range: Range,
+}
+
+impl Quantized {
+    pub fn new(range: Range, clip: u8) -> Self {
+        Self {
+            scale: quant::scale(range.low.abs().max(range.high.abs()), clip),
+            clip,
+            range,
+        }
+    }
+
+    /// What each code stands for after an activation that goes element by element.
+    pub fn activated(self, activation: Activation) -> [f32; 256] {
+        let mut values = std::array::from_fn(|index| (index as i32 - 128) as f32 * self.scale);
+        activation::apply(activation, &mut values, 256);
+        values
+    }
+
+    /// The codes of `tensor` after an activation, and their scale.
+    pub fn next(self, activation: Activation, tensor: &[f32], isa: Supported) -> (Table, f32) {
+        let values = self.activated(activation);
+        let scale = quant::scale(self.largest(&values, tensor), self.clip);
+        (codes_of(&values, scale, self.clip, isa), scale)
+    }
+
+    /// The largest magnitude of `tensor` after the activation whose `values` these are.
+    fn largest(self, values: &[f32; 256], tensor: &[f32]) -> f32 {
+        let code = |value| quant::quantize(value, self.scale, self.clip);
+        // Quantization keeps order, so that the codes of both ends are the smallest and the largest.
+        let (low, high) = (index(code(self.range.low)), index(code(self.range.high)));
+        let ends = values[low].abs().max(values[high].abs());
+        // The codes at both ends are in the tensor. Those between need not be: as a rule they do not
+        // matter, but a mathematical library's tanh may step back in its last bit.
+        if values[low..=high].iter().all(|value| value.abs() <= ends) {
+            return ends;
+        }
+        let value = |&z: &f32| values[index(code(z))].abs();
+        tensor.iter().map(value).fold(0.0, f32::max)
+    }
+
+    /// The codes of a row of whole vectors, as indices.
+    ///
+    /// # Safety
+    /// The instructions of `S` are there.
+    #[inline(always)]
+    pub unsafe fn indices<S: Simd>(self, values: &[f32], indices: &mut [u8]) {
+        assert!(values.len() <= indices.len() && values.len().is_multiple_of(S::LANES));
+        for start in (0..values.len()).step_by(S::LANES) {
+            // SAFETY: the caller's promise; both hold whole vectors, as was just checked.
+            unsafe {
+                let value = S::load(values.as_ptr().add(start));
+                let code = quotient::<S>(value, self.scale, self.clip);
+                S::store_index(indices.as_mut_ptr().add(start), code);
+            }
+        }
+    }
+
+    /// What the codes of a row of whole vectors stand for, and `offset` added to it.
+    ///
+    /// # Safety
+    /// The instructions of `S` are there.
+    #[inline(always)]
+    pub unsafe fn dequantized<S: Simd>(self, values: &[f32], offset: &[f32], to: &mut [f32]) {
+        assert!(values.len().is_multiple_of(S::LANES));
+        assert!(values.len() <= to.len() && values.len() <= offset.len());
+        for start in (0..values.len()).step_by(S::LANES) {
+            // SAFETY: the caller's promise; all hold whole vectors, as was just checked.
+            unsafe {
+                let value = S::load(values.as_ptr().add(start));
+                let code = S::round(quotient::<S>(value, self.scale, self.clip));
+                let value = S::mul(code, S::splat(self.scale));
+                let offset = S::load(offset.as_ptr().add(start));
+                S::store(to.as_mut_ptr().add(start), S::add(value, offset));
+            }
+        }
+    }
+}
+
+/// What is rounded to a code: `value` over `scale`, within the clip. NaN is the smallest code's.
+#[inline(always)]
+unsafe fn quotient<S: Simd>(value: S::F, scale: f32, clip: u8) -> S::F {
+    let clip = f32::from(clip);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let quotient = S::div(value, S::splat(scale));
+        S::min(S::max(quotient, S::splat(-clip)), S::splat(clip))
+    }
+}
+
+/// The codes of 256 values, as indices.
+fn codes_of(values: &[f32; 256], scale: f32, clip: u8, isa: Supported) -> Table {
+    struct Codes<'a> {
+        values: &'a [f32; 256],
+        z: Quantized,
+    }
+
+    impl Work for Codes<'_> {
+        type Output = Table;
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> Table {
+            let mut table = [0; 256];
+            // SAFETY: the caller's promise.
+            unsafe { self.z.indices::<S>(self.values, &mut table) };
+            table
+        }
+    }
+
+    let range = Range::EMPTY;
+    isa.run(Codes {
+        values,
+        z: Quantized { scale, clip, range },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIPS: [u8; 3] = [1, 63, 127];
+
+    #[test]
+    fn pixels_have_the_codes_of_exact_integers() {
+        for isa in Supported::all() {
+            for clip in CLIPS {
+                let input = Input::new(Normalization::Unit, clip);
+                for high in 0..=u8::MAX {
+                    let pixels: Vec<u8> = (0..=high).collect();
+                    let (table, scale) = input.codes(&pixels, isa);
+                    assert_eq!(scale, quant::pixel_scale(high, clip));
+                    for pixel in pixels {
+                        let want = quant::quantize_pixel(pixel, high, clip);
+                        assert_eq!(
+                            usize::from(table[usize::from(pixel)]),
+                            index(want),
+                            "{isa:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_says_what_the_scheme_says_of_each_value() {
+        // Every code but one, ties among them, and no symmetry.
+        let tensor: Vec<f32> = (-200..=217).map(|i| i as f32 * 0.25).collect();
+        for isa in Supported::all() {
+            for clip in CLIPS {
+                for activation in Activation::ALL {
+                    if activation == Activation::Softmax {
+                        continue;
+                    }
+                    let range = Range {
+                        low: -50.0,
+                        high: 54.25,
+                    };
+                    let z = Quantized::new(range, clip);
+                    let (table, scale) = z.next(activation, &tensor, isa);
+                    let z_scale = quant::scale(quant::max_abs(&tensor), clip);
+                    let mut values: Vec<f32> = tensor
+                        .iter()
+                        .map(|&z| quant::dequantize(quant::quantize(z, z_scale, clip), z_scale))
+                        .collect();
+                    activation::apply(activation, &mut values, tensor.len());
+                    assert_eq!(scale, quant::scale(quant::max_abs(&values), clip));
+                    for (&z, &value) in tensor.iter().zip(&values) {
+                        let want = quant::quantize(value, scale, clip);
+                        let got = table[index(quant::quantize(z, z_scale, clip))];
+                        assert_eq!(usize::from(got), index(want), "{isa:?} {activation} {z}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_not_in_the_tensor_does_not_count() {
+        let z = Quantized::new(
+            Range {
+                low: -2.0,
+                high: 127.0,
+            },
+            127,
+        );
+        let mut values = z.activated(Activation::Relu);
+        values[index(5)] = 1000.0;
+        assert_eq!(z.largest(&values, &[-2.0, 3.0, 127.0]), 127.0);
+        assert_eq!(z.largest(&values, &[-2.0, 5.2, 127.0]), 1000.0);
+    }
+
+    #[test]
+    fn the_extremes_of_bytes() {
+        assert_eq!(extremes(&[7]), (7, 7));
+        let mut bytes = vec![9; 10_000];
+        bytes[9_999] = 200;
+        bytes[5_000] = 3;
+        assert_eq!(extremes(&bytes), (3, 200));
+        bytes[0] = 255;
+        assert_eq!(extremes(&bytes), (3, 255));
+        bytes[1] = 0;
+        assert_eq!(extremes(&bytes), (0, 255));
+    }
+}
