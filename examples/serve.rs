@@ -94,7 +94,10 @@ fn contend(arguments: &Arguments) -> Result<()> {
     let pixels = images.range(0, arguments.batch);
     block_on(Tuner::new(arguments.tune).tune(&mut network, pixels))?;
     block_on(network.upload(pixels))?;
-    let kernel = format!("{}, {}", network.path(), network.kernel());
+    let mut kernel = format!("{}, {}", network.path(), network.kernel());
+    if let Some(threads) = network.threads() {
+        kernel += &format!(", threads: {threads}");
+    }
     serve(&kernel, engine.info(), arguments.outputs.as_ref(), || {
         Ok(block_on(network.run())?.outputs.into_owned())
     })

@@ -72,6 +72,7 @@ def quantized(model):
 def main():
     parser = protocol.parser(["f32", "f16", "int8"])
     parser.add_argument("--provider", choices=PROVIDERS, default="cpu")
+    parser.add_argument("--threads", type=int, default=0, help="its own default where it is 0")
     parser.add_argument("--identity", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if (arguments.provider, arguments.precision) in [("cpu", "f16"), ("webgpu", "int8")]:
@@ -79,6 +80,7 @@ def main():
     onnxruntime.set_default_logger_severity(4)
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = arguments.threads
     # Its threads may spin while it runs, but not on while others are measured.
     options.add_session_config_entry("session.force_spinning_stop", "1")
 

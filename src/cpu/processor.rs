@@ -77,8 +77,8 @@ impl Processor {
         self.supported.run(LanesOf)
     }
 
-    /// Calls `work` with the numbers below `threads`, on a thread each, and waits for all of them. On one
-    /// thread alone no other is woken.
+    /// Calls `work` on up to `threads` threads, with numbers below that, as [`Team::run`] does. For one
+    /// alone no other is woken.
     pub(super) fn on_threads(&self, threads: usize, work: &(dyn Fn(Supported, usize) + Sync)) {
         if threads == 1 {
             return work(self.supported, 0);

@@ -2,7 +2,8 @@
 //!
 //! A region of a few microseconds is too short for a thread to be woken for, but not for one that
 //! is awake: after each region the threads look out for the next one for a moment, and only then
-//! sleep. They are started by the first region that wants them.
+//! sleep. Who comes when all is done is not waited for. They are started by the first region that wants
+//! them.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -31,17 +32,26 @@ struct Workers {
 /// What the caller and the workers see.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Counts the regions: a change is a new one.
-    region: AtomicU64,
+    /// The region's number from bit 32 on; whether it is open; and how many workers are inside.
+    state: AtomicU64,
     job: UnsafeCell<Option<Job>>,
-    /// Workers that have not finished the region.
-    busy: AtomicUsize,
     panicked: AtomicBool,
     stopped: AtomicBool,
     /// Workers that sleep, or are about to.
     sleepers: AtomicUsize,
     sleep: Mutex<()>,
     wake: Condvar,
+}
+
+/// The bit of the state that is set while workers may enter.
+const OPEN: u64 = 1 << 31;
+
+fn region(state: u64) -> u64 {
+    state >> 32
+}
+
+fn inside(state: u64) -> u64 {
+    state & (OPEN - 1)
 }
 
 /// What each thread of a region does with its number.
@@ -54,9 +64,8 @@ struct Job {
 }
 
 #[expect(unsafe_code, reason = "a job is handed over through a cell")]
-// SAFETY: the cell is written by the caller alone, while no worker is busy, and read by workers
-// only after they saw the region that it belongs to and before they say that they finished it.
-// What it points to is `Sync`.
+// SAFETY: the cell is written by the caller alone, while the region is closed and no worker is inside,
+// and read by workers only while they are. What it points to is `Sync`.
 unsafe impl Sync for Shared {}
 #[expect(unsafe_code, reason = "a job is handed over through a cell")]
 // SAFETY: as above.
@@ -78,7 +87,9 @@ impl Team {
         self.threads
     }
 
-    /// Calls `work` once on each thread, with the numbers from 0 on, and waits for all of them.
+    /// Calls `work` with 0 on this thread, and with other numbers below [`Team::threads`] on those that
+    /// come before it is through, each number once at most; and waits for these. So `work` is to claim
+    /// piece after piece until none is left.
     ///
     /// # Panics
     /// Where `work` does.
@@ -120,8 +131,8 @@ impl Workers {
             unsafe_code,
             reason = "workers outlive the borrow, but do not use it for longer"
         )]
-        // SAFETY: only the lifetime changes. No worker is busy, so that the cell is this thread's; the
-        // pointer in it is used by workers until `busy` is zero, which is waited for below, also
+        // SAFETY: only the lifetime changes. The region is closed and empty, so that the cell is this
+        // thread's; the pointer in it is used by workers that are inside, for which is waited below, also
         // where `work` panics here.
         unsafe {
             let work = std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work);
@@ -130,17 +141,17 @@ impl Workers {
                 caller: thread::current(),
             });
         }
-        shared.busy.store(self.handles.len(), Ordering::Relaxed);
+        let number = region(shared.state.load(Ordering::Relaxed)) + 1;
         // Whoever goes to sleep counts itself first and then looks once more; so one of the two sees
         // the other.
-        shared.region.fetch_add(1, Ordering::SeqCst);
+        shared.state.store(number << 32 | OPEN, Ordering::SeqCst);
         if shared.sleepers.load(Ordering::SeqCst) > 0 {
             let _sleep = lock(&shared.sleep);
             shared.wake.notify_all();
         }
-        let finish = Finish(shared);
+        let close = Close(shared);
         work(0);
-        drop(finish);
+        drop(close);
         assert!(
             !shared.panicked.swap(false, Ordering::Relaxed),
             "a thread of the CPU path panicked"
@@ -148,14 +159,15 @@ impl Workers {
     }
 }
 
-/// Waits, when dropped, until no worker is busy.
-struct Finish<'a>(&'a Shared);
+/// Closes the region, when dropped, and waits until no worker is inside.
+struct Close<'a>(&'a Shared);
 
-impl Drop for Finish<'_> {
+impl Drop for Close<'_> {
     fn drop(&mut self) {
-        let done = || self.0.busy.load(Ordering::Acquire) == 0;
-        if !look_out(done) {
-            while !done() {
+        self.0.state.fetch_and(!OPEN, Ordering::Acquire);
+        let empty = || inside(self.0.state.load(Ordering::Acquire)) == 0;
+        if !look_out(empty) {
+            while !empty() {
                 thread::park();
             }
         }
@@ -167,30 +179,36 @@ impl Shared {
     fn serve(&self, number: usize) {
         let mut seen = 0;
         loop {
-            let fresh = || self.region.load(Ordering::SeqCst) != seen;
+            let fresh = || region(self.state.load(Ordering::SeqCst)) != seen;
             if !look_out(fresh) {
                 let mut sleep = lock(&self.sleep);
                 self.sleepers.fetch_add(1, Ordering::SeqCst);
                 while !fresh() {
-                    sleep = self
-                        .wake
-                        .wait(sleep)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    let woken = self.wake.wait(sleep);
+                    sleep = woken.unwrap_or_else(PoisonError::into_inner);
                 }
                 self.sleepers.fetch_sub(1, Ordering::SeqCst);
             }
-            seen += 1;
             if self.stopped.load(Ordering::Relaxed) {
                 return;
             }
-            self.work(number);
+            let enter = |state| (state & OPEN != 0).then_some(state + 1);
+            let entered = self
+                .state
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, enter);
+            let (Ok(state) | Err(state)) = entered;
+            seen = region(state);
+            if entered.is_ok() {
+                self.work(number);
+            }
         }
     }
 
+    /// A worker's part of the region that it is inside of, which it then leaves.
     fn work(&self, number: usize) {
         #[expect(unsafe_code, reason = "the caller waits for this worker")]
-        // SAFETY: the region was seen and is not finished, so that the caller neither writes the cell
-        // nor lets go of the work.
+        // SAFETY: this worker is inside, so that the caller neither writes the cell nor lets go of the
+        // work.
         let job = unsafe { (*self.job.get()).as_ref() };
         let Some(job) = job else { return };
         let caller = job.caller.clone();
@@ -204,7 +222,8 @@ impl Shared {
         if std::panic::catch_unwind(work).is_err() {
             self.panicked.store(true, Ordering::Relaxed);
         }
-        if self.busy.fetch_sub(1, Ordering::Release) == 1 {
+        let before = self.state.fetch_sub(1, Ordering::Release);
+        if before & OPEN == 0 && inside(before) == 1 {
             caller.unpark();
         }
     }
@@ -214,7 +233,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         let shared = &self.shared;
         shared.stopped.store(true, Ordering::Relaxed);
-        shared.region.fetch_add(1, Ordering::SeqCst);
+        shared.state.fetch_add(1 << 32, Ordering::SeqCst);
         {
             let _sleep = lock(&shared.sleep);
             shared.wake.notify_all();
@@ -251,21 +270,32 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    /// A region that ends when every number was seen, which takes every thread.
+    fn region_of_all(team: &Team) {
+        let counts: Vec<AtomicUsize> = (0..team.threads()).map(|_| AtomicUsize::new(0)).collect();
+        let count = |number: usize| counts[number].load(Ordering::SeqCst);
+        team.run(&|number| {
+            counts[number].fetch_add(1, Ordering::SeqCst);
+            for _ in 0..10_000 {
+                if (0..team.threads()).all(|number| count(number) > 0) {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        assert!(
+            (0..team.threads()).all(|number| count(number) == 1),
+            "{counts:?}"
+        );
+    }
+
     #[test]
-    fn every_thread_works_once_in_every_region() {
+    fn every_thread_comes_once_asleep_or_awake() {
         for threads in [1, 2, 5] {
             let team = Team::new(threads);
-            let counts: Vec<AtomicUsize> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
-            for region in 1..=300 {
-                team.run(&|number| {
-                    counts[number].fetch_add(1, Ordering::Relaxed);
-                });
-                assert!(
-                    counts
-                        .iter()
-                        .all(|count| count.load(Ordering::Relaxed) == region)
-                );
-                if region % 100 == 0 {
+            for region in 0..60 {
+                region_of_all(&team);
+                if region % 20 == 0 {
                     // Long enough to fall asleep.
                     thread::sleep(Duration::from_millis(2));
                 }
@@ -274,17 +304,36 @@ mod tests {
     }
 
     #[test]
+    fn all_pieces_are_done_when_a_region_ends() {
+        let team = Team::new(3);
+        for pieces in 0..400 {
+            let (claimed, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            team.run(&|_| {
+                while claimed.fetch_add(1, Ordering::Relaxed) < pieces {
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            assert_eq!(done.into_inner(), pieces);
+        }
+    }
+
+    #[test]
     fn a_panic_reaches_the_caller_and_ends_nothing_else() {
         let team = Team::new(3);
         for panicking in 0..3 {
-            let region = || team.run(&|number| assert_ne!(number, panicking));
+            let came = AtomicUsize::new(0);
+            let region = || {
+                team.run(&|number| {
+                    came.fetch_add(1, Ordering::SeqCst);
+                    while came.load(Ordering::SeqCst) < 3 {
+                        thread::yield_now();
+                    }
+                    assert_ne!(number, panicking);
+                });
+            };
             assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(region)).is_err());
         }
-        let count = AtomicUsize::new(0);
-        team.run(&|_| {
-            count.fetch_add(1, Ordering::Relaxed);
-        });
-        assert_eq!(count.into_inner(), 3);
+        region_of_all(&team);
     }
 
     #[test]
