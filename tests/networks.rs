@@ -34,6 +34,14 @@ fn main() {
         if supported == Supported::best() {
             cpu_trials.extend(golden_trials(&executor, true));
         }
+        for precision in Precision::ALL {
+            let on = executor.clone();
+            let name = format!("{}/tile-edges.{precision}", executor.name());
+            cpu_trials.push(Trial::test(name, move || done(check_edges(&on, precision))));
+            let name = format!("{}/threads.{precision}", executor.name());
+            let check = move || done(check_threads(supported, precision));
+            cpu_trials.push(Trial::test(name, check));
+        }
         let name = format!("{}/int8-sums", executor.name());
         cpu_trials.push(Trial::test(name, move || done(check_cpu_sums(&processor))));
     }
@@ -457,6 +465,55 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
         let whole = infer_on(&rig.device, way, &model, precision, &pixels, 1000).map_err(text)?;
         equal(&to_bits(cut), &to_bits(whole))
             .map_err(|problem| format!("{}: {problem}", strategy.name))?;
+    }
+    Ok(())
+}
+
+/// The CPU path's tiles: one layer, round every edge of a tile in each direction, and one beside another.
+fn check_edges(executor: &Executor, precision: Precision) -> Check {
+    let mut shapes = Vec::new();
+    for outputs in [
+        1, 4, 5, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 79, 81, 129,
+    ] {
+        for images in [1, 2, 3, 6] {
+            shapes.push((images, 7, outputs));
+        }
+    }
+    shapes.extend((1..=14).chain([95, 96, 97]).map(|images| (images, 10, 19)));
+    shapes.extend((1..=18).map(|inputs| (8, inputs, 21)));
+    for (images, inputs, outputs) in shapes {
+        for activation in [Activation::Relu, Activation::Softmax] {
+            let mut rng = seeded(&format!("{inputs} {outputs}"));
+            let model = random_model(&mut rng, &[inputs, outputs], &[activation]);
+            compare(executor, &model, precision, images, images)
+                .map_err(|problem| format!("{activation}: {problem}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The number of threads changes no bit of the CPU path's outputs.
+fn check_threads(supported: Supported, precision: Precision) -> Check {
+    let text = |error: fmnist_gpu::Error| error.to_string();
+    let activations = [Activation::Sigmoid, Activation::Relu, Activation::Softmax];
+    let model = random_model(&mut seeded("threads"), &[200, 90, 70, 10], &activations);
+    let images = 601;
+    let pixels = random_pixels(&mut seeded("threads"), images * model.inputs());
+    let mut first: Option<Vec<u32>> = None;
+    for threads in [1, 2, 3, 7] {
+        let processor = Processor::new(ProcessorOptions {
+            isa: Some(supported.isa()),
+            threads: Some(threads),
+        });
+        let processor = processor.map_err(text)?;
+        let mut network = cpu::Network::new(&model, precision, &processor).map_err(text)?;
+        network.upload(&pixels, images);
+        if network.threads() != threads {
+            return Err(format!("{} threads ran, not {threads}", network.threads()));
+        }
+        let got = to_bits(network.run().to_vec());
+        let want = first.get_or_insert_with(|| got.clone());
+        equal(&got, want).map_err(|problem| format!("{threads} threads: {problem}"))?;
     }
     Ok(())
 }

@@ -102,6 +102,7 @@ pub(super) struct Lanes {
     pub lanes: usize,
     pub panel: usize,
     pub group: usize,
+    pub converts_f16: bool,
 }
 
 struct LanesOf;
@@ -116,6 +117,7 @@ impl Work for LanesOf {
             lanes: S::LANES,
             panel: S::PANEL,
             group: S::GROUP,
+            converts_f16: S::CONVERTS_F16,
         }
     }
 }

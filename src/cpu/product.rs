@@ -15,6 +15,9 @@ use super::simd::{Simd, TILE_ROWS};
 
 /// A weight as it is stored, which is widened to f32 when it is loaded.
 pub(super) trait Weight: Pod + Send + Sync + Into<f32> {
+    /// Whether it is a binary16 number.
+    const HALF: bool;
+
     /// The nearest number of its type.
     fn nearest(value: f32) -> Self;
 
@@ -26,6 +29,8 @@ pub(super) trait Weight: Pod + Send + Sync + Into<f32> {
 }
 
 impl Weight for f32 {
+    const HALF: bool = false;
+
     fn nearest(value: f32) -> Self {
         value
     }
@@ -38,6 +43,8 @@ impl Weight for f32 {
 }
 
 impl Weight for f16 {
+    const HALF: bool = true;
+
     fn nearest(value: f32) -> Self {
         f16::from_f32(value)
     }
@@ -65,7 +72,7 @@ pub(super) struct Rows<'a, T> {
 }
 
 /// `y = x·W + b`, or the larger of it and 0 where `relu`: `y: [rows, padded outputs]`, rows `y_stride`
-/// apart.
+/// apart. `widened` holds a panel in f32; it is used where no instruction widens weights on their way.
 ///
 /// # Safety
 /// The instructions of `S` are there, and `weights` was packed for it.
@@ -77,6 +84,7 @@ pub(super) unsafe fn product<S: Simd, W: Weight>(
     relu: bool,
     y: &mut [f32],
     y_stride: usize,
+    widened: &mut [f32],
 ) {
     let shape = weights.shape;
     assert!(
@@ -88,11 +96,12 @@ pub(super) unsafe fn product<S: Simd, W: Weight>(
         "rows of outputs"
     );
     for panel in shape.panels() {
+        let stored = &weights.panels[panel.start..];
         let block = Block {
             x: x.values.as_ptr(),
             x_stride: x.stride,
             inputs: shape.inputs,
-            weights: weights.panels[panel.start..].as_ptr(),
+            weights: stored.as_ptr(),
             bias: weights.bias[panel.column..].as_ptr(),
             floor: if relu { 0.0 } else { f32::NEG_INFINITY },
             y: y[panel.column..].as_mut_ptr(),
@@ -100,7 +109,19 @@ pub(super) unsafe fn product<S: Simd, W: Weight>(
         };
         // SAFETY: the panel and its bias are padded to whole vectors; rows and columns were checked
         // above.
-        unsafe { block.panel::<S>(panel, rows) }
+        unsafe {
+            if W::HALF && !S::CONVERTS_F16 && rows >= TILE_ROWS {
+                let count = panel.vectors * S::LANES * shape.inputs;
+                let widened = &mut widened[..count];
+                for start in (0..count).step_by(S::LANES) {
+                    let weight = W::load::<S>(stored[start..count].as_ptr());
+                    S::store(widened[start..].as_mut_ptr(), weight);
+                }
+                block.with(widened.as_ptr()).panel::<S>(panel, rows);
+            } else {
+                block.panel::<S>(panel, rows);
+            }
+        }
     }
 }
 
@@ -118,6 +139,20 @@ struct Block<W> {
 }
 
 impl<W: Weight> Block<W> {
+    /// The same with other weights.
+    fn with<V>(self, weights: *const V) -> Block<V> {
+        Block {
+            x: self.x,
+            x_stride: self.x_stride,
+            inputs: self.inputs,
+            weights,
+            bias: self.bias,
+            floor: self.floor,
+            y: self.y,
+            y_stride: self.y_stride,
+        }
+    }
+
     #[inline(always)]
     unsafe fn panel<S: Simd>(self, panel: Panel, rows: usize) {
         // SAFETY: the caller's promises.

@@ -58,28 +58,23 @@ struct Scratch {
     y: Aligned<f32>,
     /// The same as it is stored in f16.
     stored: Aligned<f16>,
+    /// A panel of f16 weights in f32, where no instruction widens them on their way.
+    widened: Aligned<f32>,
 }
 
-/// What turns values into those that this precision stores.
+/// What the input is in each type of weights.
 pub(super) trait Storage: Weight {
-    /// Whether values are stored as binary16.
-    const HALF: bool;
-
     /// The input value of every pixel byte.
     fn table(normalization: Normalization) -> [f32; 256];
 }
 
 impl Storage for f32 {
-    const HALF: bool = false;
-
     fn table(normalization: Normalization) -> [f32; 256] {
         normalization.table_f32()
     }
 }
 
 impl Storage for f16 {
-    const HALF: bool = true;
-
     fn table(normalization: Normalization) -> [f32; 256] {
         normalization.table_f16().map(f32::from)
     }
@@ -148,11 +143,25 @@ impl<W: Storage> RealNetwork<W> {
         let block = fit.min(BLOCK_ROWS).min(share).next_multiple_of(TILE_ROWS);
         self.block = block;
         let rows = block.min(batch);
+        let Lanes {
+            lanes,
+            panel,
+            converts_f16,
+            ..
+        } = self.processor.lanes();
+        let widens = W::HALF && !converts_f16;
+        let deepest = self
+            .layers
+            .iter()
+            .map(|layer| layer.weights.shape.inputs)
+            .max()
+            .unwrap_or(0);
         let scratch = |_| {
             Mutex::new(Scratch {
                 x: Aligned::zeroed(rows * width),
                 y: Aligned::zeroed(rows * width),
                 stored: Aligned::zeroed(if W::HALF { rows * y } else { 0 }),
+                widened: Aligned::zeroed(if widens { panel * lanes * deepest } else { 0 }),
             })
         };
         self.scratch = (0..threads).map(scratch).collect();
@@ -186,7 +195,7 @@ impl<W: Storage> RealNetwork<W> {
         let layer = |layer: &Layer<W>| layer.weights.panels.bytes() + layer.weights.bias.bytes();
         let scratch = |scratch: &Mutex<Scratch>| {
             let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
-            scratch.x.bytes() + scratch.y.bytes() + scratch.stored.bytes()
+            scratch.x.bytes() + scratch.y.bytes() + scratch.stored.bytes() + scratch.widened.bytes()
         };
         self.layers.iter().map(layer).sum::<u64>()
             + self.scratch.iter().map(scratch).sum::<u64>()
@@ -270,6 +279,7 @@ impl<W: Storage> RealNetwork<W> {
                     *activation == Activation::Relu,
                     y,
                     y_stride,
+                    &mut scratch.widened,
                 )
             };
             if !matches!(
@@ -359,6 +369,79 @@ unsafe fn widen<S: Simd>(stored: &[f16], values: &mut [f32]) {
         unsafe {
             let value = S::load_f16(stored.as_ptr().add(start).cast());
             S::store(values.as_mut_ptr().add(start), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{Isa, ProcessorOptions};
+    use crate::model::Layer;
+
+    struct Normalize<'a, W> {
+        network: &'a RealNetwork<W>,
+        pixels: &'a [u8],
+        x: &'a mut [f32],
+    }
+
+    #[expect(unsafe_code, reason = "computed with vectors")]
+    impl<W: Storage> Work for Normalize<'_, W> {
+        type Output = ();
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) {
+            // SAFETY: the caller's promise.
+            unsafe { self.network.normalize::<S>(self.pixels, self.x) }
+        }
+    }
+
+    /// What a network of one layer of `inputs` values makes of every byte.
+    fn normalized<W: Storage>(isa: Isa, normalization: Normalization) -> Vec<u32> {
+        let inputs = 256;
+        let layer = Layer {
+            inputs,
+            outputs: 1,
+            weights: vec![1.0; inputs],
+            bias: vec![0.0],
+            activation: Activation::Identity,
+        };
+        let mut model = Model::new(vec![layer]).unwrap();
+        model.normalization = normalization;
+        let options = ProcessorOptions {
+            isa: Some(isa),
+            threads: Some(1),
+        };
+        let processor = Processor::new(options).unwrap();
+        let network = RealNetwork::<W>::new(&model, &processor);
+        let pixels: Vec<u8> = (0..=u8::MAX).collect();
+        let mut x = vec![f32::NAN; stride(inputs)];
+        processor.isa().run(Normalize {
+            network: &network,
+            pixels: &pixels,
+            x: &mut x,
+        });
+        x[..inputs].iter().map(|x| x.to_bits()).collect()
+    }
+
+    #[test]
+    fn every_pixel_is_the_number_that_the_precision_says_to_the_bit() {
+        let standard = Normalization::Standard {
+            mean: 0.286,
+            std: 0.353,
+        };
+        for isa in Supported::all().map(Supported::isa) {
+            for normalization in [Normalization::Unit, standard] {
+                let bits = |table: [f32; 256]| table.map(f32::to_bits).to_vec();
+                let f32s = normalized::<f32>(isa, normalization);
+                assert_eq!(f32s, bits(normalization.table_f32()), "{isa}");
+                let f16s = normalized::<f16>(isa, normalization);
+                assert_eq!(
+                    f16s,
+                    bits(normalization.table_f16().map(f32::from)),
+                    "{isa}"
+                );
+            }
         }
     }
 }
