@@ -37,7 +37,7 @@
 //!
 //! - [`precision`], [`quant`] and [`memory`] say what a precision means and needs.
 //! - [`plan`] has the strategies, the ways to run a network; [`tune`] measures which is fastest.
-//! - [`gpu`] alone knows wgpu; [`cpu`] is its twin on a matrix library.
+//! - [`gpu`] alone knows wgpu; [`cpu`] is its twin in the processor's own vectors.
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
 //! - [`train`] makes models, in float32.
 

@@ -58,6 +58,8 @@ struct Document<'a> {
     batch: usize,
     adapter: String,
     device: engine::Place,
+    /// The most that the CPU path runs on; none on the adapter.
+    threads: Option<usize>,
     reason: Option<&'a str>,
     model: String,
     predictions: Vec<Prediction>,
@@ -109,6 +111,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             batch,
             adapter: engine.info().to_string(),
             device: network.placement().place,
+            threads: network.threads().map(|_| engine.processor().info().threads),
             reason: network.placement().reason.as_deref(),
             model: model.path.display().to_string(),
             predictions,

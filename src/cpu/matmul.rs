@@ -1,4 +1,4 @@
-//! The one seam to the matrix library: products of f32 or f64 matrices.
+//! The one seam to the matrix library, which training multiplies with: products of f32 matrices.
 //!
 //! `gemm` chooses its instruction set at run time and splits rows and columns over threads, never
 //! the inner dimension, so that the same shapes give the same bits.
@@ -8,41 +8,23 @@ use gemm::Parallelism;
 /// Multiply-adds below which waking the thread pool costs more than it gains.
 const THREADED_FROM: usize = 1 << 20;
 
-/// A number that the matrix library multiplies.
-pub trait Element: Copy + 'static {
-    /// 0
-    const ZERO: Self;
-    /// 1
-    const ONE: Self;
-}
-
-impl Element for f32 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-}
-
-impl Element for f64 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-}
-
 /// A matrix in a slice, or its transpose.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a, T> {
-    values: &'a [T],
+pub struct View<'a> {
+    values: &'a [f32],
     rows: usize,
     cols: usize,
     row_stride: usize,
     col_stride: usize,
 }
 
-impl<'a, T> View<'a, T> {
+impl<'a> View<'a> {
     /// `values: [rows, cols]` row-major.
     ///
     /// # Panics
     /// Where `values` does not hold exactly that many.
     #[must_use]
-    pub fn new(values: &'a [T], rows: usize, cols: usize) -> Self {
+    pub fn new(values: &'a [f32], rows: usize, cols: usize) -> Self {
         assert_eq!(values.len(), rows * cols, "a {rows}×{cols} matrix");
         Self {
             values,
@@ -70,7 +52,7 @@ impl<'a, T> View<'a, T> {
 ///
 /// # Panics
 /// Where the shapes do not fit.
-pub fn product<T: Element>(a: View<'_, T>, b: View<'_, T>, c: &mut [T], accumulate: bool) {
+pub fn product(a: View<'_>, b: View<'_>, c: &mut [f32], accumulate: bool) {
     let (rows, inner, cols) = (a.rows, a.cols, b.cols);
     assert_eq!(inner, b.rows, "inner dimensions");
     assert_eq!(c.len(), rows * cols, "a {rows}×{cols} product");
@@ -100,8 +82,8 @@ pub fn product<T: Element>(a: View<'_, T>, b: View<'_, T>, c: &mut [T], accumula
             b.values.as_ptr(),
             b.col_stride as isize,
             b.row_stride as isize,
-            T::ONE,
-            T::ONE,
+            1.0,
+            1.0,
             false,
             false,
             false,

@@ -2,6 +2,35 @@
 //!
 //! It serves `--adapter cpu`, machines without any adapter, and f16 where an adapter lacks
 //! `shader-f16`.
+//!
+//! # How it is made
+//!
+//! - A kernel is written once, over the vectors of an instruction set ([`Isa`]): AVX-512 with VNNI,
+//!   AVX-512, AVX2, or plain Rust, which a compiler turns into SSE2, NEON or whatever the target has. One
+//!   binary holds all of its architecture's and takes the fastest that the processor has
+//!   ([`Processor`]); or the one asked for, which is how tests reach each.
+//! - Weights are packed once, in the order in which a product reads them. In f16 they are stored as
+//!   binary16 and widened by an instruction as they are loaded, or, where there is none, a panel at a
+//!   time; in int8 they are bytes.
+//! - In f32 and f16 a block of rows goes through all layers on one thread: threads meet once a batch. In
+//!   int8 a tensor's scale is the whole batch's, so that they meet after each layer.
+//! - Threads claim block after block. Who comes too late is not waited for, and small batches stay on
+//!   one thread. The number of threads changes no bit of the outputs.
+//! - Nothing is allocated after a batch was run once.
+//!
+//! # Why kernels of our own
+//!
+//! `benches/libraries` times the matrix libraries of Rust on the products of these networks, weights
+//! packed where a library can. On a Zen 4 with two threads, `gemm`, `faer` (which is built on it),
+//! `matrixmultiply` and `rten-gemm` (f32, and bytes by VNNI) all take longer for a product alone than
+//! a whole layer takes here, from the pixels' bytes on: a library writes its sums to memory and reads
+//! them again for bias and activation, wants its input converted before, and does not know the weights
+//! beforehand, or knows no binary16. `rten-gemm` comes near in int8, and quantizes nothing. `gemm` stays
+//! for training ([`matmul`]), which multiplies what changes at every step.
+//!
+//! What is not there: VNNI without AVX-512 (those processors run `avx2`), NEON's dot product (AArch64
+//! runs `portable`, which its compiler vectorizes), and a way to share the columns of a single row among
+//! threads.
 
 pub mod activation;
 mod aligned;

@@ -74,6 +74,21 @@ fn threads_are_as_many_as_asked_for_and_batch_1_takes_one() {
 }
 
 #[test]
+fn predict_names_its_threads_on_the_cpu_path() {
+    let mut command = command();
+    command.args([
+        "predict",
+        "--adapter",
+        "cpu",
+        "--threads",
+        "3",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(run(&mut command).json()["threads"], 3);
+}
+
+#[test]
 fn the_number_of_threads_changes_no_bit() {
     let predict = |precision, threads| {
         let mut command = command();

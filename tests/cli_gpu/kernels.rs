@@ -89,6 +89,10 @@ pub fn what_cannot_run_is_told(adapter: &Adapter) {
             "register-8x8-dot cannot run",
         ),
         (
+            ["--kernel", "portable", "--batch", "8"],
+            "portable is a kernel of the CPU path",
+        ),
+        (
             ["--path", "nosuch", "--batch", "8"],
             "unknown path 'nosuch'",
         ),
