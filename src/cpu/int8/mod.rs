@@ -4,19 +4,19 @@
 //! each layer. What a block of rows goes through between two meetings is one pass: the codes of the
 //! layer before, the product, scaling, bias, and the search for the largest magnitude.
 
-use std::iter::Enumerate;
-use std::slice::ChunksMut;
+mod pass;
+
 use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
 use super::codes::{Input, Quantized, Range, Table};
-use super::integer::{IntegerWeights, Sink};
+use super::integer::IntegerWeights;
 use super::isa::Supported;
 use super::processor::Processor;
-use super::simd::{Simd, TILE_ROWS, Work};
-use super::softmax::softmax;
+use super::simd::TILE_ROWS;
 use crate::model::{Activation, Model};
 use crate::quant;
+use pass::{Finish, Share, Source};
 
 /// Rows of a block at most.
 const BLOCK_ROWS: usize = 16 * TILE_ROWS;
@@ -247,195 +247,5 @@ impl Int8Layer {
     /// tile do not all fall into the same set of a cache.
     fn stride(&self) -> usize {
         self.weights.shape().groups().next_multiple_of(16) + 16
-    }
-}
-
-/// What a layer takes.
-#[derive(Clone, Copy)]
-enum Source<'a> {
-    /// `[batch, in]`
-    Pixels(&'a [u8]),
-    /// The scaled sums of the layer before: rows `stride` apart.
-    Sums {
-        values: &'a [f32],
-        stride: usize,
-        z: Quantized,
-    },
-}
-
-/// Blocks of rows that nobody has taken yet, with their numbers.
-type Blocks<'a> = Mutex<Enumerate<ChunksMut<'a, f32>>>;
-
-fn take<'a>(blocks: &Blocks<'a>) -> Option<(usize, &'a mut [f32])> {
-    blocks.lock().unwrap_or_else(PoisonError::into_inner).next()
-}
-
-/// One thread's part of a layer.
-struct Share<'a, 'b> {
-    blocks: &'a Blocks<'b>,
-    /// Rows of a block.
-    rows: usize,
-    layer: &'a Int8Layer,
-    source: Source<'a>,
-    table: &'a Table,
-    scale: f32,
-    scratch: &'a mut Scratch,
-}
-
-#[expect(unsafe_code, reason = "computed with vectors")]
-impl Work for Share<'_, '_> {
-    type Output = Range;
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> Range {
-        let (width, stride) = (self.layer.width(), self.layer.stride());
-        let inputs = self.layer.weights.shape().inputs;
-        let Scratch { codes, indices, .. } = self.scratch;
-        // SAFETY: the caller's promise, here and below; the weights were packed for it.
-        let mut scaled = unsafe { Scaled::<S>::new(self.layer, self.scale) };
-        while let Some((number, z)) = take(self.blocks) {
-            let (first, rows) = (number * self.rows, z.len() / width);
-            for row in 0..rows {
-                let codes = &mut codes[row * stride..][..stride];
-                let bytes = unsafe { self.source.bytes::<S>(first + row, inputs, indices) };
-                assert!(inputs.div_ceil(S::GROUP) <= stride && bytes.len() == inputs);
-                unsafe {
-                    S::look_up(
-                        self.table,
-                        bytes.as_ptr(),
-                        codes.as_mut_ptr().cast(),
-                        inputs,
-                    )
-                };
-            }
-            scaled.z = z;
-            unsafe {
-                self.layer
-                    .weights
-                    .product::<S, _>(codes, stride, rows, &mut scaled);
-            }
-        }
-        unsafe { scaled.range() }
-    }
-}
-
-#[expect(unsafe_code, reason = "computed with vectors")]
-impl<'a> Source<'a> {
-    /// What looks up the codes of one row of the batch: its pixels, or its codes as `indices`.
-    #[inline(always)]
-    unsafe fn bytes<'b, S: Simd>(self, row: usize, inputs: usize, indices: &'b mut [u8]) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        match self {
-            Self::Pixels(pixels) => &pixels[row * inputs..][..inputs],
-            Self::Sums { values, stride, z } => {
-                // SAFETY: the caller's promise.
-                unsafe { z.indices::<S>(&values[row * stride..][..stride], indices) };
-                &indices[..inputs]
-            }
-        }
-    }
-}
-
-/// Takes sums, scales them, adds the bias, and keeps track of the smallest and the largest.
-struct Scaled<'a, S: Simd> {
-    /// `[rows, padded outputs]`
-    z: &'a mut [f32],
-    bias: &'a [f32],
-    scale: S::F,
-    low: S::F,
-    high: S::F,
-}
-
-#[expect(unsafe_code, reason = "computed with vectors")]
-impl<'a, S: Simd> Scaled<'a, S> {
-    #[inline(always)]
-    unsafe fn new(layer: &'a Int8Layer, scale: f32) -> Self {
-        // SAFETY: the caller's promise.
-        unsafe {
-            Self {
-                z: &mut [],
-                bias: &layer.bias,
-                scale: S::splat(scale),
-                low: S::splat(Range::EMPTY.low),
-                high: S::splat(Range::EMPTY.high),
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn range(self) -> Range {
-        // SAFETY: the caller's promise.
-        unsafe {
-            Range {
-                low: S::reduce_min(self.low),
-                high: S::reduce_max(self.high),
-            }
-        }
-    }
-}
-
-#[expect(unsafe_code, reason = "computed with vectors")]
-impl<S: Simd> Sink<S> for Scaled<'_, S> {
-    #[inline(always)]
-    unsafe fn take(&mut self, row: usize, column: usize, sums: S::I) {
-        let to = &mut self.z[row * self.bias.len() + column..][..S::LANES];
-        let bias = &self.bias[column..][..S::LANES];
-        // SAFETY: the caller's promise; both are whole vectors.
-        unsafe {
-            // A product and a sum, each rounded, as the scheme tells it.
-            let scaled = S::mul(S::to_f32(sums), self.scale);
-            let z = S::add(scaled, S::load(bias.as_ptr()));
-            S::store(to.as_mut_ptr(), z);
-            self.low = S::min(z, self.low);
-            self.high = S::max(z, self.high);
-        }
-    }
-}
-
-/// One thread's part of the outputs.
-struct Finish<'a, 'b> {
-    blocks: &'a Blocks<'b>,
-    /// Rows of a block.
-    rows: usize,
-    layer: &'a Int8Layer,
-    z: Quantized,
-    /// What each code stands for after the activation; none of a softmax, which looks at a whole row.
-    values: Option<&'a [f32; 256]>,
-    filler: &'a [f32],
-    sums: &'a [f32],
-    scratch: &'a mut Scratch,
-}
-
-#[expect(unsafe_code, reason = "computed with vectors")]
-impl Work for Finish<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let (width, outputs) = (self.layer.width(), self.layer.weights.shape().outputs);
-        let Scratch { indices, rows, .. } = self.scratch;
-        while let Some((number, block)) = take(self.blocks) {
-            let count = block.len() / outputs;
-            let sums = self.sums[number * self.rows * width..][..count * width].chunks_exact(width);
-            if let Some(values) = self.values {
-                for (sums, to) in sums.zip(block.chunks_exact_mut(outputs)) {
-                    // SAFETY: the caller's promise.
-                    unsafe { self.z.indices::<S>(sums, indices) };
-                    for (to, index) in to.iter_mut().zip(indices.iter()) {
-                        *to = values[usize::from(*index)];
-                    }
-                }
-                continue;
-            }
-            let rows = &mut rows[..count * width];
-            for (sums, row) in sums.zip(rows.chunks_exact_mut(width)) {
-                // SAFETY: the caller's promise.
-                unsafe { self.z.dequantized::<S>(sums, self.filler, row) };
-            }
-            // SAFETY: the caller's promise.
-            unsafe { softmax::<S>(rows, width, outputs, block) };
-        }
     }
 }
