@@ -481,6 +481,8 @@ fn check_edges(executor: &Executor, precision: Precision) -> Check {
     }
     shapes.extend((1..=14).chain([95, 96, 97]).map(|images| (images, 10, 19)));
     shapes.extend((1..=18).map(|inputs| (8, inputs, 21)));
+    // Rows so wide that a block is no larger than a tile.
+    shapes.push((7, 2, 90_001));
     for (images, inputs, outputs) in shapes {
         for activation in [Activation::Relu, Activation::Softmax] {
             let mut rng = seeded(&format!("{inputs} {outputs}"));

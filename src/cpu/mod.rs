@@ -131,7 +131,8 @@ impl Network {
             self.threads = if self.multiply_adds.saturating_mul(batch) < threaded_from {
                 1
             } else {
-                self.processor.info().threads
+                let tiles = batch.div_ceil(simd::TILE_ROWS);
+                self.processor.info().threads.min(tiles)
             };
             match &mut self.arithmetic {
                 Arithmetic::F32(network) => network.prepare(batch, self.threads),

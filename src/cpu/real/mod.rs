@@ -143,7 +143,8 @@ impl<W: Storage> RealNetwork<W> {
         let width = x.max(y);
         let fit = BLOCK_BYTES / (size_of::<f32>() * (x + y));
         let share = batch.div_ceil(threads);
-        let block = fit.min(BLOCK_ROWS).min(share).next_multiple_of(TILE_ROWS);
+        let block = fit.min(BLOCK_ROWS).min(share).max(1);
+        let block = block.next_multiple_of(TILE_ROWS);
         self.block = block;
         let rows = block.min(batch);
         let Lanes {
