@@ -138,6 +138,16 @@ impl Serialize for Feature {
     }
 }
 
+/// Matrix units (tensor cores) as this project uses them: the lanes of a subgroup together multiply
+/// two matrices of f16 and add the product to one of f32, all of them `size` × `size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct MatrixUnits {
+    /// Rows and columns of a matrix: 8 or 16.
+    pub size: u32,
+    /// The most lanes that a subgroup has.
+    pub lanes: u32,
+}
+
 /// One adapter, or the CPU path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdapterInfo {
@@ -154,6 +164,8 @@ pub struct AdapterInfo {
     pub driver: String,
     /// Those of its features that decide what runs.
     pub features: Vec<Feature>,
+    /// Its matrix units, where it has any that can be used.
+    pub matrix_units: Option<MatrixUnits>,
 }
 
 impl AdapterInfo {
@@ -167,6 +179,7 @@ impl AdapterInfo {
             kind: Kind::Cpu,
             driver: format!("the processor, {}", std::env::consts::ARCH),
             features: Vec::new(),
+            matrix_units: None,
         }
     }
 
@@ -182,6 +195,37 @@ impl AdapterInfo {
         let lacks_f16 =
             self.kind != Kind::Cpu && precision == Precision::F16 && !self.has(Feature::ShaderF16);
         lacks_f16.then_some("the adapter has no shader-f16")
+    }
+}
+
+impl AdapterInfo {
+    /// Hides features, as if the adapter lacked them.
+    pub fn mask(&mut self, features: &[Feature]) {
+        self.features.retain(|feature| !features.contains(feature));
+        if self.lacks_matrix_units().is_some() {
+            self.matrix_units = None;
+        }
+    }
+
+    /// Why f16 cannot run on matrix units here; none where it can.
+    #[must_use]
+    pub fn lacks_matrix_units(&self) -> Option<&'static str> {
+        if self.kind == Kind::Cpu {
+            Some("the CPU path has none")
+        } else if !self.has(Feature::CooperativeMatrix) {
+            Some("the adapter has no cooperative matrices")
+        } else if !self.has(Feature::ShaderF16) {
+            Some("the adapter has no shader-f16")
+        } else if !self.has(Feature::Subgroup) {
+            Some("the adapter has no subgroup operations")
+        } else if self.matrix_units.is_none() {
+            Some(
+                "none of the adapter's cooperative matrices is 8×8 or 16×16, multiplies f16, sums in \
+                 f32, and fits its subgroups",
+            )
+        } else {
+            None
+        }
     }
 }
 
@@ -304,6 +348,7 @@ mod tests {
             kind,
             driver: String::new(),
             features: Vec::new(),
+            matrix_units: None,
         }
     }
 
@@ -354,5 +399,32 @@ mod tests {
         info.features.push(Feature::ShaderF16);
         assert!(info.lacks(Precision::F16).is_none());
         assert!(AdapterInfo::cpu(0).lacks(Precision::F16).is_none());
+    }
+
+    #[test]
+    fn matrix_units_need_their_features() {
+        let mut info = machine().swap_remove(1);
+        let lacks = |info: &AdapterInfo| info.lacks_matrix_units().unwrap_or("nothing").to_owned();
+        assert!(lacks(&info).contains("no cooperative matrices"));
+        info.features.push(Feature::CooperativeMatrix);
+        assert!(lacks(&info).contains("shader-f16"));
+        info.features.push(Feature::ShaderF16);
+        assert!(lacks(&info).contains("subgroup"));
+        info.features.push(Feature::Subgroup);
+        assert!(lacks(&info).contains("none of the adapter's"));
+        info.matrix_units = Some(MatrixUnits { size: 8, lanes: 8 });
+        assert_eq!(lacks(&info), "nothing");
+        for feature in [
+            Feature::CooperativeMatrix,
+            Feature::ShaderF16,
+            Feature::Subgroup,
+        ] {
+            let mut masked = info.clone();
+            masked.mask(&[feature]);
+            assert_eq!(masked.matrix_units, None);
+        }
+        info.mask(&[Feature::TimestampQuery]);
+        assert!(info.matrix_units.is_some());
+        assert!(AdapterInfo::cpu(0).lacks_matrix_units().is_some());
     }
 }

@@ -32,6 +32,7 @@ impl Ceilings {
             Some(match network.arithmetic()? {
                 Arithmetic::F32 => Ceiling::F32,
                 Arithmetic::F16 => Ceiling::F16,
+                Arithmetic::Matrix => Ceiling::Matrix,
                 Arithmetic::Dot => Ceiling::Int8Dot,
             })
         };

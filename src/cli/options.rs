@@ -7,7 +7,10 @@ use fmnist_gpu::adapter::{Backend, Feature, Selector};
 use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::model::Model;
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
+use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Precision, Result};
+
+use super::terminal;
 
 /// What chooses the adapter.
 #[derive(Debug, Args)]
@@ -39,11 +42,38 @@ pub struct AdapterOptions {
     kernel: Option<Strategy>,
 }
 
+/// Whether f16 runs on matrix units.
+#[derive(Debug, Args)]
+pub struct MatrixOptions {
+    /// Whether f16 runs on the adapter's matrix units (tensor cores): on; off; or auto, where a trial
+    /// finds them right and faster. The trial is made once and kept in the cache folder; with --tune off,
+    /// auto is off.
+    #[arg(long, default_value = "auto", value_name = "USE")]
+    matrix_units: MatrixUnitsMode,
+}
+
 impl AdapterOptions {
-    /// Opens the adapter that is meant.
-    pub async fn open(&self) -> Result<Engine> {
-        let options = self.engine()?;
+    /// Opens the adapter that is meant. Microkernels have its matrix units, where it has any.
+    pub async fn open_for_peak(&self) -> Result<Engine> {
+        let mut options = self.engine()?;
+        options.device.matrix_units = true;
         let opened = Engine::open(&options).await;
+        opened.map_err(|error| self.name_variables(&options, error))
+    }
+
+    /// Opens the adapter that is meant for networks in these precisions, with its matrix units where
+    /// f16 is to run on them.
+    pub async fn open(
+        &self,
+        matrix: &MatrixOptions,
+        precisions: &[Precision],
+        tuning: Tuning,
+    ) -> Result<Engine> {
+        let options = self.engine()?;
+        let f16 = precisions.contains(&Precision::F16);
+        let spinner = terminal::spinner("opening the adapter");
+        let opened = tune::open(&options, matrix.matrix_units, f16, tuning).await;
+        spinner.finish_and_clear();
         opened.map_err(|error| self.name_variables(&options, error))
     }
 

@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let engine = pollster::block_on(arguments.adapter.open())?;
+    let engine = pollster::block_on(arguments.adapter.open_for_peak())?;
     let device = engine.device().ok_or_else(|| no_device(&engine))?;
     let effort = Effort {
         total: arguments.min_time.into(),

@@ -91,6 +91,17 @@ impl Network {
         }
     }
 
+    /// The kernel that does the products of batches of this size.
+    ///
+    /// # Errors
+    /// `Error::Usage` where none that may be chosen can run them.
+    pub fn kernel_for(&self, batch: usize) -> Result<&'static str> {
+        match &self.executor {
+            Executor::Gpu(network) => Ok(network.strategy(batch)?.0.name),
+            Executor::Cpu(_) => Ok(cpu::KERNEL),
+        }
+    }
+
     /// What chose the kernel; none on the CPU path, which has one, and before a batch is prepared.
     #[must_use]
     pub fn chosen_by(&self) -> Option<ChosenBy> {

@@ -26,6 +26,9 @@ pub struct DeviceOptions {
     pub binding_bytes: Option<u64>,
     /// Round f16 in integer arithmetic also where the driver's conversion is right; for tests.
     pub round_in_integers: bool,
+    /// Open it with its matrix units, where it has any. wgpu calls the feature experimental, so it is
+    /// not asked for where nothing uses it.
+    pub matrix_units: bool,
 }
 
 /// An open adapter.
@@ -91,8 +94,10 @@ impl Device {
             Feature::TimestampQuery,
             Feature::Subgroup,
         ];
+        let matrix_units = info.matrix_units.filter(|_| options.matrix_units);
         let required = used
             .into_iter()
+            .chain(matrix_units.map(|_| Feature::CooperativeMatrix))
             .filter(|&feature| info.has(feature))
             .fold(wgpu::Features::empty(), |all, feature| {
                 all | wgpu_feature(feature)
@@ -102,6 +107,11 @@ impl Device {
             required_features: required,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
+            experimental_features: if matrix_units.is_some() {
+                accept_experiments()
+            } else {
+                wgpu::ExperimentalFeatures::disabled()
+            },
             ..Default::default()
         };
         let (device, queue) = found
@@ -142,6 +152,7 @@ impl Device {
                 .min(limits.max_compute_workgroup_size_x),
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             subgroup: subgroup(found).filter(|_| info.has(Feature::Subgroup)),
+            matrix_units,
             kind: info.kind,
             adapter: info.to_string(),
         };
@@ -402,6 +413,21 @@ impl Device {
             ),
         }
         Ok(*self.round_in_integers.get_or_init(|| !exact[0]))
+    }
+}
+
+/// Lets a device be opened with features that wgpu calls experimental.
+fn accept_experiments() -> wgpu::ExperimentalFeatures {
+    #[expect(
+        unsafe_code,
+        reason = "matrix units are behind an experimental feature"
+    )]
+    // SAFETY: what wgpu warns of is that such a feature may do what its documentation does not say.
+    // Nothing is computed with it before the adapter has passed a check against the oracle, the
+    // kernels that use it stay inside their buffers as all others do, and tests run them checked and
+    // unchecked with sentinels behind each buffer.
+    unsafe {
+        wgpu::ExperimentalFeatures::enabled()
     }
 }
 

@@ -22,7 +22,7 @@ mod weights;
 pub use breakdown::Parts;
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
-pub use layout::{pack_blocks, pack_codes, pack_rows};
+pub use layout::{pack_blocks, pack_codes, pack_matrices, pack_rows};
 pub use network::{Network, Run};
 pub use single::SinglePass;
 

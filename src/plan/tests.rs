@@ -24,6 +24,7 @@ fn limits(binding_bytes: u64, workgroups: u32) -> Limits {
         invocations: 256,
         workgroup_bytes: 32 << 10,
         subgroup: Some(8),
+        matrix_units: None,
         kind: Kind::Software,
         adapter: "test".into(),
     }
