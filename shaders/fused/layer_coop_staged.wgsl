@@ -17,7 +17,7 @@ var<workgroup> w_tile: array<f16, 4u * K_STEP * 4u * GROUPS>;   // [4 · K_STEP 
 
 // Brings the matrices of the weights from `first_matrix` on, K_STEP groups of inner values from `step`
 // on, into workgroup memory. A matrix past an edge is the last once more: its sums are not stored, or it
-// meets zeros of the input.
+// is not multiplied.
 fn stage_w(first_matrix: u32, columns: u32, step: u32, lane: u32) {
     let deepest = (params.inner + MATRIX_GROUPS - 1u) / MATRIX_GROUPS - 1u;
     for (var at = lane; at < K_STEP * 4u * GROUPS; at += LANES) {

@@ -16,7 +16,7 @@ var<workgroup> sum_tile: array<f32, DOWN * ACROSS * SIZE * COLUMNS>; // [DOWN ·
 
 // Brings K_STEP groups of the inner dimension, from `step` on, of the tile's rows into workgroup memory.
 // A row past the edge is the last once more; what comes of it is not stored. Past the edge of the inner
-// dimension there are zeros.
+// dimension there are zeros, as in the weights: infinity there would make NaN of zero.
 fn stage_x(first_row: u32, step: u32, lane: u32) {
     for (var at = lane; at < ROWS * K_STEP; at += LANES) {
         let row = at / K_STEP;

@@ -98,8 +98,8 @@ pub async fn open(
     if on {
         options.kernels = only_matrix_units(options.kernels, runs_f16)?;
     }
-    let use_ = decide(&selected, &options, wanted, runs_f16, tuning).await?;
-    selected.open(&options, use_).await
+    let matrix_units = decide(&selected, &options, wanted, runs_f16, tuning).await?;
+    selected.open(&options, matrix_units).await
 }
 
 /// The kernels that are left where f16 must run on matrix units.
@@ -192,6 +192,8 @@ struct Trial {
     nanoseconds: u64,
     /// What went wrong; nothing where the cache has only the verdict.
     detail: String,
+    /// Whether it would come to the same another time, and so is kept.
+    lasts: bool,
 }
 
 impl Verdict {
@@ -212,6 +214,9 @@ impl Trial {
         let trial = Self::make(selected, options).await;
         if trial.verdict == Verdict::Wrong {
             log::warn!("{}: {}", selected.info(), trial.words());
+        }
+        if !trial.lasts {
+            return trial;
         }
         let mut entry = Entry::new(trial.kernel, trial.nanoseconds);
         entry.matrix_units = Some(trial.verdict.clone());
@@ -234,22 +239,30 @@ impl Trial {
             kernel: kernel.name,
             nanoseconds: entry.nanoseconds,
             detail: String::new(),
+            lasts: true,
         })
     }
 
     async fn make(selected: &Selected, options: &DeviceOptions) -> Self {
-        let mut kernel = "";
+        let mut kernel = "any kernel for them";
         let tried = try_all(selected, options, &mut kernel).await;
-        let failed = |verdict, detail| Self {
+        let failed = |verdict, detail, lasts| Self {
             verdict,
             kernel,
             nanoseconds: 0,
             detail,
+            lasts,
         };
         match tried {
             Ok(trial) => trial,
-            Err(Error::CheckFailed(problem)) => failed(Verdict::Wrong, format!(" ({problem})")),
-            Err(error) => failed(Verdict::Refused, format!(" ({error})")),
+            Err(Error::CheckFailed(problem)) => {
+                failed(Verdict::Wrong, format!(" ({problem})"), true)
+            }
+            Err(error) => {
+                // A kernel that the driver rejects or is lost over is the same the next time.
+                let lasts = matches!(error, Error::Internal(_) | Error::DeviceLost { .. });
+                failed(Verdict::Refused, format!(" ({error})"), lasts)
+            }
         }
     }
 
@@ -259,6 +272,7 @@ impl Trial {
             kernel,
             nanoseconds,
             detail,
+            lasts: _,
         } = self;
         match verdict {
             Verdict::Right {
@@ -344,6 +358,7 @@ async fn try_all(
         kernel,
         nanoseconds,
         detail: String::new(),
+        lasts: true,
     })
 }
 
@@ -461,6 +476,7 @@ mod tests {
             kernel: "coop-2x4",
             nanoseconds,
             detail: String::new(),
+            lasts: true,
         }
     }
 
