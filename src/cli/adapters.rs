@@ -91,7 +91,7 @@ fn table(adapters: &[(AdapterInfo, MatrixUse)], layout: Layout) -> String {
         "index", "name", "backend", "kind", "driver", "f32", "f16", "int8", "features",
     ];
     let infos = || adapters.iter().map(|(info, _)| info);
-    let rows: Vec<Vec<String>> = infos().map(row).collect();
+    let rows: Vec<Vec<String>> = adapters.iter().map(row).collect();
     let mut text = report::grid(layout, &header, &rows, header.len());
     for (info, MatrixUse { used, reason }) in adapters {
         if let Some(MatrixUnits { size, .. }) = info.matrix_units {
@@ -115,9 +115,10 @@ fn table(adapters: &[(AdapterInfo, MatrixUse)], layout: Layout) -> String {
     text
 }
 
-fn row(info: &AdapterInfo) -> Vec<String> {
+fn row((info, matrix_units): &(AdapterInfo, MatrixUse)) -> Vec<String> {
     let runs_as = |precision| match (info.kind, info.lacks(precision)) {
         (Kind::Cpu, _) | (_, Some(_)) => "CPU path".to_owned(),
+        _ if precision == Precision::F16 && matrix_units.used => "matrix units".to_owned(),
         _ => "shaders".to_owned(),
     };
     let features: Vec<&str> = info.features.iter().map(|feature| feature.name()).collect();
