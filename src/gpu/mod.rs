@@ -14,6 +14,7 @@ mod network;
 pub mod peak;
 mod prepared;
 mod read_back;
+mod rounding;
 mod single;
 mod text;
 mod unroll;
