@@ -14,7 +14,7 @@ use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
 use fmnist_gpu::gpu::peak::{Ceiling, Effort, Peak, Peaks, measure};
-use fmnist_gpu::gpu::{Device, SinglePass, kernel};
+use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
 use fmnist_gpu::model::{Activation, Architecture, Normalization};
 use fmnist_gpu::plan::{
     Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
@@ -53,6 +53,10 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let options = EngineOptions {
         adapter: arguments.adapter.clone(),
+        device: DeviceOptions {
+            matrix_units: true,
+            ..DeviceOptions::default()
+        },
         ..EngineOptions::default()
     };
     let engine = pollster::block_on(Engine::open(&options))?;
@@ -61,7 +65,12 @@ fn main() -> Result<()> {
         return Ok(());
     };
     println!("{}\n", engine.info());
-    let ceilings = [Ceiling::F32, Ceiling::F16, Ceiling::Int8Dot];
+    let ceilings = [
+        Ceiling::F32,
+        Ceiling::F16,
+        Ceiling::Matrix,
+        Ceiling::Int8Dot,
+    ];
     let peaks = pollster::block_on(measure(device, &ceilings, Effort::quick()))?;
     let shapes: &[[usize; 3]] = if arguments.cube {
         &[[1024, 1024, 1024]]
@@ -69,7 +78,7 @@ fn main() -> Result<()> {
         &SHAPES
     };
     let mut rows = Vec::new();
-    for (pass, elements) in kernel::variants(device.limits().subgroup.unwrap_or(8)) {
+    for (pass, elements) in kernel::variants(device.limits().subgroups()) {
         let name = format!("{}.{elements}", kernel::variant_name(pass));
         let wanted = arguments
             .filter
@@ -116,7 +125,7 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
                 Precision::F32 | Precision::F16 => LayerInput::Values,
             };
             let between = layer.input == input && layer.activation == Activation::Identity;
-            let fits = |s: &&Strategy| matches!(s.form, Form::Layers(tile) if tile.on(limits.subgroup.unwrap_or(1)) == layer.tile);
+            let fits = |s: &&Strategy| matches!(s.form, Form::Layers(tile) if tile.on(limits.subgroups()) == layer.tile);
             let model = Architecture {
                 layers: Vec::new(),
                 normalization: Normalization::Unit,
@@ -186,6 +195,7 @@ impl Case {
             Pass::Layer(layer) => match layer.arithmetic {
                 Arithmetic::F32 => Ceiling::F32,
                 Arithmetic::F16 => Ceiling::F16,
+                Arithmetic::Matrix => Ceiling::Matrix,
                 Arithmetic::Dot => Ceiling::Int8Dot,
             },
             _ => Ceiling::F32,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
-use fmnist_gpu::gpu::Network;
+use fmnist_gpu::gpu::{DeviceOptions, Network};
 use fmnist_gpu::model::{Activation, Layer, Model};
 use fmnist_gpu::plan::{ChosenBy, Strategy};
 use fmnist_gpu::report::{Layout, duration, grid};
@@ -46,6 +46,10 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let options = EngineOptions {
         adapter: arguments.adapter.clone(),
+        device: DeviceOptions {
+            matrix_units: true,
+            ..DeviceOptions::default()
+        },
         ..EngineOptions::default()
     };
     let engine = pollster::block_on(Engine::open(&options))?;

@@ -138,6 +138,16 @@ impl Serialize for Feature {
     }
 }
 
+/// Matrix units (tensor cores) as this project uses them: the lanes of a subgroup together multiply
+/// two matrices of f16 and add the product to one of f32, all of them `size` × `size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct MatrixUnits {
+    /// Rows and columns of a matrix: 8 or 16.
+    pub size: u32,
+    /// The most lanes that a subgroup has.
+    pub lanes: u32,
+}
+
 /// One adapter, or the CPU path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdapterInfo {
@@ -156,6 +166,8 @@ pub struct AdapterInfo {
     pub features: Vec<Feature>,
     /// What the CPU path uses of the processor; none for an adapter.
     pub processor: Option<ProcessorInfo>,
+    /// Its matrix units, where it has any that can be used.
+    pub matrix_units: Option<MatrixUnits>,
 }
 
 /// What the CPU path uses of the processor.
@@ -190,6 +202,7 @@ impl AdapterInfo {
             driver: format!("the processor, {}", std::env::consts::ARCH),
             features: Vec::new(),
             processor: Some(processor),
+            matrix_units: None,
         }
     }
 
@@ -205,6 +218,37 @@ impl AdapterInfo {
         let lacks_f16 =
             self.kind != Kind::Cpu && precision == Precision::F16 && !self.has(Feature::ShaderF16);
         lacks_f16.then_some("the adapter has no shader-f16")
+    }
+}
+
+impl AdapterInfo {
+    /// Hides features, as if the adapter lacked them.
+    pub fn mask(&mut self, features: &[Feature]) {
+        self.features.retain(|feature| !features.contains(feature));
+        if self.lacks_matrix_units().is_some() {
+            self.matrix_units = None;
+        }
+    }
+
+    /// Why f16 cannot run on matrix units here; none where it can.
+    #[must_use]
+    pub fn lacks_matrix_units(&self) -> Option<&'static str> {
+        if self.kind == Kind::Cpu {
+            Some("the CPU path has none")
+        } else if !self.has(Feature::CooperativeMatrix) {
+            Some("the adapter has no cooperative matrices")
+        } else if !self.has(Feature::ShaderF16) {
+            Some("the adapter has no shader-f16")
+        } else if !self.has(Feature::Subgroup) {
+            Some("the adapter has no subgroup operations")
+        } else if self.matrix_units.is_none() {
+            Some(
+                "none of the adapter's cooperative matrices is 8×8 or 16×16, multiplies f16, sums in \
+                 f32, and fits its subgroups",
+            )
+        } else {
+            None
+        }
     }
 }
 
@@ -328,6 +372,7 @@ mod tests {
             driver: String::new(),
             features: Vec::new(),
             processor: None,
+            matrix_units: None,
         }
     }
 
@@ -386,6 +431,37 @@ mod tests {
             AdapterInfo::cpu(0, PROCESSOR)
                 .lacks(Precision::F16)
                 .is_none()
+        );
+    }
+
+    #[test]
+    fn matrix_units_need_their_features() {
+        let mut info = machine().swap_remove(1);
+        let lacks = |info: &AdapterInfo| info.lacks_matrix_units().unwrap_or("nothing").to_owned();
+        assert!(lacks(&info).contains("no cooperative matrices"));
+        info.features.push(Feature::CooperativeMatrix);
+        assert!(lacks(&info).contains("shader-f16"));
+        info.features.push(Feature::ShaderF16);
+        assert!(lacks(&info).contains("subgroup"));
+        info.features.push(Feature::Subgroup);
+        assert!(lacks(&info).contains("none of the adapter's"));
+        info.matrix_units = Some(MatrixUnits { size: 8, lanes: 8 });
+        assert_eq!(lacks(&info), "nothing");
+        for feature in [
+            Feature::CooperativeMatrix,
+            Feature::ShaderF16,
+            Feature::Subgroup,
+        ] {
+            let mut masked = info.clone();
+            masked.mask(&[feature]);
+            assert_eq!(masked.matrix_units, None);
+        }
+        info.mask(&[Feature::TimestampQuery]);
+        assert!(info.matrix_units.is_some());
+        assert!(
+            AdapterInfo::cpu(0, PROCESSOR)
+                .lacks_matrix_units()
+                .is_some()
         );
     }
 }

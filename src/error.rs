@@ -35,6 +35,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// Matrix units were asked for, and there are none that can be used.
+    #[error("{adapter} cannot run f16 on matrix units: {reason}; drop --matrix-units on")]
+    MatrixUnitsUnavailable {
+        /// The adapter's name.
+        adapter: String,
+        /// What is missing, or what went wrong.
+        reason: String,
+    },
+
     /// The adapter cannot run this precision, and no fallback is allowed.
     #[error(
         "{adapter} cannot run {precision}: {reason}; drop --no-fallback to run it on the CPU path"
@@ -139,6 +148,7 @@ impl Error {
             Self::AdapterNotFound { .. }
             | Self::DeviceUnavailable { .. }
             | Self::KernelUnavailable { .. }
+            | Self::MatrixUnitsUnavailable { .. }
             | Self::PrecisionUnavailable { .. } => 3,
             Self::CheckFailed(_) => 4,
             Self::TooLarge { .. } | Self::OutOfMemory { .. } | Self::DeviceLost { .. } => 6,

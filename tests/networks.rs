@@ -48,36 +48,50 @@ fn main() {
     run_on_adapters(cpu_trials, |rigs| {
         let mut all = Vec::new();
         for rig in rigs {
-            let chosen = Executor::Gpu(rig.clone(), None);
+            let chosen = Executor::gpu(rig, Kernels::Any);
             all.extend(trials(&chosen));
             all.extend(golden_trials(&chosen, !rig.checked));
             all.extend(strategy_trials(rig));
+            if let Some(rig) = rig.with_matrix_units() {
+                let on = Executor::gpu(&rig, Kernels::MatrixUnits);
+                all.extend(trials(&on));
+                all.extend(golden_trials(&on, !rig.checked));
+                all.extend(strategy_trials(&rig));
+                all.push(chunks_trial(&rig, Precision::F16));
+            }
             for precision in precisions(&chosen) {
-                let name = format!("{}/chunks.{precision}", rig.name);
-                let on = rig.clone();
-                all.push(rig.trial(name, move || done(check_chunks(&on, precision))));
+                all.push(chunks_trial(rig, precision));
             }
         }
         all
     })
 }
 
+fn chunks_trial(rig: &Rig, precision: Precision) -> Trial {
+    let name = format!("{}/chunks.{precision}", rig.name);
+    let on = rig.clone();
+    rig.trial(name, move || done(check_chunks(&on, precision)))
+}
+
 /// What runs a network.
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one a trial")]
 enum Executor {
     /// The CPU path on this instruction set and so many threads.
     Cpu(Processor),
-    /// In this way, or in the one that is chosen.
-    Gpu(Rig, Option<Strategy>),
+    /// In one of these ways.
+    Gpu(Box<Rig>, Kernels),
 }
 
 impl Executor {
+    fn gpu(rig: &Rig, kernels: Kernels) -> Self {
+        Self::Gpu(Box::new(rig.clone()), kernels)
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Cpu(processor) => format!("cpu/{}", processor.info().instruction_set),
-            Self::Gpu(rig, None) => rig.name.clone(),
-            Self::Gpu(rig, Some(strategy)) => format!("{}/{}", rig.name, strategy.name),
+            Self::Gpu(rig, Kernels::Named(strategy)) => format!("{}/{}", rig.name, strategy.name),
+            Self::Gpu(rig, _) => rig.name.clone(),
         }
     }
 
@@ -107,7 +121,9 @@ impl Executor {
                     outputs
                 })
             }
-            Self::Gpu(rig, way) => infer_on(&rig.device, *way, model, precision, pixels, batch),
+            Self::Gpu(rig, kernels) => {
+                infer_on(&rig.device, *kernels, model, precision, pixels, batch)
+            }
         };
         result.map_err(|error| error.to_string())
     }
@@ -115,7 +131,7 @@ impl Executor {
 
 fn infer_on(
     device: &Arc<Device>,
-    way: Option<Strategy>,
+    kernels: Kernels,
     model: &Model,
     precision: Precision,
     pixels: &[u8],
@@ -123,7 +139,7 @@ fn infer_on(
 ) -> fmnist_gpu::Result<Vec<f32>> {
     pollster::block_on(async {
         let mut network = gpu::Network::new(device, model, precision).await?;
-        network.restrict(way.map_or(Kernels::Any, Kernels::Named));
+        network.restrict(kernels);
         network.infer(pixels, batch, &mut |_| ()).await
     })
 }
@@ -132,6 +148,7 @@ fn infer_on(
 fn precisions(executor: &Executor) -> Vec<Precision> {
     let runs = |precision: &Precision| match executor {
         Executor::Cpu(_) => true,
+        Executor::Gpu(_, Kernels::MatrixUnits) => *precision == Precision::F16,
         Executor::Gpu(rig, _) => rig.device.info().lacks(*precision).is_none(),
     };
     Precision::ALL.into_iter().filter(runs).collect()
@@ -180,8 +197,14 @@ fn strategy_trials(rig: &Rig) -> Vec<Trial> {
     if rig.checked && rig.device.info().backend == Backend::Gl {
         return trials_of_rig;
     }
-    for precision in precisions(&Executor::Gpu(rig.clone(), None)) {
-        for &strategy in STRATEGIES {
+    // A device with matrix units is there for their kernels.
+    let kernels = match rig.device.limits().matrix_units {
+        Some(_) => Kernels::MatrixUnits,
+        None => Kernels::Any,
+    };
+    for precision in precisions(&Executor::gpu(rig, kernels)) {
+        let wanted = |s: &&Strategy| kernels == Kernels::Any || s.on_matrix_units();
+        for &strategy in STRATEGIES.iter().filter(wanted) {
             let small = random_model(&mut seeded("small"), &[4, 4], &[Activation::Relu]);
             let limits = rig.device.limits();
             let refused = strategy.refused(&small.architecture(), precision, 1, limits);
@@ -190,15 +213,15 @@ fn strategy_trials(rig: &Rig) -> Vec<Trial> {
                 Form::Separate(_) | Form::Network { .. } => true,
             };
             if refused.is_none() && compiles {
-                let executor = Executor::Gpu(rig.clone(), Some(strategy));
+                let executor = Executor::gpu(rig, Kernels::Named(strategy));
                 let name = format!("{}/networks.{precision}", executor.name());
                 let check = move || done(check_strategy(&executor, strategy, precision));
                 trials_of_rig.push(rig.trial(name, check));
             }
         }
     }
-    if !rig.checked {
-        let separate = Executor::Gpu(rig.clone(), Some(Strategy::separate(1000)));
+    if !rig.checked && kernels == Kernels::Any {
+        let separate = Executor::gpu(rig, Kernels::Named(Strategy::separate(1000)));
         trials_of_rig.extend(trials(&separate));
     }
     trials_of_rig
@@ -442,12 +465,16 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
         checked: rig.checked,
         // 16 KiB hold no more than 78 rows of the widest buffer, 52 f32.
         binding_bytes: Some(16 << 10),
+        matrix_units: rig.device.limits().matrix_units.is_some(),
         ..DeviceOptions::default()
     };
     let small = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
     let architecture = model.architecture();
-    let names = ["matmul-8x8", "register-8x8", "broadcast-4x32", "network-8"];
-    for strategy in names.into_iter().filter_map(Strategy::find) {
+    let names: &[&str] = match small.limits().matrix_units {
+        Some(_) => &["coop-2x4", "coop-staged-2x2"],
+        None => &["matmul-8x8", "register-8x8", "broadcast-4x32", "network-8"],
+    };
+    for strategy in names.iter().filter_map(|name| Strategy::find(name)) {
         let refused = strategy.refused(&architecture, precision, 1000, small.limits());
         if refused.is_some() {
             continue;
@@ -460,7 +487,7 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
                 strategy.name
             ));
         }
-        let way = Some(strategy);
+        let way = Kernels::Named(strategy);
         let cut = infer_on(&small, way, &model, precision, &pixels, 1000).map_err(text)?;
         let whole = infer_on(&rig.device, way, &model, precision, &pixels, 1000).map_err(text)?;
         equal(&to_bits(cut), &to_bits(whole))

@@ -12,15 +12,17 @@ use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peak, Peaks};
 use libtest_mimic::{Failed, Trial};
 
 fn main() {
-    run_on_adapters(Vec::new(), |rigs| rigs.iter().flat_map(trials).collect())
+    run_on_adapters(Vec::new(), |rigs| {
+        let with_units = rigs.iter().filter_map(Rig::with_matrix_units);
+        let rigs = rigs.iter().cloned().chain(with_units);
+        rigs.flat_map(|rig| trials(&rig)).collect()
+    })
 }
 
 fn trials(rig: &Rig) -> Vec<Trial> {
-    let info = rig.device.info();
-    let present = |ceiling: &Ceiling| ceiling.lacks(info).is_none();
     let mut trials = Vec::new();
-    for ceiling in Ceiling::ALL.into_iter().filter(present) {
-        for shape in ceiling.shapes() {
+    for ceiling in Ceiling::ALL.into_iter().filter(|&of| present(rig, of)) {
+        for shape in ceiling.shapes(rig.device.limits().matrix_units) {
             let device = rig.device.clone();
             let name = format!("{}/{ceiling}, {shape}", rig.name);
             trials.push(Trial::test(name, move || {
@@ -34,6 +36,12 @@ fn trials(rig: &Rig) -> Vec<Trial> {
     trials
 }
 
+/// Whether the device has it. One opened without its matrix units has none.
+fn present(rig: &Rig, ceiling: Ceiling) -> bool {
+    let closed = ceiling == Ceiling::Matrix && rig.device.limits().matrix_units.is_none();
+    !closed && ceiling.lacks(rig.device.info()).is_none()
+}
+
 /// One ceiling at a time, and none that the adapter lacks.
 fn measures(rig: &Rig) -> Result<(), Failed> {
     let effort = Effort {
@@ -41,11 +49,10 @@ fn measures(rig: &Rig) -> Result<(), Failed> {
         total: Duration::from_millis(1),
         fewest: 4,
     };
-    let info = rig.device.info();
     for asked in Ceiling::ALL {
         let peaks = pollster::block_on(peak::measure(&rig.device, &[asked], effort))?;
         for ceiling in Ceiling::ALL {
-            let expected = ceiling == asked && ceiling.lacks(info).is_none();
+            let expected = ceiling == asked && present(rig, ceiling);
             match peaks.get(ceiling) {
                 Some(peak) if expected => is_a_figure(peak)?,
                 None if !expected => {}

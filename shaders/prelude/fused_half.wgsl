@@ -2,29 +2,8 @@
 // GPUs that multiply f16 faster. A product is rounded to f16, and one beyond 65504 is infinite, which
 // the other kernels' are not; so nothing chooses it but the user.
 
-alias Stored4 = vec4<f16>;      // four values of a layer's input or output
-alias Value4 = vec4<f16>;       // four values along the inner dimension, ready to be multiplied
-alias Acc4 = vec4<f32>;         // sums of four outputs
 alias Packed = mat4x4<f16>;     // a block of weights: a column for each inner value
 alias Block = mat4x4<f16>;
-alias Bias4 = vec4<f16>;
-
-fn widen(value: Stored4) -> Value4 {
-    return value;
-}
-
-// Numbers of the precision, ready to be multiplied.
-fn to_value(value: vec4<f32>) -> Value4 {
-    return Value4(value);
-}
-
-fn narrow(value: vec4<f32>) -> Stored4 {
-    return Stored4(round_to_f16(value));
-}
-
-fn widen_bias(value: Bias4) -> vec4<f32> {
-    return vec4<f32>(value);
-}
 
 fn open_block(block: Packed) -> Block {
     return block;

@@ -1,9 +1,12 @@
 //! `adapters`: every adapter, and what each precision would run as on it.
 
+use std::fmt::Write;
+
 use clap::Args;
-use fmnist_gpu::adapter::{AdapterInfo, Kind};
+use fmnist_gpu::adapter::{AdapterInfo, Backend, Kind, MatrixUnits};
+use fmnist_gpu::engine::{self, MatrixUse};
 use fmnist_gpu::report::{self, Format, Layout};
-use fmnist_gpu::{Error, Precision, engine};
+use fmnist_gpu::{Error, Precision, tune};
 use serde::Serialize;
 
 use super::{options, terminal};
@@ -23,6 +26,8 @@ struct Entry<'a> {
     #[serde(flatten)]
     info: &'a AdapterInfo,
     precisions: [RunsAs; 3],
+    #[serde(rename = "f16_on_matrix_units")]
+    matrix_units: &'a MatrixUse,
 }
 
 #[derive(Serialize)]
@@ -34,7 +39,7 @@ struct RunsAs {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let backends = options::backends_of_environment()?;
-    let adapters = pollster::block_on(engine::adapters(&backends));
+    let adapters = pollster::block_on(look(&backends));
     let text = match arguments.format {
         Format::Table => table(&adapters, Layout::Terminal),
         Format::Markdown => table(&adapters, Layout::Markdown),
@@ -48,7 +53,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     terminal::print(&text)
 }
 
-fn entry(info: &AdapterInfo) -> Entry<'_> {
+/// Every adapter, and what its matrix units are good for, which may have to be tried.
+async fn look(backends: &[Backend]) -> Vec<(AdapterInfo, MatrixUse)> {
+    let mut adapters = Vec::new();
+    for selected in engine::every_adapter(backends).await {
+        let has = selected.info().lacks_matrix_units().is_none();
+        let spinner = has.then(|| terminal::spinner("trying matrix units"));
+        let matrix_units = tune::matrix_units(&selected).await;
+        if let Some(spinner) = spinner {
+            spinner.finish_and_clear();
+        }
+        adapters.push((selected.info().clone(), matrix_units));
+    }
+    adapters
+}
+
+fn entry((info, matrix_units): &(AdapterInfo, MatrixUse)) -> Entry<'_> {
     let runs_as = |precision| {
         let reason = info.lacks(precision);
         let on_cpu = info.kind == Kind::Cpu || reason.is_some();
@@ -62,27 +82,37 @@ fn entry(info: &AdapterInfo) -> Entry<'_> {
         index: info.index,
         info,
         precisions: Precision::ALL.map(runs_as),
+        matrix_units,
     }
 }
 
-fn table(adapters: &[AdapterInfo], layout: Layout) -> String {
+fn table(adapters: &[(AdapterInfo, MatrixUse)], layout: Layout) -> String {
     let header = [
         "index", "name", "backend", "kind", "driver", "f32", "f16", "int8", "features",
     ];
+    let infos = || adapters.iter().map(|(info, _)| info);
     let rows: Vec<Vec<String>> = adapters.iter().map(row).collect();
     let mut text = report::grid(layout, &header, &rows, header.len());
-    if adapters
-        .iter()
-        .any(|info| info.lacks(Precision::F16).is_some())
-    {
+    for (info, MatrixUse { used, reason }) in adapters {
+        if let Some(MatrixUnits { size, .. }) = info.matrix_units {
+            let not = if *used { "" } else { "not " };
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "Matrix units ({size}×{size}) of adapter {} are {not}used for f16:\n{reason}",
+                info.index
+            );
+        }
+    }
+    if infos().any(|info| info.lacks(Precision::F16).is_some()) {
         text.push_str("A precision shown as 'CPU path' needs a feature that the adapter lacks (f16: shader-f16).\n");
     }
-    for processor in adapters.iter().filter_map(|info| info.processor) {
+    for processor in infos().filter_map(|info| info.processor) {
         text.push_str(&format!(
             "The CPU path runs as {processor}; --kernel and --threads choose others.\n"
         ));
     }
-    if cfg!(target_os = "linux") && adapters.iter().all(|info| info.kind == Kind::Cpu) {
+    if cfg!(target_os = "linux") && infos().all(|info| info.kind == Kind::Cpu) {
         text.push_str(
             "No GPU adapter. A software Vulkan driver is in the package mesa-vulkan-drivers.\n",
         );
@@ -90,9 +120,10 @@ fn table(adapters: &[AdapterInfo], layout: Layout) -> String {
     text
 }
 
-fn row(info: &AdapterInfo) -> Vec<String> {
+fn row((info, matrix_units): &(AdapterInfo, MatrixUse)) -> Vec<String> {
     let runs_as = |precision| match (info.kind, info.lacks(precision)) {
         (Kind::Cpu, _) | (_, Some(_)) => "CPU path".to_owned(),
+        _ if precision == Precision::F16 && matrix_units.used => "matrix units".to_owned(),
         _ => "shaders".to_owned(),
     };
     let features: Vec<&str> = info.features.iter().map(|feature| feature.name()).collect();

@@ -13,7 +13,7 @@ use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
-use super::options::{self, AdapterOptions, ModelOptions, Precisions};
+use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions, Precisions};
 use super::terminal;
 
 /// Measures time, memory and accuracy of every precision, side by side.
@@ -21,6 +21,9 @@ use super::terminal;
 pub struct Arguments {
     #[command(flatten)]
     adapter: AdapterOptions,
+
+    #[command(flatten)]
+    matrix: MatrixOptions,
 
     /// f32, f16, int8, a list of them, or all
     #[arg(long, default_value = "all", value_name = "LIST")]
@@ -92,12 +95,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         tuning: arguments.tune,
         breakdown: arguments.breakdown,
     };
-    let engine = pollster::block_on(arguments.adapter.open())?;
+    let opened = (arguments.adapter).open(&arguments.matrix, &options.precisions, options.tuning);
+    let engine = pollster::block_on(opened)?;
     let mut document = Document {
         schema: SCHEMA,
         tool: Tool::now(),
         adapter: engine.info().clone(),
         adapter_reason: engine.reason().to_owned(),
+        matrix_units: engine.matrix_units().clone(),
         model: ModelInfo::new(&model),
         dataset: DatasetInfo::new(&data),
         results: Vec::new(),

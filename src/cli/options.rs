@@ -8,7 +8,10 @@ use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::model::Model;
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
+use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Precision, Result};
+
+use super::terminal;
 
 /// What chooses the adapter.
 #[derive(Debug, Args)]
@@ -68,12 +71,28 @@ impl std::str::FromStr for Kernel {
     }
 }
 
+/// Whether f16 runs on matrix units.
+#[derive(Debug, Args)]
+pub struct MatrixOptions {
+    /// Whether f16 runs on the adapter's matrix units (tensor cores): on; off; or auto, where a trial
+    /// finds them right and faster. The trial is made once and kept in the cache folder; with --tune off,
+    /// auto is off.
+    #[arg(long, default_value = "auto", value_name = "USE")]
+    matrix_units: MatrixUnitsMode,
+}
+
 impl AdapterOptions {
-    /// Opens the adapter that is meant.
-    pub async fn open(&self) -> Result<Engine> {
-        let options = self.engine()?;
+    /// Opens the adapter that is meant. Microkernels have its matrix units, where it has any.
+    pub async fn open_for_peak(&self) -> Result<Engine> {
+        let mut options = self.engine()?;
+        options.device.matrix_units = true;
         let opened = Engine::open(&options).await;
         let engine = opened.map_err(|error| self.name_variables(&options, error))?;
+        self.check_kernel(engine)
+    }
+
+    /// The engine, where it has the kernel that was asked for at all.
+    fn check_kernel(&self, engine: Engine) -> Result<Engine> {
         let wrong = match (self.kernel, engine.info().kind) {
             (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => {
                 format!("{isa} is a kernel of the CPU path: use it with --adapter cpu")
@@ -86,6 +105,23 @@ impl AdapterOptions {
             _ => return Ok(engine),
         };
         Err(Error::Usage(wrong))
+    }
+
+    /// Opens the adapter that is meant for networks in these precisions, with its matrix units where
+    /// f16 is to run on them.
+    pub async fn open(
+        &self,
+        matrix: &MatrixOptions,
+        precisions: &[Precision],
+        tuning: Tuning,
+    ) -> Result<Engine> {
+        let options = self.engine()?;
+        let f16 = precisions.contains(&Precision::F16);
+        let spinner = terminal::spinner("opening the adapter");
+        let opened = tune::open(&options, matrix.matrix_units, f16, tuning).await;
+        spinner.finish_and_clear();
+        let engine = opened.map_err(|error| self.name_variables(&options, error))?;
+        self.check_kernel(engine)
     }
 
     /// Says which variables had a part in an adapter not being found, which no flag asked for.

@@ -29,7 +29,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let engine = pollster::block_on(arguments.adapter.open())?;
+    let engine = pollster::block_on(arguments.adapter.open_for_peak())?;
     let effort = Effort {
         total: arguments.min_time.into(),
         ..Effort::full()

@@ -11,7 +11,7 @@ use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, Error, Precision, Scheme, reference};
 use serde::Serialize;
 
-use super::options::{self, AdapterOptions, ModelOptions};
+use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
 use super::terminal;
 
 /// Classifies images.
@@ -19,6 +19,9 @@ use super::terminal;
 pub struct Arguments {
     #[command(flatten)]
     adapter: AdapterOptions,
+
+    #[command(flatten)]
+    matrix: MatrixOptions,
 
     /// f32, f16 or int8; without it, the precision stored in the model, else f32
     #[arg(long, value_name = "P")]
@@ -58,6 +61,7 @@ struct Document<'a> {
     batch: usize,
     adapter: String,
     device: engine::Place,
+    kernel: &'static str,
     /// The most that the CPU path runs on; none on the adapter.
     threads: Option<usize>,
     reason: Option<&'a str>,
@@ -83,7 +87,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .unwrap_or(Precision::F32);
     let (name, images) = load_images(arguments.data.as_deref())?;
     check_width(&model, &name, images.width)?;
-    let engine = pollster::block_on(arguments.adapter.open())?;
+    let precisions = [precision];
+    let opened = (arguments.adapter).open(&arguments.matrix, &precisions, arguments.tune);
+    let engine = pollster::block_on(opened)?;
     let mut network = pollster::block_on(engine.load(&model, precision))?;
     let batch = arguments.batch.min(images.count);
     let mut tuner = Tuner::new(arguments.tune);
@@ -111,6 +117,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             batch,
             adapter: engine.info().to_string(),
             device: network.placement().place,
+            kernel: network.kernel_for(batch)?,
             threads: network.threads().map(|_| engine.processor().info().threads),
             reason: network.placement().reason.as_deref(),
             model: model.path.display().to_string(),

@@ -1,6 +1,7 @@
 //! Standard output for results, standard error for everything else.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -28,6 +29,14 @@ pub fn tell(line: &str) {
 /// Whether an error only means that the reader of our standard output has seen enough.
 pub fn is_closed(error: &anyhow::Error) -> bool {
     error.is::<Closed>()
+}
+
+/// What is being waited for, without a measure of it; on standard error, on a terminal only.
+pub fn spinner(message: &'static str) -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    spinner.set_message(message);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
 }
 
 /// A progress bar on standard error, shown on a terminal only.

@@ -50,6 +50,9 @@ const STEPS: (usize, usize) = (64, 1 << 30);
 /// than a scheduler's slice of time, and waking them takes a hundredth of it.
 const SAMPLE: Duration = Duration::from_micros(300);
 
+/// The fewest samples: they are short, and on a busy machine most of them are disturbed.
+const FEWEST: usize = 20;
+
 /// How many pieces a sample has for each thread.
 const PIECES: usize = 16;
 
@@ -73,7 +76,8 @@ pub fn measure(
         steps *= 2;
     }
     let mut samples = Vec::new();
-    while samples.len() < effort.fewest || start.elapsed() < effort.total {
+    let fewest = effort.fewest.max(FEWEST);
+    while samples.len() < fewest || start.elapsed() < effort.total {
         let (operations, elapsed) = run(processor, ceiling, steps);
         samples.push(operations as f64 / elapsed.as_secs_f64());
     }

@@ -35,6 +35,8 @@ struct Shared {
     /// The region's number from bit 32 on; whether it is open; and how many workers are inside.
     state: AtomicU64,
     job: UnsafeCell<Option<Job>>,
+    /// Workers that have started.
+    started: AtomicUsize,
     panicked: AtomicBool,
     stopped: AtomicBool,
     /// Workers that sleep, or are about to.
@@ -106,6 +108,8 @@ impl Team {
 }
 
 impl Workers {
+    /// Starts so many, or as many as the system lets it: work is claimed piece by piece, so that fewer
+    /// do all of it too.
     fn start(&mut self, count: usize) {
         self.started = true;
         for number in 1..=count {
@@ -113,15 +117,16 @@ impl Workers {
             let thread = thread::Builder::new().name(format!("cpu-path-{number}"));
             match thread.spawn(move || shared.serve(number)) {
                 Ok(handle) => self.handles.push(handle),
-                // Work is claimed piece by piece, so that fewer threads do all of it too.
                 Err(error) => {
-                    log::warn!(
-                        "the CPU path runs on {number} threads, not {}: {error}",
-                        count + 1
-                    );
-                    return;
+                    let wanted = count + 1;
+                    log::warn!("the CPU path runs on {number} threads, not {wanted}: {error}");
+                    break;
                 }
             }
+        }
+        // What a thread allocates when it starts is not to fall into a later run.
+        while self.shared.started.load(Ordering::Acquire) < self.handles.len() {
+            thread::yield_now();
         }
     }
 
@@ -177,6 +182,7 @@ impl Drop for Close<'_> {
 impl Shared {
     /// A worker's life.
     fn serve(&self, number: usize) {
+        self.started.fetch_add(1, Ordering::Release);
         let mut seen = 0;
         loop {
             let fresh = || region(self.state.load(Ordering::SeqCst)) != seen;

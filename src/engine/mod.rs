@@ -69,6 +69,15 @@ pub struct Placement {
     pub reason: Option<String>,
 }
 
+/// An adapter that was chosen and is not open yet, or the CPU path.
+#[derive(Debug)]
+pub struct Selected {
+    info: AdapterInfo,
+    reason: String,
+    processor: Processor,
+    found: Option<gpu::Found>,
+}
+
 /// An open adapter, or the CPU path.
 #[derive(Debug)]
 pub struct Engine {
@@ -78,6 +87,26 @@ pub struct Engine {
     kernels: Kernels,
     processor: Processor,
     device: Option<Arc<gpu::Device>>,
+    matrix_units: MatrixUse,
+}
+
+/// Whether f16 may run on matrix units, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MatrixUse {
+    /// Whether it may: then the kernels for them are among those that are chosen from.
+    pub used: bool,
+    /// Why, or why not, in words.
+    pub reason: String,
+}
+
+impl MatrixUse {
+    /// They are not used, for this reason.
+    pub fn no(reason: impl Into<String>) -> Self {
+        Self {
+            used: false,
+            reason: reason.into(),
+        }
+    }
 }
 
 /// Every adapter behind these backends (all where empty), and the CPU path last.
@@ -86,6 +115,25 @@ pub async fn adapters(backends: &[Backend]) -> Vec<AdapterInfo> {
     let mut infos: Vec<AdapterInfo> = found.into_iter().map(|found| found.info).collect();
     infos.push(AdapterInfo::cpu(infos.len(), Processor::default().info()));
     infos
+}
+
+/// The same, each as if it had been chosen.
+pub async fn every_adapter(backends: &[Backend]) -> Vec<Selected> {
+    let processor = Processor::default();
+    let selected = |found: gpu::Found| Selected {
+        info: found.info.clone(),
+        reason: String::new(),
+        processor: processor.clone(),
+        found: Some(found),
+    };
+    let mut all: Vec<Selected> = find(backends).await.into_iter().map(selected).collect();
+    all.push(Selected {
+        info: AdapterInfo::cpu(all.len(), processor.info()),
+        reason: String::new(),
+        processor,
+        found: None,
+    });
+    all
 }
 
 async fn find(backends: &[Backend]) -> Vec<gpu::Found> {
@@ -102,20 +150,19 @@ async fn find(backends: &[Backend]) -> Vec<gpu::Found> {
     all
 }
 
-impl Engine {
-    /// Finds the adapter that `options` mean and opens it.
+impl Selected {
+    /// Finds the adapter that `options` mean.
     ///
     /// # Errors
-    /// `Error::AdapterNotFound` where it is not there, `Error::DeviceUnavailable` where its driver
-    /// refuses; those of [`Processor::new`].
-    pub async fn open(options: &EngineOptions) -> Result<Self> {
+    /// `Error::AdapterNotFound` where it is not there; those of [`Processor::new`].
+    pub async fn find(options: &EngineOptions) -> Result<Self> {
         let processor = Processor::new(options.processor)?;
         let selector = options.adapter.as_ref();
         let backends = match selector {
             Some(Selector::Backend(backend)) => vec![*backend],
             _ => options.backends.clone(),
         };
-        let mut found = find(&backends).await;
+        let found = find(&backends).await;
         let mut infos: Vec<AdapterInfo> = found.iter().map(|found| found.info.clone()).collect();
         // Who names backends alone wants one of them; the CPU path is no silent way out.
         if backends.is_empty() || selector.is_some() {
@@ -133,26 +180,75 @@ impl Engine {
             return Err(not_found(&adapters(&[]).await, asked));
         };
         let mut info = info.clone();
-        info.features
-            .retain(|feature| !options.mask_features.contains(feature));
-        let device = match found
-            .iter_mut()
-            .find(|found| found.info.index == info.index)
-        {
-            Some(found) => {
-                found.info = info.clone();
-                Some(gpu::Device::open(found, &options.device).await?)
-            }
-            None => None,
-        };
+        info.mask(&options.mask_features);
+        let chosen = found.into_iter().find(|f| f.info.index == info.index);
+        let found = chosen.map(|mut found| {
+            found.info = info.clone();
+            found
+        });
         Ok(Self {
             info,
             reason,
+            processor,
+            found,
+        })
+    }
+
+    /// What was chosen.
+    #[must_use]
+    pub fn info(&self) -> &AdapterInfo {
+        &self.info
+    }
+
+    /// The adapter; none where the CPU path was chosen.
+    #[must_use]
+    pub fn found(&self) -> Option<&gpu::Found> {
+        self.found.as_ref()
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// `Error::DeviceUnavailable` where its driver refuses.
+    pub async fn open(self, options: &EngineOptions, matrix_units: MatrixUse) -> Result<Engine> {
+        let device_options = gpu::DeviceOptions {
+            matrix_units: matrix_units.used,
+            ..options.device.clone()
+        };
+        let device = match &self.found {
+            Some(found) => Some(gpu::Device::open(found, &device_options).await?),
+            None => None,
+        };
+        Ok(Engine {
+            info: self.info,
+            reason: self.reason,
             fallback: options.fallback,
             kernels: options.kernels,
-            processor,
+            processor: self.processor,
             device,
+            matrix_units,
         })
+    }
+}
+
+impl Engine {
+    /// Finds the adapter that `options` mean and opens it, with its matrix units where they say so.
+    ///
+    /// # Errors
+    /// `Error::AdapterNotFound` where it is not there, `Error::DeviceUnavailable` where its driver
+    /// refuses; those of [`Processor::new`].
+    pub async fn open(options: &EngineOptions) -> Result<Self> {
+        let selected = Selected::find(options).await?;
+        let lacks = selected.info.lacks_matrix_units();
+        let matrix_units = match lacks.filter(|_| options.device.matrix_units) {
+            Some(reason) => MatrixUse::no(reason),
+            None if options.device.matrix_units => MatrixUse {
+                used: true,
+                reason: "asked for".into(),
+            },
+            None => MatrixUse::no("not asked for"),
+        };
+        selected.open(options, matrix_units).await
     }
 
     /// What was opened.
@@ -177,6 +273,12 @@ impl Engine {
     #[must_use]
     pub fn processor(&self) -> &Processor {
         &self.processor
+    }
+
+    /// Whether f16 may run on the adapter's matrix units, and why.
+    #[must_use]
+    pub fn matrix_units(&self) -> &MatrixUse {
+        &self.matrix_units
     }
 
     /// Where a precision runs.

@@ -106,6 +106,17 @@ impl Network {
         }
     }
 
+    /// The kernel that does the products of batches of this size.
+    ///
+    /// # Errors
+    /// `Error::Usage` where none that may be chosen can run them.
+    pub fn kernel_for(&self, batch: usize) -> Result<&'static str> {
+        match &self.executor {
+            Executor::Gpu(network) => Ok(network.strategy(batch)?.0.name),
+            Executor::Cpu(_) => Ok(self.kernel()),
+        }
+    }
+
     /// What chose the kernel; none on the CPU path, which has one for each instruction set, and before a
     /// batch is prepared.
     #[must_use]

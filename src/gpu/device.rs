@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use super::enumerate::{Found, wgpu_feature};
 use super::kernel::{self, Binding};
-use super::single::SinglePass;
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Feature};
 use crate::error::{Error, Result};
-use crate::model::Activation;
-use crate::plan::{Limits, Params, Pass};
+use crate::plan::{Limits, Pass};
 
 /// The longest that a device may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +24,9 @@ pub struct DeviceOptions {
     pub binding_bytes: Option<u64>,
     /// Round f16 in integer arithmetic also where the driver's conversion is right; for tests.
     pub round_in_integers: bool,
+    /// Open it with its matrix units, where it has any. wgpu calls the feature experimental, so it is
+    /// not asked for where nothing uses it.
+    pub matrix_units: bool,
 }
 
 /// An open adapter.
@@ -39,7 +40,7 @@ pub struct Device {
     faults: Arc<Faults>,
     pipelines: Mutex<HashMap<(Pass, Precision, bool), Arc<Pipeline>>>,
     /// Whether f16 stores must be rounded in integers, found out when f16 is first used.
-    round_in_integers: OnceLock<bool>,
+    pub(super) round_in_integers: OnceLock<bool>,
 }
 
 /// A compiled kernel.
@@ -91,8 +92,10 @@ impl Device {
             Feature::TimestampQuery,
             Feature::Subgroup,
         ];
+        let matrix_units = info.matrix_units.filter(|_| options.matrix_units);
         let required = used
             .into_iter()
+            .chain(matrix_units.map(|_| Feature::CooperativeMatrix))
             .filter(|&feature| info.has(feature))
             .fold(wgpu::Features::empty(), |all, feature| {
                 all | wgpu_feature(feature)
@@ -102,6 +105,11 @@ impl Device {
             required_features: required,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
+            experimental_features: if matrix_units.is_some() {
+                accept_experiments()
+            } else {
+                wgpu::ExperimentalFeatures::disabled()
+            },
             ..Default::default()
         };
         let (device, queue) = found
@@ -142,6 +150,7 @@ impl Device {
                 .min(limits.max_compute_workgroup_size_x),
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             subgroup: subgroup(found).filter(|_| info.has(Feature::Subgroup)),
+            matrix_units,
             kind: info.kind,
             adapter: info.to_string(),
         };
@@ -360,48 +369,20 @@ impl Device {
         self.check(&format!("compiling {label}"))?;
         Ok(Pipeline { pipeline, layout })
     }
+}
 
-    /// Whether this driver's conversion from f32 to f16 is something other than round to nearest,
-    /// ties to even. WGSL leaves it open, so it is tried once on values round the midpoints.
-    pub async fn rounds_in_integers(self: &Arc<Self>) -> Result<bool> {
-        if let Some(&known) = self.round_in_integers.get() {
-            return Ok(known);
-        }
-        let values = rounding_probe();
-        let pass = Pass::Activation(Activation::Identity);
-        let params = Params {
-            rows: 1,
-            cols: values.len() as u32,
-            groups: values.len() as u32 / 4,
-            ..Params::default()
-        };
-        let operands = [
-            bytemuck::cast_slice(&values).to_vec(),
-            vec![0; 2 * values.len()],
-        ];
-        let mut exact = [false; 2];
-        for (round_in_integers, exact) in [false, true].into_iter().zip(&mut exact) {
-            let pipeline = self.pipeline_with(pass, Precision::F16, round_in_integers)?;
-            let single = SinglePass::with_pipeline(self, pipeline, pass, params, &operands)?;
-            single.run(1).await?;
-            let bytes = single.read(1).await?;
-            *exact = bytes
-                .chunks_exact(2)
-                .zip(&values)
-                .all(|(bytes, &value)| bytes == half::f16::from_f32(value).to_le_bytes());
-            if *exact {
-                break;
-            }
-        }
-        match exact {
-            [true, _] => {}
-            [false, true] => log::info!("{}: f16 is rounded in integer arithmetic", self.info),
-            [false, false] => log::warn!(
-                "{}: f16 is not rounded to the nearest, not even in integer arithmetic",
-                self.info
-            ),
-        }
-        Ok(*self.round_in_integers.get_or_init(|| !exact[0]))
+/// Lets a device be opened with features that wgpu calls experimental.
+fn accept_experiments() -> wgpu::ExperimentalFeatures {
+    #[expect(
+        unsafe_code,
+        reason = "matrix units are behind an experimental feature"
+    )]
+    // SAFETY: what wgpu warns of is that such a feature may do what its documentation does not say.
+    // Nothing is computed with it before the adapter has passed a check against the oracle, the
+    // kernels that use it stay inside their buffers as all others do, and tests run them checked and
+    // unchecked with sentinels behind each buffer.
+    unsafe {
+        wgpu::ExperimentalFeatures::enabled()
     }
 }
 
@@ -410,22 +391,4 @@ fn subgroup(found: &Found) -> Option<u32> {
     let info = found.adapter.get_info();
     let known = info.subgroup_min_size > 0 && info.subgroup_min_size == info.subgroup_max_size;
     known.then_some(info.subgroup_min_size)
-}
-
-/// Values whose conversion tells how a driver rounds: on, just below and just above the midpoints
-/// between neighbouring binary16 numbers, normal and subnormal, of both signs.
-fn rounding_probe() -> Vec<f32> {
-    let codes = [
-        0x0001_u16, 0x0002, 0x03ff, 0x0400, 0x0401, 0x3c00, 0x3c01, 0x57fe, 0x7bfe,
-    ];
-    let mut values = Vec::new();
-    for code in codes {
-        let low = half::f16::from_bits(code).to_f32();
-        let high = half::f16::from_bits(code + 1).to_f32();
-        let middle = f32::midpoint(low, high);
-        for value in [low, middle.next_down(), middle, middle.next_up()] {
-            values.extend([value, -value]);
-        }
-    }
-    values
 }

@@ -1,6 +1,6 @@
 //! Finding adapters and telling what they are.
 
-use crate::adapter::{AdapterInfo, Backend, Feature, Kind};
+use crate::adapter::{AdapterInfo, Backend, Feature, Kind, MatrixUnits};
 
 /// Keeps Mesa from printing on stderr: its device-select layer complains of a missing runtime
 /// folder. Does nothing on other systems than Linux.
@@ -95,6 +95,10 @@ fn describe(adapter: wgpu::Adapter) -> Option<Found> {
         .collect();
     let driver = [info.driver.trim(), info.driver_info.trim()];
     let driver: Vec<&str> = driver.into_iter().filter(|text| !text.is_empty()).collect();
+    let matrix_units = matrix_units(
+        &adapter.cooperative_matrix_properties(),
+        info.subgroup_max_size,
+    );
     Some(Found {
         info: AdapterInfo {
             index: 0,
@@ -104,9 +108,28 @@ fn describe(adapter: wgpu::Adapter) -> Option<Found> {
             driver: driver.join(" "),
             features,
             processor: None,
+            matrix_units,
         },
         adapter,
     })
+}
+
+/// The largest matrices that can be used, of those that an adapter offers.
+///
+/// Kernels have workgroups of whole subgroups of the largest size, whatever size the driver then
+/// takes: what two small subgroups compute in place of a large one they both compute. But the
+/// values of a matrix have to be shared out evenly among the lanes.
+fn matrix_units(offered: &[wgpu::CooperativeMatrixProperties], lanes: u32) -> Option<MatrixUnits> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let has = |size: u32| {
+        offered.iter().any(|offer| {
+            [offer.m_size, offer.n_size, offer.k_size] == [size; 3]
+                && (offer.ab_type, offer.cr_type) == (F16, F32)
+        })
+    };
+    let even = |size: u32| lanes > 0 && (size * size).is_multiple_of(lanes);
+    let size = [16, 8].into_iter().find(|&size| has(size) && even(size))?;
+    Some(MatrixUnits { size, lanes })
 }
 
 /// What wgpu calls a feature.
@@ -116,5 +139,48 @@ pub(super) fn wgpu_feature(feature: Feature) -> wgpu::Features {
         Feature::TimestampQuery => wgpu::Features::TIMESTAMP_QUERY,
         Feature::Subgroup => wgpu::Features::SUBGROUP,
         Feature::CooperativeMatrix => wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wgpu::CooperativeScalarType::{F16, F32, I32};
+
+    fn offer(
+        [m_size, n_size, k_size]: [u32; 3],
+        ab_type: wgpu::CooperativeScalarType,
+        cr_type: wgpu::CooperativeScalarType,
+    ) -> wgpu::CooperativeMatrixProperties {
+        wgpu::CooperativeMatrixProperties {
+            m_size,
+            n_size,
+            k_size,
+            ab_type,
+            cr_type,
+            saturating_accumulation: false,
+        }
+    }
+
+    #[test]
+    fn matrices_are_square_and_of_f16_summed_in_f32() {
+        let size = |offers: &[_], lanes| matrix_units(offers, lanes).map(|units| units.size);
+        let small = offer([8; 3], F16, F32);
+        let large = offer([16; 3], F16, F32);
+        assert_eq!(size(&[small], 8), Some(8));
+        assert_eq!(size(&[small, large], 32), Some(16));
+        // 64 values cannot be shared out among 128 lanes, 256 can.
+        assert_eq!(size(&[small], 128), None);
+        assert_eq!(size(&[small, large], 128), Some(16));
+        assert_eq!(size(&[small], 0), None);
+        for other in [
+            offer([16, 8, 16], F16, F32),
+            offer([16, 16, 8], F16, F32),
+            offer([16; 3], F16, F16),
+            offer([16; 3], F32, F32),
+            offer([16; 3], I32, I32),
+        ] {
+            assert_eq!(size(&[other], 32), None, "{other:?}");
+        }
     }
 }

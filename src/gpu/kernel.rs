@@ -7,7 +7,9 @@
 use super::text;
 use crate::Precision;
 use crate::model::Activation;
-use crate::plan::{Body, LayerInput, LayerKernel, NetworkKernel, Pass, STRATEGIES, Tile, Tiling};
+use crate::plan::{
+    Body, LayerInput, LayerKernel, NetworkKernel, Pass, STRATEGIES, Subgroups, Tile, Tiling,
+};
 
 /// How a kernel uses a storage buffer; the uniform `Params` is always binding 0, and these follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +37,9 @@ use Binding::{Read, Write as Writes};
 use Precision::{F16 as Half, F32 as Single, Int8};
 use text::{
     ABSMAX, ACTIVATE, ACTIVATION, BIAS, BIAS_INT8, BIAS_REAL, DEQUANTIZE, EXTREMES, F16, F32,
-    FINISH, INT8, LAYER_BROADCAST, LAYER_REGISTER, LAYER_ROWS, LAYER_SUBGROUP_ROWS,
-    LAYER_WORKGROUP, MATMUL, NETWORK, NETWORK_INT8, NORMALIZE, PARAMS, PIXEL_MAX, QUANTIZATION,
-    QUANTIZE, QUANTIZE_PIXELS, ROUND_F16, SCALE, SOFTMAX, SOFTMAX_TERM,
+    FINISH, INT8, LAYER_BROADCAST, LAYER_COOP, LAYER_COOP_STAGED, LAYER_REGISTER, LAYER_ROWS,
+    LAYER_SUBGROUP_ROWS, LAYER_WORKGROUP, MATMUL, NETWORK, NETWORK_INT8, NORMALIZE, PARAMS,
+    PIXEL_MAX, QUANTIZATION, QUANTIZE, QUANTIZE_PIXELS, ROUND_F16, SCALE, SOFTMAX, SOFTMAX_TERM,
 };
 
 const fn kernel(
@@ -177,6 +179,8 @@ pub static KERNELS: &[Kernel] = &[
     layer("subgroup_rows", Single, &[LAYER_SUBGROUP_ROWS]),
     layer("subgroup_rows", Half, &[LAYER_SUBGROUP_ROWS]),
     layer("subgroup_rows", Int8, &[LAYER_SUBGROUP_ROWS]),
+    layer("coop", Half, &[LAYER_COOP]),
+    layer("coop_staged", Half, &[LAYER_COOP_STAGED]),
     kernel("network", Single, &[NETWORK], WHOLE_NETWORK),
     kernel("network", Half, &[NETWORK], WHOLE_NETWORK),
     kernel("network", Int8, &[NETWORK_INT8], WHOLE_NETWORK),
@@ -223,6 +227,8 @@ pub fn name(pass: Pass) -> &'static str {
             Body::Workgroup => "workgroup",
             Body::Rows => "rows",
             Body::SubgroupRows => "subgroup_rows",
+            Body::Coop(_) => "coop",
+            Body::CoopStaged(_) => "coop_staged",
         },
         Pass::Network(_) => "network",
         Pass::Finish(_) => "finish",
@@ -258,6 +264,10 @@ fn layer_name(layer: LayerKernel) -> String {
         ..
     } = layer.tile;
     let body = name(Pass::Layer(layer));
+    let body = match layer.tile.body.matrix_units() {
+        Some(units) => format!("{body}{}", units.size),
+        None => body.to_owned(),
+    };
     let columns = 4 * groups;
     let input = match layer.input {
         LayerInput::Pixels => "pixels".to_owned(),
@@ -278,7 +288,7 @@ fn layer_name(layer: LayerKernel) -> String {
 /// of the strategies, in each place that a layer can have in a network. A plan may ask for others,
 /// which differ from these in the number of an activation or of a subgroup's lanes.
 #[must_use]
-pub fn variants(subgroup: u32) -> Vec<(Pass, Precision)> {
+pub fn variants(subgroups: Subgroups) -> Vec<(Pass, Precision)> {
     let activations = Activation::ALL.into_iter();
     let elementwise = activations.clone().filter(|&a| a != Activation::Softmax);
     let mut passes: Vec<Pass> = Tiling::ALL
@@ -308,7 +318,7 @@ pub fn variants(subgroup: u32) -> Vec<(Pass, Precision)> {
         for elements in Precision::ALL {
             all.extend(
                 strategy
-                    .variants(elements, subgroup)
+                    .variants(elements, subgroups)
                     .into_iter()
                     .map(|pass| (pass, elements)),
             );
@@ -328,10 +338,14 @@ pub fn source(pass: Pass, elements: Precision, round_in_integers: bool) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapter::MatrixUnits;
 
     #[test]
     fn every_row_of_the_table_is_among_the_variants() {
-        let variants = variants(8);
+        let variants = variants(Subgroups {
+            lanes: 8,
+            matrix_units: Some(MatrixUnits { size: 16, lanes: 8 }),
+        });
         for kernel in KERNELS {
             let of_row = |&(pass, elements): &(Pass, Precision)| {
                 name(pass) == kernel.name && elements == kernel.elements

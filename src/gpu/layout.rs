@@ -51,6 +51,33 @@ pub fn pack_codes(codes: &[i8], inner: usize, cols: usize) -> Vec<i8> {
     packed
 }
 
+/// Weights `[inner, cols]` row-major as matrices of `size` inner values by `size` columns, each whole
+/// before the next: `[inner / size, cols / size][size inner][size cols]`, padded with zeros.
+#[must_use]
+pub fn pack_matrices<T: Copy>(
+    weights: &[T],
+    inner: usize,
+    cols: usize,
+    size: usize,
+    zero: T,
+) -> Vec<T> {
+    let padded = inner.next_multiple_of(size) * cols.next_multiple_of(size);
+    let mut packed = Vec::with_capacity(padded);
+    for k in (0..inner).step_by(size) {
+        for col in (0..cols).step_by(size) {
+            let width = size.min(cols - col);
+            for k in k..k + size {
+                let row_ends = packed.len() + size;
+                if k < inner {
+                    packed.extend_from_slice(&weights[k * cols + col..][..width]);
+                }
+                packed.resize(row_ends, zero);
+            }
+        }
+    }
+    packed
+}
+
 /// Rounds to binary16, nearest even.
 pub(super) fn to_f16(values: &[f32]) -> Vec<f16> {
     values.iter().map(|&value| f16::from_f32(value)).collect()
@@ -65,6 +92,20 @@ mod tests {
         let packed = pack_rows(&[1, 2, 3, 4, 5, 6], 3, 0);
         assert_eq!(packed, [1, 2, 3, 0, 4, 5, 6, 0]);
         assert_eq!(pack_rows(&[1, 2, 3, 4], 4, 0), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn matrices_are_whole_and_padded() {
+        // weights[k][col] = 10·k + col + 1, three inner values by five columns.
+        let weights: Vec<i8> = (0..3)
+            .flat_map(|k| (1..6).map(move |col| 10 * k + col))
+            .collect();
+        let packed = pack_matrices(&weights, 3, 5, 4, 0);
+        let left = [1, 2, 3, 4, 11, 12, 13, 14, 21, 22, 23, 24, 0, 0, 0, 0];
+        let right = [5, 0, 0, 0, 15, 0, 0, 0, 25, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(packed, [left, right].concat());
+        assert_eq!(pack_matrices(&[7], 1, 1, 2, 0), [7, 0, 0, 0]);
+        assert_eq!(pack_matrices(&weights[..4], 2, 2, 2, 0), weights[..4]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod network;
 pub mod peak;
 mod prepared;
 mod read_back;
+mod rounding;
 mod single;
 mod text;
 mod unroll;
@@ -22,7 +23,7 @@ mod weights;
 pub use breakdown::Parts;
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
-pub use layout::{pack_blocks, pack_codes, pack_rows};
+pub use layout::{pack_blocks, pack_codes, pack_matrices, pack_rows};
 pub use network::{Network, Run};
 pub use single::SinglePass;
 

@@ -96,6 +96,7 @@ impl Network {
             let limits = self.device.limits();
             let size = [batch, batches];
             let plan = Plan::many(&self.model, self.precision, size, strategy, limits)?;
+            self.weights.lay_out(&self.device, plan.weights);
             self.prepared = Some(Prepared::new(&self.device, &self.weights, plan).await?);
         }
         Ok(())
@@ -118,6 +119,18 @@ impl Network {
     pub fn unchoose(&mut self, batch: usize) {
         self.chosen.remove(&batch);
         self.prepared = None;
+    }
+
+    /// Which ways to run may be chosen.
+    #[must_use]
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    /// Whether kernels for matrix units are among those that may be chosen.
+    #[must_use]
+    pub fn may_use_matrix_units(&self) -> bool {
+        self.precision == Precision::F16 && self.device.limits().matrix_units.is_some()
     }
 
     /// Whether the user has left nothing to choose.
@@ -163,12 +176,13 @@ impl Network {
             // Planning it tells why not.
             (None, Kernels::Named(strategy)) => Ok((strategy, by)),
             (None, kernels) => {
-                let path = match kernels {
-                    Kernels::Path(path) => path.name(),
-                    Kernels::Any | Kernels::Named(_) => "any",
+                let which = match kernels {
+                    Kernels::Path(path) => format!("of the {} path", path.name()),
+                    Kernels::MatrixUnits => "for matrix units".to_owned(),
+                    Kernels::Any | Kernels::Named(_) => "of any path".to_owned(),
                 };
                 Err(Error::Usage(format!(
-                    "no kernel of the {path} path runs this network in {} and batches of {batch} on {}",
+                    "no kernel {which} runs this network in {} and batches of {batch} on {}",
                     self.precision,
                     self.device.info()
                 )))

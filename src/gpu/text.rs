@@ -5,10 +5,10 @@ use std::fmt::Write;
 use super::kernel::Kernel;
 use super::unroll::unroll;
 use crate::Precision;
+use crate::adapter::MatrixUnits;
 use crate::model::Activation;
 use crate::plan::{
-    Arithmetic, Body, K_STEP, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass,
-    SPAN,
+    Arithmetic, Body, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, SPAN,
 };
 
 macro_rules! shaders {
@@ -35,6 +35,7 @@ shaders! {
     EXTREMES = "prelude/extremes.wgsl";
     FUSED_F32 = "prelude/fused_f32.wgsl";
     FUSED_F16 = "prelude/fused_f16.wgsl";
+    STORED_HALF = "prelude/stored_half.wgsl";
     FUSED_HALF = "prelude/fused_half.wgsl";
     FUSED_INT8 = "prelude/fused_int8.wgsl";
     FUSED_DOT = "prelude/fused_dot.wgsl";
@@ -50,6 +51,9 @@ shaders! {
     OUTPUT_LAYER = "prelude/output_layer.wgsl";
     OUTPUT_SOFTMAX = "prelude/output_softmax.wgsl";
     OUTPUT_Z = "prelude/output_z.wgsl";
+    COOP = "prelude/coop.wgsl";
+    COOP_GROUPS = "prelude/coop_groups.wgsl";
+    COOP_ROWS = "prelude/coop_rows.wgsl";
     LAYERS = "prelude/network.wgsl";
     NORMALIZE = "passes/normalize.wgsl";
     PIXEL_MAX = "passes/pixel_max.wgsl";
@@ -66,6 +70,8 @@ shaders! {
     LAYER_WORKGROUP = "fused/layer_workgroup.wgsl";
     LAYER_ROWS = "fused/layer_rows.wgsl";
     LAYER_SUBGROUP_ROWS = "fused/layer_subgroup_rows.wgsl";
+    LAYER_COOP = "fused/layer_coop.wgsl";
+    LAYER_COOP_STAGED = "fused/layer_coop_staged.wgsl";
     FINISH = "fused/finish.wgsl";
     NETWORK = "fused/network.wgsl";
     NETWORK_INT8 = "fused/network_int8.wgsl";
@@ -80,9 +86,14 @@ pub(super) fn assemble(pass: Pass, kernel: &Kernel, round_in_integers: bool) -> 
         _ => None,
     };
     let mut text = String::new();
-    let native = arithmetic.map_or(elements == Precision::F16, |a| a == Arithmetic::F16);
+    let native = arithmetic.map_or(elements == Precision::F16, |a| {
+        matches!(a, Arithmetic::F16 | Arithmetic::Matrix)
+    });
     if native {
         text.push_str("enable f16;\n");
+    }
+    if arithmetic == Some(Arithmetic::Matrix) {
+        text.push_str("enable wgpu_cooperative_matrix;\n");
     }
     if arithmetic == Some(Arithmetic::Dot) || kernel.parts.contains(&INT8) {
         text.push_str("requires packed_4x8_integer_dot_product;\n");
@@ -94,6 +105,11 @@ pub(super) fn assemble(pass: Pass, kernel: &Kernel, round_in_integers: bool) -> 
     }
     for (name, value) in switches(pass, elements, round_in_integers) {
         let _ = writeln!(text, "const {name} = {value};");
+    }
+    if let Pass::Layer(layer) = pass
+        && let Some(MatrixUnits { size, .. }) = layer.tile.body.matrix_units()
+    {
+        text.push_str(&matrix_types(size));
     }
     let parts = match pass {
         Pass::Layer(layer) => layer_parts(layer, elements),
@@ -107,10 +123,18 @@ pub(super) fn assemble(pass: Pass, kernel: &Kernel, round_in_integers: bool) -> 
     text
 }
 
+/// The types of what matrix units of this size multiply and of what they add to.
+pub(super) fn matrix_types(size: u32) -> String {
+    let of =
+        |name: &str, values: &str| format!("alias {name} = coop_mat{size}x{size}<{values}>;\n");
+    of("Left", "f16, A") + &of("Right", "f16, B") + &of("Sums", "f32, C")
+}
+
 /// The prelude of a fused kernel: how it stores, opens and multiplies weights and values.
 fn format_parts(elements: Precision, arithmetic: Arithmetic) -> Vec<&'static str> {
     match (elements, arithmetic) {
-        (Precision::F16, Arithmetic::F16) => vec![PARAMS, ROUND_F16, FUSED_HALF],
+        (Precision::F16, Arithmetic::F16) => vec![PARAMS, ROUND_F16, STORED_HALF, FUSED_HALF],
+        (Precision::F16, Arithmetic::Matrix) => vec![PARAMS, ROUND_F16, STORED_HALF],
         (Precision::F16, _) => vec![PARAMS, ROUND_F16, FUSED_F16, MULTIPLY_F32],
         (Precision::Int8, Arithmetic::Dot) => vec![PARAMS, SCALE, QUANTIZATION, FUSED_DOT],
         (Precision::Int8, _) => vec![PARAMS, SCALE, QUANTIZATION, FUSED_INT8, MULTIPLY_F32],
@@ -143,6 +167,13 @@ fn layer_parts(layer: LayerKernel, elements: Precision) -> Vec<&'static str> {
             LayerOutput::F32 | LayerOutput::Z => OUTPUT_F32,
         });
         parts.push(OUTPUT_LAYER);
+    }
+    if layer.tile.body.matrix_units().is_some() {
+        parts.push(COOP);
+        parts.push(match layer.activation {
+            Activation::Softmax => COOP_ROWS,
+            _ => COOP_GROUPS,
+        });
     }
     parts
 }
@@ -208,7 +239,10 @@ fn layer_numbers(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, 
     match tile.body {
         Body::Register => numbers.push(("ROW_LANES", tile.row_lanes)),
         Body::Workgroup => {
-            numbers.extend([("ROW_LANES", tile.row_lanes), ("K_STEP", K_STEP)]);
+            numbers.extend([
+                ("ROW_LANES", tile.row_lanes),
+                ("K_STEP", tile.body.k_step()),
+            ]);
         }
         Body::Broadcast => {
             // A lane's load brings 1, 2 or 4 of a block's four inner values.
@@ -222,6 +256,17 @@ fn layer_numbers(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, 
         }
         Body::SubgroupRows => numbers.push(("SUBGROUP", tile.lanes)),
         Body::Rows => {}
+        Body::Coop(units) | Body::CoopStaged(units) => {
+            let (down, across) = tile.parts();
+            numbers.extend([
+                ("SIZE", units.size),
+                ("MATRIX_ROWS", tile.rows / units.size),
+                ("MATRIX_COLUMNS", 4 * tile.groups / units.size),
+                ("DOWN", down),
+                ("ACROSS", across),
+                ("K_STEP", tile.body.k_step()),
+            ]);
+        }
     }
     if elements == Precision::Int8 {
         numbers.push(("MAXIMA", 5));

@@ -5,12 +5,12 @@ use std::ops::Range;
 use half::f16;
 
 use super::device::Device;
-use super::layout::{pack_blocks, pack_codes, pack_rows, to_f16};
+use super::layout::{pack_blocks, pack_codes, pack_matrices, pack_rows, to_f16};
 use super::single::whole;
 use super::text::activation_number;
 use crate::Precision;
 use crate::model::{Layer, Model};
-use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, groups, packed_weights_bytes};
+use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, WeightLayout, groups};
 use crate::quant;
 
 /// What is uploaded once for a model in one precision.
@@ -21,6 +21,11 @@ pub(super) struct Weights {
     /// Every layer's weights, one after the other; a buffer for each layer where one binding cannot hold
     /// them all.
     weights: Vec<wgpu::Buffer>,
+    /// How they lie.
+    layout: WeightLayout,
+    /// The same in host memory, where they may have to be laid out otherwise: on an adapter that is
+    /// opened with its matrix units.
+    halves: Vec<Halves>,
     /// Every layer's bias, one after the other.
     biases: wgpu::Buffer,
     /// What a whole-network kernel knows of the layers.
@@ -40,30 +45,31 @@ pub(super) struct LayerParts {
     pub(super) scale: f32,
 }
 
+/// A layer's weights in f16.
+#[derive(Debug)]
+struct Halves {
+    weights: Vec<f16>, // [inputs, outputs]
+    inputs: usize,
+    outputs: usize,
+}
+
 impl Weights {
-    /// Converts the weights of `model` to `precision` and uploads them.
+    /// Converts the weights of `model` to `precision` and uploads them, in blocks.
     pub(super) fn new(device: &Device, model: &Model, precision: Precision) -> Self {
         let storage = wgpu::BufferUsages::STORAGE;
         let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
-        let all = packed_weights_bytes(&model.architecture(), precision);
-        let together = all <= device.limits().binding_bytes;
-        let (mut buffers, mut weights, mut biases) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut layers, mut shapes) = (Vec::new(), Vec::new());
-        for layer in &model.layers {
-            let packed = match precision {
-                Precision::F32 => real_layer(layer, |values| values.to_vec(), 0.0_f32),
-                Precision::F16 => real_layer(layer, to_f16, f16::ZERO),
-                Precision::Int8 => int8_layer(layer, model.int8_clip),
-            };
-            if !together {
-                buffers.push(upload("a layer's weights", &packed.weights));
-            }
+        let convert = |layer| match precision {
+            Precision::F32 => real_layer(layer, |values| values.to_vec(), 0.0_f32),
+            Precision::F16 => real_layer(layer, to_f16, f16::ZERO),
+            Precision::Int8 => int8_layer(layer, model.int8_clip),
+        };
+        let packed: Vec<Packed> = model.layers.iter().map(convert).collect();
+        let weights: Vec<&[u8]> = packed.iter().map(|layer| &*layer.weights).collect();
+        let (buffers, places) = upload_weights(device, &weights);
+        let (mut layers, mut shapes, mut biases) = (Vec::new(), Vec::new(), Vec::new());
+        for ((layer, packed), weights) in model.layers.iter().zip(&packed).zip(places) {
             let parts = LayerParts {
-                weights: if together {
-                    (0, append(&mut weights, &packed.weights))
-                } else {
-                    (buffers.len() - 1, 0..packed.weights.len() as u64)
-                },
+                weights,
                 bias: append(&mut biases, &packed.bias),
                 scale: packed.scale,
             };
@@ -80,20 +86,41 @@ impl Weights {
             });
             layers.push(parts);
         }
-        if together {
-            buffers.push(upload("weights", &weights));
-        }
         let table: Vec<f32> = match precision {
             Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
             Precision::F32 | Precision::Int8 => model.normalization.table_f32().to_vec(),
         };
+        let may_change = precision == Precision::F16 && device.limits().matrix_units.is_some();
+        let kept = model.layers.iter().filter(|_| may_change);
         Self {
             layers,
             weights: buffers,
+            layout: WeightLayout::Blocks,
+            halves: kept.map(Halves::new).collect(),
             biases: upload("biases", &biases),
             shapes: upload("shapes", bytemuck::cast_slice(&shapes)),
             table: upload("table", bytemuck::cast_slice(&table)),
         }
+    }
+
+    /// Lays the weights out as the next plan's kernels read them. What lay otherwise goes first, so that
+    /// both never stand side by side.
+    pub(super) fn lay_out(&mut self, device: &Device, layout: WeightLayout) {
+        if self.layout == layout {
+            return;
+        }
+        self.weights.clear();
+        let packed: Vec<Vec<f16>> = self.halves.iter().map(|half| half.packed(layout)).collect();
+        let bytes: Vec<&[u8]> = packed
+            .iter()
+            .map(|layer| bytemuck::cast_slice(layer))
+            .collect();
+        let (buffers, places) = upload_weights(device, &bytes);
+        self.weights = buffers;
+        for (layer, place) in self.layers.iter_mut().zip(places) {
+            layer.weights = place;
+        }
+        self.layout = layout;
     }
 
     /// What a kernel binds of an operand that is uploaded once; none of what each batch has.
@@ -119,6 +146,52 @@ impl Weights {
         let buffers = self.weights.iter().chain(others);
         buffers.map(wgpu::Buffer::size).sum()
     }
+}
+
+impl Halves {
+    fn new(layer: &Layer) -> Self {
+        Self {
+            weights: to_f16(&layer.weights),
+            inputs: layer.inputs,
+            outputs: layer.outputs,
+        }
+    }
+
+    fn packed(&self, layout: WeightLayout) -> Vec<f16> {
+        let Self {
+            weights,
+            inputs,
+            outputs,
+        } = self;
+        match layout {
+            WeightLayout::Blocks => pack_blocks(weights, *inputs, *outputs, f16::ZERO),
+            WeightLayout::Matrices(size) => {
+                pack_matrices(weights, *inputs, *outputs, size as usize, f16::ZERO)
+            }
+        }
+    }
+}
+
+/// Uploads each layer's packed weights and tells where they lie: in one buffer, or in one for each layer
+/// where one binding cannot hold them all.
+fn upload_weights(
+    device: &Device,
+    layers: &[&[u8]],
+) -> (Vec<wgpu::Buffer>, Vec<(usize, Range<u64>)>) {
+    let storage = wgpu::BufferUsages::STORAGE;
+    let aligned = |bytes: &&[u8]| (bytes.len() as u64).next_multiple_of(BINDING_ALIGNMENT);
+    if layers.iter().map(aligned).sum::<u64>() <= device.limits().binding_bytes {
+        let mut all = Vec::new();
+        let places = layers.iter().map(|bytes| (0, append(&mut all, bytes)));
+        let places = places.collect();
+        return (vec![device.filled("weights", &all, storage)], places);
+    }
+    let buffers = layers
+        .iter()
+        .map(|bytes| device.filled("a layer's weights", bytes, storage));
+    let whole = layers.iter().enumerate();
+    let places = whole.map(|(index, bytes)| (index, 0..bytes.len() as u64));
+    (buffers.collect(), places.collect())
 }
 
 /// A part of a buffer, of at least a word.

@@ -24,12 +24,12 @@ pub(super) struct Builder<'a> {
 
 impl Builder<'_> {
     pub(super) fn network(&mut self) {
-        let subgroup = self.limits.subgroup.unwrap_or(1);
+        let subgroups = self.limits.subgroups();
         match (self.strategy.form, self.precision) {
             (Form::Separate(tiling), Precision::Int8) => self.int8_network(tiling),
             (Form::Separate(tiling), _) => self.real_network(tiling),
-            (Form::Layers(tile), Precision::Int8) => self.int8_layers(tile.on(subgroup)),
-            (Form::Layers(tile), _) => self.real_layers(tile.on(subgroup)),
+            (Form::Layers(tile), Precision::Int8) => self.int8_layers(tile.on(subgroups)),
+            (Form::Layers(tile), _) => self.real_layers(tile.on(subgroups)),
             (Form::Network { .. }, _) => self.whole_network(),
         }
     }
@@ -50,7 +50,7 @@ impl Builder<'_> {
             let shape = self.layer_shape(index);
             let tile = tile.narrowed(shape.groups);
             let last = index + 1 == model.layers.len();
-            let apart = last && softmax_apart(model, elements, self.strategy);
+            let apart = last && softmax_apart(model, elements, self.strategy, self.limits);
             let (output, to) = match (last, apart) {
                 (false, _) => (LayerOutput::Stored, Hidden(index % 2)),
                 (true, false) => (LayerOutput::F32, Outputs),

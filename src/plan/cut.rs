@@ -42,10 +42,12 @@ pub(super) fn softmax_apart(
     model: &Architecture,
     precision: Precision,
     strategy: Strategy,
+    limits: &Limits,
 ) -> bool {
     let Form::Layers(tile) = strategy.form else {
         return false;
     };
+    let tile = tile.on(limits.subgroups());
     let last = model.layers.last().map(|layer| layer.activation);
     let columns = groups(model.outputs()) as u32;
     precision != Precision::Int8
@@ -75,6 +77,7 @@ pub(super) fn buffers(
     model: &Architecture,
     precision: Precision,
     strategy: Strategy,
+    limits: &Limits,
 ) -> Vec<(Operand, u64)> {
     let widest = |widths: &[usize]| {
         let widest = widths.iter().copied().max().unwrap_or(0);
@@ -109,7 +112,7 @@ pub(super) fn buffers(
             };
             buffers.push((Operand::Hidden(0), written(0)));
             buffers.push((Operand::Hidden(1), written(1)));
-            if softmax_apart(model, precision, strategy) {
+            if softmax_apart(model, precision, strategy, limits) {
                 buffers.push((Operand::Z, 16 * groups(model.outputs()) as u64));
             }
             buffers.retain(|&(_, bytes)| bytes > 0);
@@ -149,7 +152,7 @@ pub(super) fn chunks(
         })
     };
     for (index, layer) in model.layers.iter().enumerate() {
-        let values = 16 * groups(layer.inputs) as u64 * groups(layer.outputs) as u64;
+        let values = strategy.weights(limits).values(layer.inputs, layer.outputs);
         if values * precision.bytes() > limits.binding_bytes {
             return too_large(format!("layers.{index}.weight"), values * precision.bytes());
         }
@@ -165,7 +168,7 @@ pub(super) fn chunks(
     let (needed, rows_a_workgroup) = match strategy.form {
         Form::Separate(tiling) => (tiling.grid(1, widest)[0], 1),
         Form::Layers(tile) => {
-            let tile = tile.on(limits.subgroup.unwrap_or(1));
+            let tile = tile.on(limits.subgroups());
             let rows = match tile.body {
                 Body::Broadcast => tile.rows,
                 _ => tile.workgroup().0,

@@ -1,5 +1,6 @@
 //! Fused kernels: a whole layer, or a whole network, in one dispatch.
 
+use crate::adapter::MatrixUnits;
 use crate::model::Activation;
 
 /// How a fused layer goes about its product: a file of `shaders/fused`.
@@ -15,6 +16,44 @@ pub enum Body {
     Rows,
     /// A few rows: the lanes of a subgroup share the inner dimension.
     SubgroupRows,
+    /// Matrix units, a subgroup a workgroup; the weights are read as they lie in memory.
+    Coop(MatrixUnits),
+    /// Matrix units, the subgroups of a workgroup share tiles staged in workgroup memory.
+    CoopStaged(MatrixUnits),
+}
+
+impl Body {
+    /// The matrix units that it is made for; none for what runs without.
+    #[must_use]
+    pub fn matrix_units(self) -> Option<MatrixUnits> {
+        match self {
+            Self::Coop(units) | Self::CoopStaged(units) => Some(units),
+            _ => None,
+        }
+    }
+
+    /// Groups of four along the inner dimension that a workgroup stages at a time; none where it stages
+    /// nothing.
+    #[must_use]
+    pub fn k_step(self) -> u32 {
+        match self {
+            Self::Workgroup | Self::CoopStaged(_) => 8,
+            Self::Coop(_) => 16,
+            Self::Register | Self::Broadcast | Self::Rows | Self::SubgroupRows => 0,
+        }
+    }
+}
+
+/// The matrix units of a tile in the table of strategies, before it is known what an adapter has.
+pub(super) const UNKNOWN: MatrixUnits = MatrixUnits { size: 0, lanes: 0 };
+
+/// What of an adapter's subgroups decides how the tiles that are made of them look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subgroups {
+    /// Lanes of each.
+    pub lanes: u32,
+    /// Matrix units, where they are used.
+    pub matrix_units: Option<MatrixUnits>,
 }
 
 /// The numbers that a kernel multiplies.
@@ -24,11 +63,17 @@ pub enum Arithmetic {
     F32,
     /// f16, summed in f32.
     F16,
+    /// Matrices of f16, summed in f32 by matrix units.
+    Matrix,
     /// Four int8 at a time, summed in int32.
     Dot,
 }
 
-/// How a fused layer is cut up.
+/// How a fused layer is cut up. On matrix units it is a subgroup that computes what elsewhere an
+/// invocation does.
+///
+/// A tile made of an adapter's subgroups is only whole on an adapter ([`Tile::on`]); in the table of
+/// strategies one for matrix units counts in matrices and subgroups, not in values and invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// How it is computed.
@@ -44,30 +89,47 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// The tile on an adapter whose subgroups have `subgroup` lanes, where it is made of one.
+    /// The tile on an adapter with these subgroups, where it is made of them.
     #[must_use]
-    pub fn on(self, subgroup: u32) -> Self {
+    pub fn on(self, subgroups: Subgroups) -> Self {
+        let units = subgroups.matrix_units.unwrap_or(UNKNOWN);
+        let of_matrices = |body| Self {
+            body,
+            rows: self.rows * units.size,
+            groups: self.groups * units.size / 4,
+            row_lanes: self.row_lanes,
+            lanes: self.lanes * units.lanes,
+        };
         match self.body {
             Body::Broadcast | Body::SubgroupRows => Self {
-                row_lanes: subgroup,
-                lanes: subgroup,
+                row_lanes: subgroups.lanes,
+                lanes: subgroups.lanes,
                 ..self
             },
+            Body::Coop(_) => of_matrices(Body::Coop(units)),
+            Body::CoopStaged(_) => of_matrices(Body::CoopStaged(units)),
             Body::Register | Body::Workgroup | Body::Rows => self,
         }
+    }
+
+    /// Parts of a workgroup, along the rows and along the columns, that compute [`Tile::rows`] by
+    /// [`Tile::groups`] each.
+    #[must_use]
+    pub fn parts(self) -> (u32, u32) {
+        let parts = match self.body {
+            Body::Rows | Body::SubgroupRows => return (1, 1),
+            Body::Broadcast => return (self.lanes, 1),
+            Body::Register | Body::Workgroup => self.lanes,
+            Body::Coop(units) | Body::CoopStaged(units) => self.lanes / units.lanes.max(1),
+        };
+        (self.row_lanes, parts / self.row_lanes.max(1))
     }
 
     /// Rows and groups of four columns that a workgroup computes.
     #[must_use]
     pub fn workgroup(self) -> (u32, u32) {
-        match self.body {
-            Body::Rows | Body::SubgroupRows => (self.rows, 1),
-            Body::Broadcast => (self.rows * self.lanes, self.groups),
-            Body::Register | Body::Workgroup => (
-                self.rows * self.row_lanes,
-                self.groups * (self.lanes / self.row_lanes),
-            ),
-        }
+        let (down, across) = self.parts();
+        (self.rows * down, self.groups * across)
     }
 
     /// Workgroups for an output of `rows` × `groups` groups of four.
@@ -81,43 +143,80 @@ impl Tile {
     /// so that few kernels serve all layers.
     #[must_use]
     pub fn narrowed(self, groups: u32) -> Self {
-        match self.body {
-            Body::Register | Body::Broadcast => Self {
-                groups: self.groups.min(groups.next_power_of_two()),
-                ..self
-            },
-            Body::Workgroup | Body::Rows | Body::SubgroupRows => self,
+        // Matrix units compute whole matrices.
+        let least = match self.body {
+            Body::Register | Body::Broadcast => 1,
+            Body::Coop(units) => units.size / 4,
+            Body::Workgroup | Body::Rows | Body::SubgroupRows | Body::CoopStaged(_) => return self,
+        };
+        Self {
+            groups: self.groups.min(groups.next_power_of_two()).max(least),
+            ..self
         }
     }
 
-    /// Bytes of workgroup memory that it takes: a tile of the input and one of the weights, or the lanes'
-    /// sums.
+    /// Bytes of workgroup memory that it takes: a tile of the input, one of the weights, and sums.
     #[must_use]
     pub fn workgroup_bytes(self, arithmetic: Arithmetic) -> u64 {
         // Four values along the inner dimension, and a block of weights.
         let (value, block) = match arithmetic {
             Arithmetic::F32 => (16, 64),
-            Arithmetic::F16 => (8, 32),
+            Arithmetic::F16 | Arithmetic::Matrix => (8, 32),
             Arithmetic::Dot => (4, 16),
         };
         let (rows, groups) = self.workgroup();
+        let k_step = self.body.k_step();
         let bytes = match self.body {
-            Body::Workgroup => value * rows * (K_STEP + 1) + block * groups * K_STEP,
+            Body::Workgroup => value * rows * (k_step + 1) + block * groups * k_step,
             Body::Rows => 16 * self.lanes * self.rows,
             Body::Register | Body::Broadcast | Body::SubgroupRows => 0,
+            Body::Coop(units) => value * rows * k_step + 16 * units.size * groups,
+            Body::CoopStaged(units) => {
+                let sums =
+                    16 * units.size * self.groups * (rows / self.rows) * (groups / self.groups);
+                value * rows * k_step + block * groups * k_step + sums
+            }
         };
         u64::from(bytes)
     }
 
-    /// Whether one invocation has all columns of a layer of `groups` groups of columns.
+    /// How it reads a layer's weights.
+    #[must_use]
+    pub fn weights(self) -> WeightLayout {
+        match self.body.matrix_units() {
+            Some(units) => WeightLayout::Matrices(units.size),
+            None => WeightLayout::Blocks,
+        }
+    }
+
+    /// Whether one invocation has all columns of a layer of `groups` groups of columns, or comes by them.
     #[must_use]
     pub fn holds_rows(self, groups: u32) -> bool {
-        matches!(self.body, Body::Register | Body::Broadcast) && groups <= self.groups
+        let has_rows = matches!(self.body, Body::Register | Body::Broadcast | Body::Coop(_));
+        has_rows && groups <= self.groups
     }
 }
 
-/// Groups of four along the inner dimension that a workgroup stages at a time.
-pub const K_STEP: u32 = 8;
+/// How a layer's weights lie in memory. Either way what reaches beyond the matrix is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WeightLayout {
+    /// Blocks of four inner values by four columns.
+    Blocks,
+    /// Matrices of so many inner values by as many columns.
+    Matrices(u32),
+}
+
+impl WeightLayout {
+    /// Values that the weights `[inner, cols]` take.
+    #[must_use]
+    pub fn values(self, inner: usize, cols: usize) -> u64 {
+        let size = match self {
+            Self::Blocks => 4,
+            Self::Matrices(size) => size as usize,
+        };
+        inner.next_multiple_of(size) as u64 * cols.next_multiple_of(size) as u64
+    }
+}
 
 /// What a fused layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

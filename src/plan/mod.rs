@@ -17,13 +17,14 @@ mod variants;
 use std::ops::Range;
 
 use crate::Precision;
-use crate::adapter::Kind;
+use crate::adapter::{Kind, MatrixUnits};
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 use build::Builder;
 use cut::{buffers, chunks, output_bytes, submits};
 pub use fused::{
-    Arithmetic, Body, K_STEP, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Tile,
+    Arithmetic, Body, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Subgroups,
+    Tile, WeightLayout,
 };
 pub use pass::{
     BINDING_ALIGNMENT, LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups, operand_bytes,
@@ -47,10 +48,23 @@ pub struct Limits {
     pub workgroup_bytes: u32,
     /// Lanes of a subgroup, where the adapter has subgroups and all are of one size.
     pub subgroup: Option<u32>,
+    /// Matrix units, where the adapter has them and is opened with them.
+    pub matrix_units: Option<MatrixUnits>,
     /// What sort of machine it is.
     pub kind: Kind,
     /// The adapter's name, for messages.
     pub adapter: String,
+}
+
+impl Limits {
+    /// What the tiles that are made of subgroups are made of.
+    #[must_use]
+    pub fn subgroups(&self) -> Subgroups {
+        Subgroups {
+            lanes: self.subgroup.unwrap_or(1),
+            matrix_units: self.matrix_units,
+        }
+    }
 }
 
 /// One dispatch.
@@ -99,6 +113,8 @@ pub struct Plan {
     pub output_cols: usize,
     /// Bytes of one output value: 4 for f32, 2 for f16.
     pub output_bytes: u64,
+    /// How the weights lie.
+    pub weights: WeightLayout,
 }
 
 impl Plan {
@@ -135,7 +151,7 @@ impl Plan {
                 strategy.name, limits.adapter
             )));
         }
-        let buffers = buffers(model, precision, strategy);
+        let buffers = buffers(model, precision, strategy, limits);
         let chunks = chunks(
             model,
             precision,
@@ -166,6 +182,7 @@ impl Plan {
             buffers,
             output_cols: model.outputs(),
             output_bytes: output_bytes(model, precision, strategy),
+            weights: strategy.weights(limits),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! A pass, what it reads and writes, and how its dispatch is laid out.
 
-use super::fused::{LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel};
+use super::fused::{LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, WeightLayout};
 use crate::Precision;
 use crate::model::{Activation, Architecture};
 
@@ -165,13 +165,17 @@ pub fn groups(cols: usize) -> usize {
 /// A binding may begin at multiples of this many bytes, on every adapter.
 pub const BINDING_ALIGNMENT: u64 = 256;
 
-/// Bytes of every layer's weights as they are laid out for the kernels: in whole blocks, each layer
-/// where a binding may begin.
+/// Bytes of every layer's weights as they are laid out for the kernels, each layer where a binding may
+/// begin.
 #[must_use]
-pub fn packed_weights_bytes(model: &Architecture, precision: Precision) -> u64 {
+pub fn packed_weights_bytes(
+    model: &Architecture,
+    precision: Precision,
+    layout: WeightLayout,
+) -> u64 {
     let layers = model.layers.iter().map(|layer| {
-        let blocks = groups(layer.inputs) as u64 * groups(layer.outputs) as u64;
-        (16 * blocks * precision.bytes()).next_multiple_of(BINDING_ALIGNMENT)
+        let values = layout.values(layer.inputs, layer.outputs);
+        (values * precision.bytes()).next_multiple_of(BINDING_ALIGNMENT)
     });
     layers.sum()
 }
@@ -216,7 +220,9 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
                 LayerOutput::F32 | LayerOutput::Z => 4,
             };
             let input = u64::from(params.rows) * inner * input;
-            let mut bytes = vec![input, inner * row * stored, row * real, values * output];
+            let layout = layer.tile.weights();
+            let weights = layout.values(4 * params.inner as usize, 4 * params.groups as usize);
+            let mut bytes = vec![input, weights * stored, row * real, values * output];
             if elements == Precision::Int8 {
                 bytes.push(extremes);
             }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Limits;
-use super::fused::{Arithmetic, Body, NetworkKernel, Tile};
+use super::fused::{Arithmetic, Body, NetworkKernel, Tile, WeightLayout};
 use super::pass::{Tiling, groups, packed_weights_bytes};
 use super::table::{STRATEGIES, likely, separate};
 use crate::Precision;
@@ -56,6 +56,8 @@ pub enum Kernels {
     Any,
     /// Those of this path.
     Path(Path),
+    /// In f16 those on matrix units; any in another precision.
+    MatrixUnits,
     /// This one.
     Named(Strategy),
 }
@@ -138,6 +140,21 @@ impl Strategy {
         }
     }
 
+    /// Whether its products are those of matrix units.
+    #[must_use]
+    pub fn on_matrix_units(self) -> bool {
+        self.arithmetic == Arithmetic::Matrix
+    }
+
+    /// How its kernels read weights on an adapter.
+    #[must_use]
+    pub fn weights(self, limits: &Limits) -> WeightLayout {
+        match self.form {
+            Form::Layers(tile) => tile.on(limits.subgroups()).weights(),
+            Form::Separate(_) | Form::Network { .. } => WeightLayout::Blocks,
+        }
+    }
+
     /// The arithmetic of its products in a precision: whose ceiling bounds it.
     #[must_use]
     pub fn arithmetic_in(self, precision: Precision) -> Arithmetic {
@@ -166,7 +183,7 @@ impl Strategy {
         let int8 = precision == Precision::Int8;
         let fits_precision = match self.arithmetic {
             Arithmetic::F32 => true,
-            Arithmetic::F16 => precision == Precision::F16,
+            Arithmetic::F16 | Arithmetic::Matrix => precision == Precision::F16,
             Arithmetic::Dot => int8,
         };
         if !fits_precision {
@@ -194,6 +211,11 @@ impl Strategy {
     }
 
     fn layers_refused(self, tile: Tile, int8: bool, limits: &Limits) -> Option<&'static str> {
+        if self.on_matrix_units() && limits.matrix_units.is_none() {
+            return Some(
+                "no matrix units are in use (see --matrix-units, and 'fmnist-gpu adapters')",
+            );
+        }
         let needs_subgroup = matches!(tile.body, Body::Broadcast | Body::SubgroupRows);
         if needs_subgroup && limits.subgroup.is_none() {
             return Some("the adapter has no subgroups of one known size");
@@ -201,6 +223,7 @@ impl Strategy {
         if limits.storage_buffers < if int8 { 5 } else { 4 } {
             return Some("the adapter binds too few buffers");
         }
+        let tile = tile.on(limits.subgroups());
         if tile.lanes > limits.invocations {
             return Some("the adapter's workgroups are too small");
         }
@@ -231,7 +254,8 @@ impl Strategy {
         if needed > u64::from(limits.workgroup_bytes) {
             return Some("the layers do not fit in workgroup memory");
         }
-        if packed_weights_bytes(model, precision) > limits.binding_bytes {
+        let weights = packed_weights_bytes(model, precision, WeightLayout::Blocks);
+        if weights > limits.binding_bytes {
             return Some("the weights of all layers do not fit one binding");
         }
         None
@@ -264,6 +288,7 @@ impl Strategy {
         let wanted = |s: &Self| match kernels {
             Kernels::Any => true,
             Kernels::Path(path) => s.path() == path,
+            Kernels::MatrixUnits => precision != Precision::F16 || s.on_matrix_units(),
             Kernels::Named(named) => *s == named,
         };
         let runs = |s: &Self| s.refused(model, precision, batch, limits).is_none();
@@ -286,7 +311,7 @@ impl Strategy {
         if kernels == Kernels::Path(Path::Separate) {
             return vec![Self::separate(batch)];
         }
-        let likely = likely(precision, batch, limits.kind);
+        let likely = likely(precision, batch, limits);
         let named = likely.iter().filter_map(|name| Self::find(name));
         let mut all: Vec<Self> = named.filter(|s| runnable.contains(s)).collect();
         if all.is_empty() && kernels == Kernels::Any {

@@ -1,6 +1,7 @@
 //! The table of strategies, and which of them are likely to be good where.
 
-use super::fused::{Arithmetic, Body, Tile};
+use super::Limits;
+use super::fused::{Arithmetic, Body, Tile, UNKNOWN};
 use super::pass::Tiling;
 use super::strategy::{Form, Strategy};
 use crate::Precision;
@@ -36,9 +37,13 @@ const fn network(name: &'static str, lanes: u32, k_lanes: u32, arithmetic: Arith
 const SINGLE: Arithmetic = Arithmetic::F32;
 const HALF: Arithmetic = Arithmetic::F16;
 const DOT: Arithmetic = Arithmetic::Dot;
+const MATRIX: Arithmetic = Arithmetic::Matrix;
+const COOP: Body = Body::Coop(UNKNOWN);
+const STAGED: Body = Body::CoopStaged(UNKNOWN);
 
 /// Every strategy. A tile's numbers are rows and groups of four columns an invocation, lanes along
-/// the rows, and lanes in all; a broadcast tile's lanes are the adapter's subgroup.
+/// the rows, and lanes in all; a broadcast tile's lanes are the adapter's subgroup. On matrix units
+/// they are matrices down and across a subgroup, subgroups along the rows, and subgroups in all.
 pub static STRATEGIES: &[Strategy] = &[
     separate(Tiling::WIDE),
     separate(Tiling::FEW_ROWS),
@@ -82,6 +87,10 @@ pub static STRATEGIES: &[Strategy] = &[
     layers("rows-64-dot", Body::Rows, [4, 1, 1, 64], DOT),
     layers("subgroup-rows", Body::SubgroupRows, [4, 1, 1, 0], SINGLE),
     layers("subgroup-rows-dot", Body::SubgroupRows, [4, 1, 1, 0], DOT),
+    layers("coop-1x4", COOP, [1, 4, 1, 1], MATRIX),
+    layers("coop-2x4", COOP, [2, 4, 1, 1], MATRIX),
+    layers("coop-staged-2x2", STAGED, [2, 2, 2, 4], MATRIX),
+    layers("coop-staged-4x4", STAGED, [4, 4, 2, 4], MATRIX),
     network("network-8", 8, 1, SINGLE),
     network("network-8-dot", 8, 1, DOT),
     network("network-256", 256, 16, SINGLE),
@@ -97,8 +106,20 @@ pub(super) const fn separate(tiling: Tiling) -> Strategy {
     }
 }
 
-/// Names of what is likely to be good for batches of `batch` on a kind of adapter, best first.
-pub(super) fn likely(precision: Precision, batch: usize, kind: Kind) -> &'static [&'static str] {
+/// Names of what is likely to be good for batches of `batch` on an adapter, best first.
+pub(super) fn likely(precision: Precision, batch: usize, limits: &Limits) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    if precision == Precision::F16 && limits.matrix_units.is_some() {
+        names.extend_from_slice(match batch {
+            1..=16 => &["coop-1x4"],
+            _ => &["coop-2x4", "coop-staged-2x2", "coop-staged-4x4"][..],
+        });
+    }
+    names.extend_from_slice(without_matrix_units(precision, batch, limits.kind));
+    names
+}
+
+fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'static [&'static str] {
     match (kind, precision, batch) {
         (Kind::Software | Kind::Cpu, _, 1..=4) => &[
             "network-8",

@@ -24,6 +24,7 @@ fn limits(binding_bytes: u64, workgroups: u32) -> Limits {
         invocations: 256,
         workgroup_bytes: 32 << 10,
         subgroup: Some(8),
+        matrix_units: None,
         kind: Kind::Software,
         adapter: "test".into(),
     }
@@ -282,4 +283,85 @@ fn every_likely_kernel_exists_and_names_are_unique() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), STRATEGIES.len());
+}
+
+fn with_matrix_units(size: u32, lanes: u32) -> Limits {
+    Limits {
+        matrix_units: Some(MatrixUnits { size, lanes }),
+        kind: Kind::Discrete,
+        ..limits(1 << 27, 65535)
+    }
+}
+
+#[test]
+fn tiles_for_matrix_units_are_made_of_the_adapters_matrices() {
+    let tile = |name, limits: &Limits| {
+        let Form::Layers(tile) = Strategy::find(name).unwrap().form else {
+            panic!("{name} is no tile");
+        };
+        tile.on(limits.subgroups())
+    };
+    let (small, large) = (with_matrix_units(8, 8), with_matrix_units(16, 32));
+    let coop = tile("coop-2x4", &large);
+    assert_eq!((coop.lanes, coop.workgroup()), (32, (32, 16)));
+    assert_eq!(tile("coop-2x4", &small).workgroup(), (16, 8));
+    assert_eq!(coop.grid(100, 17), [2, 4, 1]);
+    // Never less than a matrix; then it has whole rows of ten columns, in three groups.
+    assert_eq!((coop.narrowed(1).groups, coop.narrowed(5).groups), (4, 8));
+    assert!(coop.narrowed(3).holds_rows(3));
+    let staged = tile("coop-staged-4x4", &large);
+    assert_eq!((staged.lanes, staged.workgroup()), (128, (128, 32)));
+    assert!(!staged.narrowed(3).holds_rows(3));
+    // 128 × 32 and 32 × 128 values in f16, and a row of 16 × 64 sums in f32 for each subgroup.
+    assert_eq!(
+        staged.workgroup_bytes(Arithmetic::Matrix),
+        8192 + 8192 + 16384
+    );
+}
+
+#[test]
+fn matrix_units_run_f16_and_nothing_else() {
+    let model = model(&[784, 64, 10]);
+    let candidates = |precision, limits: &Limits, kernels| {
+        let all = Strategy::candidates(&model, precision, 1000, limits, kernels);
+        let coop = all.iter().filter(|s| s.on_matrix_units()).count();
+        (coop, all.len() - coop)
+    };
+    let (with, without) = (with_matrix_units(16, 32), limits(1 << 27, 65535));
+    assert_eq!(candidates(Precision::F16, &without, Kernels::Any).0, 0);
+    assert_eq!(candidates(Precision::F32, &with, Kernels::Any).0, 0);
+    let (coop, others) = candidates(Precision::F16, &with, Kernels::Any);
+    assert!(coop > 1 && others > 1);
+    assert_eq!(
+        candidates(Precision::F16, &with, Kernels::MatrixUnits),
+        (coop, 0)
+    );
+    let (coop, others) = candidates(Precision::Int8, &with, Kernels::MatrixUnits);
+    assert!(coop == 0 && others > 1);
+    assert_eq!(
+        candidates(Precision::F16, &without, Kernels::MatrixUnits),
+        (0, 0)
+    );
+}
+
+#[test]
+fn weights_for_matrix_units_are_whole_matrices() {
+    let coop = Strategy::find("coop-2x4").unwrap();
+    let with = with_matrix_units(16, 32);
+    let plan = Plan::new(&model(&[50, 10]), Precision::F16, 7, coop, &with).unwrap();
+    assert_eq!(plan.weights, WeightLayout::Matrices(16));
+    let [step] = plan.steps.as_slice() else {
+        panic!("{:?}", plan.steps);
+    };
+    // 64 × 16 values of two bytes.
+    assert_eq!(
+        operand_bytes(step.pass, Precision::F16, step.params)[1],
+        2048
+    );
+    let too_small = Limits {
+        binding_bytes: 2047,
+        ..with
+    };
+    let refused = Plan::new(&model(&[50, 10]), Precision::F16, 7, coop, &too_small);
+    assert!(matches!(refused, Err(Error::TooLarge { needed: 2048, .. })));
 }

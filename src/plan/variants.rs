@@ -1,6 +1,8 @@
 //! The fused kernels that a strategy is tested by.
 
-use super::fused::{Arithmetic, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Tile};
+use super::fused::{
+    Arithmetic, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Subgroups, Tile,
+};
 use super::pass::Pass;
 use super::strategy::{Form, Strategy};
 use crate::Precision;
@@ -8,17 +10,18 @@ use crate::model::Activation;
 
 impl Strategy {
     /// The fused kernels to test it by in a precision: its tile and narrower ones, in each place of a
-    /// network, on an adapter with subgroups of `subgroup` lanes.
+    /// network, on an adapter with these subgroups.
     #[must_use]
-    pub fn variants(self, precision: Precision, subgroup: u32) -> Vec<Pass> {
+    pub fn variants(self, precision: Precision, subgroups: Subgroups) -> Vec<Pass> {
         let fits = match self.arithmetic {
             Arithmetic::F32 => true,
             Arithmetic::F16 => precision == Precision::F16,
+            Arithmetic::Matrix => precision == Precision::F16 && subgroups.matrix_units.is_some(),
             Arithmetic::Dot => precision == Precision::Int8,
         };
         match self.form {
             Form::Layers(tile) if fits => {
-                let tile = tile.on(subgroup);
+                let tile = tile.on(subgroups);
                 let mut tiles = vec![tile, tile.narrowed(1), tile.narrowed(2)];
                 tiles.dedup();
                 let arithmetic = self.arithmetic;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::adapter::AdapterInfo;
 use crate::bench::Row;
 use crate::dataset::Dataset;
+use crate::engine::MatrixUse;
 use crate::model::Model;
 
 /// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.
@@ -24,6 +25,9 @@ pub struct Document {
     pub adapter: AdapterInfo,
     /// Why on this adapter, in words.
     pub adapter_reason: String,
+    /// Whether f16 may run on the adapter's matrix units, and why.
+    #[serde(rename = "f16_on_matrix_units")]
+    pub matrix_units: MatrixUse,
     /// The network.
     pub model: ModelInfo,
     /// The images.

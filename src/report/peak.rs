@@ -158,6 +158,7 @@ impl Line {
         let (what, short) = match ceiling {
             Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
             Ceiling::F16 => ("multiply-add in f16, registers only", "FLOP"),
+            Ceiling::Matrix => ("f16 matrices, registers only", "FLOP"),
             Ceiling::Int8Dot => ("dot4I8Packed, registers only", "OP"),
             Ceiling::Copy => ("memory, bytes read and written", "B"),
         };

@@ -7,9 +7,9 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 use super::document::Document;
 use super::units::{bytes, count, duration, percent};
 use crate::Precision;
-use crate::adapter::{AdapterInfo, Kind};
+use crate::adapter::{AdapterInfo, Kind, MatrixUnits};
 use crate::bench::{Row, Status};
-use crate::engine::Place;
+use crate::engine::{MatrixUse, Place};
 
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +121,14 @@ pub fn preamble(document: &Document) -> String {
         let _ = writeln!(
             text,
             "          It runs shaders on the processor: these ratios say nothing about a GPU."
+        );
+    }
+    if let Some(MatrixUnits { size, .. }) = adapter.matrix_units {
+        let MatrixUse { used, reason } = &document.matrix_units;
+        let not = if *used { "" } else { "not " };
+        let _ = writeln!(
+            text,
+            "          Its matrix units ({size}×{size}) are {not}used for f16:\n          {reason}"
         );
     }
     if tool.profile == "debug" {

@@ -17,6 +17,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
+use super::matrix::Verdict;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 
@@ -83,6 +84,9 @@ pub struct Entry {
     pub nanoseconds: u64,
     /// When it won, in UTC: `2026-11-23T12:00:00Z`. Nothing but a note for a reader.
     pub date: String,
+    /// What a trial of the adapter's matrix units came to; only in the entry of such a trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_units: Option<Verdict>,
 }
 
 impl Entry {
@@ -92,6 +96,7 @@ impl Entry {
             kernel: kernel.into(),
             nanoseconds,
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            matrix_units: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! no more than last bits.
 
 mod cache;
+mod matrix;
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -14,12 +15,14 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 pub use cache::{Cache, Effort, Entry, FOLDER_VARIABLE, Key};
+pub use matrix::{MatrixUnitsMode, Verdict, matrix_units, open};
 
-use crate::Scheme;
+use crate::adapter::AdapterInfo;
 use crate::engine::Network;
 use crate::error::{Error, Result};
 use crate::gpu;
-use crate::plan::{ChosenBy, STRATEGIES, Strategy};
+use crate::plan::{ChosenBy, Kernels, Path, STRATEGIES, Strategy};
+use crate::{Precision, Scheme};
 
 /// How much is tuned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,13 +214,26 @@ fn key(gpu: &gpu::Network, batch: usize, mode: Effort) -> Key {
     }
     let class = batch.next_power_of_two();
     let _ = write!(shape, " {} batch {class}", model.normalization);
-    let info = gpu.info();
+    // A winner among a few is none among all.
+    shape.push_str(match (gpu.kernels(), gpu.precision()) {
+        (Kernels::Path(Path::Separate), _) => ", separate",
+        (Kernels::Path(Path::Fused), _) => ", fused",
+        (Kernels::Path(Path::Network), _) => ", network",
+        (Kernels::MatrixUnits, Precision::F16) => ", on matrix units",
+        _ if gpu.may_use_matrix_units() => ", also on matrix units",
+        _ => "",
+    });
+    device_key(gpu.info(), gpu.precision(), shape, mode)
+}
+
+/// The key of something found out on an adapter.
+fn device_key(info: &AdapterInfo, precision: Precision, shape: String, mode: Effort) -> Key {
     Key {
         adapter: info.name.clone(),
         backend: info.backend.to_string(),
         driver: info.driver.clone(),
         shaders: shaders(),
-        precision: gpu.precision().to_string(),
+        precision: precision.to_string(),
         scheme: Scheme::default().to_string(),
         shape,
         mode,

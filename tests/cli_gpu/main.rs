@@ -11,6 +11,7 @@ mod support;
 mod fallback;
 mod formats;
 mod kernels;
+mod matrix;
 mod peak;
 mod selection;
 
@@ -24,6 +25,7 @@ struct Adapter {
     backend: String,
     name: String,
     features: Value,
+    matrix_units: Value,
 }
 
 impl Adapter {
@@ -34,6 +36,7 @@ impl Adapter {
             backend: text("backend"),
             name: text("name"),
             features: described["features"].clone(),
+            matrix_units: described["matrix_units"].clone(),
         }
     }
 
@@ -41,12 +44,16 @@ impl Adapter {
         let features = self.features.as_array().expect("features");
         features.iter().any(|name| name == feature)
     }
+
+    fn has_matrix_units(&self) -> bool {
+        self.matrix_units.is_object()
+    }
 }
 
 /// A test on one adapter; it fails by panicking.
 type Test = fn(&Adapter);
 
-const TESTS: [(&str, Test); 22] = [
+const TESTS: [(&str, Test); 28] = [
     (
         "bench-is-as-the-schema-says",
         formats::bench_is_as_the_schema_says,
@@ -109,6 +116,30 @@ const TESTS: [(&str, Test); 22] = [
     (
         "a-breakdown-has-every-kernel",
         kernels::a_breakdown_has_every_kernel,
+    ),
+    (
+        "matrix-units-that-are-not-there-are-told",
+        matrix::on_is_told_where_there_are_none,
+    ),
+    (
+        "matrix-units-run-f16-and-nothing-else",
+        matrix::on_runs_f16_there_and_nothing_else,
+    ),
+    (
+        "matrix-units-are-said-to-be-used-or-not",
+        matrix::auto_and_off_say_what_ran,
+    ),
+    (
+        "the-trial-of-matrix-units-is-remembered",
+        matrix::the_trial_is_remembered,
+    ),
+    (
+        "labels-of-matrix-units-are-those-of-other-kernels",
+        matrix::labels_are_those_of_other_kernels,
+    ),
+    (
+        "matrix-units-do-not-contradict",
+        matrix::contradictions_are_usage_errors,
     ),
     ("the-index-selects", selection::the_index_selects),
     ("the-backend-selects", selection::the_backend_selects),

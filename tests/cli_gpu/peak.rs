@@ -27,7 +27,7 @@ pub fn ceilings_are_figures_or_say_why_not(adapter: &Adapter) {
         assert_eq!(document["adapter"]["backend"], adapter.backend);
         let ceilings = ceilings(&document);
         let names: Vec<&str> = ceilings.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["f32", "f16", "int8-dot", "copy"]);
+        assert_eq!(names, ["f32", "f16", "f16-matrix", "int8-dot", "copy"]);
         for (name, line) in ceilings {
             let unit = if name == "copy" {
                 "bytes"
@@ -35,8 +35,14 @@ pub fn ceilings_are_figures_or_say_why_not(adapter: &Adapter) {
                 "operations"
             };
             assert_eq!(line["unit"], unit);
-            if name == "f16" && !(mask.is_empty() && adapter.has("shader-f16")) {
-                is_unsupported(line);
+            let there = match name {
+                "f16" => adapter.has("shader-f16"),
+                "f16-matrix" => adapter.has_matrix_units(),
+                _ => true,
+            };
+            let hidden = name.starts_with("f16") && !mask.is_empty();
+            if hidden || !there {
+                is_unsupported(line, name);
             } else {
                 is_measured(line);
             }
@@ -61,9 +67,14 @@ fn is_measured(line: &Value) {
     assert!(line["shape"].is_string(), "{line}");
 }
 
-fn is_unsupported(line: &Value) {
+fn is_unsupported(line: &Value, name: &str) {
     assert_eq!(line["status"], "unsupported");
-    has(line["detail"].as_str().expect("a reason"), &["shader-f16"]);
+    let reason = line["detail"].as_str().expect("a reason");
+    if name == "f16" {
+        has(reason, &["shader-f16"]);
+    } else {
+        has(reason, &["the adapter has no "]);
+    }
     for figure in ["per_second", "median_per_second", "spread", "shape"] {
         assert_eq!(line[figure], Value::Null, "{figure}");
     }
@@ -74,11 +85,11 @@ pub fn every_format_has_every_ceiling(adapter: &Adapter) {
     let mask = ["--mask-features", "shader-f16"];
     for format in ["table", "markdown", "csv"] {
         let text = peak(adapter, &[&["--format", format], &mask[..]].concat()).good();
-        has(&text, &["f32", "f16", "int8-dot", "copy"]);
+        has(&text, &["f32", "f16", "f16-matrix", "int8-dot", "copy"]);
         has(&text, &["unsupported", "the adapter has no shader-f16"]);
         has(&text, &[&adapter.name, &adapter.backend]);
         match format {
-            "csv" => assert_eq!(text.lines().count(), 5, "{text}"),
+            "csv" => assert_eq!(text.lines().count(), 6, "{text}"),
             _ => has(&text, &["GFLOP/s", "GOP/s", "GB/s", "registers only"]),
         }
         if format == "table" {

@@ -63,6 +63,22 @@ impl Rig {
         !spells_zeros || tile.workgroup_bytes(arithmetic) <= 10 << 10
     }
 
+    /// The same adapter opened with its matrix units, where it has any.
+    pub fn with_matrix_units(&self) -> Option<Self> {
+        self.found.info.matrix_units?;
+        let options = DeviceOptions {
+            checked: self.checked,
+            matrix_units: true,
+            ..DeviceOptions::default()
+        };
+        let mode = if self.checked { "checked" } else { "trusted" };
+        Some(Self::open(
+            &self.found,
+            &format!("{mode}/matrix-units"),
+            options,
+        ))
+    }
+
     /// A trial on this adapter. Those on OpenGL wait for one another: all devices share one context, and
     /// wgpu gives up on the process where a thread waits for it for some seconds, which is what a
     /// compilation may take.

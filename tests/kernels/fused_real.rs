@@ -1,9 +1,9 @@
 //! The checks of fused layers in f32 and f16.
 
 use fmnist_gpu::Precision;
-use fmnist_gpu::gpu::{pack_blocks, pack_rows};
+use fmnist_gpu::gpu::{pack_blocks, pack_matrices, pack_rows};
 use fmnist_gpu::model::{Activation, Normalization};
-use fmnist_gpu::plan::{Arithmetic, LayerInput, LayerKernel, LayerOutput};
+use fmnist_gpu::plan::{Arithmetic, LayerInput, LayerKernel, LayerOutput, WeightLayout};
 use fmnist_gpu::reference;
 use half::f16;
 
@@ -46,6 +46,16 @@ impl Case<'_> {
         }
     }
 
+    /// The weights `[inner, cols]` as the layer's kernel reads them.
+    fn pack_weights(&self, layer: LayerKernel, w: &[f32]) -> Vec<f32> {
+        match layer.tile.weights() {
+            WeightLayout::Blocks => pack_blocks(w, self.inner, self.cols, 0.0),
+            WeightLayout::Matrices(size) => {
+                pack_matrices(w, self.inner, self.cols, size as usize, 0.0)
+            }
+        }
+    }
+
     /// Runs a layer on the bytes of its input; `w: [inner, cols]`. Gives the outputs, padded.
     fn run_real_layer(
         &self,
@@ -57,7 +67,7 @@ impl Case<'_> {
         let wide = layer.output == LayerOutput::F32 || !self.half();
         let operands = [
             x,
-            self.bytes(&pack_blocks(w, self.inner, self.cols, 0.0)),
+            self.bytes(&self.pack_weights(layer, w)),
             self.bytes(&pack_rows(bias, self.cols, 0.0)),
             self.room(if wide { 4 } else { 2 }),
         ];

@@ -24,6 +24,11 @@ fn main() {
         for rig in rigs {
             let all = variants(rig, &Precision::ALL).into_iter();
             trials.extend(all.map(|variant| trial(rig, variant)));
+            if let Some(rig) = rig.with_matrix_units() {
+                let mut all = variants(&rig, &[Precision::F16]);
+                all.retain(|(pass, _)| on_matrix_units(*pass));
+                trials.extend(all.into_iter().map(|variant| trial(&rig, variant)));
+            }
             if !rig.checked {
                 // What a driver gets whose own conversion does not round to nearest even.
                 let options = DeviceOptions {
@@ -44,7 +49,7 @@ fn main() {
 /// The kernels of these element types that the adapter can run.
 fn variants(rig: &Rig, elements: &[Precision]) -> Vec<(Pass, Precision)> {
     let limits = rig.device.limits();
-    let mut variants = kernel::variants(limits.subgroup.unwrap_or(8));
+    let mut variants = kernel::variants(limits.subgroups());
     variants.retain(|&(pass, e)| {
         elements.contains(&e) && rig.device.info().lacks(e).is_none() && fits(pass, e, limits)
     });
@@ -58,6 +63,10 @@ fn variants(rig: &Rig, elements: &[Precision]) -> Vec<(Pass, Precision)> {
         variants.retain(|(pass, _)| !matches!(pass, Pass::Layer(layer) if !first(*layer)));
     }
     variants
+}
+
+fn on_matrix_units(pass: Pass) -> bool {
+    matches!(pass, Pass::Layer(layer) if layer.arithmetic == Arithmetic::Matrix)
 }
 
 fn trial(rig: &Rig, (pass, elements): (Pass, Precision)) -> Trial {
@@ -165,6 +174,9 @@ const SMALL: (usize, usize, usize) = (7, 5, 3);
 fn layer_shapes(layer: LayerKernel) -> Vec<(usize, usize, usize)> {
     let (rows, groups) = layer.tile.workgroup();
     let (rows, mut cols) = (rows as usize, 4 * groups as usize);
+    if layer.arithmetic == Arithmetic::Matrix && layer.activation != Activation::Softmax {
+        return matrix_shapes(rows, cols);
+    }
     let mut shapes = vec![(1, 1, 1), SMALL, (1, 784, 4), (rows, 31, 2), (3, 1040, 1)];
     if layer.activation == Activation::Softmax {
         cols = 4 * layer.tile.groups as usize;
@@ -183,6 +195,24 @@ fn layer_shapes(layer: LayerKernel) -> Vec<(usize, usize, usize)> {
     if layer.arithmetic != Arithmetic::F32 {
         // Sums of codes beyond 2²⁴, which f32 does not hold.
         shapes.push((3, 4097, cols.min(7)));
+    }
+    shapes
+}
+
+/// For matrix units: each dimension round the edges of matrices of either size, and round those of the
+/// workgroup's tile.
+fn matrix_shapes(rows: usize, cols: usize) -> Vec<(usize, usize, usize)> {
+    let mut shapes = vec![SMALL, (9, 4097, 7)];
+    for size in [1, 7, 8, 9, 15, 16, 17, 64, 784, 1000] {
+        shapes.extend([(size, 31, 33), (33, size, 17), (15, 33, size)]);
+    }
+    for (rows, cols) in [
+        (rows - 1, cols + 1),
+        (rows, cols),
+        (rows + 1, cols - 1),
+        (2 * rows + 1, 2 * cols + 1),
+    ] {
+        shapes.push((rows, 65, cols));
     }
     shapes
 }

@@ -156,6 +156,7 @@ pub fn check_bindings(
         storage,
         guarded: true,
         subgroups: false,
+        matrix_units: false,
     };
     let space = |kind| match kind {
         None => AddressSpace::Uniform,

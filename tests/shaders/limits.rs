@@ -3,7 +3,7 @@
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Kind;
 use fmnist_gpu::model::{Activation, Architecture, LayerShape, Normalization};
-use fmnist_gpu::plan::{LANES, Limits, Pass, STRATEGIES, Strategy};
+use fmnist_gpu::plan::{Form, LANES, Limits, Pass, STRATEGIES, Strategy};
 use naga::{AddressSpace, ShaderStage};
 
 use super::variant::*;
@@ -133,13 +133,22 @@ fn the_plan_refuses_what_an_adapter_has_too_little_for() {
             storage_buffers: allowed.max_storage_buffers_per_shader_stage,
             invocations: lanes(variant.pass),
             workgroup_bytes: allowed.max_compute_workgroup_storage_size,
-            subgroup: Some(SUBGROUP),
+            subgroup: Some(SUBGROUPS[0].lanes),
+            matrix_units: variant.matrix_units(),
             kind: Kind::Discrete,
             adapter: "a test's".into(),
         };
-        let variants_of = |s: &&Strategy| s.variants(variant.elements, SUBGROUP);
+        // A tile that was narrowed takes no more than the whole one, which is what is asked for.
+        let is_tile = |s: &&Strategy| match (variant.pass, s.form) {
+            (Pass::Layer(layer), Form::Layers(tile)) if variant.matrix_units().is_some() => {
+                tile.on(enough.subgroups()) == layer.tile
+            }
+            _ => true,
+        };
+        let variants_of = |s: &&Strategy| s.variants(variant.elements, enough.subgroups());
         let strategy = STRATEGIES
             .iter()
+            .filter(is_tile)
             .find(|strategy| variants_of(strategy).contains(&variant.pass));
         let Some(strategy) = strategy else {
             return Ok(());
@@ -152,7 +161,13 @@ fn the_plan_refuses_what_an_adapter_has_too_little_for() {
             storage_buffers: enough.storage_buffers - 1,
             ..enough.clone()
         }];
-        if !variant.on_subgroups() {
+        if variant.matrix_units().is_some() {
+            less.push(Limits {
+                matrix_units: None,
+                ..enough.clone()
+            });
+        }
+        if !variant.on_subgroups() || variant.matrix_units().is_some() {
             less.push(Limits {
                 invocations: enough.invocations - 1,
                 ..enough.clone()

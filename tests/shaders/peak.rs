@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::mem::{offset_of, size_of};
 
 use fmnist_gpu::Precision;
+use fmnist_gpu::adapter::MatrixUnits;
 use fmnist_gpu::gpu::peak::{Ceiling, Params, Shape};
 use naga::valid::Capabilities;
 use naga::{AddressSpace, TypeInner};
@@ -14,15 +15,28 @@ use naga::{AddressSpace, TypeInner};
 use super::interface::check_bindings;
 use super::limits::{check_limits, least};
 use super::variant::{Checked, changed, check};
-use super::write::{Layout, Target, targets_for};
+use super::write::{Layout, Target, matrix_targets, targets_for};
 
 /// A shape's name, the shape, and its text.
 type Microkernel = (String, Shape, String);
 
 fn microkernels() -> Vec<Microkernel> {
-    let shapes = Ceiling::ALL.into_iter().flat_map(Ceiling::shapes);
+    let units = [8, 16].map(|size| Some(MatrixUnits { size, lanes: 32 }));
+    let of = |ceiling: Ceiling| {
+        units
+            .into_iter()
+            .flat_map(move |units| ceiling.shapes(units))
+    };
+    let mut seen = Vec::new();
+    let mut shapes: Vec<Shape> = Ceiling::ALL.into_iter().flat_map(of).collect();
+    shapes.retain(|shape| {
+        let new = !seen.contains(shape);
+        seen.push(*shape);
+        new
+    });
     let name = |shape: Shape| format!("{}, {shape}", shape.ceiling());
     shapes
+        .into_iter()
         .filter_map(|shape| Some((name(shape), shape, shape.source()?)))
         .collect()
 }
@@ -31,13 +45,23 @@ fn microkernels() -> Vec<Microkernel> {
 fn like(shape: Shape) -> Precision {
     match shape.ceiling() {
         Ceiling::F32 | Ceiling::Copy => Precision::F32,
-        Ceiling::F16 => Precision::F16,
+        Ceiling::F16 | Ceiling::Matrix => Precision::F16,
         Ceiling::Int8Dot => Precision::Int8,
+    }
+}
+
+fn matrix_units(shape: Shape) -> Option<MatrixUnits> {
+    match shape {
+        Shape::Matrix { units, .. } => Some(units),
+        _ => None,
     }
 }
 
 fn checked(shape: Shape, text: &str) -> Result<Checked, String> {
     let capabilities = match like(shape) {
+        Precision::F16 if matrix_units(shape).is_some() => {
+            Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX
+        }
         Precision::F16 => Capabilities::SHADER_FLOAT16,
         Precision::F32 | Precision::Int8 => Capabilities::empty(),
     };
@@ -54,19 +78,24 @@ fn every(test: impl Fn(Shape, &Checked) -> Result<(), String>) {
     };
     let failures: Vec<String> = microkernels.iter().filter_map(failure).collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
-    assert_eq!(microkernels.len(), 11);
+    assert_eq!(microkernels.len(), 15);
 }
 
 #[test]
 fn microkernels_are_written_for_every_backend() {
     every(|shape, checked| {
         let elements = like(shape);
-        for target in targets_for(elements, elements == Precision::F16, false) {
+        let targets = match matrix_units(shape) {
+            Some(units) => matrix_targets(units),
+            None => targets_for(elements, elements == Precision::F16, false),
+        };
+        for target in targets {
             for guarded in [true, false] {
                 let layout = Layout {
                     storage: shape.bindings(),
                     guarded,
                     subgroups: false,
+                    matrix_units: matrix_units(shape).is_some(),
                 };
                 let written = layout.write(checked, target);
                 let written = written.map_err(|e| format!("{target:?}, guarded {guarded}: {e}"))?;
@@ -151,7 +180,7 @@ fn microkernels_have_no_arrays() {
 
 #[test]
 fn what_breaks_these_promises_is_refused() {
-    let shape = Ceiling::F32.shapes().next().expect("a shape");
+    let shape = Ceiling::F32.shapes(None).next().expect("a shape");
     let text = shape.source().expect("a shader");
     let refused = |test: fn(&Checked) -> Result<(), String>, from: &str, to: &str, word: &str| {
         let text = changed(&text, &[(from, to)]);

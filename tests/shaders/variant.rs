@@ -1,8 +1,11 @@
 //! Every variant of the kernel table, parsed and validated.
 
+use std::collections::HashSet;
+
 use fmnist_gpu::Precision;
+use fmnist_gpu::adapter::MatrixUnits;
 use fmnist_gpu::gpu::kernel::{self, Kernel};
-use fmnist_gpu::plan::{Arithmetic, Body, Pass};
+use fmnist_gpu::plan::{Arithmetic, Body, Pass, Subgroups};
 use naga::Module;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
@@ -46,13 +49,24 @@ impl Variant {
         if self.on_subgroups() {
             capabilities |= Capabilities::SUBGROUP;
         }
+        if self.matrix_units().is_some() {
+            capabilities |= Capabilities::COOPERATIVE_MATRIX;
+        }
         capabilities
     }
 
     /// Whether its lanes exchange values within a subgroup.
     pub fn on_subgroups(&self) -> bool {
         matches!(self.pass, Pass::Layer(layer)
-            if matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows))
+            if matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows | Body::CoopStaged(_)))
+    }
+
+    /// The matrix units that it is made for.
+    pub fn matrix_units(&self) -> Option<MatrixUnits> {
+        match self.pass {
+            Pass::Layer(layer) => layer.tile.body.matrix_units(),
+            _ => None,
+        }
     }
 
     /// Whether its products are packed int8 dot products: of fused kernels, only those made for it.
@@ -69,7 +83,9 @@ impl Variant {
     /// Whether it uses the f16 type: the passes of f16 do, fused kernels only where they compute in it.
     pub fn native_f16(&self) -> bool {
         match self.pass {
-            Pass::Layer(layer) => layer.arithmetic == Arithmetic::F16,
+            Pass::Layer(layer) => {
+                matches!(layer.arithmetic, Arithmetic::F16 | Arithmetic::Matrix)
+            }
             Pass::Network(network) => network.arithmetic == Arithmetic::F16,
             _ => self.elements == Precision::F16,
         }
@@ -86,21 +102,32 @@ impl Variant {
     }
 }
 
-/// Every variant; those of f16 with both ways of rounding.
+/// Every variant; those of f16 with both ways of rounding, those on matrix units for either size.
 pub fn variants() -> Vec<Variant> {
-    let all = kernel::variants(SUBGROUP).into_iter();
-    all.flat_map(|(pass, elements)| {
-        let mut variants = vec![Variant::new(pass, elements, false)];
-        if variants[0].rounds_either_way() {
-            variants.push(Variant::new(pass, elements, true));
-        }
-        variants
-    })
-    .collect()
+    let mut all = kernel::variants(SUBGROUPS[0]);
+    all.extend(kernel::variants(SUBGROUPS[1]));
+    let mut seen = HashSet::new();
+    all.retain(|variant| seen.insert(*variant));
+    all.into_iter()
+        .flat_map(|(pass, elements)| {
+            let mut variants = vec![Variant::new(pass, elements, false)];
+            if variants[0].rounds_either_way() {
+                variants.push(Variant::new(pass, elements, true));
+            }
+            variants
+        })
+        .collect()
 }
 
-/// The lanes of a subgroup, as on software adapters.
-pub const SUBGROUP: u32 = 8;
+/// Subgroups as on software adapters, with small matrices, or with large ones.
+pub const SUBGROUPS: [Subgroups; 2] = [small_subgroups(8), small_subgroups(16)];
+
+const fn small_subgroups(size: u32) -> Subgroups {
+    Subgroups {
+        lanes: 8,
+        matrix_units: Some(MatrixUnits { size, lanes: 8 }),
+    }
+}
 
 /// The variants that need subgroups.
 pub fn on_subgroups() -> Vec<Variant> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use fmnist_gpu::Precision;
+use fmnist_gpu::adapter::MatrixUnits;
 use fmnist_gpu::gpu::kernel::Binding;
 use naga::back::{glsl, hlsl, msl, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
@@ -35,8 +36,21 @@ pub const GLSL: [glsl::Version; 2] = [
 /// The targets that must take a variant: the lowest version that wgpu would use, and in int8 also the
 /// first that has its packed dot product.
 pub fn targets(variant: &Variant) -> Vec<Target> {
+    if let Some(units) = variant.matrix_units() {
+        return matrix_targets(units);
+    }
     let subgroups = variant.on_subgroups();
     targets_for(variant.elements, variant.native_f16(), subgroups)
+}
+
+/// The targets that have matrix units of a size: in Metal's language, from 2.3 on, 8×8 alone. naga has
+/// not written them for Direct3D and OpenGL yet.
+pub fn matrix_targets(units: MatrixUnits) -> Vec<Target> {
+    let mut targets = vec![Target::SpirV { dot_product: false }];
+    if units.size == 8 {
+        targets.push(Target::Msl(2, 3));
+    }
+    targets
 }
 
 /// The same for a text of these element types, in the f16 type or not, with subgroups or not.
@@ -75,6 +89,8 @@ pub struct Layout<'a> {
     pub guarded: bool,
     /// With the adapter's subgroups.
     pub subgroups: bool,
+    /// With its matrix units.
+    pub matrix_units: bool,
 }
 
 /// What SPIR-V calls the subgroup's operations that the kernels use: an invocation's place in it, a
@@ -93,6 +109,7 @@ impl<'a> Layout<'a> {
             storage: variant.kernel.bindings,
             guarded,
             subgroups: variant.on_subgroups(),
+            matrix_units: variant.matrix_units().is_some(),
         }
     }
 }
@@ -145,6 +162,10 @@ impl Layout<'_> {
         }
         if self.subgroups {
             capabilities.extend(SUBGROUPS);
+        }
+        if self.matrix_units {
+            capabilities.push(spv::Capability::CooperativeMatrixKHR);
+            capabilities.push(spv::Capability::VulkanMemoryModel);
         }
         if dot_product {
             capabilities.push(spv::Capability::DotProductKHR);

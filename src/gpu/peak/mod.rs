@@ -101,6 +101,8 @@ pub struct Peaks {
     pub f32: Option<Peak>,
     /// Multiply-adds in native 16-bit floats: operations per second, two for each.
     pub f16: Option<Peak>,
+    /// Multiply-adds of matrices of f16 by matrix units: operations per second, two for each product.
+    pub matrix: Option<Peak>,
     /// Packed int8 dot products: operations per second, four products and four sums for each.
     pub int8_dot: Option<Peak>,
     /// A copy of memory: bytes per second, those read and those written.
@@ -114,6 +116,7 @@ impl Peaks {
         match ceiling {
             Ceiling::F32 => self.f32.as_ref(),
             Ceiling::F16 => self.f16.as_ref(),
+            Ceiling::Matrix => self.matrix.as_ref(),
             Ceiling::Int8Dot => self.int8_dot.as_ref(),
             Ceiling::Copy => self.copy.as_ref(),
         }
@@ -125,10 +128,11 @@ impl Peaks {
         let Self {
             f32,
             f16,
+            matrix,
             int8_dot,
             copy,
         } = other;
-        let others = [f32, f16, int8_dot, copy];
+        let others = [f32, f16, matrix, int8_dot, copy];
         for (ceiling, other) in Ceiling::ALL.into_iter().zip(others) {
             if let Some(other) = other
                 && self
@@ -144,6 +148,7 @@ impl Peaks {
         let place = match ceiling {
             Ceiling::F32 => &mut self.f32,
             Ceiling::F16 => &mut self.f16,
+            Ceiling::Matrix => &mut self.matrix,
             Ceiling::Int8Dot => &mut self.int8_dot,
             Ceiling::Copy => &mut self.copy,
         };
@@ -158,7 +163,9 @@ impl Peaks {
 pub async fn measure(device: &Arc<Device>, ceilings: &[Ceiling], effort: Effort) -> Result<Peaks> {
     let mut peaks = Peaks::default();
     for &ceiling in ceilings {
-        if ceiling.lacks(device.info()).is_some() {
+        // Matrix units have to be asked for when a device is opened.
+        let closed = ceiling == Ceiling::Matrix && device.limits().matrix_units.is_none();
+        if closed || ceiling.lacks(device.info()).is_some() {
             continue;
         }
         peaks.put(ceiling, measure_one(device, ceiling, effort).await?);
@@ -179,7 +186,7 @@ async fn measure_one(device: &Arc<Device>, ceiling: Ceiling, effort: Effort) -> 
     let start = Instant::now();
     let operands = probe::operands(device, ceiling);
     let mut best: Option<(Probe, Peak)> = None;
-    for shape in ceiling.shapes() {
+    for shape in ceiling.shapes(device.limits().matrix_units) {
         // The rest of the time is for the samples.
         if best.is_some() && start.elapsed() >= effort.total / 2 {
             break;

@@ -45,7 +45,11 @@ const ENOUGH_STEPS: u32 = 1 << 12;
 /// large GPU several times over.
 const FEWEST_WORKGROUPS: u32 = 16;
 const MOST_WORKGROUPS: u32 = 1 << 14;
-const MOST_INVOCATIONS: u32 = MOST_WORKGROUPS * 64;
+const MOST_INVOCATIONS: u32 = MOST_WORKGROUPS * MOST_LANES;
+
+/// The most lanes of any shape's workgroup: those of the largest subgroup among which the values of a
+/// matrix are shared out.
+const MOST_LANES: u32 = 256;
 
 /// How much is done in one submit.
 #[derive(Clone, Copy, Debug)]

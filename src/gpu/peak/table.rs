@@ -2,12 +2,15 @@
 
 use std::fmt::{self, Write};
 
-use crate::adapter::{AdapterInfo, Feature};
+use crate::adapter::{AdapterInfo, Feature, MatrixUnits};
 use crate::gpu::kernel::Binding;
+use crate::gpu::text::matrix_types;
+use crate::gpu::unroll::unroll;
 
 const PARAMS: &str = include_str!("../../../shaders/peak/params.wgsl");
 const MULTIPLY_ADD: &str = include_str!("../../../shaders/peak/multiply_add.wgsl");
 const DOT: &str = include_str!("../../../shaders/peak/dot.wgsl");
+const MATRIX: &str = include_str!("../../../shaders/peak/matrix.wgsl");
 const COPY: &str = include_str!("../../../shaders/peak/copy.wgsl");
 
 /// What an adapter can do at most of one thing.
@@ -17,6 +20,8 @@ pub enum Ceiling {
     F32,
     /// Multiply-add in native 16-bit floats: 2 operations. Needs `shader-f16`.
     F16,
+    /// Multiply-add of matrices of f16 by matrix units, summed in f32: 2 operations for each product.
+    Matrix,
     /// The dot product of four int8 codes, added to a sum: 8 operations.
     Int8Dot,
     /// Bytes of memory copied: those read and those written, together.
@@ -25,7 +30,13 @@ pub enum Ceiling {
 
 impl Ceiling {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Int8Dot, Self::Copy];
+    pub const ALL: [Self; 5] = [
+        Self::F32,
+        Self::F16,
+        Self::Matrix,
+        Self::Int8Dot,
+        Self::Copy,
+    ];
 
     /// The name in every output.
     #[must_use]
@@ -33,6 +44,7 @@ impl Ceiling {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Matrix => "f16-matrix",
             Self::Int8Dot => "int8-dot",
             Self::Copy => "copy",
         }
@@ -42,7 +54,7 @@ impl Ceiling {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::F32 | Self::F16 | Self::Int8Dot => "operations",
+            Self::F32 | Self::F16 | Self::Matrix | Self::Int8Dot => "operations",
             Self::Copy => "bytes",
         }
     }
@@ -51,15 +63,20 @@ impl Ceiling {
     #[must_use]
     pub fn lacks(self, info: &AdapterInfo) -> Option<&'static str> {
         let lacks_f16 = self == Self::F16 && !info.has(Feature::ShaderF16);
-        lacks_f16.then_some("the adapter has no shader-f16")
+        match self {
+            Self::Matrix => info.lacks_matrix_units(),
+            _ => lacks_f16.then_some("the adapter has no shader-f16"),
+        }
     }
 
-    /// The shapes that it is tried in.
-    pub fn shapes(self) -> impl Iterator<Item = Shape> {
-        SHAPES
-            .iter()
-            .copied()
-            .filter(move |shape| shape.ceiling() == self)
+    /// The shapes that it is tried in, on an adapter with these matrix units.
+    pub fn shapes(self, units: Option<MatrixUnits>) -> impl Iterator<Item = Shape> {
+        let matrices = units.into_iter().flat_map(|units| {
+            // Sixteen matrices of sums hide more of the units' latency, eight fit more register files.
+            [false, true].map(|wide| Shape::Matrix { units, wide })
+        });
+        let all = SHAPES.iter().copied().chain(matrices);
+        all.filter(move |shape| shape.ceiling() == self)
     }
 }
 
@@ -81,6 +98,13 @@ pub enum Shape {
         /// 24 chains in each invocation, not 12.
         wide: bool,
     },
+    /// Sums of products of matrices.
+    Matrix {
+        /// What multiplies them.
+        units: MatrixUnits,
+        /// 4×4 matrices of sums in each subgroup, not 2×4.
+        wide: bool,
+    },
     /// Sums of dot products, eight rows of them.
     Dot {
         /// Four columns in each invocation, not two.
@@ -96,7 +120,7 @@ const fn multiply_add(half: bool, fused: bool, wide: bool) -> Shape {
     Shape::MultiplyAdd { half, fused, wide }
 }
 
-/// Every shape. Where time is short only the first of a ceiling is tried, so that comes first which
+/// Every shape that needs no matrix units. Where time is short only the first of a ceiling is tried, so that comes first which
 /// does well on most adapters and compiles fast.
 static SHAPES: &[Shape] = &[
     multiply_add(false, true, false),
@@ -121,6 +145,7 @@ impl Shape {
         match self {
             Self::MultiplyAdd { half: false, .. } => Ceiling::F32,
             Self::MultiplyAdd { half: true, .. } => Ceiling::F16,
+            Self::Matrix { .. } => Ceiling::Matrix,
             Self::Dot { .. } => Ceiling::Int8Dot,
             Self::CopyShader | Self::CopyCommand => Ceiling::Copy,
         }
@@ -133,14 +158,16 @@ impl Shape {
             // So that one dimension of the grid is enough for all of the memory.
             Self::CopyShader | Self::CopyCommand => 256,
             Self::MultiplyAdd { .. } | Self::Dot { .. } => 64,
+            Self::Matrix { units, .. } => units.lanes,
         }
     }
 
-    /// Values that one invocation of it works on side by side: chains, or sums.
+    /// Values, or matrices, that one invocation of it works on side by side: chains, or sums.
     pub(super) fn chains(self) -> u32 {
         match self {
             Self::MultiplyAdd { wide, .. } => 12 << u32::from(wide),
             Self::Dot { wide } => 16 << u32::from(wide),
+            Self::Matrix { wide, .. } => 8 << u32::from(wide),
             Self::CopyShader | Self::CopyCommand => 1,
         }
     }
@@ -151,6 +178,11 @@ impl Shape {
         match self {
             Self::MultiplyAdd { .. } => 2 * u64::from(self.chains()),
             Self::Dot { .. } => 8 * u64::from(self.chains()),
+            // The lanes of a subgroup share the work.
+            Self::Matrix { units, .. } => {
+                let products = u64::from(units.size).pow(3) * u64::from(self.chains());
+                2 * products / u64::from(units.lanes)
+            }
             Self::CopyShader | Self::CopyCommand => 2 * 16,
         }
     }
@@ -159,7 +191,7 @@ impl Shape {
     #[must_use]
     pub fn bindings(self) -> &'static [Binding] {
         match self {
-            Self::MultiplyAdd { .. } | Self::Dot { .. } => &[Binding::Write],
+            Self::MultiplyAdd { .. } | Self::Matrix { .. } | Self::Dot { .. } => &[Binding::Write],
             Self::CopyShader | Self::CopyCommand => &[Binding::Read, Binding::Write],
         }
     }
@@ -168,6 +200,7 @@ impl Shape {
     #[must_use]
     pub fn source(self) -> Option<String> {
         let mut text = String::new();
+        let matrix;
         let (directive, constants, body) = match self {
             Self::MultiplyAdd { half, fused, wide } => {
                 let (directive, elem) = if half {
@@ -184,6 +217,17 @@ impl Shape {
                 format!("const WIDE = {wide};\n"),
                 DOT,
             ),
+            Self::Matrix { units, .. } => {
+                let rows = self.chains() / 4;
+                let constants = format!(
+                    "const SIZE = {}u;\nconst MATRIX_ROWS = {rows}u;\n{}",
+                    units.size,
+                    matrix_types(units.size)
+                );
+                let directives = "enable f16;\nenable wgpu_cooperative_matrix;\n";
+                matrix = unroll(MATRIX, &[("MATRIX_ROWS", rows)]);
+                (directives, constants, matrix.as_str())
+            }
             Self::CopyShader => ("", String::new(), COPY),
             Self::CopyCommand => return None,
         };
@@ -204,6 +248,10 @@ impl fmt::Display for Shape {
             Self::MultiplyAdd { fused, .. } => {
                 let written = if fused { "fma" } else { "x·a + b" };
                 write!(f, "{} chains, {written}", self.chains())
+            }
+            Self::Matrix { units, .. } => {
+                let (rows, size) = (self.chains() / 4, units.size);
+                write!(f, "{rows}×4 of {size}×{size}")
             }
             Self::Dot { .. } => write!(f, "8×{} sums", self.chains() / 8),
             Self::CopyShader => f.write_str("shader"),

@@ -2,6 +2,7 @@
 //! ceiling of nothing.
 
 use super::table::Shape;
+use crate::adapter::MatrixUnits;
 
 /// What every chain is multiplied by. Below 1, so that nothing overflows; negative and far from 1,
 /// so that one step more or less shows. Exact in f16, as is [`TERM`].
@@ -46,6 +47,14 @@ pub(super) fn check(shape: Shape, steps: u32, results: &[u32]) -> Result<(), Str
             Shape::Dot { .. } => {
                 let (got, want) = (bits.cast_signed(), dots(shape.chains() / 8, lane, steps));
                 if got != want {
+                    return Err(format!("invocation {invocation} gave {got}, not {want}"));
+                }
+            }
+            Shape::Matrix { units, .. } => {
+                let got = f32::from_bits(bits);
+                let want = matrices(units, shape.chains() / 4, lane, steps);
+                // Whole numbers far below 2²⁴: there is nothing to round.
+                if got != want as f32 {
                     return Err(format!("invocation {invocation} gave {got}, not {want}"));
                 }
             }
@@ -95,6 +104,26 @@ fn dots(columns: u32, lane: u32, steps: u32) -> i32 {
     total
 }
 
+/// What a lane adds up of the sums of products of `rows` by four pairs of matrices.
+fn matrices(units: MatrixUnits, rows: u32, lane: u32, steps: u32) -> i64 {
+    let (size, values) = (units.size, units.size * units.size);
+    let factor = |place: u32| {
+        let word = WEIGHTS[(place / 4 % 8) as usize];
+        i64::from((word >> (8 * (place % 4))).wrapping_add(place / 32) & 7) - 3
+    };
+    let mut total = 0;
+    for (left, right) in (0..rows).flat_map(|i| (rows..rows + 4).map(move |j| (i, j))) {
+        for place in (lane..values).step_by(units.lanes as usize) {
+            let (row, column) = (place / size, place % size);
+            let product = |k| {
+                factor(left * values + row * size + k) * factor(right * values + k * size + column)
+            };
+            total += (0..size).map(product).sum::<i64>();
+        }
+    }
+    total * i64::from(steps)
+}
+
 /// The dot product of two words of four codes each.
 fn dot(a: i32, b: i32) -> i32 {
     let codes = |word: i32| word.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
@@ -111,14 +140,29 @@ mod tests {
         let of_lane = |lane| match shape {
             Shape::MultiplyAdd { .. } => (sum(shape.chains(), lane, steps) as f32).to_bits(),
             Shape::Dot { .. } => dots(shape.chains() / 8, lane, steps).cast_unsigned(),
+            Shape::Matrix { units, .. } => {
+                (matrices(units, shape.chains() / 4, lane, steps) as f32).to_bits()
+            }
             Shape::CopyShader | Shape::CopyCommand => unreachable!("no arithmetic"),
         };
         (0..shape.lanes()).map(of_lane).collect()
     }
 
     fn arithmetic() -> impl Iterator<Item = Shape> {
-        let ceilings = [Ceiling::F32, Ceiling::F16, Ceiling::Int8Dot];
-        ceilings.into_iter().flat_map(Ceiling::shapes)
+        let shapes = |ceiling: Ceiling| {
+            let units = [(8, 8), (8, 32), (16, 32)];
+            let units = units.map(|(size, lanes)| MatrixUnits { size, lanes });
+            units
+                .into_iter()
+                .flat_map(move |units| ceiling.shapes(Some(units)))
+        };
+        let ceilings = [
+            Ceiling::F32,
+            Ceiling::F16,
+            Ceiling::Int8Dot,
+            Ceiling::Matrix,
+        ];
+        ceilings.into_iter().flat_map(shapes)
     }
 
     #[test]
