@@ -22,11 +22,12 @@
 //!
 //! `benches/libraries` times the matrix libraries of Rust on the products of these networks, weights
 //! packed where a library can. On a Zen 4 with two threads, `gemm`, `faer` (which is built on it),
-//! `matrixmultiply` and `rten-gemm` (f32, and bytes by VNNI) all take longer for a product alone than
-//! a whole layer takes here, from the pixels' bytes on: a library writes its sums to memory and reads
-//! them again for bias and activation, wants its input converted before, and does not know the weights
-//! beforehand, or knows no binary16. `rten-gemm` comes near in int8, and quantizes nothing. `gemm` stays
-//! for training ([`matmul`]), which multiplies what changes at every step.
+//! `matrixmultiply` and `rten-gemm` in f32 take longer for a product alone than a whole layer takes
+//! here, from the pixels' bytes on: a library writes its sums to memory and reads them again for bias and
+//! activation, wants its input converted before, packs weights at each call, or knows no binary16.
+//! `rten-gemm` multiplies bytes by VNNI too; its product alone takes as long as a whole layer here where
+//! that is wide, and up to three times as long elsewhere. `gemm` stays for training ([`matmul`]), which
+//! multiplies what changes at every step.
 //!
 //! What is not there: VNNI without AVX-512 (those processors run `avx2`), NEON's dot product (AArch64
 //! runs `portable`, which its compiler vectorizes), and a way to share the columns of a single row among
