@@ -1,4 +1,5 @@
-//! Tells the binary which commit it is built from, so that a result can say so.
+//! Tells the binary which commit and which wgpu it is built from, so that a result can say so and what
+//! was tuned is not believed of another.
 
 use std::process::Command;
 
@@ -25,6 +26,7 @@ fn main() {
             println!("cargo::rerun-if-changed={path}");
         }
     }
+    println!("cargo::rustc-env=FMNIST_GPU_WGPU={}", wgpu_version());
     // Outside a checkout there is no commit to tell.
     if let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) {
         let mut status = vec!["status", "--porcelain", "--untracked-files=no", "--"];
@@ -36,6 +38,16 @@ fn main() {
         };
         println!("cargo::rustc-env=FMNIST_GPU_COMMIT={commit}{dirty}");
     }
+}
+
+/// The version of wgpu in the lock file; empty where there is none to read.
+fn wgpu_version() -> String {
+    let lock = std::fs::read_to_string("Cargo.lock").unwrap_or_default();
+    let mut lines = lock.lines().skip_while(|line| *line != "name = \"wgpu\"");
+    let version = lines
+        .nth(1)
+        .and_then(|line| line.strip_prefix("version = "));
+    version.unwrap_or_default().trim_matches('"').to_owned()
 }
 
 /// What git says; none where it fails.

@@ -144,7 +144,7 @@ impl Serialize for Feature {
 pub struct MatrixUnits {
     /// Rows and columns of a matrix: 8 or 16.
     pub size: u32,
-    /// The most lanes that a subgroup has.
+    /// Lanes of a subgroup: of an adapter the most that it has, of an open device what kernels get.
     pub lanes: u32,
 }
 

@@ -36,7 +36,9 @@ pub enum Error {
     },
 
     /// Matrix units were asked for, and there are none that can be used.
-    #[error("{adapter} cannot run f16 on matrix units: {reason}; drop --matrix-units on")]
+    #[error(
+        "{adapter} cannot run f16 on matrix units: {reason}; drop --matrix-units on, or the --kernel for them"
+    )]
     MatrixUnitsUnavailable {
         /// The adapter's name.
         adapter: String,

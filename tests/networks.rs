@@ -58,6 +58,11 @@ fn main() {
                 all.extend(golden_trials(&on, !rig.checked));
                 all.extend(strategy_trials(&rig));
                 all.push(chunks_trial(&rig, Precision::F16));
+                for small in [false, true] {
+                    let name = format!("{}/layouts{}", rig.name, if small { ", cut" } else { "" });
+                    let on = rig.clone();
+                    all.push(rig.trial(name, move || done(check_layouts(&on, small))));
+                }
             }
             for precision in precisions(&chosen) {
                 all.push(chunks_trial(rig, precision));
@@ -494,6 +499,46 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
             .map_err(|problem| format!("{}: {problem}", strategy.name))?;
     }
     Ok(())
+}
+
+/// One network that runs with matrix units, without, and with them again, gives the bits that each way
+/// gives alone, and keeps its weights in one layout only. Where bindings are `small`, every layer's
+/// weights have a buffer of their own.
+fn check_layouts(rig: &Rig, small: bool) -> Check {
+    let text = |error: fmnist_gpu::Error| error.to_string();
+    let activations = [Activation::Relu, Activation::Relu, Activation::Softmax];
+    let model = random_model(&mut seeded("layouts"), &[50, 70, 60, 10], &activations);
+    let pixels = random_pixels(&mut seeded("layouts"), 33 * 50);
+    let options = DeviceOptions {
+        checked: rig.checked,
+        // The largest layer takes 11,520 bytes in whole matrices of 16×16, all take more than 16 KiB.
+        binding_bytes: small.then_some(16 << 10),
+        matrix_units: true,
+        ..DeviceOptions::default()
+    };
+    let device = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
+    let [coop, other] = ["coop-2x4", "register-8x8"].map(Strategy::find);
+    let (coop, other) = (coop.ok_or("coop-2x4")?, other.ok_or("register-8x8")?);
+    let mut network =
+        pollster::block_on(gpu::Network::new(&device, &model, Precision::F16)).map_err(text)?;
+    let mut bytes = Vec::new();
+    for strategy in [coop, other, coop] {
+        network.restrict(Kernels::Named(strategy));
+        let got = pollster::block_on(network.infer(&pixels, 33, &mut |_| ())).map_err(text)?;
+        let kernels = Kernels::Named(strategy);
+        let alone =
+            infer_on(&device, kernels, &model, Precision::F16, &pixels, 33).map_err(text)?;
+        equal(&to_bits(got), &to_bits(alone)).map_err(|p| format!("{}: {p}", strategy.name))?;
+        bytes.push(network.allocated_bytes());
+    }
+    equal(&[bytes[0]], &[bytes[2]])?;
+    if bytes[1] < bytes[0] {
+        Ok(())
+    } else {
+        Err(format!(
+            "{bytes:?} bytes: whole matrices take more than blocks"
+        ))
+    }
 }
 
 /// The CPU path's tiles: one layer, round every edge of a tile in each direction, and one beside another.

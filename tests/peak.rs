@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{Rig, run_on_adapters};
 use fmnist_gpu::Error;
+use fmnist_gpu::adapter::MatrixUnits;
 use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peak, Peaks};
 use libtest_mimic::{Failed, Trial};
 
@@ -15,7 +16,12 @@ fn main() {
     run_on_adapters(Vec::new(), |rigs| {
         let with_units = rigs.iter().filter_map(Rig::with_matrix_units);
         let rigs = rigs.iter().cloned().chain(with_units);
-        rigs.flat_map(|rig| trials(&rig)).collect()
+        rigs.flat_map(|rig| {
+            let mut trials = trials(&rig);
+            trials.extend(lanes_trial(&rig));
+            trials
+        })
+        .collect()
     })
 }
 
@@ -34,6 +40,24 @@ fn trials(rig: &Rig) -> Vec<Trial> {
     let name = format!("{}/what is asked for is measured", rig.name);
     trials.push(Trial::test(name, move || measures(&rig)));
     trials
+}
+
+/// Workgroups that are larger than a subgroup are seen to be.
+fn lanes_trial(rig: &Rig) -> Option<Trial> {
+    let units = rig.device.limits().matrix_units?;
+    let rig = rig.clone();
+    let name = format!("{}/lanes in use", rig.name);
+    Some(Trial::test(name, move || {
+        for factor in [1, 2, 4] {
+            let lanes = factor * units.lanes;
+            let most = MatrixUnits { lanes, ..units };
+            let found = pollster::block_on(rig.device.with_lanes_in_use(most))?;
+            if found != units {
+                return Err(format!("{found:?} of {most:?}, not {units:?}").into());
+            }
+        }
+        Ok(())
+    }))
 }
 
 /// Whether the device has it. One opened without its matrix units has none.

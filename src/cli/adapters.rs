@@ -6,10 +6,12 @@ use clap::Args;
 use fmnist_gpu::adapter::{AdapterInfo, Backend, Kind, MatrixUnits};
 use fmnist_gpu::engine::{self, MatrixUse};
 use fmnist_gpu::report::{self, Format, Layout};
-use fmnist_gpu::{Error, Precision, tune};
+use fmnist_gpu::tune::{self, MatrixUnitsMode};
+use fmnist_gpu::{Error, Precision};
 use serde::Serialize;
 
-use super::{options, terminal};
+use super::options::{self, MatrixOptions};
+use super::terminal;
 
 /// Lists every adapter, and what each precision would run as on it.
 #[derive(Debug, Args)]
@@ -17,6 +19,9 @@ pub struct Arguments {
     /// table, json or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     format: Format,
+
+    #[command(flatten)]
+    matrix: MatrixOptions,
 }
 
 /// An adapter in JSON: what it is, and why a precision does not run on it.
@@ -39,7 +44,7 @@ struct RunsAs {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let backends = options::backends_of_environment()?;
-    let adapters = pollster::block_on(look(&backends));
+    let adapters = pollster::block_on(look(&backends, arguments.matrix.mode()));
     let text = match arguments.format {
         Format::Table => table(&adapters, Layout::Terminal),
         Format::Markdown => table(&adapters, Layout::Markdown),
@@ -54,12 +59,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Every adapter, and what its matrix units are good for, which may have to be tried.
-async fn look(backends: &[Backend]) -> Vec<(AdapterInfo, MatrixUse)> {
+async fn look(backends: &[Backend], mode: MatrixUnitsMode) -> Vec<(AdapterInfo, MatrixUse)> {
     let mut adapters = Vec::new();
     for selected in engine::every_adapter(backends).await {
         let has = selected.info().lacks_matrix_units().is_none();
         let spinner = has.then(|| terminal::spinner("trying matrix units"));
-        let matrix_units = tune::matrix_units(&selected).await;
+        let matrix_units = tune::try_matrix_units(&selected, mode).await;
         if let Some(spinner) = spinner {
             spinner.finish_and_clear();
         }
@@ -93,7 +98,7 @@ fn table(adapters: &[(AdapterInfo, MatrixUse)], layout: Layout) -> String {
     let infos = || adapters.iter().map(|(info, _)| info);
     let rows: Vec<Vec<String>> = adapters.iter().map(row).collect();
     let mut text = report::grid(layout, &header, &rows, header.len());
-    for (info, MatrixUse { used, reason }) in adapters {
+    for (info, MatrixUse { used, reason, .. }) in adapters {
         if let Some(MatrixUnits { size, .. }) = info.matrix_units {
             let not = if *used { "" } else { "not " };
             // Writing to a string cannot fail.

@@ -75,10 +75,17 @@ impl std::str::FromStr for Kernel {
 #[derive(Debug, Args)]
 pub struct MatrixOptions {
     /// Whether f16 runs on the adapter's matrix units (tensor cores): on; off; or auto, where a trial
-    /// finds them right and faster. The trial is made once and kept in the cache folder; with --tune off,
-    /// auto is off.
+    /// finds them right and faster. The trial is made once and kept in the cache folder; 'on' makes one
+    /// again that came to nothing, --tune full any. With --tune off, auto is off.
     #[arg(long, default_value = "auto", value_name = "USE")]
     matrix_units: MatrixUnitsMode,
+}
+
+impl MatrixOptions {
+    /// What was asked for.
+    pub fn mode(&self) -> MatrixUnitsMode {
+        self.matrix_units
+    }
 }
 
 impl AdapterOptions {

@@ -97,14 +97,26 @@ pub struct MatrixUse {
     pub used: bool,
     /// Why, or why not, in words.
     pub reason: String,
+    /// The kernels for them that the driver does not take.
+    #[serde(skip)]
+    pub left_out: Vec<&'static str>,
 }
 
 impl MatrixUse {
+    /// They are used, for this reason.
+    pub fn yes(reason: impl Into<String>) -> Self {
+        Self {
+            used: true,
+            ..Self::no(reason)
+        }
+    }
+
     /// They are not used, for this reason.
     pub fn no(reason: impl Into<String>) -> Self {
         Self {
             used: false,
             reason: reason.into(),
+            left_out: Vec::new(),
         }
     }
 }
@@ -210,9 +222,10 @@ impl Selected {
     ///
     /// # Errors
     /// `Error::DeviceUnavailable` where its driver refuses.
-    pub async fn open(self, options: &EngineOptions, matrix_units: MatrixUse) -> Result<Engine> {
+    pub async fn open(&self, options: &EngineOptions, matrix_units: MatrixUse) -> Result<Engine> {
         let device_options = gpu::DeviceOptions {
             matrix_units: matrix_units.used,
+            left_out: matrix_units.left_out.clone(),
             ..options.device.clone()
         };
         let device = match &self.found {
@@ -220,11 +233,11 @@ impl Selected {
             None => None,
         };
         Ok(Engine {
-            info: self.info,
-            reason: self.reason,
+            info: self.info.clone(),
+            reason: self.reason.clone(),
             fallback: options.fallback,
             kernels: options.kernels,
-            processor: self.processor,
+            processor: self.processor.clone(),
             device,
             matrix_units,
         })
@@ -242,10 +255,7 @@ impl Engine {
         let lacks = selected.info.lacks_matrix_units();
         let matrix_units = match lacks.filter(|_| options.device.matrix_units) {
             Some(reason) => MatrixUse::no(reason),
-            None if options.device.matrix_units => MatrixUse {
-                used: true,
-                reason: "asked for".into(),
-            },
+            None if options.device.matrix_units => MatrixUse::yes("asked for"),
             None => MatrixUse::no("not asked for"),
         };
         selected.open(options, matrix_units).await
@@ -309,6 +319,15 @@ impl Engine {
         }
     }
 
+    /// The kernels that may run a precision: only f16 has to run on matrix units where they are asked
+    /// for.
+    fn kernels_for(&self, precision: Precision) -> Kernels {
+        match self.kernels {
+            Kernels::MatrixUnits if precision != Precision::F16 => Kernels::Any,
+            kernels => kernels,
+        }
+    }
+
     /// Converts the weights of `model` to `precision` where that runs.
     ///
     /// # Errors
@@ -319,7 +338,7 @@ impl Engine {
         match (&self.device, placement.place) {
             (Some(device), Place::Gpu) => {
                 let mut network = gpu::Network::new(device, model, precision).await?;
-                network.restrict(self.kernels);
+                network.restrict(self.kernels_for(precision));
                 Ok(Network::new(
                     Executor::Gpu(Box::new(network)),
                     placement,

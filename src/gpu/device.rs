@@ -27,6 +27,8 @@ pub struct DeviceOptions {
     /// Open it with its matrix units, where it has any. wgpu calls the feature experimental, so it is
     /// not asked for where nothing uses it.
     pub matrix_units: bool,
+    /// Strategies that its driver is known not to take.
+    pub left_out: Vec<&'static str>,
 }
 
 /// An open adapter.
@@ -151,10 +153,11 @@ impl Device {
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             subgroup: subgroup(found).filter(|_| info.has(Feature::Subgroup)),
             matrix_units,
+            left_out: options.left_out.clone(),
             kind: info.kind,
             adapter: info.to_string(),
         };
-        Ok(Arc::new(Self {
+        let mut opened = Self {
             device,
             queue,
             info,
@@ -167,7 +170,14 @@ impl Device {
             } else {
                 OnceLock::new()
             },
-        }))
+        };
+        if let Some(units) = matrix_units
+            && opened.limits.subgroup.is_none()
+        {
+            let units = opened.with_lanes_in_use(units).await?;
+            opened.limits.matrix_units = Some(units);
+        }
+        Ok(Arc::new(opened))
     }
 
     /// What the adapter is.
@@ -378,9 +388,9 @@ fn accept_experiments() -> wgpu::ExperimentalFeatures {
         reason = "matrix units are behind an experimental feature"
     )]
     // SAFETY: what wgpu warns of is that such a feature may do what its documentation does not say.
-    // Nothing is computed with it before the adapter has passed a check against the oracle, the
-    // kernels that use it stay inside their buffers as all others do, and tests run them checked and
-    // unchecked with sentinels behind each buffer.
+    // The kernels that use it stay inside their buffers as all others do, and tests run them checked
+    // and unchecked with sentinels behind each buffer. Networks meet them only where each has been held
+    // against the oracle on the adapter; microkernels are checked before they are timed.
     unsafe {
         wgpu::ExperimentalFeatures::enabled()
     }

@@ -116,8 +116,8 @@ fn describe(adapter: wgpu::Adapter) -> Option<Found> {
 
 /// The largest matrices that can be used, of those that an adapter offers.
 ///
-/// Kernels have workgroups of whole subgroups of the largest size, whatever size the driver then
-/// takes: what two small subgroups compute in place of a large one they both compute. But the
+/// Kernels have workgroups of whole subgroups of the largest size, or of the one that an open device
+/// was seen to take: what two small subgroups compute in place of a large one they both compute. The
 /// values of a matrix have to be shared out evenly among the lanes.
 fn matrix_units(offered: &[wgpu::CooperativeMatrixProperties], lanes: u32) -> Option<MatrixUnits> {
     use wgpu::CooperativeScalarType::{F16, F32};

@@ -9,6 +9,7 @@ mod breakdown;
 mod device;
 mod enumerate;
 pub mod kernel;
+mod lanes;
 mod layout;
 mod network;
 pub mod peak;
@@ -23,12 +24,14 @@ mod weights;
 pub use breakdown::Parts;
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
+pub use lanes::{LANES_BINDINGS, lanes_source};
 pub use layout::{pack_blocks, pack_codes, pack_matrices, pack_rows};
 pub use network::{Network, Run};
 pub use single::SinglePass;
 
-/// The text of every shader, in one order.
-#[must_use]
-pub fn shader_texts() -> &'static [&'static str] {
-    text::ALL
+/// The text of every shader and of what puts them together, in one order: where none of it has
+/// changed, a kernel has not.
+pub fn shader_texts() -> impl Iterator<Item = &'static str> {
+    let host = [include_str!("text.rs"), include_str!("unroll.rs")];
+    text::ALL.iter().copied().chain(host)
 }

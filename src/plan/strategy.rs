@@ -8,7 +8,7 @@ use super::pass::{Tiling, groups, packed_weights_bytes};
 use super::table::{STRATEGIES, likely, separate};
 use crate::Precision;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Normalization};
+use crate::model::{Architecture, LayerShape, Normalization};
 
 /// How a plan is made of dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +56,7 @@ pub enum Kernels {
     Any,
     /// Those of this path.
     Path(Path),
-    /// In f16 those on matrix units; any in another precision.
+    /// Those on matrix units.
     MatrixUnits,
     /// This one.
     Named(Strategy),
@@ -189,6 +189,9 @@ impl Strategy {
         if !fits_precision {
             return Some("its arithmetic is not the precision's");
         }
+        if limits.left_out.contains(&self.name) {
+            return Some("the adapter's driver does not take it");
+        }
         let deepest = model.layers.iter().map(|layer| layer.inputs).max();
         let clip = usize::from(model.int8_clip);
         let largest_sum = deepest.unwrap_or(0) * clip * clip;
@@ -200,7 +203,7 @@ impl Strategy {
         }
         match self.form {
             Form::Separate(_) => None,
-            Form::Layers(tile) => self.layers_refused(tile, int8, limits),
+            Form::Layers(tile) => self.layers_refused(tile, model, precision, limits),
             Form::Network { lanes, .. } => {
                 if int8 && batch > 1 {
                     return Some("the images of an int8 batch share their scales");
@@ -210,7 +213,14 @@ impl Strategy {
         }
     }
 
-    fn layers_refused(self, tile: Tile, int8: bool, limits: &Limits) -> Option<&'static str> {
+    fn layers_refused(
+        self,
+        tile: Tile,
+        model: &Architecture,
+        precision: Precision,
+        limits: &Limits,
+    ) -> Option<&'static str> {
+        let int8 = precision == Precision::Int8;
         if self.on_matrix_units() && limits.matrix_units.is_none() {
             return Some(
                 "no matrix units are in use (see --matrix-units, and 'fmnist-gpu adapters')",
@@ -228,8 +238,16 @@ impl Strategy {
             return Some("the adapter's workgroups are too small");
         }
         let needed = tile.workgroup_bytes(self.arithmetic);
-        let fits = needed <= u64::from(limits.workgroup_bytes);
-        (!fits).then_some("the adapter has too little workgroup memory")
+        if needed > u64::from(limits.workgroup_bytes) {
+            return Some("the adapter has too little workgroup memory");
+        }
+        // In blocks they always fit, or nothing runs at all, which is told in more words.
+        let layout = tile.weights();
+        let weights = |layer: &LayerShape| layout.values(layer.inputs, layer.outputs);
+        let largest = model.layers.iter().map(weights).max().unwrap_or(0);
+        let fits =
+            layout == WeightLayout::Blocks || largest * precision.bytes() <= limits.binding_bytes;
+        (!fits).then_some("the weights in whole matrices do not fit one binding")
     }
 
     fn network_refused(
@@ -288,7 +306,7 @@ impl Strategy {
         let wanted = |s: &Self| match kernels {
             Kernels::Any => true,
             Kernels::Path(path) => s.path() == path,
-            Kernels::MatrixUnits => precision != Precision::F16 || s.on_matrix_units(),
+            Kernels::MatrixUnits => s.on_matrix_units(),
             Kernels::Named(named) => *s == named,
         };
         let runs = |s: &Self| s.refused(model, precision, batch, limits).is_none();

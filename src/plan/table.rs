@@ -106,17 +106,18 @@ pub(super) const fn separate(tiling: Tiling) -> Strategy {
     }
 }
 
-/// Names of what is likely to be good for batches of `batch` on an adapter, best first.
+/// Names of what is likely to be good for batches of `batch` on an adapter, best first. The best with
+/// matrix units and the best without come first, whichever time is left for the others.
 pub(super) fn likely(precision: Precision, batch: usize, limits: &Limits) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    if precision == Precision::F16 && limits.matrix_units.is_some() {
-        names.extend_from_slice(match batch {
-            1..=16 => &["coop-1x4"],
-            _ => &["coop-2x4", "coop-staged-2x2", "coop-staged-4x4"][..],
-        });
+    let without = without_matrix_units(precision, batch, limits.kind);
+    if precision != Precision::F16 || limits.matrix_units.is_none() {
+        return without.to_vec();
     }
-    names.extend_from_slice(without_matrix_units(precision, batch, limits.kind));
-    names
+    let with: &[&str] = match batch {
+        1..=16 => &["coop-1x4"],
+        _ => &["coop-2x4", "coop-staged-2x2", "coop-staged-4x4"],
+    };
+    [&with[..1], &without[..1], &with[1..], &without[1..]].concat()
 }
 
 fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'static [&'static str] {

@@ -25,6 +25,7 @@ fn limits(binding_bytes: u64, workgroups: u32) -> Limits {
         workgroup_bytes: 32 << 10,
         subgroup: Some(8),
         matrix_units: None,
+        left_out: Vec::new(),
         kind: Kind::Software,
         adapter: "test".into(),
     }
@@ -336,8 +337,14 @@ fn matrix_units_run_f16_and_nothing_else() {
         candidates(Precision::F16, &with, Kernels::MatrixUnits),
         (coop, 0)
     );
-    let (coop, others) = candidates(Precision::Int8, &with, Kernels::MatrixUnits);
-    assert!(coop == 0 && others > 1);
+    let first = Strategy::candidates(&model, Precision::F16, 1000, &with, Kernels::Any);
+    assert!(first[0].on_matrix_units() && !first[1].on_matrix_units());
+    let left_out = Limits {
+        left_out: vec!["coop-2x4"],
+        ..with.clone()
+    };
+    let (fewer, _) = candidates(Precision::F16, &left_out, Kernels::Any);
+    assert_eq!(fewer, coop - 1);
     assert_eq!(
         candidates(Precision::F16, &without, Kernels::MatrixUnits),
         (0, 0)
@@ -362,6 +369,9 @@ fn weights_for_matrix_units_are_whole_matrices() {
         binding_bytes: 2047,
         ..with
     };
-    let refused = Plan::new(&model(&[50, 10]), Precision::F16, 7, coop, &too_small);
-    assert!(matches!(refused, Err(Error::TooLarge { needed: 2048, .. })));
+    let small = model(&[50, 10]);
+    let reason = coop.refused(&small.clone(), Precision::F16, 7, &too_small);
+    assert!(reason.is_some_and(|reason| reason.contains("whole matrices")));
+    let plan = Plan::new(&small, Precision::F16, 7, Strategy::separate(7), &too_small);
+    assert!(plan.is_ok(), "in blocks they fit");
 }

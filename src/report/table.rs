@@ -124,7 +124,7 @@ pub fn preamble(document: &Document) -> String {
         );
     }
     if let Some(MatrixUnits { size, .. }) = adapter.matrix_units {
-        let MatrixUse { used, reason } = &document.matrix_units;
+        let MatrixUse { used, reason, .. } = &document.matrix_units;
         let not = if *used { "" } else { "not " };
         let _ = writeln!(
             text,

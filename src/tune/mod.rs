@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 pub use cache::{Cache, Effort, Entry, FOLDER_VARIABLE, Key};
-pub use matrix::{MatrixUnitsMode, Verdict, matrix_units, open};
+pub use matrix::{MatrixUnitsMode, Verdict, open, try_matrix_units};
 
 use crate::adapter::AdapterInfo;
 use crate::engine::Network;
 use crate::error::{Error, Result};
 use crate::gpu;
-use crate::plan::{ChosenBy, Kernels, Path, STRATEGIES, Strategy};
+use crate::plan::{ChosenBy, Kernels, STRATEGIES, Strategy};
 use crate::{Precision, Scheme};
 
 /// How much is tuned.
@@ -146,7 +146,7 @@ impl Tuner {
 }
 
 /// The fastest of `candidates`; none where not one of them runs. Stops after `limit`, but not before
-/// one has been measured.
+/// one has been measured, and one with matrix units and one without where there are both.
 async fn measure(
     gpu: &mut gpu::Network,
     candidates: &[Strategy],
@@ -156,8 +156,12 @@ async fn measure(
 ) -> Result<Option<(Strategy, Duration)>> {
     let start = Instant::now();
     let mut best: Option<(Strategy, Duration)> = None;
+    let mut measured = Vec::new();
     for &candidate in candidates {
-        if best.is_some() && start.elapsed() > limit {
+        let enough = candidates
+            .iter()
+            .all(|other| measured.contains(&other.on_matrix_units()));
+        if enough && start.elapsed() > limit {
             break;
         }
         gpu.choose(batch, candidate, ChosenBy::Measuring);
@@ -171,6 +175,7 @@ async fn measure(
             Err(error) => return Err(error),
         };
         log::info!("{}: {:?} for a batch of {batch}", candidate.name, time);
+        measured.push(candidate.on_matrix_units());
         if best.is_none_or(|(_, known)| time < known) {
             best = Some((candidate, time));
         }
@@ -214,16 +219,23 @@ fn key(gpu: &gpu::Network, batch: usize, mode: Effort) -> Key {
     }
     let class = batch.next_power_of_two();
     let _ = write!(shape, " {} batch {class}", model.normalization);
-    // A winner among a few is none among all.
-    shape.push_str(match (gpu.kernels(), gpu.precision()) {
-        (Kernels::Path(Path::Separate), _) => ", separate",
-        (Kernels::Path(Path::Fused), _) => ", fused",
-        (Kernels::Path(Path::Network), _) => ", network",
-        (Kernels::MatrixUnits, Precision::F16) => ", on matrix units",
-        _ if gpu.may_use_matrix_units() => ", also on matrix units",
-        _ => "",
-    });
+    shape.push_str(&among(gpu.kernels(), gpu.may_use_matrix_units()));
     device_key(gpu.info(), gpu.precision(), shape, mode)
+}
+
+/// What a winner was chosen among: one among a few is none among all.
+fn among(kernels: Kernels, may_use_matrix_units: bool) -> String {
+    let path = match kernels {
+        Kernels::Path(path) => format!(", {}", path.name()),
+        Kernels::MatrixUnits => ", on matrix units alone".to_owned(),
+        Kernels::Any | Kernels::Named(_) => String::new(),
+    };
+    let units = if may_use_matrix_units {
+        ", with matrix units"
+    } else {
+        ""
+    };
+    path + units
 }
 
 /// The key of something found out on an adapter.
@@ -240,9 +252,11 @@ fn device_key(info: &AdapterInfo, precision: Precision, shape: String, mode: Eff
     }
 }
 
-/// SHA-256 of every shader and of the strategies' numbers: a winner among others is none among these.
+/// SHA-256 of every shader, of the strategies' numbers, and of what compiles them: a winner among others
+/// is none among these.
 fn shaders() -> String {
     let mut hash = Sha256::new();
+    hash.update(env!("FMNIST_GPU_WGPU"));
     for text in gpu::shader_texts() {
         hash.update(text);
     }
@@ -252,4 +266,24 @@ fn shaders() -> String {
         let _ = write!(hex, "{byte:02x}");
     }
     hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Path;
+
+    #[test]
+    fn a_winner_is_of_those_it_was_chosen_among() {
+        let fused = Kernels::Path(Path::Fused);
+        let network = Kernels::Path(Path::Network);
+        let mut all = Vec::new();
+        for kernels in [Kernels::Any, fused, network, Kernels::MatrixUnits] {
+            all.extend([among(kernels, false), among(kernels, true)]);
+        }
+        let count = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
 }

@@ -53,7 +53,7 @@ impl Adapter {
 /// A test on one adapter; it fails by panicking.
 type Test = fn(&Adapter);
 
-const TESTS: [(&str, Test); 28] = [
+const TESTS: [(&str, Test); 29] = [
     (
         "bench-is-as-the-schema-says",
         formats::bench_is_as_the_schema_says,
@@ -132,6 +132,10 @@ const TESTS: [(&str, Test); 28] = [
     (
         "the-trial-of-matrix-units-is-remembered",
         matrix::the_trial_is_remembered,
+    ),
+    (
+        "matrix-units-are-tuned-beside-other-kernels",
+        matrix::auto_chooses_among_all_where_they_are_worth_it,
     ),
     (
         "labels-of-matrix-units-are-those-of-other-kernels",

@@ -1,6 +1,6 @@
 //! f16 on matrix units: where an adapter has them, and where it has none.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Adapter;
 use crate::support::{Ended, Fixture, command, has, rows, run, validate};
@@ -85,50 +85,136 @@ pub fn auto_and_off_say_what_ran(adapter: &Adapter) {
     }
 }
 
+/// The trial of an adapter's matrix units in a cache folder, and commands that use that folder.
+struct Kept {
+    cache: tempfile::TempDir,
+    index: String,
+}
+
+impl Kept {
+    fn new(adapter: &Adapter) -> Self {
+        let kept = Self {
+            cache: tempfile::tempdir().expect("a temporary folder"),
+            index: adapter.index.clone(),
+        };
+        has(&kept.says(), &["right", "coop-"]);
+        kept
+    }
+
+    fn command(&self) -> std::process::Command {
+        let mut command = command();
+        command.env("FMNIST_GPU_CACHE_DIR", self.cache.path());
+        command
+    }
+
+    /// What `adapters` says of them.
+    fn says(&self) -> String {
+        let list = run(self.command().args(["adapters", "--format", "json"])).json();
+        let index: usize = self.index.parse().expect("a number");
+        let said = &list[index]["f16_on_matrix_units"];
+        said["reason"].as_str().expect("words").to_owned()
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.cache.path().join("kernels.json")).expect("a cache")
+    }
+
+    /// Changes the verdict in the file.
+    fn change(&self, change: impl FnOnce(&mut Value)) {
+        let mut content: Value = serde_json::from_str(&self.text()).expect("JSON");
+        let entries = content["entries"].as_array_mut().expect("entries");
+        let trial = entries
+            .iter_mut()
+            .find(|entry| entry["matrix_units"] != Value::Null);
+        change(trial.expect("a trial"));
+        std::fs::write(self.cache.path().join("kernels.json"), content.to_string())
+            .expect("a file");
+    }
+
+    /// `predict` in f16 on them.
+    fn predict_on(&self) -> Ended {
+        let mut command = self.command();
+        command.args(["predict", "--adapter", &self.index, "--precision", "f16"]);
+        run(command.args(["--matrix-units", "on", "--format", "json"]))
+    }
+}
+
 pub fn the_trial_is_remembered(adapter: &Adapter) {
     if !adapter.has_matrix_units() {
         return;
     }
-    let cache = tempfile::tempdir().expect("a temporary folder");
-    let file = cache.path().join("kernels.json");
-    let said = || {
-        let mut list = command();
-        list.env("FMNIST_GPU_CACHE_DIR", cache.path());
-        let list = run(list.args(["adapters", "--format", "json"])).json();
-        let index: usize = adapter.index.parse().expect("a number");
-        list[index]["f16_on_matrix_units"].clone()
-    };
-    let first = said();
+    let kept = Kept::new(adapter);
     has(
-        first["reason"].as_str().expect("words"),
-        &["right", "coop-"],
+        &kept.text(),
+        &["matrix_units", "right", "without_nanoseconds"],
     );
-    let kept = std::fs::read_to_string(&file).expect("a cache");
-    has(&kept, &["matrix_units", "right", "without_nanoseconds"]);
     // What it says again is what the file has: times of a trial are never the same.
-    assert_eq!(said(), first);
+    assert_eq!(kept.says(), kept.says());
 
-    // A verdict of the file is believed where it can be; what it names must exist.
-    let mut entries: Value = serde_json::from_str(&kept).expect("JSON");
-    entries["entries"][0]["matrix_units"] = "wrong".into();
-    std::fs::write(&file, entries.to_string()).expect("a file");
-    has(
-        said()["reason"].as_str().expect("words"),
-        &["does not compute"],
-    );
-    let mut on = command();
-    on.env("FMNIST_GPU_CACHE_DIR", cache.path());
-    on.args(["predict", "--adapter", &adapter.index, "--precision", "f16"]);
-    has(
-        &run(on.args(["--matrix-units", "on"])).fails(4),
-        &["matrix units"],
-    );
-    entries["entries"][0]["kernel"] = "nosuch".into();
-    std::fs::write(&file, entries.to_string()).expect("a file");
-    has(
-        said()["reason"].as_str().expect("words"),
-        &["right", "coop-"],
-    );
+    // A verdict of the file is believed, but not what names no kernel.
+    kept.change(|trial| trial["kernel"] = "nosuch".into());
+    has(&kept.says(), &["right", "coop-"]);
+    // One that came to nothing is made again where they are asked for.
+    let wrong = json!({ "wrong": { "detail": "it was the moon" } });
+    let refused = json!({ "refused": { "detail": "it was the moon" } });
+    for (verdict, word) in [
+        (wrong, "moon"),
+        (refused, "moon"),
+        (json!("begun"), "not ended"),
+    ] {
+        kept.change(|trial| trial["matrix_units"] = verdict);
+        has(&kept.says(), &[word]);
+        has(&kept.predict_on().good(), &["coop-"]);
+        has(&kept.says(), &["right", "coop-"]);
+    }
+}
+
+/// Where the trial says that they are faster, kernels with and without are timed, whatever was chosen
+/// without them before.
+pub fn auto_chooses_among_all_where_they_are_worth_it(adapter: &Adapter) {
+    if !adapter.has_matrix_units() {
+        return;
+    }
+    let kept = Kept::new(adapter);
+    kept.change(|trial| trial["nanoseconds"] = 1.into());
+    has(&kept.says(), &["right, and"]);
+    let fixture = Fixture::new();
+    for path in [&[][..], &["--path", "fused"]] {
+        for (mode, used) in [("off", false), ("auto", true)] {
+            let mut command = kept.command();
+            command.args([
+                "bench",
+                "--runs",
+                "1",
+                "--adapter",
+                &kept.index,
+                "--batch",
+                "40",
+            ]);
+            command.arg("--data").arg(fixture.data());
+            command.arg("--model").arg(fixture.model());
+            command.args([
+                "--precision",
+                "f16",
+                "--matrix-units",
+                mode,
+                "--format",
+                "json",
+            ]);
+            command.args(path).env("RUST_LOG", "fmnist_gpu=info");
+            let ended = run(&mut command);
+            let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+            validate(&document);
+            assert_eq!(document["f16_on_matrix_units"]["used"], used, "{document}");
+            let timed = |name: &str| ended.stderr.contains(&format!("{name}: "));
+            assert!(
+                timed("broadcast-8x32") || timed("register-8x16"),
+                "{}",
+                ended.stderr
+            );
+            assert_eq!(timed("coop-2x4"), used, "{}", ended.stderr);
+        }
+    }
 }
 
 pub fn labels_are_those_of_other_kernels(adapter: &Adapter) {

@@ -27,6 +27,9 @@ fn main() {
             if let Some(rig) = rig.with_matrix_units() {
                 let mut all = variants(&rig, &[Precision::F16]);
                 all.retain(|(pass, _)| on_matrix_units(*pass));
+                if !rig.checked {
+                    all.extend(in_large_workgroups(&rig));
+                }
                 trials.extend(all.into_iter().map(|variant| trial(&rig, variant)));
             }
             if !rig.checked {
@@ -62,6 +65,22 @@ fn variants(rig: &Rig, elements: &[Precision]) -> Vec<(Pass, Precision)> {
         let first = |layer: LayerKernel| layer.input == LayerInput::Pixels;
         variants.retain(|(pass, _)| !matches!(pass, Pass::Layer(layer) if !first(*layer)));
     }
+    variants
+}
+
+/// Kernels for matrix units as they are on an adapter that may have larger subgroups than it then has:
+/// several of them compute the same.
+fn in_large_workgroups(rig: &Rig) -> Vec<(Pass, Precision)> {
+    let mut subgroups = rig.device.limits().subgroups();
+    if let Some(units) = &mut subgroups.matrix_units {
+        units.lanes *= 2;
+    }
+    let mut variants = kernel::variants(subgroups);
+    let between = |layer: LayerKernel| layer.activation == Activation::Identity;
+    variants.retain(|&(pass, elements)| {
+        let wanted = matches!(pass, Pass::Layer(layer) if between(layer));
+        wanted && on_matrix_units(pass) && fits(pass, elements, rig.device.limits())
+    });
     variants
 }
 
@@ -174,8 +193,10 @@ const SMALL: (usize, usize, usize) = (7, 5, 3);
 fn layer_shapes(layer: LayerKernel) -> Vec<(usize, usize, usize)> {
     let (rows, groups) = layer.tile.workgroup();
     let (rows, mut cols) = (rows as usize, 4 * groups as usize);
-    if layer.arithmetic == Arithmetic::Matrix && layer.activation != Activation::Softmax {
-        return matrix_shapes(rows, cols);
+    if layer.arithmetic == Arithmetic::Matrix {
+        let holds =
+            (layer.activation == Activation::Softmax).then_some(4 * layer.tile.groups as usize);
+        return matrix_shapes(rows, cols, holds);
     }
     let mut shapes = vec![(1, 1, 1), SMALL, (1, 784, 4), (rows, 31, 2), (3, 1040, 1)];
     if layer.activation == Activation::Softmax {
@@ -200,8 +221,8 @@ fn layer_shapes(layer: LayerKernel) -> Vec<(usize, usize, usize)> {
 }
 
 /// For matrix units: each dimension round the edges of matrices of either size, and round those of the
-/// workgroup's tile.
-fn matrix_shapes(rows: usize, cols: usize) -> Vec<(usize, usize, usize)> {
+/// workgroup's tile; with softmax no more columns than the tile holds.
+fn matrix_shapes(rows: usize, cols: usize, holds: Option<usize>) -> Vec<(usize, usize, usize)> {
     let mut shapes = vec![SMALL, (9, 4097, 7)];
     for size in [1, 7, 8, 9, 15, 16, 17, 64, 784, 1000] {
         shapes.extend([(size, 31, 33), (33, size, 17), (15, 33, size)]);
@@ -213,6 +234,11 @@ fn matrix_shapes(rows: usize, cols: usize) -> Vec<(usize, usize, usize)> {
         (2 * rows + 1, 2 * cols + 1),
     ] {
         shapes.push((rows, 65, cols));
+    }
+    if let Some(most) = holds {
+        for shape in &mut shapes {
+            shape.2 = shape.2.min(most);
+        }
     }
     shapes
 }

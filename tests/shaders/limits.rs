@@ -135,6 +135,7 @@ fn the_plan_refuses_what_an_adapter_has_too_little_for() {
             workgroup_bytes: allowed.max_compute_workgroup_storage_size,
             subgroup: Some(SUBGROUPS[0].lanes),
             matrix_units: variant.matrix_units(),
+            left_out: Vec::new(),
             kind: Kind::Discrete,
             adapter: "a test's".into(),
         };

@@ -11,6 +11,7 @@
 //! Each of these checks is also shown to fail on a text that breaks the promise.
 
 mod interface;
+mod lanes;
 mod limits;
 mod peak;
 mod translate;

@@ -10,8 +10,8 @@ use crate::engine::{EngineOptions, MatrixUse, Selected};
 use crate::error::{Error, Result};
 use crate::gpu::DeviceOptions;
 use crate::plan::{Kernels, Path};
-use trial::Trial;
 pub use trial::Verdict;
+use trial::{Again, Trial};
 
 /// Whether f16 is to run on matrix units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,18 @@ pub async fn open(
     if on {
         options.kernels = only_matrix_units(options.kernels, runs_f16)?;
     }
-    let matrix_units = decide(&selected, &options, wanted, runs_f16, tuning).await?;
+    let lacks = selected.info().lacks_matrix_units();
+    let matrix_units = match way(wanted, options.kernels, runs_f16, tuning, lacks) {
+        Way::Without(reason) => MatrixUse::no(reason),
+        Way::Missing(reason) => {
+            return Err(Error::MatrixUnitsUnavailable {
+                adapter: selected.info().to_string(),
+                reason: reason.to_owned(),
+            });
+        }
+        Way::IfWorthIt => judge(&selected, &options, false, tuning).await?,
+        Way::IfRight => judge(&selected, &options, true, tuning).await?,
+    };
     selected.open(&options, matrix_units).await
 }
 
@@ -78,76 +89,128 @@ fn only_matrix_units(kernels: Kernels, runs_f16: bool) -> Result<Kernels> {
     Err(Error::Usage(format!("--matrix-units on: {problem}")))
 }
 
-async fn decide(
-    selected: &Selected,
-    options: &EngineOptions,
+/// What is to be done about matrix units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Go without, for this reason.
+    Without(&'static str),
+    /// They are asked for and not there, for this reason.
+    Missing(&'static str),
+    /// Ask the trial whether they are worth it.
+    IfWorthIt,
+    /// Use them, if the trial finds them right.
+    IfRight,
+}
+
+/// What the options mean on an adapter that `lacks` something, or nothing.
+fn way(
     wanted: MatrixUnitsMode,
+    kernels: Kernels,
     runs_f16: bool,
     tuning: Tuning,
-) -> Result<MatrixUse> {
+    lacks: Option<&'static str>,
+) -> Way {
     let on = wanted == MatrixUnitsMode::On;
-    // Who names a kernel for them wants them; without them it will be told why it cannot run.
-    let named = matches!(options.kernels, Kernels::Named(strategy) if strategy.on_matrix_units());
-    let lacks = selected.info().lacks_matrix_units();
-    let reason = match (options.kernels, lacks) {
-        _ if wanted == MatrixUnitsMode::Off => "switched off",
-        _ if !runs_f16 => "f16 is not asked for",
-        (_, Some(reason)) if on => {
-            return Err(Error::MatrixUnitsUnavailable {
-                adapter: selected.info().to_string(),
-                reason: reason.to_owned(),
-            });
+    match (kernels, lacks) {
+        _ if wanted == MatrixUnitsMode::Off => Way::Without("switched off"),
+        _ if !runs_f16 => Way::Without("f16 is not asked for"),
+        (_, Some(reason)) if on => Way::Missing(reason),
+        (_, Some(reason)) => Way::Without(reason),
+        _ if on => Way::IfRight,
+        // Who names a kernel for them wants them.
+        (Kernels::Named(strategy), _) if strategy.on_matrix_units() => Way::IfRight,
+        (Kernels::Named(_), _) => Way::Without("the kernel asked for does without"),
+        (Kernels::Path(path), _) if path != Path::Fused => {
+            Way::Without("the path asked for does without")
         }
-        (_, Some(reason)) => reason,
-        _ if on || named => return judge(selected, options, true).await,
-        (Kernels::Named(_), _) => "the kernel asked for does without",
-        (Kernels::Path(path), _) if path != Path::Fused => "the path asked for does without",
-        _ if tuning == Tuning::Off => "no kernel is timed, and the default ones do without",
-        _ => return judge(selected, options, false).await,
-    };
-    Ok(MatrixUse::no(reason))
+        _ if tuning == Tuning::Off => {
+            Way::Without("no kernel is timed, and the default ones do without")
+        }
+        _ => Way::IfWorthIt,
+    }
 }
 
 /// What the trial says; an error where they are asked for and cannot be used.
-async fn judge(selected: &Selected, options: &EngineOptions, asked: bool) -> Result<MatrixUse> {
-    let trial = Trial::known_or_made(selected, &options.device).await;
-    let used = trial.takes();
-    let reason = trial.words();
-    if !asked || used {
-        return Ok(MatrixUse { used, reason });
+async fn judge(
+    selected: &Selected,
+    options: &EngineOptions,
+    asked: bool,
+    tuning: Tuning,
+) -> Result<MatrixUse> {
+    let again = match tuning {
+        Tuning::Full => Again::Always,
+        _ if asked => Again::UnlessRight,
+        _ => Again::Never,
+    };
+    let trial = Trial::known_or_made(selected, &options.device, again).await;
+    let decided = trial.decides();
+    if !asked || decided.used {
+        return Ok(decided);
     }
     let adapter = selected.info().to_string();
     match trial.verdict {
         Verdict::Right { .. } => Ok(MatrixUse {
             used: true,
-            reason: format!("asked for; {reason}"),
+            reason: format!("asked for; {}", decided.reason),
+            ..decided
         }),
-        Verdict::Wrong => Err(Error::CheckFailed(format!(
-            "the matrix units of {adapter} cannot be used: {reason}"
+        Verdict::Wrong { .. } => Err(Error::CheckFailed(format!(
+            "the matrix units of {adapter} cannot be used: {}",
+            decided.reason
         ))),
-        Verdict::Refused => Err(Error::MatrixUnitsUnavailable { adapter, reason }),
+        Verdict::Begun | Verdict::Refused { .. } => Err(Error::MatrixUnitsUnavailable {
+            adapter,
+            reason: decided.reason,
+        }),
     }
 }
 
-/// What an adapter's matrix units are good for, by the cache or by a trial; why there are none, where
-/// there are none.
-pub async fn matrix_units(selected: &Selected) -> MatrixUse {
-    match selected.info().lacks_matrix_units() {
-        Some(reason) => MatrixUse::no(reason),
-        None => {
-            let trial = Trial::known_or_made(selected, &DeviceOptions::default()).await;
-            MatrixUse {
-                used: trial.takes(),
-                reason: trial.words(),
-            }
-        }
-    }
+/// What an adapter's matrix units are good for, by the cache or by a trial, which is made again where
+/// they are wanted `On` and it came to nothing; why there are none, where there are none.
+pub async fn try_matrix_units(selected: &Selected, wanted: MatrixUnitsMode) -> MatrixUse {
+    let again = match (selected.info().lacks_matrix_units(), wanted) {
+        (Some(reason), _) => return MatrixUse::no(reason),
+        (None, MatrixUnitsMode::Off) => return MatrixUse::no("switched off"),
+        (None, MatrixUnitsMode::On) => Again::UnlessRight,
+        (None, MatrixUnitsMode::Auto) => Again::Never,
+    };
+    let trial = Trial::known_or_made(selected, &DeviceOptions::default(), again).await;
+    trial.decides()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::Strategy;
+
+    #[test]
+    fn options_mean_one_thing() {
+        use MatrixUnitsMode::{Auto, Off, On};
+        let named = |name| Kernels::Named(Strategy::find(name).unwrap());
+        let (coop, other) = (named("coop-2x4"), named("register-8x8"));
+        let (fused, network) = (Kernels::Path(Path::Fused), Kernels::Path(Path::Network));
+        let any = Kernels::Any;
+        let quick = |wanted, kernels| way(wanted, kernels, true, Tuning::Quick, None);
+        let without = |way| matches!(way, Way::Without(_));
+        assert_eq!(quick(Auto, any), Way::IfWorthIt);
+        assert_eq!(quick(Auto, fused), Way::IfWorthIt);
+        assert_eq!(quick(Auto, coop), Way::IfRight);
+        assert_eq!(quick(On, Kernels::MatrixUnits), Way::IfRight);
+        for kernels in [other, network] {
+            assert!(without(quick(Auto, kernels)), "{kernels:?}");
+        }
+        for kernels in [any, fused, coop] {
+            assert!(without(quick(Off, kernels)), "{kernels:?}");
+        }
+        assert!(without(way(Auto, any, true, Tuning::Off, None)));
+        assert_eq!(way(Auto, coop, true, Tuning::Off, None), Way::IfRight);
+        assert_eq!(way(On, any, true, Tuning::Off, None), Way::IfRight);
+        assert!(without(way(Auto, any, false, Tuning::Quick, None)));
+        let lacking = |wanted, kernels| way(wanted, kernels, true, Tuning::Quick, Some("none"));
+        assert_eq!(lacking(On, any), Way::Missing("none"));
+        assert_eq!(lacking(Auto, any), Way::Without("none"));
+        assert_eq!(lacking(Auto, coop), Way::Without("none"));
+    }
 
     #[test]
     fn contradictions_are_refused() {

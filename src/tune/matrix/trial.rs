@@ -5,7 +5,8 @@
 //! before each of them has been held against the oracle on this adapter; and since matrix units can
 //! be slower than plain arithmetic, as on software adapters, they are timed against it. The trial
 //! has a device of its own: a device for networks is only opened with the experimental feature
-//! where that will be used.
+//! where that will be used. That it began is written down before it begins, so that a driver that
+//! takes the program down with it does so once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Selected;
+use crate::engine::{MatrixUse, Selected};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Device, DeviceOptions};
 use crate::model::{Activation, Layer, Model};
@@ -27,17 +28,35 @@ use crate::{Precision, reference};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every kernel computes what the oracle does.
+    /// It began, and the program has not come to its end: a driver may break down over it.
+    Begun,
+    /// Every kernel that the driver takes computes what the oracle does.
     Right {
         /// The fastest kernel that does without them.
         without: String,
         /// How long that one took on the same network.
         without_nanoseconds: u64,
+        /// The kernels for them that the driver does not take.
+        left_out: Vec<String>,
     },
     /// A kernel computes something else.
-    Wrong,
-    /// The driver does not take a kernel, or breaks down over it.
-    Refused,
+    Wrong {
+        /// Which, and what.
+        detail: String,
+    },
+    /// The driver takes none of the kernels, or gives up over one.
+    Refused {
+        /// What it says.
+        detail: String,
+    },
+}
+
+/// Whether a trial that was made is made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    Never,
+    UnlessRight,
+    Always,
 }
 
 /// The network and batch on which kernels are timed: large enough to keep a GPU busy, and a good part
@@ -52,100 +71,126 @@ const CHECKED: ([usize; 3], usize) = ([147, 139, 10], 151);
 /// layers stays far below it, and one term that is missing from a sum is more.
 const TOLERANCE: f64 = 0.01;
 
-/// A verdict, and what it was made of.
+/// The longest that the cache keeps of a driver's words.
+const LONGEST_DETAIL: usize = 300;
+
+/// A verdict, and the fastest kernel for matrix units where it is right.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Trial {
     pub(super) verdict: Verdict,
-    /// The fastest kernel for matrix units, or the one that failed.
     kernel: &'static str,
     nanoseconds: u64,
-    /// What went wrong; nothing where the cache has only the verdict.
-    detail: String,
-    /// Whether it would come to the same another time, and so is kept.
-    lasts: bool,
 }
 
 impl Trial {
     /// What the cache knows, or else a trial on a device of its own, which is then kept.
-    pub(super) async fn known_or_made(selected: &Selected, options: &DeviceOptions) -> Self {
+    pub(super) async fn known_or_made(
+        selected: &Selected,
+        options: &DeviceOptions,
+        again: Again,
+    ) -> Self {
         let mut cache = Cache::open();
         let key = key(selected);
-        if let Some(known) = cache.get(&key).and_then(Self::known) {
-            return known;
+        let known = cache.get(&key).and_then(Self::known);
+        if let Some(known) = known {
+            let right = matches!(known.verdict, Verdict::Right { .. });
+            if again == Again::Never || (again == Again::UnlessRight && right) {
+                return known;
+            }
         }
+        keep(&mut cache, &key, &Self::without_kernel(Verdict::Begun));
         let trial = Self::make(selected, options).await;
-        if trial.verdict == Verdict::Wrong {
+        if matches!(trial.verdict, Verdict::Wrong { .. }) {
             log::warn!("{}: {}", selected.info(), trial.words());
         }
-        if !trial.lasts {
-            return trial;
-        }
-        let mut entry = Entry::new(trial.kernel, trial.nanoseconds);
-        entry.matrix_units = Some(trial.verdict.clone());
-        cache.put(key, entry);
-        if let Err(error) = cache.save() {
-            log::warn!("the trial of matrix units is not kept: {error}");
-        }
+        keep(&mut cache, &key, &trial);
         trial
     }
 
     /// What the cache says, if it makes sense: the file's words are only words.
     fn known(entry: &Entry) -> Option<Self> {
-        let kernel = Strategy::find(&entry.kernel).filter(|found| found.on_matrix_units())?;
-        let verdict = entry.matrix_units.clone()?;
-        if let Verdict::Right { without, .. } = &verdict {
-            Strategy::find(without)?;
+        let kernel = Strategy::find(&entry.kernel).filter(|found| found.on_matrix_units());
+        let words = |detail: &str| tidy(detail);
+        match entry.matrix_units.as_ref()? {
+            Verdict::Right {
+                without, left_out, ..
+            } => {
+                Strategy::find(without)?;
+                let known = |name: &String| Strategy::find(name).is_some();
+                left_out.iter().all(known).then_some(())?;
+                Some(Self {
+                    verdict: entry.matrix_units.clone()?,
+                    kernel: kernel?.name,
+                    nanoseconds: entry.nanoseconds,
+                })
+            }
+            Verdict::Begun => Some(Self::without_kernel(Verdict::Begun)),
+            Verdict::Wrong { detail } => Some(Self::without_kernel(Verdict::Wrong {
+                detail: words(detail),
+            })),
+            Verdict::Refused { detail } => Some(Self::without_kernel(Verdict::Refused {
+                detail: words(detail),
+            })),
         }
-        Some(Self {
+    }
+
+    fn without_kernel(verdict: Verdict) -> Self {
+        Self {
             verdict,
-            kernel: kernel.name,
-            nanoseconds: entry.nanoseconds,
-            detail: String::new(),
-            lasts: true,
-        })
+            kernel: "",
+            nanoseconds: 0,
+        }
     }
 
     async fn make(selected: &Selected, options: &DeviceOptions) -> Self {
-        let mut kernel = "any kernel for them";
-        let tried = try_all(selected, options, &mut kernel).await;
-        let failed = |verdict, detail, lasts| Self {
-            verdict,
-            kernel,
-            nanoseconds: 0,
-            detail,
-            lasts,
+        let verdict = match try_all(selected, options).await {
+            Ok(trial) => return trial,
+            Err(Error::CheckFailed(problem)) => Verdict::Wrong {
+                detail: tidy(&problem),
+            },
+            Err(error) => Verdict::Refused {
+                detail: tidy(&error.to_string()),
+            },
         };
-        match tried {
-            Ok(trial) => trial,
-            Err(Error::CheckFailed(problem)) => {
-                failed(Verdict::Wrong, format!(" ({problem})"), true)
+        Self::without_kernel(verdict)
+    }
+
+    /// What follows from it, where nobody asks for more.
+    pub(super) fn decides(&self) -> MatrixUse {
+        let (used, left_out) = match &self.verdict {
+            Verdict::Right {
+                without_nanoseconds,
+                left_out,
+                ..
+            } => {
+                let names = left_out.iter().filter_map(|name| Strategy::find(name));
+                let left_out = names.map(|strategy| strategy.name).collect();
+                (self.nanoseconds < *without_nanoseconds, left_out)
             }
-            Err(error) => {
-                // A kernel that the driver rejects or is lost over is the same the next time.
-                let lasts = matches!(error, Error::Internal(_) | Error::DeviceLost { .. });
-                failed(Verdict::Refused, format!(" ({error})"), lasts)
-            }
+            _ => (false, Vec::new()),
+        };
+        MatrixUse {
+            used,
+            reason: self.words(),
+            left_out,
         }
     }
 
-    /// Whether matrix units are worth taking.
-    pub(super) fn takes(&self) -> bool {
-        matches!(self.verdict, Verdict::Right { without_nanoseconds, .. }
-            if self.nanoseconds < without_nanoseconds)
-    }
-
     /// What it came to, in words.
-    pub(super) fn words(&self) -> String {
+    fn words(&self) -> String {
         let Self {
             verdict,
             kernel,
             nanoseconds,
-            detail,
-            lasts: _,
         } = self;
         match verdict {
+            Verdict::Begun => "an earlier trial of them has not ended, so that it may have broken \
+                 down; --matrix-units on makes it again"
+                .to_owned(),
             Verdict::Right {
                 without,
                 without_nanoseconds,
+                ..
             } => {
                 let (widths, batch) = TIMED;
                 let [inputs, hidden, outputs] = widths;
@@ -156,99 +201,146 @@ impl Trial {
                      ({inputs}-{hidden}-{outputs}, batch {batch})"
                 )
             }
-            Verdict::Wrong => {
-                format!("{kernel} does not compute what the oracle does{detail}")
+            Verdict::Wrong { detail } => {
+                format!("a kernel does not compute what the oracle does: {detail}")
             }
-            Verdict::Refused => format!("the driver does not take {kernel}{detail}"),
+            Verdict::Refused { detail } => format!("the trial of them failed: {detail}"),
         }
     }
 }
 
-/// The trial's place in the cache.
+/// Writes a trial down.
+fn keep(cache: &mut Cache, key: &Key, trial: &Trial) {
+    let mut entry = Entry::new(trial.kernel, trial.nanoseconds);
+    entry.matrix_units = Some(trial.verdict.clone());
+    cache.put(key.clone(), entry);
+    if let Err(error) = cache.save() {
+        log::warn!("the trial of matrix units is not kept: {error}");
+    }
+}
+
+/// A driver's words on one line, not too many, and none that steers a terminal.
+fn tidy(words: &str) -> String {
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let printable = words.chars().filter(|c| !c.is_control());
+    printable.take(LONGEST_DETAIL).collect()
+}
+
+/// The trial's place in the cache. A number behind `trial` tells one way of trying from another.
 fn key(selected: &Selected) -> Key {
     let units = selected.info().matrix_units;
-    let size = units.map_or(0, |units| units.size);
-    let shape = format!("matrix units {size}x{size}");
+    let (size, lanes) = units.map_or((0, 0), |units| (units.size, units.lanes));
+    let shape = format!("matrix units {size}x{size}, {lanes} lanes, trial 1");
     device_key(selected.info(), Precision::F16, shape, Effort::Quick)
 }
 
-/// Checks every kernel for matrix units and times them. `kernel` is the one at work.
-async fn try_all(
-    selected: &Selected,
-    options: &DeviceOptions,
-    kernel: &mut &'static str,
-) -> Result<Trial> {
+/// Checks every kernel for matrix units and times them.
+async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> {
     let Some(found) = selected.found() else {
         return Err(Error::Internal("the CPU path has no matrix units".into()));
     };
     let options = DeviceOptions {
         matrix_units: true,
+        left_out: Vec::new(),
         ..options.clone()
     };
     let device = Device::open(found, &options).await?;
-    let kernels: Vec<Strategy> = STRATEGIES
-        .iter()
-        .copied()
-        .filter(|strategy| strategy.on_matrix_units())
-        .collect();
-    let (widths, batch) = CHECKED;
-    let (model, pixels) = random_network(&widths, batch)?;
-    let want = reference::infer(&model, Precision::F16, &pixels, batch).outputs;
-    for &strategy in &kernels {
-        *kernel = strategy.name;
-        check(&device, strategy, &model, &pixels, &want).await?;
-    }
-
     let (widths, batch) = TIMED;
-    let (model, pixels) = random_network(&widths, batch)?;
-    let mut network = gpu::Network::new(&device, &model, Precision::F16).await?;
-    let without: Vec<Strategy> = network
-        .candidates(batch)
-        .into_iter()
-        .filter(|strategy| !strategy.on_matrix_units())
-        .collect();
+    let timed = random_network(&widths, batch, Activation::Identity)?;
+    // What the limits refuse, no plan takes.
+    let runs = |strategy: &Strategy| {
+        let model = timed.0.architecture();
+        let refused = strategy.refused(&model, Precision::F16, batch, device.limits());
+        strategy.on_matrix_units() && refused.is_none()
+    };
+    let mut kernels: Vec<Strategy> = STRATEGIES.iter().copied().filter(runs).collect();
+    let left_out = check_all(&device, &mut kernels).await?;
+    time_all(&device, &kernels, &timed, left_out).await
+}
+
+/// Holds each kernel against the oracle and keeps those that the driver takes; gives the names of the
+/// others.
+async fn check_all(device: &Arc<Device>, kernels: &mut Vec<Strategy>) -> Result<Vec<&'static str>> {
+    let (widths, batch) = CHECKED;
+    let (model, pixels) = random_network(&widths, batch, Activation::Softmax)?;
+    let want = reference::infer(&model, Precision::F16, &pixels, batch).outputs;
+    let mut left_out = Vec::new();
+    let mut last = Error::Internal("no kernel for them fits the adapter".into());
+    for &strategy in kernels.iter() {
+        let mut network = gpu::Network::new(device, &model, Precision::F16).await?;
+        match compare_with(&mut network, strategy, &pixels, &want).await {
+            Ok(()) => {}
+            Err(error @ Error::Internal(_)) => {
+                log::warn!("{} is left out: {error}", strategy.name);
+                left_out.push(strategy.name);
+                last = error;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    kernels.retain(|strategy| !left_out.contains(&strategy.name));
+    if kernels.is_empty() {
+        Err(last)
+    } else {
+        Ok(left_out)
+    }
+}
+
+/// Times kernels for matrix units and the likely ones without, and compares the answers: on a network
+/// so large that what runs at the wrong time may show.
+async fn time_all(
+    device: &Arc<Device>,
+    kernels: &[Strategy],
+    (model, pixels): &(Model, Vec<u8>),
+    left_out: Vec<&'static str>,
+) -> Result<Trial> {
+    const REPEATS: usize = 3;
+    let batch = pixels.len() / model.inputs();
+    let mut network = gpu::Network::new(device, model, Precision::F16).await?;
+    let mut without = network.candidates(batch);
+    without.retain(|strategy| !strategy.on_matrix_units());
     let mut fastest = Vec::new();
-    for candidates in [&kernels, &without] {
-        let best = measure(&mut network, candidates, &pixels, batch, Duration::MAX).await?;
+    for candidates in [kernels, &without] {
+        let best = measure(&mut network, candidates, pixels, batch, Duration::MAX).await?;
         let none = || Error::Internal("no kernel could be timed".into());
         let (strategy, time) = best.ok_or_else(none)?;
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        fastest.push((strategy.name, nanoseconds));
+        fastest.push((strategy, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
     }
-    let [(kernel, nanoseconds), (without, without_nanoseconds)] = fastest[..] else {
+    let [(with, nanoseconds), (without, without_nanoseconds)] = fastest[..] else {
         return Err(Error::Internal("two kernels were to be timed".into()));
     };
+    network.choose(batch, without, ChosenBy::Measuring);
+    network.upload(pixels, batch).await?;
+    let outputs = network.run().await?.outputs.into_iter();
+    let want: Vec<f64> = outputs.map(f64::from).collect();
+    for &strategy in kernels {
+        for _ in 0..REPEATS {
+            compare_with(&mut network, strategy, pixels, &want).await?;
+        }
+    }
     Ok(Trial {
         verdict: Verdict::Right {
-            without: without.to_owned(),
+            without: without.name.to_owned(),
             without_nanoseconds,
+            left_out: left_out.into_iter().map(str::to_owned).collect(),
         },
-        kernel,
+        kernel: with.name,
         nanoseconds,
-        detail: String::new(),
-        lasts: true,
     })
 }
 
-/// Holds one kernel against the oracle's outputs `want: [images, out]`.
-async fn check(
-    device: &Arc<Device>,
+/// Runs a network with one kernel and compares its outputs with `want: [images, out]`.
+async fn compare_with(
+    network: &mut gpu::Network,
     strategy: Strategy,
-    model: &Model,
     pixels: &[u8],
     want: &[f64],
 ) -> Result<()> {
-    let batch = pixels.len() / model.inputs();
-    let architecture = model.architecture();
-    let refused = strategy.refused(&architecture, Precision::F16, batch, device.limits());
-    if refused.is_some() {
-        // No plan will take it either.
-        return Ok(());
-    }
-    let mut network = gpu::Network::new(device, model, Precision::F16).await?;
+    let batch = pixels.len() / network.architecture().inputs();
     network.choose(batch, strategy, ChosenBy::Measuring);
     network.upload(pixels, batch).await?;
-    compare(&network.run().await?.outputs, want).map_err(Error::CheckFailed)
+    let compared = compare(&network.run().await?.outputs, want);
+    compared.map_err(|problem| Error::CheckFailed(format!("{}: {problem}", strategy.name)))
 }
 
 /// Whether outputs are those of the oracle.
@@ -274,9 +366,9 @@ fn compare(got: &[f32], want: &[f64]) -> Result<(), String> {
     }
 }
 
-/// A network of these widths with random weights that keep its values near 1, and random pixels for a
-/// batch of it; always the same.
-fn random_network(widths: &[usize], batch: usize) -> Result<(Model, Vec<u8>)> {
+/// A network of these widths that ends in `last`, with random weights that keep its values near 1, and
+/// random pixels for a batch of it; always the same.
+fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(Model, Vec<u8>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(widths.len() as u64);
     let mut layers = Vec::new();
     for pair in widths.windows(2) {
@@ -285,17 +377,13 @@ fn random_network(widths: &[usize], batch: usize) -> Result<(Model, Vec<u8>)> {
         let mut values = |count: usize, size: f32| -> Vec<f32> {
             (0..count).map(|_| rng.random_range(-size..size)).collect()
         };
-        let last = layers.len() + 2 == widths.len();
+        let is_last = layers.len() + 2 == widths.len();
         layers.push(Layer {
             inputs,
             outputs,
             weights: values(inputs * outputs, size),
             bias: values(outputs, 1.0),
-            activation: if last {
-                Activation::Softmax
-            } else {
-                Activation::Relu
-            },
+            activation: if is_last { last } else { Activation::Relu },
         });
     }
     let pixels = (0..batch * widths[0]).map(|_| rng.random()).collect();
@@ -320,7 +408,7 @@ mod tests {
     #[test]
     fn a_missing_term_is_more_than_the_tolerance() {
         let (widths, batch) = CHECKED;
-        let (mut model, pixels) = random_network(&widths, batch).unwrap();
+        let (mut model, pixels) = random_network(&widths, batch, Activation::Softmax).unwrap();
         let outputs =
             |model: &Model| reference::infer(model, Precision::F16, &pixels, batch).outputs;
         let want = outputs(&model);
@@ -338,56 +426,56 @@ mod tests {
         }
     }
 
-    fn trial(verdict: Verdict, nanoseconds: u64) -> Trial {
-        Trial {
-            verdict,
-            kernel: "coop-2x4",
-            nanoseconds,
-            detail: String::new(),
-            lasts: true,
+    fn right(without: &str, without_nanoseconds: u64) -> Verdict {
+        Verdict::Right {
+            without: without.into(),
+            without_nanoseconds,
+            left_out: vec!["coop-1x4".into()],
         }
     }
 
     #[test]
     fn only_what_is_right_and_faster_is_taken() {
-        let right = Verdict::Right {
-            without: "register-8x8".into(),
-            without_nanoseconds: 100,
+        let decides = |verdict, nanoseconds| {
+            let kernel = "coop-2x4";
+            let trial = Trial {
+                verdict,
+                kernel,
+                nanoseconds,
+            };
+            trial.decides()
         };
-        let takes = |trial: Trial| trial.takes();
-        assert!(takes(trial(right.clone(), 50)));
-        assert!(
-            trial(right.clone(), 50)
-                .words()
-                .contains("and coop-2x4 has 2.00 times")
-        );
-        assert!(!takes(trial(right.clone(), 200)));
-        assert!(
-            trial(right, 200)
-                .words()
-                .contains("but coop-2x4 has 0.50 times")
-        );
-        assert!(!takes(trial(Verdict::Wrong, 0)));
-        assert!(!takes(trial(Verdict::Refused, 0)));
+        let faster = decides(right("register-8x8", 100), 50);
+        assert!(faster.used && faster.reason.contains("and coop-2x4 has 2.00 times"));
+        assert_eq!(faster.left_out, ["coop-1x4"]);
+        let slower = decides(right("register-8x8", 100), 200);
+        assert!(!slower.used && slower.reason.contains("but coop-2x4 has 0.50 times"));
+        let detail = || "the cause".to_owned();
+        for verdict in [
+            Verdict::Wrong { detail: detail() },
+            Verdict::Refused { detail: detail() },
+        ] {
+            let bad = decides(verdict, 0);
+            assert!(!bad.used && bad.reason.contains("the cause"));
+        }
+        assert!(!decides(Verdict::Begun, 0).used);
     }
 
     #[test]
     fn only_known_kernels_are_believed_of_the_cache() {
-        let entry = |kernel: &str, verdict| {
+        let known = |kernel: &str, verdict| {
             let mut entry = Entry::new(kernel, 1);
             entry.matrix_units = verdict;
-            Trial::known(&entry).is_some()
+            Trial::known(&entry)
         };
-        let right = |without: &str| {
-            Some(Verdict::Right {
-                without: without.into(),
-                without_nanoseconds: 2,
-            })
-        };
-        assert!(entry("coop-2x4", right("register-8x8")));
-        assert!(entry("coop-2x4", Some(Verdict::Wrong)));
-        assert!(!entry("coop-2x4", right("\u{1b}[31m")));
-        assert!(!entry("register-8x8", right("register-8x8")));
-        assert!(!entry("coop-2x4", None));
+        assert!(known("coop-2x4", Some(right("register-8x8", 2))).is_some());
+        assert!(known("coop-2x4", Some(right("nosuch", 2))).is_none());
+        assert!(known("register-8x8", Some(right("register-8x8", 2))).is_none());
+        assert!(known("coop-2x4", None).is_none());
+        assert!(known("", Some(Verdict::Begun)).is_some());
+        let detail = format!("a\u{1b}[31m\n{}", "b".repeat(1000));
+        let wrong = known("", Some(Verdict::Wrong { detail })).unwrap();
+        let words = wrong.decides().reason;
+        assert!(words.contains("a[31m b") && words.len() < 400, "{words}");
     }
 }

@@ -1,0 +1,75 @@
+//! How large the subgroups are that kernels for matrix units really get.
+//!
+//! An adapter may have subgroups of several sizes, of which its driver chooses one for each kernel; wgpu
+//! tells the smallest and the largest, and on some backends numbers that no device has. Workgroups of
+//! the largest size are right whatever the driver chooses, but smaller subgroups then all compute the
+//! same. So the size is looked at once, in a kernel like those it is for.
+
+use super::device::Device;
+use super::kernel::Binding;
+use super::single::{bind_group, whole};
+use super::text::matrix_types;
+use crate::adapter::MatrixUnits;
+use crate::error::{Error, Result};
+
+/// The text of the kernel that looks, in workgroups of `units.lanes`.
+#[must_use]
+pub fn lanes_source(units: MatrixUnits) -> String {
+    let MatrixUnits { size, lanes } = units;
+    format!(
+        "enable f16;\nenable wgpu_cooperative_matrix;\nconst SIZE = {size}u;\nconst LANES = {lanes}u;\n{}\n{}",
+        matrix_types(size),
+        include_str!("../../shaders/lanes.wgsl")
+    )
+}
+
+/// The storage buffers of that kernel.
+pub const LANES_BINDINGS: &[Binding] = &[Binding::Write];
+
+impl Device {
+    /// `units` with the lanes of the subgroups that kernels really get, where workgroups of so many get
+    /// whole ones; else as they are.
+    ///
+    /// # Errors
+    /// Those of the device; `Error::CheckFailed` where a product of ones is wrong.
+    pub async fn with_lanes_in_use(&self, units: MatrixUnits) -> Result<MatrixUnits> {
+        let lanes = self.lanes_in_use(units).await?;
+        let smaller = MatrixUnits { lanes, ..units };
+        let fits = lanes > 0 && lanes < units.lanes && units.lanes.is_multiple_of(lanes);
+        if fits && self.lanes_in_use(smaller).await? == lanes {
+            return Ok(smaller);
+        }
+        Ok(units)
+    }
+
+    /// Lanes of a subgroup in a workgroup of `units.lanes`.
+    async fn lanes_in_use(&self, units: MatrixUnits) -> Result<u32> {
+        use wgpu::BufferUsages as Usage;
+        let during = "looking at subgroups";
+        let pipeline = self.compile_source(during, lanes_source(units), LANES_BINDINGS)?;
+        let bytes = 12;
+        let uniform = self.buffer(during, bytes, Usage::UNIFORM);
+        let found = self.buffer(during, bytes, Usage::STORAGE | Usage::COPY_SRC);
+        let target = self.buffer(during, bytes, Usage::MAP_READ | Usage::COPY_DST);
+        let bound = bind_group(self, &pipeline, &uniform, &[whole(&found)]);
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_pipeline(&pipeline.pipeline);
+            pass.set_bind_group(0, &bound, &[]);
+            pass.dispatch_workgroups(1, 1, 1);
+        }
+        encoder.copy_buffer_to_buffer(&found, 0, &target, 0, bytes);
+        self.queue.submit([encoder.finish()]);
+        let words = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, u32>(bytes);
+        let words = self.read_mapped(&target, bytes, during, words).await?;
+        match words[..] {
+            [lanes, _, product] if product == units.size => Ok(lanes),
+            _ => Err(Error::CheckFailed(format!(
+                "a product of matrices of ones has {words:?} on {}, not {}",
+                self.info(),
+                units.size
+            ))),
+        }
+    }
+}
