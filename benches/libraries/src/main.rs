@@ -13,16 +13,21 @@ use std::time::{Duration, Instant};
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use fmnist_gpu::Precision;
 use fmnist_gpu::cpu::{Network, Processor};
 use fmnist_gpu::model::{Activation, Layer, Model};
 use fmnist_gpu::report::{Layout, duration, grid};
-use fmnist_gpu::Precision;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB};
 use rten_tensor::NdTensorView;
 
 /// Rows, inner dimension and columns.
-const SHAPES: [[usize; 3]; 5] =
-    [[10_000, 784, 64], [32, 784, 64], [1, 784, 64], [1024, 784, 1024], [1024, 1024, 1024]];
+const SHAPES: [[usize; 3]; 5] = [
+    [10_000, 784, 64],
+    [32, 784, 64],
+    [1, 784, 64],
+    [1024, 784, 1024],
+    [1024, 1024, 1024],
+];
 
 /// The time that one contestant's samples of one shape take together.
 const TIME: Duration = Duration::from_millis(700);
@@ -33,7 +38,14 @@ const THREADED_FROM: usize = 1 << 20;
 type Sample<'a> = (&'static str, Box<dyn FnMut() -> f64 + 'a>);
 
 fn main() {
-    let header = ["what", "10,000×784×64", "32×784×64", "1×784×64", "1024×784×1024", "1024×1024×1024"];
+    let header = [
+        "what",
+        "10,000×784×64",
+        "32×784×64",
+        "1×784×64",
+        "1024×784×1024",
+        "1024×1024×1024",
+    ];
     let mut lines: Vec<Vec<String>> = Vec::new();
     for shape in SHAPES {
         for (at, (name, median)) in compare(shape).into_iter().enumerate() {
@@ -67,14 +79,24 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
     let [mut c0, mut c1, mut c2, mut c3] = [(); 4].map(|()| vec![0.0_f32; rows * cols]);
 
     let mut samples: Vec<Sample<'_>> = vec![
-        ("gemm", Box::new(|| gemm_product(&a, &b, &mut c0, [rows, inner, cols], threaded))),
-        ("matrixmultiply", Box::new(|| matrixmultiply_product(&a, &b, &mut c1, [rows, inner, cols]))),
-        ("faer", Box::new(|| faer_product(&a, &b, &mut c2, [rows, inner, cols], threaded))),
+        (
+            "gemm",
+            Box::new(|| gemm_product(&a, &b, &mut c0, [rows, inner, cols], threaded)),
+        ),
+        (
+            "matrixmultiply",
+            Box::new(|| matrixmultiply_product(&a, &b, &mut c1, [rows, inner, cols])),
+        ),
+        (
+            "faer",
+            Box::new(|| faer_product(&a, &b, &mut c2, [rows, inner, cols], threaded)),
+        ),
         (
             "rten-gemm f32, packed",
             Box::new(|| {
                 let (a, b) = (GemmInputA::Unpacked(a_view), GemmInputB::Packed(&packed));
-                f32s.gemm(&mut c3, a, b, Default::default()).expect("shapes that fit");
+                f32s.gemm(&mut c3, a, b, Default::default())
+                    .expect("shapes that fit");
                 f64::from(c3[c3.len() - 1])
             }),
         ),
@@ -83,7 +105,9 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
             Box::new(|| {
                 let a = GemmInputA::Unpacked(bytes_view);
                 let b = GemmInputB::Packed(&packed_codes);
-                bytes_by_codes.gemm(&mut sums, a, b, Default::default()).expect("shapes that fit");
+                bytes_by_codes
+                    .gemm(&mut sums, a, b, Default::default())
+                    .expect("shapes that fit");
                 f64::from(sums[sums.len() - 1]) / 255_000.0
             }),
         ),
@@ -96,9 +120,14 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
         activation: Activation::Identity,
     };
     let model = Model::new(vec![layer]).expect("a model");
-    let names = ["this, f32, from bytes", "this, f16, from bytes", "this, int8, from bytes"];
+    let names = [
+        "this, f32, from bytes",
+        "this, f16, from bytes",
+        "this, int8, from bytes",
+    ];
     for (name, precision) in names.into_iter().zip(Precision::ALL) {
-        let mut network = Network::new(&model, precision, &Processor::default()).expect("a network");
+        let mut network =
+            Network::new(&model, precision, &Processor::default()).expect("a network");
         network.upload(&bytes, rows);
         let run = move || f64::from(network.run().last().copied().unwrap_or(f32::NAN));
         samples.push((name, Box::new(run)));
@@ -112,7 +141,10 @@ fn take_turns(mut samples: Vec<Sample<'_>>) -> Vec<(&'static str, f64)> {
     for (name, sample) in &mut samples {
         let got = sample();
         let tolerance = 0.02 * want.abs() + 1e-3;
-        assert!((got - want).abs() <= tolerance, "{name} gives {got}, not {want}");
+        assert!(
+            (got - want).abs() <= tolerance,
+            "{name} gives {got}, not {want}"
+        );
     }
     let mut times = vec![Vec::new(); samples.len()];
     let start = Instant::now();
@@ -130,28 +162,70 @@ fn take_turns(mut samples: Vec<Sample<'_>>) -> Vec<(&'static str, f64)> {
         times.sort_unstable_by(f64::total_cmp);
         times[times.len() / 2]
     };
-    samples.iter().map(|(name, _)| *name).zip(times.into_iter().map(median)).collect()
+    samples
+        .iter()
+        .map(|(name, _)| *name)
+        .zip(times.into_iter().map(median))
+        .collect()
 }
 
 fn gemm_product(a: &[f32], b: &[f32], c: &mut [f32], shape: [usize; 3], threaded: bool) -> f64 {
     let [rows, inner, cols] = shape;
-    let threads = if threaded { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
+    let threads = if threaded {
+        gemm::Parallelism::Rayon(0)
+    } else {
+        gemm::Parallelism::None
+    };
     // SAFETY: the slices are matrices of these shapes, row-major.
     unsafe {
         gemm::gemm(
-            rows, cols, inner, c.as_mut_ptr(), 1, cols as isize, false, a.as_ptr(), 1, inner as isize,
-            b.as_ptr(), 1, cols as isize, 0.0, 1.0, false, false, false, threads,
+            rows,
+            cols,
+            inner,
+            c.as_mut_ptr(),
+            1,
+            cols as isize,
+            false,
+            a.as_ptr(),
+            1,
+            inner as isize,
+            b.as_ptr(),
+            1,
+            cols as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            threads,
         );
     }
     f64::from(c[c.len() - 1])
 }
 
-fn matrixmultiply_product(a: &[f32], b: &[f32], c: &mut [f32], [rows, inner, cols]: [usize; 3]) -> f64 {
+fn matrixmultiply_product(
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+    [rows, inner, cols]: [usize; 3],
+) -> f64 {
     // SAFETY: the slices are matrices of these shapes, row-major.
     unsafe {
         matrixmultiply::sgemm(
-            rows, inner, cols, 1.0, a.as_ptr(), inner as isize, 1, b.as_ptr(), cols as isize, 1, 0.0,
-            c.as_mut_ptr(), cols as isize, 1,
+            rows,
+            inner,
+            cols,
+            1.0,
+            a.as_ptr(),
+            inner as isize,
+            1,
+            b.as_ptr(),
+            cols as isize,
+            1,
+            0.0,
+            c.as_mut_ptr(),
+            cols as isize,
+            1,
         );
     }
     f64::from(c[c.len() - 1])
