@@ -30,16 +30,19 @@ def identity():
     return graph([helper.make_node("Identity", ["x"], ["y"])], value[:1], value[1:])
 
 
-def network(layers, batch, half):
-    """From bytes to outputs in f32."""
+def network(layers, batch, half, floats):
+    """From bytes to outputs in f32; with `floats` from pixels that are f32 between 0 and 1 already."""
     real = numpy.float16 if half else numpy.float32
     wide = TensorProto.FLOAT16 if half else TensorProto.FLOAT
-    nodes = [
-        helper.make_node("Cast", ["pixels"], ["bytes"], to=TensorProto.FLOAT),
-        helper.make_node("Div", ["bytes", "most"], ["unit"]),
-        helper.make_node("Cast", ["unit"], ["x0"], to=wide),
-    ]
-    initializers = [numpy_helper.from_array(numpy.float32(255), "most")]
+    if floats:
+        nodes, initializers = [helper.make_node("Cast", ["pixels"], ["x0"], to=wide)], []
+    else:
+        nodes = [
+            helper.make_node("Cast", ["pixels"], ["bytes"], to=TensorProto.FLOAT),
+            helper.make_node("Div", ["bytes", "most"], ["unit"]),
+            helper.make_node("Cast", ["unit"], ["x0"], to=wide),
+        ]
+        initializers = [numpy_helper.from_array(numpy.float32(255), "most")]
     for index, (weight, bias, activation) in enumerate(layers):
         z, y = f"z{index}", f"x{index + 1}"
         names = [f"w{index}", f"b{index}"]
@@ -54,7 +57,8 @@ def network(layers, batch, half):
         else:
             nodes.append(helper.make_node("Relu", [z], [y]))
     width, outputs = layers[0][0].shape[0], layers[-1][0].shape[1]
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [batch, width])
+    stored = TensorProto.FLOAT if floats else TensorProto.UINT8
+    pixels = helper.make_tensor_value_info("pixels", stored, [batch, width])
     last = helper.make_tensor_value_info(y, TensorProto.FLOAT, [batch, outputs])
     return graph(nodes, [pixels], [last], initializers)
 
@@ -73,6 +77,7 @@ def main():
     parser = protocol.parser(["f32", "f16", "int8"])
     parser.add_argument("--provider", choices=PROVIDERS, default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="its own default where it is 0")
+    parser.add_argument("--floats", action="store_true", help="pixels are f32 before the clock starts")
     parser.add_argument("--identity", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if (arguments.provider, arguments.precision) in [("cpu", "f16"), ("webgpu", "int8")]:
@@ -88,10 +93,14 @@ def main():
         model, feed = identity(), {"x": numpy.zeros((1, 10), numpy.float32)}
     else:
         layers = protocol.read_model(arguments.model)
-        model = network(layers, arguments.batch, arguments.precision == "f16")
+        half = arguments.precision == "f16"
+        model = network(layers, arguments.batch, half, arguments.floats)
         if arguments.precision == "int8":
             model = quantized(model)
-        feed = {"pixels": protocol.read_images(arguments.batch)}
+        images = protocol.read_images(arguments.batch)
+        if arguments.floats:
+            images = images.astype(numpy.float32) / numpy.float32(255)
+        feed = {"pixels": images}
     provider = PROVIDERS[arguments.provider]
     # Without this it would run on the processor where the provider asked for does not open.
     try:
@@ -107,7 +116,7 @@ def main():
         "version": onnxruntime.__version__,
         "adapter": f"CPU, {os.cpu_count()} cores" if arguments.provider == "cpu" else None,
         "kernel": "an identity graph" if arguments.identity else "",
-        "starts": "pixels on the host",
+        "starts": "f32 on the host" if arguments.floats else "pixels on the host",
     }
     sample = lambda: session.run(None, feed)[0]
     protocol.serve("ONNX Runtime", details, sample, arguments.outputs)

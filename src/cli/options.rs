@@ -89,10 +89,10 @@ impl MatrixOptions {
 }
 
 impl AdapterOptions {
-    /// Opens the adapter that is meant. Microkernels have its matrix units, where it has any.
-    pub async fn open_for_peak(&self) -> Result<Engine> {
+    /// Opens the adapter that is meant for microkernels, with its matrix units or without.
+    pub async fn open_for_peak(&self, matrix_units: bool) -> Result<Engine> {
         let mut options = self.engine()?;
-        options.device.matrix_units = true;
+        options.device.matrix_units = matrix_units;
         let opened = Engine::open(&options).await;
         let engine = opened.map_err(|error| self.name_variables(&options, error))?;
         self.check_kernel(engine)

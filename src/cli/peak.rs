@@ -29,7 +29,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let engine = pollster::block_on(arguments.adapter.open_for_peak())?;
+    let engine = pollster::block_on(arguments.adapter.open_for_peak(false))?;
     let effort = Effort {
         total: arguments.min_time.into(),
         ..Effort::full()
@@ -37,8 +37,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (info, reason) = (engine.info(), engine.reason());
     let document = match engine.device() {
         Some(device) => {
-            let peaks = pollster::block_on(measure(device, effort))?;
-            PeakDocument::new(info, reason, &peaks)
+            let measured = measure(&arguments.adapter, device, effort);
+            let (peaks, failed) = pollster::block_on(measured)?;
+            PeakDocument::new(info, reason, &peaks, &failed)
         }
         None => {
             let peaks = measure_processor(engine.processor(), effort)?;
@@ -48,18 +49,42 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     terminal::print(&document.render(arguments.format)?)
 }
 
+/// Ceilings that could not be measured, and why.
+type Failed = Vec<(Ceiling, String)>;
+
 /// Measures all that the adapter has, one after another, under a progress bar.
-async fn measure(device: &Arc<Device>, effort: Effort) -> Result<Peaks> {
+async fn measure(
+    adapter: &AdapterOptions,
+    device: &Arc<Device>,
+    effort: Effort,
+) -> Result<(Peaks, Failed)> {
     let bar = terminal::progress_bar();
     bar.set_length(Ceiling::ALL.len() as u64);
-    let mut peaks = Peaks::default();
+    let (mut peaks, mut failed) = (Peaks::default(), Failed::new());
     for ceiling in Ceiling::ALL {
         bar.set_message(format!("measuring {ceiling}"));
-        peaks.merge(peak::measure(device, &[ceiling], effort).await?);
+        if ceiling == Ceiling::Matrix && ceiling.lacks(device.info()).is_none() {
+            match measure_matrices(adapter, effort).await {
+                Ok(measured) => peaks.merge(measured),
+                Err(error) => failed.push((ceiling, error.to_string())),
+            }
+        } else {
+            peaks.merge(peak::measure(device, &[ceiling], effort).await?);
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(peaks)
+    Ok((peaks, failed))
+}
+
+/// The ceiling of matrix units: on a device of its own, since the feature is experimental, and what goes
+/// wrong with it takes nothing from the others.
+async fn measure_matrices(adapter: &AdapterOptions, effort: Effort) -> Result<Peaks> {
+    let engine = adapter.open_for_peak(true).await?;
+    match engine.device() {
+        Some(device) => peak::measure(device, &[Ceiling::Matrix], effort).await,
+        None => Ok(Peaks::default()),
+    }
 }
 
 /// The same for what the CPU path runs on.

@@ -29,7 +29,7 @@ struct Line {
     name: &'static str,
     unit: &'static str,
     status: &'static str,
-    detail: Option<&'static str>,
+    detail: Option<String>,
     per_second: Option<f64>,
     median_per_second: Option<f64>,
     spread: Option<f64>,
@@ -44,10 +44,21 @@ struct Line {
 }
 
 impl PeakDocument {
-    /// All ceilings; those without a figure in `peaks` are rows that say why.
+    /// All ceilings; those without a figure in `peaks` are rows that say why: what `failed` did so for the
+    /// reason beside it.
     #[must_use]
-    pub fn new(adapter: &AdapterInfo, adapter_reason: &str, peaks: &Peaks) -> Self {
-        let line = |ceiling| Line::new(ceiling, adapter, peaks);
+    pub fn new(
+        adapter: &AdapterInfo,
+        adapter_reason: &str,
+        peaks: &Peaks,
+        failed: &[(Ceiling, String)],
+    ) -> Self {
+        let why = |ceiling: Ceiling| {
+            let found = failed.iter().find(|(of, _)| *of == ceiling);
+            let lacks = || ceiling.lacks(adapter).unwrap_or("not asked for").to_owned();
+            found.map_or_else(lacks, |(_, reason)| reason.clone())
+        };
+        let line = |ceiling| Line::new(ceiling, peaks.get(ceiling), || why(ceiling));
         Self::of_lines(adapter, adapter_reason, Ceiling::ALL.map(line).to_vec())
     }
 
@@ -152,9 +163,7 @@ spread  standard deviation over mean; an operation is one product or one sum, so
 ";
 
 impl Line {
-    fn new(ceiling: Ceiling, adapter: &AdapterInfo, peaks: &Peaks) -> Self {
-        let peak = peaks.get(ceiling);
-        let missing = || ceiling.lacks(adapter).unwrap_or("not asked for");
+    fn new(ceiling: Ceiling, peak: Option<&Peak>, missing: impl FnOnce() -> String) -> Self {
         let (what, short) = match ceiling {
             Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
             Ceiling::F16 => ("multiply-add in f16, registers only", "FLOP"),
@@ -255,7 +264,7 @@ impl<'a> CsvLine<'a> {
             name: line.name,
             unit: line.unit,
             status: line.status,
-            detail: line.detail,
+            detail: line.detail.as_deref(),
             per_second: line.per_second,
             median_per_second: line.median_per_second,
             spread: line.spread,

@@ -1,0 +1,74 @@
+//! Whole networks × precision × executor × awkward shapes against the oracle; every strategy on networks
+//! that differ in what matters to it; golden labels of the default model; and proof that each precision
+//! is what it says.
+//!
+//! The executors are the CPU path and every adapter, with checked and with trusted shaders, which runs
+//! networks in the way that is chosen where nothing is measured, and in one that is asked for.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod executor;
+mod processor;
+mod strategies;
+mod whole;
+
+use common::run_on_adapters;
+use executor::{Executor, done, precisions};
+use fmnist_gpu::Precision;
+use fmnist_gpu::cpu::{Processor, ProcessorOptions, Supported};
+use fmnist_gpu::plan::Kernels;
+use libtest_mimic::Trial;
+use processor::{check_cpu_sums, check_edges, check_threads};
+use strategies::{check_layouts, chunks_trial, strategy_trials};
+use whole::{golden_trials, trials};
+
+fn main() {
+    let mut cpu_trials = Vec::new();
+    for supported in Supported::all() {
+        let options = ProcessorOptions {
+            isa: Some(supported.isa()),
+            threads: Some(3),
+        };
+        let processor = Processor::new(options).expect("an instruction set that was found");
+        let executor = Executor::Cpu(processor.clone());
+        cpu_trials.extend(trials(&executor));
+        if supported == Supported::best() {
+            cpu_trials.extend(golden_trials(&executor, true));
+        }
+        for precision in Precision::ALL {
+            let on = executor.clone();
+            let name = format!("{}/tile-edges.{precision}", executor.name());
+            cpu_trials.push(Trial::test(name, move || done(check_edges(&on, precision))));
+            let name = format!("{}/threads.{precision}", executor.name());
+            let check = move || done(check_threads(supported, precision));
+            cpu_trials.push(Trial::test(name, check));
+        }
+        let name = format!("{}/int8-sums", executor.name());
+        cpu_trials.push(Trial::test(name, move || done(check_cpu_sums(&processor))));
+    }
+    run_on_adapters(cpu_trials, |rigs| {
+        let mut all = Vec::new();
+        for rig in rigs {
+            let chosen = Executor::gpu(rig, Kernels::Any);
+            all.extend(trials(&chosen));
+            all.extend(golden_trials(&chosen, !rig.checked));
+            all.extend(strategy_trials(rig));
+            if let Some(rig) = rig.with_matrix_units() {
+                let on = Executor::gpu(&rig, Kernels::MatrixUnits);
+                all.extend(trials(&on));
+                all.extend(golden_trials(&on, !rig.checked));
+                all.extend(strategy_trials(&rig));
+                all.push(chunks_trial(&rig, Precision::F16));
+                for small in [false, true] {
+                    let name = format!("{}/layouts{}", rig.name, if small { ", cut" } else { "" });
+                    let on = rig.clone();
+                    all.push(rig.trial(name, move || done(check_layouts(&on, small))));
+                }
+            }
+            for precision in precisions(&chosen) {
+                all.push(chunks_trial(rig, precision));
+            }
+        }
+        all
+    })
+}
