@@ -116,7 +116,7 @@ impl Case<'_> {
             Pass::Layer(layer) if self.elements == Precision::Int8 => self.check_int8_layer(layer),
             Pass::Layer(layer) => self.check_real_layer(layer),
             Pass::Finish(activation) => self.check_finish(activation),
-            Pass::Network(_) => Err("whole networks are tests/networks.rs's".into()),
+            Pass::Network(_) => Err("whole networks are tests/networks's".into()),
         }
     }
 

@@ -95,7 +95,7 @@ fn trial(rig: &Rig, (pass, elements): (Pass, Precision)) -> Trial {
 }
 
 /// Whether the adapter has what the plan asks for before it takes a kernel. Whole networks are left to
-/// tests/networks.rs.
+/// tests/networks.
 fn fits(pass: Pass, elements: Precision, limits: &Limits) -> bool {
     let bindings = kernel::find(pass, elements).map_or(0, |kernel| kernel.bindings.len());
     let layer_fits = |layer: LayerKernel| {
