@@ -171,20 +171,14 @@ impl Line {
             Ceiling::Int8Dot => ("dot4I8Packed, registers only", "OP"),
             Ceiling::Copy => ("memory, bytes read and written", "B"),
         };
-        let line = Self {
-            name: ceiling.name(),
-            unit: ceiling.unit(),
-            status: "unsupported",
-            detail: peak.is_none().then(missing),
-            per_second: None,
-            median_per_second: None,
-            spread: None,
-            shape: None,
-            samples: Vec::new(),
-            what,
-            short,
-        };
-        peak.map_or_else(|| line.clone(), |peak| line.clone().with(peak))
+        let line = Self::empty(ceiling.name(), ceiling.unit(), what, short);
+        match peak {
+            Some(peak) => line.with(peak),
+            None => Self {
+                detail: Some(missing()),
+                ..line
+            },
+        }
     }
 
     fn of_processor(ceiling: cpu::peak::Ceiling, peak: &Peak<ProcessorInfo>) -> Self {
@@ -192,9 +186,19 @@ impl Line {
             cpu::peak::Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
             cpu::peak::Ceiling::Int8 => ("int8 products, registers only", "OP"),
         };
-        let line = Self {
-            name: ceiling.name(),
-            unit: "operations",
+        Self::empty(ceiling.name(), "operations", what, short).with(peak)
+    }
+
+    /// One of which nothing was measured.
+    fn empty(
+        name: &'static str,
+        unit: &'static str,
+        what: &'static str,
+        short: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            unit,
             status: "unsupported",
             detail: None,
             per_second: None,
@@ -204,8 +208,7 @@ impl Line {
             samples: Vec::new(),
             what,
             short,
-        };
-        line.with(peak)
+        }
     }
 
     /// The same with what was measured.
