@@ -21,12 +21,12 @@
 //! # Why kernels of our own
 //!
 //! `benches/libraries` times the matrix libraries of Rust on the products of these networks, weights
-//! packed where a library can. On a Zen 4 with two threads, `gemm`, `faer` (which is built on it),
+//! packed where a library can; its last table is in `benches/record`. There `gemm`, `faer` (which is built on it),
 //! `matrixmultiply` and `rten-gemm` in f32 take longer for a product alone than a whole layer takes
 //! here, from the pixels' bytes on: a library writes its sums to memory and reads them again for bias and
 //! activation, wants its input converted before, packs weights at each call, or knows no binary16.
 //! `rten-gemm` multiplies bytes by VNNI too; its product alone takes as long as a whole layer here where
-//! that is wide, and up to three times as long elsewhere. `gemm` stays for training ([`matmul`]), which
+//! that is wide, and longer elsewhere. `gemm` stays for training ([`matmul`]), which
 //! multiplies what changes at every step.
 //!
 //! What is not there: VNNI without AVX-512 (those processors run `avx2`), NEON's dot product (AArch64
@@ -145,8 +145,11 @@ impl Network {
         self.pixels.extend_from_slice(pixels);
     }
 
-    /// The outputs `[batch, out]` of the batch uploaded last.
+    /// The outputs `[batch, out]` of the batch uploaded last; of none before the first.
     pub fn run(&mut self) -> &[f32] {
+        if self.batch == 0 {
+            return &[];
+        }
         match &mut self.arithmetic {
             Arithmetic::F32(network) => network.run(&self.pixels),
             Arithmetic::F16(network) => network.run(&self.pixels),

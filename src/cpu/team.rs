@@ -146,6 +146,8 @@ impl Workers {
                 caller: thread::current(),
             });
         }
+        // Where the caller panicked too, nobody has asked since.
+        shared.panicked.store(false, Ordering::Relaxed);
         let number = region(shared.state.load(Ordering::Relaxed)) + 1;
         // Whoever goes to sleep counts itself first and then looks once more; so one of the two sees
         // the other.
@@ -195,15 +197,17 @@ impl Shared {
                 }
                 self.sleepers.fetch_sub(1, Ordering::SeqCst);
             }
-            if self.stopped.load(Ordering::Relaxed) {
-                return;
-            }
             let enter = |state| (state & OPEN != 0).then_some(state + 1);
             let entered = self
                 .state
-                .fetch_update(Ordering::Acquire, Ordering::Relaxed, enter);
+                .fetch_update(Ordering::Acquire, Ordering::Acquire, enter);
             let (Ok(state) | Err(state)) = entered;
             seen = region(state);
+            // Asked after the region was seen: the one that ends the team comes with this set, and there
+            // is none after it to wake for.
+            if entered.is_err() && self.stopped.load(Ordering::Relaxed) {
+                return;
+            }
             if entered.is_ok() {
                 self.work(number);
             }
@@ -340,6 +344,33 @@ mod tests {
             assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(region)).is_err());
         }
         region_of_all(&team);
+    }
+
+    #[test]
+    fn a_team_that_is_dropped_right_after_a_region_ends() {
+        for round in 0..3_000 {
+            let team = Team::new(3);
+            for _ in 0..round % 40 + 1 {
+                team.run(&|_| ());
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_of_all_is_not_told_twice() {
+        let team = Team::new(3);
+        let came = AtomicUsize::new(0);
+        let region = || {
+            team.run(&|_| {
+                came.fetch_add(1, Ordering::SeqCst);
+                while came.load(Ordering::SeqCst) < 3 {
+                    thread::yield_now();
+                }
+                panic!("all of them");
+            });
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(region)).is_err());
+        team.run(&|_| ());
     }
 
     #[test]

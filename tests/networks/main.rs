@@ -32,9 +32,8 @@ fn main() {
         let processor = Processor::new(options).expect("an instruction set that was found");
         let executor = Executor::Cpu(processor.clone());
         cpu_trials.extend(trials(&executor));
-        if supported == Supported::best() {
-            cpu_trials.extend(golden_trials(&executor, true));
-        }
+        let thorough = supported == Supported::best();
+        cpu_trials.extend(golden_trials(&executor, thorough));
         for precision in Precision::ALL {
             let on = executor.clone();
             let name = format!("{}/tile-edges.{precision}", executor.name());
