@@ -13,8 +13,8 @@ use crate::plan::Arithmetic;
 const WRONG: f64 = 1.05;
 
 /// How often a ceiling that is found to be wrong is looked for at most: something else took the machine's
-/// time.
-const LOOKS: usize = 4;
+/// time, and may do so for a few seconds.
+const LOOKS: usize = 12;
 
 /// The best of every microkernel so far.
 #[derive(Debug, Default)]

@@ -366,6 +366,7 @@ async fn classify(
     let what = format!("batch {batch}: checking {precision}");
     observer.progress(&what, 0, data.len());
     let mut progress = |done| observer.progress(&what, done, data.len());
+    network.release();
     let mut outputs = network
         .infer(&data.images.pixels, batch, &mut progress)
         .await?;

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 /// An instruction set that there are kernels for; its name is the kernels' name in results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// AVX-512 (F, BW, DQ, VL) with VNNI, which multiplies bytes: Ice Lake, Zen 4 and later servers.
+    /// AVX-512 (F, BW, DQ, VL) with VNNI, which multiplies bytes: Cascade Lake, Ice Lake, Zen 4 and later
+    /// servers. Where VBMI is there too, which the first of them lacks, codes are looked up by it.
     Avx512Vnni,
     /// AVX-512 (F, BW, DQ, VL): Skylake servers.
     Avx512,

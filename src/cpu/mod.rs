@@ -16,7 +16,7 @@
 //!   int8 a tensor's scale is the whole batch's, so that they meet after each layer.
 //! - Threads claim block after block. Who comes too late is not waited for, and small batches stay on
 //!   one thread. The number of threads changes no bit of the outputs.
-//! - Nothing is allocated after a batch was run once.
+//! - Nothing is allocated once the largest batch was uploaded.
 //!
 //! # Why kernels of our own
 //!
@@ -72,6 +72,7 @@ pub struct Network {
     arithmetic: Arithmetic,
     processor: Processor,
     multiply_adds: usize,
+    inputs: usize,
     pixels: Vec<u8>,
     batch: usize,
     threads: usize,
@@ -101,6 +102,7 @@ impl Network {
             arithmetic,
             processor: processor.clone(),
             multiply_adds: products.sum(),
+            inputs: model.inputs(),
             pixels: Vec::new(),
             batch: 0,
             threads: 1,
@@ -119,12 +121,25 @@ impl Network {
         self.threads
     }
 
-    /// Copies a batch to where the timed run starts from, and makes room for what it needs. `pixels:
-    /// [batch, in]` row-major.
+    /// Gives back the memory that batches took; the next one is to be uploaded before it is run.
+    pub fn release(&mut self) {
+        self.pixels = Vec::new();
+        self.batch = 0;
+        match &mut self.arithmetic {
+            Arithmetic::F32(network) => network.release(),
+            Arithmetic::F16(network) => network.release(),
+            Arithmetic::Int8(network) => network.release(),
+        }
+    }
+
+    /// Copies a batch to where the timed run starts from, and makes room for what it needs where no
+    /// earlier batch did. `pixels: [batch, in]` row-major.
+    ///
+    /// # Panics
+    /// Where `pixels` are not so many images of the model's width.
     pub fn upload(&mut self, pixels: &[u8], batch: usize) {
+        assert_eq!(pixels.len(), batch * self.inputs, "{batch} images");
         if batch != self.batch {
-            // What is allocated is what this batch needs, not what an earlier, larger one did.
-            self.pixels = Vec::new();
             self.batch = batch;
             let by_bytes =
                 matches!(self.arithmetic, Arithmetic::Int8(_)) && self.processor.lanes().group == 4;

@@ -80,14 +80,8 @@ impl Processor {
     /// Calls `work` on up to `threads` threads, with numbers below that, as [`Team::run`] does. For one
     /// alone no other is woken.
     pub(super) fn on_threads(&self, threads: usize, work: &(dyn Fn(Supported, usize) + Sync)) {
-        if threads == 1 {
-            return work(self.supported, 0);
-        }
-        self.team.run(&|thread| {
-            if thread < threads {
-                work(self.supported, thread);
-            }
-        });
+        self.team
+            .run(threads, &|thread| work(self.supported, thread));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::simd::Simd;
 
-/// Below this e^x is no normal number; e^x is taken to be 10⁻³⁸ there.
+/// Below this e^x is no normal number; it is taken to be about 10⁻³⁸ there, and so is what fills up a row.
 const SMALLEST: f32 = -87.0;
 
 /// e^x of x ≤ 0, to about two units in the last place; NaN of NaN.
@@ -22,13 +22,10 @@ unsafe fn exp<S: Simd>(x: S::F) -> S::F {
         1.666_666_5e-1,
         0.5,
     ];
-    const ROUNDER: f32 = 12_582_912.0;
     // SAFETY: the caller's promise.
     unsafe {
         let inside = S::max(S::splat(SMALLEST), x);
-        let rounder = S::splat(ROUNDER);
-        let scaled = S::mul(inside, S::splat(std::f32::consts::LOG2_E));
-        let k = S::sub(S::add(scaled, rounder), rounder);
+        let k = S::round(S::mul(inside, S::splat(std::f32::consts::LOG2_E)));
         let r = S::mul_add(k, S::splat(-LN_2.0), inside);
         let r = S::mul_add(k, S::splat(-LN_2.1), r);
         let mut sum = S::splat(POLYNOMIAL[0]);

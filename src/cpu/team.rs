@@ -32,7 +32,8 @@ struct Workers {
 /// What the caller and the workers see.
 #[derive(Debug, Default)]
 struct Shared {
-    /// The region's number from bit 32 on; whether it is open; and how many workers are inside.
+    /// The region's number from bit 32 on; whether it is open; how many places for workers are left, from
+    /// bit 16 on; and how many workers are inside.
     state: AtomicU64,
     job: UnsafeCell<Option<Job>>,
     /// Workers that have started.
@@ -52,8 +53,15 @@ fn region(state: u64) -> u64 {
     state >> 32
 }
 
+/// One place.
+const PLACE: u64 = 1 << 16;
+
+fn places(state: u64) -> u64 {
+    state % OPEN / PLACE
+}
+
 fn inside(state: u64) -> u64 {
-    state & (OPEN - 1)
+    state % PLACE
 }
 
 /// What each thread of a region does with its number.
@@ -89,21 +97,22 @@ impl Team {
         self.threads
     }
 
-    /// Calls `work` with 0 on this thread, and with other numbers below [`Team::threads`] on those that
-    /// come before it is through, each number once at most; and waits for these. So `work` is to claim
-    /// piece after piece until none is left.
+    /// Calls `work` with 0 on this thread, and with other numbers below `threads` on those that come
+    /// before it is through, each number once at most; and waits for these. So `work` is to claim
+    /// piece after piece until none is left. There are no more than [`Team::threads`].
     ///
     /// # Panics
     /// Where `work` does.
-    pub fn run(&self, work: &Work<'_>) {
-        if self.threads == 1 {
+    pub fn run(&self, threads: usize, work: &Work<'_>) {
+        let threads = threads.min(self.threads);
+        if threads <= 1 {
             return work(0);
         }
         let mut workers = lock(&self.workers);
         if !workers.started {
             workers.start(self.threads - 1);
         }
-        workers.run(work);
+        workers.run(threads - 1, work);
     }
 }
 
@@ -115,7 +124,7 @@ impl Workers {
         for number in 1..=count {
             let shared = Arc::clone(&self.shared);
             let thread = thread::Builder::new().name(format!("cpu-path-{number}"));
-            match thread.spawn(move || shared.serve(number)) {
+            match thread.spawn(move || shared.serve()) {
                 Ok(handle) => self.handles.push(handle),
                 Err(error) => {
                     let wanted = count + 1;
@@ -130,7 +139,8 @@ impl Workers {
         }
     }
 
-    fn run(&mut self, work: &Work<'_>) {
+    /// Calls `work` here, and on up to `others` workers.
+    fn run(&mut self, others: usize, work: &Work<'_>) {
         let shared = &*self.shared;
         #[expect(
             unsafe_code,
@@ -151,10 +161,13 @@ impl Workers {
         let number = region(shared.state.load(Ordering::Relaxed)) + 1;
         // Whoever goes to sleep counts itself first and then looks once more; so one of the two sees
         // the other.
-        shared.state.store(number << 32 | OPEN, Ordering::SeqCst);
+        let open = (number << 32) | OPEN | (others as u64 * PLACE);
+        shared.state.store(open, Ordering::SeqCst);
         if shared.sleepers.load(Ordering::SeqCst) > 0 {
             let _sleep = lock(&shared.sleep);
-            shared.wake.notify_all();
+            for _ in 0..others {
+                shared.wake.notify_one();
+            }
         }
         let close = Close(shared);
         work(0);
@@ -183,7 +196,7 @@ impl Drop for Close<'_> {
 
 impl Shared {
     /// A worker's life.
-    fn serve(&self, number: usize) {
+    fn serve(&self) {
         self.started.fetch_add(1, Ordering::Release);
         let mut seen = 0;
         loop {
@@ -197,7 +210,10 @@ impl Shared {
                 }
                 self.sleepers.fetch_sub(1, Ordering::SeqCst);
             }
-            let enter = |state| (state & OPEN != 0).then_some(state + 1);
+            let enter = |state| {
+                let open = state & OPEN != 0 && places(state) > 0;
+                open.then(|| state - PLACE + 1)
+            };
             let entered = self
                 .state
                 .fetch_update(Ordering::Acquire, Ordering::Acquire, enter);
@@ -209,7 +225,8 @@ impl Shared {
                 return;
             }
             if entered.is_ok() {
-                self.work(number);
+                // The places are numbered, so that nobody else has this one.
+                self.work(places(state) as usize);
             }
         }
     }
@@ -284,7 +301,7 @@ mod tests {
     fn region_of_all(team: &Team) {
         let counts: Vec<AtomicUsize> = (0..team.threads()).map(|_| AtomicUsize::new(0)).collect();
         let count = |number: usize| counts[number].load(Ordering::SeqCst);
-        team.run(&|number| {
+        team.run(team.threads(), &|number| {
             counts[number].fetch_add(1, Ordering::SeqCst);
             for _ in 0..10_000 {
                 if (0..team.threads()).all(|number| count(number) > 0) {
@@ -318,7 +335,7 @@ mod tests {
         let team = Team::new(3);
         for pieces in 0..400 {
             let (claimed, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            team.run(&|_| {
+            team.run(3, &|_| {
                 while claimed.fetch_add(1, Ordering::Relaxed) < pieces {
                     done.fetch_add(1, Ordering::Relaxed);
                 }
@@ -333,7 +350,7 @@ mod tests {
         for panicking in 0..3 {
             let came = AtomicUsize::new(0);
             let region = || {
-                team.run(&|number| {
+                team.run(3, &|number| {
                     came.fetch_add(1, Ordering::SeqCst);
                     while came.load(Ordering::SeqCst) < 3 {
                         thread::yield_now();
@@ -351,7 +368,7 @@ mod tests {
         for round in 0..3_000 {
             let team = Team::new(3);
             for _ in 0..round % 40 + 1 {
-                team.run(&|_| ());
+                team.run(3, &|_| ());
             }
         }
     }
@@ -361,7 +378,7 @@ mod tests {
         let team = Team::new(3);
         let came = AtomicUsize::new(0);
         let region = || {
-            team.run(&|_| {
+            team.run(3, &|_| {
                 came.fetch_add(1, Ordering::SeqCst);
                 while came.load(Ordering::SeqCst) < 3 {
                     thread::yield_now();
@@ -370,14 +387,34 @@ mod tests {
             });
         };
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(region)).is_err());
-        team.run(&|_| ());
+        team.run(3, &|_| ());
+    }
+
+    #[test]
+    fn no_more_come_than_are_wanted() {
+        let team = Team::new(8);
+        for wanted in [1, 2, 3, 8, 20] {
+            for _ in 0..100 {
+                let seen: Vec<AtomicUsize> = (0..8).map(|_| AtomicUsize::new(0)).collect();
+                team.run(wanted, &|number| {
+                    seen[number].fetch_add(1, Ordering::SeqCst);
+                    thread::yield_now();
+                });
+                let seen: Vec<usize> = seen.into_iter().map(AtomicUsize::into_inner).collect();
+                let (within, beyond) = seen.split_at(wanted.min(8));
+                assert!(within.iter().all(|&count| count <= 1), "{seen:?}");
+                assert!(beyond.iter().all(|&count| count == 0), "{seen:?}");
+            }
+        }
     }
 
     #[test]
     fn no_thread_is_started_before_it_is_needed() {
         let team = Team::new(4);
         assert!(!lock(&team.workers).started);
-        team.run(&|_| ());
+        team.run(1, &|_| ());
+        assert!(!lock(&team.workers).started);
+        team.run(2, &|_| ());
         assert_eq!(lock(&team.workers).handles.len(), 3);
     }
 }

@@ -157,6 +157,14 @@ impl Network {
         }
     }
 
+    /// Gives back the memory that batches took, so that what is allocated next is what the next batch needs.
+    /// On the adapter that is so with every change of size.
+    pub fn release(&mut self) {
+        if let Executor::Cpu(network) = &mut self.executor {
+            network.release();
+        }
+    }
+
     /// Puts a batch where a run starts from, and waits until it is there.
     /// `pixels: [batch, in]` row-major, one byte a pixel.
     ///

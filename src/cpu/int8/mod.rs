@@ -13,13 +13,10 @@ use super::codes::{Input, Quantized, Range, Table};
 use super::integer::IntegerWeights;
 use super::isa::Supported;
 use super::processor::Processor;
-use super::simd::TILE_ROWS;
+use super::simd::{BLOCK_ROWS, TILE_ROWS, stride};
 use crate::model::{Activation, Model};
 use crate::quant;
 use pass::{Finish, Share, Source};
-
-/// Rows of a block at most.
-const BLOCK_ROWS: usize = 16 * TILE_ROWS;
 
 /// A network ready to run in int8.
 #[derive(Debug)]
@@ -28,15 +25,17 @@ pub(super) struct Int8Network {
     layers: Vec<Int8Layer>,
     input: Input,
     clip: u8,
-    /// What a row of the last layer is filled up with, which its softmax must not see: −∞ there, and 0
-    /// where there are outputs.
+    /// What a row of a last layer with softmax is filled up with, which that must not see: −∞ there, and
+    /// 0 where there are outputs.
     filler: Aligned<f32>,
     batch: usize,
     /// How many rows a block has.
     block: usize,
-    /// One for each thread.
+    /// How many threads the batch runs on.
+    threads: usize,
+    /// One for each thread, and perhaps more.
     scratch: Vec<Mutex<Scratch>>,
-    /// The scaled sums of the layer before, and of this one: `[batch, padded outputs]`.
+    /// The scaled sums of the layers, of each other one in turn: `[batch, padded outputs]`.
     z: [Aligned<f32>; 2],
     outputs: Vec<f32>,
 }
@@ -79,6 +78,9 @@ impl Int8Network {
         let layers: Vec<Int8Layer> = model.layers.iter().map(layer).collect();
         let last = layers.last().map(|layer| layer.weights.shape());
         let zeros = vec![0.0; model.outputs()];
+        let softmax =
+            model.layers.last().map(|layer| layer.activation) == Some(Activation::Softmax);
+        let last = last.filter(|_| softmax);
         let filler = last.map(|shape| shape.pad_bias(&zeros, Some(f32::NEG_INFINITY)));
         Self {
             processor: processor.clone(),
@@ -88,40 +90,44 @@ impl Int8Network {
             filler: filler.unwrap_or_default(),
             batch: 0,
             block: 0,
+            threads: 1,
             scratch: Vec::new(),
             z: Default::default(),
             outputs: Vec::new(),
         }
     }
 
-    /// Makes room for a batch, and gives back what an earlier one had.
+    /// Gives back the room that batches took.
+    pub fn release(&mut self) {
+        self.scratch = Vec::new();
+        self.z = Default::default();
+        self.outputs = Vec::new();
+    }
+
+    /// Makes room for a batch, where earlier ones did not need as much.
     pub fn prepare(&mut self, batch: usize, threads: usize) {
         self.batch = batch;
+        self.threads = threads;
         let largest =
             |of: &dyn Fn(&Int8Layer) -> usize| self.layers.iter().map(of).max().unwrap_or(0);
         let codes = largest(&Int8Layer::stride);
         let width = largest(&|layer| layer.weights.shape().padded_outputs());
         let share = batch.div_ceil(threads).next_multiple_of(TILE_ROWS);
         self.block = share.min(BLOCK_ROWS);
-        let scratch = |_| {
-            Mutex::new(Scratch {
-                codes: Aligned::zeroed(self.block.min(batch) * codes),
-                indices: Aligned::zeroed(width),
-                rows: Aligned::zeroed(self.block.min(batch) * self.filler.len()),
-            })
-        };
-        self.scratch = (0..threads).map(scratch).collect();
-        let hidden = if self.layers.len() > 1 {
-            batch * width
-        } else {
-            0
-        };
-        self.z = [Aligned::zeroed(hidden), Aligned::zeroed(batch * width)];
-        let outputs = self
-            .layers
-            .last()
-            .map_or(0, |layer| layer.weights.shape().outputs);
-        self.outputs = vec![0.0; batch * outputs];
+        if self.scratch.len() < threads {
+            self.scratch.resize_with(threads, Mutex::default);
+        }
+        let rows = self.block.min(batch);
+        for scratch in &mut self.scratch[..threads] {
+            let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
+            scratch.codes.make_room(rows * codes);
+            scratch.indices.make_room(width);
+            scratch.rows.make_room(rows * self.filler.len());
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            self.z[index % 2].make_room(batch * layer.width());
+        }
+        self.outputs.resize(batch * self.outputs(), 0.0);
     }
 
     /// The batch prepared for, `pixels: [batch, in]`, to outputs `[batch, out]`, row-major. The batch's
@@ -129,27 +135,37 @@ impl Int8Network {
     pub fn run(&mut self, pixels: &[u8]) -> &[f32] {
         let isa = self.processor.isa();
         let (mut table, mut scale) = self.input.codes(pixels, isa);
-        let mut source = Source::Pixels(pixels);
-        let [mut before, mut here] = std::mem::take(&mut self.z);
+        // The width of the sums before, and what they stand for.
+        let mut before_it = None;
+        let mut z_of = std::mem::take(&mut self.z);
         let mut outputs = std::mem::take(&mut self.outputs);
         let last = self.layers.len() - 1;
         for (index, layer) in self.layers.iter().enumerate() {
-            let range = self.layer(layer, source, &table, scale * layer.scale, &mut here);
+            let [even, odd] = &mut z_of;
+            let (here, before) = if index % 2 == 0 {
+                (even, odd)
+            } else {
+                (odd, even)
+            };
+            let source = match before_it {
+                None => Source::Pixels(pixels),
+                Some((stride, z)) => Source::Sums {
+                    values: before,
+                    stride,
+                    z,
+                },
+            };
+            let range = self.layer(layer, source, &table, scale * layer.scale, here);
             let z = Quantized::new(range, self.clip);
             if index == last {
-                self.finish(layer, z, &here, &mut outputs);
+                self.finish(layer, z, here, &mut outputs);
                 break;
             }
             let sums = &here[..self.batch * layer.width()];
             (table, scale) = z.next(layer.activation, sums, isa);
-            std::mem::swap(&mut before, &mut here);
-            source = Source::Sums {
-                values: &before,
-                stride: layer.width(),
-                z,
-            };
+            before_it = Some((layer.width(), z));
         }
-        self.z = [before, here];
+        self.z = z_of;
         self.outputs = outputs;
         &self.outputs
     }
@@ -208,13 +224,12 @@ impl Int8Network {
     }
 
     fn on_threads(&self, work: &(dyn Fn(Supported, &mut Scratch) + Sync)) {
-        self.processor
-            .on_threads(self.scratch.len(), &|isa, thread| {
-                let mut scratch = self.scratch[thread]
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                work(isa, &mut scratch);
-            });
+        self.processor.on_threads(self.threads, &|isa, thread| {
+            let mut scratch = self.scratch[thread]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            work(isa, &mut scratch);
+        });
     }
 
     /// Bytes held for weights and activations.
@@ -227,6 +242,7 @@ impl Int8Network {
         self.layers.iter().map(layer).sum::<u64>()
             + self.scratch.iter().map(scratch).sum::<u64>()
             + self.z.iter().map(Aligned::bytes).sum::<u64>()
+            + self.filler.bytes()
             + 4 * self.outputs.capacity() as u64
     }
 
@@ -243,9 +259,8 @@ impl Int8Layer {
         self.weights.shape().padded_outputs()
     }
 
-    /// Groups from one row of codes to the next: a cache line more than the row, so that the rows of a
-    /// tile do not all fall into the same set of a cache.
+    /// Groups from one row of codes to the next.
     fn stride(&self) -> usize {
-        self.weights.shape().groups().next_multiple_of(16) + 16
+        stride(self.weights.shape().groups())
     }
 }

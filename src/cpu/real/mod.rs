@@ -19,16 +19,13 @@ use super::isa::Supported;
 use super::panels::Shape;
 use super::processor::{Lanes, Processor};
 use super::product::{Rows, Weight, Weights, product};
-use super::simd::{Simd, TILE_ROWS, Work};
+use super::simd::{BLOCK_ROWS, Simd, TILE_ROWS, Work, stride};
 use super::softmax::softmax;
 use crate::model::{Activation, Model, Normalization};
 
 /// Bytes of a block's values that leave room for weights in a second-level cache of 1 MiB, or of half
 /// of that.
 const BLOCK_BYTES: usize = 320 << 10;
-
-/// Rows of a block at most: beyond, weights are read seldom enough.
-const BLOCK_ROWS: usize = 16 * TILE_ROWS;
 
 /// A network ready to run with weights of type `W`: f32, or binary16.
 #[derive(Debug)]
@@ -38,10 +35,11 @@ pub(super) struct RealNetwork<W> {
     normalization: Normalization,
     /// The input value of every pixel byte.
     table: [f32; 256],
-    batch: usize,
     /// How many rows a block has.
     block: usize,
-    /// One for each thread.
+    /// How many threads the batch runs on.
+    threads: usize,
+    /// One for each thread, and perhaps more.
     scratch: Vec<Mutex<Scratch>>,
     outputs: Vec<f32>,
 }
@@ -83,12 +81,6 @@ impl Storage for f16 {
     }
 }
 
-/// Values from one row to the next: a cache line more than the row, so that the rows of a tile do not
-/// all fall into the same set of a cache.
-fn stride(width: usize) -> usize {
-    width.next_multiple_of(16) + 16
-}
-
 impl<W: Storage> RealNetwork<W> {
     /// Converts and packs the weights of `model`.
     pub fn new(model: &Model, processor: &Processor) -> Self {
@@ -122,16 +114,22 @@ impl<W: Storage> RealNetwork<W> {
             layers: model.layers.iter().map(layer).collect(),
             normalization: model.normalization,
             table: W::table(model.normalization),
-            batch: 0,
             block: 0,
+            threads: 1,
             scratch: Vec::new(),
             outputs: Vec::new(),
         }
     }
 
-    /// Makes room for a batch, and gives back what an earlier one had.
+    /// Gives back the room that batches took.
+    pub fn release(&mut self) {
+        self.scratch = Vec::new();
+        self.outputs = Vec::new();
+    }
+
+    /// Makes room for a batch, where earlier ones did not need as much.
     pub fn prepare(&mut self, batch: usize, threads: usize) {
-        self.batch = batch;
+        self.threads = threads;
         let widths = self.layers.iter().map(|layer| layer.weights.shape);
         let x = widths
             .clone()
@@ -160,16 +158,19 @@ impl<W: Storage> RealNetwork<W> {
             .map(|layer| layer.weights.shape.inputs)
             .max()
             .unwrap_or(0);
-        let scratch = |_| {
-            Mutex::new(Scratch {
-                x: Aligned::zeroed(rows * width),
-                y: Aligned::zeroed(rows * width),
-                stored: Aligned::zeroed(if W::HALF { rows * y } else { 0 }),
-                widened: Aligned::zeroed(if widens { panel * lanes * deepest } else { 0 }),
-            })
-        };
-        self.scratch = (0..threads).map(scratch).collect();
-        self.outputs = vec![0.0; batch * self.outputs()];
+        if self.scratch.len() < threads {
+            self.scratch.resize_with(threads, Mutex::default);
+        }
+        for scratch in &mut self.scratch[..threads] {
+            let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
+            scratch.x.make_room(rows * width);
+            scratch.y.make_room(rows * width);
+            scratch.stored.make_room(if W::HALF { rows * y } else { 0 });
+            scratch
+                .widened
+                .make_room(if widens { panel * lanes * deepest } else { 0 });
+        }
+        self.outputs.resize(batch * self.outputs(), 0.0);
     }
 
     /// The batch prepared for, `pixels: [batch, in]`, to outputs `[batch, out]`, row-major.
@@ -181,7 +182,7 @@ impl<W: Storage> RealNetwork<W> {
         let blocks = Mutex::new(blocks);
         let network = &*self;
         self.processor
-            .on_threads(self.scratch.len(), &|isa: Supported, thread: usize| {
+            .on_threads(self.threads, &|isa: Supported, thread: usize| {
                 let scratch = network.scratch[thread].lock();
                 let scratch = &mut *scratch.unwrap_or_else(PoisonError::into_inner);
                 isa.run(Share {

@@ -120,6 +120,15 @@ const RECIPROCAL_OF_255: (f32, f32) = {
 /// Rows of sums that a tile of a product keeps in registers.
 pub(super) const TILE_ROWS: usize = 6;
 
+/// Rows of a block at most: beyond, weights are read seldom enough.
+pub(super) const BLOCK_ROWS: usize = 16 * TILE_ROWS;
+
+/// Words of four bytes from one row of a block to the next: a cache line more than the row, so that the
+/// rows of a tile do not all fall into the same set of a cache.
+pub(super) fn stride(width: usize) -> usize {
+    width.next_multiple_of(16) + 16
+}
+
 #[inline(always)]
 unsafe fn look_up_one_by_one<S: Simd>(
     table: &[u8; 256],
@@ -136,6 +145,65 @@ unsafe fn look_up_one_by_one<S: Simd>(
             } else {
                 let code = i16::from(code) - 128;
                 to.cast::<i16>().add(index).write_unaligned(code);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::isa::Supported;
+
+    /// Looks codes up in each of the ways that a processor may take, one of which is plain.
+    struct LookUp<'a> {
+        table: &'a [u8; 256],
+        bytes: &'a [u8],
+    }
+
+    impl Work for LookUp<'_> {
+        /// Bytes of a code, and what was written in each way.
+        type Output = (usize, [Vec<u8>; 2]);
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> Self::Output {
+            let size = if S::GROUP == 4 { 1 } else { 2 };
+            let count = self.bytes.len();
+            let mut ways = [(); 2].map(|()| vec![0xa5; size * count + 64]);
+            let [quick, plain] = ways.each_mut().map(|way| way.as_mut_ptr());
+            // SAFETY: the caller's promise; both have room for `count` codes.
+            unsafe {
+                S::look_up(self.table, self.bytes.as_ptr(), quick, count);
+                look_up_one_by_one::<S>(self.table, self.bytes.as_ptr(), plain, count);
+            }
+            (size, ways)
+        }
+    }
+
+    #[test]
+    fn every_way_to_look_codes_up_finds_them_and_stays_inside() {
+        let table: [u8; 256] = std::array::from_fn(|at| (at as u8).wrapping_mul(83) | 1);
+        let bytes: Vec<u8> = (0..=u8::MAX).rev().chain(0..99).collect();
+        for supported in Supported::all() {
+            for count in [0, 1, 63, 64, 65, 127, 128, 255, 256, 355] {
+                let bytes = &bytes[..count];
+                let table = &table;
+                let (size, ways) = supported.run(LookUp { table, bytes });
+                let code = |byte: &u8| table[usize::from(*byte)];
+                let want: Vec<u8> = if size == 1 {
+                    bytes.iter().map(code).collect()
+                } else {
+                    let wide = |byte| (i16::from(code(byte)) - 128).to_ne_bytes();
+                    bytes.iter().flat_map(wide).collect()
+                };
+                for way in ways {
+                    let (written, behind) = way.split_at(size * count);
+                    assert_eq!(written, want, "{supported:?}, {count}");
+                    assert!(
+                        behind.iter().all(|&byte| byte == 0xa5),
+                        "{supported:?}, {count}"
+                    );
+                }
             }
         }
     }
