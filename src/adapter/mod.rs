@@ -1,5 +1,9 @@
 //! Adapters as plain data, and which of them a selector means.
 
+mod select;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::Precision;
 use crate::error::{Error, Result};
+pub use select::{Selector, not_found, select};
 
 /// The graphics interface that an adapter is reached through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -258,210 +263,5 @@ impl fmt::Display for AdapterInfo {
             Kind::Cpu => f.write_str(&self.name),
             kind => write!(f, "{} ({}, {kind})", self.name, self.backend),
         }
-    }
-}
-
-/// What `--adapter` means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selector {
-    /// The best adapter reached through this backend, or the CPU path.
-    Backend(Backend),
-    /// The adapter of this place in the list.
-    Index(usize),
-    /// The best adapter whose name holds this text.
-    Name(String),
-}
-
-impl FromStr for Selector {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let lower = text.trim().to_ascii_lowercase();
-        let backends = [
-            Backend::Vulkan,
-            Backend::Metal,
-            Backend::Dx12,
-            Backend::Gl,
-            Backend::Cpu,
-        ];
-        if let Some(backend) = backends.into_iter().find(|backend| backend.name() == lower) {
-            return Ok(Self::Backend(backend));
-        }
-        if lower.is_empty() {
-            return Err(Error::Usage(
-                "--adapter is empty: see 'fmnist-gpu adapters'".into(),
-            ));
-        }
-        Ok(lower.parse().map_or(Self::Name(lower), Self::Index))
-    }
-}
-
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Backend(backend) => write!(f, "{backend}"),
-            Self::Index(index) => write!(f, "{index}"),
-            Self::Name(name) => write!(f, "{name}"),
-        }
-    }
-}
-
-impl Selector {
-    fn matches(&self, info: &AdapterInfo) -> bool {
-        match self {
-            Self::Backend(backend) => info.backend == *backend,
-            Self::Index(index) => info.index == *index,
-            Self::Name(name) => info.name.to_ascii_lowercase().contains(name),
-        }
-    }
-}
-
-/// The adapter that a selector means, and why, in words; none where nothing matches. Without a
-/// selector: the best, which is the CPU path only where there is nothing else.
-#[must_use]
-pub fn select<'a>(
-    adapters: &'a [AdapterInfo],
-    selector: Option<&Selector>,
-) -> Option<(&'a AdapterInfo, String)> {
-    let matches = |info: &&AdapterInfo| selector.is_none_or(|selector| selector.matches(info));
-    let best = adapters
-        .iter()
-        .filter(matches)
-        .min_by_key(|info| info.kind)?;
-    let gpus = |info: &&AdapterInfo| info.kind != Kind::Cpu;
-    let count = adapters.iter().filter(matches).filter(gpus).count();
-    let reason = match selector {
-        None if best.kind == Kind::Cpu => "no adapter found, so the CPU path runs".to_owned(),
-        None if count == 1 => "the only adapter found".to_owned(),
-        None => format!("the best of {count} adapters found"),
-        Some(selector) if count <= 1 => format!("asked for as '{selector}'"),
-        Some(selector) => format!("the best of {count} that match '{selector}'"),
-    };
-    Some((best, reason))
-}
-
-/// The error for an adapter that is not among `adapters`, which lists them.
-#[must_use]
-pub fn not_found(adapters: &[AdapterInfo], selector: String) -> Error {
-    let found: Vec<String> = adapters
-        .iter()
-        .map(|info| format!("{} {info}", info.index))
-        .collect();
-    let hint = if cfg!(target_os = "linux") {
-        " A software Vulkan driver is in the package mesa-vulkan-drivers."
-    } else {
-        ""
-    };
-    Error::AdapterNotFound {
-        selector,
-        found: found.join(", "),
-        hint: hint.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn adapter(index: usize, name: &str, backend: Backend, kind: Kind) -> AdapterInfo {
-        AdapterInfo {
-            index,
-            name: name.into(),
-            backend,
-            kind,
-            driver: String::new(),
-            features: Vec::new(),
-            processor: None,
-            matrix_units: None,
-        }
-    }
-
-    const PROCESSOR: ProcessorInfo = ProcessorInfo {
-        instruction_set: "portable",
-        threads: 2,
-    };
-
-    fn machine() -> Vec<AdapterInfo> {
-        vec![
-            adapter(0, "llvmpipe (LLVM 15)", Backend::Vulkan, Kind::Software),
-            adapter(1, "Great Graphics 7", Backend::Vulkan, Kind::Integrated),
-            adapter(2, "llvmpipe", Backend::Gl, Kind::Software),
-            AdapterInfo::cpu(3, PROCESSOR),
-        ]
-    }
-
-    fn chosen(selector: &str) -> usize {
-        let selector = selector.parse().unwrap();
-        select(&machine(), Some(&selector)).unwrap().0.index
-    }
-
-    #[test]
-    fn a_selector_is_a_backend_then_an_index_then_a_name() {
-        assert_eq!(chosen("vulkan"), 1);
-        assert_eq!(chosen("GL"), 2);
-        assert_eq!(chosen("cpu"), 3);
-        assert_eq!(chosen("0"), 0);
-        assert_eq!(chosen("LLVMpipe"), 0);
-        assert_eq!(select(&machine(), None).unwrap().0.index, 1);
-    }
-
-    #[test]
-    fn a_missing_adapter_lists_what_there_is() {
-        let selector: Selector = "metal".parse().unwrap();
-        assert!(select(&machine(), Some(&selector)).is_none());
-        let error = not_found(&machine(), "metal".into());
-        assert_eq!(error.exit_code(), 3);
-        let message = error.to_string();
-        assert!(
-            message.contains("1 Great Graphics 7") && message.contains("CPU path"),
-            "{message}"
-        );
-        let hint = message.contains("mesa-vulkan-drivers");
-        assert_eq!(hint, cfg!(target_os = "linux"), "{message}");
-    }
-
-    #[test]
-    fn f16_needs_its_feature_except_on_the_cpu_path() {
-        let mut info = machine().swap_remove(1);
-        assert!(info.lacks(Precision::F16).is_some());
-        assert!(info.lacks(Precision::Int8).is_none());
-        info.features.push(Feature::ShaderF16);
-        assert!(info.lacks(Precision::F16).is_none());
-        assert!(
-            AdapterInfo::cpu(0, PROCESSOR)
-                .lacks(Precision::F16)
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn matrix_units_need_their_features() {
-        let mut info = machine().swap_remove(1);
-        let lacks = |info: &AdapterInfo| info.lacks_matrix_units().unwrap_or("nothing").to_owned();
-        assert!(lacks(&info).contains("no cooperative matrices"));
-        info.features.push(Feature::CooperativeMatrix);
-        assert!(lacks(&info).contains("shader-f16"));
-        info.features.push(Feature::ShaderF16);
-        assert!(lacks(&info).contains("subgroup"));
-        info.features.push(Feature::Subgroup);
-        assert!(lacks(&info).contains("none of the adapter's"));
-        info.matrix_units = Some(MatrixUnits { size: 8, lanes: 8 });
-        assert_eq!(lacks(&info), "nothing");
-        for feature in [
-            Feature::CooperativeMatrix,
-            Feature::ShaderF16,
-            Feature::Subgroup,
-        ] {
-            let mut masked = info.clone();
-            masked.mask(&[feature]);
-            assert_eq!(masked.matrix_units, None);
-        }
-        info.mask(&[Feature::TimestampQuery]);
-        assert!(info.matrix_units.is_some());
-        assert!(
-            AdapterInfo::cpu(0, PROCESSOR)
-                .lacks_matrix_units()
-                .is_some()
-        );
     }
 }

@@ -8,6 +8,7 @@
 mod breakdown;
 mod device;
 mod enumerate;
+mod infer;
 pub mod kernel;
 mod lanes;
 mod layout;

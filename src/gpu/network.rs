@@ -15,14 +15,6 @@ use crate::error::{Error, Result};
 use crate::model::{Architecture, Model};
 use crate::plan::{Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, Strategy, groups};
 
-/// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
-/// outputs: a submit stays short, and the buffers that serve it small.
-const DISPATCHES_A_SUBMIT: usize = 4096;
-const BYTES_A_SUBMIT: u64 = 32 << 20;
-
-/// How many rows small batches make together where they run side by side.
-const ROWS_SIDE_BY_SIDE: usize = 1000;
-
 /// The outputs of one pass over a batch, and how long the device took.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -36,16 +28,16 @@ pub struct Run {
 /// A model's weights on a device, in one precision.
 #[derive(Debug)]
 pub struct Network {
-    device: Arc<Device>,
-    model: Architecture,
-    precision: Precision,
+    pub(super) device: Arc<Device>,
+    pub(super) model: Architecture,
+    pub(super) precision: Precision,
     weights: Weights,
     /// Which ways to run may be chosen.
     kernels: Kernels,
     /// The ways that were chosen for batch sizes, and by what.
-    chosen: HashMap<usize, (Strategy, ChosenBy)>,
+    pub(super) chosen: HashMap<usize, (Strategy, ChosenBy)>,
     /// What the last batch size needs; made when a batch of another size comes.
-    prepared: Option<Prepared>,
+    pub(super) prepared: Option<Prepared>,
 }
 
 impl Network {
@@ -249,7 +241,12 @@ impl Network {
         self.upload_many(pixels, batch, 1).await
     }
 
-    async fn upload_many(&mut self, pixels: &[u8], batch: usize, batches: usize) -> Result<()> {
+    pub(super) async fn upload_many(
+        &mut self,
+        pixels: &[u8],
+        batch: usize,
+        batches: usize,
+    ) -> Result<()> {
         self.prepare_many(batch, batches).await?;
         if let Some(prepared) = &self.prepared {
             let pixels = padded(pixels, self.model.inputs());
@@ -334,136 +331,15 @@ impl Network {
         Ok(Run { outputs, gpu })
     }
 
-    /// The outputs of all of `pixels` (`[images, in]` row-major), run in batches of `batch`, the
-    /// last perhaps short: with the kernels of a timed run and to the same bits, but many batches in
-    /// a submit: side by side, or one after another in int8 where each has scales of its own.
-    ///
-    /// `progress` is called with the number of images done.
-    ///
-    /// # Errors
-    /// Those of the device.
-    pub async fn infer(
-        &mut self,
-        pixels: &[u8],
-        batch: usize,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<f32>> {
-        let width = self.model.inputs();
-        let images = pixels.len() / width;
-        let whole = images / batch * batch;
-        let mut outputs = Vec::with_capacity(images * self.model.outputs());
-        let mut done = 0;
-        while done < whole {
-            let most = (whole - done) / batch;
-            let (strategy, _) = self.strategy(batch)?;
-            let side_by_side = strategy.rows_are_alone(self.precision);
-            let batches = if side_by_side {
-                (ROWS_SIDE_BY_SIDE / batch).clamp(1, most)
-            } else {
-                self.prepare(batch).await?;
-                self.batches_a_submit(batch).min(most)
-            };
-            let images = batches * batch;
-            let pixels = &pixels[done * width..(done + images) * width];
-            if !side_by_side && batches > 1 {
-                outputs.extend(self.run_in_turn(pixels, batches).await?);
-            } else {
-                self.upload_many(pixels, batch, batches).await?;
-                outputs.extend(self.run().await?.outputs);
-            }
-            done += images;
-            progress(done);
-        }
-        if done < images {
-            let short = images - done;
-            let follows = self.follow(batch, short)?;
-            self.upload(&pixels[done * width..], short).await?;
-            outputs.extend(self.run().await?.outputs);
-            if follows {
-                self.unchoose(short);
-            }
-            progress(images);
-        }
-        Ok(outputs)
-    }
-
-    /// Lets a short last batch run like the others, where it can, and tells whether it now does: what was
-    /// chosen for batches of its size otherwise is left as it is.
-    fn follow(&mut self, batch: usize, short: usize) -> Result<bool> {
-        let (strategy, by) = self.strategy(batch)?;
-        let limits = self.device.limits();
-        let refused = strategy.refused(&self.model, self.precision, short, limits);
-        // The separate passes have a product for few rows, which sums in the same order.
-        let follows = strategy.path() != Path::Separate
-            && refused.is_none()
-            && !self.chosen.contains_key(&short);
-        if follows {
-            self.choose(short, strategy, by);
-        }
-        Ok(follows)
-    }
-
     /// Bytes of all buffers that were made for the model and its present batch size.
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
         self.weights.bytes() + self.prepared.as_ref().map_or(0, Prepared::bytes)
     }
-
-    /// How many batches one submit may hold one after another; 1 where a batch is cut into chunks.
-    fn batches_a_submit(&self, batch: usize) -> usize {
-        let Some(prepared) = self.prepared.as_ref().filter(|p| p.chunks.len() == 1) else {
-            return 1;
-        };
-        let by_dispatches = DISPATCHES_A_SUBMIT / prepared.dispatches.len();
-        let inputs = 4 * (groups(self.model.inputs()) * batch) as u64;
-        let outputs = buffer(&prepared.chunks[0], Operand::Outputs).size();
-        let operations = self.model.operations() * batch as u64;
-        let by_operations =
-            (self.device.limits().operations_a_submit() / operations.max(1)) as usize;
-        let most = BYTES_A_SUBMIT.min(self.device.limits().binding_bytes);
-        let by_bytes = most / inputs.max(outputs);
-        by_dispatches
-            .min(by_bytes as usize)
-            .min(by_operations)
-            .max(1)
-    }
-
-    /// Runs `batches` whole batches in one submit; each is copied to where a timed run starts.
-    async fn run_in_turn(&mut self, pixels: &[u8], batches: usize) -> Result<Vec<f32>> {
-        use wgpu::BufferUsages as Usage;
-        let device = &self.device;
-        let Some(prepared) = &self.prepared else {
-            return Err(Error::Usage(
-                "a batch must be prepared before it is run".into(),
-            ));
-        };
-        let pixels = padded(pixels, self.model.inputs());
-        let staged = device.filled("many pixels", &pixels, Usage::COPY_SRC);
-        let input = buffer(&prepared.chunks[0], Operand::Pixels);
-        let output = buffer(&prepared.chunks[0], Operand::Outputs);
-        let bytes = output.size() * batches as u64;
-        let target = device.buffer("many outputs", bytes, Usage::COPY_DST | Usage::MAP_READ);
-        let mut encoder = device.device.create_command_encoder(&Default::default());
-        for batch in 0..batches as u64 {
-            let from = batch * input.size();
-            encoder.copy_buffer_to_buffer(&staged, from, input, 0, input.size());
-            prepared.record(&mut encoder, 0..prepared.dispatches.len(), false);
-            let to = batch * output.size();
-            encoder.copy_buffer_to_buffer(output, 0, &target, to, output.size());
-        }
-        device.queue.submit([encoder.finish()]);
-        let plan = &prepared.plan;
-        let mut outputs = Vec::with_capacity(batches * plan.batch * plan.output_cols);
-        let read = |bytes: &[u8]| plan.decode(bytes, &mut outputs);
-        device
-            .read_mapped(&target, bytes, "running many batches", read)
-            .await?;
-        Ok(outputs)
-    }
 }
 
 /// Pixels with each row padded to whole words; as they are where the rows are whole already.
-fn padded(pixels: &[u8], width: usize) -> Cow<'_, [u8]> {
+pub(super) fn padded(pixels: &[u8], width: usize) -> Cow<'_, [u8]> {
     if width.is_multiple_of(4) {
         Cow::Borrowed(pixels)
     } else {

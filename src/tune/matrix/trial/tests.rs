@@ -1,0 +1,87 @@
+//! What a trial comes to, without a device.
+
+use super::*;
+
+#[test]
+fn outputs_that_differ_are_told() {
+    let want = vec![1.0, -1.0, 0.5];
+    assert_eq!(compare(&[1.0, -1.004, 0.5], &want), Ok(()));
+    for wrong in [[1.0, -1.1, 0.5], [f32::NAN, -1.0, 0.5]] {
+        let problem = compare(&wrong, &want).unwrap_err();
+        assert!(problem.contains("1 of 3"), "{problem}");
+    }
+    assert!(compare(&[1.0], &want).is_err());
+}
+
+#[test]
+fn a_missing_term_is_more_than_the_tolerance() {
+    let (widths, batch) = CHECKED;
+    let (mut model, pixels) = random_network(&widths, batch, Activation::Softmax).unwrap();
+    let outputs = |model: &Model| reference::infer(model, Precision::F16, &pixels, batch).outputs;
+    let want = outputs(&model);
+    let exact: Vec<f32> = want.iter().map(|&want| want as f32).collect();
+    assert_eq!(compare(&exact, &want), Ok(()));
+    for layer in 0..model.layers.len() {
+        let whole = model.layers[layer].weights.clone();
+        let cols = model.layers[layer].outputs;
+        // What a kernel computes that loses the last inner value.
+        let last = whole.len() - cols;
+        model.layers[layer].weights[last..].fill(0.0);
+        let without: Vec<f32> = outputs(&model).iter().map(|&v| v as f32).collect();
+        assert!(compare(&without, &want).is_err(), "layer {layer}");
+        model.layers[layer].weights = whole;
+    }
+}
+
+fn right(without: &str, without_nanoseconds: u64) -> Verdict {
+    Verdict::Right {
+        without: without.into(),
+        without_nanoseconds,
+        left_out: vec!["coop-1x4".into()],
+    }
+}
+
+#[test]
+fn only_what_is_right_and_faster_is_taken() {
+    let decides = |verdict, nanoseconds| {
+        let kernel = "coop-2x4";
+        let trial = Trial {
+            verdict,
+            kernel,
+            nanoseconds,
+        };
+        trial.decides()
+    };
+    let faster = decides(right("register-8x8", 100), 50);
+    assert!(faster.used && faster.reason.contains("and coop-2x4 has 2.00 times"));
+    assert_eq!(faster.left_out, ["coop-1x4"]);
+    let slower = decides(right("register-8x8", 100), 200);
+    assert!(!slower.used && slower.reason.contains("but coop-2x4 has 0.50 times"));
+    let detail = || "the cause".to_owned();
+    for verdict in [
+        Verdict::Wrong { detail: detail() },
+        Verdict::Refused { detail: detail() },
+    ] {
+        let bad = decides(verdict, 0);
+        assert!(!bad.used && bad.reason.contains("the cause"));
+    }
+    assert!(!decides(Verdict::Begun, 0).used);
+}
+
+#[test]
+fn only_known_kernels_are_believed_of_the_cache() {
+    let known = |kernel: &str, verdict| {
+        let mut entry = Entry::new(kernel, 1);
+        entry.matrix_units = verdict;
+        Trial::known(&entry)
+    };
+    assert!(known("coop-2x4", Some(right("register-8x8", 2))).is_some());
+    assert!(known("coop-2x4", Some(right("nosuch", 2))).is_none());
+    assert!(known("register-8x8", Some(right("register-8x8", 2))).is_none());
+    assert!(known("coop-2x4", None).is_none());
+    assert!(known("", Some(Verdict::Begun)).is_some());
+    let detail = format!("a\u{1b}[31m\n{}", "b".repeat(1000));
+    let wrong = known("", Some(Verdict::Wrong { detail })).unwrap();
+    let words = wrong.decides().reason;
+    assert!(words.contains("a[31m b") && words.len() < 400, "{words}");
+}
