@@ -32,9 +32,6 @@ const SHAPES: [[usize; 3]; 5] = [
 /// The time that one contestant's samples of one shape take together.
 const TIME: Duration = Duration::from_millis(700);
 
-/// Multiply-adds below which a product is faster on one thread.
-const THREADED_FROM: usize = 1 << 20;
-
 type Sample<'a> = (&'static str, Box<dyn FnMut() -> f64 + 'a>);
 
 fn main() {
@@ -65,7 +62,6 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
     let a: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
     let codes: Vec<i8> = (0..inner * cols).map(|i| (i * 53 % 255) as i8).collect();
     let b: Vec<f32> = codes.iter().map(|&code| f32::from(code) / 1000.0).collect();
-    let threaded = rows * inner * cols >= THREADED_FROM;
 
     let f32s: GemmExecutor<f32, f32, f32> = GemmExecutor::new();
     let bytes_by_codes: GemmExecutor<u8, i8, i32> = GemmExecutor::new();
@@ -76,12 +72,16 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
     let bytes_view = NdTensorView::from_data([rows, inner], &bytes[..]);
     let packed_codes = bytes_by_codes.prepack_b(NdTensorView::from_data([inner, cols], &codes[..]));
     let mut sums = vec![0; rows * cols];
-    let [mut c0, mut c1, mut c2, mut c3] = [(); 4].map(|()| vec![0.0_f32; rows * cols]);
+    let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5] = [(); 6].map(|()| vec![0.0_f32; rows * cols]);
 
     let mut samples: Vec<Sample<'_>> = vec![
         (
             "gemm",
-            Box::new(|| gemm_product(&a, &b, &mut c0, [rows, inner, cols], threaded)),
+            Box::new(|| gemm_product(&a, &b, &mut c0, [rows, inner, cols], true)),
+        ),
+        (
+            "gemm, one thread",
+            Box::new(|| gemm_product(&a, &b, &mut c4, [rows, inner, cols], false)),
         ),
         (
             "matrixmultiply",
@@ -89,7 +89,11 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
         ),
         (
             "faer",
-            Box::new(|| faer_product(&a, &b, &mut c2, [rows, inner, cols], threaded)),
+            Box::new(|| faer_product(&a, &b, &mut c2, [rows, inner, cols], true)),
+        ),
+        (
+            "faer, one thread",
+            Box::new(|| faer_product(&a, &b, &mut c5, [rows, inner, cols], false)),
         ),
         (
             "rten-gemm f32, packed",
