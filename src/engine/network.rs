@@ -1,7 +1,7 @@
 //! A model in one precision on whichever executor runs it.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Place, Placement};
@@ -60,12 +60,23 @@ impl Network {
     }
 
     pub(super) fn new(executor: Executor, placement: Placement, model: &Model) -> Self {
+        let widths = [model.inputs(), model.outputs()];
+        Self::of(executor, placement, widths, &model.path)
+    }
+
+    /// A network of so many inputs and outputs, made of the model at `path`.
+    pub(super) fn of(
+        executor: Executor,
+        placement: Placement,
+        [inputs, outputs]: [usize; 2],
+        path: &Path,
+    ) -> Self {
         Self {
             executor,
             placement,
-            inputs: model.inputs(),
-            outputs: model.outputs(),
-            model_path: model.path.clone(),
+            inputs,
+            outputs,
+            model_path: path.to_owned(),
         }
     }
 

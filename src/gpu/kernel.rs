@@ -193,7 +193,7 @@ const WHOLE_NETWORK: &[Binding] = &[Read, Read, Read, Writes, Read];
 const fn layer(name: &'static str, elements: Precision, parts: &'static [&'static str]) -> Kernel {
     let bindings: &[Binding] = match elements {
         Int8 => &[Read, Read, Read, Writes, Writes],
-        Single | Half => &[Read, Read, Read, Writes],
+        _ => &[Read, Read, Read, Writes],
     };
     kernel(name, elements, parts, bindings)
 }

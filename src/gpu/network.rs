@@ -11,6 +11,7 @@ use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
 use super::weights::Weights;
 use crate::Precision;
 use crate::adapter::AdapterInfo;
+use crate::deploy::Deployed;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Model};
 use crate::plan::{Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, Strategy, groups};
@@ -67,6 +68,15 @@ impl Network {
             chosen: HashMap::new(),
             prepared: None,
         })
+    }
+
+    /// Puts a deployed model on the device.
+    ///
+    /// # Errors
+    /// Those of [`Network::new`].
+    pub async fn deployed(device: &Arc<Device>, model: &Deployed) -> Result<Self> {
+        let _ = (device, model);
+        Err(Error::Usage("the adapter does not run it yet".into()))
     }
 
     /// Makes everything ready for batches of this size: buffers, compiled kernels, bind groups.

@@ -138,7 +138,7 @@ fn format_parts(elements: Precision, arithmetic: Arithmetic) -> Vec<&'static str
         (Precision::F16, _) => vec![PARAMS, ROUND_F16, FUSED_F16, MULTIPLY_F32],
         (Precision::Int8, Arithmetic::Dot) => vec![PARAMS, SCALE, QUANTIZATION, FUSED_DOT],
         (Precision::Int8, _) => vec![PARAMS, SCALE, QUANTIZATION, FUSED_INT8, MULTIPLY_F32],
-        (Precision::F32, _) => vec![PARAMS, FUSED_F32, MULTIPLY_F32],
+        (_, _) => vec![PARAMS, FUSED_F32, MULTIPLY_F32],
     }
 }
 
@@ -184,7 +184,7 @@ fn network_parts(network: NetworkKernel, elements: Precision) -> Vec<&'static st
     parts.push(ACTIVATE);
     parts.push(match elements {
         Precision::Int8 => INPUT_WORDS,
-        Precision::F32 | Precision::F16 => INPUT_PIXELS,
+        _ => INPUT_PIXELS,
     });
     parts.extend([SOFTMAX_TERM, LAYERS]);
     parts
@@ -247,9 +247,9 @@ fn layer_numbers(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, 
         Body::Broadcast => {
             // A lane's load brings 1, 2 or 4 of a block's four inner values.
             let slices = 4 / match elements {
-                Precision::F32 => 1,
-                Precision::F16 => 2,
-                Precision::Int8 => 4,
+                Precision::F32 | Precision::Mixed => 1,
+                Precision::F16 | Precision::Bf16 => 2,
+                Precision::Int8 | Precision::Int4 => 4,
             };
             let loads = (tile.groups * slices).div_ceil(tile.lanes);
             numbers.extend([("SUBGROUP", tile.lanes), ("LOADS", loads)]);

@@ -59,7 +59,9 @@ impl Weights {
         let storage = wgpu::BufferUsages::STORAGE;
         let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
         let convert = |layer| match precision {
-            Precision::F32 => real_layer(layer, |values| values.to_vec(), 0.0_f32),
+            Precision::F32 | Precision::Bf16 | Precision::Int4 | Precision::Mixed => {
+                real_layer(layer, |values| values.to_vec(), 0.0_f32)
+            }
             Precision::F16 => real_layer(layer, to_f16, f16::ZERO),
             Precision::Int8 => int8_layer(layer, model.int8_clip),
         };
@@ -88,7 +90,7 @@ impl Weights {
         }
         let table: Vec<f32> = match precision {
             Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
-            Precision::F32 | Precision::Int8 => model.normalization.table_f32().to_vec(),
+            _ => model.normalization.table_f32().to_vec(),
         };
         let may_change = precision == Precision::F16 && device.limits().matrix_units.is_some();
         let kept = model.layers.iter().filter(|_| may_change);

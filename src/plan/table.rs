@@ -128,7 +128,11 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "register-1x4",
             "register-1x4-dot",
         ],
-        (Kind::Software | Kind::Cpu, Precision::F32, _) => &[
+        (
+            Kind::Software | Kind::Cpu,
+            Precision::F32 | Precision::Bf16 | Precision::Int4 | Precision::Mixed,
+            _,
+        ) => &[
             "broadcast-4x32",
             "broadcast-8x32",
             "register-8x16",
@@ -150,7 +154,7 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "network-256",
         ],
         (_, _, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
-        (_, Precision::F32, _) => &[
+        (_, Precision::F32 | Precision::Bf16 | Precision::Int4 | Precision::Mixed, _) => &[
             "workgroup-64x64",
             "workgroup-128x64",
             "workgroup-128x128",

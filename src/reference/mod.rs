@@ -3,8 +3,12 @@
 //! It shares no code with what it checks: no executor, no `quant`, no conversion library. Where the
 //! scheme itself is told in f32 (the scales of int8), it computes in f32 as told.
 
+mod deployed;
+
 use crate::Precision;
 use crate::model::{Activation, Model, Normalization};
+
+pub use deployed::{infer_deployed, round_bf16, sums_of_image};
 
 /// What the oracle says of some images.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +34,7 @@ pub struct Overflow {
 /// last one perhaps short.
 ///
 /// # Panics
-/// Where `batch` is zero.
+/// Where `batch` is zero, or the precision is not of the core.
 #[must_use]
 pub fn infer(model: &Model, precision: Precision, pixels: &[u8], batch: usize) -> Outcome {
     let mut outcome = Outcome {
@@ -43,6 +47,9 @@ pub fn infer(model: &Model, precision: Precision, pixels: &[u8], batch: usize) -
             Precision::F32 => infer_f32(model, pixels),
             Precision::F16 => infer_f16(model, pixels, &mut outcome.overflow),
             Precision::Int8 => infer_int8(model, pixels),
+            Precision::Bf16 | Precision::Int4 | Precision::Mixed => {
+                panic!("{precision} is told of deployed models: see infer_deployed")
+            }
         };
         outcome
             .labels
