@@ -12,7 +12,6 @@ use crate::quant::Scheme;
 /// A model as it was loaded: with float weights, which run in any mode, or in numbers of its own, which run
 /// in no other.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Source {
     /// Float weights.
     Model(Model),
