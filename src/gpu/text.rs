@@ -61,6 +61,7 @@ shaders! {
     INPUT_CODES_BYTES = "prelude/input_codes_bytes.wgsl";
     STORE_F32 = "prelude/store_f32.wgsl";
     STORE_F16 = "prelude/store_f16.wgsl";
+    STORE_HALF = "prelude/store_half.wgsl";
     STORE_BF16 = "prelude/store_bf16.wgsl";
     STORE_CODES = "prelude/store_codes.wgsl";
     OUTPUT_ROW_CODES = "prelude/output_row_codes.wgsl";
@@ -253,6 +254,11 @@ fn output_parts(layer: LayerKernel, codes: bool) -> Vec<&'static str> {
         LayerOutput::F32 if codes => vec![STORE_F32, OUTPUT_LAYER],
         LayerOutput::F32 => vec![OUTPUT_F32, OUTPUT_LAYER],
         LayerOutput::Stored(Store::F32) => vec![STORE_F32, OUTPUT_LAYER],
+        LayerOutput::Stored(Store::F16)
+            if matches!(layer.arithmetic, Arithmetic::F16 | Arithmetic::Matrix) =>
+        {
+            vec![STORE_HALF, OUTPUT_LAYER]
+        }
         LayerOutput::Stored(Store::F16) => vec![STORE_F16, OUTPUT_LAYER],
         LayerOutput::Stored(Store::Bf16) => vec![STORE_BF16, OUTPUT_LAYER],
         LayerOutput::Stored(Store::Codes) => vec![CODES, STORE_CODES, OUTPUT_LAYER],
