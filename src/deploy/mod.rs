@@ -33,6 +33,8 @@
 //! Quantization*, 2021 (§ 2.2, 2.4).
 
 mod convert;
+mod range;
+mod runnable;
 mod source;
 
 use std::collections::BTreeMap;
@@ -45,6 +47,7 @@ use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{Activation, Architecture, LayerShape, Normalization};
 pub use convert::{Ranges, deploy};
+pub use runnable::Runnable;
 pub use source::Source;
 
 /// Inner values of an int4 column that share a scale.

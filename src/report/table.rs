@@ -197,7 +197,7 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         "planned",
         "allocated",
     ];
-    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall)).collect();
+    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall, layout)).collect();
     text.push_str(&grid(layout, &header, &lines, 3));
     let notes = notes(rows);
     if layout == Layout::Markdown && !notes.is_empty() {
@@ -229,7 +229,7 @@ fn parts(row: &Row) -> Vec<Vec<String>> {
         let total: u64 = parts.iter().map(|(_, ns)| ns).sum();
         for (name, ns) in parts {
             lines.push(vec![
-                row.requested.precision.to_string(),
+                row.requested.name(),
                 format!("{} {}", breakdown.path, breakdown.kernel),
                 name.to_owned(),
                 duration(ns as f64),
@@ -256,7 +256,7 @@ fn heading(first: &Row, layout: Layout) -> String {
     }
 }
 
-fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
+fn line(row: &Row, f32_wall: Option<f64>, layout: Layout) -> Vec<String> {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let wall = row.wall_ns.as_ref();
     let device = row.effective.device.map(|place| match place {
@@ -268,7 +268,7 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
         .zip(f32_wall)
         .map(|(wall, f32)| format!("{:.2}×", f32 / wall.median as f64));
     vec![
-        row.requested.precision.to_string(),
+        name(row, layout),
         or_nothing(device.map(str::to_owned)),
         or_nothing(row.effective.kernel.map(str::to_owned)),
         or_nothing(wall.map(|wall| duration(wall.median as f64))),
@@ -282,6 +282,14 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
         bytes(row.memory.planned.total_bytes),
         or_nothing(row.memory.device_allocated_bytes.map(bytes)),
     ]
+}
+
+/// The mode of a row. On a terminal, what it adds behind a comma has a line of its own.
+fn name(row: &Row, layout: Layout) -> String {
+    match layout {
+        Layout::Markdown => row.requested.name(),
+        Layout::Terminal => row.requested.name().replace(", ", ",\n"),
+    }
 }
 
 /// `31%`; `0.4%` where whole percents would say nothing.
@@ -298,7 +306,7 @@ fn share(share: f64) -> String {
 fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
     for row in rows {
-        let precision = row.requested.precision;
+        let precision = row.requested.name();
         match (row.status, &row.detail, &row.effective.reason) {
             (Status::Unsupported, Some(detail), _) => {
                 notes.push(format!("{precision}: not run: {detail}"));
