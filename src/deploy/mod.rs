@@ -44,6 +44,7 @@ use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{Activation, Architecture, LayerShape, Normalization};
+pub(crate) use convert::unchecked;
 pub use convert::{Ranges, deploy};
 pub use source::Source;
 
