@@ -46,6 +46,7 @@ use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normalization};
+pub(crate) use convert::unchecked;
 pub use convert::{Ranges, deploy};
 pub use runnable::Runnable;
 pub use source::Source;
