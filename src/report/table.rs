@@ -106,9 +106,15 @@ pub fn preamble(document: &Document) -> String {
         "Network:  {} ({}), {} parameters, {}",
         layers.join("-"),
         model.activations.join(", "),
-        count(model.parameters as u64),
+        count(model.parameters),
         model.path
     );
+    if let Some(mode) = &model.quantized {
+        let _ = writeln!(
+            text,
+            "          quantized: it runs as {mode} and nothing else"
+        );
+    }
     let _ = writeln!(
         text,
         "Images:   {}, {}",
@@ -319,6 +325,13 @@ fn notes(rows: &[Row]) -> Vec<String> {
             }
             _ => {}
         }
+    }
+    let alone = |row: &Row| row.status == Status::Ok && row.agreement_with_f32.is_none();
+    if rows.iter().any(alone) {
+        notes.push(
+            "changed: not known, since the model has no float weights that f32 could run with"
+                .to_owned(),
+        );
     }
     notes
 }
