@@ -36,7 +36,9 @@ pub mod calibrate;
 mod compensate;
 mod convert;
 mod forward;
+mod range;
 mod recipe;
+mod runnable;
 mod source;
 
 use std::collections::BTreeMap;
@@ -47,10 +49,12 @@ use half::{bf16, f16};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
-use crate::model::{Activation, Architecture, LayerShape, Normalization};
+use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normalization};
 pub use calibrate::{Calibration, Sample};
+pub(crate) use convert::unchecked;
 pub use convert::{Ranges, deploy};
 pub use recipe::{Recipe, Rounding};
+pub use runnable::Runnable;
 pub use source::Source;
 
 /// Inner values of an int4 column that share a scale.
@@ -296,8 +300,18 @@ impl Deployed {
             outputs: layer.outputs,
             activation: layer.activation,
         };
+        let format = |layer: &DeployedLayer| Format {
+            precision: layer.precision(),
+            input: match layer.input {
+                Input::Values => Form::Values,
+                Input::Row { .. } => Form::Rows,
+                Input::Static(_) => Form::Static,
+            },
+            largest_sum: layer.largest_sum(self.int8_clip),
+        };
         Architecture {
             layers: self.layers.iter().map(shape).collect(),
+            formats: self.layers.iter().map(format).collect(),
             normalization: self.normalization,
             int8_clip: self.int8_clip,
         }

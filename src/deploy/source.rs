@@ -79,6 +79,13 @@ impl Source {
         }
     }
 
+    /// The name of an output, or its number where the file has no names.
+    #[must_use]
+    pub fn class_name(&self, label: usize) -> String {
+        let name = self.classes().get(label).cloned();
+        name.unwrap_or_else(|| label.to_string())
+    }
+
     /// What it is run as unless told otherwise; none where the file does not say.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
