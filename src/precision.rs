@@ -125,6 +125,19 @@ pub struct Tolerance {
     pub labels_equal: f64,
 }
 
+impl Tolerance {
+    /// What both allow between them.
+    #[must_use]
+    pub fn looser(self, other: Self) -> Self {
+        Self {
+            relative: self.relative.max(other.relative),
+            absolute: self.absolute.max(other.absolute),
+            rows_beyond: self.rows_beyond.max(other.rows_beyond),
+            labels_equal: self.labels_equal.min(other.labels_equal),
+        }
+    }
+}
+
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -24,6 +24,17 @@ pub struct Ranges(pub Vec<(f32, f32)>);
 /// `Error::Usage` where the mode names other layers than the model has, or ranges are missing;
 /// `Error::File` where the model cannot be put into these numbers.
 pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
+    let deployed = unchecked(model, mode, ranges)?;
+    deployed.check()?;
+    Ok(deployed)
+}
+
+/// The same where weights may leave the range of their type, as they may in the core's f16, whose overflow
+/// is told by the oracle.
+///
+/// # Errors
+/// Those of [`deploy`], except where weights are infinite in these numbers.
+pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
     model.check_precision(Precision::F32)?;
     if !mode.layers.is_empty() && mode.layers.len() != model.layers.len() {
         return Err(Error::Usage(format!(
@@ -52,7 +63,7 @@ pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Dep
         let weights = mode.weights.unwrap_or(WeightScales::Channel);
         layers.push(convert(layer, precision, input, weights, model.int8_clip));
     }
-    let deployed = Deployed {
+    Ok(Deployed {
         mode: mode.clone(),
         layers,
         normalization: model.normalization,
@@ -61,9 +72,7 @@ pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Dep
         provenance: model.provenance.clone(),
         path: model.path.clone(),
         sha256: model.sha256.clone(),
-    };
-    deployed.check()?;
-    Ok(deployed)
+    })
 }
 
 /// Whether no value that a layer takes can be negative.

@@ -32,7 +32,13 @@
 //! networks for efficient inference*, 2018 (§ 2, 3.1); Nagel et al., *A White Paper on Neural Network
 //! Quantization*, 2021 (§ 2.2, 2.4).
 
+pub mod calibrate;
+mod compensate;
 mod convert;
+mod forward;
+mod range;
+mod recipe;
+mod runnable;
 mod source;
 
 use std::collections::BTreeMap;
@@ -44,7 +50,11 @@ use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normalization};
+pub use calibrate::{Calibration, Sample};
+pub(crate) use convert::unchecked;
 pub use convert::{Ranges, deploy};
+pub use recipe::{Recipe, Rounding};
+pub use runnable::Runnable;
 pub use source::Source;
 
 /// Inner values of an int4 column that share a scale.

@@ -78,10 +78,14 @@ pub(super) trait Simd: Copy + 'static {
     const CONVERTS_F16: bool;
     /// Binary16 to f32.
     unsafe fn load_f16(from: *const u16) -> Self::F;
-    /// f32 to the nearest binary16, ties to even.
-    unsafe fn store_f16(to: *mut u16, value: Self::F);
     /// The nearest binary16, ties to even, as f32.
     unsafe fn round_f16(value: Self::F) -> Self::F;
+    /// bfloat16 to f32.
+    unsafe fn load_bf16(from: *const u16) -> Self::F;
+    /// The nearest bfloat16, ties to even, as f32; NaN of NaN.
+    unsafe fn round_bf16(value: Self::F) -> Self::F;
+    /// Bytes of two signed numbers of four bits to f32: those in the low bits, and those in the high ones.
+    unsafe fn load_nibbles(from: *const u8) -> [Self::F; 2];
     /// Bytes to f32.
     unsafe fn load_bytes(from: *const u8) -> Self::F;
     /// f32(p) / 255, to the bit, of whole numbers p from 0 to 255.
@@ -101,6 +105,9 @@ pub(super) trait Simd: Copy + 'static {
     /// Rounds to the nearest whole number, ties to even, adds 128, and stores the low bytes of the
     /// lanes. −128 ≤ `value` ≤ 127.
     unsafe fn store_index(to: *mut u8, value: Self::F);
+    /// Rounds to the nearest whole number, ties to even, and stores the lanes as activation codes in
+    /// memory. −128 ≤ `value` ≤ 127.
+    unsafe fn store_codes(to: *mut u8, value: Self::F);
     /// Writes the codes that `table` has of `count` bytes as activation codes in memory. A code stands in
     /// the table 128 up.
     unsafe fn look_up(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {
