@@ -5,7 +5,7 @@ use fmnist_gpu::cpu::{self, Processor};
 use fmnist_gpu::deploy::{Deployed, Ranges, deploy};
 use fmnist_gpu::gpu;
 use fmnist_gpu::mode::Mode;
-use fmnist_gpu::model::{Activation, Model, Normalization};
+use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
 use fmnist_gpu::plan::{Kernels, Strategy};
 use fmnist_gpu::quant::{Scheme, WeightScales};
 use fmnist_gpu::{Precision, engine, reference};
@@ -81,6 +81,13 @@ fn cases() -> Vec<Case> {
             &[19, 2],
         ),
         case("many outputs", &[20, 9, 90], &[Relu, Softmax], 9, &[9, 4]),
+        case(
+            "exact",
+            &[64, 40, 30, 10],
+            &[Relu, Relu, Identity],
+            50,
+            &[50, 1, 16],
+        ),
         case("one layer", &[17, 3], &[Softmax], 5, &[5]),
         case("tiny", &[1, 1, 1], &[Relu, Sigmoid], 3, &[3, 1]),
     ];
@@ -225,6 +232,11 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
         for (way, outputs) in ways {
             let place = |problem| format!("{}, {mode}, batch {batch}, {way}: {problem}", case.name);
             close(mode, &outputs, &want, width).map_err(place)?;
+            if same_everywhere(&case.model, mode) {
+                let exact: Vec<f32> = want.outputs.iter().map(|&value| value as f32).collect();
+                equal(&outputs, &exact)
+                    .map_err(|problem| place(format!("not the oracle's bits: {problem}")))?;
+            }
             if mode.precision == Precision::Int8 {
                 let bits = to_bits(outputs);
                 equal(&bits, first.get_or_insert_with(|| bits.clone()))
@@ -238,6 +250,15 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
     } else {
         Err(format!("{}, {mode}: it ran nothing", case.name))
     }
+}
+
+/// Whether a mode's sums, and so its outputs, are the same to the bit on every adapter: static codes, and no
+/// activation but those that round nothing.
+fn same_everywhere(model: &Model, mode: &Mode) -> bool {
+    let exact = |layer: &Layer| matches!(layer.activation, Activation::Relu | Activation::Identity);
+    mode.precision == Precision::Int8
+        && mode.scheme == Some(Scheme::Static)
+        && model.layers.iter().all(exact)
 }
 
 fn compiles(rig: &Rig, strategy: Strategy) -> bool {
