@@ -56,6 +56,7 @@ pub static STRATEGIES: &[Strategy] = &[
     layers("broadcast-4x32", Body::Broadcast, [4, 8, 0, 0], SINGLE),
     layers("broadcast-8x32", Body::Broadcast, [8, 8, 0, 0], SINGLE),
     layers("broadcast-2x64", Body::Broadcast, [2, 16, 0, 0], SINGLE),
+    layers("broadcast-4x64", Body::Broadcast, [4, 16, 0, 0], SINGLE),
     layers("workgroup-64x64", Body::Workgroup, [4, 1, 16, 256], SINGLE),
     layers("workgroup-128x64", Body::Workgroup, [8, 1, 16, 256], SINGLE),
     layers(
@@ -128,16 +129,35 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "register-1x4",
             "register-1x4-dot",
         ],
-        (Kind::Software | Kind::Cpu, Precision::F32 | Precision::Int4 | Precision::Mixed, _) => &[
+        (Kind::Software | Kind::Cpu, Precision::Int4 | Precision::Mixed, _) => &[
+            "broadcast-4x32",
+            "broadcast-4x64",
+            "broadcast-8x32",
+            "register-8x16",
+        ],
+        (Kind::Software | Kind::Cpu, Precision::F32, _) => &[
             "broadcast-4x32",
             "broadcast-8x32",
             "register-8x16",
             "register-8x8",
         ],
-        (Kind::Software | Kind::Cpu, Precision::F16 | Precision::Bf16, _) => {
+        (Kind::Software | Kind::Cpu, Precision::F16, _) => {
             &["broadcast-8x32", "broadcast-4x32", "register-8x16"]
         }
+        (Kind::Software | Kind::Cpu, Precision::Bf16, _) => &[
+            "broadcast-8x32",
+            "broadcast-4x32",
+            "broadcast-4x64",
+            "register-8x16",
+        ],
+        (Kind::Software | Kind::Cpu, Precision::Int8, 5..=64) => &[
+            "broadcast-2x64",
+            "broadcast-4x32",
+            "register-8x8-dot",
+            "network-8",
+        ],
         (Kind::Software | Kind::Cpu, Precision::Int8, _) => &[
+            "broadcast-4x64",
             "broadcast-4x32",
             "broadcast-2x64",
             "register-8x16",
