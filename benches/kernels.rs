@@ -127,6 +127,7 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
             let between = layer.input == input && layer.activation == Activation::Identity;
             let fits = |s: &&Strategy| matches!(s.form, Form::Layers(tile) if tile.on(limits.subgroups()) == layer.tile);
             let model = Architecture {
+                formats: Vec::new(),
                 layers: Vec::new(),
                 normalization: Normalization::Unit,
                 int8_clip: 127,

@@ -47,7 +47,7 @@ fn main(
     let byte = largest_byte(row, inner, lane);
     var scale = scale_from(byte / 255.0);
     for (var k = lane; k < inner; k += LANES) {
-        codes[k] = as_value(pixel_codes(x[row * inner + k], max(byte, 1.0)));
+        codes[k] = as_value(pixel_codes(x[row * inner + k], max(byte, 1.0), params.clip));
     }
     workgroupBarrier();
 
@@ -60,7 +60,7 @@ fn main(
             var acc = Acc4();
             if group < shape.groups {
                 for (var k = lane / COLUMN_LANES; k < shape.inner; k += K_LANES) {
-                    let block = open_block(w[shape.weights + k * shape.groups + group]);
+                    let block = block_at(shape.weights, shape.inner, shape.groups, k, group);
                     acc = multiply_add(acc, codes[k], block);
                 }
             }

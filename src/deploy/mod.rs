@@ -43,7 +43,7 @@ use half::{bf16, f16};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
-use crate::model::{Activation, Architecture, LayerShape, Normalization};
+use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normalization};
 pub(crate) use convert::unchecked;
 pub use convert::{Ranges, deploy};
 pub use source::Source;
@@ -291,8 +291,18 @@ impl Deployed {
             outputs: layer.outputs,
             activation: layer.activation,
         };
+        let format = |layer: &DeployedLayer| Format {
+            precision: layer.precision(),
+            input: match layer.input {
+                Input::Values => Form::Values,
+                Input::Row { .. } => Form::Rows,
+                Input::Static(_) => Form::Static,
+            },
+            largest_sum: layer.largest_sum(self.int8_clip),
+        };
         Architecture {
             layers: self.layers.iter().map(shape).collect(),
+            formats: self.layers.iter().map(format).collect(),
             normalization: self.normalization,
             int8_clip: self.int8_clip,
         }

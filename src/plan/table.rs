@@ -128,17 +128,13 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "register-1x4",
             "register-1x4-dot",
         ],
-        (
-            Kind::Software | Kind::Cpu,
-            Precision::F32 | Precision::Bf16 | Precision::Int4 | Precision::Mixed,
-            _,
-        ) => &[
+        (Kind::Software | Kind::Cpu, Precision::F32 | Precision::Int4 | Precision::Mixed, _) => &[
             "broadcast-4x32",
             "broadcast-8x32",
             "register-8x16",
             "register-8x8",
         ],
-        (Kind::Software | Kind::Cpu, Precision::F16, _) => {
+        (Kind::Software | Kind::Cpu, Precision::F16 | Precision::Bf16, _) => {
             &["broadcast-8x32", "broadcast-4x32", "register-8x16"]
         }
         (Kind::Software | Kind::Cpu, Precision::Int8, _) => &[
@@ -154,13 +150,13 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "network-256",
         ],
         (_, _, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
-        (_, Precision::F32 | Precision::Bf16 | Precision::Int4 | Precision::Mixed, _) => &[
+        (_, Precision::F32 | Precision::Int4 | Precision::Mixed, _) => &[
             "workgroup-64x64",
             "workgroup-128x64",
             "workgroup-128x128",
             "register-8x8",
         ],
-        (_, Precision::F16, _) => &[
+        (_, Precision::F16 | Precision::Bf16, _) => &[
             "workgroup-64x64",
             "workgroup-128x128",
             "workgroup-128x64",

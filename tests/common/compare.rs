@@ -144,7 +144,7 @@ pub fn same_labels(got: &[usize], want: &[usize], precision: Precision) -> Check
         match precision {
             Precision::F32 => 1,
             Precision::F16 => 5,
-            Precision::Int8 => 10,
+            _ => 10,
         },
     );
     let most = want.len() * of_10_000 / 10_000;

@@ -7,6 +7,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod deployed;
 mod executor;
 mod processor;
 mod strategies;
@@ -52,6 +53,7 @@ fn main() {
             all.extend(trials(&chosen));
             all.extend(golden_trials(&chosen, !rig.checked));
             all.extend(strategy_trials(rig));
+            all.extend(deployed::trials(rig));
             if let Some(rig) = rig.with_matrix_units() {
                 let on = Executor::gpu(&rig, Kernels::MatrixUnits);
                 all.extend(trials(&on));
