@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::Precision;
 use crate::error::{Error, Result};
+use crate::precision::Tolerance;
 use crate::quant::{Scheme, WeightScales};
 
 /// What a whole network is run as.
@@ -31,6 +32,12 @@ impl From<Precision> for Mode {
                 layers: Vec::new(),
             },
         }
+    }
+}
+
+impl From<&Mode> for Mode {
+    fn from(mode: &Mode) -> Self {
+        mode.clone()
     }
 }
 
@@ -90,6 +97,26 @@ impl Mode {
         self.layers.get(index).copied().unwrap_or(self.precision)
     }
 
+    /// What a network's outputs in this mode may differ from the oracle's.
+    #[must_use]
+    pub fn tolerance(&self) -> Tolerance {
+        let of_layer = |precision: Precision| match (precision, self.scheme) {
+            // The sums are exact, and z is not quantized on its way to the activation: a row agrees to
+            // f32's accuracy, but where an activation's value lies on a rounding tie of the next layer's
+            // codes, and of such rows there may be a few. A code that differs by one moves an output less
+            // than the steps of z do in the reference scheme, and hardly ever a label.
+            (Precision::Int8, Some(Scheme::DynamicRow | Scheme::Static)) => Tolerance {
+                labels_equal: 0.9995,
+                ..Precision::Int8.tolerance()
+            },
+            (precision, _) => precision.tolerance(),
+        };
+        // Where layers differ, what the loosest of them allows.
+        let layers = self.layers.iter().map(|&layer| of_layer(layer));
+        let loosest = layers.reduce(Tolerance::looser);
+        loosest.unwrap_or_else(|| of_layer(self.precision))
+    }
+
     /// Whether an image's outputs depend on the images beside it.
     #[must_use]
     pub fn depends_on_batch(&self) -> bool {
@@ -137,5 +164,20 @@ mod tests {
         let mixed = Mode::mixed(layers.clone(), Scheme::DynamicRow, WeightScales::Channel).unwrap();
         assert_eq!(mixed.to_string(), "f16,int8 dynamic-row");
         assert!(Mode::mixed(layers, Scheme::DynamicTensor, WeightScales::Tensor).is_err());
+    }
+
+    #[test]
+    fn a_mixed_network_may_differ_as_its_loosest_layer() {
+        let mixed = |layers: &[Precision]| {
+            Mode::mixed(layers.to_vec(), Scheme::Static, WeightScales::Channel)
+                .unwrap()
+                .tolerance()
+        };
+        let int8 = Mode::int8(Scheme::Static, WeightScales::Channel).tolerance();
+        assert_eq!(mixed(&[Precision::F32, Precision::Int8]), int8);
+        assert_eq!(mixed(&[Precision::F16; 2]), Precision::F16.tolerance());
+        let both = mixed(&[Precision::F16, Precision::Int8]);
+        assert_eq!(both.relative, Precision::F16.tolerance().relative);
+        assert_eq!(both.rows_beyond, int8.rows_beyond);
     }
 }

@@ -80,7 +80,7 @@ impl Precision {
             },
             // The same with bfloat16's 8 significant bits: a ULP is eight times as large.
             Self::Bf16 => Tolerance {
-                relative: 0.4,
+                relative: 0.3,
                 absolute: 1e-2,
                 rows_beyond: 0.001,
                 labels_equal: 0.9980,
@@ -102,7 +102,7 @@ impl Precision {
             },
             // What its loosest layer allows.
             Self::Mixed => Tolerance {
-                relative: 0.4,
+                relative: 0.3,
                 absolute: 1e-2,
                 rows_beyond: 0.01,
                 labels_equal: 0.9980,
@@ -123,6 +123,19 @@ pub struct Tolerance {
     pub rows_beyond: f64,
     /// Least share of labels equal to the oracle's.
     pub labels_equal: f64,
+}
+
+impl Tolerance {
+    /// What both allow between them.
+    #[must_use]
+    pub fn looser(self, other: Self) -> Self {
+        Self {
+            relative: self.relative.max(other.relative),
+            absolute: self.absolute.max(other.absolute),
+            rows_beyond: self.rows_beyond.max(other.rows_beyond),
+            labels_equal: self.labels_equal.min(other.labels_equal),
+        }
+    }
 }
 
 impl fmt::Display for Precision {

@@ -3,6 +3,7 @@
 mod adapters;
 mod bench;
 mod memory;
+mod modes;
 mod options;
 mod peak;
 mod predict;

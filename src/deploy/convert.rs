@@ -48,6 +48,10 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
     for (index, layer) in model.layers.iter().enumerate() {
         let precision = mode.layer(index);
         let input = match (precision, mode.scheme) {
+            // What is a whole number of 255ths anyway has a scale that no search could better.
+            (Precision::Int8, _) if index == 0 && model.normalization == Normalization::Unit => {
+                Input::Static(PIXELS)
+            }
             (Precision::Int8, Some(Scheme::Static)) => {
                 Input::Static(static_input(model, index, ranges)?)
             }
@@ -73,29 +77,23 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
 
 /// Whether no value that a layer takes can be negative.
 fn never_negative(model: &Model, index: usize) -> bool {
-    match index
+    let before = index
         .checked_sub(1)
-        .map(|before| model.layers[before].activation)
-    {
-        None => model.normalization == Normalization::Unit,
-        Some(activation) => matches!(activation, Activation::Relu | Activation::Sigmoid),
-    }
+        .map(|before| model.layers[before].activation);
+    matches!(before, Some(Activation::Relu | Activation::Sigmoid))
 }
+
+/// The codes of pixels / 255: of byte p it is p − 128.
+const PIXELS: Affine = Affine {
+    scale: 1.0 / 255.0,
+    zero_point: -128,
+};
 
 /// How the codes of a layer's input stand for values.
 fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
     if index == 0 {
-        return Ok(match model.normalization {
-            // A pixel is its own code.
-            Normalization::Unit => Affine {
-                scale: 1.0 / 255.0,
-                zero_point: -128,
-            },
-            Normalization::Standard { .. } => {
-                let table = model.normalization.table_f32();
-                affine(table[0].min(table[255]), table[0].max(table[255]))
-            }
-        });
+        let table = model.normalization.table_f32();
+        return Ok(affine(table[0].min(table[255]), table[0].max(table[255])));
     }
     let range = ranges.and_then(|ranges| ranges.0.get(index));
     let &(low, high) = range.ok_or_else(|| {
@@ -242,7 +240,7 @@ mod tests {
     #[test]
     fn codes_of_a_range_hold_zero_and_both_ends() {
         let unit = affine(0.0, 1.0);
-        assert_eq!((unit.scale, unit.zero_point), (1.0 / 255.0, -128));
+        assert_eq!(unit, PIXELS);
         for pixel in 0..=255_u8 {
             let value = (f64::from(pixel) / 255.0) as f32;
             assert_eq!(i16::from(unit.quantize(value)), i16::from(pixel) - 128);

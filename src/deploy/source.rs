@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use super::{Deployed, Ranges, deploy};
-use crate::Precision;
+use super::{Deployed, Recipe, Sample};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{Architecture, Model};
-use crate::quant::Scheme;
 
 /// A model as it was loaded: with float weights, which run in any mode, or in numbers of its own, which run
 /// in no other.
@@ -81,6 +79,13 @@ impl Source {
         }
     }
 
+    /// The name of an output, or its number where the file has no names.
+    #[must_use]
+    pub fn class_name(&self, label: usize) -> String {
+        let name = self.classes().get(label).cloned();
+        name.unwrap_or_else(|| label.to_string())
+    }
+
     /// What it is run as unless told otherwise; none where the file does not say.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
@@ -90,18 +95,21 @@ impl Source {
         }
     }
 
-    /// The model in the numbers of a mode that is not of the core ([`Mode::is_core`]).
+    /// The model in the numbers of a mode that is not of the core ([`Mode::is_core`]), where images decide by
+    /// the standard recipe and sample.
     ///
     /// # Errors
-    /// `Error::Usage` where it has numbers of its own, and they are others; those of [`deploy`].
+    /// `Error::Usage` where it has numbers of its own, and they are others; `Error::File` where images are
+    /// needed, and those inside the binary do not fit it; those of [`super::deploy`].
     pub fn deploy(&self, mode: &Mode) -> Result<Deployed> {
         match self {
             Self::Model(model) => {
-                let ranges = match mode.scheme {
-                    Some(Scheme::Static) => Some(default_ranges(model)?),
-                    _ => None,
+                let recipe = Recipe::default();
+                let sample = match recipe.needs_images(mode) {
+                    true => Some(Sample::standard()?),
+                    false => None,
                 };
-                deploy(model, mode, ranges.as_ref())
+                recipe.deploy(model, mode, sample.as_ref())
             }
             Self::Deployed(deployed) if deployed.mode == *mode => Ok(deployed.clone()),
             Self::Deployed(deployed) => Err(Error::Usage(format!(
@@ -111,10 +119,4 @@ impl Source {
             ))),
         }
     }
-}
-
-/// The ranges by the default calibration.
-fn default_ranges(model: &Model) -> Result<Ranges> {
-    model.check_precision(Precision::F32)?;
-    Err(Error::Usage("no calibration yet".into()))
 }

@@ -1,26 +1,26 @@
 //! What a deployed model computes, slow and obvious. The formulas are those of [`crate::deploy`].
 
 use super::{
-    Outcome, activate, add_bias, input, integer_product, label, product, round_f16, widen,
+    Outcome, Overflow, activate, add_bias, input, integer_product, label, product, round_f16, widen,
 };
 use crate::Precision;
 use crate::deploy::{Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
-use crate::model::{Activation, Normalization};
+use crate::model::Activation;
 
-/// Runs `model` over all of `pixels` (`[images, in]` row-major). No image depends on another. An overflow
-/// is not looked for.
+/// Runs `model` over all of `pixels` (`[images, in]` row-major). No image depends on another.
 #[must_use]
 pub fn infer_deployed(model: &Deployed, pixels: &[u8]) -> Outcome {
     let width = model.layers.first().map_or(1, |layer| layer.inputs);
-    let mut outcome = Outcome {
-        outputs: Vec::new(),
-        labels: Vec::new(),
-        overflow: None,
-    };
+    let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
+    let mut outcome = Outcome::default();
     for image in pixels.chunks(width) {
-        let outputs = infer_image(model, image);
-        outcome.labels.push(label(&outputs));
-        outcome.outputs.extend(outputs);
+        let mut overflow = None;
+        let outputs = run_image(model, &weights, image, &mut |_| (), &mut overflow);
+        outcome = outcome.and(Outcome {
+            labels: vec![label(&outputs)],
+            outputs,
+            overflow,
+        });
     }
     outcome
 }
@@ -29,71 +29,105 @@ pub fn infer_deployed(model: &Deployed, pixels: &[u8]) -> Outcome {
 /// adapter where the same codes go in.
 #[must_use]
 pub fn sums_of_image(model: &Deployed, image: &[u8]) -> Vec<Vec<i32>> {
+    let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut sums = Vec::new();
-    run_image(model, image, &mut |of_layer| sums.push(of_layer.to_vec()));
+    let mut seen = |of_layer: &[i32]| sums.push(of_layer.to_vec());
+    run_image(model, &weights, image, &mut seen, &mut None);
     sums
 }
 
-fn infer_image(model: &Deployed, image: &[u8]) -> Vec<f64> {
-    run_image(model, image, &mut |_| ())
+/// A layer's weights in the numbers that the oracle multiplies.
+enum Widened {
+    /// Of every precision but int8.
+    Real(Vec<f64>),
+    /// Codes of int8, and their scales.
+    Codes(Vec<i32>, Vec<f32>),
 }
 
-fn run_image(model: &Deployed, image: &[u8], seen: &mut dyn FnMut(&[i32])) -> Vec<f64> {
-    let clip = i32::from(model.int8_clip);
-    let mut x: Vec<f64> = Vec::new();
-    for (index, layer) in model.layers.iter().enumerate() {
-        let pixels = (index == 0).then_some((model.normalization, image));
-        if let Some((normalization, image)) = pixels {
-            x = image
-                .iter()
-                .map(|&pixel| input(normalization, pixel))
-                .collect();
-        }
-        let z = match &layer.weights {
-            Weights::Int8 { codes, scales } => {
-                let weights: Vec<i32> = codes.iter().map(|&code| i32::from(code)).collect();
-                integer_layer(layer, &weights, scales, &x, pixels, clip, seen)
+impl Widened {
+    fn of(layer: &DeployedLayer) -> Self {
+        match &layer.weights {
+            Weights::F32(values) => Self::Real(widen(values)),
+            Weights::F16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
+            Weights::Bf16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
+            Weights::Int8 { codes, scales } => Self::Codes(
+                codes.iter().map(|&code| i32::from(code)).collect(),
+                scales.clone(),
+            ),
+            Weights::Int4 { codes, scales } => {
+                let scale_of = |index: usize| {
+                    let (row, column) = (index / layer.outputs, index % layer.outputs);
+                    scales[row / INT4_GROUP * layer.outputs + column].to_f64()
+                };
+                let codes = codes.iter().enumerate();
+                let values = codes.map(|(index, &code)| f64::from(code) * scale_of(index));
+                Self::Real(values.collect())
             }
-            _ => real_layer(layer, &x),
-        };
-        x = z;
-        let last = index + 1 == model.layers.len();
-        // Of a softmax in f16 or bf16 it is z that is rounded; else the outputs are.
-        if last && layer.activation == Activation::Softmax {
-            x.iter_mut()
-                .for_each(|z| *z = rounded(layer.precision(), *z));
         }
-        activate(layer.activation, &mut x, layer.outputs);
-        if last && layer.activation != Activation::Softmax {
-            x.iter_mut()
-                .for_each(|value| *value = rounded(layer.precision(), *value));
+    }
+}
+
+/// The outputs for one image. `seen` gets the sums of each int8 layer; `overflow` the first layer whose
+/// values leave the type that they are rounded to.
+fn run_image(
+    model: &Deployed,
+    weights: &[Widened],
+    image: &[u8],
+    seen: &mut dyn FnMut(&[i32]),
+    overflow: &mut Option<Overflow>,
+) -> Vec<f64> {
+    let clip = i32::from(model.int8_clip);
+    let normalization = model.normalization;
+    let pixels = image.iter().map(|&pixel| input(normalization, pixel));
+    let mut x: Vec<f64> = pixels.collect();
+    for (index, (layer, weights)) in model.layers.iter().zip(weights).enumerate() {
+        let precision = layer.precision();
+        let taken: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
+        // They are what the layer before gave.
+        note(overflow, &x, &taken, index.saturating_sub(1), precision);
+        x = match weights {
+            Widened::Real(weights) => {
+                let mut z = product(&taken, weights, layer.inputs, layer.outputs);
+                add_bias(&mut z, &widen(&layer.bias));
+                z
+            }
+            Widened::Codes(weights, scales) => {
+                integer_layer(layer, weights, scales, &x, clip, seen)
+            }
+        };
+        let last = index + 1 == model.layers.len();
+        let softmax = layer.activation == Activation::Softmax;
+        // Of a softmax in f16 or bf16 it is z that is rounded; else the outputs are.
+        if !softmax {
+            activate(layer.activation, &mut x, layer.outputs);
+        }
+        if last {
+            let given: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
+            note(overflow, &x, &given, index, precision);
+            x = given;
+        }
+        if softmax {
+            activate(layer.activation, &mut x, layer.outputs);
         }
     }
     x
 }
 
-/// z of a layer whose weights are real numbers.
-fn real_layer(layer: &DeployedLayer, x: &[f64]) -> Vec<f64> {
-    let x: Vec<f64> = x.iter().map(|&x| rounded(layer.precision(), x)).collect();
-    let weights: Vec<f64> = match &layer.weights {
-        Weights::F32(values) => widen(values),
-        Weights::F16(values) => values.iter().map(|w| f64::from(w.to_f32())).collect(),
-        Weights::Bf16(values) => values.iter().map(|w| f64::from(w.to_f32())).collect(),
-        Weights::Int4 { codes, scales } => {
-            let scale_of = |index: usize| {
-                let (row, column) = (index / layer.outputs, index % layer.outputs);
-                scales[row / INT4_GROUP * layer.outputs + column].to_f32()
-            };
-            let codes = codes.iter().enumerate();
-            codes
-                .map(|(index, &code)| f64::from(code) * f64::from(scale_of(index)))
-                .collect()
-        }
-        Weights::Int8 { .. } => unreachable!("int8 layers take codes"),
-    };
-    let mut z = product(&x, &weights, layer.inputs, layer.outputs);
-    add_bias(&mut z, &widen(&layer.bias));
-    z
+/// Notes an overflow of the values of a layer, `x`, of which `rounded` is infinite; the first is kept.
+fn note(
+    overflow: &mut Option<Overflow>,
+    x: &[f64],
+    rounded: &[f64],
+    layer: usize,
+    precision: Precision,
+) {
+    if overflow.is_none() && rounded.iter().any(|value| !value.is_finite()) {
+        *overflow = Some(Overflow {
+            layer,
+            largest: x.iter().fold(0.0, |max: f64, x| x.abs().max(max)),
+            precision,
+        });
+    }
 }
 
 /// z of an int8 layer: exact sums, then f32 as told.
@@ -102,17 +136,13 @@ fn integer_layer(
     weights: &[i32],
     scales: &[f32],
     x: &[f64],
-    pixels: Option<(Normalization, &[u8])>,
     clip: i32,
     seen: &mut dyn FnMut(&[i32]),
 ) -> Vec<f64> {
     let scale_of = |column: usize| scales[if scales.len() == 1 { 0 } else { column }];
     match layer.input {
         Input::Row { unsigned } => {
-            let (codes, scale) = match pixels {
-                Some((Normalization::Unit, image)) => row_of_pixels(image, clip),
-                _ => row_of_values(x, unsigned, clip),
-            };
+            let (codes, scale) = row_of_values(x, unsigned, clip);
             let sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
             seen(&sums);
             let z = |(column, &sum): (usize, &i32)| {
@@ -142,21 +172,6 @@ fn integer_layer(
         }
         Input::Values => unreachable!("int8 layers take codes"),
     }
-}
-
-/// q − n of a row of pixels / 255, and its scale.
-fn row_of_pixels(image: &[u8], clip: i32) -> (Vec<i32>, f32) {
-    let levels = 2 * clip + 1;
-    let largest = i32::from(image.iter().copied().max().unwrap_or(0));
-    if largest == 0 {
-        return (vec![0; image.len()], 1.0);
-    }
-    let code = |&pixel: &u8| {
-        let exact = f64::from(levels * i32::from(pixel)) / f64::from(largest);
-        exact.round_ties_even() as i32
-    };
-    let codes = image.iter().map(code).collect();
-    (codes, (largest as f32 / 255.0) / levels as f32)
 }
 
 /// q − n of a row of values, and its scale.

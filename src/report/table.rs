@@ -106,9 +106,15 @@ pub fn preamble(document: &Document) -> String {
         "Network:  {} ({}), {} parameters, {}",
         layers.join("-"),
         model.activations.join(", "),
-        count(model.parameters as u64),
+        count(model.parameters),
         model.path
     );
+    if let Some(mode) = &model.quantized {
+        let _ = writeln!(
+            text,
+            "          quantized: it runs as {mode} and nothing else"
+        );
+    }
     let _ = writeln!(
         text,
         "Images:   {}, {}",
@@ -197,7 +203,7 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         "planned",
         "allocated",
     ];
-    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall)).collect();
+    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall, layout)).collect();
     text.push_str(&grid(layout, &header, &lines, 3));
     let notes = notes(rows);
     if layout == Layout::Markdown && !notes.is_empty() {
@@ -229,7 +235,7 @@ fn parts(row: &Row) -> Vec<Vec<String>> {
         let total: u64 = parts.iter().map(|(_, ns)| ns).sum();
         for (name, ns) in parts {
             lines.push(vec![
-                row.requested.precision.to_string(),
+                row.requested.name(),
                 format!("{} {}", breakdown.path, breakdown.kernel),
                 name.to_owned(),
                 duration(ns as f64),
@@ -256,7 +262,7 @@ fn heading(first: &Row, layout: Layout) -> String {
     }
 }
 
-fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
+fn line(row: &Row, f32_wall: Option<f64>, layout: Layout) -> Vec<String> {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let wall = row.wall_ns.as_ref();
     let device = row.effective.device.map(|place| match place {
@@ -268,7 +274,7 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
         .zip(f32_wall)
         .map(|(wall, f32)| format!("{:.2}×", f32 / wall.median as f64));
     vec![
-        row.requested.precision.to_string(),
+        name(row, layout),
         or_nothing(device.map(str::to_owned)),
         or_nothing(row.effective.kernel.map(str::to_owned)),
         or_nothing(wall.map(|wall| duration(wall.median as f64))),
@@ -282,6 +288,14 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
         bytes(row.memory.planned.total_bytes),
         or_nothing(row.memory.device_allocated_bytes.map(bytes)),
     ]
+}
+
+/// The mode of a row. On a terminal, what it adds behind a comma has a line of its own.
+fn name(row: &Row, layout: Layout) -> String {
+    match layout {
+        Layout::Markdown => row.requested.name(),
+        Layout::Terminal => row.requested.name().replace(", ", ",\n"),
+    }
 }
 
 /// `31%`; `0.4%` where whole percents would say nothing.
@@ -298,7 +312,7 @@ fn share(share: f64) -> String {
 fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
     for row in rows {
-        let precision = row.requested.precision;
+        let precision = row.requested.name();
         match (row.status, &row.detail, &row.effective.reason) {
             (Status::Unsupported, Some(detail), _) => {
                 notes.push(format!("{precision}: not run: {detail}"));
@@ -311,6 +325,13 @@ fn notes(rows: &[Row]) -> Vec<String> {
             }
             _ => {}
         }
+    }
+    let alone = |row: &Row| row.status == Status::Ok && row.agreement_with_f32.is_none();
+    if rows.iter().any(alone) {
+        notes.push(
+            "changed: not known, since the model has no float weights that f32 could run with"
+                .to_owned(),
+        );
     }
     notes
 }
