@@ -39,7 +39,8 @@ fn modes() -> Vec<Mode> {
             [Precision::Int8, Precision::F16],
             [Precision::Int4, Precision::Int8],
         ] {
-            modes.push(Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).unwrap());
+            modes
+                .push(Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).expect("a mode"));
         }
     }
     modes
@@ -47,11 +48,11 @@ fn modes() -> Vec<Mode> {
 
 fn network(model: &Model, mode: &Mode, processor: &Processor) -> Network {
     if mode.is_core() {
-        return Network::new(model, mode.precision, processor).unwrap();
+        return Network::new(model, mode.precision, processor).expect("a network");
     }
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
-    let deployed = deploy(model, mode, Some(&ranges)).unwrap();
-    Network::deployed(&deployed, processor).unwrap()
+    let deployed = deploy(model, mode, Some(&ranges)).expect("numbers of the mode");
+    Network::deployed(&deployed, processor).expect("a network")
 }
 
 /// The only test of this program, since all threads are counted.
