@@ -5,6 +5,7 @@
 //! The executors are the CPU path and every adapter, with checked and with trusted shaders, which runs
 //! networks in the way that is chosen where nothing is measured, and in one that is asked for.
 
+mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 mod deployed;
@@ -13,6 +14,7 @@ mod processor;
 mod strategies;
 mod whole;
 
+use common::compare::Check;
 use common::run_on_adapters;
 use executor::{Executor, done, precisions};
 use fmnist_gpu::Precision;
@@ -44,6 +46,17 @@ fn main() {
             cpu_trials.push(Trial::test(name, check));
         }
         cpu_trials.extend(deployed::cpu_trials(&executor.name(), &processor));
+        for (what, check) in [
+            ("int8-bits", chain::check_int8 as fn(&Processor) -> Check),
+            ("values", chain::check_values),
+        ] {
+            let on = processor.clone();
+            let name = format!("{}/{what}", executor.name());
+            cpu_trials.push(Trial::test(name, move || done(check(&on))));
+        }
+        let name = format!("{}/images-alone", executor.name());
+        let check = move || done(chain::check_images_alone(supported));
+        cpu_trials.push(Trial::test(name, check));
         let name = format!("{}/int8-sums", executor.name());
         cpu_trials.push(Trial::test(name, move || done(check_cpu_sums(&processor))));
     }

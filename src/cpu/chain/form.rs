@@ -139,20 +139,10 @@ impl Pixels {
                 }
             }
             Form::Row(levels) => {
-                // Of pixels / 255 the codes are found in exact integers, which 255 · 255 is far from
-                // leaving in f32: the quotient of two such is a tie only where it is one exactly.
-                let exact = unit && levels.low == 0.0;
                 let magnitudes = values.map(f32::abs);
                 let of_largest = |byte: usize| {
                     let scale = levels.scale(magnitudes[byte]);
-                    let code = |pixel: usize| {
-                        let units = if exact {
-                            levels.high * pixel as f32 / byte.max(1) as f32
-                        } else {
-                            values[pixel] / scale
-                        };
-                        index(levels.code(units)) as u8
-                    };
+                    let code = |pixel: usize| index(levels.code(values[pixel] / scale)) as u8;
                     (std::array::from_fn(code), scale)
                 };
                 Self::Row {

@@ -214,4 +214,120 @@ mod tests {
             }
         }
     }
+
+    /// What vectors make of values and bytes, as many of each as vectors hold.
+    struct Convert<'a> {
+        values: &'a [f32],
+        bytes: &'a [u8],
+    }
+
+    #[derive(Default)]
+    struct Converted {
+        bf16: Vec<u32>,
+        widened: Vec<u32>,
+        nibbles: [Vec<f32>; 2],
+        codes: Vec<i32>,
+    }
+
+    impl Work for Convert<'_> {
+        type Output = Converted;
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> Converted {
+            let mut converted = Converted::default();
+            let bits: Vec<u16> = self
+                .values
+                .iter()
+                .map(|v| (v.to_bits() >> 16) as u16)
+                .collect();
+            for start in (0..self.values.len()).step_by(S::LANES) {
+                let mut row = [0.0_f32; 16];
+                let mut codes = [0_u8; 32];
+                let mut put = |value, to: &mut Vec<f32>| {
+                    // SAFETY: the caller's promise; a row holds a vector of any instruction set.
+                    unsafe { S::store(row.as_mut_ptr(), value) };
+                    to.extend(&row[..S::LANES]);
+                };
+                let (mut bf16, mut widened) = (Vec::new(), Vec::new());
+                // SAFETY: the caller's promise; all hold whole vectors.
+                unsafe {
+                    let value = S::load(self.values[start..].as_ptr());
+                    put(S::round_bf16(value), &mut bf16);
+                    put(S::load_bf16(bits[start..].as_ptr()), &mut widened);
+                    let [low, high] = S::load_nibbles(self.bytes[start..].as_ptr());
+                    put(low, &mut converted.nibbles[0]);
+                    put(high, &mut converted.nibbles[1]);
+                    let inside = S::min(S::max(value, S::splat(-128.0)), S::splat(127.0));
+                    S::store_codes(codes.as_mut_ptr(), inside);
+                }
+                converted.bf16.extend(bf16.iter().map(|v| v.to_bits()));
+                converted
+                    .widened
+                    .extend(widened.iter().map(|v| v.to_bits()));
+                if S::GROUP == 4 {
+                    converted
+                        .codes
+                        .extend(codes[..S::LANES].iter().map(|&c| i32::from(c) - 128));
+                } else {
+                    let pairs = codes[..2 * S::LANES].chunks_exact(2);
+                    let code = |pair: &[u8]| i32::from(i16::from_ne_bytes([pair[0], pair[1]]));
+                    converted.codes.extend(pairs.map(code));
+                }
+            }
+            converted
+        }
+    }
+
+    #[test]
+    fn bfloat16_nibbles_and_codes_are_exact() {
+        // Each bfloat16 number, what lies midway to the next, and just beside that.
+        let near =
+            |bits: u32| [0, 1, 0x7fff, 0x8000, 0x8001].map(|low| f32::from_bits(bits << 16 | low));
+        let exotic = (0..=0xffff)
+            .flat_map(near)
+            .filter(|value| value.is_finite());
+        let codes = (-1200..=1200).map(|i| i as f32 * 0.125);
+        let mut values: Vec<f32> = exotic.chain(codes).collect();
+        values.resize(values.len().next_multiple_of(16), f32::INFINITY);
+        let bytes: Vec<u8> = (0..values.len()).map(|i| i as u8).collect();
+        for supported in Supported::all() {
+            let got = supported.run(Convert {
+                values: &values,
+                bytes: &bytes,
+            });
+            for (index, &value) in values.iter().enumerate() {
+                let bf16 = half::bf16::from_f32(value);
+                assert_eq!(
+                    got.bf16[index],
+                    u32::from(bf16.to_bits()) << 16,
+                    "{supported:?} {value:e}"
+                );
+                assert_eq!(
+                    got.widened[index],
+                    value.to_bits() & 0xffff_0000,
+                    "{supported:?}"
+                );
+                let signed = |nibble: u8| f32::from((nibble << 4).cast_signed() >> 4);
+                let byte = bytes[index];
+                assert_eq!(
+                    got.nibbles[0][index],
+                    signed(byte & 15),
+                    "{supported:?} {byte}"
+                );
+                assert_eq!(
+                    got.nibbles[1][index],
+                    signed(byte >> 4),
+                    "{supported:?} {byte}"
+                );
+                let code = value.clamp(-128.0, 127.0).round_ties_even() as i32;
+                assert_eq!(got.codes[index], code, "{supported:?} {value:e}");
+            }
+            let nan = [f32::NAN; 16];
+            let got = supported.run(Convert {
+                values: &nan,
+                bytes: &bytes[..16],
+            });
+            assert!(got.bf16.iter().all(|&bits| f32::from_bits(bits).is_nan()));
+        }
+    }
 }
