@@ -1,7 +1,7 @@
 //! Dense networks in compute shaders, at the precision you choose.
 //!
-//! The engine runs a dense classifier in float32, float16 or int8 on any adapter that wgpu finds,
-//! with a CPU path where there is none, and measures what each precision costs and gains there.
+//! The engine runs a dense classifier in float32, float16, bfloat16, int8 or int4 on any adapter that
+//! wgpu finds, with a CPU path where there is none, and measures what each costs and gains there.
 //!
 //! ```
 //! use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Model};
@@ -35,7 +35,8 @@
 //!                         └→ bench (check, warm up, measure, compare) → rows → report → bytes
 //! ```
 //!
-//! - [`precision`], [`quant`] and [`memory`] say what a precision means and needs.
+//! - [`precision`], [`quant`], [`mode`] and [`memory`] say what a precision means and needs; [`deploy`]
+//!   puts a model into the numbers that it runs in.
 //! - [`plan`] has the strategies, the ways to run a network; [`tune`] measures which is fastest.
 //! - [`gpu`] alone knows wgpu; [`cpu`] is its twin in the processor's own vectors.
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.

@@ -222,6 +222,44 @@ pub fn round_bf16(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::deploy;
+    use crate::mode::Mode;
+    use crate::model::{Layer, Model};
+    use crate::{Scheme, WeightScales};
+
+    #[test]
+    fn an_overflow_is_of_the_type_that_a_value_is_handed_on_in() {
+        let layer = |weight: f32| Layer {
+            inputs: 1,
+            outputs: 1,
+            weights: vec![weight],
+            bias: vec![0.0],
+            activation: Activation::Identity,
+        };
+        let model = Model::new(vec![layer(300.0), layer(300.0)]).unwrap();
+        let overflow = |layers: [Precision; 2], pixel: u8| {
+            let scheme = Scheme::DynamicRow;
+            let mode = Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).unwrap();
+            infer_deployed(&deploy(&model, &mode, None).unwrap(), &[pixel]).overflow
+        };
+        use Precision::{Bf16, F16, F32};
+        let told = overflow([F32, F16], 255).unwrap();
+        assert_eq!(
+            (told.layer, told.largest, told.precision),
+            (1, 90_000.0, F16)
+        );
+        assert_eq!(overflow([F32, F16], 1), None);
+        assert_eq!(overflow([F16, F32], 255), None);
+        assert_eq!(overflow([F16, Bf16], 255), None);
+        // What the next layer cannot take is of the layer that gave it.
+        let model = Model::new(vec![layer(70_000.0), layer(1e-3)]).unwrap();
+        let mode = Mode::mixed(vec![F32, F16], Scheme::DynamicRow, WeightScales::Channel).unwrap();
+        let told = infer_deployed(&deploy(&model, &mode, None).unwrap(), &[255]).overflow;
+        assert_eq!(
+            told.map(|told| (told.layer, told.largest)),
+            Some((0, 70_000.0))
+        );
+    }
 
     #[test]
     fn bfloat16_rounding_agrees_with_the_conversion_library_everywhere() {

@@ -362,6 +362,7 @@ fn widen(values: &[f32]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::deploy;
     use crate::model::Layer;
 
     #[test]
@@ -425,6 +426,52 @@ mod tests {
         let overflow = infer(&model, Precision::F16, &[255], 1).overflow.unwrap();
         assert_eq!((overflow.layer, overflow.largest), (1, 90_000.0));
         assert_eq!(infer(&model, Precision::F16, &[1], 1).overflow, None);
+    }
+
+    #[test]
+    fn all_processors_say_what_one_says() {
+        let layer = |inputs: usize, outputs: usize| Layer {
+            inputs,
+            outputs,
+            weights: (0..inputs * outputs)
+                .map(|at| (at * 389 % 1009) as f32 / 504.5 - 1.0)
+                .collect(),
+            bias: vec![0.125; outputs],
+            activation: Activation::Tanh,
+        };
+        let model = Model::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
+        let pixels: Vec<u8> = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
+        for precision in Precision::ALL {
+            let core = Runnable::Core(&model, precision);
+            for batch in [1, 7, 41, 100] {
+                let one = infer(&model, precision, &pixels, batch);
+                assert_eq!(infer_all(&core, &pixels, batch), one, "{precision} {batch}");
+            }
+        }
+        let deployed = deploy(&model, &Precision::Bf16.into(), None).unwrap();
+        let one = infer_deployed(&deployed, &pixels);
+        let deployed = Runnable::Deployed(Box::new(deployed));
+        assert_eq!(infer_all(&deployed, &pixels, 7), one);
+    }
+
+    #[test]
+    fn the_first_layer_that_overflows_in_any_image_is_told() {
+        let at = |layer, largest| Outcome {
+            overflow: Some(Overflow {
+                layer,
+                largest,
+                precision: Precision::F16,
+            }),
+            ..Outcome::default()
+        };
+        let told = |one: Outcome, other: Outcome| {
+            let overflow = one.and(other).overflow.unwrap();
+            (overflow.layer, overflow.largest)
+        };
+        assert_eq!(told(at(1, 9e4), at(0, 7e4)), (0, 7e4));
+        assert_eq!(told(at(1, 9e4), at(1, 1e5)), (1, 1e5));
+        assert_eq!(told(at(1, 9e4), Outcome::default()), (1, 9e4));
+        assert_eq!(told(Outcome::default(), at(1, 9e4)), (1, 9e4));
     }
 
     #[test]
