@@ -185,3 +185,132 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     }
     sums.iter().sum::<f64>() + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset;
+    use crate::deploy::forward::{deployed_layer, float_layer, input};
+    use crate::deploy::{DeployedLayer, deploy};
+    use crate::model::{Activation, Model};
+    use crate::{Precision, Scheme};
+
+    /// Σ (z − ẑ)² of a layer's sums over images.
+    fn error(layer: &Layer, quantized: &DeployedLayer, x: &[f32]) -> f64 {
+        let linear = Layer {
+            activation: Activation::Identity,
+            ..layer.clone()
+        };
+        let quantized = DeployedLayer {
+            activation: Activation::Identity,
+            ..quantized.clone()
+        };
+        let (z, found) = (float_layer(&linear, x), deployed_layer(&quantized, 127, x));
+        let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
+        z.iter().zip(&found).map(square).sum()
+    }
+
+    /// The default model's first layer rounded to nearest, and with compensation on 800 images.
+    #[test]
+    fn compensation_beats_rounding_to_nearest_on_other_images_too() {
+        let model = Model::default_model().unwrap();
+        let layer = &model.layers[0];
+        let images = dataset::calibration_images().unwrap();
+        let x = |from, to| input(model.normalization, images.range(from, to));
+        let (seen, unseen) = (x(0, 800), x(800, 1_000));
+        let nearest = deploy(&model, &Precision::Int4.into(), None)
+            .unwrap()
+            .layers[0]
+            .clone();
+        let (weights, bias) = compensate(layer, &seen);
+        let compensated = DeployedLayer {
+            weights,
+            bias,
+            ..nearest.clone()
+        };
+        for (x, share) in [(&seen, 0.25), (&unseen, 0.5)] {
+            let (found, before) = (error(layer, &compensated, x), error(layer, &nearest, x));
+            assert!(found <= share * before, "{found} {before}");
+        }
+    }
+
+    /// Two inputs that are always equal: what the first weight loses in rounding, the second makes up for.
+    #[test]
+    fn a_column_worked_by_hand() {
+        let layer = Layer {
+            inputs: 3,
+            outputs: 1,
+            weights: vec![0.44, 0.44, 7.0],
+            bias: vec![0.0],
+            activation: Activation::Identity,
+        };
+        // The third, which sets the scale to 1, sees other images than the first two.
+        let x = [
+            [1.0, 1.0, 0.0],
+            [-1.0, -1.0, 0.0],
+            [0.0, 0.0, 1.0],
+            [0.0, 0.0, -1.0],
+        ]
+        .concat();
+        let (weights, bias) = compensate(&layer, &x);
+        let Weights::Int4 { codes, scales } = weights else {
+            panic!("no int4");
+        };
+        assert_eq!(scales, [f16::ONE]);
+        // Nearest would be 0 and 0, 0.88 off where both are 1.
+        assert_eq!(codes, [0, 1, 7]);
+        assert!(bias[0].abs() <= 1e-6, "{bias:?}");
+    }
+
+    #[test]
+    fn the_bias_takes_what_is_left_on_average() {
+        let layer = Layer {
+            inputs: 1,
+            outputs: 1,
+            weights: vec![1.0],
+            bias: vec![0.25],
+            activation: Activation::Identity,
+        };
+        // One weight is its own scale's 7, rounded to binary16: next to nothing is left.
+        let (weights, bias) = compensate(&layer, &[0.5, 1.0]);
+        let Weights::Int4 { codes, scales } = weights else {
+            panic!("no int4");
+        };
+        let value = f32::from(codes[0]) * scales[0].to_f32();
+        let expected = 0.25 + 0.75 * (1.0 - value);
+        assert!((bias[0] - expected).abs() <= 1e-6, "{bias:?} {expected}");
+        // Nothing but black pixels.
+        let (_, bias) = compensate(&layer, &[0.0, 0.0]);
+        assert_eq!(bias, [0.25]);
+    }
+
+    #[test]
+    fn the_factor_is_one() {
+        let size = 9;
+        let x: Vec<f32> = (0..40 * (size - 1))
+            .map(|i| (i * 389 % 101) as f32 / 50.0)
+            .collect();
+        let hessian = hessian(&x, size - 1);
+        let factor = Factor::new(hessian.clone(), size);
+        for i in 0..size {
+            for j in i..size {
+                let row = |i: usize| &factor.values[i * size + j..(i + 1) * size];
+                let product = dot(row(i), row(j));
+                let expected = hessian[i * size + j];
+                assert!(
+                    (product - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+                    "{i} {j}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn modes_without_int4_need_no_compensation() {
+        let recipe = crate::deploy::Recipe::default();
+        let int8 = |scheme| crate::Mode::int8(scheme, crate::WeightScales::Channel);
+        assert!(recipe.needs_images(&Precision::Int4.into()));
+        assert!(recipe.needs_images(&int8(Scheme::Static)));
+        assert!(!recipe.needs_images(&int8(Scheme::DynamicRow)));
+    }
+}

@@ -36,6 +36,12 @@ pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Dep
 /// Those of [`deploy`], except where weights are infinite in these numbers.
 pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
     model.check_precision(Precision::F32)?;
+    if mode.scheme == Some(Scheme::DynamicTensor) {
+        return Err(Error::Usage(format!(
+            "{} by dynamic-tensor runs from float weights: a deployed model is dynamic-row or static",
+            mode.precision
+        )));
+    }
     if !mode.layers.is_empty() && mode.layers.len() != model.layers.len() {
         return Err(Error::Usage(format!(
             "{} precisions are given for the {} layers of {}",
@@ -51,9 +57,10 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
             (Precision::Int8, Some(Scheme::Static)) => {
                 Input::Static(static_input(model, index, ranges)?)
             }
-            (Precision::Int8, _) => Input::Row {
-                unsigned: never_negative(model, index),
-            },
+            (Precision::Int8, _) => {
+                let before = index.checked_sub(1).map(|i| model.layers[i].activation);
+                input_of_row(model.normalization, before)
+            }
             _ => Input::Values,
         };
         let weights = mode.weights.unwrap_or(WeightScales::Channel);
@@ -71,14 +78,20 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
     })
 }
 
-/// Whether no value that a layer takes can be negative.
-fn never_negative(model: &Model, index: usize) -> bool {
-    match index
-        .checked_sub(1)
-        .map(|before| model.layers[before].activation)
-    {
-        None => model.normalization == Normalization::Unit,
+/// The codes by row of a layer's input, which is pixels or what the activation `before` gives.
+pub(super) fn input_of_row(normalization: Normalization, before: Option<Activation>) -> Input {
+    let unsigned = match before {
+        None => normalization == Normalization::Unit,
         Some(activation) => matches!(activation, Activation::Relu | Activation::Sigmoid),
+    };
+    Input::Row { unsigned }
+}
+
+/// The static codes of pixels / 255: p − 128.
+pub(super) fn static_pixels() -> Affine {
+    Affine {
+        scale: 1.0 / 255.0,
+        zero_point: -128,
     }
 }
 
@@ -86,11 +99,7 @@ fn never_negative(model: &Model, index: usize) -> bool {
 fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
     if index == 0 {
         return Ok(match model.normalization {
-            // A pixel is its own code.
-            Normalization::Unit => Affine {
-                scale: 1.0 / 255.0,
-                zero_point: -128,
-            },
+            Normalization::Unit => static_pixels(),
             Normalization::Standard { .. } => {
                 let table = model.normalization.table_f32();
                 affine(table[0].min(table[255]), table[0].max(table[255]))
