@@ -80,7 +80,7 @@ impl Precision {
             },
             // The same with bfloat16's 8 significant bits: a ULP is eight times as large.
             Self::Bf16 => Tolerance {
-                relative: 0.4,
+                relative: 0.3,
                 absolute: 1e-2,
                 rows_beyond: 0.001,
                 labels_equal: 0.9980,
@@ -102,7 +102,7 @@ impl Precision {
             },
             // What its loosest layer allows.
             Self::Mixed => Tolerance {
-                relative: 0.4,
+                relative: 0.3,
                 absolute: 1e-2,
                 rows_beyond: 0.01,
                 labels_equal: 0.9980,

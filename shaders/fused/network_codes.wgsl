@@ -1,5 +1,5 @@
-// A whole int8 network in one dispatch, from pixels to outputs, where no image depends on another: codes
-// with a scale for each row (ROWS), or static ones. A workgroup takes one image; a lane has every
+// A whole int8 network in one dispatch, from pixels to outputs, where no image depends on another: between
+// the layers there are codes with a scale for each row (ROWS), or static ones. A workgroup takes one image; a lane has every
 // COLUMN_LANES-th group of a layer's outputs and every K_LANES-th group of its inner dimension.
 
 // A layer's values, before they become codes.
@@ -23,15 +23,6 @@ fn largest_of(own: f32, lane: u32) -> f32 {
     return found;
 }
 
-fn largest_byte(row: u32, inner: u32, lane: u32) -> f32 {
-    var found = vec4<u32>();
-    for (var k = lane; k < inner; k += LANES) {
-        let bytes = vec4<u32>(x[row * inner + k]) >> vec4<u32>(0u, 8u, 16u, 24u);
-        found = max(found, bytes & vec4<u32>(255u));
-    }
-    return largest_of(f32(max(max(found.x, found.y), max(found.z, found.w))), lane);
-}
-
 @compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -44,19 +35,9 @@ fn main(
     }
     let inner = shapes[0].inner;
     var scale = 1.0;
-    if ROWS {
-        let byte = largest_byte(row, inner, lane);
-        let zero = shapes[0].zero;
-        let levels = levels_of(zero);
-        scale = row_scale_from(byte / 255.0, levels);
-        for (var k = lane; k < inner; k += LANES) {
-            codes[k] = as_value(pixel_codes(x[row * inner + k], max(byte, 1.0), levels) + zero);
-        }
-    } else {
-        // Of byte p the code is p - 128, and so p with its highest bit turned over.
-        for (var k = lane; k < inner; k += LANES) {
-            codes[k] = open_codes(x[row * inner + k] ^ 0x80808080u);
-        }
+    // Of byte p the code is p - 128, and so p with its highest bit turned over.
+    for (var k = lane; k < inner; k += LANES) {
+        codes[k] = open_codes(x[row * inner + k] ^ 0x80808080u);
     }
     workgroupBarrier();
 

@@ -47,7 +47,7 @@ fn main(
     let byte = largest_byte(row, inner, lane);
     var scale = scale_from(byte / 255.0);
     for (var k = lane; k < inner; k += LANES) {
-        codes[k] = as_value(pixel_codes(x[row * inner + k], max(byte, 1.0), params.clip));
+        codes[k] = as_value(pixel_codes(x[row * inner + k], max(byte, 1.0)));
     }
     workgroupBarrier();
 

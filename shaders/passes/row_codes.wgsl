@@ -1,7 +1,7 @@
-// Rows to int8 codes with a scale each. ROW_LANES lanes share a row: one where there are many rows, all of
-// a workgroup where there are few. How a row is read stands in the prelude.
+// Rows of f32 values to int8 codes with a scale each. ROW_LANES lanes share a row: one, or all of a
+// workgroup.
 
-@group(0) @binding(1) var<storage, read> x: array<Input4>;              // [rows, groups]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;           // [rows, groups]
 @group(0) @binding(2) var<storage, read_write> codes: array<u32>;       // [rows, groups], then [rows] scales
 
 var<workgroup> tops: array<f32, LANES>;
@@ -18,7 +18,8 @@ fn main(
     let start = min(row, params.rows - 1u) * params.groups;
     var largest = 0.0;
     for (var group = first; group < params.groups; group += ROW_LANES) {
-        largest = max(largest, largest_in(x[start + group]));
+        let magnitude = abs(x[start + group]);
+        largest = max(largest, max(max(magnitude.x, magnitude.y), max(magnitude.z, magnitude.w)));
     }
     if ROW_LANES > 1u {
         tops[lane] = largest;
@@ -34,9 +35,9 @@ fn main(
     if row >= params.rows {
         return;
     }
-    let scale = scale_of_row(largest);
+    let scale = row_scale_from(largest, levels_of(params.out_zero));
     for (var group = first; group < params.groups; group += ROW_LANES) {
-        codes[start + group] = packed(codes_in(x[start + group], largest, scale));
+        codes[start + group] = packed(row_codes(x[start + group], scale, params.out_zero));
     }
     if first == 0u {
         codes[params.rows * params.groups + row] = bitcast<u32>(scale);

@@ -12,5 +12,5 @@ fn begin() {
 }
 
 fn input_value(word: Input4) -> Value4 {
-    return as_value(pixel_codes(word, largest, params.clip));
+    return as_value(pixel_codes(word, largest));
 }

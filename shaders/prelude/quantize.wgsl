@@ -5,12 +5,12 @@ fn quantize(value: vec4<f32>, scale: f32) -> vec4<f32> {
     return clamp(round(value / scale), -limit, limit);
 }
 
-// The codes of four pixels: round-half-even(levels · p / largest), decided in whole numbers, which f32
+// The codes of four pixels: round-half-even(clip · p / largest), decided in whole numbers, which f32
 // holds exactly. A quotient of whole numbers is 1 / largest away from a whole number, or is one: with
 // a half added to the numerator no rounding error of the division crosses one.
-fn pixel_codes(word: u32, largest: f32, levels: f32) -> vec4<f32> {
+fn pixel_codes(word: u32, largest: f32) -> vec4<f32> {
     let bytes = vec4<f32>((vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u));
-    let scaled = levels * bytes;
+    let scaled = params.clip * bytes;
     let below = floor((scaled + 0.5) / largest);
     let twice = 2.0 * (scaled - below * largest);
     let odd = below - 2.0 * floor(0.5 * below);

@@ -189,7 +189,7 @@ mod tests {
             let problem = compare(tolerance, 3, &wrong, &outcome()).unwrap_err();
             assert!(problem.contains("labels"), "{problem}");
             // Right labels, but wrong outputs, or none.
-            for bad in [0.9, f32::NAN] {
+            for bad in [0.1, f32::NAN] {
                 let mut wrong = outputs();
                 wrong
                     .iter_mut()

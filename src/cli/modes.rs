@@ -267,10 +267,10 @@ impl Asked {
         };
         if !layers.is_empty() && layers.len() != subject.layers {
             return Err(Error::Usage(format!(
-                "--layer-precision names {} precisions, but {} has {} layers",
-                layers.len(),
+                "{} has {} layers, and --layer-precision gives {}: give a precision for each",
                 subject.name,
-                subject.layers
+                subject.layers,
+                layers.len()
             )));
         }
         let mut modes = Vec::new();
@@ -472,7 +472,10 @@ mod tests {
             "f16,int8 dynamic-row | f16,int8 static"
         );
         refused(names("mixed", "", "", ""), "--layer-precision");
-        refused(names("", "", "", "f16"), "net has 2 layers");
+        refused(
+            names("", "", "", "f16"),
+            "net has 2 layers, and --layer-precision gives 1",
+        );
         refused(names("", "", "", "f16,mixed"), "not mixed");
         refused(
             names("mixed", "dynamic-tensor", "", "f16,int8"),

@@ -54,12 +54,16 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
     for (index, layer) in model.layers.iter().enumerate() {
         let precision = mode.layer(index);
         let input = match (precision, mode.scheme) {
+            // What is a whole number of 255ths anyway has a scale that no search could better.
+            (Precision::Int8, _) if index == 0 && model.normalization == Normalization::Unit => {
+                Input::Static(PIXELS)
+            }
             (Precision::Int8, Some(Scheme::Static)) => {
                 Input::Static(static_input(model, index, ranges)?)
             }
             (Precision::Int8, _) => {
                 let before = index.checked_sub(1).map(|i| model.layers[i].activation);
-                input_of_row(model.normalization, before)
+                input_of_row(before)
             }
             _ => Input::Values,
         };
@@ -79,32 +83,23 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
 }
 
 /// The codes by row of a layer's input, which is pixels or what the activation `before` gives.
-pub(super) fn input_of_row(normalization: Normalization, before: Option<Activation>) -> Input {
-    let unsigned = match before {
-        None => normalization == Normalization::Unit,
-        Some(activation) => matches!(activation, Activation::Relu | Activation::Sigmoid),
-    };
-    Input::Row { unsigned }
-}
-
-/// The static codes of pixels / 255: p − 128.
-pub(super) fn static_pixels() -> Affine {
-    Affine {
-        scale: 1.0 / 255.0,
-        zero_point: -128,
+pub(super) fn input_of_row(before: Option<Activation>) -> Input {
+    Input::Row {
+        unsigned: matches!(before, Some(Activation::Relu | Activation::Sigmoid)),
     }
 }
+
+/// The codes of pixels / 255: of byte p it is p − 128.
+pub(super) const PIXELS: Affine = Affine {
+    scale: 1.0 / 255.0,
+    zero_point: -128,
+};
 
 /// How the codes of a layer's input stand for values.
 fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
     if index == 0 {
-        return Ok(match model.normalization {
-            Normalization::Unit => static_pixels(),
-            Normalization::Standard { .. } => {
-                let table = model.normalization.table_f32();
-                affine(table[0].min(table[255]), table[0].max(table[255]))
-            }
-        });
+        let table = model.normalization.table_f32();
+        return Ok(affine(table[0].min(table[255]), table[0].max(table[255])));
     }
     let range = ranges.and_then(|ranges| ranges.0.get(index));
     let &(low, high) = range.ok_or_else(|| {
@@ -251,7 +246,7 @@ mod tests {
     #[test]
     fn codes_of_a_range_hold_zero_and_both_ends() {
         let unit = affine(0.0, 1.0);
-        assert_eq!((unit.scale, unit.zero_point), (1.0 / 255.0, -128));
+        assert_eq!(unit, PIXELS);
         for pixel in 0..=255_u8 {
             let value = (f64::from(pixel) / 255.0) as f32;
             assert_eq!(i16::from(unit.quantize(value)), i16::from(pixel) - 128);

@@ -17,12 +17,12 @@
 //! T is exact in int32. The last layer's outputs stay f32, but where it is f16 or bf16 they are rounded to
 //! that type, and of a softmax it is z that is.
 //!
-//! By row, the codes of values that cannot be negative (pixels / 255, and what relu and sigmoid give) use
-//! all levels: with L = 2c + 1 and m the row's largest, s = m / L, q = round(x / s) − (c + 1) and
-//! n = −(c + 1). Elsewhere s = max|x| / c, q = round(x / s) and n = 0. Either way s = 1 where all are zero. A
-//! row of pixels is quantized in exact integers: round(L·p / m) − (c + 1), with s = (m / 255) / L.
+//! By row, the codes of values that cannot be negative (what relu and sigmoid give) use all levels: with
+//! L = 2c + 1 and m the row's largest, s = m / L, q = round(x / s) − (c + 1) and n = −(c + 1). Elsewhere
+//! s = max|x| / c, q = round(x / s) and n = 0. Either way s = 1 where all are zero.
 //!
-//! Static codes are q = clamp(round(x · (1/s)) + n, −128, 127), of which pixels / 255 are p − 128 exactly.
+//! Static codes are q = clamp(round(x · (1/s)) + n, −128, 127). Pixels / 255 have the static codes p − 128
+//! in either scheme, with s = 1 / 255: they lose nothing, which a scale of the row's own would.
 //! Rounding is to nearest even. The sum Σ (q − n)·q_w is computed as Σ q·q_w − n · Σ q_w. A bias in units of
 //! s·s_w and scales that are multiplied, never added to, leave nothing that drivers may contract: with
 //! relu between, the sums are the same on every adapter.

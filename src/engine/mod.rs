@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
 use crate::cpu::{self, Processor, ProcessorOptions};
-use crate::deploy::{Deployed, Runnable, Source};
+use crate::deploy::{Deployed, DeployedLayer, Runnable, Source};
 use crate::error::{Error, Result};
 use crate::gpu;
 use crate::model::Model;
@@ -354,7 +354,14 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::place`]; `Error::File` where the model is damaged; those of the device.
     pub async fn load_deployed(&self, model: &Deployed) -> Result<Network> {
-        let placement = self.place(model.mode.precision)?;
+        // A network with a layer in f16 needs what f16 needs.
+        let half = |layer: &DeployedLayer| layer.precision() == Precision::F16;
+        let precision = if model.layers.iter().any(half) {
+            Precision::F16
+        } else {
+            model.mode.precision
+        };
+        let placement = self.place(precision)?;
         let executor = match (&self.device, placement.place) {
             (Some(device), Place::Gpu) => {
                 let mut network = gpu::Network::deployed(device, model).await?;

@@ -175,7 +175,7 @@ pub static KERNELS: &[Kernel] = &[
     kernel(
         "row_codes",
         Int8,
-        &[PARAMS, QUANTIZATION, CODES, ROW_CODES],
+        &[PARAMS, CODES, ROW_CODES],
         &[Read, Writes],
     ),
     kernel(
@@ -309,10 +309,7 @@ pub fn variant_name(pass: Pass) -> String {
             let codes = codes.map_or(String::new(), |form| format!("-{form:?}"));
             format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}{codes}").to_lowercase()
         }
-        Pass::RowCodes { pixels, row_lanes } => {
-            let from = if pixels { "pixels" } else { "values" };
-            format!("row_codes-{from}:{row_lanes}")
-        }
+        Pass::RowCodes { row_lanes } => format!("row_codes:{row_lanes}"),
         other => name(other).to_owned(),
     }
 }
@@ -359,27 +356,24 @@ fn layer_name(layer: LayerKernel) -> String {
 pub fn variants(subgroups: Subgroups) -> Vec<(Pass, Precision)> {
     let activations = Activation::ALL.into_iter();
     let elementwise = activations.clone().filter(|&a| a != Activation::Softmax);
-    let mut passes: Vec<Pass> =
-        Tiling::ALL
-            .into_iter()
-            .map(Pass::Matmul)
-            .chain(elementwise.map(Pass::Activation))
-            .chain(activations.map(Pass::Finish))
-            .chain([
-                Pass::Normalize,
-                Pass::PixelMax,
-                Pass::QuantizePixels,
-                Pass::Bias,
-                Pass::Softmax,
-                Pass::AbsMax,
-                Pass::Quantize,
-                Pass::Dequantize,
-                Pass::StaticCodes,
-            ])
-            .chain([1, LANES].into_iter().flat_map(|row_lanes| {
-                [true, false].map(|pixels| Pass::RowCodes { pixels, row_lanes })
-            }))
-            .collect();
+    let mut passes: Vec<Pass> = Tiling::ALL
+        .into_iter()
+        .map(Pass::Matmul)
+        .chain(elementwise.map(Pass::Activation))
+        .chain(activations.map(Pass::Finish))
+        .chain([
+            Pass::Normalize,
+            Pass::PixelMax,
+            Pass::QuantizePixels,
+            Pass::Bias,
+            Pass::Softmax,
+            Pass::AbsMax,
+            Pass::Quantize,
+            Pass::Dequantize,
+            Pass::StaticCodes,
+        ])
+        .chain([1, LANES].map(|row_lanes| Pass::RowCodes { row_lanes }))
+        .collect();
     passes.dedup();
     let pairs = passes
         .into_iter()

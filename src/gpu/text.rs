@@ -55,8 +55,6 @@ shaders! {
     EPILOGUE_CODES = "prelude/epilogue_codes.wgsl";
     SCALE_ROWS = "prelude/scale_rows.wgsl";
     SCALE_STATIC = "prelude/scale_static.wgsl";
-    ROWS_OF_PIXELS = "prelude/rows_of_pixels.wgsl";
-    ROWS_OF_VALUES = "prelude/rows_of_values.wgsl";
     INPUT_CODES = "prelude/input_codes.wgsl";
     INPUT_CODES_BYTES = "prelude/input_codes_bytes.wgsl";
     STORE_F32 = "prelude/store_f32.wgsl";
@@ -142,9 +140,6 @@ pub(super) fn assemble(pass: Pass, kernel: &Kernel, round_in_integers: bool) -> 
     let parts = match pass {
         Pass::Layer(layer) => layer_parts(layer, elements),
         Pass::Network(network) => network_parts(network, elements),
-        // Behind what they use, which is the kernel's own.
-        Pass::RowCodes { pixels: true, .. } => vec![ROWS_OF_PIXELS],
-        Pass::RowCodes { pixels: false, .. } => vec![ROWS_OF_VALUES],
         _ => Vec::new(),
     };
     for part in parts.iter().chain(kernel.parts) {
@@ -312,7 +307,7 @@ fn numbers(pass: Pass, elements: Precision) -> Vec<(&'static str, u32)> {
             ("ACTIVATION", activation_number(which)),
             ("MAXIMA", 3),
         ],
-        Pass::RowCodes { row_lanes, .. } => vec![("LANES", LANES), ("ROW_LANES", row_lanes)],
+        Pass::RowCodes { row_lanes } => vec![("LANES", LANES), ("ROW_LANES", row_lanes)],
         Pass::AbsMax | Pass::PixelMax => vec![("LANES", LANES), ("SPAN", SPAN)],
         _ => vec![("LANES", LANES)],
     }

@@ -121,10 +121,8 @@ fn first_input(model: &Architecture, limits: &Limits, stages: &mut Vec<Stage>) -
         return match first.input {
             Form::Values => (LayerInput::Pixels, Pixels),
             Form::Static => (LayerInput::PixelCodes, Pixels),
-            Form::Rows => {
-                stages.push(row_codes(Pixels, model.inputs(), 0, limits));
-                (LayerInput::RowCodes, Codes)
-            }
+            // The deployed model has static codes there.
+            Form::Rows => (LayerInput::RowCodes, Codes),
         };
     }
     let elements = match first.precision {
@@ -162,7 +160,7 @@ fn first_input(model: &Architecture, limits: &Limits, stages: &mut Vec<Stage>) -
     }
 }
 
-/// Rows of `cols` pixels or values to the codes that layer `taker` takes.
+/// Rows of `cols` values to the codes that layer `taker` takes.
 fn row_codes(from: Operand, cols: usize, taker: usize, limits: &Limits) -> Stage {
     // A software adapter's lanes are a vector: rows side by side spare it the barriers.
     let row_lanes = match limits.kind {
@@ -170,10 +168,7 @@ fn row_codes(from: Operand, cols: usize, taker: usize, limits: &Limits) -> Stage
         _ => LANES,
     };
     Stage {
-        pass: Pass::RowCodes {
-            pixels: from == Operand::Pixels,
-            row_lanes,
-        },
+        pass: Pass::RowCodes { row_lanes },
         elements: Precision::Int8,
         layer: taker.checked_sub(1),
         codes_for: Some(taker),

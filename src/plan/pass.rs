@@ -97,10 +97,8 @@ pub enum Pass {
     Network(NetworkKernel),
     /// The z of an int8 network's last layer quantized, dequantized and activated.
     Finish(Activation),
-    /// Rows to int8 codes with a scale each.
+    /// Rows of f32 values to int8 codes with a scale each.
     RowCodes {
-        /// Whether they are rows of pixels / 255; else of f32 values.
-        pixels: bool,
         /// Lanes that share a row: one, or all of a workgroup.
         row_lanes: u32,
     },
@@ -214,7 +212,7 @@ pub fn grid(pass: Pass, params: Params, most: u32) -> [u32; 3] {
         Pass::Matmul(tiling) => return tiling.grid(params.rows, params.groups),
         Pass::Layer(layer) => return layer.tile.grid(params.rows, params.groups),
         Pass::Network(_) => params.rows,
-        Pass::RowCodes { row_lanes, .. } => params.rows.div_ceil(LANES / row_lanes),
+        Pass::RowCodes { row_lanes } => params.rows.div_ceil(LANES / row_lanes),
         Pass::Softmax | Pass::Finish(_) => params.rows.div_ceil(LANES),
         Pass::AbsMax | Pass::PixelMax => groups.div_ceil(LANES * SPAN),
         _ => groups.div_ceil(LANES),
@@ -253,10 +251,7 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
             vec![input, 0, 0, 4 * values, shapes]
         }
         Pass::Finish(_) => vec![4 * values, 4 * values, extremes],
-        Pass::RowCodes { pixels, .. } => {
-            let read = if pixels { values } else { 4 * values };
-            vec![read, values + 4 * u64::from(params.rows)]
-        }
+        Pass::RowCodes { .. } => vec![4 * values, values + 4 * u64::from(params.rows)],
         Pass::StaticCodes => vec![4 * values, values],
         Pass::Matmul(_) => {
             let inner = 4 * u64::from(params.inner);

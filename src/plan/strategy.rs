@@ -246,12 +246,12 @@ impl Strategy {
             Form::Layers(tile) => self.layers_refused(tile, model, precision, limits),
             Form::Network { lanes, .. } => {
                 let kind = |format: &Format| (format.precision, format.input);
-                let first = model.formats.first().map(kind);
-                if model
-                    .formats
-                    .iter()
-                    .any(|format| Some(kind(format)) != first)
-                {
+                // Of the first layer's codes the pixels decide.
+                let mut others = model.formats.iter().skip(1).map(kind);
+                let second = model.formats.get(1).map(kind);
+                let first = model.formats.first().map(|format| format.precision);
+                let alike = others.all(|other| Some(other) == second && Some(other.0) == first);
+                if !alike {
                     return Some("the layers differ in their numbers");
                 }
                 self.network_refused(lanes, model, precision, limits)
@@ -338,7 +338,7 @@ impl Strategy {
             widest: (widest as u32).next_power_of_two(),
             codes: model
                 .formats
-                .first()
+                .last()
                 .map(|format| format.input)
                 .filter(|&form| form != InputForm::Values),
         })

@@ -37,7 +37,8 @@ impl Strategy {
                         activation,
                     })
                 };
-                let of = |tile: Tile| layer_variants(tile, precision, &kernel);
+                let of_f16 = matches!(self.arithmetic, Arithmetic::F16 | Arithmetic::Matrix);
+                let of = |tile: Tile| layer_variants(tile, precision, of_f16, &kernel);
                 tiles.into_iter().flat_map(of).collect()
             }
             Form::Network { lanes, k_lanes } if fits => {
@@ -67,6 +68,7 @@ impl Strategy {
 fn layer_variants(
     tile: Tile,
     precision: Precision,
+    of_f16: bool,
     kernel: &impl Fn(Tile, LayerInput, LayerOutput, Activation) -> Pass,
 ) -> Vec<Pass> {
     use Activation::{Identity, Relu, Sigmoid, Softmax, Tanh};
@@ -97,8 +99,8 @@ fn layer_variants(
     if tile.holds_rows(1) {
         kernels.push(kernel(tile, Values, LayerOutput::F32, Softmax));
     }
-    // What a layer hands to one whose numbers differ; matrix units run networks of one precision.
-    if tile.body.matrix_units().is_none() {
+    // What a layer hands to one whose numbers differ: not where only f16 multiplies so.
+    if !of_f16 {
         kernels.push(kernel(
             tile,
             Values,

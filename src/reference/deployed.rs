@@ -5,7 +5,7 @@ use super::{
 };
 use crate::Precision;
 use crate::deploy::{Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
-use crate::model::{Activation, Normalization};
+use crate::model::Activation;
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major). No image depends on another.
 #[must_use]
@@ -92,8 +92,7 @@ fn run_image(
                 z
             }
             Widened::Codes(weights, scales) => {
-                let pixels = (index == 0).then_some((normalization, image));
-                integer_layer(layer, weights, scales, &x, pixels, clip, seen)
+                integer_layer(layer, weights, scales, &x, clip, seen)
             }
         };
         let last = index + 1 == model.layers.len();
@@ -137,17 +136,13 @@ fn integer_layer(
     weights: &[i32],
     scales: &[f32],
     x: &[f64],
-    pixels: Option<(Normalization, &[u8])>,
     clip: i32,
     seen: &mut dyn FnMut(&[i32]),
 ) -> Vec<f64> {
     let scale_of = |column: usize| scales[if scales.len() == 1 { 0 } else { column }];
     match layer.input {
         Input::Row { unsigned } => {
-            let (codes, scale) = match pixels {
-                Some((Normalization::Unit, image)) => row_of_pixels(image, clip),
-                _ => row_of_values(x, unsigned, clip),
-            };
+            let (codes, scale) = row_of_values(x, unsigned, clip);
             let sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
             seen(&sums);
             let z = |(column, &sum): (usize, &i32)| {
@@ -177,21 +172,6 @@ fn integer_layer(
         }
         Input::Values => unreachable!("int8 layers take codes"),
     }
-}
-
-/// q − n of a row of pixels / 255, and its scale.
-fn row_of_pixels(image: &[u8], clip: i32) -> (Vec<i32>, f32) {
-    let levels = 2 * clip + 1;
-    let largest = i32::from(image.iter().copied().max().unwrap_or(0));
-    if largest == 0 {
-        return (vec![0; image.len()], 1.0);
-    }
-    let code = |&pixel: &u8| {
-        let exact = f64::from(levels * i32::from(pixel)) / f64::from(largest);
-        exact.round_ties_even() as i32
-    };
-    let codes = image.iter().map(code).collect();
-    (codes, (largest as f32 / 255.0) / levels as f32)
 }
 
 /// q − n of a row of values, and its scale.

@@ -9,6 +9,7 @@ mod bench;
 mod errors;
 mod files;
 mod lists;
+mod modes;
 mod outputs;
 mod overflow;
 mod predict;

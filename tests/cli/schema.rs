@@ -79,11 +79,15 @@ fn values_that_mean_nothing_are_refused() {
     refuses("/model/sha256", json!("abc"));
     refuses("/model/activations", json!(["nosuch"]));
     refuses("/model/layers", json!([784]));
+    refuses(&format!("{row}/agreement_with_f32"), Value::Null);
     refuses("/results", json!({}));
     for (place, value) in [
         ("requested/precision", json!("f64")),
         ("requested/scheme", Value::Null),
         ("requested/scheme", json!("nosuch")),
+        ("requested/weights", Value::Null),
+        ("requested/weights", json!("channel")),
+        ("requested/layers", json!(["f16"])),
         ("requested/batch", json!(0)),
         ("effective/device", json!("gpu")),
         ("effective/device", Value::Null),

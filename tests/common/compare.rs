@@ -177,3 +177,11 @@ pub fn widen_f16(bytes: &[u8]) -> Vec<f64> {
         .map(|b| f64::from(half::f16::from_le_bytes([b[0], b[1]]).to_f32()))
         .collect()
 }
+
+/// See [`widen_f32`].
+pub fn widen_bf16(bytes: &[u8]) -> Vec<f64> {
+    let values = bytes.chunks_exact(2);
+    values
+        .map(|b| f64::from(half::bf16::from_le_bytes([b[0], b[1]]).to_f32()))
+        .collect()
+}

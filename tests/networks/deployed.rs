@@ -132,13 +132,19 @@ fn close(mode: &Mode, got: &[f32], want: &reference::Outcome, width: usize) -> C
         let pairs = got.iter().zip(want);
         pairs.fold(0.0, |most: f64, (got, want)| {
             let distance = (f64::from(*got) - want).abs() / want.abs().max(1.0);
-            if distance <= most { most } else { distance }
+            // NaN is beyond any distance.
+            if distance.is_nan() {
+                f64::INFINITY
+            } else {
+                distance.max(most)
+            }
         })
     };
     let distances: Vec<f64> = rows.map(distance).collect();
-    let off = distances.iter().filter(|&&d| !(d <= near)).count();
+    let off = distances.iter().filter(|&&d| d > near).count();
     let worst = distances.iter().copied().fold(0.0, f64::max);
-    if !(worst <= most) || off * 10 > distances.len().max(20) {
+    let fits = worst <= most;
+    if !fits || off * 10 > distances.len().max(20) {
         return Err(format!(
             "{off} of {} rows are off by more than {near}, at most by {worst:e}, over {most}",
             distances.len()
@@ -163,6 +169,12 @@ enum Place<'a> {
 /// where codes alone are summed, to the same bits in every way.
 fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
     let model = deployed(&case.model, mode)?;
+    if let Place::Gpu(rig) = place
+        && mode.layers.contains(&Precision::F16)
+        && rig.device.info().lacks(Precision::F16).is_some()
+    {
+        return Ok(());
+    }
     let width = case.model.outputs();
     let pixels = random_pixels(&mut seeded(case.name), case.images * case.model.inputs());
     let want = reference::infer_deployed(&model, &pixels);

@@ -43,6 +43,7 @@ fn main() {
             let check = move || done(check_threads(supported, precision));
             cpu_trials.push(Trial::test(name, check));
         }
+        cpu_trials.extend(deployed::cpu_trials(&executor.name(), &processor));
         let name = format!("{}/int8-sums", executor.name());
         cpu_trials.push(Trial::test(name, move || done(check_cpu_sums(&processor))));
     }

@@ -8,8 +8,8 @@
 //! | `layers.N.weight_scale` | F32 | [1] or [out] | int8 |
 //! | | F16 | [ceil(in / 32), out] | int4 |
 //! | `layers.N.bias` | F32 | [out] | everywhere |
-//! | `layers.N.input_scale` | F32 | [1] | int8, static |
-//! | `layers.N.input_zero_point` | I8 | [1] | int8, static |
+//! | `layers.N.input_scale` | F32 | [1] | int8 whose input has a scale that is known: static, and pixels / 255 |
+//! | `layers.N.input_zero_point` | I8 | [1] | likewise |
 //!
 //! The metadata have `quantized` (the version of this form, 1), `inputs` (values of an image), `precision`,
 //! `scheme`, `weights` and `layer_precisions` (the mode), the entries of every model, and how the numbers

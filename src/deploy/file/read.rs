@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
-use super::super::convert::{input_of_row, static_pixels};
+use super::super::convert::{PIXELS, input_of_row};
 use super::super::{Affine, Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
 use super::{VERSION, unpack};
 use crate::Precision;
@@ -171,7 +171,11 @@ impl Reader<'_> {
             let int8 = mode.layer(index) == Precision::Int8;
             let input = match mode.scheme {
                 Some(Scheme::Static) if int8 => self.affine(index, normalization)?,
-                _ if int8 => input_of_row(normalization, before),
+                // Pixels have codes of their own in either scheme.
+                _ if int8 && index == 0 && normalization == Normalization::Unit => {
+                    self.affine(index, normalization)?
+                }
+                _ if int8 => input_of_row(before),
                 _ => Input::Values,
             };
             let weights = self.weights(mode, index, inputs, outputs)?;
@@ -248,11 +252,10 @@ impl Reader<'_> {
             scale: scale.floats()[0],
             zero_point: zero_point.codes()[0],
         };
-        let pixels = static_pixels();
-        if index == 0 && normalization == Normalization::Unit && affine != pixels {
+        if index == 0 && normalization == Normalization::Unit && affine != PIXELS {
             return self.fail(format!(
                 "layers.0.input_scale and .input_zero_point are {} and {}, not those of pixels / 255, {} and {}",
-                affine.scale, affine.zero_point, pixels.scale, pixels.zero_point
+                affine.scale, affine.zero_point, PIXELS.scale, PIXELS.zero_point
             ));
         }
         Ok(Input::Static(affine))

@@ -287,7 +287,7 @@ fn missing_and_further_tensors_are_refused() {
         file.set("layers.2.weight", Dtype::F32, &[1], &[0; 4]);
     });
     let row = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
-    refused(&row, &["no tensor layers.0.input_scale"], |file| {
+    refused(&row, &["no tensor layers.1.input_scale"], |file| {
         file.tell("scheme", "static");
     });
 }
