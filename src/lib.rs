@@ -40,6 +40,8 @@
 //! - [`plan`] has the strategies, the ways to run a network; [`tune`] measures which is fastest.
 //! - [`gpu`] alone knows wgpu; [`cpu`] is its twin in the processor's own vectors.
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
+//! - [`deploy`] puts models into the numbers that they run in, calibrated on images; [`search`] finds which layers
+//!   can do with less.
 //! - [`train`] makes models, in float32.
 
 pub mod adapter;
@@ -59,6 +61,7 @@ pub mod precision;
 pub mod quant;
 pub mod reference;
 pub mod report;
+pub mod search;
 pub mod train;
 pub mod tune;
 

@@ -3,6 +3,7 @@
 mod csv;
 mod document;
 mod peak;
+mod search;
 mod table;
 mod units;
 
@@ -11,6 +12,10 @@ use std::str::FromStr;
 
 pub use document::{DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
 pub use peak::PeakDocument;
+pub use search::{
+    SearchDocument, SearchSubject, search_document, search_preamble, search_result,
+    sensitivity_table,
+};
 pub use table::{LEGEND, Layout, grid, preamble, rows_table};
 pub use units::{bytes, count, duration, percent, rate};
 

@@ -14,5 +14,7 @@ mod outputs;
 mod overflow;
 mod predict;
 mod processor;
+mod quantize;
 mod schema;
+mod search;
 mod train;
