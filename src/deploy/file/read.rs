@@ -140,7 +140,9 @@ impl Reader<'_> {
             return self.fail("the metadata have no 'precision'");
         };
         if mode.scheme == Some(Scheme::DynamicTensor) {
-            return self.fail("metadata 'scheme': a quantized file is dynamic-row or static");
+            return self.fail(
+                "metadata 'scheme' is dynamic-tensor: a quantized file is dynamic-row or static",
+            );
         }
         if !mode.layers.is_empty() && mode.layers.len() != layers {
             let told = mode.layers.len();
