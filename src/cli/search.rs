@@ -106,7 +106,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         options: &options,
         output: arguments.output.display().to_string(),
     };
-    let mut state = take_up(arguments, about(&engine, model, &sample, &held, &options)?);
+    let about = about(arguments, &engine, model, &sample, &held, &options)?;
+    let mut state = take_up(arguments, about);
     let table = arguments.format == Format::Table;
     let mut screen = Screen::new(table.then(|| report::search_preamble(&subject)));
     let search = search::run(
@@ -149,6 +150,7 @@ fn open(arguments: &Arguments) -> Result<Engine, Error> {
 
 /// Everything that the measurements depend on.
 fn about(
+    arguments: &Arguments,
     engine: &Engine,
     model: &Model,
     sample: &Sample,
@@ -163,6 +165,10 @@ fn about(
         ("version", format!("{} {:?}", tool.version, tool.commit)),
         ("model", dataset::sha256_of(&model.to_bytes()?)),
         ("adapter", format!("{adapter} {} {threads}", adapter.driver)),
+        (
+            "adapter options",
+            format!("{:?} {:?}", arguments.adapter, arguments.matrix),
+        ),
         ("data", held.sha256()),
         ("batch", options.batch.to_string()),
         (
