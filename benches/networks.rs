@@ -14,7 +14,7 @@ use fmnist_gpu::bench::Samples;
 use fmnist_gpu::gpu::{DeviceOptions, Network};
 use fmnist_gpu::model::{Activation, Layer, Model};
 use fmnist_gpu::plan::{ChosenBy, Strategy};
-use fmnist_gpu::report::{Layout, duration, grid};
+use fmnist_gpu::report::{Layout, Screen, duration, grid};
 use fmnist_gpu::{Engine, EngineOptions, Precision, Result};
 use rand::{RngExt, SeedableRng};
 
@@ -171,6 +171,9 @@ fn compare(
     rows.sort_by_key(|(median, _)| *median);
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(_, row)| row).collect();
     let header = ["path", "kernel", "median", "fastest", "GFLOP/s"];
-    print!("{}", grid(Layout::Terminal, &header, &rows, 2));
+    print!(
+        "{}",
+        grid(Layout::Terminal(Screen::PLAIN), &header, &rows, 2)
+    );
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! against the oracle, and only then samples are taken, one of each precision in turn, so that a
 //! slow spell of the machine hits all of them.
 
+mod answers;
 mod breakdown;
 mod ceiling;
 mod check;
@@ -15,6 +16,7 @@ mod stats;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+pub use answers::{Answer, Changed, ChangedImage, MOST_CHANGED, MOST_CLASSES};
 pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
 pub use stats::Samples;
 
@@ -26,6 +28,7 @@ use crate::model::Model;
 use crate::plan::Kernels;
 use crate::tune::{Tuner, Tuning};
 use crate::{Precision, Scheme, engine};
+use answers::Answers;
 use ceiling::Ceilings;
 use check::Oracle;
 
@@ -76,7 +79,11 @@ pub trait Observer {
     /// Something goes on: `done` of `total` of it.
     fn progress(&mut self, what: &str, done: usize, total: usize);
     /// A batch size is finished; the rest need not be measured where nobody wants it any more.
-    fn finished(&mut self, rows: &[Row]) -> ControlFlow<()>;
+    fn finished(&mut self, rows: &[Row], changed: &Changed) -> ControlFlow<()>;
+    /// Whether to take no more samples than a row needs at least, and to go on to `finished`.
+    fn hurries(&self) -> bool {
+        false
+    }
 }
 
 /// Everything that was measured, and what stopped it, if something did.
@@ -84,6 +91,8 @@ pub trait Observer {
 pub struct Outcome {
     /// The rows of every batch size that was finished.
     pub rows: Vec<Row>,
+    /// The images whose label changed, of every batch size that was finished.
+    pub changed: Vec<Changed>,
     /// The error that ended the measurement early.
     pub failure: Option<Error>,
 }
@@ -129,6 +138,7 @@ pub async fn run(
     let mut ceilings = Ceilings::default();
     let mut outcome = Outcome {
         rows: Vec::new(),
+        changed: Vec::new(),
         failure: None,
     };
     for batch in ordered(&options.batches) {
@@ -148,8 +158,8 @@ pub async fn run(
             )
             .await
         };
-        let mut rows = match rows.await {
-            Ok(rows) => rows,
+        let (mut rows, changed) = match rows.await {
+            Ok(finished) => finished,
             Err(error) => {
                 outcome.failure = Some(error);
                 break;
@@ -165,8 +175,9 @@ pub async fn run(
             Ok(())
         };
         outcome.failure = explained.await.err();
-        let flow = observer.finished(&rows);
+        let flow = observer.finished(&rows, &changed);
         outcome.rows.extend(rows);
+        outcome.changed.push(changed);
         if flow.is_break() || outcome.failure.is_some() {
             break;
         }
@@ -202,8 +213,9 @@ async fn tune(
     Ok(())
 }
 
-/// The batch sizes, the largest first, each once.
-fn ordered(batches: &[usize]) -> Vec<usize> {
+/// The batch sizes, the largest first, each once: the order in which they are measured.
+#[must_use]
+pub fn ordered(batches: &[usize]) -> Vec<usize> {
     let mut batches = batches.to_vec();
     batches.sort_unstable_by(|a, b| b.cmp(a));
     batches.dedup();
@@ -284,11 +296,11 @@ async fn load(
 struct Checked {
     labels: Vec<usize>,
     overflow: Option<String>,
-    /// The outputs of the batch that is timed.
-    first: Vec<f32>,
+    /// `[images, out]` of the whole data set; those of the batch that is timed come first.
+    outputs: Vec<f32>,
 }
 
-/// The rows of one batch size. `batch` is the size asked for and the size that the data allow.
+/// The rows of one batch size, and the images whose label changed. `batch` is the size asked for and the size that the data allow.
 async fn measure_batch(
     entries: &mut [Entry],
     model: &Model,
@@ -297,7 +309,7 @@ async fn measure_batch(
     options: &BenchOptions,
     oracle: &mut Oracle<'_>,
     observer: &mut dyn Observer,
-) -> Result<Vec<Row>> {
+) -> Result<(Vec<Row>, Changed)> {
     let (requested, size) = batch;
     let mut checked = Vec::new();
     for entry in entries.iter_mut() {
@@ -314,7 +326,11 @@ async fn measure_batch(
         if let (Ok(network), Some(checked), true) = (entry.runs(), checked, asked)
             && checked.overflow.is_none()
         {
-            timed.push((precision, network, checked.first.as_slice()));
+            timed.push((
+                precision,
+                network,
+                &checked.outputs[..size * model.outputs()],
+            ));
         }
     }
     let pixels = data.images.range(0, size);
@@ -343,7 +359,11 @@ async fn measure_batch(
         if let Some(checked) = checked {
             match &checked.overflow {
                 Some(reason) => row.overflowed(reason),
-                None => row.classified(&checked.labels, &data.labels, f32_labels.as_deref()),
+                None => {
+                    row.classified(&checked.labels, &data.labels, f32_labels.as_deref());
+                    row.confusion =
+                        answers::confusion(&checked.labels, &data.labels, model.outputs());
+                }
             }
         }
         if let Some(taken) = samples.remove(&entry.precision) {
@@ -351,7 +371,20 @@ async fn measure_batch(
         }
         rows.push(row);
     }
-    Ok(rows)
+    let answers = entries.iter().zip(&checked);
+    let answers: Vec<Answers<'_>> = answers.filter_map(answers_of).collect();
+    Ok((rows, answers::changed(&answers, data, size)))
+}
+
+/// What a precision answered; none where it did not run, or left its range.
+fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Answers<'a>> {
+    let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
+    Some(Answers {
+        name: entry.precision.to_string(),
+        precision: entry.precision,
+        outputs: &checked.outputs,
+        labels: &checked.labels,
+    })
 }
 
 /// Classifies the whole data set in batches of `batch` and holds it against the oracle.
@@ -367,18 +400,17 @@ async fn classify(
     observer.progress(&what, 0, data.len());
     let mut progress = |done| observer.progress(&what, done, data.len());
     network.release();
-    let mut outputs = network
+    let outputs = network
         .infer(&data.images.pixels, batch, &mut progress)
         .await?;
     let width = outputs.len() / data.len();
     let overflow = oracle.check(precision, batch, &outputs)?;
     let labels = engine::labels(&outputs, width);
-    outputs.truncate(batch * width);
     // What the row says of kernel and memory is of this batch, not of a short last one.
     network.upload(data.images.range(0, batch)).await?;
     Ok(Checked {
         labels,
         overflow,
-        first: outputs,
+        outputs,
     })
 }

@@ -20,6 +20,14 @@ pub struct Requested {
     pub batch: usize,
 }
 
+impl Requested {
+    /// How the precision, with what else tells it from its like, is called in words.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.precision.to_string()
+    }
+}
+
 /// What really ran.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Effective {
@@ -114,6 +122,9 @@ pub struct Row {
     pub agreement_with_f32: Option<f64>,
     /// Labels that are not those of f32.
     pub label_changes: Option<usize>,
+    /// How often each label was given to the images of each class, `[truth][label]`; none where there are
+    /// too many classes.
+    pub confusion: Option<Vec<Vec<usize>>>,
     /// From the batch on the device to its outputs in host memory.
     pub wall_ns: Option<Samples>,
     /// The kernels alone, by the device's clock.
@@ -152,6 +163,7 @@ impl Row {
             correct: None,
             agreement_with_f32: None,
             label_changes: None,
+            confusion: None,
             wall_ns: None,
             gpu_ns: None,
             upload_ns: None,

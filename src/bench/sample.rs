@@ -84,6 +84,9 @@ pub(super) async fn interleaved(
         let goal = for_each(&durations, options.min_time);
         let done = start.elapsed().min(goal);
         observer.progress("measuring", milliseconds(done), milliseconds(goal));
+        if observer.hurries() && rounds >= FEWEST {
+            break;
+        }
     }
 
     // The device's own time comes from runs of its own, since taking it slows a run down.
@@ -159,6 +162,7 @@ mod tests {
 
     use super::*;
     use crate::adapter::{Backend, Selector};
+    use crate::bench::{Changed, Row};
     use crate::model::Model;
     use crate::{Engine, EngineOptions};
 
@@ -233,7 +237,7 @@ mod tests {
 
     impl Observer for Unwatched {
         fn progress(&mut self, _: &str, _: usize, _: usize) {}
-        fn finished(&mut self, _: &[super::super::Row]) -> ControlFlow<()> {
+        fn finished(&mut self, _: &[Row], _: &Changed) -> ControlFlow<()> {
             ControlFlow::Continue(())
         }
     }

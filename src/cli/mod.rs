@@ -2,10 +2,12 @@
 
 mod adapters;
 mod bench;
+mod interrupt;
 mod memory;
 mod options;
 mod peak;
 mod predict;
+mod record;
 mod terminal;
 mod train;
 
@@ -13,6 +15,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use fmnist_gpu::Error;
+use interrupt::{INTERRUPTED, Interrupted};
+use terminal::Manners;
 
 /// Measures a dense network in float32, float16 and int8 compute shaders, on any adapter.
 #[derive(Debug, Parser)]
@@ -25,6 +29,9 @@ use fmnist_gpu::Error;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    manners: Manners,
 }
 
 #[derive(Debug, Subcommand)]
@@ -37,33 +44,14 @@ enum Command {
     Peak(peak::Arguments),
 }
 
-/// The exit code of a program that was interrupted: 128 and the number of the signal.
-const INTERRUPTED: u8 = 130;
-
-/// Ends the process. What was printed so far is out: every result is flushed as it is printed.
-///
-/// The C library's exit handlers are left out where that can be: those of a driver may crash while
-/// its threads are still at work.
-fn end_now(code: u8) {
-    #[cfg(unix)]
-    #[expect(unsafe_code, reason = "the standard library's exit runs the handlers")]
-    // SAFETY: `_exit` takes any number and does not return.
-    unsafe {
-        libc::_exit(i32::from(code))
-    }
-    #[cfg(not(unix))]
-    std::process::exit(i32::from(code))
-}
-
 /// Parses, runs, and gives the exit code.
 pub fn main() -> ExitCode {
-    // Drivers and wgpu log what is no fault of the user's; RUST_LOG shows it.
-    let environment = env_logger::Env::default().default_filter_or("off,fmnist_gpu=warn");
-    env_logger::Builder::from_env(environment).init();
+    terminal::color_of_arguments(
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()),
+    );
     let arguments = Arguments::parse();
-    if let Err(error) = ctrlc::set_handler(|| end_now(INTERRUPTED)) {
-        log::warn!("an interrupt will not be answered with exit code {INTERRUPTED}: {error}");
-    }
+    arguments.manners.adopt();
+    interrupt::listen();
     let result = match arguments.command {
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
@@ -75,13 +63,17 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if terminal::is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => {
+            terminal::tell(&error.to_string());
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) => {
             // The library's messages are whole; other errors tell their cause behind them.
             let (message, code) = match error.downcast_ref::<Error>() {
                 Some(error) => (error.to_string(), error.exit_code()),
                 None => (format!("{error:#}"), 1),
             };
-            terminal::tell(&format!("error: {message}"));
+            terminal::fail(&message);
             ExitCode::from(code)
         }
     }

@@ -107,9 +107,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let scheme = (precision == Precision::Int8).then_some(arguments.scheme);
     let what = what_ran(&engine, &network, precision, scheme, batch);
     let text = match arguments.format {
-        Format::Table => format!("{what}\n{}", table(&predictions, Layout::Terminal)),
+        Format::Table => format!("{what}\n{}", table(&predictions, terminal::layout())),
         Format::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
         Format::Csv => csv(&predictions)?,
+        Format::Html => {
+            let problem = "predict has no html: use table, json, csv or markdown";
+            return Err(Error::Usage(problem.into()).into());
+        }
         Format::Json => report::to_json(&Document {
             schema: report::SCHEMA,
             precision,
@@ -210,7 +214,7 @@ fn table(predictions: &[Prediction], layout: Layout) -> String {
         .unwrap_or(0)
         .max(5);
     let line = |index: &str, label: &str, name: &str, probability: &str| match layout {
-        Layout::Terminal => format!("{index:>8} {label:>6}  {name:<class$} {probability:>12}\n"),
+        Layout::Terminal(_) => format!("{index:>8} {label:>6}  {name:<class$} {probability:>12}\n"),
         Layout::Markdown => format!("| {index} | {label} | {name} | {probability} |\n"),
     };
     let mut text = line("index", "label", "class", "probability");

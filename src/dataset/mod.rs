@@ -21,6 +21,8 @@ use crate::error::{Error, Result};
 pub struct Images {
     /// How many.
     pub count: usize,
+    /// Columns of one image.
+    pub columns: usize,
     /// Pixels of one image (rows × columns).
     pub width: usize,
     /// `[count, width]` row-major, 0 to 255.

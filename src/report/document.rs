@@ -5,8 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::units::count;
 use crate::adapter::AdapterInfo;
-use crate::bench::Row;
+use crate::bench::{Changed, Row};
 use crate::dataset::Dataset;
 use crate::engine::MatrixUse;
 use crate::model::Model;
@@ -21,6 +22,8 @@ pub struct Document {
     pub schema: u32,
     /// What measured.
     pub tool: Tool,
+    /// The command line that it was started with.
+    pub command: String,
     /// What it measured on.
     pub adapter: AdapterInfo,
     /// Why on this adapter, in words.
@@ -34,6 +37,32 @@ pub struct Document {
     pub dataset: DatasetInfo,
     /// A row for each precision and batch size.
     pub results: Vec<Row>,
+    /// The images whose label changed, for each batch size.
+    pub changed: Vec<Changed>,
+    /// The batch sizes that were asked for and have no rows, the largest first.
+    pub missing_batches: Vec<usize>,
+    /// Why some have none, in words; none where all was measured.
+    pub incomplete: Option<String>,
+}
+
+impl Document {
+    /// Why it is not all that was asked for, and what is missing, in a sentence; none where it is all.
+    #[must_use]
+    pub fn shortfall(&self) -> Option<String> {
+        let reason = self.incomplete.as_ref()?;
+        let missing: Vec<String> = self
+            .missing_batches
+            .iter()
+            .map(|&batch| count(batch as u64))
+            .collect();
+        Some(match missing.as_slice() {
+            [] => format!("Incomplete: {reason}."),
+            missing => format!(
+                "Incomplete: {reason}; not measured: batch {}.",
+                missing.join(", ")
+            ),
+        })
+    }
 }
 
 /// The program that measured.
@@ -84,6 +113,8 @@ pub struct ModelInfo {
     pub activations: Vec<&'static str>,
     /// Weights and biases.
     pub parameters: usize,
+    /// The name of each output.
+    pub classes: Vec<String>,
 }
 
 impl ModelInfo {
@@ -100,6 +131,9 @@ impl ModelInfo {
                 .map(|layer| layer.activation.name())
                 .collect(),
             parameters: model.parameters(),
+            classes: (0..model.outputs())
+                .map(|label| model.class_name(label))
+                .collect(),
         }
     }
 }
@@ -113,6 +147,10 @@ pub struct DatasetInfo {
     pub sha256: String,
     /// How many.
     pub images: usize,
+    /// Rows of pixels of an image.
+    pub rows: usize,
+    /// Pixels in a row.
+    pub columns: usize,
 }
 
 impl DatasetInfo {
@@ -123,6 +161,8 @@ impl DatasetInfo {
             name: data.name.clone(),
             sha256: data.sha256(),
             images: data.len(),
+            rows: data.images.width / data.images.columns,
+            columns: data.images.columns,
         }
     }
 }

@@ -2,65 +2,19 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
-
 use super::document::Document;
+use super::grid::{Column, Layout, fitted, grid};
 use super::units::{bytes, count, duration, percent};
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind, MatrixUnits};
 use crate::bench::{Row, Status};
 use crate::engine::{MatrixUse, Place};
 
-/// How a table is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Lines of at most 120 columns.
-    Terminal,
-    /// A Markdown table.
-    Markdown,
-}
-
-/// The columns of a terminal's table.
-const WIDTH: u16 = 120;
-
-/// One rule under the header: a line for each row costs half the height and shows no more.
-const RULED: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+/// A heading, where there is colour.
+const BOLD: anstyle::Style = anstyle::Style::new().bold();
 
 /// What stands in a cell where nothing was measured.
 pub(super) const NOTHING: &str = "–";
-
-/// A table of text; the first `left` columns are words, the others numbers.
-#[must_use]
-pub fn grid(layout: Layout, header: &[&str], rows: &[Vec<String>], left: usize) -> String {
-    let mut table = Table::new();
-    match layout {
-        Layout::Terminal => {
-            table.load_style(RULED);
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(WIDTH);
-        }
-        Layout::Markdown => {
-            table.load_style(presets::ASCII_MARKDOWN);
-        }
-    }
-    table.set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row.clone());
-    }
-    for (index, column) in table.column_iter_mut().enumerate() {
-        if index >= left {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        if layout == Layout::Terminal {
-            // A space stands between columns as it is; words want one more behind them.
-            column.set_padding((0, u16::from(index < left)));
-        }
-    }
-    let text = table.to_string();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    lines.join("\n") + "\n"
-}
 
 /// The document: preamble, then a table for each batch size.
 pub(super) fn document(document: &Document, layout: Layout) -> String {
@@ -73,6 +27,9 @@ pub(super) fn document(document: &Document, layout: Layout) -> String {
             .fold(String::new(), |all, line| {
                 all + "- " + line.trim_start() + "\n"
             });
+        if let Some(shortfall) = document.shortfall() {
+            text = format!("**{shortfall}**\n\n{text}");
+        }
     }
     for rows in document
         .results
@@ -81,16 +38,32 @@ pub(super) fn document(document: &Document, layout: Layout) -> String {
         text.push('\n');
         text.push_str(&rows_table(rows, layout));
     }
-    if layout == Layout::Terminal {
+    if layout != Layout::Markdown {
         text.push('\n');
-        text.push_str(LEGEND);
+        text.push_str(&closing(document, layout));
+    }
+    text
+}
+
+/// What stands over the first table.
+#[must_use]
+pub fn opening(document: &Document, layout: Layout) -> String {
+    layout.wrap(preamble(document))
+}
+
+/// What stands under the last table: the legend, and what is missing.
+#[must_use]
+pub fn closing(document: &Document, layout: Layout) -> String {
+    let mut text = layout.wrap(LEGEND.to_owned());
+    if let Some(shortfall) = document.shortfall() {
+        text.push('\n');
+        text.push_str(&layout.wrap(shortfall + "\n"));
     }
     text
 }
 
 /// What ran where, and why.
-#[must_use]
-pub fn preamble(document: &Document) -> String {
+fn preamble(document: &Document) -> String {
     let Document {
         tool,
         adapter,
@@ -140,8 +113,8 @@ pub fn preamble(document: &Document) -> String {
     text
 }
 
-/// What the columns mean, to stand under the last table.
-pub const LEGEND: &str = "\
+/// What the columns mean.
+const LEGEND: &str = "\
 median  one batch, from its pixels on the device to its outputs in host memory; spread: standard deviation
 of peak operations per second against the most that this adapter did of the kernel's arithmetic in this run
 speed   relative to f32; changed: images whose label is not f32's; accuracy: over all images
@@ -182,31 +155,19 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         .and_then(|row| row.wall_ns.as_ref())
         .map(|wall| wall.median as f64);
     let mut text = heading(first, layout);
-    let header = [
-        "precision",
-        "runs on",
-        "kernel",
-        "median",
-        "spread",
-        "p99",
-        "of peak",
-        "images/s",
-        "speed",
-        "accuracy",
-        "changed",
-        "planned",
-        "allocated",
-    ];
     let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall)).collect();
-    text.push_str(&grid(layout, &header, &lines, 3));
-    let notes = notes(rows);
+    let (table, left_out) = fitted(layout, &COLUMNS, &lines, 3);
+    text.push_str(&table);
+    let mut notes = notes(rows);
+    if !left_out.is_empty() {
+        notes.push(format!("No room here for: {}", left_out.join(", ")));
+    }
     if layout == Layout::Markdown && !notes.is_empty() {
         // Without an empty line Markdown takes a note for a row of the table.
         text.push('\n');
     }
     for note in notes {
-        text.push_str(&note);
-        text.push('\n');
+        text.push_str(&layout.wrap(note + "\n"));
     }
     let parts: Vec<Vec<String>> = rows.iter().flat_map(parts).collect();
     if !parts.is_empty() {
@@ -216,6 +177,28 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
     }
     text
 }
+
+/// The columns of a batch size, and the order in which a narrow terminal does without them.
+const COLUMNS: [Column; 13] = {
+    const fn column(name: &'static str, left_out: u8) -> Column {
+        Column { name, left_out }
+    }
+    [
+        column("precision", 0),
+        column("runs on", 8),
+        column("kernel", 5),
+        column("median", 0),
+        column("spread", 3),
+        column("p99", 2),
+        column("of peak", 4),
+        column("images/s", 7),
+        column("speed", 0),
+        column("accuracy", 0),
+        column("changed", 9),
+        column("planned", 6),
+        column("allocated", 1),
+    ]
+};
 
 /// Where a row's time goes, a line for each part; the shares are of the part's own path.
 fn parts(row: &Row) -> Vec<Vec<String>> {
@@ -251,7 +234,8 @@ fn heading(first: &Row, layout: Layout) -> String {
         );
     }
     match layout {
-        Layout::Terminal => text + "\n",
+        Layout::Terminal(screen) if screen.color => format!("{BOLD}{text}{BOLD:#}\n"),
+        Layout::Terminal(_) => text + "\n",
         Layout::Markdown => format!("### {text}\n\n"),
     }
 }
