@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::bench::{self, BenchOptions, Observer, Row, Status};
+use fmnist_gpu::bench::{self, BenchOptions, Machine, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{self, DatasetInfo, Document, Format, Layout, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
+use fmnist_gpu::verdict::{Goal, Verdict};
 use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
@@ -100,12 +101,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut document = Document {
         schema: SCHEMA,
         tool: Tool::now(),
+        machine: Machine::here(),
         adapter: engine.info().clone(),
         adapter_reason: engine.reason().to_owned(),
         matrix_units: engine.matrix_units().clone(),
         model: ModelInfo::new(&model),
         dataset: DatasetInfo::new(&data),
         results: Vec::new(),
+        yardsticks: Vec::new(),
+        memory_limit: None,
+        verdict: Verdict::unmeasured(Goal::default()),
+        comparison: None,
     };
 
     let mut screen = Screen::new(arguments.format, &document, !outputs.is_empty());

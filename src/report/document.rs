@@ -6,10 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::adapter::AdapterInfo;
-use crate::bench::Row;
+use crate::baseline::Comparison;
+use crate::bench::{Budget, Machine, Row, Yardstick};
 use crate::dataset::Dataset;
 use crate::engine::MatrixUse;
 use crate::model::Model;
+use crate::verdict::Verdict;
 
 /// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.
 pub const SCHEMA: u32 = 1;
@@ -21,6 +23,8 @@ pub struct Document {
     pub schema: u32,
     /// What measured.
     pub tool: Tool,
+    /// The machine that it ran on.
+    pub machine: Machine,
     /// What it measured on.
     pub adapter: AdapterInfo,
     /// Why on this adapter, in words.
@@ -34,6 +38,14 @@ pub struct Document {
     pub dataset: DatasetInfo,
     /// A row for each precision and batch size.
     pub results: Vec<Row>,
+    /// Fixed work beside the samples of each batch size.
+    pub yardsticks: Vec<Yardstick>,
+    /// What a memory limit comes to; none where none was set.
+    pub memory_limit: Option<Budget>,
+    /// Which precision to deploy, and why.
+    pub verdict: Verdict,
+    /// An earlier result beside this one; none where none was asked for.
+    pub comparison: Option<Comparison>,
 }
 
 /// The program that measured.
