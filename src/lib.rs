@@ -43,6 +43,7 @@
 
 pub mod adapter;
 pub mod atomic_file;
+pub mod baseline;
 pub mod bench;
 pub mod cpu;
 pub mod dataset;
@@ -56,8 +57,10 @@ pub mod precision;
 pub mod quant;
 pub mod reference;
 pub mod report;
+pub mod stats;
 pub mod train;
 pub mod tune;
+pub mod verdict;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, Result};

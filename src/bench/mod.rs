@@ -5,20 +5,27 @@
 //! against the oracle, and only then samples are taken, one of each precision in turn, so that a
 //! slow spell of the machine hits all of them.
 
+mod analysis;
 mod answers;
 mod breakdown;
+mod budget;
 mod ceiling;
 mod check;
+mod machine;
 mod row;
 mod sample;
-mod stats;
+mod yardstick;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+pub use crate::stats::Samples;
+pub use analysis::{Doubt, Mcnemar, Part, Share, Warning, Why};
 pub use answers::{Answer, Changed, ChangedImage, MOST_CHANGED, MOST_CLASSES};
+pub use budget::{Bound, Budget, BudgetLine};
+pub use machine::Machine;
 pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
-pub use stats::Samples;
+pub use yardstick::Yardstick;
 
 use crate::dataset::Dataset;
 use crate::engine::{Engine, Network, check_width};

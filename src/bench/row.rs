@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use super::analysis::{Mcnemar, Warning, Why};
 use super::sample::Taken;
-use super::stats::Samples;
 use crate::engine::{Network, Place};
 use crate::memory::Footprint;
 use crate::plan::ChosenBy;
+use crate::stats::{Estimate, Interval, Samples, wilson};
 use crate::{Precision, Scheme};
 
 /// What was asked for.
@@ -116,8 +117,13 @@ pub struct Row {
     pub effective: Effective,
     /// Share of the labels that are right.
     pub accuracy: Option<f64>,
+    /// Wilson's interval for the accuracy.
+    pub accuracy_interval: Option<Interval>,
     /// Labels that are right.
     pub correct: Option<usize>,
+    /// Which images' labels are right: a bit each in their order, the first the highest of its byte, in
+    /// hexadecimal. Two results of the same images can be compared image by image.
+    pub right_images: Option<String>,
     /// Share of the labels that are those of f32.
     pub agreement_with_f32: Option<f64>,
     /// Labels that are not those of f32.
@@ -125,14 +131,21 @@ pub struct Row {
     /// How often each label was given to the images of each class, `[truth][label]`; none where there are
     /// too many classes.
     pub confusion: Option<Vec<Vec<usize>>>,
+    /// The images on which only one of this precision and f32 is right; none for f32 itself.
+    pub mcnemar: Option<Mcnemar>,
     /// From the batch on the device to its outputs in host memory.
     pub wall_ns: Option<Samples>,
     /// The kernels alone, by the device's clock.
     pub gpu_ns: Option<Samples>,
     /// Median time of the pixels' way to the device.
     pub upload_ns: Option<u64>,
+    /// The upload before each sample of `wall_ns`, in their order.
+    pub upload_samples_ns: Option<Vec<u64>>,
     /// Upload and wall, medians.
     pub end_to_end_ns: Option<u64>,
+    /// The end-to-end time of f32 over this one's, of samples taken in turn, with the interval of a
+    /// bootstrap; none where f32 was not measured beside it.
+    pub speed_vs_f32: Option<Estimate>,
     /// Batch over median wall time.
     pub images_per_second: Option<f64>,
     /// 2 · Σ in · out · batch over median wall time.
@@ -144,6 +157,10 @@ pub struct Row {
     /// Where the time goes, of the kernel chosen and of the separate passes beside it; empty unless asked
     /// for, and where the adapter has no timestamps.
     pub breakdown: Vec<Breakdown>,
+    /// Why it is not faster; none where it was not measured.
+    pub why: Option<Why>,
+    /// What is to be doubted of its samples.
+    pub warnings: Vec<Warning>,
     /// How it ended.
     pub status: Status,
     /// Why, where it did not end well.
@@ -160,14 +177,19 @@ impl Row {
                 ..Effective::default()
             },
             accuracy: None,
+            accuracy_interval: None,
             correct: None,
+            right_images: None,
             agreement_with_f32: None,
             label_changes: None,
             confusion: None,
+            mcnemar: None,
             wall_ns: None,
             gpu_ns: None,
             upload_ns: None,
+            upload_samples_ns: None,
             end_to_end_ns: None,
+            speed_vs_f32: None,
             images_per_second: None,
             operations_per_second: None,
             ceiling: None,
@@ -176,6 +198,8 @@ impl Row {
                 device_allocated_bytes: None,
             },
             breakdown: Vec::new(),
+            why: None,
+            warnings: Vec::new(),
             status: Status::Ok,
             detail: None,
         }
@@ -198,17 +222,23 @@ impl Row {
         self.memory.device_allocated_bytes = Some(network.allocated_bytes());
     }
 
+    /// Holds the labels against the truth and, where they are not its own, against those of f32.
     pub(super) fn classified(&mut self, labels: &[usize], truth: &[u8], f32: Option<&[usize]>) {
         let count = labels.len() as f64;
-        let right = |(label, truth): &(&usize, &u8)| **label == usize::from(**truth);
-        let correct = labels.iter().zip(truth).filter(right).count();
+        let right = right_images(labels, truth);
+        let correct = right.iter().filter(|&&right| right).count();
         self.correct = Some(correct);
         self.accuracy = Some(correct as f64 / count);
+        self.accuracy_interval = Some(wilson(correct as u64, labels.len() as u64));
         if let Some(f32) = f32 {
             let changes = labels.iter().zip(f32).filter(|(a, b)| a != b).count();
             self.label_changes = Some(changes);
             self.agreement_with_f32 = Some(1.0 - changes as f64 / count);
+            if self.requested.precision != Precision::F32 {
+                self.mcnemar = Some(Mcnemar::new(&right_images(f32, truth), &right));
+            }
         }
+        self.right_images = Some(to_hex(&right));
     }
 
     /// What came out of an overflow is no answer, so it has no accuracy either.
@@ -232,8 +262,28 @@ impl Row {
         self.images_per_second = Some(batch as f64 / seconds);
         self.operations_per_second = Some(operations as f64 * batch as f64 / seconds);
         self.upload_ns = Some(taken.upload.median);
+        self.upload_samples_ns = Some(taken.upload.samples);
         self.end_to_end_ns = Some(taken.upload.median + taken.wall.median);
         self.wall_ns = Some(taken.wall);
         self.gpu_ns = taken.gpu;
     }
+}
+
+/// Whether each image's label is its true one.
+fn right_images(labels: &[usize], truth: &[u8]) -> Vec<bool> {
+    let pairs = labels.iter().zip(truth);
+    pairs
+        .map(|(label, truth)| *label == usize::from(*truth))
+        .collect()
+}
+
+/// A bit each, the first the highest of its byte, in hexadecimal.
+fn to_hex(bits: &[bool]) -> String {
+    let byte = |bits: &[bool]| {
+        let bits = bits.iter().enumerate();
+        bits.fold(0_u8, |byte, (at, &bit)| byte | u8::from(bit) << (7 - at))
+    };
+    bits.chunks(8)
+        .map(|bits| format!("{:02x}", byte(bits)))
+        .collect()
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::Args;
-use fmnist_gpu::bench::{self, BenchOptions, Changed, Observer, Row, Status};
+use fmnist_gpu::bench::{self, BenchOptions, Changed, Machine, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
+use fmnist_gpu::verdict::{Goal, Verdict};
 use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
@@ -103,6 +104,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         schema: SCHEMA,
         tool: Tool::now(),
         command: command_line(),
+        machine: Machine::here(),
         adapter: engine.info().clone(),
         adapter_reason: engine.reason().to_owned(),
         matrix_units: engine.matrix_units().clone(),
@@ -112,6 +114,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         changed: Vec::new(),
         missing_batches: bench::ordered(&options.batches),
         incomplete: None,
+        yardsticks: Vec::new(),
+        memory_limit: None,
+        verdict: Verdict::unmeasured(Goal::default()),
+        comparison: None,
     };
 
     let bar = terminal::progress_bar();

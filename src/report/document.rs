@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::units::count;
 use crate::adapter::AdapterInfo;
-use crate::bench::{Changed, Row};
+use crate::baseline::Comparison;
+use crate::bench::{Budget, Changed, Machine, Row, Yardstick};
 use crate::dataset::Dataset;
 use crate::engine::MatrixUse;
 use crate::model::Model;
+use crate::verdict::Verdict;
 
 /// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.
 pub const SCHEMA: u32 = 1;
@@ -24,6 +26,8 @@ pub struct Document {
     pub tool: Tool,
     /// The command line that it was started with.
     pub command: String,
+    /// The machine that it ran on.
+    pub machine: Machine,
     /// What it measured on.
     pub adapter: AdapterInfo,
     /// Why on this adapter, in words.
@@ -43,6 +47,14 @@ pub struct Document {
     pub missing_batches: Vec<usize>,
     /// Why some have none, in words; none where all was measured.
     pub incomplete: Option<String>,
+    /// Fixed work beside the samples of each batch size.
+    pub yardsticks: Vec<Yardstick>,
+    /// What a memory limit comes to; none where none was set.
+    pub memory_limit: Option<Budget>,
+    /// Which precision to deploy, and why.
+    pub verdict: Verdict,
+    /// An earlier result beside this one; none where none was asked for.
+    pub comparison: Option<Comparison>,
 }
 
 impl Document {
