@@ -67,6 +67,9 @@ pub struct Ceiling {
     pub operations_per_second: f64,
     /// The row's operations per second as a share of it.
     pub share: f64,
+    /// Bytes per second of a copy of memory, read and written together, at best; none where that was not
+    /// measured.
+    pub bytes_per_second: Option<f64>,
 }
 
 /// Where the time of one batch goes: medians over some runs with a timestamp round every dispatch,
@@ -150,7 +153,9 @@ pub struct Row {
     pub images_per_second: Option<f64>,
     /// 2 · Σ in · out · batch over median wall time.
     pub operations_per_second: Option<f64>,
-    /// What bounds it; none on the CPU path.
+    /// Operations for each byte of the planned parameters and activations.
+    pub operations_per_byte: Option<f64>,
+    /// What bounds it; none where it was not measured.
     pub ceiling: Option<Ceiling>,
     /// Bytes planned and made.
     pub memory: Memory,
@@ -192,6 +197,7 @@ impl Row {
             speed_vs_f32: None,
             images_per_second: None,
             operations_per_second: None,
+            operations_per_byte: None,
             ceiling: None,
             memory: Memory {
                 planned,
@@ -247,12 +253,13 @@ impl Row {
         self.detail = Some(reason.to_owned());
     }
 
-    /// Holds the row's rate against the best of a microkernel.
-    pub(super) fn bounded(&mut self, arithmetic: &'static str, best: f64) {
+    /// Holds the row's rate against the best of a microkernel, with the best copy of memory beside it.
+    pub(super) fn bounded(&mut self, arithmetic: &'static str, best: f64, copy: Option<f64>) {
         self.ceiling = self.operations_per_second.map(|rate| Ceiling {
             arithmetic,
             operations_per_second: best,
             share: rate / best,
+            bytes_per_second: copy,
         });
     }
 
@@ -261,6 +268,8 @@ impl Row {
         let seconds = taken.wall.median.max(1) as f64 / 1e9;
         self.images_per_second = Some(batch as f64 / seconds);
         self.operations_per_second = Some(operations as f64 * batch as f64 / seconds);
+        let bytes = self.memory.planned.total_bytes.max(1) as f64;
+        self.operations_per_byte = Some(operations as f64 * batch as f64 / bytes);
         self.upload_ns = Some(taken.upload.median);
         self.upload_samples_ns = Some(taken.upload.samples);
         self.end_to_end_ns = Some(taken.upload.median + taken.wall.median);

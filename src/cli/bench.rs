@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use fmnist_gpu::bench::{self, BenchOptions, Changed, Machine, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
@@ -40,7 +40,7 @@ pub struct Arguments {
 
     /// A folder with a test split in IDX files (t10k-images-idx3-ubyte, …, plain or .gz); the
     /// Fashion-MNIST test split is inside the program.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     data: Option<PathBuf>,
 
     /// What goes to standard output: table, json, csv, markdown or html
@@ -49,7 +49,7 @@ pub struct Arguments {
 
     /// Also write a file; its extension tells the format (.html, .json, .csv, .md, .txt). May be repeated.
     /// It has the rows of a batch size as soon as they are measured.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Vec<PathBuf>,
 
     /// Samples of each precision, instead of as many as --min-time needs

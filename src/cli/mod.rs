@@ -2,7 +2,9 @@
 
 mod adapters;
 mod bench;
+mod completions;
 mod interrupt;
+mod man;
 mod memory;
 mod options;
 mod peak;
@@ -13,7 +15,7 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use fmnist_gpu::Error;
 use interrupt::{INTERRUPTED, Interrupted};
 use terminal::Manners;
@@ -24,7 +26,8 @@ use terminal::Manners;
     name = "fmnist-gpu",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = AFTER
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -34,6 +37,25 @@ struct Arguments {
     manners: Manners,
 }
 
+/// What holds for every command.
+const AFTER: &str = "\
+Exit codes:
+  0    well
+  1    an output cannot be written, or an internal error
+  2    usage
+  3    adapter or precision not available
+  4    a check failed, a limit is not met, or f16 overflows
+  5    a regression gate failed
+  6    device lost, out of memory, no answer
+  7    a missing or bad model or data file
+  130  interrupted: what was measured so far is kept, and marked
+
+Environment:
+  FMNIST_GPU_CACHE_DIR             where tuned kernels are kept, instead of the user's cache folder
+  WGPU_BACKEND, WGPU_ADAPTER_NAME  as --adapter, which beats them
+  NO_COLOR, CLICOLOR_FORCE         no colours, and colours always; --color beats them
+  RUST_LOG                         what wgpu and the drivers say, for example info";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Adapters(adapters::Arguments),
@@ -42,6 +64,8 @@ enum Command {
     Train(train::Arguments),
     Memory(memory::Arguments),
     Peak(peak::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// Parses, runs, and gives the exit code.
@@ -59,6 +83,8 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
         Command::Peak(arguments) => peak::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::engine::{self, Network, check_width};
 use fmnist_gpu::model::Model;
@@ -39,7 +39,7 @@ pub struct Arguments {
     model: ModelOptions,
 
     /// An IDX file of images, plain or .gz; without it, the Fashion-MNIST test split
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     data: Option<PathBuf>,
 
     /// table, json, csv or markdown

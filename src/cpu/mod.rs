@@ -36,6 +36,7 @@
 pub mod activation;
 mod aligned;
 mod codes;
+pub mod copy;
 mod int8;
 mod integer;
 mod isa;
