@@ -37,7 +37,10 @@ pub fn run(arguments: &Arguments, mut command: Command) -> anyhow::Result<()> {
 fn find<'a>(command: &'a Command, name: &str) -> Result<&'a Command, Error> {
     command.find_subcommand(name).ok_or_else(|| {
         let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        Error::Usage(format!("there is no command '{name}': use {}", names.join(", ")))
+        Error::Usage(format!(
+            "there is no command '{name}': use {}",
+            names.join(", ")
+        ))
     })
 }
 
@@ -59,6 +62,8 @@ fn file_name(command: &Command) -> String {
 
 fn page(command: &Command) -> anyhow::Result<String> {
     let mut text = Vec::new();
-    Man::new(command.clone().disable_help_subcommand(true)).title(file_name(command)).render(&mut text)?;
+    Man::new(command.clone().disable_help_subcommand(true))
+        .title(file_name(command))
+        .render(&mut text)?;
     Ok(String::from_utf8(text)?)
 }

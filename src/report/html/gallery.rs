@@ -46,18 +46,24 @@ fn told(changed: &Changed) -> String {
 
 fn card(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
     let truth = view.class(image.truth);
+    let f32 = image
+        .answers
+        .iter()
+        .find(|answer| answer.name == "f32")
+        .map(|answer| answer.label);
     html! {
         article.card {
             div.card-head {
                 (picture(view, image))
                 div {
                     p.truth { (truth) }
+                    p.sub { "true class" }
                     p.sub { "image " (Figure::count(format!("{pointer}/index"), Some(image.index as u64)).inline()) }
                 }
             }
             ul.answers {
                 @for (at, answer) in image.answers.iter().enumerate() {
-                    li { (given(view, answer, image.truth, &format!("{pointer}/answers/{at}"))) }
+                    li.changed[Some(answer.label) != f32] { (given(view, answer, image.truth, &format!("{pointer}/answers/{at}"))) }
                 }
             }
             details {
@@ -100,7 +106,7 @@ fn given(view: &View<'_>, answer: &Answer, truth: usize, pointer: &str) -> Marku
     let right = answer.label == truth;
     html! {
         span.who { (view.series.label(&answer.name)) }
-        span.what class=(if right { "right" } else { "wrong" }) {
+        span class=(if right { "what right" } else { "what wrong" }) {
             span aria-hidden="true" { (if right { "✓ " } else { "✗ " }) }
             (view.class(answer.label))
             span.visually-hidden { (if right { ", right" } else { ", wrong" }) }

@@ -112,7 +112,6 @@ fn sections(view: &View<'_>) -> Vec<Section> {
     };
     let by_batch = |chart: fn(&View<'_>, &Batch<'_>) -> Option<Chart>| {
         side_by_side(
-            view,
             &view
                 .batches
                 .iter()
@@ -134,7 +133,7 @@ fn sections(view: &View<'_>) -> Vec<Section> {
             "trade-off", "Trade-off", "Accuracy against time",
             Some("Up and to the left is better; a mark's size is the planned memory, the bar through it the 95% interval of \
                   its accuracy. The line joins what nothing else beats in both."),
-            by_batch(pareto::chart),
+            by_batch(pareto::chart).map(|charts| html! { (legend(view)) (charts) }),
         ),
         section(
             "roofline", "Roofline", "Roofline",
@@ -172,13 +171,13 @@ fn sections(view: &View<'_>) -> Vec<Section> {
 }
 
 /// Charts in as many columns as there is room for; none without any.
-fn side_by_side(view: &View<'_>, charts: &[Chart]) -> Option<Markup> {
-    (!charts.is_empty()).then(|| {
-        html! {
-            (view.series.legend(view.series.names()))
-            div.charts { @for chart in charts { (chart.draw()) } }
-        }
-    })
+fn side_by_side(charts: &[Chart]) -> Option<Markup> {
+    (!charts.is_empty()).then(|| html! { div.charts { @for chart in charts { (chart.draw()) } } })
+}
+
+/// What the marks mean.
+fn legend(view: &View<'_>) -> Markup {
+    view.series.legend(view.series.names())
 }
 
 /// Why each row is not faster, in words.
@@ -208,13 +207,14 @@ fn of_classes(view: &View<'_>) -> Option<Markup> {
     .into_iter()
     .flatten()
     .collect();
-    let charts = side_by_side(view, &charts)?;
+    let charts = side_by_side(&charts)?;
     let confusions: Vec<Chart> = batch
         .measured()
         .filter_map(|placed| confusion::chart(view, placed))
         .collect();
     Some(html! {
         p.lead { "In batches of " (count(batch.size as u64)) "; the JSON has the others." }
+        (legend(view))
         (charts)
         h3 { "Confusion" }
         p.lead { "Images of each class (down) by the label they were given (across). A mistake is the darker the more frequent it is." }
@@ -228,7 +228,7 @@ fn of_memory(view: &View<'_>) -> Option<Markup> {
         .iter()
         .filter_map(|batch| memory::chart(view, batch))
         .chain(limit::chart(view));
-    side_by_side(view, &charts.collect::<Vec<_>>())
+    side_by_side(&charts.collect::<Vec<_>>())
 }
 
 /// The day of a date with its time.

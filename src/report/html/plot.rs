@@ -96,11 +96,25 @@ pub fn x_axis(
     html! {
         @for &tick in ticks {
             (line("grid", (scale.at(tick), frame.top), (scale.at(tick), frame.bottom)))
-            (words(scale.at(tick), frame.bottom + 14.0, Anchor::Middle, "tick", &format(tick)))
+            (tick_words(scale.at(tick), frame.bottom + 14.0, &format(tick)))
         }
         (line("axis", (frame.left, frame.bottom), (frame.right, frame.bottom)))
         (words(f64::midpoint(frame.left, frame.right), frame.bottom + 30.0, Anchor::Middle, "axis-title", title))
     }
+}
+
+/// A tick's words under it, inside the drawing also where it stands at an end.
+fn tick_words(x: f64, y: f64, text: &str) -> Markup {
+    // No character of a figure is wider than this in the size of a tick.
+    let half = 3.8 * text.chars().count() as f64;
+    let anchor = if x < half {
+        Anchor::Start
+    } else if x > WIDTH - half {
+        Anchor::End
+    } else {
+        Anchor::Middle
+    };
+    words(x, y, anchor, "tick", text)
 }
 
 /// A vertical axis left of a frame; its title stands over it.

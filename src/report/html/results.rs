@@ -10,7 +10,7 @@ use crate::bench::Status;
 use crate::engine::Place;
 use crate::report::units::count;
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 13] = [
     "precision",
     "end to end",
     "median",
@@ -24,7 +24,6 @@ const COLUMNS: [&str; 14] = [
     "planned",
     "allocated",
     "kernel",
-    "runs on",
 ];
 
 pub fn table(view: &View<'_>) -> Markup {
@@ -49,11 +48,7 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
     let row = placed.row;
     let wall = row.wall_ns.as_ref();
     let (memory, effective) = (&row.memory, &row.effective);
-    let runs_on = match effective.device {
-        Some(Place::Gpu) => "adapter",
-        Some(Place::Cpu) => "CPU path",
-        None => "–",
-    };
+    let on_cpu = effective.device == Some(Place::Cpu) && effective.reason.is_some();
     html! {
         tr.deploy[deploy] {
             th scope="row" {
@@ -72,8 +67,7 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
             (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| probability(test.p))).cell())
             (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory.planned.total_bytes)).cell())
             (Figure::bytes(placed.pointer("memory/device_allocated_bytes"), memory.device_allocated_bytes).cell())
-            td { (effective.kernel.unwrap_or("–")) }
-            td { (runs_on) }
+            td { (effective.kernel.unwrap_or("–")) @if on_cpu { " (CPU path)" } }
         }
     }
 }

@@ -9,6 +9,8 @@ use crate::report::units::count;
 
 const LEFT: f64 = 84.0;
 const TOP: f64 = 66.0;
+/// Room for the last label, which leans out.
+const RIGHT: f64 = 26.0;
 /// With more classes than this the numbers do not fit their fields.
 const NUMBERED: usize = 12;
 
@@ -16,7 +18,7 @@ const NUMBERED: usize = 12;
 pub fn chart(view: &View<'_>, placed: Placed<'_>) -> Option<Chart> {
     let counts = placed.row.confusion.as_deref()?;
     let classes = counts.len();
-    let side = (WIDTH - LEFT - 6.0) / classes as f64;
+    let side = (WIDTH - LEFT - RIGHT) / classes as f64;
     let errors = pairs(counts);
     let most = errors.first().map_or(1, |(.., number)| *number).max(1) as f64;
     let class = view.series.class(&placed.name());

@@ -57,11 +57,18 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             )
         })
         .collect();
-    let wanted: Vec<f64> = points
+    // Over their intervals, side by side: the marks may lie on one another.
+    let wanted: Vec<f64> = points.iter().map(|point| x.at(point.time)).collect();
+    let widest = points
         .iter()
-        .map(|point| y.at(point.accuracy) + 3.5)
-        .collect();
-    let labels = spread(&wanted, 13.0, FRAME.bottom - 4.0);
+        .map(|point| point.name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let labels = spread(
+        &wanted,
+        10.0 + 6.0 * widest as f64,
+        FRAME.right - 3.0 * widest as f64,
+    );
     let drawing = html! {
         (y_axis(FRAME, y, &y.ticks(5), |tick| tidy_percent(tick), "accuracy"))
         (x_axis(FRAME, x, &x.ticks(4), |tick| tidy(&duration(tick)), "time of a batch, end to end"))
@@ -74,11 +81,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
                 (line(&class, (px, y.at(point.low)), (px, y.at(point.high))))
                 (view.series.mark(&point.name, px, py, radius(point)))
             }
-            @if px > f64::midpoint(FRAME.left, FRAME.right) {
-                (words(px - radius(point) - 5.0, *label, Anchor::End, "label", &point.name))
-            } @else {
-                (words(px + radius(point) + 5.0, *label, Anchor::Start, "label", &point.name))
-            }
+            (words(*label, y.at(point.high) - 5.0, Anchor::Middle, "label", &point.name))
         }
     };
     let best: Vec<String> = front.iter().map(|&at| points[at].name.clone()).collect();

@@ -12,7 +12,7 @@ use crate::bench::Ceiling;
 use crate::report::units::{count, rate};
 
 const FRAME: Frame = Frame {
-    left: 52.0,
+    left: 46.0,
     right: WIDTH - 14.0,
     top: 28.0,
     bottom: 208.0,
@@ -47,7 +47,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let above: Vec<f64> = roofs.iter().map(|(_, rate)| y.at(*rate) - 4.0).collect();
     let above = spread(&above, 12.0, FRAME.bottom);
     let drawing = html! {
-        (y_axis(FRAME, y, &y.ticks(5), |tick| tidy(&rate(tick, "OP")), "operations per second"))
+        (y_axis(FRAME, y, &y.ticks(5), |tick| tidy(rate(tick, "").trim_end_matches("/s")), "operations per second"))
         (x_axis(FRAME, x, &x.ticks(5), |tick| tidy(&plain(tick)), "operations per byte"))
         @for ((name, best), at) in roofs.iter().zip(&above) {
             (roof(x, y, *best, copy))
@@ -133,7 +133,8 @@ fn slope(x: Scale, y: Scale, copy: f64, roofs: &[(&str, f64)]) -> Markup {
     );
     html! {
         (line("roof", from, to))
-        (words(from.0 + 6.0, from.1 - 6.0, Anchor::Start, "roof-label", &format!("memory {}", tidy(&rate(copy, "B")))))
+        (words(from.0 + 12.0,
+            from.1 + 5.0, Anchor::Start, "roof-label", &format!("memory {}", tidy(&rate(copy, "B")))))
     }
 }
 
