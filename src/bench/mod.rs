@@ -13,6 +13,7 @@ mod check;
 mod machine;
 mod row;
 mod sample;
+mod why;
 mod yardstick;
 
 use std::ops::ControlFlow;
@@ -33,8 +34,10 @@ use crate::model::Model;
 use crate::plan::Kernels;
 use crate::tune::{Tuner, Tuning};
 use crate::{Precision, Scheme, engine};
+use budget::Fit;
 use ceiling::Ceilings;
 use check::Oracle;
+use yardstick::Yardsticks;
 
 /// What is measured, and how long.
 #[derive(Clone, Debug)]
@@ -54,12 +57,20 @@ pub struct BenchOptions {
     pub warmup: usize,
     /// The time that each precision's samples take together, unless one is so slow that the others would
     /// wait for it: after twice this for each of them sampling ends all the same. Up to the default, no
-    /// more than 1,000 samples are taken.
+    /// more than 1,000 samples are kept, spread over all of the time.
     pub min_time: Duration,
     /// How much is tuned before anything is measured.
     pub tuning: Tuning,
-    /// Whether each batch is also taken apart.
+    /// Whether each batch is also taken apart as separate passes.
     pub breakdown: bool,
+    /// Makes every sample longer by this share of itself, with work that does nothing. It is there to find
+    /// out whether a comparison sees a slowdown of a known size; what was measured with it is marked.
+    pub slowdown: f64,
+    /// The most bytes of planned memory, if each precision is also to be measured at the largest batch that
+    /// fits.
+    pub memory_limit: Option<u64>,
+    /// The most images in a batch.
+    pub batch_limit: Option<usize>,
 }
 
 impl Default for BenchOptions {
@@ -74,6 +85,9 @@ impl Default for BenchOptions {
             min_time: Duration::from_millis(300),
             tuning: Tuning::Quick,
             breakdown: false,
+            slowdown: 0.0,
+            memory_limit: None,
+            batch_limit: None,
         }
     }
 }
@@ -91,6 +105,10 @@ pub trait Observer {
 pub struct Outcome {
     /// The rows of every batch size that was finished.
     pub rows: Vec<Row>,
+    /// The fixed work beside them.
+    pub yardsticks: Vec<Yardstick>,
+    /// What a memory limit comes to, where there is one.
+    pub budget: Option<Budget>,
     /// The error that ended the measurement early.
     pub failure: Option<Error>,
 }
@@ -100,6 +118,10 @@ struct Entry {
     precision: Precision,
     /// False for f32 that is only there to be compared with.
     asked: bool,
+    /// What fits the memory limit, where there is one.
+    fit: Option<Fit>,
+    /// Whether it is to be measured at the present batch size.
+    wanted: bool,
     /// Why it does not run at all, else its network.
     network: Result<Network, String>,
     /// Why it does not run in the present batch size.
@@ -107,6 +129,11 @@ struct Entry {
 }
 
 impl Entry {
+    /// How it is called in a row.
+    fn name(&self) -> String {
+        self.precision.to_string()
+    }
+
     /// Its network, where it runs in the present batch size, else why it does not.
     fn runs(&mut self) -> Result<&mut Network, &str> {
         match (&mut self.network, &self.refused) {
@@ -136,15 +163,20 @@ pub async fn run(
     let mut ceilings = Ceilings::default();
     let mut outcome = Outcome {
         rows: Vec::new(),
+        yardsticks: Vec::new(),
+        budget: None,
         failure: None,
     };
-    for batch in ordered(&options.batches) {
+    let fits = entries.iter().filter_map(|entry| entry.fit);
+    for batch in budget::batches(options, fits, data.len()) {
         let size = batch.min(data.len());
-        let rows = async {
+        let measured = async {
+            want(&mut entries, options, (batch, size));
             refuse(&mut entries, size);
             tune(&mut tuner, &mut entries, data, size, observer).await?;
             let sizes = (batch, size);
             measure_batch(
+                engine,
                 &mut entries,
                 model,
                 data,
@@ -155,8 +187,8 @@ pub async fn run(
             )
             .await
         };
-        let mut rows = match rows.await {
-            Ok(rows) => rows,
+        let (mut rows, yardsticks) = match measured.await {
+            Ok(measured) => measured,
             Err(error) => {
                 outcome.failure = Some(error);
                 break;
@@ -165,20 +197,38 @@ pub async fn run(
         // What goes wrong from here on takes nothing from the rows.
         let explained = async {
             ceilings.bound(engine, &entries, &mut rows).await?;
-            if options.breakdown {
-                let pixels = data.images.range(0, size);
-                breakdown::take_apart(&mut entries, &mut rows, pixels).await?;
-            }
-            Ok(())
+            let pixels = data.images.range(0, size);
+            breakdown::take_apart(&mut entries, &mut rows, pixels, options.breakdown).await
         };
         outcome.failure = explained.await.err();
+        analysis::explain(&mut rows);
+        if !options.breakdown {
+            rows.iter_mut().for_each(|row| row.breakdown.clear());
+        }
+        outcome.yardsticks.extend(yardsticks);
         let flow = observer.finished(&rows);
         outcome.rows.extend(rows);
         if flow.is_break() || outcome.failure.is_some() {
             break;
         }
     }
+    if let Some(limit) = options.memory_limit {
+        let fits = entries.iter().filter(|entry| entry.asked);
+        let fits = fits.filter_map(|entry| Some((entry.name(), entry.fit?)));
+        let fits: Vec<(String, Fit)> = fits.collect();
+        outcome.budget = Some(Budget::new(limit, options, &fits, &outcome.rows));
+    }
     Ok(outcome)
+}
+
+/// Notes which precisions are to be measured at this batch size: the one asked for, and the one that the data
+/// allow.
+fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
+    let listed = budget::listed(options).contains(&batch.0);
+    for entry in entries {
+        let fits = entry.fit.and_then(|fit| fit.batch) == Some(batch.1);
+        entry.wanted = entry.asked && (listed || fits);
+    }
 }
 
 /// Notes which precisions cannot run batches of this size with the kernels that the user allows.
@@ -200,21 +250,13 @@ async fn tune(
 ) -> Result<()> {
     let count = entries.len();
     for (index, entry) in entries.iter_mut().enumerate() {
-        let asked = entry.asked;
-        if let (Ok(network), true) = (entry.runs(), asked) {
+        let wanted = entry.wanted;
+        if let (Ok(network), true) = (entry.runs(), wanted) {
             observer.progress(&format!("batch {size}: tuning"), index, count);
             tuner.tune(network, data.images.range(0, size)).await?;
         }
     }
     Ok(())
-}
-
-/// The batch sizes, the largest first, each once.
-fn ordered(batches: &[usize]) -> Vec<usize> {
-    let mut batches = batches.to_vec();
-    batches.sort_unstable_by(|a, b| b.cmp(a));
-    batches.dedup();
-    batches
 }
 
 /// The data must have the model's width and no label that the model cannot give.
@@ -249,6 +291,7 @@ async fn load(
     if !options.precisions.contains(&Precision::F32) {
         wanted.push((Precision::F32, false));
     }
+    let widths = model.architecture().widths();
     let mut entries = Vec::new();
     for (precision, asked) in wanted {
         let loaded = engine.load(model, precision).await;
@@ -258,7 +301,8 @@ async fn load(
                     gpu.restrict(Kernels::Any);
                 }
                 if options.named {
-                    let mut sizes = options.batches.iter().map(|&batch| batch.min(data.len()));
+                    let listed = budget::listed(options);
+                    let mut sizes = listed.iter().map(|&batch| batch.min(data.len()));
                     sizes.try_for_each(|size| gpu.check_batch(size))?;
                 }
             }
@@ -280,6 +324,8 @@ async fn load(
         entries.push(Entry {
             precision,
             asked,
+            fit: budget::fit(&widths, precision, data.len(), options).filter(|_| asked),
+            wanted: asked,
             network,
             refused: None,
         });
@@ -295,8 +341,11 @@ struct Checked {
     first: Vec<f32>,
 }
 
-/// The rows of one batch size. `batch` is the size asked for and the size that the data allow.
+/// The rows of one batch size, and the fixed work beside them. `batch` is the size asked for and the size
+/// that the data allow.
+#[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
+    engine: &Engine,
     entries: &mut [Entry],
     model: &Model,
     data: &Dataset,
@@ -304,7 +353,7 @@ async fn measure_batch(
     options: &BenchOptions,
     oracle: &mut Oracle<'_>,
     observer: &mut dyn Observer,
-) -> Result<Vec<Row>> {
+) -> Result<(Vec<Row>, Vec<Yardstick>)> {
     let (requested, size) = batch;
     let mut checked = Vec::new();
     for entry in entries.iter_mut() {
@@ -317,15 +366,20 @@ async fn measure_batch(
 
     let mut timed = Vec::new();
     for (entry, checked) in entries.iter_mut().zip(&checked) {
-        let (precision, asked) = (entry.precision, entry.asked);
-        if let (Ok(network), Some(checked), true) = (entry.runs(), checked, asked)
+        let (precision, wanted) = (entry.precision, entry.wanted);
+        if let (Ok(network), Some(checked), true) = (entry.runs(), checked, wanted)
             && checked.overflow.is_none()
         {
             timed.push((precision, network, checked.first.as_slice()));
         }
     }
     let pixels = data.images.range(0, size);
-    let mut samples = sample::interleaved(&mut timed, pixels, options, observer).await?;
+    let operations = model.architecture().operations();
+    let networks = timed.iter().map(|(_, network, _)| &**network);
+    let batch_operations = operations.saturating_mul(size as u64);
+    let mut yardsticks = Yardsticks::beside(engine, networks, batch_operations).await?;
+    let mut samples =
+        sample::interleaved(&mut timed, &mut yardsticks, pixels, options, observer).await?;
 
     let f32_labels = entries
         .iter()
@@ -334,8 +388,8 @@ async fn measure_batch(
         .and_then(|(_, checked)| checked.as_ref())
         .map(|checked| checked.labels.clone());
     let mut rows = Vec::new();
-    let asked = entries.iter_mut().zip(&checked);
-    for (entry, checked) in asked.filter(|(entry, _)| entry.asked) {
+    let wanted = entries.iter_mut().zip(&checked);
+    for (entry, checked) in wanted.filter(|(entry, _)| entry.wanted) {
         let requested = Requested {
             precision: entry.precision,
             scheme: (entry.precision == Precision::Int8).then_some(options.scheme),
@@ -354,11 +408,11 @@ async fn measure_batch(
             }
         }
         if let Some(taken) = samples.remove(&entry.precision) {
-            row.measured(taken, size, model.architecture().operations());
+            row.measured(taken, size, operations);
         }
         rows.push(row);
     }
-    Ok(rows)
+    Ok((rows, yardsticks.measured(requested)))
 }
 
 /// Classifies the whole data set in batches of `batch` and holds it against the oracle.

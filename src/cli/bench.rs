@@ -14,6 +14,7 @@ use fmnist_gpu::verdict::{Goal, Verdict};
 use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
+use super::decision::{self, BaselineOptions, GoalOptions};
 use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions, Precisions};
 use super::terminal;
 
@@ -60,8 +61,8 @@ pub struct Arguments {
 
     /// The time that each precision's samples are to take together. Sampling ends once all of them
     /// have it and 10 samples (5 where one takes over a second); or, since a quick precision would
-    /// keep a slow one waiting, after twice that time for every precision; or, up to the default
-    /// time, after 1000 samples.
+    /// keep a slow one waiting, after twice that time for every precision. Up to the default time,
+    /// 1000 samples at most are kept, spread over all of it.
     #[arg(long, default_value_t = BenchOptions::default().min_time.into(), value_name = "DURATION", value_parser = options::duration)]
     min_time: humantime::Duration,
 
@@ -79,6 +80,12 @@ pub struct Arguments {
     /// kernel chosen and for the separate passes
     #[arg(long)]
     breakdown: bool,
+
+    #[command(flatten)]
+    goal: GoalOptions,
+
+    #[command(flatten)]
+    baseline: BaselineOptions,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -95,6 +102,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         min_time: arguments.min_time.into(),
         tuning: arguments.tune,
         breakdown: arguments.breakdown,
+        slowdown: decision::slowdown()?,
+        memory_limit: arguments.goal.memory_limit,
+        batch_limit: arguments.goal.batch_limit,
     };
     let opened = (arguments.adapter).open(&arguments.matrix, &options.precisions, options.tuning);
     let engine = pollster::block_on(opened)?;
@@ -114,13 +124,23 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         comparison: None,
     };
 
+    let baselines = arguments.baseline.open(&document)?;
+
     let mut screen = Screen::new(arguments.format, &document, !outputs.is_empty());
     let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut screen))?;
     screen.bar.finish_and_clear();
-    if screen.table && !outcome.rows.is_empty() {
-        screen.print(&format!("\n{}", report::LEGEND));
+    let measured = !outcome.rows.is_empty();
+    let failure = decision::conclude(
+        &mut document,
+        outcome,
+        &arguments.goal,
+        &baselines,
+        options.slowdown,
+    );
+    if screen.table && measured {
+        let conclusion = report::conclusion(&document, Layout::Terminal);
+        screen.print(&format!("\n{}{conclusion}", report::LEGEND));
     }
-    document.results = outcome.rows;
 
     // What was measured is kept, whatever ended the measurement.
     let printed = match arguments.format {
@@ -130,11 +150,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for (format, file) in outputs {
         file.commit(report::render(&document, format)?.as_bytes())?;
     }
-    if let Some(failure) = outcome.failure {
+    if let Some(failure) = failure {
         return Err(failure.into());
     }
+    baselines.save(&document)?;
     printed?;
-    overflows(&document.results)
+    overflows(&document.results)?;
+    arguments.goal.check(&document.verdict)?;
+    arguments.baseline.check(&document)?;
+    Ok(())
 }
 
 /// The default batch sizes as a list is written, which the help then shows.

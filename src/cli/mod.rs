@@ -2,6 +2,7 @@
 
 mod adapters;
 mod bench;
+mod decision;
 mod memory;
 mod options;
 mod peak;
@@ -30,7 +31,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Adapters(adapters::Arguments),
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
     Predict(predict::Arguments),
     Train(train::Arguments),
     Memory(memory::Arguments),

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
+use super::decision::{conclusion, explanations};
 use super::document::Document;
-use super::units::{bytes, count, duration, percent};
-use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind, MatrixUnits};
 use crate::bench::{Row, Status};
 use crate::engine::{MatrixUse, Place};
+use crate::units::{bytes, count, duration, percent, share};
 
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,7 @@ pub(super) fn document(document: &Document, layout: Layout) -> String {
         text.push('\n');
         text.push_str(LEGEND);
     }
+    text.push_str(&conclusion(document, layout));
     text
 }
 
@@ -144,7 +145,7 @@ pub fn preamble(document: &Document) -> String {
 pub const LEGEND: &str = "\
 median  one batch, from its pixels on the device to its outputs in host memory; spread: standard deviation
 of peak operations per second against the most that this adapter did of the kernel's arithmetic in this run
-speed   relative to f32; changed: images whose label is not f32's; accuracy: over all images
+speed   relative to f32, end to end: with the pixels' way to the device; changed: images whose label is not f32's; accuracy: over all images
 planned parameters and activations at this precision; allocated: all buffers that were really made
 ";
 
@@ -176,11 +177,6 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
-    let f32_wall = rows
-        .iter()
-        .find(|row| row.requested.precision == Precision::F32)
-        .and_then(|row| row.wall_ns.as_ref())
-        .map(|wall| wall.median as f64);
     let mut text = heading(first, layout);
     let header = [
         "precision",
@@ -197,7 +193,7 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         "planned",
         "allocated",
     ];
-    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall)).collect();
+    let lines: Vec<Vec<String>> = rows.iter().map(line).collect();
     text.push_str(&grid(layout, &header, &lines, 3));
     let notes = notes(rows);
     if layout == Layout::Markdown && !notes.is_empty() {
@@ -214,6 +210,7 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         text.push('\n');
         text.push_str(&grid(layout, &header, &parts, 3));
     }
+    text.push_str(&explanations(rows, layout));
     text
 }
 
@@ -229,7 +226,7 @@ fn parts(row: &Row) -> Vec<Vec<String>> {
         let total: u64 = parts.iter().map(|(_, ns)| ns).sum();
         for (name, ns) in parts {
             lines.push(vec![
-                row.requested.precision.to_string(),
+                row.name.clone(),
                 format!("{} {}", breakdown.path, breakdown.kernel),
                 name.to_owned(),
                 duration(ns as f64),
@@ -256,7 +253,7 @@ fn heading(first: &Row, layout: Layout) -> String {
     }
 }
 
-fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
+fn line(row: &Row) -> Vec<String> {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let wall = row.wall_ns.as_ref();
     let device = row.effective.device.map(|place| match place {
@@ -264,11 +261,9 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
         Place::Cpu => "CPU path",
     });
     let spread = wall.map(|wall| format!("±{:.0}%", 100.0 * wall.stddev / wall.mean));
-    let speed = wall
-        .zip(f32_wall)
-        .map(|(wall, f32)| format!("{:.2}×", f32 / wall.median as f64));
+    let speed = row.speed_vs_f32.map(|speed| format!("{:.2}×", speed.value));
     vec![
-        row.requested.precision.to_string(),
+        row.name.clone(),
         or_nothing(device.map(str::to_owned)),
         or_nothing(row.effective.kernel.map(str::to_owned)),
         or_nothing(wall.map(|wall| duration(wall.median as f64))),
@@ -284,21 +279,11 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
     ]
 }
 
-/// `31%`; `0.4%` where whole percents would say nothing.
-fn share(share: f64) -> String {
-    let percent = 100.0 * share;
-    if percent < 9.95 {
-        format!("{percent:.1}%")
-    } else {
-        format!("{percent:.0}%")
-    }
-}
-
 /// What the table's cells have no room for.
 fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
     for row in rows {
-        let precision = row.requested.precision;
+        let precision = &row.name;
         match (row.status, &row.detail, &row.effective.reason) {
             (Status::Unsupported, Some(detail), _) => {
                 notes.push(format!("{precision}: not run: {detail}"));
