@@ -60,6 +60,7 @@ pub mod report;
 pub mod stats;
 pub mod train;
 pub mod tune;
+pub mod units;
 pub mod verdict;
 
 pub use engine::{Engine, EngineOptions};

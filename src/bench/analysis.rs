@@ -3,7 +3,11 @@
 
 use serde::Serialize;
 
-use crate::stats::mcnemar;
+use super::Row;
+use super::why::why;
+use crate::Precision;
+use crate::stats::{Estimate, Paired, drift, heaps, mcnemar, ratio_of_medians};
+use crate::units::duration;
 
 /// The images on which one of two precisions is right and the other is not, and whether that is more than
 /// chance: McNemar's test.
@@ -85,6 +89,8 @@ pub enum Doubt {
     Busy,
     /// A debug build.
     DebugBuild,
+    /// Every sample was made longer on purpose.
+    Slowed,
     /// The adapter is a software adapter: it speaks of nothing else.
     SoftwareAdapter,
 }
@@ -96,4 +102,102 @@ pub struct Warning {
     pub kind: Doubt,
     /// A sentence with its figures.
     pub text: String,
+}
+
+/// The fewest samples that an interval can be trusted with.
+const FEW: usize = 10;
+
+/// Says of the rows of one batch size what their samples come to.
+pub(super) fn explain(rows: &mut [Row]) {
+    let f32 = rows
+        .iter()
+        .position(|row| row.requested.precision == Precision::F32);
+    let f32_samples = f32.and_then(|at| rows[at].end_to_end_samples());
+    for (at, row) in rows.iter_mut().enumerate() {
+        let Some(samples) = row.end_to_end_samples() else {
+            continue;
+        };
+        row.speed_vs_f32 = if Some(at) == f32 {
+            Some(Estimate {
+                value: 1.0,
+                low: 1.0,
+                high: 1.0,
+            })
+        } else {
+            let pairs = f32_samples.as_deref();
+            let pairs = pairs.and_then(|f32| Paired::new(f32, &samples));
+            pairs.map(ratio_of_medians)
+        };
+        row.warnings = doubts(&samples);
+    }
+    let f32 = f32.map(|at| rows[at].clone());
+    for row in rows {
+        row.why = why(row, f32.as_ref());
+    }
+}
+
+/// What is to be doubted of samples in nanoseconds.
+fn doubts(samples: &[f64]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |kind, text| warnings.push(Warning { kind, text });
+    if samples.len() < FEW {
+        let text = format!(
+            "{} samples are too few for an interval; {FEW} are the fewest",
+            samples.len()
+        );
+        warn(Doubt::FewSamples, text);
+    }
+    let whole: Vec<u64> = samples.iter().map(|&sample| sample as u64).collect();
+    if let Some(change) = drift(&whole) {
+        let word = if change > 0.0 { "slower" } else { "faster" };
+        let text = format!(
+            "the last third of its samples is {:.0}% {word} than the first",
+            100.0 * change.abs()
+        );
+        warn(Doubt::Drift, text);
+    }
+    if let Some(found) = heaps(&whole) {
+        let text = format!(
+            "its samples lie in two heaps, around {} and, {:.0}% of them, around {}: the median hides that",
+            duration(found.low),
+            100.0 * found.high_share,
+            duration(found.high)
+        );
+        warn(Doubt::Bimodal, text);
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_compared_image_by_image() {
+        let f32 = [true, true, false, false, true];
+        let this = [true, false, true, false, false];
+        let found = Mcnemar::new(&f32, &this);
+        assert_eq!((found.f32_only, found.this_only, found.p), (2, 1, 1.0));
+    }
+
+    #[test]
+    fn every_doubt_is_told_and_good_samples_have_none() {
+        let kinds = |samples: &[f64]| {
+            let warnings = doubts(samples);
+            assert!(warnings.iter().all(|warning| !warning.text.is_empty()));
+            warnings
+                .iter()
+                .map(|warning| warning.kind)
+                .collect::<Vec<_>>()
+        };
+        let good: Vec<f64> = (0..40).map(|at| 1000.0 + f64::from(at * 37 % 40)).collect();
+        assert_eq!(kinds(&good), []);
+        assert_eq!(kinds(&good[..9]), [Doubt::FewSamples]);
+        let rising: Vec<f64> = (0..40).map(|at| 1000.0 + 10.0 * f64::from(at)).collect();
+        assert_eq!(kinds(&rising), [Doubt::Drift]);
+        let two: Vec<f64> = (0..40)
+            .map(|at| 1000.0 + 800.0 * f64::from(at % 2))
+            .collect();
+        assert_eq!(kinds(&two), [Doubt::Bimodal]);
+    }
 }

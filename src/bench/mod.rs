@@ -14,6 +14,7 @@ mod check;
 mod machine;
 mod row;
 mod sample;
+mod why;
 mod yardstick;
 
 use std::ops::ControlFlow;
@@ -36,8 +37,10 @@ use crate::plan::Kernels;
 use crate::tune::{Tuner, Tuning};
 use crate::{Precision, Scheme, engine};
 use answers::Answers;
+use budget::Fit;
 use ceiling::Ceilings;
 use check::Oracle;
+use yardstick::Yardsticks;
 
 /// What is measured, and how long.
 #[derive(Clone, Debug)]
@@ -57,12 +60,20 @@ pub struct BenchOptions {
     pub warmup: usize,
     /// The time that each precision's samples take together, unless one is so slow that the others would
     /// wait for it: after twice this for each of them sampling ends all the same. Up to the default, no
-    /// more than 1,000 samples are taken.
+    /// more than 1,000 samples are kept, spread over all of the time.
     pub min_time: Duration,
     /// How much is tuned before anything is measured.
     pub tuning: Tuning,
-    /// Whether each batch is also taken apart.
+    /// Whether each batch is also taken apart as separate passes.
     pub breakdown: bool,
+    /// Makes every sample longer by this share of itself, with work that does nothing. It is there to find
+    /// out whether a comparison sees a slowdown of a known size; what was measured with it is marked.
+    pub slowdown: f64,
+    /// The most bytes of planned memory, if each precision is also to be measured at the largest batch that
+    /// fits.
+    pub memory_limit: Option<u64>,
+    /// The most images in a batch.
+    pub batch_limit: Option<usize>,
 }
 
 impl Default for BenchOptions {
@@ -77,8 +88,24 @@ impl Default for BenchOptions {
             min_time: Duration::from_millis(300),
             tuning: Tuning::Quick,
             breakdown: false,
+            slowdown: 0.0,
+            memory_limit: None,
+            batch_limit: None,
         }
     }
+}
+
+/// What was measured of one batch size.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// A row for each precision.
+    pub rows: &'a [Row],
+    /// The images whose label changed.
+    pub changed: &'a Changed,
+    /// The fixed work beside the rows.
+    pub yardsticks: &'a [Yardstick],
+    /// The batch sizes that are still to be measured.
+    pub left: &'a [usize],
 }
 
 /// Who watches a measurement.
@@ -86,7 +113,7 @@ pub trait Observer {
     /// Something goes on: `done` of `total` of it.
     fn progress(&mut self, what: &str, done: usize, total: usize);
     /// A batch size is finished; the rest need not be measured where nobody wants it any more.
-    fn finished(&mut self, rows: &[Row], changed: &Changed) -> ControlFlow<()>;
+    fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()>;
     /// Whether to take no more samples than a row needs at least, and to go on to `finished`.
     fn hurries(&self) -> bool {
         false
@@ -100,6 +127,10 @@ pub struct Outcome {
     pub rows: Vec<Row>,
     /// The images whose label changed, of every batch size that was finished.
     pub changed: Vec<Changed>,
+    /// The fixed work beside them.
+    pub yardsticks: Vec<Yardstick>,
+    /// What a memory limit comes to, where there is one.
+    pub budget: Option<Budget>,
     /// The error that ended the measurement early.
     pub failure: Option<Error>,
 }
@@ -109,6 +140,10 @@ struct Entry {
     precision: Precision,
     /// False for f32 that is only there to be compared with.
     asked: bool,
+    /// What fits the memory limit, where there is one.
+    fit: Option<Fit>,
+    /// Whether it is to be measured at the present batch size.
+    wanted: bool,
     /// Why it does not run at all, else its network.
     network: Result<Network, String>,
     /// Why it does not run in the present batch size.
@@ -116,6 +151,11 @@ struct Entry {
 }
 
 impl Entry {
+    /// How it is called in a row.
+    fn name(&self) -> String {
+        self.precision.to_string()
+    }
+
     /// Its network, where it runs in the present batch size, else why it does not.
     fn runs(&mut self) -> Result<&mut Network, &str> {
         match (&mut self.network, &self.refused) {
@@ -146,15 +186,22 @@ pub async fn run(
     let mut outcome = Outcome {
         rows: Vec::new(),
         changed: Vec::new(),
+        yardsticks: Vec::new(),
+        budget: None,
         failure: None,
     };
-    for batch in ordered(&options.batches) {
+    let fits = entries.iter().filter_map(|entry| entry.fit);
+    let all = budget::batches(options, fits, data.len());
+    let mut batches = all.iter();
+    while let Some(&batch) = batches.next() {
         let size = batch.min(data.len());
-        let rows = async {
+        let measured = async {
+            want(&mut entries, options, (batch, size));
             refuse(&mut entries, size);
             tune(&mut tuner, &mut entries, data, size, observer).await?;
             let sizes = (batch, size);
             measure_batch(
+                engine,
                 &mut entries,
                 model,
                 data,
@@ -165,8 +212,8 @@ pub async fn run(
             )
             .await
         };
-        let (mut rows, changed) = match rows.await {
-            Ok(finished) => finished,
+        let (mut rows, changed, yardsticks) = match measured.await {
+            Ok(measured) => measured,
             Err(error) => {
                 outcome.failure = Some(error);
                 break;
@@ -175,21 +222,45 @@ pub async fn run(
         // What goes wrong from here on takes nothing from the rows.
         let explained = async {
             ceilings.bound(engine, &entries, &mut rows).await?;
-            if options.breakdown {
-                let pixels = data.images.range(0, size);
-                breakdown::take_apart(&mut entries, &mut rows, pixels).await?;
-            }
-            Ok(())
+            let pixels = data.images.range(0, size);
+            breakdown::take_apart(&mut entries, &mut rows, pixels, options.breakdown).await
         };
         outcome.failure = explained.await.err();
-        let flow = observer.finished(&rows, &changed);
+        analysis::explain(&mut rows);
+        if !options.breakdown {
+            rows.iter_mut().for_each(|row| row.breakdown.clear());
+        }
+        let finished = Finished {
+            rows: &rows,
+            changed: &changed,
+            yardsticks: &yardsticks,
+            left: batches.as_slice(),
+        };
+        let flow = observer.finished(&finished);
+        outcome.yardsticks.extend(yardsticks);
         outcome.rows.extend(rows);
         outcome.changed.push(changed);
         if flow.is_break() || outcome.failure.is_some() {
             break;
         }
     }
+    if let Some(limit) = options.memory_limit {
+        let fits = entries.iter().filter(|entry| entry.asked);
+        let fits = fits.filter_map(|entry| Some((entry.name(), entry.fit?)));
+        let fits: Vec<(String, Fit)> = fits.collect();
+        outcome.budget = Some(Budget::new(limit, options, &fits, &outcome.rows));
+    }
     Ok(outcome)
+}
+
+/// Notes which precisions are to be measured at this batch size: the one asked for, and the one that the data
+/// allow.
+fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
+    let listed = budget::listed(options).contains(&batch.0);
+    for entry in entries {
+        let fits = entry.fit.and_then(|fit| fit.batch) == Some(batch.1);
+        entry.wanted = entry.asked && (listed || fits);
+    }
 }
 
 /// Notes which precisions cannot run batches of this size with the kernels that the user allows.
@@ -211,22 +282,13 @@ async fn tune(
 ) -> Result<()> {
     let count = entries.len();
     for (index, entry) in entries.iter_mut().enumerate() {
-        let asked = entry.asked;
-        if let (Ok(network), true) = (entry.runs(), asked) {
+        let wanted = entry.wanted;
+        if let (Ok(network), true) = (entry.runs(), wanted) {
             observer.progress(&format!("batch {size}: tuning"), index, count);
             tuner.tune(network, data.images.range(0, size)).await?;
         }
     }
     Ok(())
-}
-
-/// The batch sizes, the largest first, each once: the order in which they are measured.
-#[must_use]
-pub fn ordered(batches: &[usize]) -> Vec<usize> {
-    let mut batches = batches.to_vec();
-    batches.sort_unstable_by(|a, b| b.cmp(a));
-    batches.dedup();
-    batches
 }
 
 /// The data must have the model's width and no label that the model cannot give.
@@ -261,6 +323,7 @@ async fn load(
     if !options.precisions.contains(&Precision::F32) {
         wanted.push((Precision::F32, false));
     }
+    let widths = model.architecture().widths();
     let mut entries = Vec::new();
     for (precision, asked) in wanted {
         let loaded = engine.load(model, precision).await;
@@ -270,7 +333,8 @@ async fn load(
                     gpu.restrict(Kernels::Any);
                 }
                 if options.named {
-                    let mut sizes = options.batches.iter().map(|&batch| batch.min(data.len()));
+                    let listed = budget::listed(options);
+                    let mut sizes = listed.iter().map(|&batch| batch.min(data.len()));
                     sizes.try_for_each(|size| gpu.check_batch(size))?;
                 }
             }
@@ -292,6 +356,8 @@ async fn load(
         entries.push(Entry {
             precision,
             asked,
+            fit: budget::fit(&widths, precision, data.len(), options).filter(|_| asked),
+            wanted: asked,
             network,
             refused: None,
         });
@@ -307,8 +373,11 @@ struct Checked {
     outputs: Vec<f32>,
 }
 
-/// The rows of one batch size, and the images whose label changed. `batch` is the size asked for and the size that the data allow.
+/// The rows of one batch size, the images whose label changed, and the fixed work beside them. `batch` is the size asked for and the size
+/// that the data allow.
+#[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
+    engine: &Engine,
     entries: &mut [Entry],
     model: &Model,
     data: &Dataset,
@@ -316,7 +385,7 @@ async fn measure_batch(
     options: &BenchOptions,
     oracle: &mut Oracle<'_>,
     observer: &mut dyn Observer,
-) -> Result<(Vec<Row>, Changed)> {
+) -> Result<(Vec<Row>, Changed, Vec<Yardstick>)> {
     let (requested, size) = batch;
     let mut checked = Vec::new();
     for entry in entries.iter_mut() {
@@ -329,8 +398,8 @@ async fn measure_batch(
 
     let mut timed = Vec::new();
     for (entry, checked) in entries.iter_mut().zip(&checked) {
-        let (precision, asked) = (entry.precision, entry.asked);
-        if let (Ok(network), Some(checked), true) = (entry.runs(), checked, asked)
+        let (precision, wanted) = (entry.precision, entry.wanted);
+        if let (Ok(network), Some(checked), true) = (entry.runs(), checked, wanted)
             && checked.overflow.is_none()
         {
             timed.push((
@@ -341,7 +410,12 @@ async fn measure_batch(
         }
     }
     let pixels = data.images.range(0, size);
-    let mut samples = sample::interleaved(&mut timed, pixels, options, observer).await?;
+    let operations = model.architecture().operations();
+    let networks = timed.iter().map(|(_, network, _)| &**network);
+    let batch_operations = operations.saturating_mul(size as u64);
+    let mut yardsticks = Yardsticks::beside(engine, networks, batch_operations).await?;
+    let mut samples =
+        sample::interleaved(&mut timed, &mut yardsticks, pixels, options, observer).await?;
 
     let f32_labels = entries
         .iter()
@@ -350,8 +424,8 @@ async fn measure_batch(
         .and_then(|(_, checked)| checked.as_ref())
         .map(|checked| checked.labels.clone());
     let mut rows = Vec::new();
-    let asked = entries.iter_mut().zip(&checked);
-    for (entry, checked) in asked.filter(|(entry, _)| entry.asked) {
+    let wanted = entries.iter_mut().zip(&checked);
+    for (entry, checked) in wanted.filter(|(entry, _)| entry.wanted) {
         let requested = Requested {
             precision: entry.precision,
             scheme: (entry.precision == Precision::Int8).then_some(options.scheme),
@@ -374,20 +448,21 @@ async fn measure_batch(
             }
         }
         if let Some(taken) = samples.remove(&entry.precision) {
-            row.measured(taken, size, model.architecture().operations());
+            row.measured(taken, size, operations);
         }
         rows.push(row);
     }
     let answers = entries.iter().zip(&checked);
     let answers: Vec<Answers<'_>> = answers.filter_map(answers_of).collect();
-    Ok((rows, answers::changed(&answers, data, size)))
+    let changed = answers::changed(&answers, data, size);
+    Ok((rows, changed, yardsticks.measured(requested)))
 }
 
 /// What a precision answered; none where it did not run, or left its range.
 fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Answers<'a>> {
     let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
     Some(Answers {
-        name: entry.precision.to_string(),
+        name: entry.name(),
         precision: entry.precision,
         outputs: &checked.outputs,
         labels: &checked.labels,

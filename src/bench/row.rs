@@ -114,6 +114,8 @@ pub enum Status {
 /// A row of results.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
+    /// How its precision, with what else tells it from its like, is called.
+    pub name: String,
     /// What was asked for.
     pub requested: Requested,
     /// What really ran.
@@ -176,6 +178,7 @@ impl Row {
     /// A row of which nothing is known yet but what it would need.
     pub(super) fn new(requested: Requested, batch: usize, planned: Footprint) -> Self {
         Self {
+            name: requested.name(),
             requested,
             effective: Effective {
                 batch,
@@ -209,6 +212,21 @@ impl Row {
             status: Status::Ok,
             detail: None,
         }
+    }
+
+    /// Images a second, end to end; none where it was not measured.
+    #[must_use]
+    pub fn speed(&self) -> Option<f64> {
+        let nanoseconds = self.end_to_end_ns?.max(1) as f64;
+        Some(self.effective.batch as f64 / nanoseconds * 1e9)
+    }
+
+    /// The end-to-end time of each sample in nanoseconds; none where it was not measured.
+    #[must_use]
+    pub fn end_to_end_samples(&self) -> Option<Vec<f64>> {
+        let (uploads, wall) = (self.upload_samples_ns.as_ref()?, self.wall_ns.as_ref()?);
+        let pairs = uploads.iter().zip(&wall.samples);
+        Some(pairs.map(|(upload, wall)| (upload + wall) as f64).collect())
     }
 
     pub(super) fn unsupported(&mut self, reason: &str) {

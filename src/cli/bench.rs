@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args, ValueHint};
-use fmnist_gpu::bench::{self, BenchOptions, Changed, Machine, Observer, Row, Status};
+use fmnist_gpu::bench::{self, BenchOptions, Finished, Machine, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
@@ -13,6 +13,7 @@ use fmnist_gpu::verdict::{Goal, Verdict};
 use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
+use super::decision::{self, BaselineOptions, GoalOptions};
 use super::interrupt::{self, Interrupted};
 use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions, Precisions};
 use super::record::{Outputs, Record};
@@ -62,8 +63,8 @@ pub struct Arguments {
 
     /// The time that each precision's samples are to take together. Sampling ends once all of them
     /// have it and 10 samples (5 where one takes over a second); or, since a quick precision would
-    /// keep a slow one waiting, after twice that time for every precision; or, up to the default
-    /// time, after 1000 samples.
+    /// keep a slow one waiting, after twice that time for every precision. Up to the default time,
+    /// 1000 samples at most are kept, spread over all of it.
     #[arg(long, default_value_t = BenchOptions::default().min_time.into(), value_name = "DURATION", value_parser = options::duration)]
     min_time: humantime::Duration,
 
@@ -81,6 +82,12 @@ pub struct Arguments {
     /// kernel chosen and for the separate passes
     #[arg(long)]
     breakdown: bool,
+
+    #[command(flatten)]
+    goal: GoalOptions,
+
+    #[command(flatten)]
+    baseline: BaselineOptions,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -97,6 +104,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         min_time: arguments.min_time.into(),
         tuning: arguments.tune,
         breakdown: arguments.breakdown,
+        slowdown: decision::slowdown()?,
+        memory_limit: arguments.goal.memory_limit,
+        batch_limit: arguments.goal.batch_limit,
     };
     let opened = (arguments.adapter).open(&arguments.matrix, &options.precisions, options.tuning);
     let engine = pollster::block_on(opened)?;
@@ -112,7 +122,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         dataset: DatasetInfo::new(&data),
         results: Vec::new(),
         changed: Vec::new(),
-        missing_batches: bench::ordered(&options.batches),
+        missing_batches: largest_first(&options.batches),
         incomplete: None,
         yardsticks: Vec::new(),
         memory_limit: None,
@@ -120,27 +130,40 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         comparison: None,
     };
 
+    let baselines = arguments.baseline.open(&document)?;
+    let conclusions = decision::conclusions(&arguments.goal, &baselines, options.slowdown);
+
     let bar = terminal::progress_bar();
-    let record = Record::new(document, arguments.format, outputs, bar.clone());
+    let record = Record::new(
+        document,
+        arguments.format,
+        outputs,
+        bar.clone(),
+        conclusions,
+    );
     let mut watch = Watch { bar, record };
     let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut watch))?;
     let record = watch.record;
     // What was measured is kept, whatever ended the measurement.
     let failure = outcome.failure.map(anyhow::Error::from);
     let failure = failure.or_else(|| interrupt::requested().then(|| Interrupted.into()));
-    let ended = record.end(failure.as_ref().map(ToString::to_string));
-    match (failure, ended) {
-        (None, ended) => ended.and_then(|()| overflows(&outcome.rows)),
-        (Some(failure), ended) => {
-            // One error ends the command; that its rows were lost on the way is told beside it.
-            if let Err(lost) = ended
-                && !terminal::is_closed(&lost)
-            {
-                terminal::fail(&format!("{lost:#}"));
-            }
-            Err(failure)
+    let ended = record.end(failure.as_ref().map(ToString::to_string), outcome.budget);
+    if let Some(failure) = failure {
+        // One error ends the command; that its rows were lost on the way is told beside it.
+        if let Err(lost) = ended
+            && !terminal::is_closed(&lost)
+        {
+            terminal::fail(&format!("{lost:#}"));
         }
+        return Err(failure);
     }
+    let document = record.document();
+    baselines.save(&document)?;
+    ended?;
+    overflows(&document.results)?;
+    arguments.goal.check(&document.verdict)?;
+    arguments.baseline.check(&document)?;
+    Ok(())
 }
 
 /// The default batch sizes as a list is written, which the help then shows.
@@ -172,6 +195,14 @@ fn overflows(rows: &[Row]) -> anyhow::Result<()> {
         "{precision} overflows: {detail}; run this model in f32 or int8"
     ))
     .into())
+}
+
+/// The batch sizes in the order in which they are measured.
+fn largest_first(batches: &[usize]) -> Vec<usize> {
+    let mut batches = batches.to_vec();
+    batches.sort_unstable_by(|a, b| b.cmp(a));
+    batches.dedup();
+    batches
 }
 
 /// The command line, as a shell takes it.
@@ -207,8 +238,8 @@ impl Observer for Watch {
         self.bar.set_position(done as u64);
     }
 
-    fn finished(&mut self, rows: &[Row], changed: &Changed) -> ControlFlow<()> {
-        self.record.finished(rows, changed);
+    fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()> {
+        self.record.finished(batch);
         if self.hurries() || self.record.is_unread() {
             return ControlFlow::Break(());
         }

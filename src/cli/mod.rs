@@ -3,6 +3,7 @@
 mod adapters;
 mod bench;
 mod completions;
+mod decision;
 mod interrupt;
 mod man;
 mod memory;
@@ -59,7 +60,7 @@ Environment:
 #[derive(Debug, Subcommand)]
 enum Command {
     Adapters(adapters::Arguments),
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
     Predict(predict::Arguments),
     Train(train::Arguments),
     Memory(memory::Arguments),

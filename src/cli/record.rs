@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::bench::{Changed, Row};
+use fmnist_gpu::bench::{Budget, Finished};
 use fmnist_gpu::report::{self, Document, Format, Layout};
 use indicatif::ProgressBar;
 
@@ -36,6 +36,8 @@ struct State {
     outputs: Vec<(Format, AtomicFile)>,
     format: Format,
     layout: Layout,
+    /// Puts what follows from the rows into the document.
+    conclude: Box<dyn Fn(&mut Document) + Send>,
     /// What is printed suspends it.
     bar: ProgressBar,
     /// Whether the table's head was printed.
@@ -46,12 +48,19 @@ struct State {
 
 impl Record {
     /// A run without rows yet; from here on an interrupt keeps what it has.
-    pub fn new(document: Document, format: Format, outputs: Outputs, bar: ProgressBar) -> Self {
+    pub fn new(
+        document: Document,
+        format: Format,
+        outputs: Outputs,
+        bar: ProgressBar,
+        conclude: impl Fn(&mut Document) + Send + 'static,
+    ) -> Self {
         let state = State {
             document,
             outputs: outputs.0,
             format,
             layout: terminal::layout(),
+            conclude: Box::new(conclude),
             bar,
             opened: false,
             printed: Ok(()),
@@ -69,8 +78,8 @@ impl Record {
     }
 
     /// Takes the rows of a batch size: they are printed, and every file has them.
-    pub fn finished(&self, rows: &[Row], changed: &Changed) {
-        self.state().finished(rows, changed);
+    pub fn finished(&self, batch: &Finished<'_>) {
+        self.state().finished(batch);
     }
 
     /// Whether nobody would see further rows.
@@ -79,9 +88,17 @@ impl Record {
         state.printed.is_err() && state.outputs.is_empty()
     }
 
-    /// The end: files and standard output get the rest. `why` it is an early one, in words.
-    pub fn end(&self, why: Option<String>) -> anyhow::Result<()> {
-        self.state().end(why)
+    /// The end: files and standard output get the rest. `why` it is an early one, in words; `budget`, what a
+    /// memory limit came to.
+    pub fn end(&self, why: Option<String>, budget: Option<Budget>) -> anyhow::Result<()> {
+        let mut state = self.state();
+        state.document.memory_limit = budget;
+        state.end(why)
+    }
+
+    /// What was measured.
+    pub fn document(&self) -> Document {
+        self.state().document.clone()
     }
 
     fn interrupt(&self) {
@@ -117,20 +134,21 @@ impl State {
         self.opened = true;
     }
 
-    fn finished(&mut self, rows: &[Row], changed: &Changed) {
+    fn finished(&mut self, batch: &Finished<'_>) {
         let document = &mut self.document;
-        document.results.extend_from_slice(rows);
-        document.changed.push(changed.clone());
-        let batches = rows.iter().map(|row| row.requested.batch);
-        let done: Vec<usize> = batches.collect();
-        document
-            .missing_batches
-            .retain(|batch| !done.contains(batch));
+        document.results.extend_from_slice(batch.rows);
+        document.changed.push(batch.changed.clone());
+        document.yardsticks.extend_from_slice(batch.yardsticks);
+        document.missing_batches = batch.left.to_vec();
         document.incomplete = Some("still being measured when this was written".to_owned());
         if self.format == Format::Table {
-            let table = report::rows_table(rows, self.layout);
+            let table = report::rows_table(batch.rows, self.layout);
             self.print(&format!("\n{table}"));
         }
+        if self.outputs.is_empty() {
+            return;
+        }
+        (self.conclude)(&mut self.document);
         // So that something is there whatever ends the process. What cannot be written now is tried again
         // at the end, which tells it.
         for (format, file) in &self.outputs {
@@ -154,6 +172,7 @@ impl State {
         self.ended = true;
         self.bar.finish_and_clear();
         self.document.incomplete = why;
+        (self.conclude)(&mut self.document);
         if self.format != Format::Table {
             self.printed = report::render(&self.document, self.format)
                 .map_err(Into::into)

@@ -49,10 +49,12 @@ mod real;
 mod simd;
 mod softmax;
 mod team;
+mod yardstick;
 
 pub use integer::IntegerWeights;
 pub use isa::{Isa, Supported};
 pub use processor::{MOST_THREADS, Processor, ProcessorOptions};
+pub use yardstick::Yardstick;
 
 use half::f16;
 use int8::Int8Network;

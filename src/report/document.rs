@@ -5,13 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::units::count;
 use crate::adapter::AdapterInfo;
 use crate::baseline::Comparison;
 use crate::bench::{Budget, Changed, Machine, Row, Yardstick};
 use crate::dataset::Dataset;
 use crate::engine::MatrixUse;
 use crate::model::Model;
+use crate::units::count;
 use crate::verdict::Verdict;
 
 /// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.

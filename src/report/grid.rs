@@ -25,6 +25,22 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// A paragraph behind a mark, which stands before its first line only.
+    #[must_use]
+    pub fn paragraph(self, mark: &str, text: &str) -> String {
+        let Self::Terminal(screen) = self else {
+            return format!("{mark}{text}\n");
+        };
+        let indent = " ".repeat(mark.chars().count());
+        let options = textwrap::Options::new(usize::from(screen.width))
+            .initial_indent(mark)
+            .subsequent_indent(&indent)
+            .break_words(false);
+        textwrap::fill(text, options) + "\n"
+    }
+}
+
 /// What a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Screen {

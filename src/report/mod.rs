@@ -1,21 +1,22 @@
 //! Presenting: results to bytes. Pure functions that know nothing of how anything was measured.
 
 mod csv;
+mod decision;
 mod document;
 mod grid;
 mod html;
 mod peak;
 mod table;
-mod units;
 
 use std::path::Path;
 use std::str::FromStr;
 
+pub use crate::units::{bytes, count, duration, percent, rate};
+pub use decision::conclusion;
 pub use document::{DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
 pub use grid::{Column, Layout, Screen, grid};
 pub use peak::PeakDocument;
 pub use table::{closing, opening, rows_table};
-pub use units::{bytes, count, duration, percent, rate};
 
 use crate::error::{Error, Result};
 

@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::document::{SCHEMA, Tool};
 use super::grid::{Layout, grid};
 use super::table::{NOTHING, adapter_line};
-use super::units::{count, rate};
 use super::{Format, to_json};
 use crate::adapter::{AdapterInfo, Backend, Kind, ProcessorInfo};
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::peak::{Ceiling, Peak, Peaks};
+use crate::units::{count, rate};
 
 /// What `peak` says.
 #[derive(Clone, Debug, Serialize)]

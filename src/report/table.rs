@@ -2,16 +2,16 @@
 
 use std::fmt::Write;
 
+use super::decision::{conclusion, explanations};
 use super::document::Document;
 use super::grid::{Column, Layout, fitted, grid};
-use super::units::{bytes, count, duration, percent};
-use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind, MatrixUnits};
 use crate::bench::{Row, Status};
 use crate::engine::{MatrixUse, Place};
+use crate::units::{bytes, count, duration, percent, share};
 
 /// A heading, where there is colour.
-const BOLD: anstyle::Style = anstyle::Style::new().bold();
+pub(super) const BOLD: anstyle::Style = anstyle::Style::new().bold();
 
 /// What stands in a cell where nothing was measured.
 pub(super) const NOTHING: &str = "–";
@@ -59,6 +59,7 @@ pub fn closing(document: &Document, layout: Layout) -> String {
         text.push('\n');
         text.push_str(&layout.wrap(shortfall + "\n"));
     }
+    text.push_str(&conclusion(document, layout));
     text
 }
 
@@ -117,7 +118,7 @@ fn preamble(document: &Document) -> String {
 const LEGEND: &str = "\
 median  one batch, from its pixels on the device to its outputs in host memory; spread: standard deviation
 of peak operations per second against the most that this adapter did of the kernel's arithmetic in this run
-speed   relative to f32; changed: images whose label is not f32's; accuracy: over all images
+speed   relative to f32, end to end: with the pixels' way to the device; changed: images whose label is not f32's; accuracy: over all images
 planned parameters and activations at this precision; allocated: all buffers that were really made
 ";
 
@@ -149,13 +150,8 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
-    let f32_wall = rows
-        .iter()
-        .find(|row| row.requested.precision == Precision::F32)
-        .and_then(|row| row.wall_ns.as_ref())
-        .map(|wall| wall.median as f64);
     let mut text = heading(first, layout);
-    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall)).collect();
+    let lines: Vec<Vec<String>> = rows.iter().map(line).collect();
     let (table, left_out) = fitted(layout, &COLUMNS, &lines, 3);
     text.push_str(&table);
     let mut notes = notes(rows);
@@ -175,6 +171,7 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         text.push('\n');
         text.push_str(&grid(layout, &header, &parts, 3));
     }
+    text.push_str(&explanations(rows, layout));
     text
 }
 
@@ -212,7 +209,7 @@ fn parts(row: &Row) -> Vec<Vec<String>> {
         let total: u64 = parts.iter().map(|(_, ns)| ns).sum();
         for (name, ns) in parts {
             lines.push(vec![
-                row.requested.precision.to_string(),
+                row.name.clone(),
                 format!("{} {}", breakdown.path, breakdown.kernel),
                 name.to_owned(),
                 duration(ns as f64),
@@ -240,7 +237,7 @@ fn heading(first: &Row, layout: Layout) -> String {
     }
 }
 
-fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
+fn line(row: &Row) -> Vec<String> {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let wall = row.wall_ns.as_ref();
     let device = row.effective.device.map(|place| match place {
@@ -248,11 +245,9 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
         Place::Cpu => "CPU path",
     });
     let spread = wall.map(|wall| format!("±{:.0}%", 100.0 * wall.stddev / wall.mean));
-    let speed = wall
-        .zip(f32_wall)
-        .map(|(wall, f32)| format!("{:.2}×", f32 / wall.median as f64));
+    let speed = row.speed_vs_f32.map(|speed| format!("{:.2}×", speed.value));
     vec![
-        row.requested.precision.to_string(),
+        row.name.clone(),
         or_nothing(device.map(str::to_owned)),
         or_nothing(row.effective.kernel.map(str::to_owned)),
         or_nothing(wall.map(|wall| duration(wall.median as f64))),
@@ -268,21 +263,11 @@ fn line(row: &Row, f32_wall: Option<f64>) -> Vec<String> {
     ]
 }
 
-/// `31%`; `0.4%` where whole percents would say nothing.
-fn share(share: f64) -> String {
-    let percent = 100.0 * share;
-    if percent < 9.95 {
-        format!("{percent:.1}%")
-    } else {
-        format!("{percent:.0}%")
-    }
-}
-
 /// What the table's cells have no room for.
 fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
     for row in rows {
-        let precision = row.requested.precision;
+        let precision = &row.name;
         match (row.status, &row.detail, &row.effective.reason) {
             (Status::Unsupported, Some(detail), _) => {
                 notes.push(format!("{precision}: not run: {detail}"));

@@ -1,12 +1,16 @@
 //! Statistics of paired and repeated measurements, as pure functions on numbers.
 
+mod bootstrap;
 mod proportion;
 mod samples;
+mod shape;
 
 use serde::Serialize;
 
+pub use bootstrap::{Paired, ratio_of_medians, ratio_of_ratios};
 pub use proportion::{mcnemar, wilson};
 pub use samples::Samples;
+pub use shape::{Heaps, drift, heaps};
 
 /// The confidence of every interval of this program.
 pub const CONFIDENCE: f64 = 0.95;

@@ -2,9 +2,21 @@
 //!
 //! Every figure that a verdict speaks of stands in the rows that it points to.
 
+mod decide;
+mod doubts;
+mod limits;
+mod words;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::bench::Warning;
+use crate::error::Error;
+pub use decide::decide;
+pub use doubts::{Circumstances, doubts};
 
 /// What the decision is to be good for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,6 +32,67 @@ pub enum Goal {
     /// The highest accuracy at the smallest batch, as far as it differs significantly.
     Accuracy,
 }
+
+impl Goal {
+    /// Every goal.
+    pub const ALL: [Self; 4] = [
+        Self::Latency,
+        Self::Throughput,
+        Self::Memory,
+        Self::Accuracy,
+    ];
+
+    /// The name in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Throughput => "throughput",
+            Self::Memory => "memory",
+            Self::Accuracy => "accuracy",
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Goal {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|goal| goal.name() == text);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::Usage(format!("unknown goal '{text}': use one of {names}"))
+        })
+    }
+}
+
+/// What a user asks of the precision to deploy.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Request {
+    /// What it is to be good for.
+    pub goal: Goal,
+    /// How many percentage points of accuracy it may lose against f32; [`DEFAULT_ACCURACY_DROP`] where the
+    /// user does not say.
+    pub max_accuracy_drop: Option<f64>,
+    /// The most time that a batch may take, end to end.
+    pub max_latency: Option<Duration>,
+    /// The most bytes of planned memory.
+    pub memory_limit: Option<u64>,
+}
+
+/// The percentage points of accuracy that may be lost where the user does not say: about what MLPerf
+/// Inference asks of quantized models, which keep 99% of the accuracy of f32.
+pub const DEFAULT_ACCURACY_DROP: f64 = 1.0;
+
+/// A precision is called faster than another where the interval of their ratio says so, and the ratio itself
+/// is at least this: less is no reason to change a precision, and may be the place of a buffer.
+pub const CLEARLY_FASTER: f64 = 1.05;
 
 /// Which precision to deploy, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -8,7 +8,7 @@ use super::figure::Figure;
 use super::plot::bar;
 use super::view::View;
 use crate::bench::{Answer, Changed, ChangedImage};
-use crate::report::units::count;
+use crate::units::count;
 
 /// Every batch size: the first is open.
 pub fn section(view: &View<'_>) -> Markup {

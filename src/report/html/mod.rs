@@ -21,7 +21,7 @@ use self::charts::{classes, confusion, latency, limit, memory, pareto, parts, ro
 use self::plot::Chart;
 use self::view::{Batch, View};
 use super::Document;
-use super::units::count;
+use crate::units::count;
 
 const STYLE: &str = include_str!("style.css");
 

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::view::View;
 use crate::report::table::adapter_line;
-use crate::report::units::count;
+use crate::units::count;
 
 pub fn section(view: &View<'_>) -> Markup {
     let document = view.document;

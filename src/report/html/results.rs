@@ -3,12 +3,11 @@
 use maud::{Markup, html};
 
 use super::figure::Figure;
-use super::verdict::probability;
 use super::view::{Placed, View};
-use crate::baseline::{Change, ChangeVerdict};
+use crate::baseline::Change;
 use crate::bench::Status;
 use crate::engine::Place;
-use crate::report::units::count;
+use crate::units::{chance, count, share};
 
 const COLUMNS: [&str; 13] = [
     "precision",
@@ -61,10 +60,10 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
             (Figure::time(placed.pointer("wall_ns/p99"), wall.map(|wall| wall.p99 as f64)).cell())
             (Figure::new(placed.pointer("speed_vs_f32/value"), row.speed_vs_f32.as_ref().map(|s| format!("{:.2}×", s.value))).cell())
             (Figure::count(placed.pointer("images_per_second"), row.images_per_second.map(|rate| rate.round() as u64)).cell())
-            (Figure::new(placed.pointer("ceiling/share"), row.ceiling.map(|c| format!("{:.1}%", 100.0 * c.share))).cell())
+            (Figure::new(placed.pointer("ceiling/share"), row.ceiling.map(|c| share(c.share))).cell())
             (Figure::percent(placed.pointer("accuracy"), row.accuracy).cell())
             (Figure::count(placed.pointer("label_changes"), row.label_changes.map(|changes| changes as u64)).cell())
-            (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| probability(test.p))).cell())
+            (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| chance(test.p))).cell())
             (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory.planned.total_bytes)).cell())
             (Figure::bytes(placed.pointer("memory/device_allocated_bytes"), memory.device_allocated_bytes).cell())
             td { (effective.kernel.unwrap_or("–")) @if on_cpu { " (CPU path)" } }
@@ -84,7 +83,7 @@ fn status(status: Status) -> &'static str {
 fn notes(view: &View<'_>) -> Markup {
     let mut notes: Vec<String> = Vec::new();
     for row in &view.document.results {
-        let name = row.requested.name();
+        let name = &row.name;
         let note = match (&row.detail, &row.effective.reason) {
             (Some(detail), _) => format!("{name}: {detail}"),
             (None, Some(reason)) => format!("{name} ran on the CPU path: {reason}"),
@@ -134,30 +133,28 @@ fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
     let of = |field: &str, text: Option<String>| {
         Figure::new(format!("/comparison/rows/{at}/{field}"), text)
     };
-    let share = |value: f64| format!("{:+.1}%", 100.0 * value);
+    let change_of = |value: f64| format!("{:+.1}%", 100.0 * value);
     let time = change.time.as_ref();
     html! {
         tr {
             th scope="row" { (view.series.label(&change.name)) }
             (Figure::count(format!("/comparison/rows/{at}/batch"), Some(change.batch as u64)).cell())
-            (of("time/value", time.map(|time| share(time.value))).cell())
-            (of("time/low", time.map(|time| share(time.low))).cell())
-            (of("time/high", time.map(|time| share(time.high))).cell())
+            (of("time/value", time.map(|time| change_of(time.value))).cell())
+            (of("time/low", time.map(|time| change_of(time.low))).cell())
+            (of("time/high", time.map(|time| change_of(time.high))).cell())
             (of("accuracy_points", change.accuracy_points.map(|points| format!("{points:+.2}"))).cell())
-            td { (outcome(change.verdict)) }
+            td { (outcome(change)) }
             td { (change.note.as_deref().unwrap_or("")) }
         }
     }
 }
 
-fn outcome(verdict: ChangeVerdict) -> &'static str {
-    match verdict {
-        ChangeVerdict::Same => "the same",
-        ChangeVerdict::Faster => "faster",
-        ChangeVerdict::Slower => "slower",
-        ChangeVerdict::LessAccurate => "less accurate",
-        ChangeVerdict::MoreAccurate => "more accurate",
-        ChangeVerdict::Incomparable => "not to be compared",
-        ChangeVerdict::Alone => "in one result only",
+/// What a change comes to; that all is within the noise, where it comes to nothing.
+fn outcome(change: &Change) -> String {
+    let flags: Vec<&str> = change.flags.iter().map(|flag| flag.name()).collect();
+    if flags.is_empty() {
+        "the same".to_owned()
+    } else {
+        flags.join(", ")
     }
 }

@@ -12,7 +12,7 @@ pub struct Series(Vec<String>);
 
 impl Series {
     pub fn of(document: &Document) -> Self {
-        let rows = document.results.iter().map(|row| row.requested.name());
+        let rows = document.results.iter().map(|row| row.name.clone());
         let answers = document.changed.iter().flat_map(|changed| &changed.images);
         let answers = answers.flat_map(|image| image.answers.iter().map(|one| one.name.clone()));
         let mut names: Vec<String> = Vec::new();

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::figure::Figure;
 use super::view::{Placed, View};
 use crate::adapter::Kind;
-use crate::report::units::{bytes, count, duration, percent};
-use crate::verdict::{LimitCheck, Verdict};
+use crate::units::{bytes, chance, count, duration, percent, points};
+use crate::verdict::{LimitCheck, LimitName, Verdict};
 
 pub fn section(view: &View<'_>) -> Markup {
     let verdict = &view.document.verdict;
@@ -90,33 +90,14 @@ fn accuracy(placed: Placed<'_>, f32: Option<Placed<'_>>) -> Markup {
     let both = f32.and_then(|f32| Some((placed.row.accuracy?, f32.row.accuracy?)));
     match (both, placed.row.label_changes) {
         (Some((this, f32)), Some(changes)) => html! {
-            (points(this - f32)) " points; "
+            (points(100.0 * (this - f32))) " points; "
             (Figure::count(placed.pointer("label_changes"), Some(changes as u64)).inline()) " labels change"
-            @if let Some(test) = &placed.row.mcnemar { " (p = " (probability(test.p)) ")" }
+            @if let Some(test) = &placed.row.mcnemar { " (p = " (chance(test.p)) ")" }
         },
         _ => match &placed.row.accuracy_interval {
             Some(interval) => html! { (percent(interval.low)) " to " (percent(interval.high)) },
             None => html! {},
         },
-    }
-}
-
-/// A difference of shares in percentage points, with its sign.
-pub fn points(difference: f64) -> String {
-    let points = format!("{:.2}", 100.0 * difference.abs());
-    match (points.as_str(), difference < 0.0) {
-        ("0.00", _) => "±0.00".to_owned(),
-        (points, true) => format!("−{points}"),
-        (points, false) => format!("+{points}"),
-    }
-}
-
-/// A chance with two decimals; very small ones only as that.
-pub fn probability(p: f64) -> String {
-    if p < 0.005 {
-        "below 0.01".to_owned()
-    } else {
-        format!("{p:.2}")
     }
 }
 
@@ -143,10 +124,10 @@ fn describe(limit: &LimitCheck) -> String {
         "bytes" => bytes(value as u64),
         unit => format!("{value:.2} {unit}"),
     };
-    let name = match limit.unit {
-        "ns" => "latency",
-        "bytes" => "memory",
-        _ => "accuracy drop",
+    let name = match limit.name {
+        LimitName::AccuracyDrop => "accuracy drop",
+        LimitName::Latency => "latency",
+        LimitName::Memory => "memory",
     };
     match limit.measured {
         Some(measured) => format!(
@@ -180,7 +161,7 @@ fn warnings(view: &View<'_>) -> Markup {
     }
     for row in &document.results {
         for warning in &row.warnings {
-            let name = row.requested.name();
+            let name = &row.name;
             texts.push(format!(
                 "{name}, batch {}: {}",
                 count(row.effective.batch as u64),

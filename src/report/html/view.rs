@@ -15,7 +15,7 @@ pub struct Placed<'a> {
 
 impl Placed<'_> {
     pub fn name(&self) -> String {
-        self.row.requested.name()
+        self.row.name.clone()
     }
 
     /// The JSON pointer of one of its fields.

@@ -6,7 +6,7 @@ use super::super::plot::{Anchor, Chart, Frame, WIDTH, line, words, x_axis};
 use super::super::scale::Scale;
 use super::super::view::{Batch, Placed, View};
 use super::tidy;
-use crate::report::units::{count, percent};
+use crate::units::{count, percent};
 
 const BAND: f64 = 22.0;
 const TOP: f64 = 8.0;

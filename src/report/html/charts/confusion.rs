@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::plot::{Anchor, Chart, WIDTH, bar, words};
 use super::super::series::n;
 use super::super::view::{Placed, View};
-use crate::report::units::count;
+use crate::units::count;
 
 const LEFT: f64 = 84.0;
 const TOP: f64 = 66.0;

@@ -8,7 +8,7 @@ use super::super::scale::Scale;
 use super::super::view::{Batch, Placed, View};
 use super::tidy;
 use crate::bench::Samples;
-use crate::report::units::{count, duration};
+use crate::units::{count, duration};
 
 /// The height of one precision's band.
 const BAND: f64 = 50.0;

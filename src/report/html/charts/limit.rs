@@ -7,7 +7,7 @@ use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, words, x_axis};
 use super::super::scale::Scale;
 use super::super::view::View;
 use crate::bench::Budget;
-use crate::report::units::{bytes, count};
+use crate::units::{bytes, count};
 
 const BAND: f64 = 34.0;
 const TOP: f64 = 10.0;

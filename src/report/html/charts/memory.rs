@@ -6,7 +6,7 @@ use super::super::figure::{self, Figure};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, line, words, x_axis};
 use super::super::scale::Scale;
 use super::super::view::{Batch, View};
-use crate::report::units::{bytes, count};
+use crate::units::{bytes, count};
 
 const BAND: f64 = 34.0;
 const TOP: f64 = 10.0;

@@ -8,7 +8,7 @@ use super::super::scale::Scale;
 use super::super::series::n;
 use super::super::view::{Batch, Placed, View};
 use super::{listed, tidy};
-use crate::report::units::{bytes, count, duration, percent};
+use crate::units::{bytes, count, duration, percent};
 
 const FRAME: Frame = Frame {
     left: 52.0,

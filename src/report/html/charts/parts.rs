@@ -7,7 +7,7 @@ use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, words, x_axis};
 use super::super::scale::Scale;
 use super::super::view::{Batch, Placed, View};
 use crate::bench::{Part, Why};
-use crate::report::units::{count, duration};
+use crate::units::{count, duration};
 
 const BAND: f64 = 34.0;
 const TOP: f64 = 10.0;

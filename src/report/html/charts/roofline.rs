@@ -9,7 +9,7 @@ use super::super::scale::Scale;
 use super::super::view::{Batch, Placed, View};
 use super::tidy;
 use crate::bench::Ceiling;
-use crate::report::units::{count, rate};
+use crate::units::{count, rate};
 
 const FRAME: Frame = Frame {
     left: 46.0,
