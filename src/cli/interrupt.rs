@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::terminal;
+
 /// The exit code of a program that was interrupted: 128 and the number of the signal.
 pub const INTERRUPTED: u8 = 130;
 
@@ -60,6 +62,7 @@ fn handle() {
         end_now();
     });
     thread::spawn(|| {
+        terminal::tell("interrupted");
         let work = LAST_WORK.lock().ok().and_then(|mut last| last.take());
         if let Some(work) = work {
             work();

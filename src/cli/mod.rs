@@ -90,10 +90,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if terminal::is_closed(&error) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Interrupted>() => {
-            terminal::tell(&error.to_string());
-            ExitCode::from(INTERRUPTED)
-        }
+        // It was told when it came.
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             // The library's messages are whole; other errors tell their cause behind them.
             let (message, code) = match error.downcast_ref::<Error>() {

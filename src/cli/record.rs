@@ -109,7 +109,7 @@ impl Record {
         if !state.ended {
             match state.end_interrupted() {
                 Err(error) if !terminal::is_closed(&error) => terminal::fail(&format!("{error:#}")),
-                _ => terminal::tell("interrupted"),
+                _ => {}
             }
         }
     }
@@ -181,9 +181,13 @@ impl State {
             let closing = report::closing(&self.document, self.layout);
             self.print(&format!("\n{closing}"));
         }
+        let mut written = Ok(());
         for (format, file) in self.outputs.drain(..) {
-            file.commit(report::render(&self.document, format)?.as_bytes())?;
+            let text = report::render(&self.document, format);
+            // One file that cannot be written takes nothing from the others.
+            written = written.and(text.and_then(|text| file.commit(text.as_bytes())));
         }
+        written?;
         std::mem::replace(&mut self.printed, Ok(()))
     }
 }

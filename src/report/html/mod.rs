@@ -149,7 +149,7 @@ fn sections(view: &View<'_>) -> Vec<Section> {
         ),
         section(
             "latency", "Latency", "Latency",
-            Some("How the times of single passes are spread: the solid tick is the median, within the dashed one are 99 in 100."),
+            Some("How the times of single passes are spread: the solid tick is the median, within the dashed one are 99 in 100, and the slowest may lie beyond the axis."),
             by_batch(latency::chart),
         ),
         section("classes", "Classes", "Classes", None, of_classes(view)),

@@ -72,16 +72,23 @@ pub fn legend() -> Markup {
 }
 
 fn stack(why: &Why, time: f64, x: Scale, top: f64) -> Markup {
-    let mut done = 0.0;
+    let mut end = 0.0;
+    let spans: Vec<(Part, f64, f64)> = why
+        .parts
+        .iter()
+        .map(|share| {
+            let start = end;
+            end += share.share;
+            (share.part, start, end)
+        })
+        .collect();
     html! {
-        @for share in &why.parts {
-            @let from = x.at(done * time);
-            @let to = x.at((done + share.share) * time);
+        @for (part, start, end) in spans {
+            @let (from, to) = (x.at(start * time), x.at(end * time));
             g {
-                title { (name(share.part)) ": " (format!("{:.0}%", 100.0 * share.share)) }
-                (bar(class(share.part), from, top, to - from, 14.0))
+                title { (name(part)) ": " (format!("{:.0}%", 100.0 * (end - start))) }
+                (bar(class(part), from, top, to - from, 14.0))
             }
-            @let _ = done += share.share;
         }
     }
 }
