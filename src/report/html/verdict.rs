@@ -92,7 +92,7 @@ fn accuracy(placed: Placed<'_>, f32: Option<Placed<'_>>) -> Markup {
         (Some((this, f32)), Some(changes)) => html! {
             (points(100.0 * (this - f32))) " points; "
             (Figure::count(placed.pointer("label_changes"), Some(changes as u64)).inline()) " labels change"
-            @if let Some(test) = &placed.row.mcnemar { " (p = " (chance(test.p)) ")" }
+            @if let Some(test) = placed.row.mcnemar.as_ref().filter(|_| changes > 0) { " (p = " (chance(test.p)) ")" }
         },
         _ => match &placed.row.accuracy_interval {
             Some(interval) => html! { (percent(interval.low)) " to " (percent(interval.high)) },
@@ -189,10 +189,7 @@ fn batches(view: &View<'_>) -> Markup {
         h3 { "At each batch size" }
         dl.batches {
             @for (at, batch) in batches.iter().enumerate() {
-                dt {
-                    "Batch " (count(batch.batch as u64))
-                    @if let Some(choice) = &batch.recommended { " " (view.series.label(&choice.name)) }
-                }
+                dt { "Batch " (count(batch.batch as u64)) }
                 dd data-json={ "/verdict/batches/" (at) "/sentence" } { (batch.sentence) }
             }
         }
