@@ -5,9 +5,11 @@
 #[macro_use]
 mod support;
 
+mod baseline;
 mod bench;
 mod errors;
 mod files;
+mod limits;
 mod lists;
 mod outputs;
 mod overflow;
@@ -15,3 +17,4 @@ mod predict;
 mod processor;
 mod schema;
 mod train;
+mod verdict;
