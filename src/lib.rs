@@ -32,13 +32,17 @@
 //!                         │       ↓
 //!                         │   executor: gpu | cpu        → outputs, durations
 //!                         │       ↓  (chosen once by engine)
-//!                         └→ bench (check, warm up, measure, compare) → rows → report → bytes
+//!                         └→ bench (check, warm up, measure, compare) → rows
+//!                                 ↓
+//!                            verdict (what to deploy), baseline (what changed) → report → bytes
 //! ```
 //!
 //! - [`precision`], [`quant`] and [`memory`] say what a precision means and needs.
 //! - [`plan`] has the strategies, the ways to run a network; [`tune`] measures which is fastest.
 //! - [`gpu`] alone knows wgpu; [`cpu`] is its twin in the processor's own vectors.
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
+//! - [`stats`] has intervals and tests, as functions of numbers; [`verdict`] says with them which row to deploy,
+//!   and [`baseline`] what became of the rows of an earlier result.
 //! - [`train`] makes models, in float32.
 
 pub mod adapter;

@@ -5,7 +5,7 @@ use super::{Change, Comparison, Flag, LEAST_CHANGE};
 use crate::adapter::AdapterInfo;
 use crate::bench::{Machine, Row, Yardstick};
 use crate::engine::Place;
-use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_ratios};
+use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_runs};
 
 /// What is measured now, and on what.
 #[derive(Clone, Copy, Debug)]
@@ -197,7 +197,7 @@ fn time(
         .collect();
     let pairs = Paired::new(&samples, &own).zip(Paired::new(&earlier, &theirs));
     let (over, under) = pairs.ok_or("a yardstick's clock stood still")?;
-    let ratio = ratio_of_ratios(over, under);
+    let ratio = ratio_of_runs(&over, &under);
     if !(ratio.low.is_finite() && ratio.high.is_finite()) {
         return Err("a clock stood still".to_owned());
     }

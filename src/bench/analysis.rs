@@ -126,7 +126,7 @@ pub(super) fn explain(rows: &mut [Row]) {
         } else {
             let pairs = f32_samples.as_deref();
             let pairs = pairs.and_then(|f32| Paired::new(f32, &samples));
-            pairs.map(ratio_of_medians)
+            pairs.map(|pairs| ratio_of_medians(&pairs))
         };
         row.warnings = doubts(&samples);
     }
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(kinds(&good[..9]), [Doubt::FewSamples]);
         let rising: Vec<f64> = (0..40).map(|at| 1000.0 + 10.0 * f64::from(at)).collect();
         assert_eq!(kinds(&rising), [Doubt::Drift]);
-        let two: Vec<f64> = (0..40)
+        let two: Vec<f64> = (0..42)
             .map(|at| 1000.0 + 800.0 * f64::from(at % 2))
             .collect();
         assert_eq!(kinds(&two), [Doubt::Bimodal]);

@@ -176,7 +176,7 @@ pub struct Row {
 
 impl Row {
     /// A row of which nothing is known yet but what it would need.
-    pub(super) fn new(requested: Requested, batch: usize, planned: Footprint) -> Self {
+    pub(crate) fn new(requested: Requested, batch: usize, planned: Footprint) -> Self {
         Self {
             name: requested.name(),
             requested,

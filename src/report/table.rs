@@ -118,7 +118,7 @@ fn preamble(document: &Document) -> String {
 const LEGEND: &str = "\
 median  one batch, from its pixels on the device to its outputs in host memory; spread: standard deviation
 of peak operations per second against the most that this adapter did of the kernel's arithmetic in this run
-speed   relative to f32, end to end: with the pixels' way to the device; changed: images whose label is not f32's; accuracy: over all images
+speed   relative to f32, end to end: upload and median; changed: images whose label is not f32's; accuracy: over all
 planned parameters and activations at this precision; allocated: all buffers that were really made
 ";
 

@@ -6,6 +6,8 @@
 //! percentiles of the statistic over all draws (B. Efron, Bootstrap Methods: Another Look at the Jackknife,
 //! Annals of Statistics 7, 1979). The generator has a fixed seed: the same samples have the same interval.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -14,56 +16,85 @@ use super::{CONFIDENCE, Estimate};
 /// Draws: the ends of an interval then stand on 25 of them each.
 const DRAWS: usize = 1000;
 
+/// The most pairs that are drawn from: of more, every second, third, … is taken. More would take long and say
+/// no more of a median.
+const MOST: usize = 2000;
+
 /// Two lists of samples, of which those of equal index were taken one after the other.
-#[derive(Clone, Copy, Debug)]
-pub struct Paired<'a> {
-    over: &'a [f64],
-    under: &'a [f64],
+#[derive(Clone, Debug)]
+pub struct Paired {
+    over: Vec<f64>,
+    under: Vec<f64>,
 }
 
-impl<'a> Paired<'a> {
+impl Paired {
     /// The samples above and below the line of a ratio; of the longer list what has no partner is left out.
     /// None where there is not one pair, or a sample below the line is not above zero.
     #[must_use]
-    pub fn new(over: &'a [f64], under: &'a [f64]) -> Option<Self> {
+    pub fn new(over: &[f64], under: &[f64]) -> Option<Self> {
         let count = over.len().min(under.len());
-        let (over, under) = (&over[..count], &under[..count]);
+        let step = count.div_ceil(MOST).max(1);
+        let thinned = |samples: &[f64]| samples[..count].iter().copied().step_by(step).collect();
+        let (over, under): (Vec<f64>, Vec<f64>) = (thinned(over), thinned(under));
         let valid = count > 0 && under.iter().all(|&value| value > 0.0);
         valid.then_some(Self { over, under })
     }
 
     /// The ratio of the two medians.
     fn ratio(&self) -> f64 {
-        median(&mut self.over.to_vec()) / median(&mut self.under.to_vec())
+        median(&mut self.over.clone()) / median(&mut self.under.clone())
     }
 
     /// The same of as many pairs, drawn in blocks.
     fn redrawn(&self, rng: &mut impl Rng) -> f64 {
-        let count = self.over.len();
-        let block = block_length(count);
-        let (mut over, mut under) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        while over.len() < count {
-            let start = rng.random_range(0..=count - block);
-            let end = start + block.min(count - over.len());
-            over.extend_from_slice(&self.over[start..end]);
-            under.extend_from_slice(&self.under[start..end]);
+        let (mut over, mut under) = (Vec::new(), Vec::new());
+        for block in blocks(self.over.len(), rng) {
+            over.extend_from_slice(&self.over[block.clone()]);
+            under.extend_from_slice(&self.under[block]);
         }
         median(&mut over) / median(&mut under)
     }
+
+    /// The ratio of each pair.
+    fn ratios(&self) -> Vec<f64> {
+        let pairs = self.over.iter().zip(&self.under);
+        pairs.map(|(over, under)| over / under).collect()
+    }
+}
+
+/// Blocks that have as many samples together as there are, wherever they begin.
+fn blocks(count: usize, rng: &mut impl Rng) -> Vec<Range<usize>> {
+    let block = block_length(count);
+    let mut drawn = Vec::with_capacity(count.div_ceil(block));
+    let mut left = count;
+    while left > 0 {
+        let start = rng.random_range(0..=count - block);
+        let length = block.min(left);
+        drawn.push(start..start + length);
+        left -= length;
+    }
+    drawn
 }
 
 /// The ratio of the medians of two lists of samples that were taken in turn, with its interval.
 #[must_use]
-pub fn ratio_of_medians(samples: Paired<'_>) -> Estimate {
+pub fn ratio_of_medians(samples: &Paired) -> Estimate {
     estimate(samples.ratio(), |rng| samples.redrawn(rng))
 }
 
-/// The ratio of one [`ratio_of_medians`] to another, of samples that were not taken beside each other, with
-/// its interval.
+/// How much larger the ratio of the pairs of one run is than that of another, by the medians of the pairs'
+/// ratios, with its interval. The two of a pair were taken one after the other, so that what slowed one mostly
+/// slowed the other too; the medians of each run's own samples would not know which belong together.
 #[must_use]
-pub fn ratio_of_ratios(over: Paired<'_>, under: Paired<'_>) -> Estimate {
-    let value = over.ratio() / under.ratio();
-    estimate(value, |rng| over.redrawn(rng) / under.redrawn(rng))
+pub fn ratio_of_runs(over: &Paired, under: &Paired) -> Estimate {
+    let (over, under) = (over.ratios(), under.ratios());
+    let value = median(&mut over.clone()) / median(&mut under.clone());
+    let redrawn = |ratios: &[f64], rng: &mut ChaCha8Rng| {
+        let blocks = blocks(ratios.len(), rng);
+        let drawn = blocks.into_iter().flat_map(|block| &ratios[block]);
+        median(&mut drawn.copied().collect::<Vec<f64>>())
+    };
+    estimate(value, |rng| redrawn(&over, rng) / redrawn(&under, rng))
 }
 
 /// A figure with the percentiles of what it is when drawn again.
@@ -125,25 +156,34 @@ mod tests {
     #[test]
     fn a_ratio_without_noise_has_no_width() {
         let (over, under) = ([6.0; 20], [2.0; 20]);
-        let got = ratio_of_medians(Paired::new(&over, &under).unwrap());
+        let got = ratio_of_medians(&Paired::new(&over, &under).unwrap());
         assert_eq!((got.low, got.value, got.high), (3.0, 3.0, 3.0));
-        let half = ratio_of_ratios(
-            Paired::new(&over, &under).unwrap(),
-            Paired::new(&over, &over).unwrap(),
+        let half = ratio_of_runs(
+            &Paired::new(&over, &under).unwrap(),
+            &Paired::new(&over, &over).unwrap(),
         );
         assert_eq!(half.value, 3.0);
         assert!(Paired::new(&[], &[]).is_none() && Paired::new(&[1.0], &[0.0]).is_none());
         assert_eq!(
-            ratio_of_medians(Paired::new(&[1.0], &[4.0]).unwrap()).value,
+            ratio_of_medians(&Paired::new(&[1.0], &[4.0]).unwrap()).value,
             0.25
         );
+    }
+
+    #[test]
+    fn of_very_many_samples_some_are_taken() {
+        let over: Vec<f64> = (0..1_000_003).map(|at| f64::from(at % 7)).collect();
+        let pairs = Paired::new(&over, &vec![1.0; over.len() + 5]).unwrap();
+        assert_eq!(pairs.over.len(), pairs.under.len());
+        assert!((1000..=MOST).contains(&pairs.over.len()));
+        assert_eq!(ratio_of_medians(&pairs).value, 3.0);
     }
 
     #[test]
     fn the_same_samples_have_the_same_interval() {
         let over: Vec<f64> = (0..50).map(|at| f64::from(at * 37 % 50) + 100.0).collect();
         let under = vec![50.0; 50];
-        let estimate = || ratio_of_medians(Paired::new(&over, &under).unwrap());
+        let estimate = || ratio_of_medians(&Paired::new(&over, &under).unwrap());
         assert_eq!(estimate(), estimate());
         assert!(estimate().low < estimate().value && estimate().value < estimate().high);
     }
@@ -165,7 +205,7 @@ mod tests {
                     (0..120).map(sample).collect()
                 };
                 let (over, under) = (draw(300.0), draw(200.0));
-                let got = ratio_of_medians(Paired::new(&over, &under).unwrap());
+                let got = ratio_of_medians(&Paired::new(&over, &under).unwrap());
                 got.low <= 1.5 && 1.5 <= got.high
             });
             let held = held.count();
@@ -185,7 +225,7 @@ mod tests {
                 .collect()
         };
         let (over, under) = (run(110.0), run(100.0));
-        let got = ratio_of_medians(Paired::new(&over, &under).unwrap());
+        let got = ratio_of_medians(&Paired::new(&over, &under).unwrap());
         assert!((got.value - 1.1).abs() <= 0.02, "{got:?}");
         assert!(got.high - got.low <= 0.06, "{got:?}");
     }

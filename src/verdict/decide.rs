@@ -79,7 +79,7 @@ impl<'a> Contender<'a> {
         ) else {
             return false;
         };
-        let ratio = Paired::new(&others, &own).map(ratio_of_medians);
+        let ratio = Paired::new(&others, &own).map(|pairs| ratio_of_medians(&pairs));
         ratio.is_some_and(|ratio| ratio.low > 1.0 && ratio.value >= CLEARLY_FASTER)
     }
 }

@@ -5,11 +5,13 @@
 #[macro_use]
 mod support;
 
+mod baseline;
 mod bench;
 mod errors;
 mod files;
 mod html;
 mod interrupt;
+mod limits;
 mod lists;
 mod outputs;
 mod overflow;
@@ -19,3 +21,4 @@ mod report;
 mod schema;
 mod terminal;
 mod train;
+mod verdict;

@@ -79,7 +79,8 @@ fn bash_takes_its_script() {
     let script = fmnist!("completions", "bash").good();
     let fixture = Fixture::new();
     let path = fixture.write("script", script.as_bytes());
-    let complete = "source \"$1\" && COMP_WORDS=(fmnist-gpu be) COMP_CWORD=1 && _fmnist-gpu fmnist-gpu be fmnist-gpu; echo \"${COMPREPLY[*]}\"";
+    let complete = "source \"$1\" && named=$(complete -p fmnist-gpu) && named=${named##*-F } && \
+        COMP_WORDS=(fmnist-gpu be) COMP_CWORD=1 && ${named%% *} fmnist-gpu be fmnist-gpu; echo \"${COMPREPLY[*]}\"";
     let mut bash = std::process::Command::new("bash");
     let completed = run(bash.args(["-c", complete, "bash"]).arg(path)).good();
     assert_eq!(completed.trim(), "bench");
