@@ -221,6 +221,7 @@ mod tests {
                 arithmetic: "f32",
                 operations_per_second: 1e9,
                 share,
+                bytes_per_second: None,
             });
             let found = why(&near, None).expect("a measured row");
             assert!(found.text.contains(words), "{}", found.text);

@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_copy_has_a_rate() {
-        let processor = Processor::new(&ProcessorOptions::default()).unwrap();
+        let processor = Processor::new(ProcessorOptions::default()).unwrap();
         let effort = Effort {
             sample: Duration::ZERO,
             total: Duration::ZERO,

@@ -70,7 +70,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         FRAME.right - 3.0 * widest as f64,
     );
     let drawing = html! {
-        (y_axis(FRAME, y, &y.ticks(5), |tick| tidy_percent(tick), "accuracy"))
+        (y_axis(FRAME, y, &y.ticks(5), tidy_percent, "accuracy"))
         (x_axis(FRAME, x, &x.ticks(4), |tick| tidy(&duration(tick)), "time of a batch, end to end"))
         polyline.front points=(path.join(" ")) {}
         @for (point, label) in points.iter().zip(&labels) {
