@@ -7,6 +7,7 @@ mod decision;
 mod interrupt;
 mod man;
 mod memory;
+mod modes;
 mod options;
 mod peak;
 mod predict;

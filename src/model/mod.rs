@@ -46,11 +46,36 @@ pub struct LayerShape {
     pub activation: Activation,
 }
 
+/// The numbers of one layer of a deployed model, as far as planning has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Format {
+    /// The precision of its weights, and but for int8 of its input.
+    pub precision: Precision,
+    /// In which form it takes its input.
+    pub input: Form,
+    /// The largest magnitude that int8 sums, with their offset, can reach; 0 elsewhere.
+    pub largest_sum: u64,
+}
+
+/// In which form a layer takes its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As numbers of its precision; f32 where that is int4.
+    Values,
+    /// As int8 codes with a scale for each row.
+    Rows,
+    /// As int8 codes with a scale that is known.
+    Static,
+}
+
 /// A model without its weights: all that planning needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// The layers, first to last; never empty.
     pub layers: Vec<LayerShape>,
+    /// The numbers of each layer where it is a deployed model's; empty where one precision of the core is
+    /// meant throughout, int8 by the reference scheme.
+    pub formats: Vec<Format>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
     /// The largest int8 code.
@@ -76,6 +101,21 @@ impl Architecture {
         std::iter::once(self.inputs())
             .chain(self.layers.iter().map(|layer| layer.outputs))
             .collect()
+    }
+
+    /// The precision of a layer's weights where the network is run in `precision`.
+    #[must_use]
+    pub fn precision_of(&self, layer: usize, precision: Precision) -> Precision {
+        self.formats
+            .get(layer)
+            .map_or(precision, |format| format.precision)
+    }
+
+    /// Whether it is int8 by the reference scheme where it is run in `precision`: then the images of a
+    /// batch share their scales.
+    #[must_use]
+    pub fn shares_scales(&self, precision: Precision) -> bool {
+        precision == Precision::Int8 && self.formats.is_empty()
     }
 
     /// Operations of one image: 2 · Σ in · out, in every precision.
@@ -148,6 +188,7 @@ impl Model {
         };
         Architecture {
             layers: self.layers.iter().map(shape).collect(),
+            formats: Vec::new(),
             normalization: self.normalization,
             int8_clip: self.int8_clip,
         }

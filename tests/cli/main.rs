@@ -13,6 +13,7 @@ mod html;
 mod interrupt;
 mod limits;
 mod lists;
+mod modes;
 mod outputs;
 mod overflow;
 mod predict;

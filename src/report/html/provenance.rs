@@ -41,7 +41,7 @@ pub fn section(view: &View<'_>) -> Markup {
             }
             dt { "Network" }
             dd {
-                (layers.join("-")) " (" (model.activations.join(", ")) "), " (count(model.parameters as u64)) " parameters, "
+                (layers.join("-")) " (" (model.activations.join(", ")) "), " (count(model.parameters)) " parameters, "
                 code { (model.path) } ", SHA-256 " code.hash { (model.sha256) }
             }
             dt { "Images" }
