@@ -105,7 +105,7 @@ fn given(view: &View<'_>, answer: &Answer, truth: usize, pointer: &str) -> Marku
     let output = answer.outputs.get(answer.label).copied().unwrap_or(0.0);
     let right = answer.label == truth;
     html! {
-        span.who { (view.series.label(&answer.name)) }
+        span.who { (view.series.short_label(&answer.name)) }
         span class=(if right { "what right" } else { "what wrong" }) {
             span aria-hidden="true" { (if right { "✓ " } else { "✗ " }) }
             (view.class(answer.label))

@@ -140,7 +140,7 @@ fn sections(view: &View<'_>) -> Vec<Section> {
             Some("How close each precision comes to what this device was seen to do at most: operations per second against \
                   operations for each byte of parameters and activations. Under the slope memory binds, under a level line \
                   arithmetic."),
-            by_batch(roofline::chart),
+            by_batch(roofline::chart).map(|charts| html! { (legend(view)) (charts) }),
         ),
         section(
             "time", "Where time goes", "Where the time goes",

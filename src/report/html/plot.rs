@@ -134,6 +134,9 @@ pub fn y_axis(
     }
 }
 
+/// With more marks than this in a drawing, names beside them would hide them: the legend has them.
+pub const NAMED: usize = 3;
+
 /// Places of labels that stand one under the other: each as near to where it is wanted as the others let
 /// it, at least `gap` apart, above `bottom`.
 pub fn spread(wanted: &[f64], gap: f64, bottom: f64) -> Vec<f64> {

@@ -61,6 +61,11 @@ impl Series {
         }
     }
 
+    /// As [`Series::label`], with the short name; the whole one is told where the pointer rests.
+    pub fn short_label(&self, name: &str) -> Markup {
+        html! { span.series title=(name) { (self.swatch(name)) (short(name)) } }
+    }
+
     /// The precision's name with its mark.
     pub fn label(&self, name: &str) -> Markup {
         html! { span.series { (self.swatch(name)) (name) } }
@@ -70,6 +75,12 @@ impl Series {
     pub fn legend<'a>(&self, names: impl Iterator<Item = &'a str>) -> Markup {
         html! { ul.legend { @for name in names { li { (self.label(name)) } } } }
     }
+}
+
+/// A name without what tells it from its like, where there is little room: that is told by the mark.
+pub fn short(name: &str) -> &str {
+    name.split_once(',')
+        .map_or(name, |(precision, _)| precision)
 }
 
 /// The corners of a shape about as large as a circle of radius 1.

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::super::figure::{self, Figure};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, line, words, x_axis};
 use super::super::scale::Scale;
+use super::super::series::short;
 use super::super::view::{Batch, Placed, View};
 use super::tidy;
 use crate::bench::Samples;
@@ -91,7 +92,7 @@ fn histogram(view: &View<'_>, name: &str, wall: &Samples, x: Scale, bottom: f64)
             (line(&mark, (median, bottom - BAND + 16.0), (median, bottom)))
             (line(&format!("{mark} dashed"), (p99, bottom - 12.0), (p99, bottom)))
         }
-        @let text = format!("{name}  {}", duration(wall.median as f64));
+        @let text = format!("{}  {}", short(name), duration(wall.median as f64));
         @if right {
             (words(median + 4.0, bottom - BAND + 22.0, Anchor::Start, "label halo", &text))
         } @else {

@@ -3,9 +3,9 @@
 use maud::html;
 
 use super::super::figure::{self, Figure};
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, line, spread, words, x_axis, y_axis};
+use super::super::plot::{Anchor, Chart, Frame, NAMED, WIDTH, line, spread, words, x_axis, y_axis};
 use super::super::scale::Scale;
-use super::super::series::n;
+use super::super::series::{n, short};
 use super::super::view::{Batch, Placed, View};
 use super::{listed, tidy};
 use crate::units::{bytes, count, duration, percent};
@@ -61,7 +61,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let wanted: Vec<f64> = points.iter().map(|point| x.at(point.time)).collect();
     let widest = points
         .iter()
-        .map(|point| point.name.chars().count())
+        .map(|point| short(&point.name).chars().count())
         .max()
         .unwrap_or(0);
     let labels = spread(
@@ -81,7 +81,9 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
                 (line(&class, (px, y.at(point.low)), (px, y.at(point.high))))
                 (view.series.mark(&point.name, px, py, radius(point)))
             }
-            (words(*label, y.at(point.high) - 5.0, Anchor::Middle, "label", &point.name))
+            @if points.len() <= NAMED {
+                (words(*label, y.at(point.high) - 5.0, Anchor::Middle, "label", short(&point.name)))
+            }
         }
     };
     let best: Vec<String> = front.iter().map(|&at| points[at].name.clone()).collect();

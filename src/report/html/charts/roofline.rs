@@ -4,8 +4,9 @@
 use maud::{Markup, html};
 
 use super::super::figure::{self, Figure};
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, line, spread, words, x_axis, y_axis};
+use super::super::plot::{Anchor, Chart, Frame, NAMED, WIDTH, line, spread, words, x_axis, y_axis};
 use super::super::scale::Scale;
+use super::super::series::short;
 use super::super::view::{Batch, Placed, View};
 use super::tidy;
 use crate::bench::Ceiling;
@@ -60,10 +61,12 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
                 title { (describe(point)) }
                 (view.series.mark(&point.name, px, py, 5.5))
             }
-            @if px > FRAME.right - 60.0 {
-                (words(px - 10.0, *label, Anchor::End, "label", &point.name))
+            @if points.len() > NAMED {
+                // The legend names them.
+            } @else if px > FRAME.right - 60.0 {
+                (words(px - 10.0, *label, Anchor::End, "label", short(&point.name)))
             } @else {
-                (words(px + 10.0, *label, Anchor::Start, "label", &point.name))
+                (words(px + 10.0, *label, Anchor::Start, "label", short(&point.name)))
             }
         }
     };
