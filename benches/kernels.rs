@@ -19,7 +19,7 @@ use fmnist_gpu::model::{Activation, Architecture, Normalization};
 use fmnist_gpu::plan::{
     Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
 };
-use fmnist_gpu::report::{Layout, bytes, duration, grid};
+use fmnist_gpu::report::{Layout, Screen, bytes, duration, grid};
 use fmnist_gpu::{Engine, EngineOptions, Precision, Result};
 
 /// Times each pass on its own.
@@ -105,7 +105,10 @@ fn main() -> Result<()> {
     let header = [
         "pass", "shape", "median", "min", "GFLOP/s", "of peak", "memory", "GB/s",
     ];
-    print!("{}", grid(Layout::Terminal, &header, &rows, 2));
+    print!(
+        "{}",
+        grid(Layout::Terminal(Screen::PLAIN), &header, &rows, 2)
+    );
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::{Activation, Layer, Model};
 use fmnist_gpu::plan::{ChosenBy, Strategy};
 use fmnist_gpu::quant::{Scheme, WeightScales};
-use fmnist_gpu::report::{Layout, duration, grid};
+use fmnist_gpu::report::{Layout, Screen, duration, grid};
 use fmnist_gpu::{Engine, EngineOptions, Precision, Result};
 use rand::{RngExt, SeedableRng};
 
@@ -192,6 +192,9 @@ fn compare(engine: &Engine, model: &Model, batch: usize, arguments: &Arguments) 
     rows.sort_by_key(|(median, _)| *median);
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(_, row)| row).collect();
     let header = ["mode", "path", "kernel", "median", "fastest", "GFLOP/s"];
-    print!("{}", grid(Layout::Terminal, &header, &rows, 3));
+    print!(
+        "{}",
+        grid(Layout::Terminal(Screen::PLAIN), &header, &rows, 3)
+    );
     Ok(())
 }

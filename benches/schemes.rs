@@ -13,7 +13,7 @@ use fmnist_gpu::bench::Samples;
 use fmnist_gpu::cpu::{Isa, Network, Processor, ProcessorOptions};
 use fmnist_gpu::deploy::{Ranges, deploy};
 use fmnist_gpu::model::{Activation, Layer, Model};
-use fmnist_gpu::report::{Layout, duration, grid};
+use fmnist_gpu::report::{Layout, Screen, duration, grid};
 use fmnist_gpu::{Mode, Precision, Result, Scheme, WeightScales};
 use rand::{RngExt, SeedableRng};
 
@@ -146,6 +146,9 @@ fn compare(model: &Model, batch: usize, processor: &Processor, samples: usize) -
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     let header = ["mode", "median", "fastest", "over f32", "over int8"];
-    print!("{}", grid(Layout::Terminal, &header, &rows, 1));
+    print!(
+        "{}",
+        grid(Layout::Terminal(Screen::PLAIN), &header, &rows, 1)
+    );
     Ok(())
 }

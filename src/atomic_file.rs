@@ -50,6 +50,20 @@ impl AtomicFile {
         &self.path
     }
 
+    /// Puts `bytes` in its place for the time being, so that something is there should the commit never
+    /// come. What is no regular file waits for the commit: it takes everything once.
+    ///
+    /// # Errors
+    /// `Error::Output` where the disk does not take it; an older file then stays as it was.
+    pub fn update(&self, bytes: &[u8]) -> Result<()> {
+        match &self.target {
+            Target::Itself(_) => Ok(()),
+            Target::Replaced(path) => {
+                replace(path, bytes).map_err(|error| output(&self.path, error))
+            }
+        }
+    }
+
     /// Writes all of `bytes` and puts the file in its place.
     ///
     /// # Errors
@@ -133,6 +147,13 @@ mod tests {
         let path = folder.path().join("result");
         drop(AtomicFile::create(&path).unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let file = AtomicFile::create(&path).unwrap();
+        for early in [b"early", b"later"] {
+            file.update(early).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), early);
+        }
+        drop(file);
+        assert_eq!(std::fs::read(&path).unwrap(), b"later");
         AtomicFile::create(&path).unwrap().commit(b"first").unwrap();
         AtomicFile::create(&path)
             .unwrap()

@@ -90,6 +90,10 @@ pub enum Error {
     #[error("{0}")]
     CheckFailed(String),
 
+    /// A result is slower or less accurate than an earlier one, by more than was allowed.
+    #[error("{0}")]
+    Regression(String),
+
     /// Something is larger than the adapter takes.
     #[error("{what} needs {needed} {unit}, more than the {limit} that {adapter} takes{hint}")]
     TooLarge {
@@ -153,6 +157,7 @@ impl Error {
             | Self::MatrixUnitsUnavailable { .. }
             | Self::PrecisionUnavailable { .. } => 3,
             Self::CheckFailed(_) => 4,
+            Self::Regression(_) => 5,
             Self::TooLarge { .. } | Self::OutOfMemory { .. } | Self::DeviceLost { .. } => 6,
             Self::File { .. } => 7,
         }

@@ -32,7 +32,9 @@
 //!                         │       ↓
 //!                         │   executor: gpu | cpu        → outputs, durations
 //!                         │       ↓  (chosen once by engine)
-//!                         └→ bench (check, warm up, measure, compare) → rows → report → bytes
+//!                         └→ bench (check, warm up, measure, compare) → rows
+//!                                 ↓
+//!                            verdict (what to deploy), baseline (what changed) → report → bytes
 //! ```
 //!
 //! - [`precision`], [`quant`], [`mode`] and [`memory`] say what a precision means and needs; [`deploy`]
@@ -42,10 +44,13 @@
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
 //! - [`deploy`] puts models into the numbers that they run in, calibrated on images; [`search`] finds which layers
 //!   can do with less.
+//! - [`stats`] has intervals and tests, as functions of numbers; [`verdict`] says with them which row to deploy,
+//!   and [`baseline`] what became of the rows of an earlier result.
 //! - [`train`] makes models, in float32.
 
 pub mod adapter;
 pub mod atomic_file;
+pub mod baseline;
 pub mod bench;
 pub mod cpu;
 pub mod dataset;
@@ -62,8 +67,11 @@ pub mod quant;
 pub mod reference;
 pub mod report;
 pub mod search;
+pub mod stats;
 pub mod train;
 pub mod tune;
+pub mod units;
+pub mod verdict;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, Result};

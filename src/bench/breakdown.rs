@@ -1,6 +1,6 @@
 //! Taking a batch apart: where its time goes, by the kernel chosen and by the separate passes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::row::{Breakdown, KernelTime};
 use super::{Entry, Row};
@@ -9,28 +9,30 @@ use crate::error::Result;
 use crate::gpu::{self, Parts};
 use crate::plan::{ChosenBy, Path, Strategy};
 
-/// Runs of which the medians are taken.
+/// Runs of which the medians are taken, unless they take longer than [`PATIENCE`] together.
 const RUNS: usize = 9;
+const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Takes the batch of every row that was measured apart.
+/// Takes the batch of every row that was measured apart; also as separate passes, if that is asked for.
 pub(super) async fn take_apart(
     entries: &mut [Entry<'_>],
     rows: &mut [Row],
     pixels: &[u8],
+    separate: bool,
 ) -> Result<()> {
     for row in rows.iter_mut().filter(|row| row.wall_ns.is_some()) {
         let mode = row.requested.mode();
         let entry = entries.iter_mut().find(|entry| entry.mode == mode);
         if let Some(Ok(network)) = entry.map(Entry::runs) {
-            row.breakdown = of(network, pixels).await?;
+            row.breakdown = of(network, pixels, separate).await?;
         }
     }
     Ok(())
 }
 
-/// The parts of a batch of `pixels`, as it ran and, where that was another way, as separate passes.
-/// Empty on the CPU path and where the adapter has no timestamps.
-async fn of(network: &mut Network, pixels: &[u8]) -> Result<Vec<Breakdown>> {
+/// The parts of a batch of `pixels`, as it ran and, if that is asked for and was another way, as separate
+/// passes. Empty on the CPU path and where the adapter has no timestamps.
+async fn of(network: &mut Network, pixels: &[u8], separate: bool) -> Result<Vec<Breakdown>> {
     let Some(gpu) = network.gpu() else {
         return Ok(Vec::new());
     };
@@ -38,7 +40,7 @@ async fn of(network: &mut Network, pixels: &[u8]) -> Result<Vec<Breakdown>> {
     let (chosen, by) = gpu.strategy(batch)?;
     let mut all = Vec::new();
     all.extend(take(gpu, chosen, pixels, batch).await?);
-    if chosen.path() != Path::Separate && !all.is_empty() {
+    if separate && chosen.path() != Path::Separate && !all.is_empty() {
         gpu.choose(batch, Strategy::separate(batch), ChosenBy::Default);
         all.extend(take(gpu, Strategy::separate(batch), pixels, batch).await?);
         // As it was: what the row says of kernel and memory is of the kernel chosen.
@@ -56,7 +58,9 @@ async fn take(
 ) -> Result<Option<Breakdown>> {
     let mut uploads = Vec::new();
     let mut runs: Vec<Parts> = Vec::new();
-    for _ in 0..=RUNS {
+    let begin = Instant::now();
+    // The first run compiles and is left out.
+    while runs.len() < 2 || runs.len() <= RUNS && begin.elapsed() < PATIENCE {
         let start = Instant::now();
         gpu.upload(pixels, batch).await?;
         uploads.push(start.elapsed().as_nanos());
@@ -65,7 +69,6 @@ async fn take(
             None => return Ok(None),
         }
     }
-    // The first run compiles.
     uploads.remove(0);
     runs.remove(0);
     let median_of = |value: &dyn Fn(&Parts) -> u128| median(runs.iter().map(value).collect());

@@ -6,7 +6,7 @@ use crate::Precision;
 use crate::cpu;
 use crate::engine::{Engine, Place};
 use crate::error::Result;
-use crate::gpu::peak::{Ceiling, Effort, Peaks, measure};
+use crate::gpu::peak::{Ceiling, Effort, Peak, Peaks, measure};
 use crate::plan::Arithmetic;
 
 /// A row above this share of its ceiling shows that the ceiling is wrong.
@@ -22,6 +22,8 @@ pub(super) struct Ceilings {
     adapter: Peaks,
     /// Operations per second, in the order of the ceilings' table; 0 where nothing was measured.
     processor: [f64; cpu::peak::Ceiling::ALL.len()],
+    /// Bytes per second of the processor's copy of memory; 0 where it was not measured.
+    processor_copy: f64,
 }
 
 /// Whose ceiling bounds a row.
@@ -44,8 +46,9 @@ impl Ceilings {
         for _ in 0..LOOKS {
             self.look(engine, &wanted).await?;
             for (row, bound) in rows.iter_mut().zip(&wanted) {
-                if let Some((name, best)) = bound.and_then(|bound| self.get(bound)) {
-                    row.bounded(name, best);
+                let found = bound.and_then(|bound| Some((self.get(bound)?, self.copy(bound))));
+                if let Some(((name, best), copy)) = found {
+                    row.bounded(name, best, copy);
                 }
             }
             if rows.iter().all(|row| wrong(row).is_none()) {
@@ -77,12 +80,35 @@ impl Ceilings {
         }
     }
 
+    /// The best copy of the memory that a row ran in.
+    fn copy(&self, bound: Bound) -> Option<f64> {
+        let best = match bound {
+            Bound::Adapter(_) => self.adapter.get(Ceiling::Copy).map(Peak::best),
+            Bound::Processor(_) => Some(self.processor_copy),
+        };
+        best.filter(|best| *best > 0.0)
+    }
+
     async fn look(&mut self, engine: &Engine, wanted: &[Option<Bound>]) -> Result<()> {
         if let Some(device) = engine.device() {
             let mut all = Ceiling::ALL.to_vec();
-            all.retain(|ceiling| wanted.contains(&Some(Bound::Adapter(*ceiling))));
+            let any = wanted
+                .iter()
+                .flatten()
+                .any(|bound| matches!(bound, Bound::Adapter(_)));
+            all.retain(|ceiling| {
+                wanted.contains(&Some(Bound::Adapter(*ceiling))) || any && *ceiling == Ceiling::Copy
+            });
             self.adapter
                 .merge(measure(device, &all, Effort::quick()).await?);
+        }
+        if wanted
+            .iter()
+            .flatten()
+            .any(|bound| matches!(bound, Bound::Processor(_)))
+        {
+            let best = cpu::copy::measure(engine.processor(), Effort::quick());
+            self.processor_copy = self.processor_copy.max(best);
         }
         for ceiling in cpu::peak::Ceiling::ALL {
             if wanted.contains(&Some(Bound::Processor(ceiling))) {

@@ -1,6 +1,7 @@
 //! What is under test: a mode of the model, and the network that runs it.
 
 use super::BenchOptions;
+use super::budget::{self, Fit};
 use crate::Precision;
 use crate::dataset::Dataset;
 use crate::deploy::{Runnable, Source};
@@ -14,6 +15,10 @@ pub(super) struct Entry<'a> {
     pub(super) mode: Mode,
     /// False for f32 that is only there to be compared with.
     pub(super) asked: bool,
+    /// What fits the memory limit, where there is one.
+    pub(super) fit: Option<Fit>,
+    /// Whether it is to be measured at the present batch size.
+    pub(super) wanted: bool,
     /// The model in this mode; none where it cannot be put into it.
     pub(super) model: Option<Runnable<'a>>,
     /// Why it does not run at all, else its network.
@@ -23,6 +28,11 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// How it is called in a row.
+    pub(super) fn name(&self) -> String {
+        self.mode.to_string()
+    }
+
     /// Its network, where it runs in the present batch size, else why it does not.
     pub(super) fn runs(&mut self) -> Result<&mut Network, &str> {
         self.runs_as().map(|(network, _)| network)
@@ -61,6 +71,7 @@ pub(super) async fn load<'a>(
     if source.model().is_some() && !options.modes.contains(&f32) {
         wanted.push((f32, false));
     }
+    let widths = source.architecture().widths();
     let mut entries = Vec::new();
     for (mode, asked) in wanted {
         let (model, network) = match Runnable::new(source, &mode) {
@@ -80,7 +91,9 @@ pub(super) async fn load<'a>(
             Err(error) => return Err(error),
         };
         entries.push(Entry {
+            fit: budget::fit(&widths, &mode, data.len(), options).filter(|_| asked),
             mode,
+            wanted: asked,
             asked,
             model,
             network,
@@ -110,7 +123,8 @@ async fn network(
             gpu.restrict(Kernels::Any);
         }
         if options.named {
-            let mut sizes = options.batches.iter().map(|&batch| batch.min(data.len()));
+            let listed = budget::listed(options);
+            let mut sizes = listed.iter().map(|&batch| batch.min(data.len()));
             sizes.try_for_each(|size| gpu.check_batch(size))?;
         }
     }

@@ -5,19 +5,29 @@
 //! and only then samples are taken, one of each mode in turn, so that a slow spell of the machine hits
 //! all of them.
 
+mod analysis;
+mod answers;
 mod breakdown;
+mod budget;
 mod ceiling;
 mod check;
 mod entry;
+mod machine;
 mod row;
 mod sample;
-mod stats;
+mod why;
+mod yardstick;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+pub use crate::stats::Samples;
+pub use analysis::{Doubt, Mcnemar, Part, Share, Warning, Why};
+pub use answers::{Answer, Changed, ChangedImage, MOST_CHANGED, MOST_CLASSES};
+pub use budget::{Bound, Budget, BudgetLine};
+pub use machine::Machine;
 pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
-pub use stats::Samples;
+pub use yardstick::Yardstick;
 
 use crate::Precision;
 use crate::dataset::Dataset;
@@ -27,9 +37,12 @@ use crate::error::{Error, Result};
 use crate::memory::footprint;
 use crate::mode::Mode;
 use crate::tune::{Tuner, Tuning};
+use answers::Answers;
+use budget::Fit;
 use ceiling::Ceilings;
 use check::Oracle;
 use entry::{Entry, load, refuse};
+use yardstick::Yardsticks;
 
 /// What is measured, and how long.
 #[derive(Clone, Debug)]
@@ -47,12 +60,20 @@ pub struct BenchOptions {
     pub warmup: usize,
     /// The time that each mode's samples take together, unless one is so slow that the others would
     /// wait for it: after twice this for each of them sampling ends all the same. Up to the default, no
-    /// more than 1,000 samples are taken.
+    /// more than 1,000 samples are kept, spread over all of the time.
     pub min_time: Duration,
     /// How much is tuned before anything is measured.
     pub tuning: Tuning,
-    /// Whether each batch is also taken apart.
+    /// Whether each batch is also taken apart as separate passes.
     pub breakdown: bool,
+    /// Makes every sample longer by this share of itself, with work that does nothing. It is there to find
+    /// out whether a comparison sees a slowdown of a known size; what was measured with it is marked.
+    pub slowdown: f64,
+    /// The most bytes of planned memory, if each precision is also to be measured at the largest batch that
+    /// fits.
+    pub memory_limit: Option<u64>,
+    /// The most images in a batch.
+    pub batch_limit: Option<usize>,
 }
 
 impl Default for BenchOptions {
@@ -66,8 +87,24 @@ impl Default for BenchOptions {
             min_time: Duration::from_millis(300),
             tuning: Tuning::Quick,
             breakdown: false,
+            slowdown: 0.0,
+            memory_limit: None,
+            batch_limit: None,
         }
     }
+}
+
+/// What was measured of one batch size.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// A row for each precision.
+    pub rows: &'a [Row],
+    /// The images whose label changed.
+    pub changed: &'a Changed,
+    /// The fixed work beside the rows.
+    pub yardsticks: &'a [Yardstick],
+    /// The batch sizes that are still to be measured.
+    pub left: &'a [usize],
 }
 
 /// Who watches a measurement.
@@ -75,7 +112,11 @@ pub trait Observer {
     /// Something goes on: `done` of `total` of it.
     fn progress(&mut self, what: &str, done: usize, total: usize);
     /// A batch size is finished; the rest need not be measured where nobody wants it any more.
-    fn finished(&mut self, rows: &[Row]) -> ControlFlow<()>;
+    fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()>;
+    /// Whether to take no more samples than a row needs at least, and to go on to `finished`.
+    fn hurries(&self) -> bool {
+        false
+    }
 }
 
 /// Everything that was measured, and what stopped it, if something did.
@@ -83,6 +124,12 @@ pub trait Observer {
 pub struct Outcome {
     /// The rows of every batch size that was finished.
     pub rows: Vec<Row>,
+    /// The images whose label changed, of every batch size that was finished.
+    pub changed: Vec<Changed>,
+    /// The fixed work beside them.
+    pub yardsticks: Vec<Yardstick>,
+    /// What a memory limit comes to, where there is one.
+    pub budget: Option<Budget>,
     /// The error that ended the measurement early.
     pub failure: Option<Error>,
 }
@@ -105,15 +152,23 @@ pub async fn run(
     let mut ceilings = Ceilings::default();
     let mut outcome = Outcome {
         rows: Vec::new(),
+        changed: Vec::new(),
+        yardsticks: Vec::new(),
+        budget: None,
         failure: None,
     };
-    for batch in ordered(&options.batches) {
+    let fits = entries.iter().filter_map(|entry| entry.fit);
+    let all = budget::batches(options, fits, data.len());
+    let mut batches = all.iter();
+    while let Some(&batch) = batches.next() {
         let size = batch.min(data.len());
-        let rows = async {
+        let measured = async {
+            want(&mut entries, options, (batch, size));
             refuse(&mut entries, size);
             tune(&mut tuner, &mut entries, data, size, observer).await?;
             let sizes = (batch, size);
             measure_batch(
+                engine,
                 &mut entries,
                 model,
                 data,
@@ -124,8 +179,8 @@ pub async fn run(
             )
             .await
         };
-        let mut rows = match rows.await {
-            Ok(rows) => rows,
+        let (mut rows, changed, yardsticks) = match measured.await {
+            Ok(measured) => measured,
             Err(error) => {
                 outcome.failure = Some(error);
                 break;
@@ -134,20 +189,45 @@ pub async fn run(
         // What goes wrong from here on takes nothing from the rows.
         let explained = async {
             ceilings.bound(engine, &entries, &mut rows).await?;
-            if options.breakdown {
-                let pixels = data.images.range(0, size);
-                breakdown::take_apart(&mut entries, &mut rows, pixels).await?;
-            }
-            Ok(())
+            let pixels = data.images.range(0, size);
+            breakdown::take_apart(&mut entries, &mut rows, pixels, options.breakdown).await
         };
         outcome.failure = explained.await.err();
-        let flow = observer.finished(&rows);
+        analysis::explain(&mut rows);
+        if !options.breakdown {
+            rows.iter_mut().for_each(|row| row.breakdown.clear());
+        }
+        let finished = Finished {
+            rows: &rows,
+            changed: &changed,
+            yardsticks: &yardsticks,
+            left: batches.as_slice(),
+        };
+        let flow = observer.finished(&finished);
+        outcome.yardsticks.extend(yardsticks);
         outcome.rows.extend(rows);
+        outcome.changed.push(changed);
         if flow.is_break() || outcome.failure.is_some() {
             break;
         }
     }
+    if let Some(limit) = options.memory_limit {
+        let fits = entries.iter().filter(|entry| entry.asked);
+        let fits = fits.filter_map(|entry| Some((entry.name(), entry.fit?)));
+        let fits: Vec<(String, Fit)> = fits.collect();
+        outcome.budget = Some(Budget::new(limit, options, &fits, &outcome.rows));
+    }
     Ok(outcome)
+}
+
+/// Notes which modes are to be measured at this batch size: the one asked for, and the one that the data
+/// allow.
+fn want(entries: &mut [Entry<'_>], options: &BenchOptions, batch: (usize, usize)) {
+    let listed = budget::listed(options).contains(&batch.0);
+    for entry in entries {
+        let fits = entry.fit.and_then(|fit| fit.batch) == Some(batch.1);
+        entry.wanted = entry.asked && (listed || fits);
+    }
 }
 
 /// Chooses the kernels of every mode that is timed.
@@ -160,21 +240,13 @@ async fn tune(
 ) -> Result<()> {
     let count = entries.len();
     for (index, entry) in entries.iter_mut().enumerate() {
-        let asked = entry.asked;
-        if let (Ok(network), true) = (entry.runs(), asked) {
+        let wanted = entry.wanted;
+        if let (Ok(network), true) = (entry.runs(), wanted) {
             observer.progress(&format!("batch {size}: tuning"), index, count);
             tuner.tune(network, data.images.range(0, size)).await?;
         }
     }
     Ok(())
-}
-
-/// The batch sizes, the largest first, each once.
-fn ordered(batches: &[usize]) -> Vec<usize> {
-    let mut batches = batches.to_vec();
-    batches.sort_unstable_by(|a, b| b.cmp(a));
-    batches.dedup();
-    batches
 }
 
 /// The data must have the model's width and no label that the model cannot give.
@@ -198,12 +270,15 @@ fn check_data(model: &Source, data: &Dataset) -> Result<()> {
 struct Checked {
     labels: Vec<usize>,
     overflow: Option<String>,
-    /// The outputs of the batch that is timed.
-    first: Vec<f32>,
+    /// `[images, out]` of the whole data set; those of the batch that is timed come first.
+    outputs: Vec<f32>,
 }
 
-/// The rows of one batch size. `batch` is the size asked for and the size that the data allow.
+/// The rows of one batch size, the images whose label changed, and the fixed work beside them. `batch` is the size asked for and the size
+/// that the data allow.
+#[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
+    engine: &Engine,
     entries: &mut [Entry<'_>],
     model: &Source,
     data: &Dataset,
@@ -211,8 +286,9 @@ async fn measure_batch(
     options: &BenchOptions,
     oracle: &mut Oracle<'_>,
     observer: &mut dyn Observer,
-) -> Result<Vec<Row>> {
+) -> Result<(Vec<Row>, Changed, Vec<Yardstick>)> {
     let (requested, size) = batch;
+    let outputs = model.architecture().outputs();
     let mut checked = Vec::new();
     for entry in entries.iter_mut() {
         checked.push(classify(entry, data, size, oracle, observer).await?);
@@ -220,15 +296,20 @@ async fn measure_batch(
 
     let mut timed = Vec::new();
     for (entry, checked) in entries.iter_mut().zip(&checked) {
-        let (mode, asked) = (entry.mode.clone(), entry.asked);
-        if let (Ok(network), Some(checked), true) = (entry.runs(), checked, asked)
+        let (mode, wanted) = (entry.mode.clone(), entry.wanted);
+        if let (Ok(network), Some(checked), true) = (entry.runs(), checked, wanted)
             && checked.overflow.is_none()
         {
-            timed.push((mode, network, checked.first.as_slice()));
+            timed.push((mode, network, &checked.outputs[..size * outputs]));
         }
     }
     let pixels = data.images.range(0, size);
-    let mut samples = sample::interleaved(&mut timed, pixels, options, observer).await?;
+    let operations = model.architecture().operations();
+    let networks = timed.iter().map(|(_, network, _)| &**network);
+    let batch_operations = operations.saturating_mul(size as u64);
+    let mut yardsticks = Yardsticks::beside(engine, networks, batch_operations).await?;
+    let mut samples =
+        sample::interleaved(&mut timed, &mut yardsticks, pixels, options, observer).await?;
 
     let f32_labels = entries
         .iter()
@@ -237,8 +318,8 @@ async fn measure_batch(
         .and_then(|(_, checked)| checked.as_ref())
         .map(|checked| checked.labels.clone());
     let mut rows = Vec::new();
-    let asked = entries.iter_mut().zip(&checked);
-    for (entry, checked) in asked.filter(|(entry, _)| entry.asked) {
+    let wanted = entries.iter_mut().zip(&checked);
+    for (entry, checked) in wanted.filter(|(entry, _)| entry.wanted) {
         let requested = Requested::new(&entry.mode, requested);
         let planned = footprint(&model.architecture().widths(), &entry.mode, size);
         let mut row = Row::new(requested, size, planned);
@@ -249,15 +330,32 @@ async fn measure_batch(
         if let Some(checked) = checked {
             match &checked.overflow {
                 Some(reason) => row.overflowed(reason),
-                None => row.classified(&checked.labels, &data.labels, f32_labels.as_deref()),
+                None => {
+                    row.classified(&checked.labels, &data.labels, f32_labels.as_deref());
+                    row.confusion = answers::confusion(&checked.labels, &data.labels, outputs);
+                }
             }
         }
         if let Some(taken) = samples.remove(&entry.mode) {
-            row.measured(taken, size, model.architecture().operations());
+            row.measured(taken, size, operations);
         }
         rows.push(row);
     }
-    Ok(rows)
+    let answers = entries.iter().zip(&checked);
+    let answers: Vec<Answers<'_>> = answers.filter_map(answers_of).collect();
+    let changed = answers::changed(&answers, data, size);
+    Ok((rows, changed, yardsticks.measured(requested)))
+}
+
+/// What a precision answered; none where it did not run, or left its range.
+fn answers_of<'a>((entry, checked): (&Entry<'_>, &'a Option<Checked>)) -> Option<Answers<'a>> {
+    let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
+    Some(Answers {
+        name: entry.name(),
+        precision: entry.mode.precision,
+        outputs: &checked.outputs,
+        labels: &checked.labels,
+    })
 }
 
 /// Classifies the whole data set in batches of `batch` and holds it against the oracle; none where the
@@ -276,18 +374,17 @@ async fn classify(
     observer.progress(&what, 0, data.len());
     let mut progress = |done| observer.progress(&what, done, data.len());
     network.release();
-    let mut outputs = network
+    let outputs = network
         .infer(&data.images.pixels, batch, &mut progress)
         .await?;
     let width = outputs.len() / data.len();
     let overflow = oracle.check(model, batch, &outputs)?;
     let labels = engine::labels(&outputs, width);
-    outputs.truncate(batch * width);
     // What the row says of kernel and memory is of this batch, not of a short last one.
     network.upload(data.images.range(0, batch)).await?;
     Ok(Some(Checked {
         labels,
         overflow,
-        first: outputs,
+        outputs,
     }))
 }

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use super::analysis::{Mcnemar, Warning, Why};
 use super::sample::Taken;
-use super::stats::Samples;
 use crate::engine::{Network, Place};
 use crate::memory::Footprint;
 use crate::plan::ChosenBy;
+use crate::stats::{Estimate, Interval, Samples, wilson};
 use crate::{Mode, Precision, Scheme, WeightScales};
 
 /// What was asked for.
@@ -93,6 +94,9 @@ pub struct Ceiling {
     pub operations_per_second: f64,
     /// The row's operations per second as a share of it.
     pub share: f64,
+    /// Bytes per second of a copy of memory, read and written together, at best; none where that was not
+    /// measured.
+    pub bytes_per_second: Option<f64>,
 }
 
 /// Where the time of one batch goes: medians over some runs with a timestamp round every dispatch,
@@ -137,37 +141,60 @@ pub enum Status {
 /// A row of results.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
+    /// How its precision, with what else tells it from its like, is called.
+    pub name: String,
     /// What was asked for.
     pub requested: Requested,
     /// What really ran.
     pub effective: Effective,
     /// Share of the labels that are right.
     pub accuracy: Option<f64>,
+    /// Wilson's interval for the accuracy.
+    pub accuracy_interval: Option<Interval>,
     /// Labels that are right.
     pub correct: Option<usize>,
+    /// Which images' labels are right: a bit each in their order, the first the highest of its byte, in
+    /// hexadecimal. Two results of the same images can be compared image by image.
+    pub right_images: Option<String>,
     /// Share of the labels that are those of f32.
     pub agreement_with_f32: Option<f64>,
     /// Labels that are not those of f32.
     pub label_changes: Option<usize>,
+    /// How often each label was given to the images of each class, `[truth][label]`; none where there are
+    /// too many classes.
+    pub confusion: Option<Vec<Vec<usize>>>,
+    /// The images on which only one of this precision and f32 is right; none for f32 itself.
+    pub mcnemar: Option<Mcnemar>,
     /// From the batch on the device to its outputs in host memory.
     pub wall_ns: Option<Samples>,
     /// The kernels alone, by the device's clock.
     pub gpu_ns: Option<Samples>,
     /// Median time of the pixels' way to the device.
     pub upload_ns: Option<u64>,
+    /// The upload before each sample of `wall_ns`, in their order.
+    pub upload_samples_ns: Option<Vec<u64>>,
     /// Upload and wall, medians.
     pub end_to_end_ns: Option<u64>,
+    /// The end-to-end time of f32 over this one's, of samples taken in turn, with the interval of a
+    /// bootstrap; none where f32 was not measured beside it.
+    pub speed_vs_f32: Option<Estimate>,
     /// Batch over median wall time.
     pub images_per_second: Option<f64>,
     /// 2 · Σ in · out · batch over median wall time.
     pub operations_per_second: Option<f64>,
-    /// What bounds it; none on the CPU path.
+    /// Operations for each byte of the planned parameters and activations.
+    pub operations_per_byte: Option<f64>,
+    /// What bounds it; none where it was not measured.
     pub ceiling: Option<Ceiling>,
     /// Bytes planned and made.
     pub memory: Memory,
     /// Where the time goes, of the kernel chosen and of the separate passes beside it; empty unless asked
     /// for, and where the adapter has no timestamps.
     pub breakdown: Vec<Breakdown>,
+    /// Why it is not faster; none where it was not measured.
+    pub why: Option<Why>,
+    /// What is to be doubted of its samples.
+    pub warnings: Vec<Warning>,
     /// How it ended.
     pub status: Status,
     /// Why, where it did not end well.
@@ -176,32 +203,57 @@ pub struct Row {
 
 impl Row {
     /// A row of which nothing is known yet but what it would need.
-    pub(super) fn new(requested: Requested, batch: usize, planned: Footprint) -> Self {
+    pub(crate) fn new(requested: Requested, batch: usize, planned: Footprint) -> Self {
         Self {
+            name: requested.name(),
             requested,
             effective: Effective {
                 batch,
                 ..Effective::default()
             },
             accuracy: None,
+            accuracy_interval: None,
             correct: None,
+            right_images: None,
             agreement_with_f32: None,
             label_changes: None,
+            confusion: None,
+            mcnemar: None,
             wall_ns: None,
             gpu_ns: None,
             upload_ns: None,
+            upload_samples_ns: None,
             end_to_end_ns: None,
+            speed_vs_f32: None,
             images_per_second: None,
             operations_per_second: None,
+            operations_per_byte: None,
             ceiling: None,
             memory: Memory {
                 planned,
                 device_allocated_bytes: None,
             },
             breakdown: Vec::new(),
+            why: None,
+            warnings: Vec::new(),
             status: Status::Ok,
             detail: None,
         }
+    }
+
+    /// Images a second, end to end; none where it was not measured.
+    #[must_use]
+    pub fn speed(&self) -> Option<f64> {
+        let nanoseconds = self.end_to_end_ns?.max(1) as f64;
+        Some(self.effective.batch as f64 / nanoseconds * 1e9)
+    }
+
+    /// The end-to-end time of each sample in nanoseconds; none where it was not measured.
+    #[must_use]
+    pub fn end_to_end_samples(&self) -> Option<Vec<f64>> {
+        let (uploads, wall) = (self.upload_samples_ns.as_ref()?, self.wall_ns.as_ref()?);
+        let pairs = uploads.iter().zip(&wall.samples);
+        Some(pairs.map(|(upload, wall)| (upload + wall) as f64).collect())
     }
 
     pub(super) fn unsupported(&mut self, reason: &str) {
@@ -221,17 +273,23 @@ impl Row {
         self.memory.device_allocated_bytes = Some(network.allocated_bytes());
     }
 
+    /// Holds the labels against the truth and, where they are not its own, against those of f32.
     pub(super) fn classified(&mut self, labels: &[usize], truth: &[u8], f32: Option<&[usize]>) {
         let count = labels.len() as f64;
-        let right = |(label, truth): &(&usize, &u8)| **label == usize::from(**truth);
-        let correct = labels.iter().zip(truth).filter(right).count();
+        let right = right_images(labels, truth);
+        let correct = right.iter().filter(|&&right| right).count();
         self.correct = Some(correct);
         self.accuracy = Some(correct as f64 / count);
+        self.accuracy_interval = Some(wilson(correct as u64, labels.len() as u64));
         if let Some(f32) = f32 {
             let changes = labels.iter().zip(f32).filter(|(a, b)| a != b).count();
             self.label_changes = Some(changes);
             self.agreement_with_f32 = Some(1.0 - changes as f64 / count);
+            if self.requested.precision != Precision::F32 {
+                self.mcnemar = Some(Mcnemar::new(&right_images(f32, truth), &right));
+            }
         }
+        self.right_images = Some(to_hex(&right));
     }
 
     /// What came out of an overflow is no answer, so it has no accuracy either.
@@ -240,12 +298,13 @@ impl Row {
         self.detail = Some(reason.to_owned());
     }
 
-    /// Holds the row's rate against the best of a microkernel.
-    pub(super) fn bounded(&mut self, arithmetic: &'static str, best: f64) {
+    /// Holds the row's rate against the best of a microkernel, with the best copy of memory beside it.
+    pub(super) fn bounded(&mut self, arithmetic: &'static str, best: f64, copy: Option<f64>) {
         self.ceiling = self.operations_per_second.map(|rate| Ceiling {
             arithmetic,
             operations_per_second: best,
             share: rate / best,
+            bytes_per_second: copy,
         });
     }
 
@@ -254,9 +313,31 @@ impl Row {
         let seconds = taken.wall.median.max(1) as f64 / 1e9;
         self.images_per_second = Some(batch as f64 / seconds);
         self.operations_per_second = Some(operations as f64 * batch as f64 / seconds);
+        let bytes = self.memory.planned.total_bytes.max(1) as f64;
+        self.operations_per_byte = Some(operations as f64 * batch as f64 / bytes);
         self.upload_ns = Some(taken.upload.median);
+        self.upload_samples_ns = Some(taken.upload.samples);
         self.end_to_end_ns = Some(taken.upload.median + taken.wall.median);
         self.wall_ns = Some(taken.wall);
         self.gpu_ns = taken.gpu;
     }
+}
+
+/// Whether each image's label is its true one.
+fn right_images(labels: &[usize], truth: &[u8]) -> Vec<bool> {
+    let pairs = labels.iter().zip(truth);
+    pairs
+        .map(|(label, truth)| *label == usize::from(*truth))
+        .collect()
+}
+
+/// A bit each, the first the highest of its byte, in hexadecimal.
+fn to_hex(bits: &[bool]) -> String {
+    let byte = |bits: &[bool]| {
+        let bits = bits.iter().enumerate();
+        bits.fold(0_u8, |byte, (at, &bit)| byte | u8::from(bit) << (7 - at))
+    };
+    bits.chunks(8)
+        .map(|bits| format!("{:02x}", byte(bits)))
+        .collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::yardstick::Yardsticks;
 use super::{BenchOptions, Observer, Samples};
 use crate::Mode;
 use crate::engine::Network;
@@ -13,9 +14,9 @@ const FEWEST: usize = 10;
 const FEWEST_SLOW: usize = 5;
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The most samples that are taken for the default time or a shorter one: beyond, nothing is learned
-/// of a median, and a quick network would fill its results with them. Who asks for a longer time
-/// gets it.
+/// The most samples that are kept for the default time or a shorter one: beyond, nothing is learned
+/// of a median, and a quick network would fill its results with them. Those that are kept are spread over
+/// all of the time, since a machine's speed changes within it. Who asks for a longer time gets all.
 const MOST: usize = 1000;
 
 /// The most runs whose time is taken by the device's clock.
@@ -44,21 +45,41 @@ struct Durations {
 }
 
 impl Durations {
-    fn push(&mut self, upload: Duration, wall: Duration) {
-        self.upload.push(upload);
-        self.wall.push(wall);
+    fn push(&mut self, upload: Duration, wall: Duration, keep: bool) {
+        if keep {
+            self.upload.push(upload);
+            self.wall.push(wall);
+        }
         self.total = self.total.saturating_add(wall);
         self.slow |= wall > SLOW;
     }
+
+    fn thin(&mut self) {
+        thin(&mut self.upload);
+        thin(&mut self.wall);
+    }
 }
 
-/// Measures every candidate on the same batch.
+/// Leaves every second sample out.
+pub(super) fn thin(samples: &mut Vec<Duration>) {
+    let mut at = 0;
+    samples.retain(|_| {
+        at += 1;
+        at % 2 == 1
+    });
+}
+
+/// Measures every candidate on the same batch, with the yardsticks before each round.
 pub(super) async fn interleaved(
     candidates: &mut [Candidate<'_>],
+    yardsticks: &mut Yardsticks,
     pixels: &[u8],
     options: &BenchOptions,
     observer: &mut dyn Observer,
 ) -> Result<HashMap<Mode, Taken>> {
+    for _ in 0..options.warmup {
+        yardsticks.round(false).await?;
+    }
     for (mode, network, want) in candidates.iter_mut() {
         for _ in 0..options.warmup {
             network.upload(pixels).await?;
@@ -68,22 +89,50 @@ pub(super) async fn interleaved(
 
     let mut durations: Vec<Durations> = candidates.iter().map(|_| Durations::default()).collect();
     let start = Instant::now();
+    let capped = options.runs.is_none() && options.min_time <= BenchOptions::default().min_time;
+    // Of how many rounds the first is kept.
+    let mut stride = 1;
     let mut rounds = 0;
     while !candidates.is_empty() && !enough(&durations, rounds, start.elapsed(), options) {
+        let keep = rounds % stride == 0;
+        yardsticks.round(keep).await?;
         for ((mode, network, want), durations) in candidates.iter_mut().zip(&mut durations) {
             let start = Instant::now();
             network.upload(pixels).await?;
             let uploaded = Instant::now();
             let run = network.run().await?;
-            durations.push(uploaded - start, uploaded.elapsed());
+            let (upload, wall) = (uploaded - start, uploaded.elapsed());
+            let slowed = |time: Duration| time.mul_f64(1.0 + options.slowdown);
+            if options.slowdown > 0.0 {
+                // Real work would take the processor too, so this does not sleep.
+                while start.elapsed() < slowed(upload + wall) {
+                    std::hint::spin_loop();
+                }
+            }
+            durations.push(slowed(upload), slowed(wall), keep);
             if rounds == 0 {
                 check_repeats(mode, &run.outputs, want)?;
             }
         }
         rounds += 1;
+        if !keep {
+            continue;
+        }
+        if capped
+            && durations
+                .iter()
+                .any(|durations| durations.wall.len() >= MOST)
+        {
+            durations.iter_mut().for_each(Durations::thin);
+            yardsticks.thin();
+            stride *= 2;
+        }
         let goal = for_each(&durations, options.min_time);
         let done = start.elapsed().min(goal);
         observer.progress("measuring", milliseconds(done), milliseconds(goal));
+        if observer.hurries() && rounds >= FEWEST {
+            break;
+        }
     }
 
     // The device's own time comes from runs of its own, since taking it slows a run down.
@@ -120,11 +169,12 @@ fn enough(
     let slow = durations.iter().any(|durations| durations.slow);
     let fewest = if slow { FEWEST_SLOW } else { FEWEST };
     let capped = options.min_time <= BenchOptions::default().min_time;
+    // Beside quick passes all that is round them counts too.
+    let quick = capped && rounds >= MOST && elapsed >= for_each(durations, options.min_time);
     // A quick precision beside a slow one would ask for many rounds of the slow one too.
     let patience = for_each(durations, options.min_time.saturating_mul(2));
     let reached = |durations: &Durations| durations.total >= options.min_time;
-    rounds >= fewest
-        && (capped && rounds >= MOST || elapsed >= patience || durations.iter().all(reached))
+    rounds >= fewest && (quick || elapsed >= patience || durations.iter().all(reached))
 }
 
 /// So much time for each precision, together.
@@ -159,6 +209,7 @@ mod tests {
 
     use super::*;
     use crate::adapter::{Backend, Selector};
+    use crate::bench::Finished;
     use crate::model::Model;
     use crate::{Engine, EngineOptions, Precision};
 
@@ -174,7 +225,7 @@ mod tests {
         [(); 3].map(|()| {
             let mut durations = Durations::default();
             for _ in 0..rounds {
-                durations.push(Duration::ZERO, wall);
+                durations.push(Duration::ZERO, wall, true);
             }
             durations
         })
@@ -198,13 +249,25 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_capped_only_where_no_longer_time_is_asked_for() {
+    fn quick_passes_end_with_the_time_for_all_of_them_only_where_no_longer_one_is_asked_for() {
         let wall = Duration::from_micros(7);
-        assert!(!through(MOST - 1, wall, &BenchOptions::default()));
-        assert!(through(MOST, wall, &BenchOptions::default()));
+        let default = BenchOptions::default();
+        let all = default.min_time * 3;
+        let after = |rounds| after(rounds, wall);
+        assert!(!enough(&after(MOST), MOST, all - wall, &default));
+        assert!(!enough(&after(MOST - 1), MOST - 1, all, &default));
+        assert!(enough(&after(MOST), MOST, all, &default));
         let longer = options(Duration::from_millis(350));
         assert!(!through(49_999, wall, &longer));
         assert!(through(50_000, wall, &longer));
+    }
+
+    #[test]
+    fn samples_that_are_left_out_are_every_second() {
+        let seconds = |list: &[u64]| list.iter().map(|&s| Duration::from_secs(s)).collect();
+        let mut samples: Vec<Duration> = seconds(&[1, 2, 3, 4, 5]);
+        thin(&mut samples);
+        assert_eq!(samples, seconds(&[1, 3, 5]) as Vec<Duration>);
     }
 
     #[test]
@@ -233,7 +296,7 @@ mod tests {
 
     impl Observer for Unwatched {
         fn progress(&mut self, _: &str, _: usize, _: usize) {}
-        fn finished(&mut self, _: &[super::super::Row]) -> ControlFlow<()> {
+        fn finished(&mut self, _: &Finished<'_>) -> ControlFlow<()> {
             ControlFlow::Continue(())
         }
     }
@@ -258,6 +321,7 @@ mod tests {
             let mut candidates = [(Precision::F32.into(), &mut network, &[][..])];
             pollster::block_on(interleaved(
                 &mut candidates,
+                &mut Yardsticks::default(),
                 &[0; 784],
                 &options,
                 &mut Unwatched,

@@ -46,13 +46,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let backends = options::backends_of_environment()?;
     let adapters = pollster::block_on(look(&backends, arguments.matrix.mode()));
     let text = match arguments.format {
-        Format::Table => table(&adapters, Layout::Terminal),
+        Format::Table => table(&adapters, terminal::layout()),
         Format::Markdown => table(&adapters, Layout::Markdown),
         Format::Json => report::to_json(&adapters.iter().map(entry).collect::<Vec<_>>())?,
-        Format::Csv => {
-            return Err(
-                Error::Usage("adapters has no csv: use table, json or markdown".into()).into(),
-            );
+        Format::Csv | Format::Html => {
+            return Err(Error::Usage(
+                "adapters has no csv and no html: use table, json or markdown".into(),
+            )
+            .into());
         }
     };
     terminal::print(&text)

@@ -4,17 +4,20 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use fmnist_gpu::Error;
-use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::bench::{self, BenchOptions, Observer, Row, Status};
+use fmnist_gpu::bench::{self, BenchOptions, Finished, Machine, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
-use fmnist_gpu::report::{self, DatasetInfo, Document, Format, Layout, ModelInfo, SCHEMA, Tool};
+use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
+use fmnist_gpu::verdict::{Goal, Verdict};
 use indicatif::ProgressBar;
 
+use super::decision::{self, BaselineOptions, GoalOptions};
+use super::interrupt::{self, Interrupted};
 use super::modes::ModesOptions;
 use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
+use super::record::{Outputs, Record};
 use super::terminal;
 
 /// Measures time, memory and accuracy of every precision, side by side.
@@ -38,15 +41,16 @@ pub struct Arguments {
 
     /// A folder with a test split in IDX files (t10k-images-idx3-ubyte, …, plain or .gz); the
     /// Fashion-MNIST test split is inside the program.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     data: Option<PathBuf>,
 
-    /// What goes to standard output: table, json, csv or markdown
+    /// What goes to standard output: table, json, csv, markdown or html
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     format: Format,
 
-    /// Also write a file; its extension tells the format (.json, .csv, .md, .txt). May be repeated.
-    #[arg(long, value_name = "FILE")]
+    /// Also write a file; its extension tells the format (.html, .json, .csv, .md, .txt). May be repeated.
+    /// It has the rows of a batch size as soon as they are measured.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Vec<PathBuf>,
 
     /// Samples of each precision, instead of as many as --min-time needs
@@ -59,8 +63,8 @@ pub struct Arguments {
 
     /// The time that each precision's samples are to take together. Sampling ends once all of them
     /// have it and 10 samples (5 where one takes over a second); or, since a quick precision would
-    /// keep a slow one waiting, after twice that time for every precision; or, up to the default
-    /// time, after 1000 samples.
+    /// keep a slow one waiting, after twice that time for every precision. Up to the default time,
+    /// 1000 samples at most are kept, spread over all of it.
     #[arg(long, default_value_t = BenchOptions::default().min_time.into(), value_name = "DURATION", value_parser = options::duration)]
     min_time: humantime::Duration,
 
@@ -74,10 +78,16 @@ pub struct Arguments {
     /// kernel chosen and for the separate passes
     #[arg(long)]
     breakdown: bool,
+
+    #[command(flatten)]
+    goal: GoalOptions,
+
+    #[command(flatten)]
+    baseline: BaselineOptions,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let outputs = open_outputs(&arguments.output)?;
+    let outputs = Outputs::open(&arguments.output)?;
     let model = arguments.model.load()?;
     let data = load_data(arguments.data.as_deref())?;
     let options = BenchOptions {
@@ -89,41 +99,66 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         min_time: arguments.min_time.into(),
         tuning: arguments.tune,
         breakdown: arguments.breakdown,
+        slowdown: decision::slowdown()?,
+        memory_limit: arguments.goal.memory_limit,
+        batch_limit: arguments.goal.batch_limit,
     };
     let opened = (arguments.adapter).open(&arguments.matrix, &options.modes, options.tuning);
     let engine = pollster::block_on(opened)?;
-    let mut document = Document {
+    let document = Document {
         schema: SCHEMA,
         tool: Tool::now(),
+        command: command_line(),
+        machine: Machine::here(),
         adapter: engine.info().clone(),
         adapter_reason: engine.reason().to_owned(),
         matrix_units: engine.matrix_units().clone(),
         model: ModelInfo::new(&model),
         dataset: DatasetInfo::new(&data),
         results: Vec::new(),
+        changed: Vec::new(),
+        missing_batches: largest_first(&options.batches),
+        incomplete: None,
+        yardsticks: Vec::new(),
+        memory_limit: None,
+        verdict: Verdict::unmeasured(Goal::default()),
+        comparison: None,
     };
 
-    let mut screen = Screen::new(arguments.format, &document, !outputs.is_empty());
-    let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut screen))?;
-    screen.bar.finish_and_clear();
-    if screen.table && !outcome.rows.is_empty() {
-        screen.print(&format!("\n{}", report::LEGEND));
-    }
-    document.results = outcome.rows;
+    let baselines = arguments.baseline.open(&document)?;
+    let conclusions = decision::conclusions(&arguments.goal, &baselines, options.slowdown);
 
+    let bar = terminal::progress_bar();
+    let record = Record::new(
+        document,
+        arguments.format,
+        outputs,
+        bar.clone(),
+        conclusions,
+    );
+    let mut watch = Watch { bar, record };
+    let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut watch))?;
+    let record = watch.record;
     // What was measured is kept, whatever ended the measurement.
-    let printed = match arguments.format {
-        Format::Table => screen.printed,
-        format => terminal::print(&report::render(&document, format)?),
-    };
-    for (format, file) in outputs {
-        file.commit(report::render(&document, format)?.as_bytes())?;
+    let failure = outcome.failure.map(anyhow::Error::from);
+    let failure = failure.or_else(|| interrupt::requested().then(|| Interrupted.into()));
+    let ended = record.end(failure.as_ref().map(ToString::to_string), outcome.budget);
+    if let Some(failure) = failure {
+        // One error ends the command; that its rows were lost on the way is told beside it.
+        if let Err(lost) = ended
+            && !terminal::is_closed(&lost)
+        {
+            terminal::fail(&format!("{lost:#}"));
+        }
+        return Err(failure);
     }
-    if let Some(failure) = outcome.failure {
-        return Err(failure.into());
-    }
-    printed?;
-    overflows(&document.results)
+    let document = record.document();
+    baselines.save(&document)?;
+    ended?;
+    overflows(&document.results)?;
+    arguments.goal.check(&document.verdict)?;
+    arguments.baseline.check(&document)?;
+    Ok(())
 }
 
 /// The default batch sizes as a list is written, which the help then shows.
@@ -134,12 +169,6 @@ fn default_batches() -> &'static str {
         batches.join(",")
     });
     &LIST
-}
-
-/// Opens every output file before anything is measured.
-fn open_outputs(paths: &[PathBuf]) -> Result<Vec<(Format, AtomicFile)>, Error> {
-    let open = |path: &PathBuf| Ok((Format::of_path(path)?, AtomicFile::create(path)?));
-    paths.iter().map(open).collect()
 }
 
 fn load_data(folder: Option<&std::path::Path>) -> Result<Dataset, Error> {
@@ -163,55 +192,75 @@ fn overflows(rows: &[Row]) -> anyhow::Result<()> {
     .into())
 }
 
-/// The progress bar, and the table as it grows.
-struct Screen {
+/// The batch sizes in the order in which they are measured.
+fn largest_first(batches: &[usize]) -> Vec<usize> {
+    let mut batches = batches.to_vec();
+    batches.sort_unstable_by(|a, b| b.cmp(a));
+    batches.dedup();
+    batches
+}
+
+/// The command line, as a shell takes it.
+fn command_line() -> String {
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| quoted(&word.to_string_lossy()));
+    let words: Vec<String> = std::iter::once("fmnist-gpu".to_owned())
+        .chain(words)
+        .collect();
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Shows how far a measurement is, and hands its rows on.
+struct Watch {
     bar: ProgressBar,
-    /// The preamble, until the first rows come; none where the format is no table.
-    preamble: Option<String>,
-    table: bool,
-    printed: anyhow::Result<()>,
-    /// Whether results also go to files.
-    has_files: bool,
+    record: Record,
 }
 
-impl Screen {
-    fn new(format: Format, document: &Document, has_files: bool) -> Self {
-        let table = format == Format::Table;
-        Self {
-            bar: terminal::progress_bar(),
-            preamble: table.then(|| report::preamble(document)),
-            table,
-            printed: Ok(()),
-            has_files,
-        }
-    }
-
-    fn print(&mut self, text: &str) {
-        if self.printed.is_ok() {
-            self.printed = self.bar.suspend(|| terminal::print(text));
-        }
-    }
-}
-
-impl Observer for Screen {
+impl Observer for Watch {
     fn progress(&mut self, what: &str, done: usize, total: usize) {
-        if let Some(preamble) = self.preamble.take() {
-            self.print(&preamble);
-        }
+        self.record.open();
         self.bar.set_message(what.to_owned());
         self.bar.set_length(total as u64);
         self.bar.set_position(done as u64);
     }
 
-    fn finished(&mut self, rows: &[Row]) -> ControlFlow<()> {
-        if self.table {
-            let table = report::rows_table(rows, Layout::Terminal);
-            self.print(&format!("\n{table}"));
-        }
-        // A closed standard output ends the run, unless files wait for the rest.
-        if self.printed.is_err() && !self.has_files {
+    fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()> {
+        self.record.finished(batch);
+        if self.hurries() || self.record.is_unread() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn hurries(&self) -> bool {
+        interrupt::requested()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_takes_them() {
+        for (word, want) in [
+            ("--batch", "--batch"),
+            ("1,32", "1,32"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(quoted(word), want);
+        }
     }
 }

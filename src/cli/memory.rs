@@ -90,13 +90,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ))
     })?;
     let text = match arguments.format {
-        Format::Table => table(&document, Layout::Terminal),
+        Format::Table => table(&document, terminal::layout()),
         Format::Markdown => table(&document, Layout::Markdown),
         Format::Json => report::to_json(&document)?,
-        Format::Csv => {
-            return Err(
-                Error::Usage("memory has no csv: use table, json or markdown".into()).into(),
-            );
+        Format::Csv | Format::Html => {
+            return Err(Error::Usage(
+                "memory has no csv and no html: use table, json or markdown".into(),
+            )
+            .into());
         }
     };
     terminal::print(&text)

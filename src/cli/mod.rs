@@ -3,20 +3,27 @@
 mod adapters;
 mod bench;
 mod calibration;
+mod completions;
+mod decision;
+mod interrupt;
+mod man;
 mod memory;
 mod modes;
 mod options;
 mod peak;
 mod predict;
 mod quantize;
+mod record;
 mod search;
 mod terminal;
 mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use fmnist_gpu::Error;
+use interrupt::{INTERRUPTED, Interrupted};
+use terminal::Manners;
 
 /// Measures a dense network in float32, float16 and int8 compute shaders, on any adapter.
 #[derive(Debug, Parser)]
@@ -24,52 +31,58 @@ use fmnist_gpu::Error;
     name = "fmnist-gpu",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = AFTER
 )]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    manners: Manners,
 }
+
+/// What holds for every command.
+const AFTER: &str = "\
+Exit codes:
+  0    well
+  1    an output cannot be written, or an internal error
+  2    usage
+  3    adapter or precision not available
+  4    a check failed, a limit is not met, or f16 overflows
+  5    a regression gate failed
+  6    device lost, out of memory, no answer
+  7    a missing or bad model or data file
+  130  interrupted: what was measured so far is kept, and marked
+
+Environment:
+  FMNIST_GPU_CACHE_DIR             where tuned kernels are kept, instead of the user's cache folder
+  WGPU_BACKEND, WGPU_ADAPTER_NAME  as --adapter, which beats them
+  NO_COLOR, CLICOLOR_FORCE         no colours, and colours always; --color beats them
+  RUST_LOG                         what wgpu and the drivers say, for example info";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Adapters(adapters::Arguments),
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
     Predict(predict::Arguments),
     Quantize(quantize::Arguments),
     Search(search::Arguments),
     Train(train::Arguments),
     Memory(memory::Arguments),
     Peak(peak::Arguments),
-}
-
-/// The exit code of a program that was interrupted: 128 and the number of the signal.
-const INTERRUPTED: u8 = 130;
-
-/// Ends the process. What was printed so far is out: every result is flushed as it is printed.
-///
-/// The C library's exit handlers are left out where that can be: those of a driver may crash while
-/// its threads are still at work.
-fn end_now(code: u8) {
-    #[cfg(unix)]
-    #[expect(unsafe_code, reason = "the standard library's exit runs the handlers")]
-    // SAFETY: `_exit` takes any number and does not return.
-    unsafe {
-        libc::_exit(i32::from(code))
-    }
-    #[cfg(not(unix))]
-    std::process::exit(i32::from(code))
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// Parses, runs, and gives the exit code.
 pub fn main() -> ExitCode {
-    // Drivers and wgpu log what is no fault of the user's; RUST_LOG shows it.
-    let environment = env_logger::Env::default().default_filter_or("off,fmnist_gpu=warn");
-    env_logger::Builder::from_env(environment).init();
+    terminal::color_of_arguments(
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()),
+    );
     let arguments = Arguments::parse();
-    if let Err(error) = ctrlc::set_handler(|| end_now(INTERRUPTED)) {
-        log::warn!("an interrupt will not be answered with exit code {INTERRUPTED}: {error}");
-    }
+    arguments.manners.adopt();
+    interrupt::listen();
     let result = match arguments.command {
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
@@ -79,17 +92,21 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
         Command::Peak(arguments) => peak::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if terminal::is_closed(&error) => ExitCode::SUCCESS,
+        // It was told when it came.
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             // The library's messages are whole; other errors tell their cause behind them.
             let (message, code) = match error.downcast_ref::<Error>() {
                 Some(error) => (error.to_string(), error.exit_code()),
                 None => (format!("{error:#}"), 1),
             };
-            terminal::tell(&format!("error: {message}"));
+            terminal::fail(&message);
             ExitCode::from(code)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::deploy::Source;
@@ -228,7 +228,7 @@ pub fn backends_of_environment() -> Result<Vec<Backend>> {
 #[derive(Debug, Args)]
 pub struct ModelOptions {
     /// A model file (safetensors); the default model is inside the program.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     model: Option<PathBuf>,
 }
 

@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             PeakDocument::of_processor(info, reason, &peaks)
         }
     };
-    terminal::print(&document.render(arguments.format)?)
+    terminal::print(&document.render(arguments.format, terminal::layout())?)
 }
 
 /// Ceilings that could not be measured, and why.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::deploy::{Runnable, Source};
 use fmnist_gpu::engine::{self, Network, check_width};
@@ -35,7 +35,7 @@ pub struct Arguments {
     model: ModelOptions,
 
     /// An IDX file of images, plain or .gz; without it, the Fashion-MNIST test split
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     data: Option<PathBuf>,
 
     /// table, json, csv or markdown
@@ -103,9 +103,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let predictions = predictions(&model, &outputs);
     let what = what_ran(&engine, &network, &mode, batch);
     let text = match arguments.format {
-        Format::Table => format!("{what}\n{}", table(&predictions, Layout::Terminal)),
+        Format::Table => format!("{what}\n{}", table(&predictions, terminal::layout())),
         Format::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
         Format::Csv => csv(&predictions)?,
+        Format::Html => {
+            let problem = "predict has no html: use table, json, csv or markdown";
+            return Err(Error::Usage(problem.into()).into());
+        }
         Format::Json => report::to_json(&Document {
             schema: report::SCHEMA,
             precision: mode.precision,
@@ -207,7 +211,7 @@ fn table(predictions: &[Prediction], layout: Layout) -> String {
         .unwrap_or(0)
         .max(5);
     let line = |index: &str, label: &str, name: &str, probability: &str| match layout {
-        Layout::Terminal => format!("{index:>8} {label:>6}  {name:<class$} {probability:>12}\n"),
+        Layout::Terminal(_) => format!("{index:>8} {label:>6}  {name:<class$} {probability:>12}\n"),
         Layout::Markdown => format!("| {index} | {label} | {name} | {probability} |\n"),
     };
     let mut text = line("index", "label", "class", "probability");

@@ -9,7 +9,7 @@ use fmnist_gpu::dataset::{self, Dataset, HELD_OUT, Holdout, Split};
 use fmnist_gpu::deploy::{Sample, Source};
 use fmnist_gpu::engine::check_width;
 use fmnist_gpu::model::Model;
-use fmnist_gpu::report::{self, DatasetInfo, Format, Layout, ModelInfo, SearchSubject, Tool};
+use fmnist_gpu::report::{self, DatasetInfo, Format, ModelInfo, SearchSubject, Tool};
 use fmnist_gpu::search::{
     self, Beginning, Goal, Observer, Outcome, SearchOptions, Sensitivity, State, Trial,
 };
@@ -76,6 +76,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.format == Format::Html {
+        return Err(Error::Usage(
+            "a search has no page: use --format table, json, csv or markdown".into(),
+        )
+        .into());
+    }
     let output = AtomicFile::create(&arguments.output)?;
     let source = arguments.model.load()?;
     let Source::Model(model) = &source else {
@@ -127,9 +133,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     state.remove()?;
     screen.printed?;
     match arguments.format {
-        Format::Table => {
-            terminal::print(&report::search_result(&subject, &outcome, Layout::Terminal))
-        }
+        Format::Table => terminal::print(&report::search_result(
+            &subject,
+            &outcome,
+            terminal::layout(),
+        )),
         format => terminal::print(&report::search_document(&subject, &outcome, format)?),
     }
 }
@@ -270,7 +278,7 @@ impl Observer for Screen {
 
     fn sensitivities(&mut self, f32: &Trial, sensitivities: &[Sensitivity]) {
         if let Some(preamble) = &self.preamble {
-            let table = report::sensitivity_table(f32, sensitivities, Layout::Terminal);
+            let table = report::sensitivity_table(f32, sensitivities, terminal::layout());
             let text = format!("{preamble}{table}");
             self.printed = self.bar.suspend(|| terminal::print(&text));
         }

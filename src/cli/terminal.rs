@@ -1,15 +1,103 @@
-//! Standard output for results, standard error for everything else.
+//! Standard output for results, standard error for everything else, and what the user wants of both.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+use clap::{Args, ColorChoice};
+use fmnist_gpu::report::{Layout, Screen};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use terminal_size::Width;
+
+/// What holds for every command.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Manners {
+    /// Colours in what is printed: auto is on a terminal, unless NO_COLOR is set
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Output"
+    )]
+    color: ColorChoice,
+
+    /// Say nothing on standard error but errors: no progress, no notes, no warnings
+    #[arg(long, short, global = true, help_heading = "Output")]
+    quiet: bool,
+}
+
+/// Whether only errors are told. Set once, before any command runs.
+static QUIET: OnceLock<bool> = OnceLock::new();
+
+/// A table that is made narrower than this is not read any more.
+const NARROWEST: u16 = 20;
 
 /// The reader of our standard output has seen enough: no fault, and nothing to tell. A type of its
 /// own, since the same thing behind an `--output` is a result that was lost.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output is closed")]
 struct Closed;
+
+impl Manners {
+    /// Takes effect on everything that is printed from here on, logs included.
+    pub fn adopt(self) {
+        choose_color(self.color);
+        // Drivers and wgpu log what is no fault of the user's; RUST_LOG shows it.
+        let mut logger = env_logger::Builder::new();
+        if self.quiet {
+            logger.parse_filters("off,fmnist_gpu=error");
+        } else {
+            let usual = env_logger::Env::default().default_filter_or("off,fmnist_gpu=warn");
+            logger.parse_env(usual);
+        }
+        logger.init();
+        // The only place that sets it, called once.
+        let _ = QUIET.set(self.quiet);
+    }
+}
+
+/// Looks for `--color` before the arguments are parsed: their help and their errors have colours too.
+pub fn color_of_arguments(arguments: impl Iterator<Item = String>) {
+    let arguments: Vec<String> = arguments.collect();
+    let pairs = arguments.windows(2).filter(|pair| pair[0] == "--color");
+    let values = arguments
+        .iter()
+        .filter_map(|one| one.strip_prefix("--color="));
+    let named = pairs.map(|pair| pair[1].as_str()).chain(values);
+    if let Some(Ok(color)) = named.last().map(str::parse) {
+        choose_color(color);
+    }
+}
+
+fn choose_color(color: ColorChoice) {
+    let choice = match color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+fn is_quiet() -> bool {
+    QUIET.get().copied().unwrap_or(false)
+}
+
+/// How tables are drawn on standard output: as wide as its terminal, else as a file has them.
+pub fn layout() -> Layout {
+    let stdout = io::stdout();
+    let color = AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+    let terminal = stdout.is_terminal();
+    let width = terminal
+        .then(|| terminal_size::terminal_size_of(&stdout))
+        .flatten();
+    let width = width.map_or(Screen::PLAIN.width, |(Width(width), _)| {
+        width.max(NARROWEST)
+    });
+    Layout::Terminal(Screen { width, color })
+}
 
 /// Writes results.
 pub fn print(text: &str) -> anyhow::Result<()> {
@@ -21,9 +109,19 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     })
 }
 
-/// Writes a line to standard error. Where even that fails, there is nobody left to tell.
+/// Writes a line to standard error, unless all is to be quiet. Where even that fails, there is nobody
+/// left to tell.
 pub fn tell(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    if !is_quiet() {
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+}
+
+/// Writes an error to standard error.
+pub fn fail(message: &str) {
+    let style: Style = AnsiColor::Red.on_default().bold();
+    let mut err = AutoStream::auto(io::stderr().lock());
+    let _ = writeln!(err, "{style}error:{style:#} {message}");
 }
 
 /// Whether an error only means that the reader of our standard output has seen enough.
@@ -33,7 +131,7 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
 
 /// What is being waited for, without a measure of it; on standard error, on a terminal only.
 pub fn spinner(message: &'static str) -> ProgressBar {
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let spinner = ProgressBar::with_draw_target(None, target());
     spinner.set_message(message);
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
@@ -41,10 +139,18 @@ pub fn spinner(message: &'static str) -> ProgressBar {
 
 /// A progress bar on standard error, shown on a terminal only.
 pub fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(Some(1), target());
     // The template is a constant and known to be right; the default would serve as well.
     if let Ok(style) = ProgressStyle::with_template("{msg:32} {wide_bar} {percent:>3}%") {
         bar.set_style(style);
     }
     bar
+}
+
+fn target() -> ProgressDrawTarget {
+    if is_quiet() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    }
 }

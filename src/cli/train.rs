@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::dataset::{self, CLASSES, Split};
 use fmnist_gpu::train::{EpochReport, TrainOptions, train};
@@ -28,7 +28,7 @@ pub struct Arguments {
 
     /// A folder with a training split in IDX files (train-images-idx3-ubyte, …, plain or .gz);
     /// without it: data/fashion-mnist, then Debian's package
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     data: Option<PathBuf>,
 
     /// The precision that the model asks to be run in
@@ -40,7 +40,7 @@ pub struct Arguments {
     int8_clip: Option<u8>,
 
     /// The file to write (safetensors)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: PathBuf,
 }
 

@@ -83,6 +83,7 @@ mod tests {
     fn written_images_read_the_same() {
         let images = Images {
             count: 2,
+            columns: 2,
             width: 4,
             pixels: vec![1, 2, 3, 4, 5, 6, 7, 8],
         };
@@ -90,6 +91,7 @@ mod tests {
         assert_eq!(bytes, write_images(&images).unwrap());
         assert_eq!(read_images(Path::new("x"), &bytes).unwrap(), images);
         let oblong = Images {
+            columns: 4,
             width: 8,
             count: 1,
             ..images
@@ -101,6 +103,7 @@ mod tests {
     fn images_held_back_are_never_drawn() {
         let images = Images {
             count: 50,
+            columns: 1,
             width: 1,
             pixels: (0..50).collect(),
         };

@@ -35,6 +35,7 @@ pub fn read_images(path: &Path, bytes: &[u8]) -> Result<Images> {
     }
     Ok(Images {
         count,
+        columns,
         width,
         pixels,
     })

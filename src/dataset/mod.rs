@@ -28,6 +28,8 @@ use crate::error::{Error, Result};
 pub struct Images {
     /// How many.
     pub count: usize,
+    /// Columns of one image.
+    pub columns: usize,
     /// Pixels of one image (rows × columns).
     pub width: usize,
     /// `[count, width]` row-major, 0 to 255.
@@ -56,6 +58,7 @@ impl Images {
         }
         Self {
             count: indices.len(),
+            columns: self.columns,
             width: self.width,
             pixels,
         }

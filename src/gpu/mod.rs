@@ -21,6 +21,7 @@ mod single;
 mod text;
 mod unroll;
 mod weights;
+mod yardstick;
 
 pub use breakdown::Parts;
 pub use device::{Device, DeviceOptions};
@@ -29,6 +30,7 @@ pub use lanes::{LANES_BINDINGS, lanes_source};
 pub use layout::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 pub use network::{Network, Run};
 pub use single::SinglePass;
+pub use yardstick::{YARDSTICK_BINDINGS, YARDSTICK_SOURCE, Yardstick};
 
 /// The text of every shader and of what puts them together, in one order: where none of it has
 /// changed, a kernel has not.

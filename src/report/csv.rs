@@ -44,9 +44,11 @@ struct Line<'a> {
     end_to_end_ns: Option<u64>,
     images_per_second: Option<f64>,
     operations_per_second: Option<f64>,
+    operations_per_byte: Option<f64>,
     ceiling_arithmetic: Option<&'a str>,
     ceiling_operations_per_second: Option<f64>,
     ceiling_share: Option<f64>,
+    ceiling_bytes_per_second: Option<f64>,
     parameters_bytes: u64,
     activations_bytes: u64,
     total_bytes: u64,
@@ -57,6 +59,8 @@ struct Line<'a> {
     driver: &'a str,
     model_sha256: &'a str,
     dataset_sha256: &'a str,
+    /// Whether all that was asked for was measured.
+    complete: bool,
 }
 
 impl<'a> Line<'a> {
@@ -95,9 +99,11 @@ impl<'a> Line<'a> {
             end_to_end_ns: row.end_to_end_ns,
             images_per_second: row.images_per_second,
             operations_per_second: row.operations_per_second,
+            operations_per_byte: row.operations_per_byte,
             ceiling_arithmetic: row.ceiling.map(|ceiling| ceiling.arithmetic),
             ceiling_operations_per_second: row.ceiling.map(|c| c.operations_per_second),
             ceiling_share: row.ceiling.map(|ceiling| ceiling.share),
+            ceiling_bytes_per_second: row.ceiling.and_then(|c| c.bytes_per_second),
             parameters_bytes: row.memory.planned.parameters_bytes,
             activations_bytes: row.memory.planned.activations_bytes,
             total_bytes: row.memory.planned.total_bytes,
@@ -108,6 +114,7 @@ impl<'a> Line<'a> {
             driver: &document.adapter.driver,
             model_sha256: &document.model.sha256,
             dataset_sha256: &document.dataset.sha256,
+            complete: document.incomplete.is_none(),
         }
     }
 }

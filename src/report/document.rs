@@ -6,11 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::adapter::AdapterInfo;
-use crate::bench::Row;
+use crate::baseline::Comparison;
+use crate::bench::{Budget, Changed, Machine, Row, Yardstick};
 use crate::dataset::Dataset;
 use crate::deploy::Source;
 use crate::engine::MatrixUse;
 use crate::memory;
+use crate::units::count;
+use crate::verdict::Verdict;
 
 /// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.
 pub const SCHEMA: u32 = 1;
@@ -22,6 +25,10 @@ pub struct Document {
     pub schema: u32,
     /// What measured.
     pub tool: Tool,
+    /// The command line that it was started with.
+    pub command: String,
+    /// The machine that it ran on.
+    pub machine: Machine,
     /// What it measured on.
     pub adapter: AdapterInfo,
     /// Why on this adapter, in words.
@@ -35,6 +42,40 @@ pub struct Document {
     pub dataset: DatasetInfo,
     /// A row for each precision and batch size.
     pub results: Vec<Row>,
+    /// The images whose label changed, for each batch size.
+    pub changed: Vec<Changed>,
+    /// The batch sizes that were asked for and have no rows, the largest first.
+    pub missing_batches: Vec<usize>,
+    /// Why some have none, in words; none where all was measured.
+    pub incomplete: Option<String>,
+    /// Fixed work beside the samples of each batch size.
+    pub yardsticks: Vec<Yardstick>,
+    /// What a memory limit comes to; none where none was set.
+    pub memory_limit: Option<Budget>,
+    /// Which precision to deploy, and why.
+    pub verdict: Verdict,
+    /// An earlier result beside this one; none where none was asked for.
+    pub comparison: Option<Comparison>,
+}
+
+impl Document {
+    /// Why it is not all that was asked for, and what is missing, in a sentence; none where it is all.
+    #[must_use]
+    pub fn shortfall(&self) -> Option<String> {
+        let reason = self.incomplete.as_ref()?;
+        let missing: Vec<String> = self
+            .missing_batches
+            .iter()
+            .map(|&batch| count(batch as u64))
+            .collect();
+        Some(match missing.as_slice() {
+            [] => format!("Incomplete: {reason}."),
+            missing => format!(
+                "Incomplete: {reason}; not measured: batch {}.",
+                missing.join(", ")
+            ),
+        })
+    }
 }
 
 /// The program that measured.
@@ -87,6 +128,8 @@ pub struct ModelInfo {
     pub parameters: u64,
     /// What a quantized file runs as, and nothing else; none where the file has float weights.
     pub quantized: Option<String>,
+    /// The name of each output.
+    pub classes: Vec<String>,
 }
 
 impl ModelInfo {
@@ -105,6 +148,9 @@ impl ModelInfo {
             parameters: memory::parameters(&widths).unwrap_or(u64::MAX),
             layers: widths,
             quantized: mode.map(|mode| mode.to_string()),
+            classes: (0..architecture.outputs())
+                .map(|label| model.class_name(label))
+                .collect(),
         }
     }
 }
@@ -118,6 +164,10 @@ pub struct DatasetInfo {
     pub sha256: String,
     /// How many.
     pub images: usize,
+    /// Rows of pixels of an image.
+    pub rows: usize,
+    /// Pixels in a row.
+    pub columns: usize,
 }
 
 impl DatasetInfo {
@@ -128,6 +178,8 @@ impl DatasetInfo {
             name: data.name.clone(),
             sha256: data.sha256(),
             images: data.len(),
+            rows: data.images.width / data.images.columns,
+            columns: data.images.columns,
         }
     }
 }

@@ -1,23 +1,27 @@
 //! Presenting: results to bytes. Pure functions that know nothing of how anything was measured.
 
 mod csv;
+mod decision;
 mod document;
+mod grid;
+mod html;
 mod peak;
 mod search;
 mod table;
-mod units;
 
 use std::path::Path;
 use std::str::FromStr;
 
+pub use crate::units::{bytes, count, duration, percent, rate};
+pub use decision::conclusion;
 pub use document::{DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
+pub use grid::{Column, Layout, Screen, grid};
 pub use peak::PeakDocument;
 pub use search::{
     SearchDocument, SearchSubject, search_document, search_preamble, search_result,
     sensitivity_table,
 };
-pub use table::{LEGEND, Layout, grid, preamble, rows_table};
-pub use units::{bytes, count, duration, percent, rate};
+pub use table::{closing, opening, rows_table};
 
 use crate::error::{Error, Result};
 
@@ -32,6 +36,8 @@ pub enum Format {
     Csv,
     /// A table for a README or an issue.
     Markdown,
+    /// A page of its own: charts, tables and images, for a browser.
+    Html,
 }
 
 impl Format {
@@ -45,8 +51,9 @@ impl Format {
             Some("csv") => Ok(Self::Csv),
             Some("md" | "markdown") => Ok(Self::Markdown),
             Some("txt") => Ok(Self::Table),
+            Some("html" | "htm") => Ok(Self::Html),
             _ => Err(Error::Usage(format!(
-                "{}: the format is told by the extension: .json, .csv, .md or .txt",
+                "{}: the format is told by the extension: .html, .json, .csv, .md or .txt",
                 path.display()
             ))),
         }
@@ -62,8 +69,9 @@ impl FromStr for Format {
             "json" => Ok(Self::Json),
             "csv" => Ok(Self::Csv),
             "markdown" | "md" => Ok(Self::Markdown),
+            "html" => Ok(Self::Html),
             _ => Err(Error::Usage(format!(
-                "unknown format '{text}': use table, json, csv or markdown"
+                "unknown format '{text}': use table, json, csv, markdown or html"
             ))),
         }
     }
@@ -75,10 +83,11 @@ impl FromStr for Format {
 /// `Error::Internal` where a serializer refuses, which it does for no value of ours.
 pub fn render(document: &Document, format: Format) -> Result<String> {
     match format {
-        Format::Table => Ok(table::document(document, Layout::Terminal)),
+        Format::Table => Ok(table::document(document, Layout::Terminal(Screen::PLAIN))),
         Format::Markdown => Ok(table::document(document, Layout::Markdown)),
         Format::Json => to_json(document),
         Format::Csv => csv::rows(document),
+        Format::Html => Ok(html::page(document)),
     }
 }
 

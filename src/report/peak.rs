@@ -5,13 +5,14 @@ use std::fmt::{Display, Write};
 use serde::Serialize;
 
 use super::document::{SCHEMA, Tool};
-use super::table::{Layout, NOTHING, adapter_line, grid};
-use super::units::{count, rate};
+use super::grid::{Layout, grid};
+use super::table::{NOTHING, adapter_line};
 use super::{Format, to_json};
 use crate::adapter::{AdapterInfo, Backend, Kind, ProcessorInfo};
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::peak::{Ceiling, Peak, Peaks};
+use crate::units::{count, rate};
 
 /// What `peak` says.
 #[derive(Clone, Debug, Serialize)]
@@ -83,22 +84,26 @@ impl PeakDocument {
         }
     }
 
-    /// The document in a format.
+    /// The document in a format; a table in this layout.
     ///
     /// # Errors
+    /// `Error::Usage` for a format that it does not have.
     /// `Error::Internal` where a serializer refuses, which it does for no value of ours.
-    pub fn render(&self, format: Format) -> Result<String> {
+    pub fn render(&self, format: Format, layout: Layout) -> Result<String> {
         match format {
-            Format::Table => Ok(self.table(Layout::Terminal)),
+            Format::Table => Ok(self.table(layout)),
             Format::Markdown => Ok(self.table(Layout::Markdown)),
             Format::Json => to_json(self),
             Format::Csv => self.csv(),
+            Format::Html => Err(Error::Usage(
+                "peak has no html: use table, json, csv or markdown".into(),
+            )),
         }
     }
 
     fn table(&self, layout: Layout) -> String {
         let item = match layout {
-            Layout::Terminal => ["Adapter:  ", "          "],
+            Layout::Terminal(_) => ["Adapter:  ", "          "],
             Layout::Markdown => ["- Adapter: ", "- "],
         };
         let mut text = format!("{}{}\n", item[0], adapter_line(&self.adapter));
@@ -121,6 +126,7 @@ impl PeakDocument {
             "samples",
         ];
         let rows: Vec<Vec<String>> = self.ceilings.iter().map(Line::cells).collect();
+        text = layout.wrap(text);
         text.push('\n');
         text.push_str(&grid(layout, &header, &rows, 3));
         let mut notes = String::new();
@@ -133,10 +139,10 @@ impl PeakDocument {
             // A line right under a table is a row of it.
             text.push('\n');
         }
-        text.push_str(&notes);
-        if layout == Layout::Terminal {
+        text.push_str(&layout.wrap(notes));
+        if layout != Layout::Markdown {
             text.push('\n');
-            text.push_str(LEGEND);
+            text.push_str(&layout.wrap(LEGEND.to_owned()));
         }
         text
     }

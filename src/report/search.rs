@@ -5,12 +5,13 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::document::{DatasetInfo, ModelInfo, SCHEMA, Tool};
-use super::table::{Layout, NOTHING, adapter_line, grid};
-use super::units::{bytes, count, duration, percent};
+use super::grid::{Layout, Screen, grid};
+use super::table::{NOTHING, adapter_line};
 use super::{Format, to_json};
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
 use crate::search::{Finalist, Measured, Outcome, SearchOptions, Sensitivity, Trial};
+use crate::units::{bytes, count, duration, percent};
 
 /// What `search` says.
 #[derive(Clone, Debug, Serialize)]
@@ -87,10 +88,15 @@ pub fn search_document(
     format: Format,
 ) -> Result<String> {
     let layout = match format {
-        Format::Table => Layout::Terminal,
+        Format::Table => Layout::Terminal(Screen::PLAIN),
         Format::Markdown => Layout::Markdown,
         Format::Json => return to_json(&document(subject, outcome)),
         Format::Csv => return csv(&document(subject, outcome)),
+        Format::Html => {
+            return Err(Error::Usage(
+                "a search has no page: use table, json, csv or markdown".into(),
+            ));
+        }
     };
     let mut text = search_preamble(subject);
     text += &sensitivity_table(&outcome.f32, &outcome.sensitivities, layout);

@@ -2,65 +2,19 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
-
+use super::decision::{conclusion, explanations};
 use super::document::Document;
-use super::units::{bytes, count, duration, percent};
-use crate::Precision;
+use super::grid::{Column, Layout, fitted, grid};
 use crate::adapter::{AdapterInfo, Kind, MatrixUnits};
 use crate::bench::{Row, Status};
 use crate::engine::{MatrixUse, Place};
+use crate::units::{bytes, count, duration, percent, share};
 
-/// How a table is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Lines of at most 120 columns.
-    Terminal,
-    /// A Markdown table.
-    Markdown,
-}
-
-/// The columns of a terminal's table.
-const WIDTH: u16 = 120;
-
-/// One rule under the header: a line for each row costs half the height and shows no more.
-const RULED: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+/// A heading, where there is colour.
+pub(super) const BOLD: anstyle::Style = anstyle::Style::new().bold();
 
 /// What stands in a cell where nothing was measured.
 pub(super) const NOTHING: &str = "–";
-
-/// A table of text; the first `left` columns are words, the others numbers.
-#[must_use]
-pub fn grid(layout: Layout, header: &[&str], rows: &[Vec<String>], left: usize) -> String {
-    let mut table = Table::new();
-    match layout {
-        Layout::Terminal => {
-            table.load_style(RULED);
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(WIDTH);
-        }
-        Layout::Markdown => {
-            table.load_style(presets::ASCII_MARKDOWN);
-        }
-    }
-    table.set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row.clone());
-    }
-    for (index, column) in table.column_iter_mut().enumerate() {
-        if index >= left {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        if layout == Layout::Terminal {
-            // A space stands between columns as it is; words want one more behind them.
-            column.set_padding((0, u16::from(index < left)));
-        }
-    }
-    let text = table.to_string();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    lines.join("\n") + "\n"
-}
 
 /// The document: preamble, then a table for each batch size.
 pub(super) fn document(document: &Document, layout: Layout) -> String {
@@ -73,6 +27,9 @@ pub(super) fn document(document: &Document, layout: Layout) -> String {
             .fold(String::new(), |all, line| {
                 all + "- " + line.trim_start() + "\n"
             });
+        if let Some(shortfall) = document.shortfall() {
+            text = format!("**{shortfall}**\n\n{text}");
+        }
     }
     for rows in document
         .results
@@ -81,16 +38,33 @@ pub(super) fn document(document: &Document, layout: Layout) -> String {
         text.push('\n');
         text.push_str(&rows_table(rows, layout));
     }
-    if layout == Layout::Terminal {
+    if layout != Layout::Markdown {
         text.push('\n');
-        text.push_str(LEGEND);
+        text.push_str(&closing(document, layout));
     }
     text
 }
 
-/// What ran where, and why.
+/// What stands over the first table.
 #[must_use]
-pub fn preamble(document: &Document) -> String {
+pub fn opening(document: &Document, layout: Layout) -> String {
+    layout.wrap(preamble(document))
+}
+
+/// What stands under the last table: the legend, and what is missing.
+#[must_use]
+pub fn closing(document: &Document, layout: Layout) -> String {
+    let mut text = layout.wrap(LEGEND.to_owned());
+    if let Some(shortfall) = document.shortfall() {
+        text.push('\n');
+        text.push_str(&layout.wrap(shortfall + "\n"));
+    }
+    text.push_str(&conclusion(document, layout));
+    text
+}
+
+/// What ran where, and why.
+fn preamble(document: &Document) -> String {
     let Document {
         tool,
         adapter,
@@ -146,11 +120,11 @@ pub fn preamble(document: &Document) -> String {
     text
 }
 
-/// What the columns mean, to stand under the last table.
-pub const LEGEND: &str = "\
+/// What the columns mean.
+const LEGEND: &str = "\
 median  one batch, from its pixels on the device to its outputs in host memory; spread: standard deviation
 of peak operations per second against the most that this adapter did of the kernel's arithmetic in this run
-speed   relative to f32; changed: images whose label is not f32's; accuracy: over all images
+speed   relative to f32, end to end: upload and median; changed: images whose label is not f32's; accuracy: over all
 planned parameters and activations at this precision; allocated: all buffers that were really made
 ";
 
@@ -182,37 +156,20 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
-    let f32_wall = rows
-        .iter()
-        .find(|row| row.requested.precision == Precision::F32)
-        .and_then(|row| row.wall_ns.as_ref())
-        .map(|wall| wall.median as f64);
     let mut text = heading(first, layout);
-    let header = [
-        "precision",
-        "runs on",
-        "kernel",
-        "median",
-        "spread",
-        "p99",
-        "of peak",
-        "images/s",
-        "speed",
-        "accuracy",
-        "changed",
-        "planned",
-        "allocated",
-    ];
-    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, f32_wall, layout)).collect();
-    text.push_str(&grid(layout, &header, &lines, 3));
-    let notes = notes(rows);
+    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, layout)).collect();
+    let (table, left_out) = fitted(layout, &COLUMNS, &lines, 3);
+    text.push_str(&table);
+    let mut notes = notes(rows);
+    if !left_out.is_empty() {
+        notes.push(format!("No room here for: {}", left_out.join(", ")));
+    }
     if layout == Layout::Markdown && !notes.is_empty() {
         // Without an empty line Markdown takes a note for a row of the table.
         text.push('\n');
     }
     for note in notes {
-        text.push_str(&note);
-        text.push('\n');
+        text.push_str(&layout.wrap(note + "\n"));
     }
     let parts: Vec<Vec<String>> = rows.iter().flat_map(parts).collect();
     if !parts.is_empty() {
@@ -220,8 +177,31 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         text.push('\n');
         text.push_str(&grid(layout, &header, &parts, 3));
     }
+    text.push_str(&explanations(rows, layout));
     text
 }
+
+/// The columns of a batch size, and the order in which a narrow terminal does without them.
+const COLUMNS: [Column; 13] = {
+    const fn column(name: &'static str, left_out: u8) -> Column {
+        Column { name, left_out }
+    }
+    [
+        column("precision", 0),
+        column("runs on", 8),
+        column("kernel", 5),
+        column("median", 0),
+        column("spread", 3),
+        column("p99", 2),
+        column("of peak", 4),
+        column("images/s", 7),
+        column("speed", 0),
+        column("accuracy", 0),
+        column("changed", 9),
+        column("planned", 6),
+        column("allocated", 1),
+    ]
+};
 
 /// Where a row's time goes, a line for each part; the shares are of the part's own path.
 fn parts(row: &Row) -> Vec<Vec<String>> {
@@ -235,7 +215,7 @@ fn parts(row: &Row) -> Vec<Vec<String>> {
         let total: u64 = parts.iter().map(|(_, ns)| ns).sum();
         for (name, ns) in parts {
             lines.push(vec![
-                row.requested.name(),
+                row.name.clone(),
                 format!("{} {}", breakdown.path, breakdown.kernel),
                 name.to_owned(),
                 duration(ns as f64),
@@ -257,12 +237,13 @@ fn heading(first: &Row, layout: Layout) -> String {
         );
     }
     match layout {
-        Layout::Terminal => text + "\n",
+        Layout::Terminal(screen) if screen.color => format!("{BOLD}{text}{BOLD:#}\n"),
+        Layout::Terminal(_) => text + "\n",
         Layout::Markdown => format!("### {text}\n\n"),
     }
 }
 
-fn line(row: &Row, f32_wall: Option<f64>, layout: Layout) -> Vec<String> {
+fn line(row: &Row, layout: Layout) -> Vec<String> {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let wall = row.wall_ns.as_ref();
     let device = row.effective.device.map(|place| match place {
@@ -270,9 +251,7 @@ fn line(row: &Row, f32_wall: Option<f64>, layout: Layout) -> Vec<String> {
         Place::Cpu => "CPU path",
     });
     let spread = wall.map(|wall| format!("±{:.0}%", 100.0 * wall.stddev / wall.mean));
-    let speed = wall
-        .zip(f32_wall)
-        .map(|(wall, f32)| format!("{:.2}×", f32 / wall.median as f64));
+    let speed = row.speed_vs_f32.map(|speed| format!("{:.2}×", speed.value));
     vec![
         name(row, layout),
         or_nothing(device.map(str::to_owned)),
@@ -293,18 +272,8 @@ fn line(row: &Row, f32_wall: Option<f64>, layout: Layout) -> Vec<String> {
 /// The mode of a row. On a terminal, what it adds behind a comma has a line of its own.
 fn name(row: &Row, layout: Layout) -> String {
     match layout {
-        Layout::Markdown => row.requested.name(),
-        Layout::Terminal => row.requested.name().replace(", ", ",\n"),
-    }
-}
-
-/// `31%`; `0.4%` where whole percents would say nothing.
-fn share(share: f64) -> String {
-    let percent = 100.0 * share;
-    if percent < 9.95 {
-        format!("{percent:.1}%")
-    } else {
-        format!("{percent:.0}%")
+        Layout::Markdown => row.name.clone(),
+        Layout::Terminal(_) => row.name.replace(", ", ",\n"),
     }
 }
 
@@ -312,7 +281,7 @@ fn share(share: f64) -> String {
 fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
     for row in rows {
-        let precision = row.requested.name();
+        let precision = &row.name;
         match (row.status, &row.detail, &row.effective.reason) {
             (Status::Unsupported, Some(detail), _) => {
                 notes.push(format!("{precision}: not run: {detail}"));

@@ -19,6 +19,7 @@ fn rows(count: usize) -> Dataset {
     }
     let images = Images {
         count,
+        columns: 3,
         width: 9,
         pixels,
     };

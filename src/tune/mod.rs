@@ -5,7 +5,7 @@
 //! compute the same thing within the precision's tolerance, so that what is chosen changes time and
 //! no more than last bits.
 
-mod cache;
+pub(crate) mod cache;
 mod matrix;
 
 use std::fmt::Write;

@@ -5,9 +5,13 @@
 #[macro_use]
 mod support;
 
+mod baseline;
 mod bench;
 mod errors;
 mod files;
+mod html;
+mod interrupt;
+mod limits;
 mod lists;
 mod modes;
 mod outputs;
@@ -15,6 +19,9 @@ mod overflow;
 mod predict;
 mod processor;
 mod quantize;
+mod report;
 mod schema;
 mod search;
+mod terminal;
 mod train;
+mod verdict;

@@ -53,7 +53,9 @@ fn no_field_takes_another_type() {
     let mut places = Vec::new();
     fields(&document, "", &mut places);
     for place in places {
-        for wrong in [json!(true), json!({ "no": "such" }), json!([{}])] {
+        let is_boolean = document.pointer(&place).is_some_and(Value::is_boolean);
+        let scalar = if is_boolean { json!(1) } else { json!(true) };
+        for wrong in [scalar, json!({ "no": "such" }), json!([{}])] {
             let mut document = document.clone();
             *document.pointer_mut(&place).expect("a field") = wrong.clone();
             assert!(!validator.is_valid(&document), "{place} takes {wrong}");
@@ -81,6 +83,12 @@ fn values_that_mean_nothing_are_refused() {
     refuses("/model/layers", json!([784]));
     refuses(&format!("{row}/agreement_with_f32"), Value::Null);
     refuses("/results", json!({}));
+    refuses("/verdict/goal", json!("nosuch"));
+    refuses("/verdict/recommended", json!({}));
+    refuses("/verdict/limits/0/unit", json!("nosuch"));
+    refuses("/yardsticks/0/device", json!("nosuch"));
+    refuses("/comparison", json!({}));
+    refuses("/memory_limit", json!({}));
     for (place, value) in [
         ("requested/precision", json!("f64")),
         ("requested/scheme", Value::Null),
@@ -95,6 +103,12 @@ fn values_that_mean_nothing_are_refused() {
         ("accuracy", json!(1.5)),
         ("accuracy", Value::Null),
         ("correct", json!(-1)),
+        ("accuracy_interval", Value::Null),
+        ("right_images", json!("xyz")),
+        ("mcnemar/p", json!(1.5)),
+        ("why/binding", json!("nosuch")),
+        ("why/most_over_f32", json!(0.5)),
+        ("warnings/0/kind", json!("nosuch")),
         ("wall_ns", Value::Null),
         ("wall_ns/median", json!(1.5)),
         ("wall_ns/samples", json!([])),

@@ -17,6 +17,7 @@ mod peak;
 mod translate;
 mod variant;
 mod write;
+mod yardstick;
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 

@@ -194,6 +194,7 @@ mod tests {
         let sample = Sample {
             images: Images {
                 count: 3,
+                columns: 1,
                 width: 1,
                 pixels: vec![0, 255, 51],
             },

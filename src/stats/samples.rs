@@ -1,4 +1,4 @@
-//! Statistics of samples.
+//! Samples of a duration, and what is usually asked of them.
 
 use std::time::Duration;
 

@@ -58,6 +58,40 @@ pub fn percent(share: f64) -> String {
     format!("{:.2}%", 100.0 * share)
 }
 
+/// A share as a percentage without decimals where whole percents say enough: `31%`, `0.4%`.
+#[must_use]
+pub fn share(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent < 9.95 {
+        format!("{percent:.1}%")
+    } else {
+        format!("{percent:.0}%")
+    }
+}
+
+/// Percentage points with their sign and two decimals: `−0.08`, `+0.10`, `±0.00`.
+#[must_use]
+pub fn points(points: f64) -> String {
+    let text = format!("{:.2}", points.abs());
+    let sign = match points {
+        _ if text == "0.00" => '±',
+        points if points < 0.0 => '−',
+        _ => '+',
+    };
+    format!("{sign}{text}")
+}
+
+/// A chance with two decimals, and more where they would say nothing: `0.40`, `0.031`, `below 0.0001`.
+#[must_use]
+pub fn chance(p: f64) -> String {
+    match p {
+        p if p < 1e-4 => "below 0.0001".to_owned(),
+        p if p < 0.001 => format!("{p:.4}"),
+        p if p < 0.095 => format!("{p:.3}"),
+        p => format!("{p:.2}"),
+    }
+}
+
 /// Three significant digits, no exponent.
 fn significant(value: f64) -> String {
     match value {
@@ -92,5 +126,17 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(percent(0.88514), "88.51%");
+        assert_eq!(
+            (share(0.314).as_str(), share(0.0042).as_str()),
+            ("31%", "0.4%")
+        );
+        assert_eq!(
+            [-0.08, 0.1, -0.001, 0.0].map(points),
+            ["−0.08", "+0.10", "±0.00", "±0.00"]
+        );
+        assert_eq!(
+            [1.0, 0.4, 0.05, 0.0312, 0.00042, 1e-9].map(chance),
+            ["1.00", "0.40", "0.050", "0.031", "0.0004", "below 0.0001"]
+        );
     }
 }

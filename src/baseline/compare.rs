@@ -1,0 +1,260 @@
+//! Two results, row by row.
+
+use super::saved::{self, Saved};
+use super::{Change, Comparison, Flag, LEAST_CHANGE};
+use crate::adapter::AdapterInfo;
+use crate::bench::{Machine, Row, Yardstick};
+use crate::engine::Place;
+use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_runs};
+
+/// What is measured now, and on what.
+#[derive(Clone, Copy, Debug)]
+pub struct Present<'a> {
+    /// The adapter.
+    pub adapter: &'a AdapterInfo,
+    /// The machine.
+    pub machine: &'a Machine,
+    /// SHA-256 of the model.
+    pub model_sha256: &'a str,
+    /// SHA-256 of the images and labels.
+    pub dataset_sha256: &'a str,
+    /// The number of images.
+    pub images: usize,
+    /// `release` or `debug`.
+    pub profile: &'a str,
+}
+
+/// Holds `rows` and their `yardsticks` against an earlier result, which is called `name` and was found to be of
+/// the same adapter, model and data by [`Saved::check`].
+#[must_use]
+pub fn compare(
+    name: &str,
+    before: &Saved,
+    now: &Present<'_>,
+    rows: &[Row],
+    yardsticks: &[Yardstick],
+) -> Comparison {
+    let mut changes: Vec<Change> = rows
+        .iter()
+        .enumerate()
+        .map(|(at, row)| change(at, row, before, now, yardsticks))
+        .collect();
+    let has = |old: &&saved::Row| {
+        let same = |row: &Row| row.name == old.name && row.requested.batch == old.requested.batch;
+        !rows.iter().any(same)
+    };
+    let gone = before.results.iter().filter(has).map(|old| Change {
+        flags: vec![Flag::Alone],
+        note: Some("it is in the earlier result only".to_owned()),
+        ..Change::unknown(None, &old.name, old.requested.batch)
+    });
+    changes.extend(gone);
+    Comparison {
+        baseline: name.to_owned(),
+        date: before.tool.date.clone(),
+        commit: before.tool.commit.clone(),
+        least_change: LEAST_CHANGE,
+        rows: changes,
+    }
+}
+
+impl Change {
+    fn unknown(row: Option<usize>, name: &str, batch: usize) -> Self {
+        Self {
+            row,
+            name: name.to_owned(),
+            batch,
+            time: None,
+            accuracy_points: None,
+            accuracy_p: None,
+            flags: Vec::new(),
+            note: None,
+        }
+    }
+}
+
+/// What became of a row.
+fn change(
+    at: usize,
+    row: &Row,
+    before: &Saved,
+    now: &Present<'_>,
+    yardsticks: &[Yardstick],
+) -> Change {
+    let batch = row.requested.batch;
+    let mut change = Change::unknown(Some(at), &row.name, batch);
+    let beside = |old: &&saved::Row| old.requested.batch == batch;
+    let Some(old) = before
+        .results
+        .iter()
+        .filter(beside)
+        .find(|old| old.name == row.name)
+    else {
+        let precision = row.requested.precision.name();
+        let alike = |old: &&saved::Row| old.requested.precision == precision;
+        let other = before.results.iter().filter(beside).find(alike);
+        (change.flags, change.note) = match other {
+            Some(other) => (
+                vec![Flag::Incomparable],
+                Some(format!("there it is {}, of another scheme", other.name)),
+            ),
+            None => (
+                vec![Flag::Alone],
+                Some("the earlier result does not have it".to_owned()),
+            ),
+        };
+        return change;
+    };
+    match time(row, old, before, yardsticks) {
+        Ok(time) => {
+            change.time = time;
+            change.flags.extend(time.and_then(flag));
+        }
+        Err(reason) => {
+            change.flags.push(Flag::Incomparable);
+            change.note = Some(reason);
+            return change;
+        }
+    }
+    if let Some((first, second)) = labels(row, old, now.images) {
+        let p = mcnemar(first, second);
+        change.accuracy_points = Some(100.0 * (second as f64 - first as f64) / now.images as f64);
+        change.accuracy_p = Some(p);
+        if p < SIGNIFICANT {
+            let worse = first > second;
+            let flag = if worse {
+                Flag::LessAccurate
+            } else {
+                Flag::MoreAccurate
+            };
+            change.flags.push(flag);
+        }
+    }
+    if old.effective.kernel.as_deref() != row.effective.kernel {
+        let name = |kernel: Option<&str>| kernel.unwrap_or("none").to_owned();
+        change.note = Some(format!(
+            "the kernel was {} and is {}",
+            name(old.effective.kernel.as_deref()),
+            name(row.effective.kernel)
+        ));
+    }
+    change
+}
+
+/// The change of the end-to-end time; none where one of the two was not measured, and the reason where both
+/// were, but not alike.
+fn time(
+    row: &Row,
+    old: &saved::Row,
+    before: &Saved,
+    yardsticks: &[Yardstick],
+) -> Result<Option<Estimate>, String> {
+    let (Some(samples), Some(wall), Some(uploads)) = (
+        row.end_to_end_samples(),
+        &old.wall_ns,
+        &old.upload_samples_ns,
+    ) else {
+        return Ok(None);
+    };
+    let device = |device: Option<Place>| match device {
+        Some(Place::Gpu) => "gpu",
+        Some(Place::Cpu) => "cpu",
+        None => "nothing",
+    };
+    let place = device(row.effective.device);
+    if old.effective.device.as_deref() != Some(place) {
+        return Err(format!(
+            "it ran on {} and runs on {place}",
+            old.effective.device.as_deref().unwrap_or("nothing")
+        ));
+    }
+    let threads = row.effective.threads;
+    let batch = row.requested.batch;
+    let now = yardsticks
+        .iter()
+        .find(|y| (y.batch, device(Some(y.device)), y.threads) == (batch, place, threads));
+    let then = before
+        .yardsticks
+        .iter()
+        .find(|y| (y.batch, y.device.as_str(), y.threads) == (batch, place, old.effective.threads));
+    let (Some(now), Some(then)) = (now, then) else {
+        return Err("there is no yardstick beside it".to_owned());
+    };
+    if now.work != then.work {
+        return Err(format!(
+            "the yardstick beside it was '{}' and is '{}'",
+            then.work, now.work
+        ));
+    }
+    let numbers = |samples: &[u64]| samples.iter().map(|&sample| sample as f64).collect();
+    let (own, theirs): (Vec<f64>, Vec<f64>) = (
+        numbers(&now.wall_ns.samples),
+        numbers(&then.wall_ns.samples),
+    );
+    let sums = uploads.iter().zip(&wall.samples);
+    let earlier: Vec<f64> = sums
+        .map(|(upload, wall)| *upload as f64 + *wall as f64)
+        .collect();
+    let pairs = Paired::new(&samples, &own).zip(Paired::new(&earlier, &theirs));
+    let (over, under) = pairs.ok_or("a yardstick's clock stood still")?;
+    let ratio = ratio_of_runs(&over, &under);
+    if !(ratio.low.is_finite() && ratio.high.is_finite()) {
+        return Err("a clock stood still".to_owned());
+    }
+    Ok(Some(Estimate {
+        value: ratio.value - 1.0,
+        low: ratio.low - 1.0,
+        high: ratio.high - 1.0,
+    }))
+}
+
+/// A change of time that is beyond the noise: of the samples, and of one run and the next.
+fn flag(time: Estimate) -> Option<Flag> {
+    if time.value >= LEAST_CHANGE && time.low > 0.0 {
+        Some(Flag::Slower)
+    } else if time.value <= 1.0 / (1.0 + LEAST_CHANGE) - 1.0 && time.high < 0.0 {
+        Some(Flag::Faster)
+    } else {
+        None
+    }
+}
+
+/// How many images only the earlier row, and only this one, has right; none where that is not known of both.
+fn labels(row: &Row, old: &saved::Row, images: usize) -> Option<(u64, u64)> {
+    let bits = |hex: &str| -> Option<Vec<u8>> {
+        let digits = hex.as_bytes().chunks(2);
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        digits.map(byte).collect()
+    };
+    let now = bits(row.right_images.as_deref()?)?;
+    let then = bits(old.right_images.as_deref()?)?;
+    if now.len() != then.len() || now.len() != images.div_ceil(8) {
+        return None;
+    }
+    let count = |one: &[u8], other: &[u8]| -> u64 {
+        let pairs = one.iter().zip(other);
+        pairs
+            .map(|(one, other)| u64::from((one & !other).count_ones()))
+            .sum()
+    };
+    Some((count(&then, &now), count(&now, &then)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(value: f64, low: f64, high: f64) -> Option<Flag> {
+        flag(Estimate { value, low, high })
+    }
+
+    #[test]
+    fn only_what_is_beyond_both_noises_is_flagged() {
+        assert_eq!(change(0.10, 0.02, 0.18), Some(Flag::Slower));
+        assert_eq!(change(0.04, 0.03, 0.05), None, "less than runs differ by");
+        assert_eq!(change(0.10, -0.01, 0.21), None, "samples that say nothing");
+        assert_eq!(change(-0.10, -0.15, -0.05), Some(Flag::Faster));
+        assert_eq!(change(-0.04, -0.05, -0.03), None);
+        assert_eq!(change(-0.10, -0.21, 0.01), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! Where baselines are kept: `NAME.json` in the folder `baselines` of `fmnist-gpu` in the user's data folder
+//! (`$XDG_DATA_HOME`, otherwise `~/.local/share`; on Windows `%APPDATA%`), or of the folder that
+//! `FMNIST_GPU_CACHE_DIR` names. Unlike a cache they are not made again by themselves.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use etcetera::{BaseStrategy, choose_base_strategy};
+
+use crate::error::{Error, Result};
+use crate::tune::cache::FOLDER_VARIABLE;
+
+/// The longest name: with its ending it fits every file system.
+const MOST_CHARACTERS: usize = 100;
+
+/// A baseline's name: letters, digits, `-`, `_` and `.`, not first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// As the user wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The file that it is kept in.
+    ///
+    /// # Errors
+    /// `Error::Usage` where no folder is known.
+    pub fn path(&self) -> Result<PathBuf> {
+        let folder = folder().ok_or_else(|| {
+            Error::Usage(format!(
+                "no folder for baselines is known; {FOLDER_VARIABLE} can name one"
+            ))
+        })?;
+        Ok(folder.join(format!("{}.json", self.0)))
+    }
+}
+
+impl FromStr for Name {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let fits = !text.is_empty() && text.len() <= MOST_CHARACTERS && !text.starts_with('.');
+        if fits && text.chars().all(plain) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::Usage(format!(
+            "'{}' is no name for a baseline: use up to {MOST_CHARACTERS} letters, digits, -, _ and .",
+            text.escape_debug()
+        )))
+    }
+}
+
+/// The file that is meant by a name, or by a path: what has a separator in it or ends in `.json`.
+///
+/// # Errors
+/// `Error::Usage` where it is neither.
+pub fn find(text: &str) -> Result<PathBuf> {
+    let is_path = text.contains(std::path::is_separator) || text.ends_with(".json");
+    if is_path {
+        return Ok(PathBuf::from(text));
+    }
+    Name::from_str(text)?.path()
+}
+
+/// The folder of baselines; none where the system does not say where a user's data are.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    let chosen = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
+    let base = chosen.map(PathBuf::from).or_else(|| {
+        let user = choose_base_strategy().ok()?.data_dir();
+        // HOME may be anything; a place that depends on where one stands is none.
+        user.is_absolute().then(|| user.join("fmnist-gpu"))
+    });
+    base.as_deref().map(|base: &Path| base.join("baselines"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_files_of_their_own_and_paths_are_paths() {
+        for good in ["main", "v1.2", "before_the-change", "größer"] {
+            let name: Name = good.parse().unwrap();
+            assert_eq!(name.as_str(), good);
+        }
+        let long = "x".repeat(101);
+        for bad in ["", ".hidden", "a/b", "a b", "..", "a\nb", &long] {
+            assert_eq!(bad.parse::<Name>().unwrap_err().exit_code(), 2, "{bad}");
+        }
+        assert_eq!(find("a/b").unwrap(), Path::new("a/b"));
+        assert_eq!(find("result.json").unwrap(), Path::new("result.json"));
+        let kept = find("result").unwrap();
+        assert!(kept.ends_with("baselines/result.json"), "{kept:?}");
+    }
+}

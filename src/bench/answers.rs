@@ -1,0 +1,205 @@
+//! What the labels say beyond their count: which classes are taken for which, and which images are
+//! labelled otherwise than in f32.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
+
+use crate::Precision;
+use crate::dataset::Dataset;
+
+/// The most classes of which a confusion is told: it has their square of counts.
+pub const MOST_CLASSES: usize = 100;
+
+/// The most changed images that are told of a batch size.
+pub const MOST_CHANGED: usize = 24;
+
+/// How often each label was given to the images of each class: `[truth][label]`, counts. None where
+/// there are more than [`MOST_CLASSES`].
+pub(super) fn confusion(labels: &[usize], truth: &[u8], classes: usize) -> Option<Vec<Vec<usize>>> {
+    if classes > MOST_CLASSES {
+        return None;
+    }
+    let mut counts = vec![vec![0; classes]; classes];
+    for (&label, &truth) in labels.iter().zip(truth) {
+        counts[usize::from(truth)][label] += 1;
+    }
+    Some(counts)
+}
+
+/// The images of one batch size whose label is not the same in every precision.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Changed {
+    /// The batch size that ran.
+    pub batch: usize,
+    /// How many there are.
+    pub total: usize,
+    /// Some of them, at most [`MOST_CHANGED`]: in turn the next of each precision, in the order of the
+    /// data set; then sorted by index.
+    pub images: Vec<ChangedImage>,
+}
+
+/// An image, and what each precision made of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChangedImage {
+    /// Its place in the data set.
+    pub index: usize,
+    /// Its class.
+    pub truth: usize,
+    /// Its pixels, row after row; base64 in JSON.
+    #[serde(serialize_with = "base64")]
+    pub pixels: Vec<u8>,
+    /// What each precision said; f32 is there also where it was only compared with.
+    pub answers: Vec<Answer>,
+}
+
+/// What one precision made of an image.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// How the precision is called in the rows.
+    pub name: String,
+    /// Its label: the first largest output.
+    pub label: usize,
+    /// Its outputs: probabilities where the last layer is a softmax.
+    pub outputs: Vec<f32>,
+}
+
+/// What a precision answered to the whole data set.
+pub(super) struct Answers<'a> {
+    pub(super) name: String,
+    pub(super) precision: Precision,
+    /// `[images, out]` row-major.
+    pub(super) outputs: &'a [f32],
+    pub(super) labels: &'a [usize],
+}
+
+/// The images whose label changes between `all` and the f32 among them.
+pub(super) fn changed(all: &[Answers<'_>], data: &Dataset, batch: usize) -> Changed {
+    let none = Changed {
+        batch,
+        total: 0,
+        images: Vec::new(),
+    };
+    let Some(f32) = all.iter().find(|one| one.precision == Precision::F32) else {
+        return none;
+    };
+    let differs = |labels: &[usize], index: usize| labels[index] != f32.labels[index];
+    let of_one = |one: &Answers<'_>| {
+        let mut images: Vec<usize> = (0..data.len()).collect();
+        images.retain(|&index| differs(one.labels, index));
+        images
+    };
+    let changes: Vec<Vec<usize>> = all.iter().map(of_one).collect();
+    let mut every: Vec<usize> = changes.iter().flatten().copied().collect();
+    every.sort_unstable();
+    every.dedup();
+    let image = |index: usize| ChangedImage {
+        index,
+        truth: usize::from(data.labels[index]),
+        pixels: data.images.range(index, index + 1).to_vec(),
+        answers: all.iter().map(|one| answer(one, index)).collect(),
+    };
+    Changed {
+        total: every.len(),
+        images: in_turn(&changes, MOST_CHANGED)
+            .into_iter()
+            .map(image)
+            .collect(),
+        ..none
+    }
+}
+
+fn answer(one: &Answers<'_>, index: usize) -> Answer {
+    let width = one.outputs.len() / one.labels.len();
+    let outputs = one.outputs[index * width..(index + 1) * width].to_vec();
+    Answer {
+        name: one.name.clone(),
+        label: one.labels[index],
+        outputs,
+    }
+}
+
+/// At most `most` different numbers of the lists, the next of each in turn; sorted.
+fn in_turn(lists: &[Vec<usize>], most: usize) -> Vec<usize> {
+    let mut taken = Vec::new();
+    let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+    for place in 0..longest {
+        for number in lists.iter().filter_map(|list| list.get(place)) {
+            if taken.len() < most && !taken.contains(number) {
+                taken.push(*number);
+            }
+        }
+    }
+    taken.sort_unstable();
+    taken
+}
+
+fn base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Images;
+
+    #[test]
+    fn a_confusion_counts_each_label_of_each_class() {
+        let counts = confusion(&[0, 1, 1, 2, 0], &[0, 1, 0, 2, 0], 3);
+        let want = vec![vec![2, 1, 0], vec![0, 1, 0], vec![0, 0, 1]];
+        assert_eq!(counts, Some(want));
+        assert_eq!(confusion(&[0], &[0], MOST_CLASSES + 1), None);
+    }
+
+    #[test]
+    fn each_precision_has_its_turn_among_few_places() {
+        let lists = [vec![], vec![9, 30], (0..9).collect()];
+        assert_eq!(in_turn(&lists, 4), [0, 1, 9, 30]);
+        assert_eq!(in_turn(&lists, 3), [0, 9, 30]);
+        assert_eq!(in_turn(&lists, 99).len(), 11);
+        assert_eq!(in_turn(&[], 3), [0_usize; 0]);
+    }
+
+    #[test]
+    fn an_image_that_changes_comes_with_what_every_precision_said() {
+        let images = Images {
+            count: 3,
+            columns: 2,
+            width: 2,
+            pixels: vec![0, 1, 2, 3, 4, 5],
+        };
+        let data = Dataset::new("three", images, vec![0, 1, 1]).unwrap();
+        let (first, second) = (
+            [0.9, 0.1, 0.2, 0.8, 0.6, 0.4],
+            [0.9, 0.1, 0.7, 0.3, 0.6, 0.4],
+        );
+        let all = [
+            Answers {
+                name: "int8".into(),
+                precision: Precision::Int8,
+                outputs: &second,
+                labels: &[0, 0, 0],
+            },
+            Answers {
+                name: "f32".into(),
+                precision: Precision::F32,
+                outputs: &first,
+                labels: &[0, 1, 0],
+            },
+        ];
+        let found = changed(&all, &data, 3);
+        assert_eq!((found.batch, found.total, found.images.len()), (3, 1, 1));
+        let image = &found.images[0];
+        assert_eq!((image.index, image.truth), (1, 1));
+        assert_eq!(image.pixels, [2, 3]);
+        let labels: Vec<_> = image
+            .answers
+            .iter()
+            .map(|a| (a.name.as_str(), a.label))
+            .collect();
+        assert_eq!(labels, [("int8", 0), ("f32", 1)]);
+        assert_eq!(image.answers[1].outputs, [0.2, 0.8]);
+        assert_eq!(serde_json::to_value(image).unwrap()["pixels"], "AgM=");
+        assert_eq!(changed(&all[..1], &data, 3).total, 0);
+    }
+}

@@ -1,0 +1,275 @@
+//! The options of `bench` that turn its rows into a decision: a goal and limits, and an earlier result.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use fmnist_gpu::atomic_file::AtomicFile;
+use fmnist_gpu::baseline::{self, Change, LEAST_CHANGE, Name, Present, Saved, compare};
+use fmnist_gpu::report::{self, Document, Format};
+use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, doubts};
+use fmnist_gpu::{Error, Result};
+
+use super::options;
+
+/// The variable that makes every sample longer, for tests of comparisons.
+const SLOWDOWN_VARIABLE: &str = "FMNIST_GPU_SLOWDOWN";
+
+/// What the precision to deploy is to be good for.
+#[derive(Clone, Debug, Args)]
+pub struct GoalOptions {
+    /// What the verdict is to be good for: latency (the smallest batch), throughput (the most images a
+    /// second, at any batch), memory or accuracy
+    #[arg(long, default_value_t, value_name = "GOAL")]
+    goal: Goal,
+
+    /// The most percentage points of accuracy that the precision to deploy may lose against f32 [default: 1]
+    #[arg(long, value_name = "POINTS", value_parser = points)]
+    max_accuracy_drop: Option<f64>,
+
+    /// The most time that a batch may take, upload included, as a median
+    #[arg(long, value_name = "DURATION", value_parser = options::duration)]
+    max_latency: Option<humantime::Duration>,
+
+    /// The most that parameters and activations may take, for example 100KiB: each precision is also
+    /// measured at the largest batch that fits, and nothing larger is recommended
+    #[arg(long, value_name = "SIZE", value_parser = options::size)]
+    pub memory_limit: Option<u64>,
+
+    /// The most images in a batch
+    #[arg(long, value_name = "N", value_parser = options::positive)]
+    pub batch_limit: Option<usize>,
+
+    /// End with exit code 4 where no precision meets every limit
+    #[arg(long)]
+    gate: bool,
+}
+
+/// An earlier result.
+#[derive(Debug, Args)]
+pub struct BaselineOptions {
+    /// Keep this result under a name, to be compared with later
+    #[arg(long, value_name = "NAME")]
+    save: Option<Name>,
+
+    /// Compare with an earlier result: a name given to --save, or a JSON file
+    #[arg(long, value_name = "NAME|FILE")]
+    compare: Option<String>,
+
+    /// End with exit code 5 where a row is slower than the earlier one by more than this (at least 5%,
+    /// beyond the noise), or significantly less accurate
+    #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = regression)]
+    fail_on_regression: Option<f64>,
+}
+
+impl GoalOptions {
+    fn request(&self) -> Request {
+        Request {
+            goal: self.goal,
+            max_accuracy_drop: self.max_accuracy_drop,
+            max_latency: self.max_latency.map(Into::into),
+            memory_limit: self.memory_limit,
+        }
+    }
+
+    /// Puts the verdict on what was measured into the document.
+    pub fn decide(&self, document: &mut Document, slowdown: f64) {
+        let warnings = doubts(Circumstances {
+            adapter: &document.adapter,
+            machine: &document.machine,
+            yardsticks: &document.yardsticks,
+            debug: cfg!(debug_assertions),
+            slowdown,
+        });
+        document.verdict = decide(
+            &document.results,
+            document.dataset.images,
+            document.adapter.processor.is_none(),
+            &self.request(),
+            warnings,
+        );
+    }
+
+    /// Fails where limits are to be kept and no row keeps them.
+    pub fn check(&self, verdict: &Verdict) -> Result<()> {
+        if !self.gate || verdict.recommended.is_some() {
+            return Ok(());
+        }
+        let unmet = verdict.limits.iter().filter(|limit| !limit.met);
+        let names: Vec<&str> = unmet.map(|limit| flag(limit.name)).collect();
+        let what = match names.is_empty() {
+            true => "nothing may be deployed".to_owned(),
+            false => format!("not met: {}", names.join(", ")),
+        };
+        Err(Error::CheckFailed(format!("{what}. {}", verdict.sentence)))
+    }
+}
+
+/// The option that sets a limit.
+fn flag(limit: LimitName) -> &'static str {
+    match limit {
+        LimitName::AccuracyDrop => "--max-accuracy-drop",
+        LimitName::Latency => "--max-latency",
+        LimitName::Memory => "--memory-limit",
+    }
+}
+
+/// An earlier result that was read, and the place of the one to keep, both found before anything is measured.
+pub struct Baselines {
+    before: Option<Arc<(String, Saved)>>,
+    place: Option<AtomicFile>,
+}
+
+impl BaselineOptions {
+    /// Reads the earlier result and holds it against what is about to be measured.
+    pub fn open(&self, document: &Document) -> Result<Baselines> {
+        let before = match &self.compare {
+            None => None,
+            Some(name) => {
+                let path = baseline::find(name)?;
+                let missing = |error: Error| self.explain(error, name, &path);
+                let saved = Saved::read(&path).map_err(missing)?;
+                saved.check(name, &present(document))?;
+                Some(Arc::new((name.clone(), saved)))
+            }
+        };
+        let place = match &self.save {
+            None => None,
+            Some(name) => {
+                let path = name.path()?;
+                if let Some(folder) = path.parent() {
+                    std::fs::create_dir_all(folder).map_err(|source| Error::Output {
+                        path: folder.to_owned(),
+                        source,
+                    })?;
+                }
+                Some(AtomicFile::create(&path)?)
+            }
+        };
+        Ok(Baselines { before, place })
+    }
+
+    /// A name that nothing was saved under is told as such.
+    fn explain(&self, error: Error, name: &str, path: &PathBuf) -> Error {
+        if path.exists() || name.ends_with(".json") {
+            return error;
+        }
+        Error::file(
+            path,
+            format!("there is no baseline '{name}'; make one with --save {name}"),
+        )
+    }
+
+    /// Fails where a row is worse than was allowed, or nothing could be compared.
+    pub fn check(&self, document: &Document) -> Result<()> {
+        let Some(comparison) = &document.comparison else {
+            return Ok(());
+        };
+        if let Some(refusal) = comparison.refusal() {
+            return Err(Error::Usage(refusal));
+        }
+        let Some(allowed) = self.fail_on_regression else {
+            return Ok(());
+        };
+        let worse = |change: &Change| {
+            let flags: Vec<&str> = change.flags.iter().map(|flag| flag.name()).collect();
+            format!(
+                "{} at batch {} is {}",
+                change.name,
+                change.batch,
+                flags.join(", ")
+            )
+        };
+        let all: Vec<String> = comparison.regressions(allowed).map(worse).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Regression(format!(
+            "worse than {}: {}",
+            comparison.baseline,
+            all.join("; ")
+        )))
+    }
+}
+
+impl Baselines {
+    /// Keeps the document.
+    pub fn save(self, document: &Document) -> Result<()> {
+        match self.place {
+            None => Ok(()),
+            Some(place) => place.commit(report::render(document, Format::Json)?.as_bytes()),
+        }
+    }
+}
+
+/// What is measured now.
+fn present(document: &Document) -> Present<'_> {
+    Present {
+        adapter: &document.adapter,
+        machine: &document.machine,
+        model_sha256: &document.model.sha256,
+        dataset_sha256: &document.dataset.sha256,
+        images: document.dataset.images,
+        profile: document.tool.profile,
+    }
+}
+
+/// What follows from the rows of a document, also of one that has not all of them yet: its verdict, and its
+/// comparison with the earlier result.
+pub fn conclusions(
+    goal: &GoalOptions,
+    baselines: &Baselines,
+    slowdown: f64,
+) -> impl Fn(&mut Document) + Send + use<> {
+    let (goal, before) = (goal.clone(), baselines.before.clone());
+    move |document| {
+        goal.decide(document, slowdown);
+        if let Some(before) = &before {
+            let (name, saved) = &**before;
+            let (rows, yardsticks) = (&document.results, &document.yardsticks);
+            let comparison = compare(name, saved, &present(document), rows, yardsticks);
+            document.comparison = Some(comparison);
+        }
+    }
+}
+
+/// The share by which every sample is to be made longer.
+pub fn slowdown() -> Result<f64> {
+    match std::env::var(SLOWDOWN_VARIABLE) {
+        Err(_) => Ok(0.0),
+        Ok(text) => share(&text)
+            .map_err(|problem| Error::Usage(format!("{SLOWDOWN_VARIABLE} is '{text}': {problem}"))),
+    }
+}
+
+/// `5%` as 0.05.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text
+        .trim()
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok());
+    match number {
+        Some(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("write a percentage, as 5%".to_owned()),
+    }
+}
+
+/// At least the least change that is flagged.
+fn regression(text: &str) -> Result<f64, String> {
+    let allowed = share(text)?;
+    if allowed < LEAST_CHANGE {
+        return Err(format!(
+            "below {:.0}% a change cannot be told from what two runs of the same program differ by",
+            100.0 * LEAST_CHANGE
+        ));
+    }
+    Ok(allowed)
+}
+
+/// Percentage points, from 0 to 100.
+fn points(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(points) if (0.0..=100.0).contains(&points) => Ok(points),
+        _ => Err("write percentage points from 0 to 100, as 0.5".to_owned()),
+    }
+}

@@ -1,0 +1,69 @@
+//! `man`: the manual, in the form that man reads.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command, ValueHint};
+use clap_mangen::Man;
+use fmnist_gpu::Error;
+use fmnist_gpu::atomic_file::AtomicFile;
+
+use super::terminal;
+
+/// Prints a page of the manual, as man reads it: fmnist-gpu man bench | man -l -
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The command that it is about; without it, all of them in short
+    #[arg(value_name = "COMMAND", conflicts_with = "output")]
+    about: Option<String>,
+
+    /// Write all pages into this folder instead (fmnist-gpu.1, fmnist-gpu-bench.1, …)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    output: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments, mut command: Command) -> anyhow::Result<()> {
+    // So that each page knows the whole name of its command, and the options that hold for all.
+    command.build();
+    if let Some(folder) = &arguments.output {
+        return write_all(folder, &command);
+    }
+    let page = match &arguments.about {
+        None => page(&command)?,
+        Some(name) => page(find(&command, name)?)?,
+    };
+    terminal::print(&page)
+}
+
+fn find<'a>(command: &'a Command, name: &str) -> Result<&'a Command, Error> {
+    command.find_subcommand(name).ok_or_else(|| {
+        let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        Error::Usage(format!(
+            "there is no command '{name}': use {}",
+            names.join(", ")
+        ))
+    })
+}
+
+fn write_all(folder: &Path, command: &Command) -> anyhow::Result<()> {
+    let mut written = String::new();
+    for one in std::iter::once(command).chain(command.get_subcommands()) {
+        let path = folder.join(format!("{}.1", file_name(one)));
+        AtomicFile::create(&path)?.commit(page(one)?.as_bytes())?;
+        written += &format!("{}\n", path.display());
+    }
+    terminal::print(&written)
+}
+
+/// `fmnist-gpu-bench`: the whole name of a command as one word.
+fn file_name(command: &Command) -> String {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    name.replace(' ', "-")
+}
+
+fn page(command: &Command) -> anyhow::Result<String> {
+    let mut text = Vec::new();
+    Man::new(command.clone().disable_help_subcommand(true))
+        .title(file_name(command))
+        .render(&mut text)?;
+    Ok(String::from_utf8(text)?)
+}

@@ -1,0 +1,147 @@
+//! The adapter's yardstick: a fixed dispatch, with its own way there and back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::device::{Device, Pipeline};
+use super::kernel::Binding;
+use super::single::{bind_group, whole};
+use crate::error::{Error, Result};
+
+/// Bytes of an image, and sums of each.
+const INPUTS: usize = 784;
+const SUMS: usize = 64;
+
+/// The text of its shader.
+pub const YARDSTICK_SOURCE: &str = include_str!("../../shaders/yardstick.wgsl");
+
+/// The storage buffers of its shader, from binding 1 on.
+pub const YARDSTICK_BINDINGS: &[Binding] = &[Binding::Read, Binding::Read, Binding::Write];
+
+/// The most images: as many as every device takes workgroups.
+const MOST: usize = 65_535;
+
+/// Fixed work on the device: some images' bytes go there, are multiplied with fixed weights, and their sums
+/// come back. It takes the same way as a batch of a network and shares no kernel with one.
+#[derive(Debug)]
+pub struct Yardstick {
+    device: Arc<Device>,
+    pipeline: Pipeline,
+    bound: wgpu::BindGroup,
+    images: usize,
+    pixels: Vec<u8>,
+    target: wgpu::Buffer,
+    sums: wgpu::Buffer,
+    read_back: wgpu::Buffer,
+}
+
+impl Yardstick {
+    /// A yardstick of so many images, 1 to 65,535, checked against the same sums on the host.
+    ///
+    /// # Errors
+    /// Those of the device; `Error::CheckFailed` where it computes something else.
+    pub async fn new(device: &Arc<Device>, images: usize) -> Result<Self> {
+        use wgpu::BufferUsages as Usage;
+        let images = images.clamp(1, MOST);
+        let label = "yardstick";
+        let pipeline =
+            device.compile_source(label, YARDSTICK_SOURCE.to_owned(), YARDSTICK_BINDINGS)?;
+        let pixels: Vec<u8> = (0..images * INPUTS).map(pixel).collect();
+        let weights: Vec<f32> = (0..INPUTS * SUMS).map(weight).collect();
+        let uniform = [images as u32, 0, 0, 0];
+        let uniform = device.filled(label, bytemuck::bytes_of(&uniform), Usage::UNIFORM);
+        let weights = device.filled(label, bytemuck::cast_slice(&weights), Usage::STORAGE);
+        let target = device.filled(label, &pixels, Usage::STORAGE);
+        let bytes = (4 * images * SUMS) as u64;
+        let sums = device.buffer(label, bytes, Usage::STORAGE | Usage::COPY_SRC);
+        let read_back = device.buffer(label, bytes, Usage::MAP_READ | Usage::COPY_DST);
+        let buffers = [whole(&target), whole(&weights), whole(&sums)];
+        let bound = bind_group(device, &pipeline, &uniform, &buffers);
+        device.check("making the yardstick")?;
+        let yardstick = Self {
+            device: Arc::clone(device),
+            pipeline,
+            bound,
+            images,
+            pixels,
+            target,
+            sums,
+            read_back,
+        };
+        yardstick.check().await?;
+        Ok(yardstick)
+    }
+
+    /// What it does, in words: two results whose words are the same measured the same work.
+    #[must_use]
+    pub fn work(&self) -> String {
+        format!(
+            "sums of 784 bytes × 64 in f32, version 1, images: {}",
+            self.images
+        )
+    }
+
+    /// Does the work once; gives the time from the bytes on the host to the sums on the host.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn run(&self) -> Result<Duration> {
+        let start = Instant::now();
+        let first = |bytes: &[u8]| bytes.first().copied();
+        let sums = self.once(first).await?;
+        std::hint::black_box(sums);
+        Ok(start.elapsed())
+    }
+
+    async fn once<T>(&self, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        let device = &self.device;
+        device.queue.write_buffer(&self.target, 0, &self.pixels);
+        device.queue.submit([]);
+        device.wait("uploading the yardstick's bytes")?;
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_pipeline(&self.pipeline.pipeline);
+            pass.set_bind_group(0, &self.bound, &[]);
+            pass.dispatch_workgroups(self.images as u32, 1, 1);
+        }
+        let bytes = self.sums.size();
+        encoder.copy_buffer_to_buffer(&self.sums, 0, &self.read_back, 0, bytes);
+        device.queue.submit([encoder.finish()]);
+        device
+            .read_mapped(&self.read_back, bytes, "running the yardstick", read)
+            .await
+    }
+
+    async fn check(&self) -> Result<()> {
+        let all = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, f32>(bytes);
+        let got = self.once(all).await?;
+        // Bytes and weights are small multiples of 1/256, so that f32 sums are exact in any order.
+        let right =
+            (0..self.images * SUMS).all(|at| got.get(at) == Some(&sum(at / SUMS, at % SUMS)));
+        if right {
+            return Ok(());
+        }
+        Err(Error::CheckFailed(format!(
+            "{} computes the yardstick wrong; please report it with the output of 'fmnist-gpu adapters'",
+            self.device.info()
+        )))
+    }
+}
+
+/// The bytes of the images, one after the other.
+fn pixel(at: usize) -> u8 {
+    (at * 37 % 256) as u8
+}
+
+/// The weights `[784, 64]`: multiples of 1/256 from -1/4 on, below 1/4.
+fn weight(at: usize) -> f32 {
+    (at * 29 % 128) as f32 / 256.0 - 0.25
+}
+
+/// The sum of an image and a column.
+fn sum(image: usize, column: usize) -> f32 {
+    let term =
+        |input: usize| f32::from(pixel(image * INPUTS + input)) * weight(input * SUMS + column);
+    (0..INPUTS).map(term).sum()
+}

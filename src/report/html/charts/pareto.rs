@@ -1,0 +1,203 @@
+//! Accuracy against time, memory as size: what is to be gained by giving up what.
+
+use maud::html;
+
+use super::super::figure::{self, Figure};
+use super::super::plot::{Anchor, Chart, Frame, NAMED, WIDTH, line, spread, words, x_axis, y_axis};
+use super::super::scale::Scale;
+use super::super::series::{n, short};
+use super::super::view::{Batch, Placed, View};
+use super::{listed, tidy};
+use crate::units::{bytes, count, duration, percent};
+
+const FRAME: Frame = Frame {
+    left: 52.0,
+    right: WIDTH - 14.0,
+    top: 28.0,
+    bottom: 208.0,
+};
+
+/// The radius of the largest mark, and the least.
+const RADIUS: (f64, f64) = (15.0, 4.0);
+
+/// A row as a point.
+struct Point<'a> {
+    placed: Placed<'a>,
+    name: String,
+    time: f64,
+    accuracy: f64,
+    low: f64,
+    high: f64,
+    bytes: u64,
+}
+
+/// One batch size; none where nothing was measured.
+pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
+    let points: Vec<Point<'_>> = batch.measured().filter_map(point).collect();
+    if points.is_empty() {
+        return None;
+    }
+    let (x, y) = scales(&points);
+    let largest = points
+        .iter()
+        .map(|point| point.bytes)
+        .max()
+        .unwrap_or(1)
+        .max(1) as f64;
+    let radius =
+        |point: &Point<'_>| (RADIUS.0 * (point.bytes as f64 / largest).sqrt()).max(RADIUS.1);
+    let front = front(&points);
+    let path: Vec<String> = front
+        .iter()
+        .map(|&at| {
+            format!(
+                "{},{}",
+                n(x.at(points[at].time)),
+                n(y.at(points[at].accuracy))
+            )
+        })
+        .collect();
+    // Over their intervals, side by side: the marks may lie on one another.
+    let wanted: Vec<f64> = points.iter().map(|point| x.at(point.time)).collect();
+    let widest = points
+        .iter()
+        .map(|point| short(&point.name).chars().count())
+        .max()
+        .unwrap_or(0);
+    let labels = spread(
+        &wanted,
+        10.0 + 6.0 * widest as f64,
+        FRAME.right - 3.0 * widest as f64,
+    );
+    let drawing = html! {
+        (y_axis(FRAME, y, &y.ticks(5), tidy_percent, "accuracy"))
+        (x_axis(FRAME, x, &x.ticks(4), |tick| tidy(&duration(tick)), "time of a batch, end to end"))
+        polyline.front points=(path.join(" ")) {}
+        @for (point, label) in points.iter().zip(&labels) {
+            @let (px, py) = (x.at(point.time), y.at(point.accuracy));
+            @let class = format!("whisker {}", view.series.class(&point.name));
+            g {
+                title { (describe(point)) }
+                (line(&class, (px, y.at(point.low)), (px, y.at(point.high))))
+                (view.series.mark(&point.name, px, py, radius(point)))
+            }
+            @if points.len() <= NAMED {
+                (words(*label, y.at(point.high) - 5.0, Anchor::Middle, "label", short(&point.name)))
+            }
+        }
+    };
+    let best: Vec<String> = front.iter().map(|&at| points[at].name.clone()).collect();
+    let described: Vec<String> = points.iter().map(describe).collect();
+    Some(Chart {
+        id: format!("pareto-{}", batch.size),
+        title: format!("Batch {}", count(batch.size as u64)),
+        summary: format!(
+            "{}. Nothing measured is both faster and more accurate than {}.",
+            described.join("; "),
+            listed(&best)
+        ),
+        height: FRAME.bottom + 38.0,
+        drawing,
+        note: None,
+        figures: figures(view, &points),
+    })
+}
+
+fn point(placed: Placed<'_>) -> Option<Point<'_>> {
+    let (row, accuracy) = (placed.row, placed.row.accuracy?);
+    let interval = row.accuracy_interval.as_ref();
+    Some(Point {
+        placed,
+        name: placed.name(),
+        time: row.end_to_end_ns? as f64,
+        accuracy,
+        low: interval.map_or(accuracy, |interval| interval.low),
+        high: interval.map_or(accuracy, |interval| interval.high),
+        bytes: row.memory.planned.total_bytes,
+    })
+}
+
+/// Axes round all points with some room; times that differ many times over have a logarithmic one.
+fn scales(points: &[Point<'_>]) -> (Scale, Scale) {
+    let least = |value: fn(&Point<'_>) -> f64| points.iter().map(value).fold(f64::MAX, f64::min);
+    let most = |value: fn(&Point<'_>) -> f64| points.iter().map(value).fold(f64::MIN, f64::max);
+    let (low, high) = (least(|p| p.time), most(|p| p.time));
+    let x = if high > 4.0 * low {
+        Scale::log(low / 1.6, high * 1.6, FRAME.left, FRAME.right)
+    } else {
+        let room = 0.16 * high;
+        Scale::linear((low - room).max(0.0), high + room, FRAME.left, FRAME.right)
+    };
+    let (low, high) = (least(|p| p.low), most(|p| p.high));
+    let room = (0.12 * (high - low)).max(0.002);
+    let y = Scale::linear(
+        (low - room).max(0.0),
+        (high + room).min(1.0),
+        FRAME.bottom,
+        FRAME.top,
+    );
+    (x, y)
+}
+
+/// The points that no other beats in both, by time.
+fn front(points: &[Point<'_>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by(|&a, &b| {
+        let by_time = points[a].time.total_cmp(&points[b].time);
+        by_time.then(points[b].accuracy.total_cmp(&points[a].accuracy))
+    });
+    let mut best = f64::MIN;
+    order.retain(|&at| {
+        let better = points[at].accuracy > best;
+        best = best.max(points[at].accuracy);
+        better
+    });
+    order
+}
+
+fn describe(point: &Point<'_>) -> String {
+    format!(
+        "{}: {} in {}, {}",
+        point.name,
+        percent(point.accuracy),
+        duration(point.time),
+        bytes(point.bytes)
+    )
+}
+
+fn tidy_percent(share: f64) -> String {
+    tidy(&format!("{:.2} %", 100.0 * share)).replace(' ', "")
+}
+
+fn figures(view: &View<'_>, points: &[Point<'_>]) -> maud::Markup {
+    let lines: Vec<_> = points
+        .iter()
+        .map(|point| {
+            let (placed, row) = (point.placed, point.placed.row);
+            let interval = row.accuracy_interval.as_ref();
+            let figures = vec![
+                Figure::time(placed.pointer("end_to_end_ns"), Some(point.time)),
+                Figure::percent(placed.pointer("accuracy"), Some(point.accuracy)),
+                Figure::percent(
+                    placed.pointer("accuracy_interval/low"),
+                    interval.map(|i| i.low),
+                ),
+                Figure::percent(
+                    placed.pointer("accuracy_interval/high"),
+                    interval.map(|i| i.high),
+                ),
+                Figure::bytes(placed.pointer("memory/total_bytes"), Some(point.bytes)),
+            ];
+            (view.series.label(&point.name), figures)
+        })
+        .collect();
+    let header = [
+        "precision",
+        "end to end",
+        "accuracy",
+        "from (95%)",
+        "to",
+        "planned memory",
+    ];
+    figure::table(&header, &lines)
+}

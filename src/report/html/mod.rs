@@ -1,0 +1,237 @@
+//! The report: one page that needs nothing but itself.
+//!
+//! It is made from the [`Document`] alone, and every figure in it carries its place there (`data-json`). maud
+//! escapes whatever text it is given, so that names from files and drivers stay names; nothing but the style
+//! sheet is put in as it is. There is no script.
+
+mod charts;
+mod figure;
+mod gallery;
+mod plot;
+mod provenance;
+mod results;
+mod scale;
+mod series;
+mod verdict;
+mod view;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use self::charts::{classes, confusion, latency, limit, memory, pareto, parts, roofline};
+use self::plot::Chart;
+use self::view::{Batch, View};
+use super::Document;
+use crate::units::count;
+
+const STYLE: &str = include_str!("style.css");
+
+/// Nothing is loaded from anywhere, whatever a name in the document tries.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// The document as a page.
+pub(super) fn page(document: &Document) -> String {
+    let view = View::new(document);
+    let layers: Vec<String> = document
+        .model
+        .layers
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let title = format!("{} on {}", layers.join("-"), document.adapter.name);
+    let sections = sections(&view);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="generator" content={ "fmnist-gpu " (document.tool.version) };
+                title { (title) " – fmnist-gpu" }
+                // An icon of its own, or the browser asks a server for one.
+                link rel="icon" href="data:,";
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#verdict" { "To the verdict" }
+                header.page-head {
+                    p.brand { "fmnist-gpu" span { "precision report" } }
+                    h1 { (title) }
+                    p.sub { (count(document.dataset.images as u64)) " images, " (document.dataset.name) ", " (day(&document.tool.date)) }
+                    nav aria-label="Sections" {
+                        a href="#verdict" { "Verdict" }
+                        @for section in &sections { a href={ "#" (section.id) } { (section.short) } }
+                    }
+                }
+                main {
+                    (verdict::section(&view))
+                    @for section in &sections { (section.draw()) }
+                }
+                footer { p { "Every figure here is in the JSON of the same run; hover over a mark, or open the figures under a chart, to read it." } }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// A part of the page under a heading of its own.
+struct Section {
+    id: &'static str,
+    /// Its name among the others.
+    short: &'static str,
+    heading: &'static str,
+    /// How it is read.
+    lead: Option<&'static str>,
+    content: Markup,
+}
+
+impl Section {
+    fn draw(&self) -> Markup {
+        let heading = format!("{}-heading", self.id);
+        html! {
+            section id=(self.id) aria-labelledby=(heading) {
+                h2 id=(heading) { (self.heading) }
+                @if let Some(lead) = self.lead { p.lead { (lead) } }
+                (self.content)
+            }
+        }
+    }
+}
+
+/// All parts that the document has something for.
+fn sections(view: &View<'_>) -> Vec<Section> {
+    let section = |id, short, heading, lead, content: Option<Markup>| {
+        content.map(|content| Section {
+            id,
+            short,
+            heading,
+            lead,
+            content,
+        })
+    };
+    let by_batch = |chart: fn(&View<'_>, &Batch<'_>) -> Option<Chart>| {
+        side_by_side(
+            &view
+                .batches
+                .iter()
+                .filter_map(|batch| chart(view, batch))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let of_parts =
+        by_batch(parts::chart).map(|charts| html! { (parts::legend()) (charts) (reasons(view)) });
+    let images = view
+        .document
+        .changed
+        .iter()
+        .any(|changed| changed.total > 0);
+    [
+        section("results", "Results", "Results", None, (!view.batches.is_empty()).then(|| results::table(view))),
+        section("comparison", "Comparison", "Beside an earlier result", None, results::comparison(view)),
+        section(
+            "trade-off", "Trade-off", "Accuracy against time",
+            Some("Up and to the left is better; a mark's size is the planned memory, the bar through it the 95% interval of \
+                  its accuracy. The line joins what nothing else beats in both."),
+            by_batch(pareto::chart).map(|charts| html! { (legend(view)) (charts) }),
+        ),
+        section(
+            "roofline", "Roofline", "Roofline",
+            Some("How close each precision comes to what this device was seen to do at most: operations per second against \
+                  operations for each byte of parameters and activations. Under the slope memory binds, under a level line \
+                  arithmetic."),
+            by_batch(roofline::chart).map(|charts| html! { (legend(view)) (charts) }),
+        ),
+        section(
+            "time", "Where time goes", "Where the time goes",
+            Some("What a batch spends its time on, from its pixels in host memory to its outputs there, and why it is not faster."),
+            of_parts,
+        ),
+        section(
+            "latency", "Latency", "Latency",
+            Some("How the times of single passes are spread: the solid tick is the median, within the dashed one are 99 in 100, and the slowest may lie beyond the axis."),
+            by_batch(latency::chart),
+        ),
+        section("classes", "Classes", "Classes", None, of_classes(view)),
+        section(
+            "memory", "Memory", "Memory",
+            Some("Planned parameters (strong) and activations (pale); the tick is what was really allocated, working memory included."),
+            of_memory(view),
+        ),
+        section(
+            "changed", "Changed images", "Images whose label changed",
+            Some("What each precision made of the images on which they do not all agree."),
+            images.then(|| gallery::section(view)),
+        ),
+        section("run", "What was run", "What was run on what", None, Some(provenance::section(view))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Charts in as many columns as there is room for; none without any.
+fn side_by_side(charts: &[Chart]) -> Option<Markup> {
+    (!charts.is_empty()).then(|| html! { div.charts { @for chart in charts { (chart.draw()) } } })
+}
+
+/// What the marks mean.
+fn legend(view: &View<'_>) -> Markup {
+    view.series.legend(view.series.names())
+}
+
+/// Why each row is not faster, in words.
+fn reasons(view: &View<'_>) -> Markup {
+    html! {
+        details.more {
+            summary { "Why not faster, row by row" }
+            dl.batches {
+                @for placed in view.batches.iter().flat_map(Batch::measured) {
+                    @if let Some(why) = &placed.row.why {
+                        dt { "Batch " (count(placed.row.effective.batch as u64)) " " (view.series.label(&placed.name())) }
+                        dd data-json=(placed.pointer("why/text")) { (why.text) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Of one batch size: classes hardly depend on it.
+fn of_classes(view: &View<'_>) -> Option<Markup> {
+    let batch = view.focus()?;
+    let charts: Vec<Chart> = [
+        classes::accuracies(view, batch),
+        classes::changes(view, batch),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let charts = side_by_side(&charts)?;
+    let confusions: Vec<Chart> = batch
+        .measured()
+        .filter_map(|placed| confusion::chart(view, placed))
+        .collect();
+    Some(html! {
+        p.lead { "In batches of " (count(batch.size as u64)) "; the JSON has the others." }
+        (legend(view))
+        (charts)
+        h3 { "Confusion" }
+        p.lead { "Images of each class (down) by the label they were given (across). A mistake is the darker the more frequent it is." }
+        div.charts { @for chart in &confusions { (chart.draw()) } }
+    })
+}
+
+fn of_memory(view: &View<'_>) -> Option<Markup> {
+    let charts = view
+        .batches
+        .iter()
+        .filter_map(|batch| memory::chart(view, batch))
+        .chain(limit::chart(view));
+    side_by_side(&charts.collect::<Vec<_>>())
+}
+
+/// The day of a date with its time.
+fn day(date: &str) -> &str {
+    date.split_once('T').map_or(date, |(day, _)| day)
+}

@@ -1,0 +1,160 @@
+//! The table of all rows, and the comparison with an earlier result.
+
+use maud::{Markup, html};
+
+use super::figure::Figure;
+use super::view::{Placed, View};
+use crate::baseline::Change;
+use crate::bench::Status;
+use crate::engine::Place;
+use crate::units::{chance, count, share};
+
+const COLUMNS: [&str; 13] = [
+    "precision",
+    "end to end",
+    "median",
+    "p99",
+    "speed",
+    "images/s",
+    "of peak",
+    "accuracy",
+    "changed",
+    "p",
+    "planned",
+    "allocated",
+    "kernel",
+];
+
+pub fn table(view: &View<'_>) -> Markup {
+    let recommended = view.recommended().map(|placed| placed.at);
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Results" {
+            table.results {
+                thead { tr { @for name in COLUMNS { th scope="col" { (name) } } } }
+                @for batch in &view.batches {
+                    tbody {
+                        tr.group { th scope="rowgroup" colspan=(COLUMNS.len()) { "Batch " (count(batch.size as u64)) } }
+                        @for &placed in &batch.rows { (line(view, placed, recommended == Some(placed.at))) }
+                    }
+                }
+            }
+        }
+        (notes(view))
+    }
+}
+
+fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
+    let row = placed.row;
+    let wall = row.wall_ns.as_ref();
+    let (memory, effective) = (&row.memory, &row.effective);
+    let on_cpu = effective.device == Some(Place::Cpu) && effective.reason.is_some();
+    html! {
+        tr.deploy[deploy] {
+            th scope="row" {
+                (view.series.label(&placed.name()))
+                @if deploy { span.badge { "deploy" } }
+                @if row.status != Status::Ok { span.badge.off { (status(row.status)) } }
+            }
+            (Figure::time(placed.pointer("end_to_end_ns"), row.end_to_end_ns.map(|ns| ns as f64)).cell())
+            (Figure::time(placed.pointer("wall_ns/median"), wall.map(|wall| wall.median as f64)).cell())
+            (Figure::time(placed.pointer("wall_ns/p99"), wall.map(|wall| wall.p99 as f64)).cell())
+            (Figure::new(placed.pointer("speed_vs_f32/value"), row.speed_vs_f32.as_ref().map(|s| format!("{:.2}×", s.value))).cell())
+            (Figure::count(placed.pointer("images_per_second"), row.images_per_second.map(|rate| rate.round() as u64)).cell())
+            (Figure::new(placed.pointer("ceiling/share"), row.ceiling.map(|c| share(c.share))).cell())
+            (Figure::percent(placed.pointer("accuracy"), row.accuracy).cell())
+            (Figure::count(placed.pointer("label_changes"), row.label_changes.map(|changes| changes as u64)).cell())
+            (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| chance(test.p))).cell())
+            (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory.planned.total_bytes)).cell())
+            (Figure::bytes(placed.pointer("memory/device_allocated_bytes"), memory.device_allocated_bytes).cell())
+            td { (effective.kernel.unwrap_or("–")) @if on_cpu { " (CPU path)" } }
+        }
+    }
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Unsupported => "not run",
+        Status::Overflow => "overflows",
+    }
+}
+
+/// Why a row did not run as asked, each reason once.
+fn notes(view: &View<'_>) -> Markup {
+    let mut notes: Vec<String> = Vec::new();
+    for row in &view.document.results {
+        let name = &row.name;
+        let note = match (&row.detail, &row.effective.reason) {
+            (Some(detail), _) => format!("{name}: {detail}"),
+            (None, Some(reason)) => format!("{name} ran on the CPU path: {reason}"),
+            (None, None) => continue,
+        };
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    html! {
+        @for note in &notes { p.note { (note) } }
+        p.note {
+            "End to end: a batch's way to the device, and from there (median, p99) to its outputs in host memory. "
+            "Speed: the end-to-end time of f32 over this one's. Of peak: operations per second over the most that this "
+            "device did of the kernel's arithmetic in this run. Changed: images whose label is not f32's; p: the chance "
+            "of so uneven a change where both are equally good (McNemar). Planned: parameters and activations; "
+            "allocated: all buffers that were really made."
+        }
+    }
+}
+
+/// The rows beside those of an earlier result.
+pub fn comparison(view: &View<'_>) -> Option<Markup> {
+    let comparison = view.document.comparison.as_ref()?;
+    Some(html! {
+        p {
+            "Against " strong { (comparison.baseline) } ", measured " (comparison.date)
+            @if let Some(commit) = &comparison.commit { ", commit " code { (commit) } }
+            ". Time is held against an interleaved loop of fixed work, since a machine's own speed drifts."
+        }
+        div.scroll tabindex="0" role="region" aria-label="Comparison" {
+            table {
+                thead {
+                    tr {
+                        @for name in ["precision", "batch", "time", "from (95%)", "to", "accuracy, points", "it is", "note"] {
+                            th scope="col" { (name) }
+                        }
+                    }
+                }
+                tbody { @for (at, change) in comparison.rows.iter().enumerate() { (change_line(view, at, change)) } }
+            }
+        }
+    })
+}
+
+fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
+    let of = |field: &str, text: Option<String>| {
+        Figure::new(format!("/comparison/rows/{at}/{field}"), text)
+    };
+    let change_of = |value: f64| format!("{:+.1}%", 100.0 * value);
+    let time = change.time.as_ref();
+    html! {
+        tr {
+            th scope="row" { (view.series.label(&change.name)) }
+            (Figure::count(format!("/comparison/rows/{at}/batch"), Some(change.batch as u64)).cell())
+            (of("time/value", time.map(|time| change_of(time.value))).cell())
+            (of("time/low", time.map(|time| change_of(time.low))).cell())
+            (of("time/high", time.map(|time| change_of(time.high))).cell())
+            (of("accuracy_points", change.accuracy_points.map(|points| format!("{points:+.2}"))).cell())
+            td { (outcome(change)) }
+            td { (change.note.as_deref().unwrap_or("")) }
+        }
+    }
+}
+
+/// What a change comes to; that all is within the noise, where it comes to nothing.
+fn outcome(change: &Change) -> String {
+    let flags: Vec<&str> = change.flags.iter().map(|flag| flag.name()).collect();
+    if flags.is_empty() {
+        "the same".to_owned()
+    } else {
+        flags.join(", ")
+    }
+}

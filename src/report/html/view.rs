@@ -1,0 +1,136 @@
+//! The document as the report looks at it: rows by batch size, and the batch size that it speaks of first.
+
+use std::cmp::Reverse;
+
+use super::series::Series;
+use crate::bench::{Changed, Row};
+use crate::report::Document;
+
+/// A row, and its place in the results.
+#[derive(Clone, Copy)]
+pub struct Placed<'a> {
+    pub at: usize,
+    pub row: &'a Row,
+}
+
+impl Placed<'_> {
+    pub fn name(&self) -> String {
+        self.row.name.clone()
+    }
+
+    /// The JSON pointer of one of its fields.
+    pub fn pointer(&self, field: &str) -> String {
+        format!("/results/{}/{field}", self.at)
+    }
+}
+
+/// The rows of one batch size.
+pub struct Batch<'a> {
+    /// Images in a batch, as it ran.
+    pub size: usize,
+    pub rows: Vec<Placed<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    /// The rows that were measured.
+    pub fn measured(&self) -> impl Iterator<Item = Placed<'a>> {
+        self.rows
+            .iter()
+            .copied()
+            .filter(|placed| placed.row.wall_ns.is_some())
+    }
+}
+
+/// The document, and what is asked of it again and again.
+pub struct View<'a> {
+    pub document: &'a Document,
+    pub series: Series,
+    /// The smallest first.
+    pub batches: Vec<Batch<'a>>,
+}
+
+impl<'a> View<'a> {
+    pub fn new(document: &'a Document) -> Self {
+        let mut batches: Vec<Batch<'a>> = Vec::new();
+        for (at, row) in document.results.iter().enumerate() {
+            let (placed, size) = (Placed { at, row }, row.effective.batch);
+            match batches.iter_mut().find(|batch| batch.size == size) {
+                Some(batch) => batch.rows.push(placed),
+                None => batches.push(Batch {
+                    size,
+                    rows: vec![placed],
+                }),
+            }
+        }
+        batches.sort_by_key(|batch| batch.size);
+        let series = Series::of(document);
+        Self {
+            document,
+            series,
+            batches,
+        }
+    }
+
+    /// The row to deploy, if any.
+    pub fn recommended(&self) -> Option<Placed<'a>> {
+        let at = self.document.verdict.recommended.as_ref()?.row;
+        Some(Placed {
+            at,
+            row: self.document.results.get(at)?,
+        })
+    }
+
+    /// The batch size of the row to deploy, else the largest that was measured.
+    pub fn focus(&self) -> Option<&Batch<'a>> {
+        let size = self.recommended().map(|placed| placed.row.effective.batch);
+        let of_size = self.batches.iter().find(|batch| Some(batch.size) == size);
+        of_size.or_else(|| {
+            self.batches
+                .iter()
+                .rev()
+                .find(|batch| batch.measured().next().is_some())
+        })
+    }
+
+    /// The changed images of every batch size, with their places in the document: those of the focus first,
+    /// then the largest batch.
+    pub fn changed(&self) -> Vec<(usize, &'a Changed)> {
+        let focus = self.focus().map(|batch| batch.size);
+        let mut all: Vec<(usize, &Changed)> = self.document.changed.iter().enumerate().collect();
+        all.sort_by_key(|(_, changed)| (Some(changed.batch) != focus, Reverse(changed.batch)));
+        all
+    }
+
+    /// The f32 row beside a row.
+    pub fn f32_beside(&self, placed: Placed<'_>) -> Option<Placed<'a>> {
+        let size = placed.row.effective.batch;
+        let batch = self.batches.iter().find(|batch| batch.size == size)?;
+        batch.measured().find(|other| other.name() == "f32")
+    }
+}
+
+/// Names of classes come from a model's file.
+impl View<'_> {
+    /// The name of a class; its number where the model gives no name.
+    pub fn class(&self, class: usize) -> String {
+        let name = self.document.model.classes.get(class);
+        name.cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// The same with at most so many characters.
+    pub fn short_class(&self, class: usize, most: usize) -> String {
+        let name = self.class(class);
+        if name.chars().count() <= most {
+            return name;
+        }
+        let start: String = name.chars().take(most - 1).collect();
+        format!("{}…", start.trim_end())
+    }
+}
+
+impl View<'_> {
+    /// Whether the outputs are probabilities.
+    pub fn has_probabilities(&self) -> bool {
+        self.document.model.activations.last() == Some(&"softmax")
+    }
+}

@@ -1,0 +1,326 @@
+//! The decision: which rows may be chosen, which of them is the best for the goal, and how that is told.
+
+use super::limits::{broken, check};
+use super::words::{beside_f32, interval, is_f32, times};
+use super::{AtBatch, CLEARLY_FASTER, Candidate, Choice, Goal, LimitCheck, Request, Verdict};
+use crate::bench::{Row, Status, Warning};
+use crate::engine::Place;
+use crate::stats::{Paired, SIGNIFICANT, ratio_of_medians};
+use crate::units::count;
+
+/// A row that may be chosen, or why not.
+struct Contender<'a> {
+    at: usize,
+    row: &'a Row,
+    limits: Vec<LimitCheck>,
+    excluded: Option<String>,
+}
+
+impl<'a> Contender<'a> {
+    fn new(at: usize, row: &'a Row, images: usize, request: &Request, on_adapter: bool) -> Self {
+        let limits = check(request, row, images);
+        let excluded = match (row.status, row.effective.device) {
+            (Status::Unsupported | Status::Overflow, _) => row.detail.clone(),
+            (Status::Ok, Some(Place::Cpu)) if on_adapter => Some(format!(
+                "it ran on the CPU path, not on the adapter: {}",
+                row.effective
+                    .reason
+                    .as_deref()
+                    .unwrap_or("no reason is known")
+            )),
+            (Status::Ok, _) => limits.iter().find(|limit| !limit.met).map(broken),
+        };
+        Self {
+            at,
+            row,
+            limits,
+            excluded,
+        }
+    }
+
+    fn name(&self) -> String {
+        self.row.name.clone()
+    }
+
+    fn batch(&self) -> usize {
+        self.row.effective.batch
+    }
+
+    fn choice(&self) -> Choice {
+        Choice {
+            row: self.at,
+            name: self.name(),
+            batch: self.batch(),
+        }
+    }
+
+    /// Its end-to-end time; the longest where it was not measured.
+    fn time(&self) -> u64 {
+        self.row.end_to_end_ns.unwrap_or(u64::MAX)
+    }
+
+    fn changes(&self) -> usize {
+        self.row.label_changes.unwrap_or(usize::MAX)
+    }
+
+    /// Whether it is more (or less) accurate than f32, beyond chance.
+    fn differs(&self, better: bool) -> bool {
+        self.row.mcnemar.is_some_and(|found| {
+            let more = found.this_only > found.f32_only;
+            found.p < SIGNIFICANT && more == better
+        })
+    }
+
+    /// Whether it is faster than another row of the same batch size, by enough and beyond the noise.
+    fn clearly_faster(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (
+            self.row.end_to_end_samples(),
+            other.row.end_to_end_samples(),
+        ) else {
+            return false;
+        };
+        let ratio = Paired::new(&others, &own).map(|pairs| ratio_of_medians(&pairs));
+        ratio.is_some_and(|ratio| ratio.low > 1.0 && ratio.value >= CLEARLY_FASTER)
+    }
+}
+
+/// Decides which of `rows`, measured on so many `images`, to deploy. `warnings` are what is to be doubted of
+/// the measurement as a whole.
+#[must_use]
+pub fn decide(
+    rows: &[Row],
+    images: usize,
+    on_adapter: bool,
+    request: &Request,
+    warnings: Vec<Warning>,
+) -> Verdict {
+    let new = |(at, row)| Contender::new(at, row, images, request, on_adapter);
+    let all: Vec<Contender<'_>> = rows.iter().enumerate().map(new).collect();
+    let mut batches: Vec<usize> = all.iter().map(Contender::batch).collect();
+    batches.sort_unstable();
+    batches.dedup();
+
+    let eligible = || all.iter().filter(|contender| contender.excluded.is_none());
+    let batch = match request.goal {
+        Goal::Throughput => {
+            let speed = |contender: &&Contender<'_>| contender.row.speed().unwrap_or(0.0);
+            eligible().max_by(|a, b| speed(a).total_cmp(&speed(b)))
+        }
+        _ => eligible().min_by_key(|contender| contender.batch()),
+    };
+    let Some(batch) = batch.map(Contender::batch) else {
+        return nothing(&all, request, warnings);
+    };
+    let group: Vec<&Contender<'_>> = all.iter().filter(|c| c.batch() == batch).collect();
+    let Some(best) = best(&group, request.goal) else {
+        return nothing(&all, request, warnings);
+    };
+    let at = |batch: usize| {
+        let group: Vec<&Contender<'_>> = all.iter().filter(|c| c.batch() == batch).collect();
+        let best = self::best(&group, request.goal);
+        AtBatch {
+            batch,
+            recommended: best.map(Contender::choice),
+            sentence: at_batch(best, &group),
+        }
+    };
+    Verdict {
+        goal: request.goal,
+        sentence: sentence(best, &group, images, request.goal),
+        reasons: reasons(best, &group, images),
+        recommended: Some(best.choice()),
+        limits: best.limits.clone(),
+        candidates: candidates(best, &all, request.goal),
+        batches: batches.into_iter().map(at).collect(),
+        warnings,
+    }
+}
+
+/// The best of the rows of one batch size that may be chosen.
+fn best<'c, 'a>(group: &[&'c Contender<'a>], goal: Goal) -> Option<&'c Contender<'a>> {
+    let eligible: Vec<&Contender<'_>> = group
+        .iter()
+        .copied()
+        .filter(|contender| contender.excluded.is_none())
+        .collect();
+    match goal {
+        Goal::Latency | Goal::Throughput => fastest(&eligible),
+        Goal::Memory => {
+            let needs = |c: &&&Contender<'_>| (c.row.memory.planned.total_bytes, c.time());
+            eligible.iter().min_by_key(needs).copied()
+        }
+        Goal::Accuracy => {
+            let better = eligible.iter().filter(|c| c.differs(true));
+            let best = better.max_by_key(|c| (c.row.correct, std::cmp::Reverse(c.time())));
+            let as_good: Vec<&Contender<'_>> = eligible
+                .iter()
+                .copied()
+                .filter(|c| !c.differs(false))
+                .collect();
+            best.copied()
+                .or_else(|| fastest(&as_good))
+                .or_else(|| fastest(&eligible))
+        }
+    }
+}
+
+/// f32, unless another is clearly faster; of those the fastest, or one that is not clearly slower and changes
+/// fewer labels.
+fn fastest<'c, 'a>(eligible: &[&'c Contender<'a>]) -> Option<&'c Contender<'a>> {
+    let best = *eligible.iter().min_by_key(|contender| contender.time())?;
+    let f32 = eligible.iter().copied().find(|c| is_f32(c.row));
+    if let Some(f32) = f32.filter(|f32| !best.clearly_faster(f32)) {
+        return Some(f32);
+    }
+    let as_fast = eligible.iter().copied().filter(|c| {
+        let gains = f32.is_none_or(|f32| c.clearly_faster(f32));
+        c.at == best.at || gains && !best.clearly_faster(c)
+    });
+    as_fast.min_by_key(|contender| (contender.changes(), contender.time()))
+}
+
+fn f32_of<'a>(group: &[&Contender<'a>]) -> Option<&'a Row> {
+    let f32 = group.iter().find(|contender| is_f32(contender.row))?;
+    f32.row.end_to_end_ns.map(|_| f32.row)
+}
+
+/// `f16 1.02× (0.98 to 1.05), int8 0.78× (0.75 to 0.81)`: those that may be chosen, beside f32.
+fn alternatives(group: &[&Contender<'_>]) -> String {
+    let others = group
+        .iter()
+        .filter(|c| c.excluded.is_none() && !is_f32(c.row));
+    let speeds = others.filter_map(|c| {
+        let speed = c.row.speed_vs_f32?;
+        Some(format!("{} {} {}", c.name(), times(speed), interval(speed)))
+    });
+    speeds.collect::<Vec<_>>().join(", ")
+}
+
+fn sentence(best: &Contender<'_>, group: &[&Contender<'_>], images: usize, goal: Goal) -> String {
+    let batch = count(best.batch() as u64);
+    if is_f32(best.row) {
+        let others = alternatives(group);
+        if others.is_empty() {
+            return format!("f32 at batch {batch}: no other precision may be chosen there.");
+        }
+        let reason = match goal {
+            Goal::Accuracy => {
+                "nothing is significantly more accurate, or as accurate and clearly faster"
+            }
+            _ => "nothing is clearly faster",
+        };
+        return format!("Stay on f32 at batch {batch}: {reason} ({others}).");
+    }
+    let beside = beside_f32(best.row, f32_of(group), images);
+    let what = match goal {
+        Goal::Latency => "",
+        Goal::Throughput => ", the batch of the most images a second",
+        Goal::Memory => ", which needs the least memory",
+        Goal::Accuracy if best.differs(true) => ", which is significantly more accurate",
+        Goal::Accuracy => ", since no precision is significantly more accurate",
+    };
+    format!("Deploy {} at batch {batch}{what}: {beside}.", best.name())
+}
+
+/// A sentence for each other row of the batch, and where the time of the best goes.
+fn reasons(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Vec<String> {
+    let f32 = f32_of(group);
+    let mut others: Vec<&&Contender<'_>> = group.iter().filter(|c| c.at != best.at).collect();
+    others.sort_by_key(|contender| (contender.excluded.is_some(), contender.time()));
+    let mut reasons = Vec::new();
+    for other in others {
+        let name = other.name();
+        let measured = other.row.end_to_end_ns.is_some() && !is_f32(other.row);
+        let beside = measured.then(|| beside_f32(other.row, f32, images));
+        reasons.push(match (&other.excluded, beside) {
+            (Some(why), Some(beside)) => format!("{name} is left out, since {why}: {beside}."),
+            (Some(why), None) => format!("{name} is left out: {why}."),
+            (None, Some(beside)) => format!("{name}: {beside}."),
+            // f32 is what the others stand beside.
+            (None, None) => continue,
+        });
+    }
+    if let Some(why) = &best.row.why {
+        reasons.push(format!("Why {} is not faster: {}", best.name(), why.text));
+    }
+    reasons
+}
+
+fn at_batch(best: Option<&Contender<'_>>, group: &[&Contender<'_>]) -> String {
+    let Some(best) = best else {
+        return "nothing that was measured may be chosen".to_owned();
+    };
+    match best.row.speed_vs_f32 {
+        _ if is_f32(best.row) => match alternatives(group) {
+            others if others.is_empty() => "f32, alone".to_owned(),
+            others => format!("f32 ({others})"),
+        },
+        Some(speed) => {
+            let name = best.name();
+            format!(
+                "{name}, {} the speed of f32 {}",
+                times(speed),
+                interval(speed)
+            )
+        }
+        None => best.name(),
+    }
+}
+
+/// The rows that were chosen from, the best first, and the others with their reasons.
+fn candidates(best: &Contender<'_>, all: &[Contender<'_>], goal: Goal) -> Vec<Candidate> {
+    let candidate = |contender: &Contender<'_>| {
+        let elsewhere = goal != Goal::Throughput && contender.batch() != best.batch();
+        let elsewhere = elsewhere.then(|| "the goal is judged at another batch size".to_owned());
+        Candidate {
+            choice: contender.choice(),
+            excluded: contender.excluded.clone().or(elsewhere),
+        }
+    };
+    let mut order: Vec<&Contender<'_>> = all.iter().collect();
+    // A batch's time for each image, so that batches can stand in one list.
+    let each = |c: &Contender<'_>| c.time() / c.batch().max(1) as u64;
+    order.sort_by_key(|contender| (contender.at != best.at, each(contender)));
+    let mut candidates: Vec<Candidate> = order.into_iter().map(candidate).collect();
+    candidates.sort_by_key(|candidate| candidate.excluded.is_some());
+    candidates
+}
+
+/// The verdict where no row may be chosen: what comes nearest, and what it lacks.
+fn nothing(all: &[Contender<'_>], request: &Request, warnings: Vec<Warning>) -> Verdict {
+    let measured = all.iter().filter(|c| c.row.end_to_end_ns.is_some());
+    let broken = |c: &Contender<'_>| c.limits.iter().filter(|limit| !limit.met).count();
+    let nearest = measured.min_by_key(|c| (broken(c), c.time()));
+    let mut verdict = Verdict {
+        warnings,
+        candidates: all
+            .iter()
+            .map(|contender| Candidate {
+                choice: contender.choice(),
+                excluded: contender.excluded.clone(),
+            })
+            .collect(),
+        ..Verdict::unmeasured(request.goal)
+    };
+    if let Some(nearest) = nearest {
+        verdict.sentence = format!(
+            "Nothing that was measured may be deployed; {} at batch {} comes nearest.",
+            nearest.name(),
+            count(nearest.batch() as u64)
+        );
+        verdict.limits.clone_from(&nearest.limits);
+    }
+    let reason = |c: &Contender<'_>| {
+        let why = c.excluded.as_ref()?;
+        Some(format!(
+            "{} at batch {}: {why}.",
+            c.name(),
+            count(c.batch() as u64)
+        ))
+    };
+    verdict.reasons = all.iter().filter_map(reason).collect();
+    verdict
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! Rows are made up here, so that what is decided follows from what stands beside it.
+
+use std::time::Duration;
+
+use super::*;
+use crate::Precision;
+use crate::bench::{Mcnemar, Requested};
+use crate::memory::footprint;
+use crate::stats::{Samples, mcnemar, ratio_of_medians};
+use crate::verdict::LimitName;
+
+const IMAGES: usize = 10_000;
+
+/// A row whose batch takes about so many nanoseconds.
+fn row(precision: Precision, batch: usize, time: u64) -> Row {
+    let requested = Requested::new(&precision.into(), batch);
+    let mut row = Row::new(
+        requested,
+        batch,
+        footprint(&[784, 64, 10], precision, batch),
+    );
+    let samples: Vec<Duration> = (0..40)
+        .map(|at| Duration::from_nanos(time + time * (at * 7 % 10) / 500))
+        .collect();
+    let wall = Samples::new(&samples).unwrap();
+    row.upload_ns = Some(0);
+    row.upload_samples_ns = Some(vec![0; 40]);
+    row.end_to_end_ns = Some(wall.median);
+    row.wall_ns = Some(wall);
+    row.effective.device = Some(Place::Gpu);
+    (row.accuracy, row.correct) = (Some(0.88), Some(8800));
+    row.label_changes = Some(0);
+    row
+}
+
+/// The same with labels that only f32, or only this precision, has right.
+fn with_labels(mut row: Row, f32_only: u64, this_only: u64) -> Row {
+    row.mcnemar = Some(Mcnemar {
+        f32_only,
+        this_only,
+        p: mcnemar(f32_only, this_only),
+    });
+    row.label_changes = Some((f32_only + this_only) as usize);
+    let correct = 8800 + this_only - f32_only;
+    row.correct = Some(correct as usize);
+    row
+}
+
+/// f32, f16 and int8 with these times at a batch size; int8 changes 100 labels for the worse or the better.
+fn three(batch: usize, times: [u64; 3]) -> Vec<Row> {
+    let [f32, f16, int8] = times;
+    let mut rows = vec![
+        row(Precision::F32, batch, f32),
+        with_labels(row(Precision::F16, batch, f16), 0, 0),
+        with_labels(row(Precision::Int8, batch, int8), 54, 46),
+    ];
+    let reference = rows[0].end_to_end_samples().unwrap();
+    for row in &mut rows {
+        let own = row.end_to_end_samples().unwrap();
+        row.speed_vs_f32 = Paired::new(&reference, &own).map(|pairs| ratio_of_medians(&pairs));
+    }
+    rows
+}
+
+fn verdict(rows: &[Row], request: Request) -> Verdict {
+    decide(rows, IMAGES, true, &request, Vec::new())
+}
+
+fn of(goal: Goal) -> Request {
+    Request {
+        goal,
+        ..Request::default()
+    }
+}
+
+/// `name at batch` of the row to deploy.
+fn deployed(rows: &[Row], request: Request) -> String {
+    let found = verdict(rows, request).recommended;
+    found.map_or("nothing".to_owned(), |c| {
+        format!("{} at {}", c.name, c.batch)
+    })
+}
+
+#[test]
+fn what_is_clearly_faster_is_deployed_and_the_sentence_says_why() {
+    let rows = three(1, [1000, 990, 500]);
+    let found = verdict(&rows, of(Goal::Latency));
+    assert_eq!(found.recommended.as_ref().map(|choice| choice.row), Some(2));
+    for words in [
+        "Deploy int8 at batch 1",
+        "2.00× the speed of f32",
+        "a quarter of its memory",
+        "100 of 10,000 labels change",
+        "accuracy −0.08 points, not significant",
+        "McNemar p = 0.48",
+    ] {
+        assert!(
+            found.sentence.contains(words),
+            "{words}: {}",
+            found.sentence
+        );
+    }
+    assert!(
+        found
+            .reasons
+            .iter()
+            .any(|reason| reason.starts_with("f16: 1.01×"))
+    );
+    let names: Vec<&str> = found
+        .candidates
+        .iter()
+        .map(|c| c.choice.name.as_str())
+        .collect();
+    assert_eq!(names, ["int8", "f16", "f32"]);
+}
+
+#[test]
+fn what_is_hardly_faster_is_no_reason_to_leave_f32() {
+    let found = verdict(&three(1, [1000, 970, 1400]), of(Goal::Latency));
+    assert_eq!(
+        found.recommended.map(|choice| choice.name).as_deref(),
+        Some("f32")
+    );
+    for words in ["Stay on f32 at batch 1", "f16 1.03×", "int8 0.71×"] {
+        assert!(
+            found.sentence.contains(words),
+            "{words}: {}",
+            found.sentence
+        );
+    }
+}
+
+#[test]
+fn of_two_that_are_as_fast_the_one_that_changes_fewer_labels_is_deployed() {
+    assert_eq!(
+        deployed(&three(1, [1000, 510, 500]), of(Goal::Latency)),
+        "f16 at 1"
+    );
+    assert_eq!(
+        deployed(&three(1, [1000, 600, 500]), of(Goal::Latency)),
+        "int8 at 1"
+    );
+}
+
+#[test]
+fn each_goal_looks_at_its_own_figure_and_batch() {
+    let mut rows = three(1000, [100_000, 120_000, 40_000]);
+    rows.extend(three(1, [1000, 700, 1200]));
+    assert_eq!(deployed(&rows, of(Goal::Latency)), "f16 at 1");
+    assert_eq!(deployed(&rows, of(Goal::Throughput)), "int8 at 1000");
+    assert_eq!(deployed(&rows, of(Goal::Memory)), "int8 at 1");
+    // No difference of accuracy is significant, so the fastest.
+    assert_eq!(deployed(&rows, of(Goal::Accuracy)), "f16 at 1");
+    let found = verdict(&rows, of(Goal::Latency));
+    let at: Vec<usize> = found.batches.iter().map(|at| at.batch).collect();
+    assert_eq!(at, [1, 1000]);
+    assert!(found.batches[1].sentence.starts_with("int8, 2.50×"));
+}
+
+#[test]
+fn accuracy_counts_only_beyond_chance() {
+    let mut rows = three(1, [1000, 2000, 500]);
+    rows[2] = with_labels(rows[2].clone(), 100, 60);
+    assert!(rows[2].mcnemar.unwrap().p < SIGNIFICANT);
+    assert_eq!(deployed(&rows, of(Goal::Accuracy)), "f32 at 1");
+    assert_eq!(
+        deployed(&rows, of(Goal::Latency)),
+        "int8 at 1",
+        "0.4 points are allowed"
+    );
+    rows[1] = with_labels(rows[1].clone(), 60, 100);
+    assert_eq!(deployed(&rows, of(Goal::Accuracy)), "f16 at 1");
+}
+
+#[test]
+fn what_breaks_a_limit_is_left_out_and_told() {
+    let mut rows = three(1, [1000, 900, 500]);
+    rows[2] = with_labels(rows[2].clone(), 200, 80);
+    let found = verdict(&rows, of(Goal::Latency));
+    assert_eq!(
+        found.recommended.map(|choice| choice.name).as_deref(),
+        Some("f16")
+    );
+    let left_out = &found.candidates[2];
+    assert_eq!(left_out.choice.name, "int8");
+    let reason = left_out.excluded.as_deref().unwrap_or_default();
+    assert!(reason.contains("1.20 points below"), "{reason}");
+    let allowed = Request {
+        max_accuracy_drop: Some(1.2),
+        ..Request::default()
+    };
+    assert_eq!(deployed(&rows, allowed), "int8 at 1");
+
+    let quick = Request {
+        max_latency: Some(Duration::from_nanos(950)),
+        ..Request::default()
+    };
+    let found = verdict(&three(1, [1000, 900, 980]), quick);
+    assert_eq!(
+        found.recommended.map(|choice| choice.name).as_deref(),
+        Some("f16")
+    );
+    assert!(found.limits.iter().all(|limit| limit.met));
+}
+
+#[test]
+fn where_no_row_meets_every_limit_the_nearest_is_named_and_nothing_deployed() {
+    let request = Request {
+        max_latency: Some(Duration::from_nanos(10)),
+        memory_limit: Some(120 << 10),
+        ..Request::default()
+    };
+    let found = verdict(&three(1, [1000, 900, 950]), request);
+    assert_eq!(found.recommended, None);
+    assert!(
+        found.sentence.contains("f16 at batch 1 comes nearest"),
+        "{}",
+        found.sentence
+    );
+    let unmet: Vec<LimitName> = found
+        .limits
+        .iter()
+        .filter(|l| !l.met)
+        .map(|l| l.name)
+        .collect();
+    assert_eq!(unmet, [LimitName::Latency]);
+    assert!(
+        found
+            .candidates
+            .iter()
+            .all(|candidate| candidate.excluded.is_some())
+    );
+    assert_eq!(found.reasons.len(), 3);
+}
+
+#[test]
+fn a_precision_that_ran_elsewhere_or_not_at_all_is_no_answer_for_the_adapter() {
+    let mut rows = three(1, [1000, 100, 990]);
+    rows[1].effective.device = Some(Place::Cpu);
+    rows[1].effective.reason = Some("the adapter has no shader-f16".into());
+    assert_eq!(deployed(&rows, of(Goal::Latency)), "f32 at 1");
+    let found = decide(&rows, IMAGES, false, &of(Goal::Latency), Vec::new());
+    assert_eq!(
+        found.recommended.map(|choice| choice.name).as_deref(),
+        Some("f16")
+    );
+    rows[2].status = Status::Unsupported;
+    rows[2].end_to_end_ns = None;
+    rows[2].detail = Some("no reason".into());
+    let found = verdict(&rows, of(Goal::Memory));
+    assert_eq!(
+        found.recommended.map(|choice| choice.name).as_deref(),
+        Some("f32")
+    );
+    assert!(
+        found.sentence.contains("no other precision"),
+        "{}",
+        found.sentence
+    );
+    assert_eq!(deployed(&[], of(Goal::Latency)), "nothing");
+}
+
+#[test]
+fn without_f32_the_fastest_is_deployed() {
+    let mut rows = three(1, [1000, 800, 600]);
+    rows.remove(0);
+    rows.iter_mut().for_each(|row| row.speed_vs_f32 = None);
+    let found = verdict(&rows, of(Goal::Latency));
+    assert_eq!(
+        found.recommended.map(|choice| choice.name).as_deref(),
+        Some("int8")
+    );
+    assert!(found.sentence.contains("a batch"), "{}", found.sentence);
+}

@@ -1,0 +1,83 @@
+//! Limits, and which rows meet them.
+
+use super::{DEFAULT_ACCURACY_DROP, LimitCheck, LimitName, Request};
+use crate::bench::Row;
+use crate::units::{bytes, duration};
+
+/// How many percentage points less accurate a row is than f32 on the same images, of which there are so many;
+/// none where it was not classified.
+pub(super) fn accuracy_drop(row: &Row, images: usize) -> Option<f64> {
+    row.accuracy?;
+    // f32 itself has nothing to lose.
+    let lost = row
+        .mcnemar
+        .map_or(0.0, |found| found.f32_only as f64 - found.this_only as f64);
+    Some(100.0 * lost / images.max(1) as f64)
+}
+
+/// Every limit that holds, against a row of so many images.
+pub(super) fn check(request: &Request, row: &Row, images: usize) -> Vec<LimitCheck> {
+    let limit = |name, asked, limit: f64, measured: Option<f64>| LimitCheck {
+        name,
+        unit: name.unit(),
+        asked,
+        limit,
+        measured,
+        met: measured.is_some_and(|measured| measured <= limit),
+    };
+    let asked = request.max_accuracy_drop;
+    let most = asked.unwrap_or(DEFAULT_ACCURACY_DROP);
+    let mut all = vec![limit(
+        LimitName::AccuracyDrop,
+        asked.is_some(),
+        most,
+        accuracy_drop(row, images),
+    )];
+    if let Some(most) = request.max_latency {
+        let measured = row.end_to_end_ns.map(|time| time as f64);
+        all.push(limit(
+            LimitName::Latency,
+            true,
+            most.as_nanos() as f64,
+            measured,
+        ));
+    }
+    if let Some(most) = request.memory_limit {
+        let measured = Some(row.memory.planned.total_bytes as f64);
+        all.push(limit(LimitName::Memory, true, most as f64, measured));
+    }
+    all
+}
+
+impl LimitName {
+    fn unit(self) -> &'static str {
+        match self {
+            Self::AccuracyDrop => "points",
+            Self::Latency => "ns",
+            Self::Memory => "bytes",
+        }
+    }
+}
+
+/// What a row has instead of what a limit allows, in words.
+pub(super) fn broken(limit: &LimitCheck) -> String {
+    let Some(measured) = limit.measured else {
+        return "it was not measured".to_owned();
+    };
+    match limit.name {
+        LimitName::AccuracyDrop => format!(
+            "its accuracy is {measured:.2} points below that of f32, more than {}",
+            limit.limit
+        ),
+        LimitName::Latency => format!(
+            "a batch takes {}, longer than {}",
+            duration(measured),
+            duration(limit.limit)
+        ),
+        LimitName::Memory => format!(
+            "it needs {}, more than {}",
+            bytes(measured as u64),
+            bytes(limit.limit as u64)
+        ),
+    }
+}

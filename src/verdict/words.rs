@@ -1,0 +1,84 @@
+//! What a verdict says of a row, in words.
+
+use super::limits::accuracy_drop;
+use crate::Precision;
+use crate::bench::Row;
+use crate::stats::{Estimate, SIGNIFICANT};
+use crate::units::{bytes, chance, count, duration, points};
+
+/// `1.90×`
+pub(super) fn times(speed: Estimate) -> String {
+    format!("{:.2}×", speed.value)
+}
+
+/// `(1.85 to 1.95)`
+pub(super) fn interval(speed: Estimate) -> String {
+    format!("({:.2} to {:.2})", speed.low, speed.high)
+}
+
+/// A row beside that of f32 at the same batch size: speed, memory, labels and accuracy.
+pub(super) fn beside_f32(row: &Row, f32: Option<&Row>, images: usize) -> String {
+    let mut parts = Vec::new();
+    match row.speed_vs_f32 {
+        Some(speed) => parts.push(format!(
+            "{} the speed of f32 {}",
+            times(speed),
+            interval(speed)
+        )),
+        None => parts.extend(
+            row.end_to_end_ns
+                .map(|time| format!("{} a batch", duration(time as f64))),
+        ),
+    }
+    parts.push(memory(row, f32));
+    parts.extend(accuracy(row, images));
+    parts.join("; ")
+}
+
+/// `50.5 KiB, a quarter of the memory`
+fn memory(row: &Row, f32: Option<&Row>) -> String {
+    let own = row.memory.planned.total_bytes;
+    let text = bytes(own);
+    let Some(f32) = f32 else {
+        return format!("{text} of memory");
+    };
+    let share = own as f64 / f32.memory.planned.total_bytes.max(1) as f64;
+    let part = match share {
+        share if (share - 0.5).abs() < 0.01 => "half".to_owned(),
+        share if (share - 0.25).abs() < 0.01 => "a quarter".to_owned(),
+        share if (share - 0.125).abs() < 0.005 => "an eighth".to_owned(),
+        share => format!("{:.0}%", 100.0 * share),
+    };
+    format!("{part} of its memory ({text})")
+}
+
+/// `152 of 10,000 labels change, accuracy −0.08 points, not significant (McNemar p = 0.40)`
+fn accuracy(row: &Row, images: usize) -> Option<String> {
+    let (changes, drop) = (row.label_changes?, accuracy_drop(row, images)?);
+    let found = row.mcnemar?;
+    if changes == 0 {
+        return Some("no label changes".to_owned());
+    }
+    let plural = if changes == 1 {
+        "label changes"
+    } else {
+        "labels change"
+    };
+    let significance = if found.p < SIGNIFICANT {
+        "significant"
+    } else {
+        "not significant"
+    };
+    Some(format!(
+        "{} of {} {plural}, accuracy {} points, {significance} (McNemar p = {})",
+        count(changes as u64),
+        count(images as u64),
+        points(-drop),
+        chance(found.p)
+    ))
+}
+
+/// Whether this is the row of f32.
+pub(super) fn is_f32(row: &Row) -> bool {
+    row.requested.precision == Precision::F32
+}

@@ -1,0 +1,144 @@
+//! A run that does not end by itself: what an interrupt keeps, and what is there when all is lost.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::html::parse;
+use crate::support::{Fixture, command, has, rows, validate};
+
+/// The most that an end may take; the program itself gives up before.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A run of the largest batch size, which takes little, and of two further ones; every file it writes.
+struct Running {
+    fixture: Fixture,
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    /// Starts, and waits for the line that begins with `until`.
+    fn new(min_time: &str, until: &str) -> Self {
+        let fixture = Fixture::new();
+        let mut command = command();
+        command.args([
+            "bench",
+            "--adapter",
+            "cpu",
+            "--batch",
+            "40,8,1",
+            "--min-time",
+            min_time,
+        ]);
+        command
+            .arg("--data")
+            .arg(fixture.data())
+            .arg("--model")
+            .arg(fixture.model());
+        for name in ["r.json", "r.csv", "r.md", "r.html", "r.txt"] {
+            command.arg("--output").arg(fixture.path(name));
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        while !line.starts_with(until) {
+            line.clear();
+            assert!(
+                output.read_line(&mut line).expect("a line") > 0,
+                "it ended before {until}"
+            );
+        }
+        Self {
+            fixture,
+            child,
+            output,
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("kill").success());
+    }
+
+    /// The rest of its output, and how it ended.
+    fn end(mut self) -> (Fixture, Option<i32>, String, String) {
+        let start = Instant::now();
+        while self.child.try_wait().expect("a child").is_none() {
+            if start.elapsed() > BOUND {
+                self.child.kill().expect("an end");
+                panic!("it does not end");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let mut stdout = String::new();
+        self.output.read_to_string(&mut stdout).expect("its output");
+        let mut stderr = String::new();
+        let mut pipe = self.child.stderr.take().expect("a pipe");
+        pipe.read_to_string(&mut stderr).expect("its errors");
+        let code = self.child.wait().expect("an end").code();
+        (self.fixture, code, stdout, stderr)
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("a file")
+}
+
+#[test]
+fn an_interrupt_keeps_and_marks_the_rows_that_are_finished() {
+    // The first batch size is done when its table is there; another takes longer than the interrupt.
+    let running = Running::new("500ms", "Batch 40");
+    running.signal("-INT");
+    let (fixture, code, stdout, stderr) = running.end();
+    assert_eq!(code, Some(130), "{stderr}");
+    assert_eq!(stderr.trim(), "interrupted");
+    has(&stdout, &["Incomplete: interrupted"]);
+
+    let document: Value = serde_json::from_str(&read(&fixture.path("r.json"))).expect("JSON");
+    validate(&document);
+    assert_eq!(document["incomplete"], "interrupted");
+    let missing = document["missing_batches"].as_array().expect("a list");
+    assert!(missing.contains(&1.into()), "{missing:?}");
+    let rows = rows(&document);
+    assert!(rows.len() >= 3 && rows[0]["requested"]["batch"] == 40);
+    for row in rows {
+        let samples = row["wall_ns"]["samples"].as_array().expect("samples");
+        assert!(samples.len() >= 10, "{}", samples.len());
+    }
+    has(&read(&fixture.path("r.csv")), &["complete", ",false\n"]);
+    has(&read(&fixture.path("r.md")), &["**Incomplete: interrupted"]);
+    has(&read(&fixture.path("r.txt")), &["Incomplete: interrupted"]);
+    let page = parse(&read(&fixture.path("r.html")));
+    let warning = page
+        .iter()
+        .find(|one| one.get("class") == Some("warning"))
+        .expect("a mark");
+    has(&warning.text, &["Incomplete: interrupted"]);
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_the_rows_that_were_finished() {
+    let mut running = Running::new("500ms", "Batch 40");
+    let path = running.fixture.path("r.json");
+    let start = Instant::now();
+    while !path.exists() && start.elapsed() < BOUND {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running.child.kill().expect("an end");
+    running.child.wait().expect("an end");
+    let document: Value = serde_json::from_str(&read(&path)).expect("JSON");
+    validate(&document);
+    has(
+        document["incomplete"].as_str().expect("why"),
+        &["still being measured"],
+    );
+    assert_eq!(rows(&document).len(), 3);
+    assert_eq!(document["missing_batches"], serde_json::json!([8, 1]));
+}

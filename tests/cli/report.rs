@@ -1,0 +1,322 @@
+//! The report: that it is a page, that its figures are those of the JSON, and that names in it stay names.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::html::{Element, parse};
+use crate::support::{Fixture, command, has, model, overflowing, run};
+
+/// A run of the default model, with its report and its JSON.
+fn report(arguments: &[&str]) -> (Vec<Element>, Value) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (page, json) = (folder.path().join("r.html"), folder.path().join("r.json"));
+    let mut command = command();
+    command.args(["bench", "--adapter", "cpu", "--runs", "12", "--warmup", "0"]);
+    command.args(arguments).arg("--output").arg(&page);
+    run(command.arg("--output").arg(&json)).good();
+    let read = |path| std::fs::read_to_string(path).expect("a file");
+    (
+        parse(&read(page)),
+        serde_json::from_str(&read(json)).expect("JSON"),
+    )
+}
+
+/// A figure as it is written: its value in the unit of the JSON, and half a unit of its last digit.
+fn value(text: &str) -> Option<(f64, f64)> {
+    let text = text.replace(',', "").replace('−', "-");
+    let end = text.find(|c: char| !(c.is_ascii_digit() || "+-.".contains(c)));
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let decimals = number
+        .split_once('.')
+        .map_or(0, |(_, decimals)| decimals.len() as i32);
+    let size = match unit.trim() {
+        "" | "×" | "ns" | "B" | "OP/s" | "B/s" => 1.0,
+        "%" => 0.01,
+        "µs" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "kOP/s" | "kB/s" => 1e3,
+        "MOP/s" | "MB/s" => 1e6,
+        "GOP/s" | "GB/s" => 1e9,
+        "TOP/s" | "TB/s" => 1e12,
+        _ => return None,
+    };
+    let number: f64 = number.parse().ok()?;
+    Some((number * size, 0.5001 * 10_f64.powi(-decimals) * size))
+}
+
+/// Fails where an element's text is not what the JSON has in its place.
+fn check(element: &Element, document: &Value) {
+    let pointer = element.get("data-json").expect("a pointer");
+    let found = document.pointer(pointer);
+    let found = found.unwrap_or_else(|| panic!("{pointer} is not in the JSON"));
+    match found {
+        Value::String(text) => assert_eq!(*text, element.text, "{pointer}"),
+        Value::Number(number) => {
+            let (shown, half) = value(&element.text)
+                .unwrap_or_else(|| panic!("{pointer}: '{}' is no figure", element.text));
+            let number = number.as_f64().expect("a number");
+            assert!(
+                (shown - number).abs() <= half,
+                "{pointer}: {} for {number}",
+                element.text
+            );
+        }
+        other => panic!("{pointer} is {other}, shown as '{}'", element.text),
+    }
+}
+
+#[test]
+fn every_figure_is_that_of_the_json() {
+    let (elements, document) = report(&["--batch", "1000,32"]);
+    let figures = elements
+        .iter()
+        .filter(|element| element.get("data-json").is_some());
+    let figures: Vec<&Element> = figures.collect();
+    for figure in &figures {
+        check(figure, &document);
+    }
+    let shown = |pointer: &str| {
+        figures
+            .iter()
+            .any(|one| one.get("data-json") == Some(pointer))
+    };
+    for row in 0..6 {
+        for field in [
+            "end_to_end_ns",
+            "accuracy",
+            "wall_ns/p99",
+            "memory/total_bytes",
+            "label_changes",
+        ] {
+            assert!(
+                shown(&format!("/results/{row}/{field}")),
+                "no {field} of row {row}"
+            );
+        }
+    }
+    assert!(shown("/verdict/sentence") && shown("/command") && shown("/tool/date"));
+}
+
+#[test]
+fn a_wrong_figure_is_noticed() {
+    let document = serde_json::json!({ "time": 1500, "share": 0.8884, "text": "a" });
+    let element = |pointer: &str, text: &str| Element {
+        attributes: vec![("data-json".to_owned(), pointer.to_owned())],
+        text: text.to_owned(),
+        ..Element::default()
+    };
+    check(&element("/time", "1.50 µs"), &document);
+    check(&element("/share", "88.84%"), &document);
+    for (pointer, text) in [
+        ("/time", "1.51 µs"),
+        ("/time", "1.50 ms"),
+        ("/time", "none"),
+        ("/share", "88.85%"),
+        ("/text", "b"),
+        ("/nosuch", "1"),
+    ] {
+        let wrong = std::panic::catch_unwind(|| check(&element(pointer, text), &document));
+        assert!(wrong.is_err(), "{pointer} {text}");
+    }
+}
+
+#[test]
+fn it_has_its_parts_in_order_and_needs_nothing_else() {
+    let (elements, _) = report(&["--batch", "1000"]);
+    let headings: Vec<&str> = elements
+        .iter()
+        .filter(|one| one.name == "h2")
+        .map(|one| one.text.as_str())
+        .collect();
+    let wanted = [
+        "Verdict",
+        "Results",
+        "Accuracy against time",
+        "Roofline",
+        "Where the time goes",
+        "Latency",
+        "Classes",
+        "Memory",
+        "Images whose label changed",
+        "What was run on what",
+    ];
+    assert_eq!(headings, wanted);
+    for element in &elements {
+        assert!(!["script", "iframe", "object"].contains(&element.name.as_str()));
+        for (key, value) in &element.attributes {
+            assert!(!key.starts_with("on"), "{key}");
+            let loads = matches!(key.as_str(), "src" | "href");
+            assert!(
+                !loads || value.starts_with('#') || value.starts_with("data:"),
+                "{key}={value}"
+            );
+        }
+    }
+    let style = elements
+        .iter()
+        .find(|one| one.name == "style")
+        .expect("a style");
+    assert!(!style.text.contains("url(") && !style.text.contains("@import"));
+    has(&style.text, &["prefers-color-scheme: dark"]);
+    let policy = elements
+        .iter()
+        .find(|one| one.get("http-equiv") == Some("Content-Security-Policy"));
+    has(
+        policy
+            .and_then(|one| one.get("content"))
+            .unwrap_or_default(),
+        &["default-src 'none'"],
+    );
+}
+
+#[test]
+fn every_chart_is_told_in_words_and_in_figures() {
+    let (elements, _) = report(&["--batch", "1000"]);
+    let charts: Vec<&Element> = elements
+        .iter()
+        .filter(|one| one.get("role") == Some("img"))
+        .collect();
+    assert!(charts.len() >= 9, "{}", charts.len());
+    for chart in charts {
+        let id = chart.get("aria-describedby").expect("words");
+        let words = elements
+            .iter()
+            .find(|one| one.get("id") == Some(id))
+            .expect("words");
+        assert!(words.text.len() > 20, "{id}: '{}'", words.text);
+    }
+    let figures = elements.iter().filter(|one| one.name == "figure").count();
+    let tables = elements
+        .iter()
+        .filter(|one| one.name == "table" && one.inside.contains(&"figure".to_owned()));
+    assert_eq!(tables.count(), figures);
+}
+
+#[test]
+fn the_changed_images_are_there_pixel_by_pixel() {
+    let (elements, document) = report(&["--batch", "1000"]);
+    let images: Vec<&Element> = elements.iter().filter(|one| one.name == "img").collect();
+    let changed = document["changed"][0]["images"].as_array().expect("images");
+    assert!(
+        changed.len() > 10 && changed.len() == images.len(),
+        "{}",
+        images.len()
+    );
+    for (image, changed) in images.iter().zip(changed) {
+        let source = image
+            .get("src")
+            .and_then(|source| source.strip_prefix("data:image/png;base64,"));
+        let bytes = STANDARD
+            .decode(source.expect("a PNG inside the page"))
+            .expect("base64");
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+            .read_info()
+            .expect("a PNG");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+        reader.next_frame(&mut pixels).expect("an image");
+        let want = STANDARD
+            .decode(changed["pixels"].as_str().expect("pixels"))
+            .expect("base64");
+        assert_eq!(pixels, want);
+        let index = changed["index"].as_u64().expect("an index");
+        has(
+            image.get("alt").expect("words"),
+            &[&format!("Image {index}")],
+        );
+    }
+}
+
+#[test]
+fn names_that_look_like_html_stay_names() {
+    let fixture = Fixture::new();
+    let name = "<img src=x onerror=alert(1)>&amp;\"'|.safetensors";
+    let class = "</figure><b title=\"x\">&lt;'";
+    let mut model = model();
+    model.classes = [class, "b", "c", "d"].map(str::to_owned).to_vec();
+    let path = fixture.save(name, &model);
+    let page = fixture.path("r.html");
+    let mut command = command();
+    command.args([
+        "bench",
+        "--adapter",
+        "cpu",
+        "--runs",
+        "2",
+        "--batch",
+        "8",
+        "--data",
+    ]);
+    command
+        .arg(fixture.data())
+        .arg("--model")
+        .arg(&path)
+        .arg("--output")
+        .arg(&page);
+    command.arg("--output").arg(fixture.path("r.md"));
+    run(&mut command).good();
+    let elements = parse(&std::fs::read_to_string(page).expect("a file"));
+    assert!(
+        elements
+            .iter()
+            .all(|one| one.name != "b" && one.get("onerror").is_none())
+    );
+    let shown = |text: &str| elements.iter().any(|one| one.text.contains(text));
+    assert!(shown(name), "the path is not shown as it is");
+    assert!(shown(class), "the class is not shown as it is");
+}
+
+#[test]
+fn a_precision_that_was_not_timed_is_shown_with_its_reason() {
+    let fixture = Fixture::new();
+    let model = overflowing(70_000.0, fmnist_gpu::model::Activation::Relu);
+    let path = fixture.save("overflowing.safetensors", &model);
+    let page = fixture.path("r.html");
+    let mut command = command();
+    command.args([
+        "bench",
+        "--adapter",
+        "cpu",
+        "--runs",
+        "2",
+        "--batch",
+        "8",
+        "--data",
+    ]);
+    command
+        .arg(fixture.data())
+        .arg("--model")
+        .arg(path)
+        .arg("--output")
+        .arg(&page);
+    let (_, error) = run(&mut command).fails_after_output(4);
+    has(&error, &["f16 overflows"]);
+    let elements = parse(&std::fs::read_to_string(page).expect("a file"));
+    let table = elements
+        .iter()
+        .find(|one| one.get("class") == Some("results"))
+        .expect("the table");
+    has(&table.text, &["overflows", "f16", "int8"]);
+}
+
+#[test]
+fn html_goes_to_stdout_as_to_a_file() {
+    let fixture = Fixture::new();
+    let page = fixture
+        .bench(&["--adapter", "cpu", "--batch", "8", "--format", "html"])
+        .good();
+    assert!(
+        parse(&page)
+            .iter()
+            .any(|one| one.name == "h2" && one.text == "Verdict")
+    );
+    for name in ["predict", "adapters", "memory", "peak"] {
+        has(
+            &fmnist!(name, "--format", "html").fails(2),
+            &["html", "json"],
+        );
+    }
+}
