@@ -122,11 +122,12 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
         Pass::Layer(layer) => {
             let input = match elements {
                 Precision::Int8 => LayerInput::Z(Activation::Relu),
-                Precision::F32 | Precision::F16 => LayerInput::Values,
+                _ => LayerInput::Values,
             };
             let between = layer.input == input && layer.activation == Activation::Identity;
             let fits = |s: &&Strategy| matches!(s.form, Form::Layers(tile) if tile.on(limits.subgroups()) == layer.tile);
             let model = Architecture {
+                formats: Vec::new(),
                 layers: Vec::new(),
                 normalization: Normalization::Unit,
                 int8_clip: 127,

@@ -1,19 +1,23 @@
 //! Times whole networks by kernel: the default model at four batch sizes, and a wider one.
 //!
 //! `cargo bench --bench networks` times the likely kernels, in less than a minute; `-- --all` times every kernel that can
-//! run, `-- --adapter gl` picks the adapter, `-- broadcast` keeps the kernels of that name. Kernels are
+//! run, `-- --adapter gl` picks the adapter, `-- static broadcast` keeps what is so named. Modes and kernels are
 //! timed in turn, one run of each, so that a slow spell of the machine hits all of them. That they
 //! compute the same is checked by `cargo test --test networks`, not here.
 #![expect(clippy::print_stdout, reason = "a program")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
-use fmnist_gpu::gpu::{DeviceOptions, Network};
+use fmnist_gpu::deploy::{Ranges, deploy};
+use fmnist_gpu::gpu::{Device, DeviceOptions, Network};
+use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::{Activation, Layer, Model};
 use fmnist_gpu::plan::{ChosenBy, Strategy};
+use fmnist_gpu::quant::{Scheme, WeightScales};
 use fmnist_gpu::report::{Layout, duration, grid};
 use fmnist_gpu::{Engine, EngineOptions, Precision, Result};
 use rand::{RngExt, SeedableRng};
@@ -21,8 +25,11 @@ use rand::{RngExt, SeedableRng};
 /// Times whole networks by kernel.
 #[derive(Parser)]
 struct Arguments {
-    /// Only kernels whose name holds this
-    filter: Option<String>,
+    /// Only rows whose mode and kernel, as they are printed, hold this; of several, each of them
+    filter: Vec<String>,
+    /// Only this batch size
+    #[arg(long)]
+    batch: Option<usize>,
     /// A backend, an index or a name, as for 'fmnist-gpu bench'
     #[arg(long)]
     adapter: Option<Selector>,
@@ -62,14 +69,30 @@ fn main() -> Result<()> {
     let wide = wide(&narrow);
     for (model, batches) in [(&narrow, &[10_000, 1000, 32, 1][..]), (&wide, &[1024, 1])] {
         for &batch in batches {
-            for precision in Precision::ALL {
-                if engine.info().lacks(precision).is_none() {
-                    compare(&engine, model, precision, batch, &arguments)?;
-                }
+            if arguments.batch.is_none_or(|only| only == batch) {
+                compare(&engine, model, batch, &arguments)?;
             }
         }
     }
     Ok(())
+}
+
+/// What networks are run as: the core, and what a deployed model can be throughout.
+fn modes() -> Vec<Mode> {
+    let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
+    let mut modes: Vec<Mode> = Precision::EVERY.into_iter().map(Mode::from).collect();
+    modes.extend([Scheme::DynamicRow, Scheme::Static].map(int8));
+    modes
+}
+
+/// A network of the model in a mode. Times do not depend on the ranges of static codes.
+fn load(device: &Arc<Device>, model: &Model, mode: &Mode) -> Result<Network> {
+    if mode.is_core() {
+        return pollster::block_on(Network::new(device, model, mode.precision));
+    }
+    let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
+    let deployed = deploy(model, mode, Some(&ranges))?;
+    pollster::block_on(Network::deployed(device, &deployed))
 }
 
 /// A network of 784-1024-1024-10 with random weights: its answers mean nothing, its time does not
@@ -99,60 +122,57 @@ fn wide(model: &Model) -> Model {
     }
 }
 
-/// Times the kernels on one network, precision and batch size, and prints a table.
-fn compare(
-    engine: &Engine,
-    model: &Model,
-    precision: Precision,
-    batch: usize,
-    arguments: &Arguments,
-) -> Result<()> {
+/// Times the kernels on one network and batch size in every mode, and prints a table.
+fn compare(engine: &Engine, model: &Model, batch: usize, arguments: &Arguments) -> Result<()> {
     let Some(device) = engine.device() else {
         return Ok(());
     };
     let pixels: Vec<u8> = (0..batch * model.inputs())
         .map(|i| (i * 37 % 256) as u8)
         .collect();
-    let first = pollster::block_on(Network::new(device, model, precision))?;
-    let mut strategies = if arguments.all {
-        first.runnable(batch)
-    } else {
-        let mut likely = first.candidates(batch);
-        likely.push(Strategy::separate(batch));
-        likely.dedup();
-        likely
-    };
-    let wanted = |strategy: &Strategy| {
-        let filter = arguments.filter.as_ref();
-        filter.is_none_or(|filter| strategy.name.contains(filter))
-    };
-    strategies.retain(wanted);
     // A network each, so that all stand ready while they take turns.
     let mut networks = Vec::new();
-    for strategy in strategies {
-        let mut network = pollster::block_on(Network::new(device, model, precision))?;
-        network.choose(batch, strategy, ChosenBy::User);
-        pollster::block_on(network.upload(&pixels, batch))?;
-        pollster::block_on(network.run())?;
-        networks.push((strategy, network, Vec::<Duration>::new()));
+    for mode in modes() {
+        if engine.info().lacks(mode.precision).is_some() {
+            continue;
+        }
+        let first = load(device, model, &mode)?;
+        let strategies = if arguments.all {
+            first.runnable(batch)
+        } else {
+            let mut likely = first.candidates(batch);
+            if mode.is_core() {
+                likely.push(Strategy::separate(batch));
+            }
+            likely.dedup();
+            likely
+        };
+        for strategy in strategies {
+            let name = format!("{mode} {}", strategy.name);
+            let unwanted = |filter: &String| !name.contains(filter.as_str());
+            if arguments.filter.iter().any(unwanted) {
+                continue;
+            }
+            let mut network = load(device, model, &mode)?;
+            network.choose(batch, strategy, ChosenBy::User);
+            pollster::block_on(network.upload(&pixels, batch))?;
+            pollster::block_on(network.run())?;
+            networks.push((mode.clone(), strategy, network, Vec::<Duration>::new()));
+        }
     }
     for _ in 0..arguments.samples {
-        for (_, network, times) in &mut networks {
+        for (.., network, times) in &mut networks {
             let start = Instant::now();
             pollster::block_on(network.run())?;
             times.push(start.elapsed());
         }
     }
-    let widths: Vec<String> = model
-        .architecture()
-        .widths()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    println!("\n{} {precision}, batch {batch}", widths.join("-"));
+    let widths = model.architecture().widths();
+    let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
+    println!("\n{}, batch {batch}", widths.join("-"));
     let operations = model.architecture().operations() as f64 * batch as f64;
     let mut rows = Vec::new();
-    for (strategy, _, times) in &networks {
+    for (mode, strategy, _, times) in &networks {
         let Some(samples) = Samples::new(times) else {
             continue;
         };
@@ -160,6 +180,7 @@ fn compare(
         rows.push((
             samples.median,
             vec![
+                mode.to_string(),
                 strategy.path().name().to_owned(),
                 strategy.name.to_owned(),
                 duration(median),
@@ -170,7 +191,7 @@ fn compare(
     }
     rows.sort_by_key(|(median, _)| *median);
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(_, row)| row).collect();
-    let header = ["path", "kernel", "median", "fastest", "GFLOP/s"];
-    print!("{}", grid(Layout::Terminal, &header, &rows, 2));
+    let header = ["mode", "path", "kernel", "median", "fastest", "GFLOP/s"];
+    print!("{}", grid(Layout::Terminal, &header, &rows, 3));
     Ok(())
 }

@@ -11,9 +11,11 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use fmnist_gpu::adapter::{AdapterInfo, Kind, Selector};
 use fmnist_gpu::cpu::ProcessorOptions;
+use fmnist_gpu::deploy::Source;
+use fmnist_gpu::engine::Network;
 use fmnist_gpu::plan::{Kernels, Strategy};
 use fmnist_gpu::tune::{Tuner, Tuning};
-use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, model::Model};
+use fmnist_gpu::{Engine, EngineOptions, Mode, Precision, Scheme, WeightScales, dataset};
 use pollster::block_on;
 
 /// Runs a batch for each line it reads
@@ -24,6 +26,9 @@ struct Arguments {
     adapter: Option<Selector>,
     #[arg(long, default_value = "f32")]
     precision: Precision,
+    /// How int8 is quantized; by other schemes than the default with weights by channel
+    #[arg(long, default_value = "dynamic-tensor")]
+    scheme: Scheme,
     /// The default model where it is not given
     #[arg(long)]
     model: Option<PathBuf>,
@@ -81,8 +86,8 @@ fn contend(arguments: &Arguments) -> Result<()> {
         return serve(&kernel, engine.info(), None, || empty.run());
     }
     let model = match &arguments.model {
-        Some(path) => Model::load(path)?,
-        None => Model::default_model()?,
+        Some(path) => Source::load(path)?,
+        None => Source::default_model()?,
     };
     let images = dataset::test_split()?.images;
     ensure!(
@@ -90,7 +95,13 @@ fn contend(arguments: &Arguments) -> Result<()> {
         "--batch is 1 to {}, the images there are",
         images.count
     );
-    let mut network = block_on(engine.load(&model, arguments.precision))?;
+    let mode = match (arguments.precision, arguments.scheme) {
+        (Precision::Int8, scheme) if scheme != Scheme::DynamicTensor => {
+            Mode::int8(scheme, WeightScales::Channel)
+        }
+        (precision, _) => Mode::from(precision),
+    };
+    let mut network = load(&engine, &model, &mode)?;
     let pixels = images.range(0, arguments.batch);
     block_on(Tuner::new(arguments.tune).tune(&mut network, pixels))?;
     block_on(network.upload(pixels))?;
@@ -100,6 +111,14 @@ fn contend(arguments: &Arguments) -> Result<()> {
     }
     serve(&kernel, engine.info(), arguments.outputs.as_ref(), || {
         Ok(block_on(network.run())?.outputs.into_owned())
+    })
+}
+
+/// The model in a mode.
+fn load(engine: &Engine, model: &Source, mode: &Mode) -> Result<Network> {
+    Ok(match model.model() {
+        Some(model) if mode.is_core() => block_on(engine.load(model, mode.precision))?,
+        _ => block_on(engine.load_deployed(&model.deploy(mode)?))?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Dense networks in compute shaders, at the precision you choose.
 //!
-//! The engine runs a dense classifier in float32, float16 or int8 on any adapter that wgpu finds,
-//! with a CPU path where there is none, and measures what each precision costs and gains there.
+//! The engine runs a dense classifier in float32, float16, bfloat16, int8 or int4 on any adapter that
+//! wgpu finds, with a CPU path where there is none, and measures what each costs and gains there.
 //!
 //! ```
 //! use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Model};
@@ -37,10 +37,13 @@
 //!                            verdict (what to deploy), baseline (what changed) → report → bytes
 //! ```
 //!
-//! - [`precision`], [`quant`] and [`memory`] say what a precision means and needs.
+//! - [`precision`], [`quant`], [`mode`] and [`memory`] say what a precision means and needs; [`deploy`]
+//!   puts a model into the numbers that it runs in.
 //! - [`plan`] has the strategies, the ways to run a network; [`tune`] measures which is fastest.
 //! - [`gpu`] alone knows wgpu; [`cpu`] is its twin in the processor's own vectors.
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
+//! - [`deploy`] puts models into the numbers that they run in, calibrated on images; [`search`] finds which layers
+//!   can do with less.
 //! - [`stats`] has intervals and tests, as functions of numbers; [`verdict`] says with them which row to deploy,
 //!   and [`baseline`] what became of the rows of an earlier result.
 //! - [`train`] makes models, in float32.
@@ -51,16 +54,19 @@ pub mod baseline;
 pub mod bench;
 pub mod cpu;
 pub mod dataset;
+pub mod deploy;
 pub mod engine;
 pub mod error;
 pub mod gpu;
 pub mod memory;
+pub mod mode;
 pub mod model;
 pub mod plan;
 pub mod precision;
 pub mod quant;
 pub mod reference;
 pub mod report;
+pub mod search;
 pub mod stats;
 pub mod train;
 pub mod tune;
@@ -69,5 +75,6 @@ pub mod verdict;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, Result};
+pub use mode::Mode;
 pub use precision::Precision;
-pub use quant::Scheme;
+pub use quant::{Scheme, WeightScales};

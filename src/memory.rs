@@ -1,17 +1,20 @@
-//! What a network needs in memory, by precision: parameters and activations, and the largest batch
-//! under a limit.
+//! What a network needs in memory, by mode: parameters and activations, and the largest batch under a
+//! limit.
 //!
-//! Parameters: count × bytes a value. Activations: (sum of the layer widths, input included) ×
-//! batch × bytes a value. These are planned figures; a result also carries what was really made.
+//! In the core's precisions: parameters are count × bytes a value, activations (sum of the layer
+//! widths, input included) × batch × bytes a value. In the other modes: each layer's weights, scales and
+//! biases as devices hold them, and each layer's input in the form that it takes, with the outputs in
+//! f32. These are planned figures; a result also carries what was really made.
 
 use serde::Serialize;
 
-use crate::Precision;
+use crate::deploy::INT4_GROUP;
+use crate::{Mode, Precision, Scheme, WeightScales};
 
-/// Bytes that a network needs at one precision and batch size.
+/// Bytes that a network needs in one mode and batch size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Footprint {
-    /// Weights and biases.
+    /// Weights and biases, with their scales.
     pub parameters_bytes: u64,
     /// The input and every layer's output, for one batch.
     pub activations_bytes: u64,
@@ -22,8 +25,8 @@ pub struct Footprint {
 /// The footprint of a network of these `widths` (input first, for example `[784, 64, 10]`), for one
 /// that is in memory, as is its batch. Beyond 64 bits, where nothing is, every figure is the largest.
 #[must_use]
-pub fn footprint(widths: &[usize], precision: Precision, batch: usize) -> Footprint {
-    checked_footprint(widths, precision, batch).unwrap_or(Footprint {
+pub fn footprint(widths: &[usize], mode: impl Into<Mode>, batch: usize) -> Footprint {
+    checked_footprint(widths, mode, batch).unwrap_or(Footprint {
         parameters_bytes: u64::MAX,
         activations_bytes: u64::MAX,
         total_bytes: u64::MAX,
@@ -34,11 +37,11 @@ pub fn footprint(widths: &[usize], precision: Precision, batch: usize) -> Footpr
 #[must_use]
 pub fn checked_footprint(
     widths: &[usize],
-    precision: Precision,
+    mode: impl Into<Mode>,
     batch: usize,
 ) -> Option<Footprint> {
-    let parameters_bytes = parameters(widths)?.checked_mul(precision.bytes())?;
-    let activations_bytes = row_bytes(widths, precision)?.checked_mul(batch as u64)?;
+    let (parameters_bytes, of_image) = needs(widths, &mode.into())?;
+    let activations_bytes = of_image.checked_mul(batch as u64)?;
     Some(Footprint {
         parameters_bytes,
         activations_bytes,
@@ -49,9 +52,65 @@ pub fn checked_footprint(
 /// The largest batch whose footprint stays within `limit` bytes; none where not even one image
 /// fits.
 #[must_use]
-pub fn largest_batch(widths: &[usize], precision: Precision, limit: u64) -> Option<u64> {
-    let rest = limit.checked_sub(parameters(widths)?.checked_mul(precision.bytes())?)?;
-    Some(rest / row_bytes(widths, precision)?.max(1)).filter(|&batch| batch > 0)
+pub fn largest_batch(widths: &[usize], mode: impl Into<Mode>, limit: u64) -> Option<u64> {
+    let (parameters, of_image) = needs(widths, &mode.into())?;
+    let rest = limit.checked_sub(parameters)?;
+    Some(rest / of_image.max(1)).filter(|&batch| batch > 0)
+}
+
+/// Bytes of the parameters, and of one image's activations; none where 64 bits do not hold them.
+fn needs(widths: &[usize], mode: &Mode) -> Option<(u64, u64)> {
+    if mode.is_core() {
+        let bytes = mode.precision.bytes();
+        let sum = |sum: u64, &width: &usize| sum.checked_add(width as u64);
+        let values = widths.iter().try_fold(0, sum)?;
+        return Some((
+            parameters(widths)?.checked_mul(bytes)?,
+            values.checked_mul(bytes)?,
+        ));
+    }
+    let (mut parameters, mut activations) = (0_u64, 0_u64);
+    for (index, pair) in widths.windows(2).enumerate() {
+        let (weights, input) = layer_needs(pair[0] as u64, pair[1] as u64, mode, index)?;
+        parameters = parameters.checked_add(weights)?;
+        activations = activations.checked_add(input)?;
+    }
+    let outputs = widths
+        .last()
+        .map_or(Some(0), |&out| (out as u64).checked_mul(4))?;
+    Some((parameters, activations.checked_add(outputs)?))
+}
+
+/// Bytes of a layer's weights, scales and biases, and of its input.
+fn layer_needs(inputs: u64, outputs: u64, mode: &Mode, index: usize) -> Option<(u64, u64)> {
+    let precision = mode.layer(index);
+    let count = inputs.checked_mul(outputs)?;
+    let (weights, scales) = match precision {
+        Precision::F32 | Precision::Mixed => (count.checked_mul(4)?, 0),
+        Precision::F16 | Precision::Bf16 => (count.checked_mul(2)?, 0),
+        Precision::Int8 => match mode.weights {
+            Some(WeightScales::Tensor) => (count, 4),
+            _ => (count, outputs.checked_mul(4)?),
+        },
+        Precision::Int4 => {
+            let groups = inputs.div_ceil(INT4_GROUP as u64);
+            (
+                count.div_ceil(2),
+                groups.checked_mul(outputs)?.checked_mul(2)?,
+            )
+        }
+    };
+    let of_bias = match precision {
+        Precision::F16 | Precision::Bf16 => 2,
+        _ => 4,
+    };
+    let input = match (precision, mode.scheme) {
+        // A row of codes has a scale of its own, where it is no row of pixels.
+        (Precision::Int8, Some(Scheme::DynamicRow)) if index > 0 => inputs.checked_add(4)?,
+        (precision, _) => inputs.checked_mul(precision.bytes())?,
+    };
+    let bias = outputs.checked_mul(of_bias)?;
+    Some((weights.checked_add(scales)?.checked_add(bias)?, input))
 }
 
 /// Weights and biases of a network of these widths; none where 64 bits do not count them.
@@ -63,17 +122,11 @@ pub fn parameters(widths: &[usize]) -> Option<u64> {
     })
 }
 
-fn row_bytes(widths: &[usize], precision: Precision) -> Option<u64> {
-    let sum = |sum: u64, &width: &usize| sum.checked_add(width as u64);
-    widths
-        .iter()
-        .try_fold(0, sum)?
-        .checked_mul(precision.bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::{Ranges, deploy};
+    use crate::model::{Activation, Layer, Model};
 
     #[test]
     fn the_default_network_has_the_published_figures() {
@@ -92,14 +145,54 @@ mod tests {
         assert_eq!(kib(Precision::Int8, 32), (49.7, 26.8));
     }
 
+    /// Every mode that a network of two layers can have.
+    fn modes() -> Vec<Mode> {
+        let mut modes = Precision::EVERY.map(Mode::from).to_vec();
+        for scheme in [Scheme::DynamicRow, Scheme::Static] {
+            for weights in [WeightScales::Tensor, WeightScales::Channel] {
+                modes.push(Mode::int8(scheme, weights));
+                let layers = vec![Precision::Bf16, Precision::Int8];
+                modes.push(Mode::mixed(layers, scheme, weights).unwrap());
+            }
+        }
+        modes
+    }
+
+    #[test]
+    fn what_is_planned_is_what_a_model_in_that_mode_holds() {
+        let layer = |inputs: usize, outputs: usize| Layer {
+            inputs,
+            outputs,
+            weights: vec![0.5; inputs * outputs],
+            bias: vec![0.25; outputs],
+            activation: Activation::Relu,
+        };
+        let model = Model::new(vec![layer(67, 5), layer(5, 3)]).unwrap();
+        let ranges = Ranges(vec![(0.0, 1.0); 2]);
+        for mode in modes().iter().filter(|mode| !mode.is_core()) {
+            let deployed = deploy(&model, mode, Some(&ranges)).unwrap();
+            let planned = footprint(&[67, 5, 3], mode, 7);
+            assert_eq!(
+                planned.parameters_bytes,
+                deployed.parameter_bytes(),
+                "{mode}"
+            );
+            assert_eq!(
+                planned.activations_bytes,
+                7 * deployed.activation_bytes(),
+                "{mode}"
+            );
+        }
+    }
+
     #[test]
     fn the_largest_batch_fits_and_the_next_does_not() {
         let widths = [784, 64, 10];
-        for precision in Precision::ALL {
+        for mode in modes() {
             let limit = 1 << 20;
-            let batch = largest_batch(&widths, precision, limit).unwrap() as usize;
-            assert!(footprint(&widths, precision, batch).total_bytes <= limit);
-            assert!(footprint(&widths, precision, batch + 1).total_bytes > limit);
+            let batch = largest_batch(&widths, &mode, limit).unwrap() as usize;
+            assert!(footprint(&widths, &mode, batch).total_bytes <= limit);
+            assert!(footprint(&widths, &mode, batch + 1).total_bytes > limit);
         }
         assert_eq!(largest_batch(&widths, Precision::F32, 1000), None);
     }
@@ -112,8 +205,10 @@ mod tests {
             vec![784, most, 10],
             vec![most / 2, 1, most / 2],
         ] {
-            assert_eq!(checked_footprint(&widths, Precision::F32, 1), None);
-            assert_eq!(largest_batch(&widths, Precision::F32, u64::MAX), None);
+            for mode in modes() {
+                assert_eq!(checked_footprint(&widths, &mode, 1), None, "{mode}");
+                assert_eq!(largest_batch(&widths, &mode, u64::MAX), None, "{mode}");
+            }
         }
         assert_eq!(parameters(&[most, 1]), None);
         assert_eq!(parameters(&[1, most]), None);

@@ -15,13 +15,23 @@ pub enum Precision {
     F32,
     /// Weights and activations in binary16, sums of products in f32.
     F16,
+    /// Weights and activations in bfloat16, sums of products in f32.
+    Bf16,
     /// Weights and activations in int8, sums of products in exact int32.
     Int8,
+    /// Weights in int4, each 32 along the inner dimension with a scale of their own; activations and
+    /// sums in f32.
+    Int4,
+    /// Each layer in its own of these.
+    Mixed,
 }
 
 impl Precision {
     /// The precisions that `all` stands for, in the order of every table.
     pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Int8];
+
+    /// The precisions that `every` stands for: all that a layer can have.
+    pub const EVERY: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Int8, Self::Int4];
 
     /// The name in every output.
     #[must_use]
@@ -29,16 +39,20 @@ impl Precision {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Bf16 => "bf16",
             Self::Int8 => "int8",
+            Self::Int4 => "int4",
+            Self::Mixed => "mixed",
         }
     }
 
-    /// Bytes of one stored value.
+    /// Bytes of one activation as it is handed on: int4 is of the weights alone, and a mixed network
+    /// counts as what its widest layers are.
     #[must_use]
     pub fn bytes(self) -> u64 {
         match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
+            Self::F32 | Self::Int4 | Self::Mixed => 4,
+            Self::F16 | Self::Bf16 => 2,
             Self::Int8 => 1,
         }
     }
@@ -64,6 +78,13 @@ impl Precision {
                 rows_beyond: 0.0,
                 labels_equal: 0.9995,
             },
+            // The same with bfloat16's 8 significant bits: a ULP is eight times as large.
+            Self::Bf16 => Tolerance {
+                relative: 0.3,
+                absolute: 1e-2,
+                rows_beyond: 0.001,
+                labels_equal: 0.9980,
+            },
             // Integer sums are exact, so a row either agrees to f32's accuracy or has a code that
             // fell on the other side of a rounding tie; of those there may be a few.
             Self::Int8 => Tolerance {
@@ -71,6 +92,20 @@ impl Precision {
                 absolute: 1e-5,
                 rows_beyond: 0.01,
                 labels_equal: 0.9990,
+            },
+            // Only the order of f32 sums differs: the weights are the same numbers on both sides.
+            Self::Int4 => Tolerance {
+                relative: 1e-3,
+                absolute: 1e-5,
+                rows_beyond: 0.0,
+                labels_equal: 0.9999,
+            },
+            // What its loosest layer allows.
+            Self::Mixed => Tolerance {
+                relative: 0.3,
+                absolute: 1e-2,
+                rows_beyond: 0.01,
+                labels_equal: 0.9980,
             },
         }
     }
@@ -90,6 +125,19 @@ pub struct Tolerance {
     pub labels_equal: f64,
 }
 
+impl Tolerance {
+    /// What both allow between them.
+    #[must_use]
+    pub fn looser(self, other: Self) -> Self {
+        Self {
+            relative: self.relative.max(other.relative),
+            absolute: self.absolute.max(other.absolute),
+            rows_beyond: self.rows_beyond.max(other.rows_beyond),
+            labels_equal: self.labels_equal.min(other.labels_equal),
+        }
+    }
+}
+
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -103,9 +151,12 @@ impl FromStr for Precision {
         match text.to_ascii_lowercase().as_str() {
             "f32" | "float32" | "fp32" => Ok(Self::F32),
             "f16" | "float16" | "fp16" => Ok(Self::F16),
+            "bf16" | "bfloat16" => Ok(Self::Bf16),
             "int8" | "i8" => Ok(Self::Int8),
+            "int4" | "i4" => Ok(Self::Int4),
+            "mixed" => Ok(Self::Mixed),
             _ => Err(Error::Usage(format!(
-                "unknown precision '{text}': use f32, f16 or int8"
+                "unknown precision '{text}': use f32, f16, bf16, int8, int4 or mixed"
             ))),
         }
     }
@@ -132,6 +183,11 @@ mod tests {
             ("fp16", Precision::F16),
             ("int8", Precision::Int8),
             ("i8", Precision::Int8),
+            ("bf16", Precision::Bf16),
+            ("bfloat16", Precision::Bf16),
+            ("int4", Precision::Int4),
+            ("i4", Precision::Int4),
+            ("mixed", Precision::Mixed),
         ] {
             assert_eq!(text.parse::<Precision>().unwrap(), precision);
         }

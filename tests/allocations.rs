@@ -5,7 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions, Supported};
-use fmnist_gpu::{Precision, dataset, model::Model};
+use fmnist_gpu::deploy::{Ranges, deploy};
+use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, dataset, model::Model};
 
 struct Counting;
 
@@ -29,6 +30,31 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Every precision and scheme, and layers that differ.
+fn modes() -> Vec<Mode> {
+    let mut modes: Vec<Mode> = Precision::EVERY.map(Mode::from).to_vec();
+    for scheme in [Scheme::DynamicRow, Scheme::Static] {
+        modes.push(Mode::int8(scheme, WeightScales::Channel));
+        for layers in [
+            [Precision::Int8, Precision::F16],
+            [Precision::Int4, Precision::Int8],
+        ] {
+            modes
+                .push(Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).expect("a mode"));
+        }
+    }
+    modes
+}
+
+fn network(model: &Model, mode: &Mode, processor: &Processor) -> Network {
+    if mode.is_core() {
+        return Network::new(model, mode.precision, processor).expect("a network");
+    }
+    let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
+    let deployed = deploy(model, mode, Some(&ranges)).expect("numbers of the mode");
+    Network::deployed(&deployed, processor).expect("a network")
+}
+
 /// The only test of this program, since all threads are counted.
 #[test]
 fn runs_allocate_nothing_after_the_largest() {
@@ -41,9 +67,9 @@ fn runs_allocate_nothing_after_the_largest() {
                 threads: Some(threads),
             });
             let processor = processor.unwrap();
-            for precision in Precision::ALL {
+            for mode in modes() {
                 for batch in [1, 500] {
-                    let mut network = Network::new(&model, precision, &processor).unwrap();
+                    let mut network = network(&model, &mode, &processor);
                     let pixels = images.range(0, batch);
                     let before = COUNT.load(Ordering::SeqCst);
                     network.upload(pixels, batch);
@@ -55,12 +81,7 @@ fn runs_allocate_nothing_after_the_largest() {
                         network.run();
                     }
                     let made = COUNT.load(Ordering::SeqCst) - before;
-                    assert_eq!(
-                        made,
-                        0,
-                        "{precision}, batch {batch}, {:?}",
-                        processor.info()
-                    );
+                    assert_eq!(made, 0, "{mode}, batch {batch}, {:?}", processor.info());
                 }
             }
         }

@@ -3,8 +3,8 @@
 mod common;
 
 use common::compare::{
-    close_codes, close_f16, close_f16_network, close_f32, close_int8_network, equal, same_labels,
-    ulp_f16, within_each,
+    close_bf16_network, close_codes, close_f16, close_f16_network, close_f32, close_int8_network,
+    equal, same_labels, ulp_f16, within_each,
 };
 use fmnist_gpu::Precision;
 
@@ -76,6 +76,22 @@ fn f16_networks_may_be_off_by_two_ulp_a_layer() {
         let all = [1.0 + 1.9 * ulp_f16(1.0); 2];
         assert!(close_f16_network(&all, &[1.0; 2], layers).is_err());
     }
+}
+
+#[test]
+fn bf16_networks_may_be_off_rarely_and_by_little() {
+    let want = [1.0; 100];
+    let with = |count: usize, value: f64| {
+        let mut got = want;
+        got[..count].fill(value);
+        close_bf16_network(&got, &want, 2)
+    };
+    let ulp = 2_f64.powi(-7);
+    assert!(with(5, 1.0 + ulp).is_ok());
+    assert!(with(6, 1.0 + ulp).is_err(), "too many");
+    assert!(with(1, 1.0 + 5.0 * ulp).is_err(), "too far");
+    assert!(with(1, f64::NAN).is_err());
+    assert!(close_bf16_network(&want[1..], &want, 2).is_err());
 }
 
 #[test]

@@ -8,7 +8,7 @@
 // bias: [groups], output: [rows, groups]
 
 @group(0) @binding(1) var<storage, read> x: array<Input4>;
-@group(0) @binding(2) var<storage, read> w: array<Slice>;
+@group(0) @binding(2) var<storage, read> w: array<StoredSlice>;
 @group(0) @binding(3) var<storage, read> bias: array<Bias4>;
 @group(0) @binding(4) var<storage, read_write> output: array<Output4>;
 
@@ -29,9 +29,9 @@ fn main(
     for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
         start[i] = min(first_row + i * SUBGROUP, params.rows - 1u) * params.inner;
     }
-    var slice_at: array<u32, LOADS>;
+    var place: array<u32, LOADS>;
     for (var l = 0u; l < LOADS; l++) { // unrolled
-        slice_at[l] = min(group * SLICES + l * SUBGROUP + lane, params.groups * SLICES - 1u);
+        place[l] = min(group * SLICES + l * SUBGROUP + lane, params.groups * SLICES - 1u);
     }
 
     var acc: array<Acc4, TILE_ROWS * TILE_GROUPS>;
@@ -42,7 +42,7 @@ fn main(
         }
         var slice: array<Slice, LOADS>;
         for (var l = 0u; l < LOADS; l++) { // unrolled
-            slice[l] = w[k * params.groups * SLICES + slice_at[l]];
+            slice[l] = slice_at(k, place[l]);
         }
         for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
             for (var r = 0u; r < 4u; r++) { // unrolled

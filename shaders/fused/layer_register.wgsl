@@ -37,7 +37,7 @@ fn main(
     for (var k = 0u; k < params.inner; k++) {
         var block: array<Block, TILE_GROUPS>;
         for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
-            block[j] = open_block(w[k * params.groups + column[j]]);
+            block[j] = block_at(0u, params.inner, params.groups, k, column[j]);
         }
         for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
             let value = input_value(x[start[i] + k]);

@@ -21,7 +21,7 @@ fn main(
 
     var acc: array<Acc4, TILE_ROWS>;
     for (var k = lane; k < params.inner; k += SUBGROUP) {
-        let block = open_block(w[k * params.groups + group]);
+        let block = block_at(0u, params.inner, params.groups, k, group);
         for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
             let row = min(first_row + i, params.rows - 1u);
             acc[i] = multiply_add(acc[i], input_value(x[row * params.inner + k]), block);

@@ -45,7 +45,7 @@ fn main(
         for (var at = lane; at < K_STEP * GROUPS; at += LANES) {
             let k = min(step + at / GROUPS, params.inner - 1u);
             let group = min(first_group + at % GROUPS, params.groups - 1u);
-            w_tile[at] = open_block(w[k * params.groups + group]);
+            w_tile[at] = block_at(0u, params.inner, params.groups, k, group);
         }
         workgroupBarrier();
         let steps = min(K_STEP, params.inner - step);

@@ -7,7 +7,7 @@ const HANDED = 2u;
 
 // Adds the bias, activates, and hands on.
 fn hand_on(shape: LayerShape, group: u32, to: u32, sums: Acc4) {
-    let z = sums + widen_bias(bias[shape.bias + group]);
+    let z = z_of(0u, sums, bias[shape.bias + group]);
     if shape.activation == SOFTMAX {
         hidden[to + group] = as_stored(z);
     } else {
@@ -34,7 +34,7 @@ fn main(
         var acc = Acc4();
         if group < shape.groups {
             for (var k = k_lane; k < shape.inner; k += K_LANES) {
-                let block = open_block(w[shape.weights + k * shape.groups + group]);
+                let block = block_at(shape.weights, shape.inner, shape.groups, k, group);
                 acc = multiply_add(acc, input_value(x[row * shape.inner + k]), block);
             }
         }
@@ -54,7 +54,7 @@ fn main(
             var acc = Acc4();
             if group < shape.groups {
                 for (var k = k_lane; k < shape.inner; k += K_LANES) {
-                    let block = open_block(w[shape.weights + k * shape.groups + group]);
+                    let block = block_at(shape.weights, shape.inner, shape.groups, k, group);
                     acc = multiply_add(acc, hidden[read + k], block);
                 }
             }

@@ -60,7 +60,7 @@ fn main(
             var acc = Acc4();
             if group < shape.groups {
                 for (var k = lane / COLUMN_LANES; k < shape.inner; k += K_LANES) {
-                    let block = open_block(w[shape.weights + k * shape.groups + group]);
+                    let block = block_at(shape.weights, shape.inner, shape.groups, k, group);
                     acc = multiply_add(acc, codes[k], block);
                 }
             }

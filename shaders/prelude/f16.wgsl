@@ -18,6 +18,12 @@ fn narrow(value: vec4<f32>) -> Elem4 {
     return Elem4(value);
 }
 
+// The value as it would be after being stored. Always in integers: some drivers (lavapipe of Mesa 26)
+// take a conversion to f16 and back for one that changes nothing.
+fn as_stored(value: vec4<f32>) -> vec4<f32> {
+    return round_to_f16(value);
+}
+
 fn multiply_add(acc: Acc4, x: Inner4, w: Block) -> Acc4 {
     let wide = vec4<f32>(x);
     var sum = fma(vec4<f32>(wide.x), vec4<f32>(w[0]), acc);

@@ -1,20 +1,19 @@
 // int8 as a fused kernel sees it on adapters with a packed dot product: codes four a word, summed in
 // exact int32.
 
-alias Stored4 = vec4<f32>;      // four values of a layer's output, before they are quantized
 alias Value4 = u32;             // four codes along the inner dimension
 alias Acc4 = vec4<i32>;         // sums of four outputs
 alias Packed = vec4<u32>;       // a block of weights: a word of four inner codes for each of four outputs
 alias Block = vec4<u32>;
-alias Bias4 = vec4<f32>;
 
 fn as_value(codes: vec4<f32>) -> Value4 {
     let bytes = (vec4<u32>(vec4<i32>(codes)) & vec4<u32>(255u)) << vec4<u32>(0u, 8u, 16u, 24u);
     return bytes.x | bytes.y | bytes.z | bytes.w;
 }
 
-fn widen_bias(value: Bias4) -> vec4<f32> {
-    return value;
+// The codes of a word, ready to be multiplied.
+fn open_codes(word: u32) -> Value4 {
+    return word;
 }
 
 fn open_block(block: Packed) -> Block {

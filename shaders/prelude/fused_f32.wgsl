@@ -19,10 +19,6 @@ fn to_value(value: vec4<f32>) -> Value4 {
     return value;
 }
 
-fn narrow(value: vec4<f32>) -> Stored4 {
-    return value;
-}
-
 fn as_stored(value: vec4<f32>) -> vec4<f32> {
     return value;
 }

@@ -2,13 +2,11 @@
 // of codes and their sums are whole numbers, exact in f32 as long as they stay below 2^24: the plan
 // takes these kernels only where inner · clip² does.
 
-alias Stored4 = vec4<f32>;      // four values of a layer's output, before they are quantized
 alias Value4 = vec4<f32>;       // four codes along the inner dimension
 alias Acc4 = vec4<f32>;         // sums of four outputs, whole numbers
 alias Packed = vec4<u32>;       // a block of weights: a word of four inner codes for each of four outputs
 alias Block = mat4x4<f32>;      // the same, a column for each inner value
 alias Slice = vec4<u32>;        // a whole block
-alias Bias4 = vec4<f32>;
 
 const SLICE_ROWS = 4u;          // inner values in a slice
 
@@ -16,8 +14,10 @@ fn as_value(codes: vec4<f32>) -> Value4 {
     return codes;
 }
 
-fn widen_bias(value: Bias4) -> vec4<f32> {
-    return value;
+// The codes of a word, ready to be multiplied.
+fn open_codes(word: u32) -> Value4 {
+    let bytes = vec4<i32>(vec4<u32>(word) << vec4<u32>(24u, 16u, 8u, 0u));
+    return vec4<f32>(bytes >> vec4<u32>(24u));
 }
 
 fn open_block(block: Packed) -> Block {

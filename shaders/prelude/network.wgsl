@@ -7,8 +7,8 @@ struct LayerShape {
     activation: u32,    // 0 relu, 1 sigmoid, 2 tanh, 3 identity, 4 softmax
     weights: u32,       // the layer's first block of w
     bias: u32,          // the layer's first group of bias
-    scale: f32,         // of the weights in int8
-    unused: u32,
+    scale: f32,         // of the weights in int8; where codes are static, the inverse of the input's
+    zero: f32,          // the code of zero in the input; 0 by the reference scheme
 }
 
 @group(0) @binding(1) var<storage, read> x: array<Input4>;                  // [rows, inner] pixels

@@ -1,13 +1,13 @@
 // What becomes of a layer's sums: bias, activation, and the store.
 
-fn output_of(sums: Acc4, group: u32) -> vec4<f32> {
-    let z = sums + widen_bias(bias[group]);
+fn output_of(row: u32, sums: Acc4, group: u32) -> vec4<f32> {
+    let z = z_of(row, sums, bias[group]);
     return select(vec4<f32>(), activation_of(ACTIVATION, z), is_column(group));
 }
 
 fn finish_group(row: u32, group: u32, sums: Acc4) {
     if row < params.rows && group < params.groups {
-        output[row * params.groups + group] = stored(output_of(sums, group));
+        output[row * params.groups + group] = stored(output_of(row, sums, group));
     }
 }
 

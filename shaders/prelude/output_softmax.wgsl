@@ -7,7 +7,7 @@ fn finish(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>) {
     var term: array<vec4<f32>, TILE_GROUPS>;
     var tops = vec4<f32>(LOWEST);
     for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
-        let z = as_stored(sums[j] + widen_bias(bias[min(group + j, params.groups - 1u)]));
+        let z = as_stored(z_of(row, sums[j], bias[min(group + j, params.groups - 1u)]));
         term[j] = select(vec4<f32>(LOWEST), z, is_column(group + j));
         tops = max(tops, term[j]);
     }

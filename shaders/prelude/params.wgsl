@@ -13,6 +13,8 @@ struct Params {
     clip: f32,            // largest int8 code
     weight_scale: f32,    // scale of the weights in int8
     layers: u32,          // layers of a whole network
+    out_inverse: f32,     // of the scale of static codes that are written
+    out_zero: f32,        // the code of zero in codes that are written
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,11 +1,5 @@
 // Rounding to binary16 in integer arithmetic, the same on every driver.
 
-// The value as it would be after being stored. Always in integers: some drivers (lavapipe of Mesa 26)
-// take a conversion to f16 and back for one that changes nothing.
-fn as_stored(value: vec4<f32>) -> vec4<f32> {
-    return round_to_f16(value);
-}
-
 // The f32 that is nearest to `value` among the binary16 numbers. Up to 2^-14 they are multiples of
 // 2^-24; above, 13 of f32's mantissa bits go, and a carry into the exponent is right as it is.
 fn round_to_f16(value: vec4<f32>) -> vec4<f32> {

@@ -14,8 +14,10 @@ fn to_value(value: vec4<f32>) -> Value4 {
     return Value4(value);
 }
 
-fn narrow(value: vec4<f32>) -> Stored4 {
-    return Stored4(round_to_f16(value));
+// The value as it would be after being stored. Always in integers: some drivers (lavapipe of Mesa 26)
+// take a conversion to f16 and back for one that changes nothing.
+fn as_stored(value: vec4<f32>) -> vec4<f32> {
+    return round_to_f16(value);
 }
 
 fn widen_bias(value: Bias4) -> vec4<f32> {

@@ -15,16 +15,14 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Takes the batch of every row that was measured apart; also as separate passes, if that is asked for.
 pub(super) async fn take_apart(
-    entries: &mut [Entry],
+    entries: &mut [Entry<'_>],
     rows: &mut [Row],
     pixels: &[u8],
     separate: bool,
 ) -> Result<()> {
     for row in rows.iter_mut().filter(|row| row.wall_ns.is_some()) {
-        let precision = row.requested.precision;
-        let entry = entries
-            .iter_mut()
-            .find(|entry| entry.precision == precision);
+        let mode = row.requested.mode();
+        let entry = entries.iter_mut().find(|entry| entry.mode == mode);
         if let Some(Ok(network)) = entry.map(Entry::runs) {
             row.breakdown = of(network, pixels, separate).await?;
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{BenchOptions, Row};
-use crate::Precision;
+use crate::Mode;
 use crate::memory::{footprint, largest_batch};
 
 /// What a memory limit comes to.
@@ -60,7 +60,7 @@ pub(super) struct Fit {
 /// What fits of a network of these widths, with so many images to classify; none where there is no limit.
 pub(super) fn fit(
     widths: &[usize],
-    precision: Precision,
+    mode: &Mode,
     images: usize,
     options: &BenchOptions,
 ) -> Option<Fit> {
@@ -68,9 +68,9 @@ pub(super) fn fit(
     let mut fit = Fit {
         batch: None,
         bound_by: Bound::Memory,
-        bytes: footprint(widths, precision, 1).total_bytes,
+        bytes: footprint(widths, mode, 1).total_bytes,
     };
-    let Some(batch) = largest_batch(widths, precision, limit) else {
+    let Some(batch) = largest_batch(widths, mode, limit) else {
         return Some(fit);
     };
     let mut batch = usize::try_from(batch).unwrap_or(usize::MAX);
@@ -84,7 +84,7 @@ pub(super) fn fit(
         }
     }
     fit.batch = Some(batch);
-    fit.bytes = footprint(widths, precision, batch).total_bytes;
+    fit.bytes = footprint(widths, mode, batch).total_bytes;
     Some(fit)
 }
 
@@ -160,6 +160,7 @@ impl BudgetLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Precision;
 
     const WIDTHS: [usize; 3] = [784, 64, 10];
 
@@ -174,8 +175,8 @@ mod tests {
 
     fn fits(limit: u64, batch_limit: Option<usize>) -> [Option<(Option<usize>, Bound)>; 3] {
         let options = options(limit, batch_limit);
-        Precision::ALL.map(|precision| {
-            let fit = fit(&WIDTHS, precision, 10_000, &options)?;
+        [Precision::F32, Precision::F16, Precision::Int8].map(|precision| {
+            let fit = fit(&WIDTHS, &precision.into(), 10_000, &options)?;
             Some((fit.batch, fit.bound_by))
         })
     }
@@ -191,14 +192,15 @@ mod tests {
         let data = Some((Some(10_000), Bound::Data));
         assert_eq!(fits(1 << 30, None), [data, data, data]);
         let without = BenchOptions::default();
-        assert_eq!(fit(&WIDTHS, Precision::F32, 10_000, &without), None);
+        assert_eq!(fit(&WIDTHS, &Precision::F32.into(), 10_000, &without), None);
     }
 
     #[test]
     fn every_batch_is_measured_once_and_none_beyond_the_limit() {
         let all = |limit, batch_limit| {
             let options = options(limit, batch_limit);
-            let fits = Precision::ALL.map(|precision| fit(&WIDTHS, precision, 10_000, &options));
+            let fits = [Precision::F32, Precision::F16, Precision::Int8]
+                .map(|precision| fit(&WIDTHS, &precision.into(), 10_000, &options));
             batches(&options, fits.into_iter().flatten(), 10_000)
         };
         assert_eq!(all(100 << 10, None), [1000, 60, 1]);
@@ -206,7 +208,7 @@ mod tests {
         assert_eq!(all(1 << 30, None), [10_000, 1000, 1]);
         let mut listed = options(1 << 30, None);
         listed.batches = vec![20_000];
-        let fits = [fit(&WIDTHS, Precision::F32, 10_000, &listed)];
+        let fits = [fit(&WIDTHS, &Precision::F32.into(), 10_000, &listed)];
         assert_eq!(
             batches(&listed, fits.into_iter().flatten(), 10_000),
             [20_000]

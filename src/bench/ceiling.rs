@@ -37,7 +37,7 @@ impl Ceilings {
     pub(super) async fn bound(
         &mut self,
         engine: &Engine,
-        entries: &[Entry],
+        entries: &[Entry<'_>],
         rows: &mut [Row],
     ) -> Result<()> {
         let wanted: Vec<Option<Bound>> = rows.iter().map(|row| bound_of(row, entries)).collect();
@@ -57,7 +57,7 @@ impl Ceilings {
                 log::warn!(
                     "{} ran at {:.0}% of the ceiling measured for {}: the machine's speed changed \
                      under the measurement",
-                    row.requested.precision,
+                    row.requested.name(),
                     100.0 * found.share,
                     found.arithmetic
                 );
@@ -101,15 +101,18 @@ fn wrong(row: &Row) -> Option<super::Ceiling> {
 }
 
 /// What bounds a row; none where it was not measured.
-fn bound_of(row: &Row, entries: &[Entry]) -> Option<Bound> {
+fn bound_of(row: &Row, entries: &[Entry<'_>]) -> Option<Bound> {
     row.operations_per_second?;
-    let precision = row.requested.precision;
-    let of = |entry: &&Entry| entry.precision == precision;
+    let mode = row.requested.mode();
+    let of = |entry: &&Entry<'_>| entry.mode == mode;
     let network = entries.iter().find(of)?.network.as_ref().ok()?;
     if network.placement().place == Place::Cpu {
-        return Some(Bound::Processor(match precision {
-            Precision::F32 | Precision::F16 => cpu::peak::Ceiling::F32,
-            Precision::Int8 => cpu::peak::Ceiling::Int8,
+        // Where layers differ, the fastest arithmetic of any of them bounds the whole.
+        let int8 = mode.precision == Precision::Int8 || mode.layers.contains(&Precision::Int8);
+        return Some(Bound::Processor(if int8 {
+            cpu::peak::Ceiling::Int8
+        } else {
+            cpu::peak::Ceiling::F32
         }));
     }
     Some(Bound::Adapter(match network.arithmetic()? {

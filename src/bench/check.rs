@@ -1,87 +1,80 @@
 //! Holding a precision's answers against the oracle, before anything is timed.
 
-use crate::Precision;
 use crate::dataset::Dataset;
+use crate::deploy::Runnable;
 use crate::engine;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::mode::Mode;
+use crate::precision::Tolerance;
 use crate::reference::{self, Outcome};
 
 /// How many images have their outputs compared value by value.
 const COMPARED_OUTPUTS: usize = 256;
 
-/// The oracle's answers for a model and a data set, each found once.
+/// The oracle's answers for a data set, each found once.
 pub(super) struct Oracle<'a> {
-    model: &'a Model,
     data: &'a Dataset,
-    known: Vec<((Precision, usize), Outcome)>,
+    known: Vec<((Mode, usize), Outcome)>,
 }
 
 impl<'a> Oracle<'a> {
-    pub(super) fn new(model: &'a Model, data: &'a Dataset) -> Self {
+    pub(super) fn new(data: &'a Dataset) -> Self {
         Self {
-            model,
             data,
             known: Vec::new(),
         }
     }
 
     /// Compares the outputs of the whole data set, run in batches of `batch`, with the oracle's.
-    /// Gives the reason where f16 leaves its range, so that there is nothing to compare.
+    /// Gives the reason where values leave their type's range, so that there is nothing to compare.
     ///
     /// # Errors
     /// `Error::CheckFailed` where labels or outputs differ by more than the tolerance.
     pub(super) fn check(
         &mut self,
-        precision: Precision,
+        model: &Runnable<'_>,
         batch: usize,
         outputs: &[f32],
     ) -> Result<Option<String>> {
-        let width = self.model.outputs();
-        let want = self.outcome(precision, batch);
+        let width = model.architecture().outputs();
+        let mode = model.mode();
+        let want = self.outcome(model, &mode, batch);
         if let Some(overflow) = want.overflow {
-            return Ok(Some(format!(
-                "layers.{} reaches {:.6e}, beyond binary16's largest number 65504",
-                overflow.layer, overflow.largest
-            )));
+            return Ok(Some(overflow.to_string()));
         }
-        compare(precision, width, outputs, want)
+        compare(mode.tolerance(), width, outputs, want)
             .map(|()| None)
             .map_err(|problem| {
                 Error::CheckFailed(format!(
-                    "{precision} at batch {batch} is not what the oracle says: {problem}; nothing \
+                    "{mode} at batch {batch} is not what the oracle says: {problem}; nothing \
                      was timed. Please report it with the output of 'fmnist-gpu adapters'"
                 ))
             })
     }
 
-    fn outcome(&mut self, precision: Precision, batch: usize) -> &Outcome {
-        // Only int8's scales depend on the batch.
-        let batch = if precision == Precision::Int8 {
-            batch
-        } else {
-            self.data.len()
-        };
-        let key = (precision, batch);
-        let at = self.known.iter().position(|(known, _)| *known == key);
+    fn outcome(&mut self, model: &Runnable<'_>, mode: &Mode, batch: usize) -> &Outcome {
+        // Only the reference scheme's scales depend on the batch.
+        let batch = if mode.depends_on_batch() { batch } else { 1 };
+        let at = self
+            .known
+            .iter()
+            .position(|((known, of), _)| (known, *of) == (mode, batch));
         let at = at.unwrap_or_else(|| {
-            let pixels = &self.data.images.pixels;
-            let outcome = reference::infer(self.model, precision, pixels, batch);
-            self.known.push((key, outcome));
+            let outcome = reference::infer_all(model, &self.data.images.pixels, batch);
+            self.known.push(((mode.clone(), batch), outcome));
             self.known.len() - 1
         });
         &self.known[at].1
     }
 }
 
-/// All labels, and the outputs of the first images, within the precision's tolerance.
+/// All labels, and the outputs of the first images, within the tolerance.
 fn compare(
-    precision: Precision,
+    tolerance: Tolerance,
     width: usize,
     outputs: &[f32],
     want: &Outcome,
 ) -> Result<(), String> {
-    let tolerance = precision.tolerance();
     if outputs.len() != want.outputs.len() {
         return Err(format!(
             "{} outputs, not {}",
@@ -138,6 +131,16 @@ fn is_largest(row: &[f64], label: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Precision, Scheme, WeightScales};
+
+    /// Every precision, and every scheme of int8.
+    fn modes() -> Vec<Mode> {
+        let schemes = [Scheme::DynamicRow, Scheme::Static];
+        let schemes = schemes.map(|scheme| Mode::int8(scheme, WeightScales::Channel));
+        let mut modes = Precision::EVERY.map(Mode::from).to_vec();
+        modes.extend(schemes);
+        modes
+    }
 
     /// 1,000 images of three outputs, the label going round.
     fn outcome() -> Outcome {
@@ -160,9 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn equal_answers_pass_in_every_precision() {
-        for precision in Precision::ALL {
-            assert_eq!(compare(precision, 3, &outputs(), &outcome()), Ok(()));
+    fn equal_answers_pass_in_every_mode() {
+        for mode in modes() {
+            assert_eq!(compare(mode.tolerance(), 3, &outputs(), &outcome()), Ok(()));
         }
     }
 
@@ -175,28 +178,29 @@ mod tests {
     }
 
     #[test]
-    fn wrong_answers_fail_in_every_precision() {
-        for precision in Precision::ALL {
+    fn wrong_answers_fail_in_every_mode() {
+        for mode in modes() {
+            let tolerance = mode.tolerance();
             // Ten wrong labels behind the images whose outputs are compared.
             let mut wrong = outputs();
             for image in 500..510 {
                 wrong[3 * image..3 * image + 3].rotate_left(1);
             }
-            let problem = compare(precision, 3, &wrong, &outcome()).unwrap_err();
+            let problem = compare(tolerance, 3, &wrong, &outcome()).unwrap_err();
             assert!(problem.contains("labels"), "{problem}");
             // Right labels, but wrong outputs, or none.
-            for bad in [0.9, f32::NAN] {
+            for bad in [0.1, f32::NAN] {
                 let mut wrong = outputs();
                 wrong
                     .iter_mut()
                     .filter(|value| **value > 0.5)
                     .for_each(|value| *value = bad);
                 assert!(
-                    compare(precision, 3, &wrong, &outcome()).is_err(),
-                    "{precision} {bad}"
+                    compare(tolerance, 3, &wrong, &outcome()).is_err(),
+                    "{mode} {bad}"
                 );
             }
-            assert!(compare(precision, 3, &outputs()[3..], &outcome()).is_err());
+            assert!(compare(tolerance, 3, &outputs()[3..], &outcome()).is_err());
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Measuring: check the answers, warm up, measure interleaved, compare.
 //!
-//! For each batch size, the largest first: every precision classifies the whole data set in
-//! batches of that size with the kernels that will be timed, its labels and outputs are held
-//! against the oracle, and only then samples are taken, one of each precision in turn, so that a
-//! slow spell of the machine hits all of them.
+//! For each batch size, the largest first: every mode classifies the whole data set in batches of
+//! that size with the kernels that will be timed, its labels and outputs are held against the oracle,
+//! and only then samples are taken, one of each mode in turn, so that a slow spell of the machine hits
+//! all of them.
 
 mod analysis;
 mod breakdown;
 mod budget;
 mod ceiling;
 mod check;
+mod entry;
 mod machine;
 mod row;
 mod sample;
@@ -26,36 +27,35 @@ pub use machine::Machine;
 pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
 pub use yardstick::Yardstick;
 
+use crate::Precision;
 use crate::dataset::Dataset;
-use crate::engine::{Engine, Network, check_width};
+use crate::deploy::Source;
+use crate::engine::{self, Engine, check_width};
 use crate::error::{Error, Result};
 use crate::memory::footprint;
-use crate::model::Model;
-use crate::plan::Kernels;
+use crate::mode::Mode;
 use crate::tune::{Tuner, Tuning};
-use crate::{Precision, Scheme, engine};
 use budget::Fit;
 use ceiling::Ceilings;
 use check::Oracle;
+use entry::{Entry, load, refuse};
 use yardstick::Yardsticks;
 
 /// What is measured, and how long.
 #[derive(Clone, Debug)]
 pub struct BenchOptions {
-    /// The precisions, in the order of the rows.
-    pub precisions: Vec<Precision>,
-    /// Whether the precisions were named one by one: then one that cannot run is an error, else a
-    /// row that says so.
+    /// What the model is run as, in the order of the rows.
+    pub modes: Vec<Mode>,
+    /// Whether these were named one by one: then one that cannot run is an error, else a row that says
+    /// so.
     pub named: bool,
-    /// How int8 is quantized.
-    pub scheme: Scheme,
     /// Batch sizes; one larger than the data is the data.
     pub batches: Vec<usize>,
-    /// Samples of each precision; as many as `min_time` needs where none is given.
+    /// Samples of each mode; as many as `min_time` needs where none is given.
     pub runs: Option<usize>,
     /// Passes before the first sample.
     pub warmup: usize,
-    /// The time that each precision's samples take together, unless one is so slow that the others would
+    /// The time that each mode's samples take together, unless one is so slow that the others would
     /// wait for it: after twice this for each of them sampling ends all the same. Up to the default, no
     /// more than 1,000 samples are kept, spread over all of the time.
     pub min_time: Duration,
@@ -76,9 +76,8 @@ pub struct BenchOptions {
 impl Default for BenchOptions {
     fn default() -> Self {
         Self {
-            precisions: Precision::ALL.to_vec(),
+            modes: Precision::ALL.map(Mode::from).to_vec(),
             named: false,
-            scheme: Scheme::default(),
             batches: vec![1, 32, 1000],
             runs: None,
             warmup: 3,
@@ -113,52 +112,20 @@ pub struct Outcome {
     pub failure: Option<Error>,
 }
 
-/// A precision under test.
-struct Entry {
-    precision: Precision,
-    /// False for f32 that is only there to be compared with.
-    asked: bool,
-    /// What fits the memory limit, where there is one.
-    fit: Option<Fit>,
-    /// Whether it is to be measured at the present batch size.
-    wanted: bool,
-    /// Why it does not run at all, else its network.
-    network: Result<Network, String>,
-    /// Why it does not run in the present batch size.
-    refused: Option<String>,
-}
-
-impl Entry {
-    /// How it is called in a row.
-    fn name(&self) -> String {
-        self.precision.to_string()
-    }
-
-    /// Its network, where it runs in the present batch size, else why it does not.
-    fn runs(&mut self) -> Result<&mut Network, &str> {
-        match (&mut self.network, &self.refused) {
-            (Ok(network), None) => Ok(network),
-            (Err(reason), _) => Err(reason),
-            (Ok(_), Some(reason)) => Err(reason),
-        }
-    }
-}
-
 /// Measures `model` on `data`.
 ///
 /// # Errors
-/// What is wrong from the start: widths that do not fit, a named precision that the adapter cannot
-/// run. What goes wrong later is in the outcome, beside the rows that were finished.
+/// What is wrong from the start: widths that do not fit, a named mode that the adapter cannot run. What goes wrong later is in the outcome, beside the rows that were finished.
 pub async fn run(
     engine: &Engine,
-    model: &Model,
+    model: &Source,
     data: &Dataset,
     options: &BenchOptions,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     check_data(model, data)?;
     let mut entries = load(engine, model, data, options).await?;
-    let mut oracle = Oracle::new(model, data);
+    let mut oracle = Oracle::new(data);
     let mut tuner = Tuner::new(options.tuning);
     let mut ceilings = Ceilings::default();
     let mut outcome = Outcome {
@@ -214,16 +181,16 @@ pub async fn run(
     }
     if let Some(limit) = options.memory_limit {
         let fits = entries.iter().filter(|entry| entry.asked);
-        let fits = fits.filter_map(|entry| Some((entry.name(), entry.fit?)));
+        let fits = fits.filter_map(|entry| Some((entry.mode.to_string(), entry.fit?)));
         let fits: Vec<(String, Fit)> = fits.collect();
         outcome.budget = Some(Budget::new(limit, options, &fits, &outcome.rows));
     }
     Ok(outcome)
 }
 
-/// Notes which precisions are to be measured at this batch size: the one asked for, and the one that the data
+/// Notes which modes are to be measured at this batch size: the one asked for, and the one that the data
 /// allow.
-fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
+fn want(entries: &mut [Entry<'_>], options: &BenchOptions, batch: (usize, usize)) {
     let listed = budget::listed(options).contains(&batch.0);
     for entry in entries {
         let fits = entry.fit.and_then(|fit| fit.batch) == Some(batch.1);
@@ -231,19 +198,10 @@ fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
     }
 }
 
-/// Notes which precisions cannot run batches of this size with the kernels that the user allows.
-fn refuse(entries: &mut [Entry], size: usize) {
-    for entry in entries {
-        let gpu = entry.network.as_mut().ok().and_then(Network::gpu);
-        let checked = gpu.map_or(Ok(()), |gpu| gpu.check_batch(size));
-        entry.refused = checked.err().map(|error| error.to_string());
-    }
-}
-
-/// Chooses the kernels of every precision that is timed.
+/// Chooses the kernels of every mode that is timed.
 async fn tune(
     tuner: &mut Tuner,
-    entries: &mut [Entry],
+    entries: &mut [Entry<'_>],
     data: &Dataset,
     size: usize,
     observer: &mut dyn Observer,
@@ -260,80 +218,23 @@ async fn tune(
 }
 
 /// The data must have the model's width and no label that the model cannot give.
-fn check_data(model: &Model, data: &Dataset) -> Result<()> {
+fn check_data(model: &Source, data: &Dataset) -> Result<()> {
     check_width(model, data.name.as_ref(), data.images.width)?;
     let largest = data.labels.iter().copied().max().unwrap_or(0);
-    if usize::from(largest) >= model.outputs() {
+    let outputs = model.architecture().outputs();
+    if usize::from(largest) >= outputs {
         return Err(Error::file(
             &data.name,
             format!(
-                "has the label {largest}, but {} gives {} values",
-                model.path.display(),
-                model.outputs()
+                "has the label {largest}, but {} gives {outputs} values",
+                model.path().display()
             ),
         ));
     }
     Ok(())
 }
 
-/// Loads every precision asked for, and f32 beside them for the agreement.
-async fn load(
-    engine: &Engine,
-    model: &Model,
-    data: &Dataset,
-    options: &BenchOptions,
-) -> Result<Vec<Entry>> {
-    let asked = options
-        .precisions
-        .iter()
-        .map(|&precision| (precision, true));
-    let mut wanted: Vec<(Precision, bool)> = asked.collect();
-    if !options.precisions.contains(&Precision::F32) {
-        wanted.push((Precision::F32, false));
-    }
-    let widths = model.architecture().widths();
-    let mut entries = Vec::new();
-    for (precision, asked) in wanted {
-        let loaded = engine.load(model, precision).await;
-        let loaded = loaded.and_then(|mut network| {
-            if let Some(gpu) = network.gpu() {
-                if !asked {
-                    gpu.restrict(Kernels::Any);
-                }
-                if options.named {
-                    let listed = budget::listed(options);
-                    let mut sizes = listed.iter().map(|&batch| batch.min(data.len()));
-                    sizes.try_for_each(|size| gpu.check_batch(size))?;
-                }
-            }
-            Ok(network)
-        });
-        let network = match loaded {
-            Ok(network) => Ok(network),
-            // f32 that is only there to be compared with may run anywhere.
-            Err(Error::TooLarge { .. }) if !asked => {
-                Ok(Network::on_cpu(model, precision, engine.processor(), None)?)
-            }
-            Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => Err(reason),
-            // One precision of all that this adapter or this model cannot do is a row that says so.
-            Err(error @ (Error::TooLarge { .. } | Error::File { .. })) if !options.named => {
-                Err(error.to_string())
-            }
-            Err(error) => return Err(error),
-        };
-        entries.push(Entry {
-            precision,
-            asked,
-            fit: budget::fit(&widths, precision, data.len(), options).filter(|_| asked),
-            wanted: asked,
-            network,
-            refused: None,
-        });
-    }
-    Ok(entries)
-}
-
-/// What the checks of one precision found.
+/// What the checks of one mode found.
 struct Checked {
     labels: Vec<usize>,
     overflow: Option<String>,
@@ -346,8 +247,8 @@ struct Checked {
 #[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
     engine: &Engine,
-    entries: &mut [Entry],
-    model: &Model,
+    entries: &mut [Entry<'_>],
+    model: &Source,
     data: &Dataset,
     batch: (usize, usize),
     options: &BenchOptions,
@@ -357,20 +258,16 @@ async fn measure_batch(
     let (requested, size) = batch;
     let mut checked = Vec::new();
     for entry in entries.iter_mut() {
-        let precision = entry.precision;
-        checked.push(match entry.runs() {
-            Ok(network) => Some(classify(network, precision, data, size, oracle, observer).await?),
-            Err(_) => None,
-        });
+        checked.push(classify(entry, data, size, oracle, observer).await?);
     }
 
     let mut timed = Vec::new();
     for (entry, checked) in entries.iter_mut().zip(&checked) {
-        let (precision, wanted) = (entry.precision, entry.wanted);
+        let (mode, wanted) = (entry.mode.clone(), entry.wanted);
         if let (Ok(network), Some(checked), true) = (entry.runs(), checked, wanted)
             && checked.overflow.is_none()
         {
-            timed.push((precision, network, checked.first.as_slice()));
+            timed.push((mode, network, checked.first.as_slice()));
         }
     }
     let pixels = data.images.range(0, size);
@@ -384,18 +281,14 @@ async fn measure_batch(
     let f32_labels = entries
         .iter()
         .zip(&checked)
-        .find(|(entry, _)| entry.precision == Precision::F32)
+        .find(|(entry, _)| entry.mode.precision == Precision::F32)
         .and_then(|(_, checked)| checked.as_ref())
         .map(|checked| checked.labels.clone());
     let mut rows = Vec::new();
     let wanted = entries.iter_mut().zip(&checked);
     for (entry, checked) in wanted.filter(|(entry, _)| entry.wanted) {
-        let requested = Requested {
-            precision: entry.precision,
-            scheme: (entry.precision == Precision::Int8).then_some(options.scheme),
-            batch: requested,
-        };
-        let planned = footprint(&model.architecture().widths(), entry.precision, size);
+        let requested = Requested::new(&entry.mode, requested);
+        let planned = footprint(&model.architecture().widths(), &entry.mode, size);
         let mut row = Row::new(requested, size, planned);
         match entry.runs() {
             Err(reason) => row.unsupported(reason),
@@ -407,7 +300,7 @@ async fn measure_batch(
                 None => row.classified(&checked.labels, &data.labels, f32_labels.as_deref()),
             }
         }
-        if let Some(taken) = samples.remove(&entry.precision) {
+        if let Some(taken) = samples.remove(&entry.mode) {
             row.measured(taken, size, operations);
         }
         rows.push(row);
@@ -415,16 +308,19 @@ async fn measure_batch(
     Ok((rows, yardsticks.measured(requested)))
 }
 
-/// Classifies the whole data set in batches of `batch` and holds it against the oracle.
+/// Classifies the whole data set in batches of `batch` and holds it against the oracle; none where the
+/// mode does not run.
 async fn classify(
-    network: &mut Network,
-    precision: Precision,
+    entry: &mut Entry<'_>,
     data: &Dataset,
     batch: usize,
     oracle: &mut Oracle<'_>,
     observer: &mut dyn Observer,
-) -> Result<Checked> {
-    let what = format!("batch {batch}: checking {precision}");
+) -> Result<Option<Checked>> {
+    let what = format!("batch {batch}: checking {}", entry.mode);
+    let Ok((network, model)) = entry.runs_as() else {
+        return Ok(None);
+    };
     observer.progress(&what, 0, data.len());
     let mut progress = |done| observer.progress(&what, done, data.len());
     network.release();
@@ -432,14 +328,14 @@ async fn classify(
         .infer(&data.images.pixels, batch, &mut progress)
         .await?;
     let width = outputs.len() / data.len();
-    let overflow = oracle.check(precision, batch, &outputs)?;
+    let overflow = oracle.check(model, batch, &outputs)?;
     let labels = engine::labels(&outputs, width);
     outputs.truncate(batch * width);
     // What the row says of kernel and memory is of this batch, not of a short last one.
     network.upload(data.images.range(0, batch)).await?;
-    Ok(Checked {
+    Ok(Some(Checked {
         labels,
         overflow,
         first: outputs,
-    })
+    }))
 }

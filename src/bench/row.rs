@@ -8,7 +8,7 @@ use crate::engine::{Network, Place};
 use crate::memory::Footprint;
 use crate::plan::ChosenBy;
 use crate::stats::{Estimate, Interval, Samples, wilson};
-use crate::{Precision, Scheme};
+use crate::{Mode, Precision, Scheme, WeightScales};
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,15 +17,42 @@ pub struct Requested {
     pub precision: Precision,
     /// How int8 is quantized; none for the others.
     pub scheme: Option<Scheme>,
+    /// How many scales an int8 weight matrix has; none for the others.
+    pub weights: Option<WeightScales>,
+    /// The precision of each layer where they differ; empty elsewhere.
+    pub layers: Vec<Precision>,
     /// The batch size.
     pub batch: usize,
 }
 
 impl Requested {
+    /// A mode at a batch size.
+    #[must_use]
+    pub fn new(mode: &Mode, batch: usize) -> Self {
+        Self {
+            precision: mode.precision,
+            scheme: mode.scheme,
+            weights: mode.weights,
+            layers: mode.layers.clone(),
+            batch,
+        }
+    }
+
+    /// The mode.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        Mode {
+            precision: self.precision,
+            scheme: self.scheme,
+            weights: self.weights,
+            layers: self.layers.clone(),
+        }
+    }
+
     /// How the precision, with what else tells it from its like, is called in words.
     #[must_use]
     pub fn name(&self) -> String {
-        self.precision.to_string()
+        self.mode().to_string()
     }
 }
 

@@ -1,11 +1,11 @@
-//! Taking samples, one of each precision in turn.
+//! Taking samples, one of each mode in turn.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::yardstick::Yardsticks;
 use super::{BenchOptions, Observer, Samples};
-use crate::Precision;
+use crate::Mode;
 use crate::engine::Network;
 use crate::error::{Error, Result};
 
@@ -29,8 +29,8 @@ pub(super) struct Taken {
     pub(super) upload: Samples,
 }
 
-/// A precision to be measured: its network, and the outputs that were checked.
-pub(super) type Candidate<'a> = (Precision, &'a mut Network, &'a [f32]);
+/// A mode to be measured: its network, and the outputs that were checked.
+pub(super) type Candidate<'a> = (Mode, &'a mut Network, &'a [f32]);
 
 /// The durations of one precision so far.
 #[derive(Default)]
@@ -76,14 +76,14 @@ pub(super) async fn interleaved(
     pixels: &[u8],
     options: &BenchOptions,
     observer: &mut dyn Observer,
-) -> Result<HashMap<Precision, Taken>> {
+) -> Result<HashMap<Mode, Taken>> {
     for _ in 0..options.warmup {
         yardsticks.round(false).await?;
     }
-    for (precision, network, want) in candidates.iter_mut() {
+    for (mode, network, want) in candidates.iter_mut() {
         for _ in 0..options.warmup {
             network.upload(pixels).await?;
-            check_repeats(*precision, &network.run().await?.outputs, want)?;
+            check_repeats(mode, &network.run().await?.outputs, want)?;
         }
     }
 
@@ -96,7 +96,7 @@ pub(super) async fn interleaved(
     while !candidates.is_empty() && !enough(&durations, rounds, start.elapsed(), options) {
         let keep = rounds % stride == 0;
         yardsticks.round(keep).await?;
-        for ((precision, network, want), durations) in candidates.iter_mut().zip(&mut durations) {
+        for ((mode, network, want), durations) in candidates.iter_mut().zip(&mut durations) {
             let start = Instant::now();
             network.upload(pixels).await?;
             let uploaded = Instant::now();
@@ -111,7 +111,7 @@ pub(super) async fn interleaved(
             }
             durations.push(slowed(upload), slowed(wall), keep);
             if rounds == 0 {
-                check_repeats(*precision, &run.outputs, want)?;
+                check_repeats(mode, &run.outputs, want)?;
             }
         }
         rounds += 1;
@@ -142,13 +142,13 @@ pub(super) async fn interleaved(
     let taken = candidates
         .iter()
         .zip(durations)
-        .filter_map(|((precision, ..), durations)| {
+        .filter_map(|((mode, ..), durations)| {
             let taken = Taken {
                 wall: Samples::new(&durations.wall)?,
                 gpu: Samples::new(&durations.gpu),
                 upload: Samples::new(&durations.upload)?,
             };
-            Some((*precision, taken))
+            Some((mode.clone(), taken))
         });
     Ok(taken.collect())
 }
@@ -184,7 +184,7 @@ fn milliseconds(duration: Duration) -> usize {
 }
 
 /// What is timed must be what was checked, to the bit.
-fn check_repeats(precision: Precision, got: &[f32], want: &[f32]) -> Result<()> {
+fn check_repeats(mode: &Mode, got: &[f32], want: &[f32]) -> Result<()> {
     let bits = |values: &[f32]| {
         values
             .iter()
@@ -195,7 +195,7 @@ fn check_repeats(precision: Precision, got: &[f32], want: &[f32]) -> Result<()> 
         return Ok(());
     }
     Err(Error::CheckFailed(format!(
-        "{precision}: a repeated run of the same batch gave other bits; the adapter or its driver \
+        "{mode}: a repeated run of the same batch gave other bits; the adapter or its driver \
          is not deterministic, so no figure of it can be trusted"
     )))
 }
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use crate::adapter::{Backend, Selector};
     use crate::model::Model;
-    use crate::{Engine, EngineOptions};
+    use crate::{Engine, EngineOptions, Precision};
 
     fn options(min_time: Duration) -> BenchOptions {
         BenchOptions {
@@ -314,7 +314,7 @@ mod tests {
                 runs: Some(runs),
                 ..BenchOptions::default()
             };
-            let mut candidates = [(Precision::F32, &mut network, &[][..])];
+            let mut candidates = [(Precision::F32.into(), &mut network, &[][..])];
             pollster::block_on(interleaved(
                 &mut candidates,
                 &mut Yardsticks::default(),

@@ -142,11 +142,7 @@ mod tests {
 
     /// A row whose batch takes this long, and where of it the four parts are known.
     fn row(precision: Precision, parts: Option<[u64; 4]>) -> Row {
-        let requested = Requested {
-            precision,
-            scheme: None,
-            batch: 1,
-        };
+        let requested = Requested::new(&precision.into(), 1);
         let mut row = Row::new(requested, 1, footprint(&[784, 10], precision, 1));
         let all: u64 = parts.map_or(1000, |parts| parts.iter().sum());
         let upload = parts.map_or(100, |parts| parts[0]);

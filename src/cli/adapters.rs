@@ -30,7 +30,7 @@ struct Entry<'a> {
     index: usize,
     #[serde(flatten)]
     info: &'a AdapterInfo,
-    precisions: [RunsAs; 3],
+    precisions: [RunsAs; 5],
     #[serde(rename = "f16_on_matrix_units")]
     matrix_units: &'a MatrixUse,
 }
@@ -86,15 +86,15 @@ fn entry((info, matrix_units): &(AdapterInfo, MatrixUse)) -> Entry<'_> {
     Entry {
         index: info.index,
         info,
-        precisions: Precision::ALL.map(runs_as),
+        precisions: Precision::EVERY.map(runs_as),
         matrix_units,
     }
 }
 
 fn table(adapters: &[(AdapterInfo, MatrixUse)], layout: Layout) -> String {
-    let header = [
-        "index", "name", "backend", "kind", "driver", "f32", "f16", "int8", "features",
-    ];
+    let mut header = vec!["index", "name", "backend", "kind", "driver"];
+    header.extend(Precision::EVERY.map(Precision::name));
+    header.push("features");
     let infos = || adapters.iter().map(|(info, _)| info);
     let rows: Vec<Vec<String>> = adapters.iter().map(row).collect();
     let mut text = report::grid(layout, &header, &rows, header.len());
@@ -139,7 +139,7 @@ fn row((info, matrix_units): &(AdapterInfo, MatrixUse)) -> Vec<String> {
         info.kind.to_string(),
         info.driver.clone(),
     ];
-    cells.extend(Precision::ALL.map(runs_as));
+    cells.extend(Precision::EVERY.map(runs_as));
     cells.push(match info.processor {
         Some(processor) => processor.instruction_set.to_owned(),
         None if features.is_empty() => "–".to_owned(),

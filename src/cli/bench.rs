@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::Args;
+use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::bench::{self, BenchOptions, Machine, Observer, Row, Status};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{self, DatasetInfo, Document, Format, Layout, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verdict::{Goal, Verdict};
-use fmnist_gpu::{Error, Scheme};
 use indicatif::ProgressBar;
 
 use super::decision::{self, BaselineOptions, GoalOptions};
-use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions, Precisions};
+use super::modes::ModesOptions;
+use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
 use super::terminal;
 
 /// Measures time, memory and accuracy of every precision, side by side.
@@ -27,9 +28,8 @@ pub struct Arguments {
     #[command(flatten)]
     matrix: MatrixOptions,
 
-    /// f32, f16, int8, a list of them, or all
-    #[arg(long, default_value = "all", value_name = "LIST")]
-    precision: Precisions,
+    #[command(flatten)]
+    modes: ModesOptions,
 
     /// Batch sizes
     #[arg(long, default_value = default_batches(), value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
@@ -66,10 +66,6 @@ pub struct Arguments {
     #[arg(long, default_value_t = BenchOptions::default().min_time.into(), value_name = "DURATION", value_parser = options::duration)]
     min_time: humantime::Duration,
 
-    /// How int8 is quantized: dynamic-tensor
-    #[arg(long, default_value_t, value_name = "S")]
-    scheme: Scheme,
-
     /// How kernels are chosen before anything is measured: off (defaults for this kind of adapter),
     /// quick (the likeliest are timed, a few seconds at most) or full (all are). What won is kept in
     /// the user's cache folder, or in that of FMNIST_GPU_CACHE_DIR.
@@ -93,9 +89,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let model = arguments.model.load()?;
     let data = load_data(arguments.data.as_deref())?;
     let options = BenchOptions {
-        precisions: arguments.precision.list.clone(),
-        named: arguments.precision.named,
-        scheme: arguments.scheme,
+        modes: arguments.modes.modes(&model)?,
+        named: arguments.modes.named(),
         batches: arguments.batch.clone(),
         runs: arguments.runs,
         warmup: arguments.warmup,
@@ -106,7 +101,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         memory_limit: arguments.goal.memory_limit,
         batch_limit: arguments.goal.batch_limit,
     };
-    let opened = (arguments.adapter).open(&arguments.matrix, &options.precisions, options.tuning);
+    let opened = (arguments.adapter).open(&arguments.matrix, &options.modes, options.tuning);
     let engine = pollster::block_on(opened)?;
     let mut document = Document {
         schema: SCHEMA,
@@ -191,9 +186,9 @@ fn overflows(rows: &[Row]) -> anyhow::Result<()> {
         return Ok(());
     };
     let detail = row.detail.as_deref().unwrap_or_default();
-    let precision = row.requested.precision;
+    let name = row.requested.name();
     Err(Error::CheckFailed(format!(
-        "{precision} overflows: {detail}; run this model in f32 or int8"
+        "{name} overflows: {detail}; run this model in f32 or int8"
     ))
     .into())
 }

@@ -1,11 +1,12 @@
-//! `memory`: what a network needs in each precision, and the largest batch under a limit.
+//! `memory`: what a network needs in each mode, and the largest batch under a limit.
 
 use clap::Args;
 use fmnist_gpu::memory::{Footprint, checked_footprint, largest_batch, parameters};
 use fmnist_gpu::report::{self, Format, Layout};
-use fmnist_gpu::{Error, Precision};
+use fmnist_gpu::{Error, Mode, Precision, Scheme, WeightScales};
 use serde::Serialize;
 
+use super::modes::ModesOptions;
 use super::options::{self, ModelOptions};
 use super::terminal;
 
@@ -18,6 +19,9 @@ pub struct Arguments {
     /// A network without weights: its widths from input to output, as 784-64-10
     #[arg(long, value_name = "WIDTHS", conflicts_with = "model", value_parser = layers)]
     layers: Option<Layers>,
+
+    #[command(flatten)]
+    modes: ModesOptions,
 
     /// Images in a batch
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = options::positive)]
@@ -53,6 +57,13 @@ struct Document {
 #[derive(Serialize)]
 struct Line {
     precision: Precision,
+    scheme: Option<Scheme>,
+    weights: Option<WeightScales>,
+    /// The precision of each layer where they differ.
+    #[serde(rename = "layers")]
+    layer_precisions: Vec<Precision>,
+    #[serde(skip)]
+    name: String,
     #[serde(flatten)]
     footprint: Footprint,
     /// Share of f32's total that is saved.
@@ -62,13 +73,17 @@ struct Line {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let widths = match &arguments.layers {
-        Some(layers) => layers.0.clone(),
-        None => arguments.model.load()?.architecture().widths(),
+    let (widths, own) = match &arguments.layers {
+        Some(layers) => (layers.0.clone(), None),
+        None => {
+            let model = arguments.model.load()?;
+            (model.architecture().widths(), model.mode())
+        }
     };
     let name = joined(&widths);
-    let document = describe(widths, arguments.batch, arguments.limit).ok_or_else(|| {
-        let batch = arguments.batch;
+    let modes = (arguments.modes).modes_of_shape(&name, widths.len() - 1, own)?;
+    let (batch, limit) = (arguments.batch, arguments.limit);
+    let document = describe(widths, &modes, batch, limit).ok_or_else(|| {
         Error::Usage(format!(
             "a network of {name} at batch {batch} needs more bytes than 64 bits count; use \
              smaller widths or a smaller --batch"
@@ -88,16 +103,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// The figures; none where they are beyond counting.
-fn describe(layers: Vec<usize>, batch: usize, limit: Option<u64>) -> Option<Document> {
+fn describe(
+    layers: Vec<usize>,
+    modes: &[Mode],
+    batch: usize,
+    limit: Option<u64>,
+) -> Option<Document> {
     let f32_bytes = checked_footprint(&layers, Precision::F32, batch)?.total_bytes;
     let mut precisions = Vec::new();
-    for precision in Precision::ALL {
-        let footprint = checked_footprint(&layers, precision, batch)?;
+    for mode in modes {
+        let footprint = checked_footprint(&layers, mode, batch)?;
         precisions.push(Line {
-            precision,
+            precision: mode.precision,
+            scheme: mode.scheme,
+            weights: mode.weights,
+            layer_precisions: mode.layers.clone(),
+            name: mode.to_string(),
             footprint,
             saving: 1.0 - footprint.total_bytes as f64 / f32_bytes as f64,
-            largest_batch: limit.and_then(|limit| largest_batch(&layers, precision, limit)),
+            largest_batch: limit.and_then(|limit| largest_batch(&layers, mode, limit)),
         });
     }
     Some(Document {
@@ -123,7 +147,7 @@ fn table(document: &Document, layout: Layout) -> String {
     }
     let row = |line: &Line| {
         let mut cells = vec![
-            line.precision.to_string(),
+            line.name.clone(),
             report::bytes(line.footprint.parameters_bytes),
             report::bytes(line.footprint.activations_bytes),
             report::bytes(line.footprint.total_bytes),

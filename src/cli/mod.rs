@@ -2,11 +2,15 @@
 
 mod adapters;
 mod bench;
+mod calibration;
 mod decision;
 mod memory;
+mod modes;
 mod options;
 mod peak;
 mod predict;
+mod quantize;
+mod search;
 mod terminal;
 mod train;
 
@@ -33,6 +37,8 @@ enum Command {
     Adapters(adapters::Arguments),
     Bench(Box<bench::Arguments>),
     Predict(predict::Arguments),
+    Quantize(quantize::Arguments),
+    Search(search::Arguments),
     Train(train::Arguments),
     Memory(memory::Arguments),
     Peak(peak::Arguments),
@@ -69,6 +75,8 @@ pub fn main() -> ExitCode {
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Quantize(arguments) => quantize::run(&arguments),
+        Command::Search(arguments) => search::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
         Command::Peak(arguments) => peak::run(&arguments),

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
+use fmnist_gpu::deploy::Source;
 use fmnist_gpu::gpu::DeviceOptions;
-use fmnist_gpu::model::Model;
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
-use fmnist_gpu::{Engine, EngineOptions, Error, Precision, Result};
+use fmnist_gpu::{Engine, EngineOptions, Error, Mode, Precision, Result};
 
 use super::terminal;
 
@@ -114,16 +114,16 @@ impl AdapterOptions {
         Err(Error::Usage(wrong))
     }
 
-    /// Opens the adapter that is meant for networks in these precisions, with its matrix units where
-    /// f16 is to run on them.
+    /// Opens the adapter that is meant for networks in these modes, with its matrix units where f16 is to
+    /// run on them.
     pub async fn open(
         &self,
         matrix: &MatrixOptions,
-        precisions: &[Precision],
+        modes: &[Mode],
         tuning: Tuning,
     ) -> Result<Engine> {
         let options = self.engine()?;
-        let f16 = precisions.contains(&Precision::F16);
+        let f16 = modes.iter().any(|mode| mode.precision == Precision::F16);
         let spinner = terminal::spinner("opening the adapter");
         let opened = tune::open(&options, matrix.matrix_units, f16, tuning).await;
         spinner.finish_and_clear();
@@ -233,45 +233,17 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
-    /// Loads it.
-    pub fn load(&self) -> Result<Model> {
-        match &self.model {
-            Some(path) => Model::load(path),
-            None => Model::default_model(),
-        }
+    /// The file that was named.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        self.model.as_deref()
     }
-}
 
-/// `f32,int8` or `all`.
-#[derive(Clone, Debug)]
-pub struct Precisions {
-    /// In the order given.
-    pub list: Vec<Precision>,
-    /// False for `all`.
-    pub named: bool,
-}
-
-impl std::str::FromStr for Precisions {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if text.eq_ignore_ascii_case("all") {
-            return Ok(Self {
-                list: Precision::ALL.to_vec(),
-                named: false,
-            });
+    /// Loads it.
+    pub fn load(&self) -> Result<Source> {
+        match &self.model {
+            Some(path) => Source::load(path),
+            None => Source::default_model(),
         }
-        let mut list = Vec::new();
-        for name in text.split(',') {
-            let precision = name
-                .trim()
-                .parse()
-                .map_err(|error: Error| Error::Usage(format!("{error}, a list of them, or all")))?;
-            if !list.contains(&precision) {
-                list.push(precision);
-            }
-        }
-        Ok(Self { list, named: true })
     }
 }
 

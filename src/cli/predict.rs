@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fmnist_gpu::dataset::{self, Images};
+use fmnist_gpu::deploy::{Runnable, Source};
 use fmnist_gpu::engine::{self, Network, check_width};
-use fmnist_gpu::model::Model;
 use fmnist_gpu::report::{self, Format, Layout};
 use fmnist_gpu::tune::{Tuner, Tuning};
-use fmnist_gpu::{Engine, Error, Precision, Scheme, reference};
+use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference};
 use serde::Serialize;
 
+use super::modes::ModeOptions;
 use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
 use super::terminal;
 
@@ -23,13 +24,8 @@ pub struct Arguments {
     #[command(flatten)]
     matrix: MatrixOptions,
 
-    /// f32, f16 or int8; without it, the precision stored in the model, else f32
-    #[arg(long, value_name = "P")]
-    precision: Option<Precision>,
-
-    /// How int8 is quantized: dynamic-tensor
-    #[arg(long, default_value_t, value_name = "S")]
-    scheme: Scheme,
+    #[command(flatten)]
+    mode: ModeOptions,
 
     /// Images classified at a time; in int8 the result depends on it a little
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive)]
@@ -58,6 +54,9 @@ struct Document<'a> {
     schema: u32,
     precision: Precision,
     scheme: Option<Scheme>,
+    weights: Option<WeightScales>,
+    /// The precision of each layer where they differ.
+    layers: &'a [Precision],
     batch: usize,
     adapter: String,
     device: engine::Place,
@@ -81,46 +80,45 @@ struct Prediction {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let model = arguments.model.load()?;
-    let precision = arguments
-        .precision
-        .or(model.precision)
-        .unwrap_or(Precision::F32);
+    let mode = arguments.mode.mode(&model)?;
     let (name, images) = load_images(arguments.data.as_deref())?;
     check_width(&model, &name, images.width)?;
-    let precisions = [precision];
-    let opened = (arguments.adapter).open(&arguments.matrix, &precisions, arguments.tune);
+    let modes = [mode.clone()];
+    let opened = (arguments.adapter).open(&arguments.matrix, &modes, arguments.tune);
     let engine = pollster::block_on(opened)?;
-    let mut network = pollster::block_on(engine.load(&model, precision))?;
+    let runnable = Runnable::new(&model, &mode)?;
+    let mut network = pollster::block_on(engine.load_runnable(&runnable))?;
     let batch = arguments.batch.min(images.count);
     let mut tuner = Tuner::new(arguments.tune);
     pollster::block_on(tuner.tune(&mut network, images.range(0, batch)))?;
 
     let bar = terminal::progress_bar();
     bar.set_length(images.count as u64);
-    bar.set_message(format!("{precision}"));
+    bar.set_message(mode.to_string());
     let mut progress = |done| bar.set_position(done as u64);
     let outputs = pollster::block_on(network.infer(&images.pixels, batch, &mut progress))?;
     bar.finish_and_clear();
-    check_range(&model, precision, &images, batch, &outputs)?;
+    check_range(&runnable, &images, batch, &outputs)?;
 
     let predictions = predictions(&model, &outputs);
-    let scheme = (precision == Precision::Int8).then_some(arguments.scheme);
-    let what = what_ran(&engine, &network, precision, scheme, batch);
+    let what = what_ran(&engine, &network, &mode, batch);
     let text = match arguments.format {
         Format::Table => format!("{what}\n{}", table(&predictions, Layout::Terminal)),
         Format::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
         Format::Csv => csv(&predictions)?,
         Format::Json => report::to_json(&Document {
             schema: report::SCHEMA,
-            precision,
-            scheme,
+            precision: mode.precision,
+            scheme: mode.scheme,
+            weights: mode.weights,
+            layers: &mode.layers,
             batch,
             adapter: engine.info().to_string(),
             device: network.placement().place,
             kernel: network.kernel_for(batch)?,
             threads: network.threads().map(|_| engine.processor().info().threads),
             reason: network.placement().reason.as_deref(),
-            model: model.path.display().to_string(),
+            model: model.path().display().to_string(),
             predictions,
         })?,
     };
@@ -141,38 +139,38 @@ fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
     }
 }
 
-/// Refuses answers that come from values beyond the precision's range. A later layer may hide them
-/// (the softmax of infinity, a sigmoid's 1), so in f16 the oracle looks at every layer wherever the
-/// model's weights allow an overflow at all.
+/// Refuses answers that come from values beyond the range of their type. A later layer may hide them
+/// (the softmax of infinity, a sigmoid's 1), so the oracle looks at every layer wherever the weights
+/// allow an overflow at all.
 fn check_range(
-    model: &Model,
-    precision: Precision,
+    model: &Runnable<'_>,
     images: &Images,
     batch: usize,
     outputs: &[f32],
 ) -> Result<(), Error> {
-    if precision == Precision::F16 && model.may_leave_f16() {
-        let outcome = reference::infer(model, precision, &images.pixels, batch);
+    let mode = model.mode();
+    if model.may_overflow() {
+        let outcome = reference::infer_all(model, &images.pixels, batch);
         if let Some(overflow) = outcome.overflow {
             return Err(Error::CheckFailed(format!(
-                "f16 overflows: layers.{} reaches {:.6e}, beyond binary16's largest number 65504; \
-                 use --precision f32",
-                overflow.layer, overflow.largest
+                "{mode} overflows: {overflow}; use --precision f32"
             )));
         }
     }
     match outputs.iter().position(|output| !output.is_finite()) {
         None => Ok(()),
         Some(at) => Err(Error::CheckFailed(format!(
-            "image {} leaves the range of {precision}: its output is {}",
-            at / model.outputs(),
+            "image {} leaves the range of {mode}: its output is {}",
+            at / model.architecture().outputs(),
             outputs[at]
         ))),
     }
 }
 
-fn predictions(model: &Model, outputs: &[f32]) -> Vec<Prediction> {
-    let rows = outputs.chunks_exact(model.outputs()).enumerate();
+fn predictions(model: &Source, outputs: &[f32]) -> Vec<Prediction> {
+    let rows = outputs
+        .chunks_exact(model.architecture().outputs())
+        .enumerate();
     rows.map(|(index, row)| {
         let label = engine::label(row);
         Prediction {
@@ -185,20 +183,19 @@ fn predictions(model: &Model, outputs: &[f32]) -> Vec<Prediction> {
     .collect()
 }
 
-/// What ran where, with the batch size, which int8 results depend on.
-fn what_ran(
-    engine: &Engine,
-    network: &Network,
-    precision: Precision,
-    scheme: Option<Scheme>,
-    batch: usize,
-) -> String {
-    let scheme = scheme.map_or_else(String::new, |scheme| format!(" ({scheme})"));
+/// What ran where, with the batch size, which results by the reference scheme depend on.
+fn what_ran(engine: &Engine, network: &Network, mode: &Mode, batch: usize) -> String {
+    // A mode's name leaves out the scheme that goes without saying elsewhere.
+    let scheme = if mode.scheme == Some(Scheme::DynamicTensor) {
+        " (dynamic-tensor)"
+    } else {
+        ""
+    };
     let place = match &network.placement().reason {
         Some(reason) => format!("the CPU path, since {reason}"),
         None => engine.info().to_string(),
     };
-    format!("{precision}{scheme}, batch {batch}, on {place}")
+    format!("{mode}{scheme}, batch {batch}, on {place}")
 }
 
 /// Ten thousand lines want columns of fixed width rather than a table that is laid out as a whole.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fmnist_gpu::Precision;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::dataset::{self, CLASSES, Split};
 use fmnist_gpu::train::{EpochReport, TrainOptions, train};
+use fmnist_gpu::{Error, Precision};
 
 use super::options;
 use super::terminal;
@@ -51,6 +51,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     options.epochs = arguments.epochs.unwrap_or(options.epochs);
     options.seed = arguments.seed.unwrap_or(options.seed);
+    if arguments.precision == Some(Precision::Mixed) {
+        return Err(Error::Usage(
+            "a trained model has one precision: f32, f16, bf16, int8 or int4, not mixed".into(),
+        )
+        .into());
+    }
     // An output that cannot be written is told before minutes are spent on it.
     let output = AtomicFile::create(&arguments.output)?;
     let data = dataset::load_split(Split::Train, arguments.data.as_deref())?;
@@ -65,7 +71,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })?;
     bar.finish_and_clear();
 
-    model.precision = arguments.precision;
+    model.mode = arguments.precision.map(Into::into);
     model.int8_clip = arguments.int8_clip.unwrap_or(model.int8_clip);
     if dataset::is_fashion_training(&data) {
         model.classes = CLASSES.map(str::to_owned).to_vec();

@@ -15,7 +15,7 @@ use crate::quant;
 pub(super) type Table = [u8; 256];
 
 /// The index of a code.
-fn index(code: i8) -> usize {
+pub(super) fn index(code: i8) -> usize {
     (i32::from(code) + 128) as usize
 }
 

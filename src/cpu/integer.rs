@@ -14,8 +14,9 @@ use super::simd::{Simd, TILE_ROWS, Work};
 pub struct IntegerWeights {
     shape: Shape,
     panels: Aligned<i8>,
-    /// Where each column's sum starts: at what makes up for the offset of the activations' codes,
-    /// −offset · Σ weights. All sums wrap, so that the end is exact wherever they have been.
+    /// Where each column's sum starts: at its offset, and at what makes up for the activations' codes in
+    /// memory being 128 up, −128 · Σ weights. All sums wrap, so that the end is exact wherever they have
+    /// been.
     starts: Aligned<i32>,
     processor: Processor,
 }
@@ -25,6 +26,16 @@ impl IntegerWeights {
     /// are copies of the last one, so that they change no minimum and no maximum.
     #[must_use]
     pub fn new(codes: &[i8], inputs: usize, outputs: usize, processor: &Processor) -> Self {
+        Self::with_offsets(codes, [inputs, outputs], |_| 0, processor)
+    }
+
+    /// The same for sums to each of which the offset of its column is added.
+    pub(super) fn with_offsets(
+        codes: &[i8],
+        [inputs, outputs]: [usize; 2],
+        offset_of: impl Fn(usize) -> i32,
+        processor: &Processor,
+    ) -> Self {
         let Lanes {
             lanes,
             panel,
@@ -32,7 +43,7 @@ impl IntegerWeights {
             ..
         } = processor.lanes();
         // Activation codes in bytes are 128 up.
-        let offset = if group == 4 { 128 } else { 0 };
+        let up = if group == 4 { 128 } else { 0 };
         let shape = Shape {
             inputs,
             outputs,
@@ -41,10 +52,13 @@ impl IntegerWeights {
             group,
         };
         let mut starts = Aligned::zeroed(shape.padded_outputs());
+        for (column, start) in starts.iter_mut().enumerate() {
+            *start = offset_of(column.min(outputs - 1));
+        }
         for row in codes.chunks_exact(outputs) {
             for (column, start) in starts.iter_mut().enumerate() {
                 let code = i32::from(row[column.min(outputs - 1)]);
-                *start = i32::wrapping_sub(*start, offset * code);
+                *start = i32::wrapping_sub(*start, up * code);
             }
         }
         Self {
@@ -55,8 +69,7 @@ impl IntegerWeights {
         }
     }
 
-    /// The exact sums of products of `codes: [batch, inputs]`, none below −127, with the weights:
-    /// `[batch, outputs]`. What inference does with them is fused to the product; this is the product
+    /// The exact sums of products of `codes: [batch, inputs]` with the weights: `[batch, outputs]`. What inference does with them is fused to the product; this is the product
     /// alone.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! The CPU path: the same three precisions with the same numerics, in the processor's own vectors.
+//! The CPU path: every precision and scheme with the same numerics, in the processor's own vectors.
 //!
 //! It serves `--adapter cpu`, machines without any adapter, and f16 where an adapter lacks
 //! `shader-f16`.
@@ -11,9 +11,14 @@
 //!   ([`Processor`]); or the one asked for, which is how tests reach each.
 //! - Weights are packed once, in the order in which a product reads them. In f16 they are stored as
 //!   binary16 and widened by an instruction as they are loaded, or, where there is none, a panel at a
-//!   time; in int8 they are bytes.
-//! - In f32 and f16 a block of rows goes through all layers on one thread: threads meet once a batch. In
-//!   int8 a tensor's scale is the whole batch's, so that they meet after each layer.
+//!   time; in bfloat16 a shift widens them; in int8 they are bytes. In int4 a byte holds two: few rows
+//!   take them as they are, many a panel at a time that was widened to f32.
+//! - A network is a chain of layers, each with the form in which it takes its input: values, rounded to
+//!   the type of its weights, or codes; so that layers may differ. A block of rows goes through all of
+//!   them on one thread, and threads meet once a batch. In int8 `dynamic-tensor` a tensor's scale is the
+//!   whole batch's: there they meet after each layer.
+//! - Where scales are known (`static`), sums become the next layer's codes as a tile of them is finished,
+//!   and are never in memory. By row they are, for the search of the largest.
 //! - Threads claim block after block. Who comes too late is not waited for, and small batches stay on
 //!   one thread. The number of threads changes no bit of the outputs.
 //! - Nothing is allocated once the largest batch was uploaded.
@@ -35,7 +40,9 @@
 
 pub mod activation;
 mod aligned;
+mod chain;
 mod codes;
+mod int4;
 mod int8;
 mod integer;
 mod isa;
@@ -44,7 +51,6 @@ mod panels;
 pub mod peak;
 mod processor;
 mod product;
-mod real;
 mod simd;
 mod softmax;
 mod team;
@@ -55,25 +61,30 @@ pub use isa::{Isa, Supported};
 pub use processor::{MOST_THREADS, Processor, ProcessorOptions};
 pub use yardstick::Yardstick;
 
-use half::f16;
+use chain::Chain;
 use int8::Int8Network;
-use real::RealNetwork;
 
 use crate::Precision;
+use crate::deploy::{self, Deployed};
 use crate::error::Result;
 use crate::model::Model;
 
-/// Multiply-adds of a batch from which on more threads than one make it faster: one thread takes some
-/// 20 µs for them, several times what waking another takes. Where the processor multiplies bytes,
-/// four times as many int8 products take that long.
-const THREADED_FROM: usize = 1 << 20;
+/// The cost of a batch from which on more threads than one make it faster: one thread takes some 20 µs for
+/// it, several times what waking another takes.
+const THREADED_FROM: usize = 4 << 20;
+
+/// What a multiply-add costs, and what an int8 product does where the processor multiplies bytes: there
+/// four of those take as long as one multiply-add.
+const COST: usize = 4;
+const COST_OF_BYTES: usize = 1;
 
 /// A network ready to run on the CPU.
 #[derive(Debug)]
 pub struct Network {
     arithmetic: Arithmetic,
     processor: Processor,
-    multiply_adds: usize,
+    /// Of one image.
+    cost: usize,
     inputs: usize,
     pixels: Vec<u8>,
     batch: usize,
@@ -82,9 +93,10 @@ pub struct Network {
 
 #[derive(Debug)]
 enum Arithmetic {
-    F32(Box<RealNetwork<f32>>),
-    F16(Box<RealNetwork<f16>>),
-    Int8(Box<Int8Network>),
+    /// Whatever an image's outputs depend on the image alone in.
+    Chain(Box<Chain>),
+    /// int8 `dynamic-tensor`.
+    Tensor(Box<Int8Network>),
 }
 
 impl Network {
@@ -94,21 +106,51 @@ impl Network {
     /// `Error::File` where the model cannot be run in this precision.
     pub fn new(model: &Model, precision: Precision, processor: &Processor) -> Result<Self> {
         model.check_precision(precision)?;
-        let arithmetic = match precision {
-            Precision::F32 => Arithmetic::F32(Box::new(RealNetwork::new(model, processor))),
-            Precision::F16 => Arithmetic::F16(Box::new(RealNetwork::new(model, processor))),
-            Precision::Int8 => Arithmetic::Int8(Box::new(Int8Network::new(model, processor))),
-        };
-        let products = model.layers.iter().map(|layer| layer.weights.len());
-        Ok(Self {
+        match precision {
+            Precision::Int8 => {
+                let layers = model.layers.iter();
+                let products = layers.map(|layer| (layer.weights.len(), Precision::Int8));
+                let cost = cost(products, processor);
+                let network = Int8Network::new(model, processor);
+                let arithmetic = Arithmetic::Tensor(Box::new(network));
+                Ok(Self::of(arithmetic, model.inputs(), cost, processor))
+            }
+            // Where weights leave binary16 the oracle tells it, by layer.
+            Precision::F16 => {
+                let deployed = deploy::unchecked(model, &precision.into(), None)?;
+                Ok(Self::chain(&deployed, processor))
+            }
+            _ => Self::deployed(&deploy::deploy(model, &precision.into(), None)?, processor),
+        }
+    }
+
+    /// Packs the weights of a deployed model for the vectors of `processor`.
+    ///
+    /// # Errors
+    /// `Error::File` where the model is damaged.
+    pub fn deployed(model: &Deployed, processor: &Processor) -> Result<Self> {
+        model.check()?;
+        Ok(Self::chain(model, processor))
+    }
+
+    fn chain(model: &Deployed, processor: &Processor) -> Self {
+        let layers = model.layers.iter();
+        let products = layers.map(|layer| (layer.weights.len(), layer.precision()));
+        let cost = cost(products, processor);
+        let arithmetic = Arithmetic::Chain(Box::new(Chain::new(model, processor)));
+        Self::of(arithmetic, model.layers[0].inputs, cost, processor)
+    }
+
+    fn of(arithmetic: Arithmetic, inputs: usize, cost: usize, processor: &Processor) -> Self {
+        Self {
             arithmetic,
             processor: processor.clone(),
-            multiply_adds: products.sum(),
-            inputs: model.inputs(),
+            cost,
+            inputs,
             pixels: Vec::new(),
             batch: 0,
             threads: 1,
-        })
+        }
     }
 
     /// What it runs on.
@@ -128,9 +170,8 @@ impl Network {
         self.pixels = Vec::new();
         self.batch = 0;
         match &mut self.arithmetic {
-            Arithmetic::F32(network) => network.release(),
-            Arithmetic::F16(network) => network.release(),
-            Arithmetic::Int8(network) => network.release(),
+            Arithmetic::Chain(network) => network.release(),
+            Arithmetic::Tensor(network) => network.release(),
         }
     }
 
@@ -143,19 +184,15 @@ impl Network {
         assert_eq!(pixels.len(), batch * self.inputs, "{batch} images");
         if batch != self.batch {
             self.batch = batch;
-            let by_bytes =
-                matches!(self.arithmetic, Arithmetic::Int8(_)) && self.processor.lanes().group == 4;
-            let threaded_from = THREADED_FROM << if by_bytes { 2 } else { 0 };
-            self.threads = if self.multiply_adds.saturating_mul(batch) < threaded_from {
+            self.threads = if self.cost.saturating_mul(batch) < THREADED_FROM {
                 1
             } else {
                 let tiles = batch.div_ceil(simd::TILE_ROWS);
                 self.processor.info().threads.min(tiles)
             };
             match &mut self.arithmetic {
-                Arithmetic::F32(network) => network.prepare(batch, self.threads),
-                Arithmetic::F16(network) => network.prepare(batch, self.threads),
-                Arithmetic::Int8(network) => network.prepare(batch, self.threads),
+                Arithmetic::Chain(network) => network.prepare(batch, self.threads),
+                Arithmetic::Tensor(network) => network.prepare(batch, self.threads),
             }
         }
         self.pixels.clear();
@@ -168,9 +205,8 @@ impl Network {
             return &[];
         }
         match &mut self.arithmetic {
-            Arithmetic::F32(network) => network.run(&self.pixels),
-            Arithmetic::F16(network) => network.run(&self.pixels),
-            Arithmetic::Int8(network) => network.run(&self.pixels),
+            Arithmetic::Chain(network) => network.run(&self.pixels),
+            Arithmetic::Tensor(network) => network.run(&self.pixels),
         }
     }
 
@@ -178,10 +214,19 @@ impl Network {
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
         let network = match &self.arithmetic {
-            Arithmetic::F32(network) => network.allocated_bytes(),
-            Arithmetic::F16(network) => network.allocated_bytes(),
-            Arithmetic::Int8(network) => network.allocated_bytes(),
+            Arithmetic::Chain(network) => network.allocated_bytes(),
+            Arithmetic::Tensor(network) => network.allocated_bytes(),
         };
         network + self.pixels.capacity() as u64
     }
+}
+
+/// What one image costs, by its layers' products.
+fn cost(products: impl Iterator<Item = (usize, Precision)>, processor: &Processor) -> usize {
+    let by_bytes = processor.lanes().group == 4;
+    let of = |(count, precision)| {
+        let bytes = by_bytes && precision == Precision::Int8;
+        count * if bytes { COST_OF_BYTES } else { COST }
+    };
+    products.map(of).sum()
 }

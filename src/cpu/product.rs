@@ -7,19 +7,17 @@
 )]
 
 use bytemuck::Pod;
-use half::f16;
+use half::{bf16, f16};
 
 use super::aligned::Aligned;
 use super::panels::{Panel, Shape};
 use super::simd::{Simd, TILE_ROWS};
 
 /// A weight as it is stored, which is widened to f32 when it is loaded.
-pub(super) trait Weight: Pod + Send + Sync + Into<f32> {
-    /// Whether it is a binary16 number.
-    const HALF: bool;
-
-    /// The nearest number of its type.
-    fn nearest(value: f32) -> Self;
+pub(super) trait Weight: Pod + Send + Sync {
+    /// Whether that takes so long that many rows are better multiplied by a panel that was widened
+    /// before.
+    fn widens<S: Simd>() -> bool;
 
     /// A vector of f32.
     ///
@@ -29,10 +27,9 @@ pub(super) trait Weight: Pod + Send + Sync + Into<f32> {
 }
 
 impl Weight for f32 {
-    const HALF: bool = false;
-
-    fn nearest(value: f32) -> Self {
-        value
+    #[inline(always)]
+    fn widens<S: Simd>() -> bool {
+        false
     }
 
     #[inline(always)]
@@ -43,16 +40,28 @@ impl Weight for f32 {
 }
 
 impl Weight for f16 {
-    const HALF: bool = true;
-
-    fn nearest(value: f32) -> Self {
-        f16::from_f32(value)
+    #[inline(always)]
+    fn widens<S: Simd>() -> bool {
+        !S::CONVERTS_F16
     }
 
     #[inline(always)]
     unsafe fn load<S: Simd>(from: *const f16) -> S::F {
         // SAFETY: the caller's promise; an `f16` is its bits.
         unsafe { S::load_f16(from.cast()) }
+    }
+}
+
+impl Weight for bf16 {
+    #[inline(always)]
+    fn widens<S: Simd>() -> bool {
+        false
+    }
+
+    #[inline(always)]
+    unsafe fn load<S: Simd>(from: *const bf16) -> S::F {
+        // SAFETY: the caller's promise; a `bf16` is its bits.
+        unsafe { S::load_bf16(from.cast()) }
     }
 }
 
@@ -64,62 +73,83 @@ pub(super) struct Weights<W> {
     pub bias: Aligned<f32>,
 }
 
-/// `rows` rows in memory that lie `stride` values apart.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<'a, T> {
-    pub values: &'a [T],
-    pub stride: usize,
+/// Rows to be multiplied, and where their products go: `y = x·W + b`, or the larger of it and 0 where
+/// `relu`.
+pub(super) struct Task<'a> {
+    pub rows: usize,
+    /// `[rows, inputs]`, rows `x_stride` values apart.
+    pub x: &'a [f32],
+    pub x_stride: usize,
+    /// `[rows, padded outputs]`, rows `y_stride` values apart.
+    pub y: &'a mut [f32],
+    pub y_stride: usize,
+    pub relu: bool,
+    /// Room for a panel in f32, where weights are widened before.
+    pub widened: &'a mut [f32],
 }
 
-/// `y = x·W + b`, or the larger of it and 0 where `relu`: `y: [rows, padded outputs]`, rows `y_stride`
-/// apart. `widened` holds a panel in f32; it is used where no instruction widens weights on their way.
-///
-/// # Safety
-/// The instructions of `S` are there, and `weights` was packed for it.
-#[inline(always)]
-pub(super) unsafe fn product<S: Simd, W: Weight>(
-    x: Rows<'_, f32>,
-    rows: usize,
-    weights: &Weights<W>,
-    relu: bool,
-    y: &mut [f32],
-    y_stride: usize,
-    widened: &mut [f32],
-) {
-    let shape = weights.shape;
-    assert!(
-        rows * x.stride <= x.values.len() && shape.inputs <= x.stride,
-        "rows of inputs"
-    );
-    assert!(
-        rows * y_stride <= y.len() && shape.padded_outputs() <= y_stride,
-        "rows of outputs"
-    );
-    for panel in shape.panels() {
-        let stored = &weights.panels[panel.start..];
-        let block = Block {
-            x: x.values.as_ptr(),
-            x_stride: x.stride,
+impl Task<'_> {
+    /// What the tiles of a panel share, its weights aside.
+    #[inline(always)]
+    pub fn block<W>(
+        &mut self,
+        shape: Shape,
+        panel: Panel,
+        bias: &[f32],
+        weights: *const W,
+    ) -> Block<W> {
+        assert!(
+            self.rows * self.x_stride <= self.x.len() && shape.inputs <= self.x_stride,
+            "rows of inputs"
+        );
+        assert!(
+            self.rows * self.y_stride <= self.y.len() && shape.padded_outputs() <= self.y_stride,
+            "rows of outputs"
+        );
+        Block {
+            x: self.x.as_ptr(),
+            x_stride: self.x_stride,
             inputs: shape.inputs,
-            weights: stored.as_ptr(),
-            bias: weights.bias[panel.column..].as_ptr(),
-            floor: if relu { 0.0 } else { f32::NEG_INFINITY },
-            y: y[panel.column..].as_mut_ptr(),
-            y_stride,
-        };
-        // SAFETY: the panel and its bias are padded to whole vectors; rows and columns were checked
-        // above.
-        unsafe {
-            if W::HALF && !S::CONVERTS_F16 && rows >= TILE_ROWS {
-                let count = panel.vectors * S::LANES * shape.inputs;
-                let widened = &mut widened[..count];
-                for start in (0..count).step_by(S::LANES) {
-                    let weight = W::load::<S>(stored[start..count].as_ptr());
-                    S::store(widened[start..].as_mut_ptr(), weight);
+            weights,
+            bias: bias[panel.column..].as_ptr(),
+            floor: if self.relu { 0.0 } else { f32::NEG_INFINITY },
+            y: self.y[panel.column..].as_mut_ptr(),
+            y_stride: self.y_stride,
+        }
+    }
+}
+
+impl<W: Weight> Weights<W> {
+    /// Does `task`.
+    ///
+    /// # Safety
+    /// The instructions of `S` are there, and the weights were packed for it.
+    #[inline(always)]
+    pub unsafe fn product<S: Simd>(&self, task: &mut Task<'_>) {
+        let Self {
+            shape,
+            panels,
+            bias,
+        } = self;
+        for panel in shape.panels() {
+            let stored = &panels[panel.start..];
+            // SAFETY: the panel and its bias are padded to whole vectors; rows and columns are checked
+            // where the block is made.
+            unsafe {
+                if W::widens::<S>() && task.rows >= TILE_ROWS {
+                    let count = panel.vectors * S::LANES * shape.inputs;
+                    let widened = &mut task.widened[..count];
+                    for start in (0..count).step_by(S::LANES) {
+                        let weight = W::load::<S>(stored[start..count].as_ptr());
+                        S::store(widened[start..].as_mut_ptr(), weight);
+                    }
+                    let widened = widened.as_ptr();
+                    let block = task.block(*shape, panel, bias, widened);
+                    block.panel::<S>(panel, task.rows);
+                } else {
+                    let block = task.block(*shape, panel, bias, stored.as_ptr());
+                    block.panel::<S>(panel, task.rows);
                 }
-                block.with(widened.as_ptr()).panel::<S>(panel, rows);
-            } else {
-                block.panel::<S>(panel, rows);
             }
         }
     }
@@ -127,34 +157,24 @@ pub(super) unsafe fn product<S: Simd, W: Weight>(
 
 /// What the tiles of one panel share.
 #[derive(Clone, Copy)]
-struct Block<W> {
-    x: *const f32,
-    x_stride: usize,
-    inputs: usize,
-    weights: *const W,
-    bias: *const f32,
-    floor: f32,
-    y: *mut f32,
-    y_stride: usize,
+pub(super) struct Block<W> {
+    pub x: *const f32,
+    pub x_stride: usize,
+    pub inputs: usize,
+    pub weights: *const W,
+    pub bias: *const f32,
+    pub floor: f32,
+    pub y: *mut f32,
+    pub y_stride: usize,
 }
 
 impl<W: Weight> Block<W> {
-    /// The same with other weights.
-    fn with<V>(self, weights: *const V) -> Block<V> {
-        Block {
-            x: self.x,
-            x_stride: self.x_stride,
-            inputs: self.inputs,
-            weights,
-            bias: self.bias,
-            floor: self.floor,
-            y: self.y,
-            y_stride: self.y_stride,
-        }
-    }
-
+    /// The products of all of a panel's tiles.
+    ///
+    /// # Safety
+    /// The instructions of `S` are there; rows, weights and bias are as [`Task::block`] found them.
     #[inline(always)]
-    unsafe fn panel<S: Simd>(self, panel: Panel, rows: usize) {
+    pub unsafe fn panel<S: Simd>(self, panel: Panel, rows: usize) {
         // SAFETY: the caller's promises.
         unsafe {
             match panel.vectors {

@@ -1,17 +1,24 @@
 //! Labelled images: the IDX format, and where Fashion-MNIST is found.
 //!
-//! The test split is inside the binary. The training split is looked for on disk, since it is
-//! large and only training needs it.
+//! The test split is inside the binary, and so are some training images to calibrate quantization on. The
+//! training split is looked for on disk, since it is large and little needs it.
 
+mod calibration;
 mod fashion;
+mod holdout;
 mod idx;
 
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+pub use calibration::{
+    CALIBRATION_IMAGES, CALIBRATION_SEED, calibration_images, draw_calibration, draw_images,
+    write_images,
+};
 pub(crate) use fashion::read_file;
 pub use fashion::{CLASSES, DEBIAN_FOLDER, Split, is_fashion_training, load_split, test_split};
+pub use holdout::{HELD_OUT, Holdout};
 pub use idx::{read_images, read_labels};
 
 use crate::error::{Error, Result};
@@ -35,6 +42,23 @@ impl Images {
     #[must_use]
     pub fn range(&self, from: usize, to: usize) -> &[u8] {
         &self.pixels[from * self.width..to * self.width]
+    }
+
+    /// The images at `indices`, in that order.
+    ///
+    /// # Panics
+    /// Where an index is not below `count`, as slicing does.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let mut pixels = Vec::with_capacity(indices.len() * self.width);
+        for &index in indices {
+            pixels.extend_from_slice(self.range(index, index + 1));
+        }
+        Self {
+            count: indices.len(),
+            width: self.width,
+            pixels,
+        }
     }
 }
 
@@ -99,6 +123,12 @@ impl Dataset {
         hash.update(&self.labels);
         hex(&hash.finalize())
     }
+}
+
+/// SHA-256 in hexadecimal.
+#[must_use]
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Bytes as lower-case hexadecimal digits.

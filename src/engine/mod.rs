@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
-use crate::cpu::{Processor, ProcessorOptions};
+use crate::cpu::{self, Processor, ProcessorOptions};
+use crate::deploy::{Deployed, DeployedLayer, Runnable, Source};
 use crate::error::{Error, Result};
 use crate::gpu;
 use crate::model::Model;
@@ -339,13 +340,52 @@ impl Engine {
             (Some(device), Place::Gpu) => {
                 let mut network = gpu::Network::new(device, model, precision).await?;
                 network.restrict(self.kernels_for(precision));
-                Ok(Network::new(
-                    Executor::Gpu(Box::new(network)),
-                    placement,
-                    model,
-                ))
+                let executor = Executor::Gpu(Box::new(network));
+                Ok(Network::new(executor, placement, precision.into(), model))
             }
             _ => Network::on_cpu(model, precision, &self.processor, placement.reason),
+        }
+    }
+}
+
+impl Engine {
+    /// Puts a deployed model where its precision runs.
+    ///
+    /// # Errors
+    /// Those of [`Engine::place`]; `Error::File` where the model is damaged; those of the device.
+    pub async fn load_deployed(&self, model: &Deployed) -> Result<Network> {
+        // A network with a layer in f16 needs what f16 needs.
+        let half = |layer: &DeployedLayer| layer.precision() == Precision::F16;
+        let precision = if model.layers.iter().any(half) {
+            Precision::F16
+        } else {
+            model.mode.precision
+        };
+        let placement = self.place(precision)?;
+        let executor = match (&self.device, placement.place) {
+            (Some(device), Place::Gpu) => {
+                let mut network = gpu::Network::deployed(device, model).await?;
+                network.restrict(self.kernels_for(model.mode.precision));
+                Executor::Gpu(Box::new(network))
+            }
+            _ => Executor::Cpu(Box::new(cpu::Network::deployed(model, &self.processor)?)),
+        };
+        let widths = [
+            model.architecture().inputs(),
+            model.architecture().outputs(),
+        ];
+        let mode = model.mode.clone();
+        Ok(Network::of(executor, placement, mode, widths, &model.path))
+    }
+
+    /// Puts a model where the mode that it is in runs.
+    ///
+    /// # Errors
+    /// Those of [`Engine::load`] and [`Engine::load_deployed`].
+    pub async fn load_runnable(&self, model: &Runnable<'_>) -> Result<Network> {
+        match model {
+            Runnable::Core(model, precision) => self.load(model, *precision).await,
+            Runnable::Deployed(model) => self.load_deployed(model).await,
         }
     }
 }
@@ -372,16 +412,16 @@ pub fn label(row: &[f32]) -> usize {
 ///
 /// # Errors
 /// `Error::File` naming `data` where their width differs.
-pub fn check_width(model: &Model, data: &Path, width: usize) -> Result<()> {
-    if width == model.inputs() {
+pub fn check_width(model: &Source, data: &Path, width: usize) -> Result<()> {
+    let inputs = model.architecture().inputs();
+    if width == inputs {
         return Ok(());
     }
     Err(Error::file(
         data,
         format!(
-            "holds images of {width} pixels, but {} takes {}",
-            model.path.display(),
-            model.inputs()
+            "holds images of {width} pixels, but {} takes {inputs}",
+            model.path().display()
         ),
     ))
 }

@@ -1,14 +1,14 @@
 //! A model in one precision on whichever executor runs it.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Place, Placement};
-use crate::Precision;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::plan::{Arithmetic, ChosenBy};
+use crate::{Mode, Precision};
 use crate::{cpu, gpu};
 
 /// A model in one precision, ready to run.
@@ -16,6 +16,7 @@ use crate::{cpu, gpu};
 pub struct Network {
     executor: Executor,
     placement: Placement,
+    mode: Mode,
     inputs: usize,
     outputs: usize,
     model_path: PathBuf,
@@ -52,21 +53,37 @@ impl Network {
             place: Place::Cpu,
             reason,
         };
-        Ok(Self::new(
-            Executor::Cpu(Box::new(network)),
-            placement,
-            model,
-        ))
+        let executor = Executor::Cpu(Box::new(network));
+        Ok(Self::new(executor, placement, precision.into(), model))
     }
 
-    pub(super) fn new(executor: Executor, placement: Placement, model: &Model) -> Self {
+    pub(super) fn new(executor: Executor, placement: Placement, mode: Mode, model: &Model) -> Self {
+        let widths = [model.inputs(), model.outputs()];
+        Self::of(executor, placement, mode, widths, &model.path)
+    }
+
+    /// A network of so many inputs and outputs, made of the model at `path`.
+    pub(super) fn of(
+        executor: Executor,
+        placement: Placement,
+        mode: Mode,
+        [inputs, outputs]: [usize; 2],
+        path: &Path,
+    ) -> Self {
         Self {
             executor,
             placement,
-            inputs: model.inputs(),
-            outputs: model.outputs(),
-            model_path: model.path.clone(),
+            mode,
+            inputs,
+            outputs,
+            model_path: path.to_owned(),
         }
+    }
+
+    /// What it is run as.
+    #[must_use]
+    pub fn mode(&self) -> &Mode {
+        &self.mode
     }
 
     /// Where it runs.

@@ -271,7 +271,9 @@ impl Device {
         pass: Pass,
         elements: Precision,
     ) -> Result<Arc<Pipeline>> {
-        let round = elements == Precision::F16 && self.rounds_in_integers().await?;
+        // Fused kernels always round in integers.
+        let fused = matches!(pass, Pass::Layer(_) | Pass::Network(_));
+        let round = !fused && elements == Precision::F16 && self.rounds_in_integers().await?;
         self.pipeline_with(pass, elements, round)
     }
 

@@ -36,7 +36,7 @@ impl Network {
         while done < whole {
             let most = (whole - done) / batch;
             let (strategy, _) = self.strategy(batch)?;
-            let side_by_side = strategy.rows_are_alone(self.precision);
+            let side_by_side = strategy.rows_are_alone(&self.model, self.precision);
             let batches = if side_by_side {
                 (ROWS_SIDE_BY_SIDE / batch).clamp(1, most)
             } else {

@@ -8,7 +8,8 @@ use super::text;
 use crate::Precision;
 use crate::model::Activation;
 use crate::plan::{
-    Body, LayerInput, LayerKernel, NetworkKernel, Pass, STRATEGIES, Subgroups, Tile, Tiling,
+    Body, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, STRATEGIES, Subgroups,
+    Tile, Tiling,
 };
 
 /// How a kernel uses a storage buffer; the uniform `Params` is always binding 0, and these follow.
@@ -34,12 +35,13 @@ pub struct Kernel {
 }
 
 use Binding::{Read, Write as Writes};
-use Precision::{F16 as Half, F32 as Single, Int8};
+use Precision::{Bf16, F16 as Half, F32 as Single, Int4, Int8};
 use text::{
-    ABSMAX, ACTIVATE, ACTIVATION, BIAS, BIAS_INT8, BIAS_REAL, DEQUANTIZE, EXTREMES, F16, F32,
-    FINISH, INT8, LAYER_BROADCAST, LAYER_COOP, LAYER_COOP_STAGED, LAYER_REGISTER, LAYER_ROWS,
-    LAYER_SUBGROUP_ROWS, LAYER_WORKGROUP, MATMUL, NETWORK, NETWORK_INT8, NORMALIZE, PARAMS,
-    PIXEL_MAX, QUANTIZATION, QUANTIZE, QUANTIZE_PIXELS, ROUND_F16, SCALE, SOFTMAX, SOFTMAX_TERM,
+    ABSMAX, ACTIVATE, ACTIVATION, BF16, BIAS, BIAS_INT8, BIAS_REAL, CODES, DEQUANTIZE, EXTREMES,
+    F16, F32, FINISH, INT8, LAYER_BROADCAST, LAYER_COOP, LAYER_COOP_STAGED, LAYER_REGISTER,
+    LAYER_ROWS, LAYER_SUBGROUP_ROWS, LAYER_WORKGROUP, MATMUL, NETWORK, NETWORK_CODES, NETWORK_INT8,
+    NORMALIZE, PARAMS, PIXEL_MAX, QUANTIZATION, QUANTIZE, QUANTIZE_PIXELS, ROUND_BF16, ROUND_F16,
+    ROW_CODES, SCALE, SOFTMAX, SOFTMAX_TERM, STATIC_CODES,
 };
 
 const fn kernel(
@@ -68,6 +70,12 @@ pub static KERNELS: &[Kernel] = &[
         "normalize",
         Half,
         &[PARAMS, ROUND_F16, F16, NORMALIZE],
+        &[Read, Read, Writes],
+    ),
+    kernel(
+        "normalize",
+        Bf16,
+        &[PARAMS, ROUND_BF16, BF16, NORMALIZE],
         &[Read, Read, Writes],
     ),
     kernel("pixel_max", Int8, &[PARAMS, PIXEL_MAX], &[Read, Writes]),
@@ -164,36 +172,71 @@ pub static KERNELS: &[Kernel] = &[
         ],
         &[Read, Writes, Writes],
     ),
+    kernel(
+        "row_codes",
+        Int8,
+        &[PARAMS, CODES, ROW_CODES],
+        &[Read, Writes],
+    ),
+    kernel(
+        "static_codes",
+        Int8,
+        &[PARAMS, CODES, STATIC_CODES],
+        &[Read, Writes],
+    ),
     layer("register", Single, &[LAYER_REGISTER]),
     layer("register", Half, &[LAYER_REGISTER]),
+    layer("register", Bf16, &[LAYER_REGISTER]),
+    layer("register", Int4, &[LAYER_REGISTER]),
     layer("register", Int8, &[LAYER_REGISTER]),
+    codes("register_codes", &[LAYER_REGISTER]),
     layer("broadcast", Single, &[LAYER_BROADCAST]),
     layer("broadcast", Half, &[LAYER_BROADCAST]),
+    layer("broadcast", Bf16, &[LAYER_BROADCAST]),
+    layer("broadcast", Int4, &[LAYER_BROADCAST]),
     layer("broadcast", Int8, &[LAYER_BROADCAST]),
+    codes("broadcast_codes", &[LAYER_BROADCAST]),
     layer("workgroup", Single, &[LAYER_WORKGROUP]),
     layer("workgroup", Half, &[LAYER_WORKGROUP]),
+    layer("workgroup", Bf16, &[LAYER_WORKGROUP]),
+    layer("workgroup", Int4, &[LAYER_WORKGROUP]),
     layer("workgroup", Int8, &[LAYER_WORKGROUP]),
+    codes("workgroup_codes", &[LAYER_WORKGROUP]),
     layer("rows", Single, &[LAYER_ROWS]),
     layer("rows", Half, &[LAYER_ROWS]),
+    layer("rows", Bf16, &[LAYER_ROWS]),
+    layer("rows", Int4, &[LAYER_ROWS]),
     layer("rows", Int8, &[LAYER_ROWS]),
+    codes("rows_codes", &[LAYER_ROWS]),
     layer("subgroup_rows", Single, &[LAYER_SUBGROUP_ROWS]),
     layer("subgroup_rows", Half, &[LAYER_SUBGROUP_ROWS]),
+    layer("subgroup_rows", Bf16, &[LAYER_SUBGROUP_ROWS]),
+    layer("subgroup_rows", Int4, &[LAYER_SUBGROUP_ROWS]),
     layer("subgroup_rows", Int8, &[LAYER_SUBGROUP_ROWS]),
+    codes("subgroup_rows_codes", &[LAYER_SUBGROUP_ROWS]),
     layer("coop", Half, &[LAYER_COOP]),
     layer("coop_staged", Half, &[LAYER_COOP_STAGED]),
     kernel("network", Single, &[NETWORK], WHOLE_NETWORK),
     kernel("network", Half, &[NETWORK], WHOLE_NETWORK),
+    kernel("network", Bf16, &[NETWORK], WHOLE_NETWORK),
+    kernel("network", Int4, &[NETWORK], WHOLE_NETWORK),
     kernel("network", Int8, &[NETWORK_INT8], WHOLE_NETWORK),
+    kernel("network_codes", Int8, &[NETWORK_CODES], WHOLE_NETWORK),
 ];
 
 /// Pixels, every layer's weights and biases, outputs, and the layers' shapes.
 const WHOLE_NETWORK: &[Binding] = &[Read, Read, Read, Writes, Read];
 
+/// A fused int8 layer outside the reference scheme: it searches for no extremes.
+const fn codes(name: &'static str, parts: &'static [&'static str]) -> Kernel {
+    kernel(name, Int8, parts, &[Read, Read, Read, Writes])
+}
+
 /// A fused layer: its input, weights, bias and output, and in int8 the extremes.
 const fn layer(name: &'static str, elements: Precision, parts: &'static [&'static str]) -> Kernel {
     let bindings: &[Binding] = match elements {
         Int8 => &[Read, Read, Read, Writes, Writes],
-        Single | Half => &[Read, Read, Read, Writes],
+        _ => &[Read, Read, Read, Writes],
     };
     kernel(name, elements, parts, bindings)
 }
@@ -221,6 +264,15 @@ pub fn name(pass: Pass) -> &'static str {
         Pass::AbsMax => "absmax",
         Pass::Quantize => "quantize",
         Pass::Dequantize => "dequantize",
+        Pass::Layer(layer) if layer.input.is_codes() => match layer.tile.body {
+            Body::Register => "register_codes",
+            Body::Broadcast => "broadcast_codes",
+            Body::Workgroup => "workgroup_codes",
+            Body::Rows => "rows_codes",
+            Body::SubgroupRows => "subgroup_rows_codes",
+            Body::Coop(_) => "coop_codes",
+            Body::CoopStaged(_) => "coop_staged_codes",
+        },
         Pass::Layer(layer) => match layer.tile.body {
             Body::Register => "register",
             Body::Broadcast => "broadcast",
@@ -230,7 +282,10 @@ pub fn name(pass: Pass) -> &'static str {
             Body::Coop(_) => "coop",
             Body::CoopStaged(_) => "coop_staged",
         },
+        Pass::Network(network) if network.codes.is_some() => "network_codes",
         Pass::Network(_) => "network",
+        Pass::RowCodes { .. } => "row_codes",
+        Pass::StaticCodes => "static_codes",
         Pass::Finish(_) => "finish",
     }
 }
@@ -249,9 +304,12 @@ pub fn variant_name(pass: Pass) -> String {
                 k_lanes,
                 arithmetic,
                 widest,
+                codes,
             } = network;
-            format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}").to_lowercase()
+            let codes = codes.map_or(String::new(), |form| format!("-{form:?}"));
+            format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}{codes}").to_lowercase()
         }
+        Pass::RowCodes { row_lanes } => format!("row_codes:{row_lanes}"),
         other => name(other).to_owned(),
     }
 }
@@ -273,6 +331,9 @@ fn layer_name(layer: LayerKernel) -> String {
         LayerInput::Pixels => "pixels".to_owned(),
         LayerInput::Values => "values".to_owned(),
         LayerInput::Z(before) => format!("z-{before}"),
+        LayerInput::PixelCodes => "pixels".to_owned(),
+        LayerInput::Codes => "codes".to_owned(),
+        LayerInput::RowCodes => "row-codes".to_owned(),
     };
     let LayerKernel {
         arithmetic,
@@ -280,7 +341,11 @@ fn layer_name(layer: LayerKernel) -> String {
         activation,
         ..
     } = layer;
-    format!("{body}-{rows}x{columns}:{lanes}-{arithmetic:?}-{input}-{output:?}-{activation}")
+    let output = match output {
+        LayerOutput::Stored(store) => format!("{store:?}-stored"),
+        other => format!("{other:?}"),
+    };
+    format!("{body}-{rows}x{columns}:{lanes}-{arithmetic:?}-{input}-{output}-{activation}")
         .to_lowercase()
 }
 
@@ -305,17 +370,19 @@ pub fn variants(subgroups: Subgroups) -> Vec<(Pass, Precision)> {
             Pass::AbsMax,
             Pass::Quantize,
             Pass::Dequantize,
+            Pass::StaticCodes,
         ])
+        .chain([1, LANES].map(|row_lanes| Pass::RowCodes { row_lanes }))
         .collect();
     passes.dedup();
     let pairs = passes
         .into_iter()
-        .flat_map(|pass| Precision::ALL.map(|elements| (pass, elements)));
+        .flat_map(|pass| Precision::EVERY.map(|elements| (pass, elements)));
     let mut all: Vec<(Pass, Precision)> = pairs
         .filter(|&(pass, elements)| find(pass, elements).is_some())
         .collect();
     for strategy in STRATEGIES {
-        for elements in Precision::ALL {
+        for elements in Precision::EVERY {
             all.extend(
                 strategy
                     .variants(elements, subgroups)

@@ -27,7 +27,7 @@ pub use breakdown::Parts;
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
 pub use lanes::{LANES_BINDINGS, lanes_source};
-pub use layout::{pack_blocks, pack_codes, pack_matrices, pack_rows};
+pub use layout::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 pub use network::{Network, Run};
 pub use single::SinglePass;
 pub use yardstick::{YARDSTICK_BINDINGS, YARDSTICK_SOURCE, Yardstick};

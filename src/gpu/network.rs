@@ -11,9 +11,13 @@ use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
 use super::weights::Weights;
 use crate::Precision;
 use crate::adapter::AdapterInfo;
+use crate::deploy::{Deployed, deploy};
 use crate::error::{Error, Result};
+use crate::mode::Mode;
 use crate::model::{Architecture, Model};
-use crate::plan::{Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, Strategy, groups};
+use crate::plan::{
+    Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups,
+};
 
 /// The outputs of one pass over a batch, and how long the device took.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +51,10 @@ impl Network {
     /// `Error::File` where the model cannot be run in this precision, `Error::TooLarge` where a
     /// layer exceeds the adapter's largest binding, else those of the device.
     pub async fn new(device: &Arc<Device>, model: &Model, precision: Precision) -> Result<Self> {
+        if !Mode::from(precision).is_core() {
+            let deployed = deploy(model, &precision.into(), None)?;
+            return Self::deployed(device, &deployed).await;
+        }
         model.check_precision(precision)?;
         let architecture = model.architecture();
         // Planning one row tells whether the weights fit, before anything is allocated.
@@ -64,6 +72,42 @@ impl Network {
             precision,
             weights,
             kernels: Kernels::Any,
+            chosen: HashMap::new(),
+            prepared: None,
+        })
+    }
+
+    /// Puts a deployed model on the device.
+    ///
+    /// # Errors
+    /// Those of [`Network::new`].
+    pub async fn deployed(device: &Arc<Device>, model: &Deployed) -> Result<Self> {
+        model.check()?;
+        let architecture = model.architecture();
+        let precision = model.mode.precision;
+        let kernels = Kernels::Any;
+        let limits = device.limits();
+        // Planning one row tells whether the weights fit, before anything is allocated.
+        let Some(&first) =
+            Strategy::candidates(&architecture, precision, 1, limits, kernels).first()
+        else {
+            let first = STRATEGIES.iter().find(|s| s.path() == Path::Fused);
+            let reason = first.and_then(|s| s.refused(&architecture, precision, 1, limits));
+            return Err(Error::PrecisionUnavailable {
+                adapter: device.info().to_string(),
+                precision,
+                reason: reason.unwrap_or("none of its kernels fits").to_owned(),
+            });
+        };
+        Plan::new(&architecture, precision, 1, first, limits)?;
+        let weights = Weights::deployed(device, model);
+        device.check("uploading the weights")?;
+        Ok(Self {
+            device: Arc::clone(device),
+            model: architecture,
+            precision,
+            weights,
+            kernels,
             chosen: HashMap::new(),
             prepared: None,
         })

@@ -1,5 +1,7 @@
 //! A model's weights on a device, converted once and in the order that the kernels read them.
 
+mod deployed;
+
 use std::ops::Range;
 
 use half::f16;
@@ -9,7 +11,8 @@ use super::layout::{pack_blocks, pack_codes, pack_matrices, pack_rows, to_f16};
 use super::single::whole;
 use super::text::activation_number;
 use crate::Precision;
-use crate::model::{Layer, Model};
+use crate::deploy::{Deployed, DeployedLayer};
+use crate::model::{Architecture, Layer, Model};
 use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, WeightLayout, groups};
 use crate::quant;
 
@@ -41,8 +44,19 @@ pub(super) struct LayerParts {
     weights: (usize, Range<u64>),
     /// Bytes of the biases' buffer.
     bias: Range<u64>,
-    /// The weights' scale in int8, else 1.
+    /// The weights' scale in int8 by the reference scheme, else 1.
     pub(super) scale: f32,
+    /// The codes that it takes outside the reference scheme.
+    pub(super) input: InputCodes,
+}
+
+/// How a layer's input becomes codes outside the reference scheme.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct InputCodes {
+    /// What values are multiplied by where the scale is static, else 0.
+    pub(super) inverse: f32,
+    /// The code of zero.
+    pub(super) zero: f32,
 }
 
 /// A layer's weights in f16.
@@ -56,50 +70,75 @@ struct Halves {
 impl Weights {
     /// Converts the weights of `model` to `precision` and uploads them, in blocks.
     pub(super) fn new(device: &Device, model: &Model, precision: Precision) -> Self {
-        let storage = wgpu::BufferUsages::STORAGE;
-        let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
         let convert = |layer| match precision {
-            Precision::F32 => real_layer(layer, |values| values.to_vec(), 0.0_f32),
             Precision::F16 => real_layer(layer, to_f16, f16::ZERO),
             Precision::Int8 => int8_layer(layer, model.int8_clip),
+            // Others are deployed before.
+            _ => real_layer(layer, |values| values.to_vec(), 0.0_f32),
         };
         let packed: Vec<Packed> = model.layers.iter().map(convert).collect();
+        let table: Vec<f32> = match precision {
+            Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
+            _ => model.normalization.table_f32().to_vec(),
+        };
+        let may_change = precision == Precision::F16 && device.limits().matrix_units.is_some();
+        let kept = model.layers.iter().filter(|_| may_change);
+        Self {
+            halves: kept.map(Halves::new).collect(),
+            ..Self::of(device, &model.architecture(), &packed, &table)
+        }
+    }
+
+    /// Uploads the weights of a deployed model, in blocks.
+    pub(super) fn deployed(device: &Device, model: &Deployed) -> Self {
+        let pack = |layer| deployed::pack(layer, model.int8_clip);
+        let packed: Vec<Packed> = model.layers.iter().map(pack).collect();
+        // What the first layer takes is rounded as its numbers are.
+        let table: Vec<f32> = match model.layers.first().map(DeployedLayer::precision) {
+            Some(Precision::F16) => model.normalization.table_f16().map(f32::from).to_vec(),
+            _ => model.normalization.table_f32().to_vec(),
+        };
+        Self::of(device, &model.architecture(), &packed, &table)
+    }
+
+    fn of(device: &Device, model: &Architecture, packed: &[Packed], table: &[f32]) -> Self {
+        let storage = wgpu::BufferUsages::STORAGE;
+        let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
         let weights: Vec<&[u8]> = packed.iter().map(|layer| &*layer.weights).collect();
         let (buffers, places) = upload_weights(device, &weights);
         let (mut layers, mut shapes, mut biases) = (Vec::new(), Vec::new(), Vec::new());
-        for ((layer, packed), weights) in model.layers.iter().zip(&packed).zip(places) {
+        for ((layer, packed), weights) in model.layers.iter().zip(packed).zip(places) {
             let parts = LayerParts {
                 weights,
                 bias: append(&mut biases, &packed.bias),
                 scale: packed.scale,
+                input: packed.input,
             };
-            let bias_bytes = if precision == Precision::F16 { 2 } else { 4 };
+            let static_codes = packed.input.inverse > 0.0;
             shapes.push(LayerShape {
                 inner: groups(layer.inputs) as u32,
                 groups: groups(layer.outputs) as u32,
                 cols: layer.outputs as u32,
                 activation: activation_number(layer.activation),
-                weights: (parts.weights.1.start / (16 * precision.bytes())) as u32,
-                bias: (parts.bias.start / (4 * bias_bytes)) as u32,
-                scale: packed.scale,
-                unused: 0,
+                weights: (parts.weights.1.start / packed.block_bytes) as u32,
+                bias: (parts.bias.start / packed.bias_bytes) as u32,
+                scale: if static_codes {
+                    packed.input.inverse
+                } else {
+                    packed.scale
+                },
+                zero: packed.input.zero,
             });
             layers.push(parts);
         }
-        let table: Vec<f32> = match precision {
-            Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
-            Precision::F32 | Precision::Int8 => model.normalization.table_f32().to_vec(),
-        };
-        let may_change = precision == Precision::F16 && device.limits().matrix_units.is_some();
-        let kept = model.layers.iter().filter(|_| may_change);
         Self {
             layers,
             weights: buffers,
             layout: WeightLayout::Blocks,
-            halves: kept.map(Halves::new).collect(),
+            halves: Vec::new(),
             biases: upload("biases", &biases),
             shapes: upload("shapes", bytemuck::cast_slice(&shapes)),
-            table: upload("table", bytemuck::cast_slice(&table)),
+            table: upload("table", bytemuck::cast_slice(table)),
         }
     }
 
@@ -212,10 +251,15 @@ fn append(all: &mut Vec<u8>, bytes: &[u8]) -> Range<u64> {
 }
 
 /// A layer's bytes as they are uploaded.
+#[derive(Debug)]
 struct Packed {
     weights: Vec<u8>,
     bias: Vec<u8>,
     scale: f32,
+    input: InputCodes,
+    /// Bytes of a block of weights, and of what a group of columns needs of biases.
+    block_bytes: u64,
+    bias_bytes: u64,
 }
 
 /// Weights `[in, out]` in f32 or f16, blocked as the product reads them.
@@ -230,6 +274,9 @@ fn real_layer<T: bytemuck::Pod>(
         weights: bytemuck::cast_slice(&weights).to_vec(),
         bias: bytemuck::cast_slice(&bias).to_vec(),
         scale: 1.0,
+        input: InputCodes::default(),
+        block_bytes: 16 * size_of::<T>() as u64,
+        bias_bytes: 4 * size_of::<T>() as u64,
     }
 }
 
@@ -244,5 +291,8 @@ fn int8_layer(layer: &Layer, clip: u8) -> Packed {
         weights: bytemuck::cast_slice(&weights).to_vec(),
         bias: bytemuck::cast_slice(&bias).to_vec(),
         scale,
+        input: InputCodes::default(),
+        block_bytes: 16,
+        bias_bytes: 16,
     }
 }

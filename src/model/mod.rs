@@ -4,15 +4,19 @@ mod activation;
 mod file;
 mod normalization;
 mod range;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use activation::Activation;
+pub(crate) use file::{QUANTIZED, sort_metadata};
 pub use normalization::Normalization;
+pub(crate) use stored::{MODE_KEYS, entry, mode as stored_mode, mode_entries};
 
 use crate::Precision;
 use crate::error::{Error, Result};
+use crate::mode::Mode;
 
 /// The default model: 784-64-10, trained by this project (data/README.md says how).
 const DEFAULT_MODEL: &[u8] = include_bytes!("../../data/models/default.safetensors");
@@ -46,11 +50,36 @@ pub struct LayerShape {
     pub activation: Activation,
 }
 
+/// The numbers of one layer of a deployed model, as far as planning has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Format {
+    /// The precision of its weights, and but for int8 of its input.
+    pub precision: Precision,
+    /// In which form it takes its input.
+    pub input: Form,
+    /// The largest magnitude that int8 sums, with their offset, can reach; 0 elsewhere.
+    pub largest_sum: u64,
+}
+
+/// In which form a layer takes its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As numbers of its precision; f32 where that is int4.
+    Values,
+    /// As int8 codes with a scale for each row.
+    Rows,
+    /// As int8 codes with a scale that is known.
+    Static,
+}
+
 /// A model without its weights: all that planning needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// The layers, first to last; never empty.
     pub layers: Vec<LayerShape>,
+    /// The numbers of each layer where it is a deployed model's; empty where one precision of the core is
+    /// meant throughout, int8 by the reference scheme.
+    pub formats: Vec<Format>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
     /// The largest int8 code.
@@ -78,6 +107,21 @@ impl Architecture {
             .collect()
     }
 
+    /// The precision of a layer's weights where the network is run in `precision`.
+    #[must_use]
+    pub fn precision_of(&self, layer: usize, precision: Precision) -> Precision {
+        self.formats
+            .get(layer)
+            .map_or(precision, |format| format.precision)
+    }
+
+    /// Whether it is int8 by the reference scheme where it is run in `precision`: then the images of a
+    /// batch share their scales.
+    #[must_use]
+    pub fn shares_scales(&self, precision: Precision) -> bool {
+        precision == Precision::Int8 && self.formats.is_empty()
+    }
+
     /// Operations of one image: 2 · Σ in · out, in every precision.
     #[must_use]
     pub fn operations(&self) -> u64 {
@@ -98,8 +142,8 @@ pub struct Model {
     pub normalization: Normalization,
     /// Names of the outputs; empty where the file has none.
     pub classes: Vec<String>,
-    /// The precision that the model is run in unless told otherwise.
-    pub precision: Option<Precision>,
+    /// What the model is run as unless told otherwise.
+    pub mode: Option<Mode>,
     /// The largest int8 code that its quantization uses, 1 to 127.
     pub int8_clip: u8,
     /// How the model was made: seed, epochs, command, accuracy.
@@ -120,7 +164,7 @@ impl Model {
             layers,
             normalization: Normalization::Unit,
             classes: Vec::new(),
-            precision: None,
+            mode: None,
             int8_clip: DEFAULT_INT8_CLIP,
             provenance: BTreeMap::new(),
             path: PathBuf::from("unsaved model"),
@@ -148,6 +192,7 @@ impl Model {
         };
         Architecture {
             layers: self.layers.iter().map(shape).collect(),
+            formats: Vec::new(),
             normalization: self.normalization,
             int8_clip: self.int8_clip,
         }
@@ -230,6 +275,13 @@ impl Model {
         }
         if !(1..=127).contains(&self.int8_clip) {
             return fail(format!("int8_clip is {}, not 1 to 127", self.int8_clip));
+        }
+        let told = self.mode.as_ref().map_or(0, |mode| mode.layers.len());
+        if told != 0 && told != self.layers.len() {
+            return fail(format!(
+                "has layer_precisions for {told} layers, and {} layers",
+                self.layers.len()
+            ));
         }
         Ok(())
     }

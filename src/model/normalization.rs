@@ -39,6 +39,12 @@ impl Normalization {
     pub fn table_f16(self) -> [half::f16; 256] {
         std::array::from_fn(|pixel| half::f16::from_f64(self.value(pixel as u8)))
     }
+
+    /// The value of every byte, rounded once to bfloat16.
+    #[must_use]
+    pub fn table_bf16(self) -> [half::bf16; 256] {
+        std::array::from_fn(|pixel| half::bf16::from_f64(self.value(pixel as u8)))
+    }
 }
 
 impl fmt::Display for Normalization {
@@ -84,6 +90,20 @@ mod tests {
         }
         for text in ["", "0.5", "0.5,0", "NaN,1", "0.5,inf", "1,2,3"] {
             assert!(text.parse::<Normalization>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bfloat16_values_are_rounded_once() {
+        let standard = Normalization::Standard {
+            mean: 0.286,
+            std: 0.353,
+        };
+        for normalization in [Normalization::Unit, standard] {
+            for (pixel, value) in normalization.table_bf16().into_iter().enumerate() {
+                let exact = normalization.value(pixel as u8);
+                assert_eq!(f64::from(value), crate::reference::round_bf16(exact));
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::cut::softmax_apart;
-use super::fused::{LayerInput, LayerKernel, LayerOutput, Tile};
+use super::deployed::stages;
+use super::fused::{LayerInput, LayerKernel, LayerOutput, Store, Tile};
 use super::pass::{Operand, Params, Pass, Tiling, grid, groups};
 use super::strategy::{Form, Strategy};
 use super::{Limits, Step};
@@ -25,12 +26,27 @@ pub(super) struct Builder<'a> {
 impl Builder<'_> {
     pub(super) fn network(&mut self) {
         let subgroups = self.limits.subgroups();
+        if let (Form::Layers(tile), false) = (self.strategy.form, self.model.formats.is_empty()) {
+            return self.deployed_layers(tile.on(subgroups));
+        }
         match (self.strategy.form, self.precision) {
             (Form::Separate(tiling), Precision::Int8) => self.int8_network(tiling),
             (Form::Separate(tiling), _) => self.real_network(tiling),
             (Form::Layers(tile), Precision::Int8) => self.int8_layers(tile.on(subgroups)),
             (Form::Layers(tile), _) => self.real_layers(tile.on(subgroups)),
             (Form::Network { .. }, _) => self.whole_network(),
+        }
+    }
+
+    /// The layers of a deployed network, each in numbers of its own.
+    fn deployed_layers(&mut self, tile: Tile) {
+        for stage in stages(self.model, tile, self.strategy, self.limits) {
+            let shape = match (stage.pass, stage.layer) {
+                (Pass::Layer(_), Some(layer)) => self.layer_shape(layer),
+                _ => self.shape(stage.cols),
+            };
+            let at = (stage.layer, stage.codes_for);
+            self.push_to(stage.pass, stage.elements, at, shape, &stage.operands);
         }
     }
 
@@ -52,7 +68,7 @@ impl Builder<'_> {
             let last = index + 1 == model.layers.len();
             let apart = last && softmax_apart(model, elements, self.strategy, self.limits);
             let (output, to) = match (last, apart) {
-                (false, _) => (LayerOutput::Stored, Hidden(index % 2)),
+                (false, _) => (LayerOutput::Stored(Store::of(elements)), Hidden(index % 2)),
                 (true, false) => (LayerOutput::F32, Outputs),
                 (true, true) => (LayerOutput::F32, Z),
             };
@@ -291,6 +307,18 @@ impl Builder<'_> {
         params: Params,
         operands: &[Operand],
     ) {
+        self.push_to(pass, elements, (layer, None), params, operands);
+    }
+
+    /// Adds a pass of a layer, which writes codes for another, over every chunk.
+    fn push_to(
+        &mut self,
+        pass: Pass,
+        elements: Precision,
+        (layer, codes_for): (Option<usize>, Option<usize>),
+        params: Params,
+        operands: &[Operand],
+    ) {
         for (chunk, range) in self.chunks.iter().enumerate() {
             let rows = range.len() as u32;
             let params = Params { rows, ..params };
@@ -305,6 +333,7 @@ impl Builder<'_> {
                 pass,
                 elements,
                 layer,
+                codes_for,
                 chunk,
                 operands: operands.to_vec(),
                 params,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::deployed::stages;
 use super::fused::Body;
 use super::pass::{Operand, groups};
 use super::strategy::{Form, Path, Strategy};
@@ -50,7 +51,7 @@ pub(super) fn softmax_apart(
     let tile = tile.on(limits.subgroups());
     let last = model.layers.last().map(|layer| layer.activation);
     let columns = groups(model.outputs()) as u32;
-    precision != Precision::Int8
+    !model.shares_scales(precision)
         && last == Some(Activation::Softmax)
         && !tile.narrowed(columns).holds_rows(columns)
 }
@@ -94,9 +95,19 @@ pub(super) fn buffers(
             4 * output_bytes * groups(model.outputs()) as u64,
         ),
     ];
-    match strategy.path() {
-        Path::Network => {}
-        Path::Fused => {
+    match (strategy.form, strategy.path()) {
+        (Form::Layers(tile), _) if !model.formats.is_empty() => {
+            let tile = tile.on(limits.subgroups());
+            for stage in stages(model, tile, strategy, limits) {
+                let (operand, bytes) = stage.writes;
+                match buffers.iter_mut().find(|(of, _)| *of == operand) {
+                    Some((_, most)) => *most = bytes.max(*most),
+                    None => buffers.push((operand, bytes)),
+                }
+            }
+        }
+        (_, Path::Network) => {}
+        (_, Path::Fused) => {
             // Layer i writes Hidden(i % 2); in int8 also the last one does. A table-normalized input
             // is in Hidden(1).
             let int8 = precision == Precision::Int8;
@@ -117,7 +128,7 @@ pub(super) fn buffers(
             }
             buffers.retain(|&(_, bytes)| bytes > 0);
         }
-        Path::Separate => {
+        (_, Path::Separate) => {
             buffers.push((Operand::Sums, 4 * outputs));
             buffers.push((Operand::Z, 4 * outputs));
             let inputs = widest(&widths[..layers]);
@@ -152,9 +163,11 @@ pub(super) fn chunks(
         })
     };
     for (index, layer) in model.layers.iter().enumerate() {
-        let values = strategy.weights(limits).values(layer.inputs, layer.outputs);
-        if values * precision.bytes() > limits.binding_bytes {
-            return too_large(format!("layers.{index}.weight"), values * precision.bytes());
+        let precision = model.precision_of(index, precision);
+        let layout = strategy.weights(limits);
+        let bytes = layout.bytes(layer.inputs, layer.outputs, precision);
+        if bytes > limits.binding_bytes {
+            return too_large(format!("layers.{index}.weight"), bytes);
         }
     }
     // A product's columns lie along one dimension of its dispatch, a tile each.

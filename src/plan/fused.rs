@@ -1,7 +1,9 @@
 //! Fused kernels: a whole layer, or a whole network, in one dispatch.
 
+use crate::Precision;
 use crate::adapter::MatrixUnits;
-use crate::model::Activation;
+use crate::deploy::INT4_GROUP;
+use crate::model::{Activation, Form};
 
 /// How a fused layer goes about its product: a file of `shaders/fused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -216,6 +218,19 @@ impl WeightLayout {
         };
         inner.next_multiple_of(size) as u64 * cols.next_multiple_of(size) as u64
     }
+
+    /// Bytes of them in a precision, with the scales of int4, which lie behind the blocks.
+    #[must_use]
+    pub fn bytes(self, inner: usize, cols: usize, precision: Precision) -> u64 {
+        let values = self.values(inner, cols);
+        match precision {
+            Precision::Int4 => {
+                let groups = inner.div_ceil(INT4_GROUP) * cols.next_multiple_of(4);
+                values / 2 + 2 * groups as u64
+            }
+            precision => values * precision.bytes(),
+        }
+    }
 }
 
 /// What a fused layer reads.
@@ -227,17 +242,85 @@ pub enum LayerInput {
     Values,
     /// In int8: the z of the layer before, which had this activation.
     Z(Activation),
+    /// In int8 outside the reference scheme: pixels / 255, whose static codes they are themselves.
+    PixelCodes,
+    /// In int8: static codes.
+    Codes,
+    /// In int8: codes with a scale for each row, behind the codes of all rows.
+    RowCodes,
+}
+
+impl LayerInput {
+    /// Whether it is that of an int8 layer outside the reference scheme.
+    #[must_use]
+    pub fn is_codes(self) -> bool {
+        matches!(self, Self::PixelCodes | Self::Codes | Self::RowCodes)
+    }
+
+    /// Bytes of a row of `groups` groups of four in `precision`.
+    #[must_use]
+    pub fn row_bytes(self, precision: Precision, groups: u64) -> u64 {
+        match self {
+            Self::Pixels | Self::PixelCodes | Self::Codes => 4 * groups,
+            Self::RowCodes => 4 * groups + 4,
+            // In int8 by the reference scheme what lies between the layers is f32.
+            Self::Values | Self::Z(_) => match precision {
+                Precision::F16 | Precision::Bf16 => 8 * groups,
+                _ => 16 * groups,
+            },
+        }
+    }
 }
 
 /// What a fused layer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LayerOutput {
-    /// Values as the precision stores them.
-    Stored,
-    /// The same values as f32.
+    /// Values in the form that the next layer takes, to which they are rounded once.
+    Stored(Store),
+    /// Outputs: values that are rounded as the precision stores them, as f32.
     F32,
     /// In int8: z in f32, and its extremes.
     Z,
+    /// int8 codes with a scale for each row, behind the codes of all rows.
+    RowCodes,
+}
+
+/// How values lie that one layer hands to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Store {
+    /// binary32.
+    F32,
+    /// binary16.
+    F16,
+    /// bfloat16.
+    Bf16,
+    /// Static int8 codes.
+    Codes,
+}
+
+impl Store {
+    /// How the values of a precision lie; f32 where it has no numbers of its own for them.
+    #[must_use]
+    pub fn of(precision: Precision) -> Self {
+        match precision {
+            Precision::F16 => Self::F16,
+            Precision::Bf16 => Self::Bf16,
+            _ => Self::F32,
+        }
+    }
+}
+
+impl LayerOutput {
+    /// Bytes of a row of `groups` groups of four.
+    #[must_use]
+    pub fn row_bytes(self, groups: u64) -> u64 {
+        match self {
+            Self::Stored(Store::F32) | Self::F32 | Self::Z => 16 * groups,
+            Self::Stored(Store::F16 | Store::Bf16) => 8 * groups,
+            Self::Stored(Store::Codes) => 4 * groups,
+            Self::RowCodes => 4 * groups + 4,
+        }
+    }
 }
 
 /// One of the kernels that are a whole layer.
@@ -266,6 +349,8 @@ pub struct NetworkKernel {
     pub arithmetic: Arithmetic,
     /// Groups of four that its workgroup memory holds of each layer's values.
     pub widest: u32,
+    /// The form of the layers' inputs where they are int8 codes outside the reference scheme.
+    pub codes: Option<Form>,
 }
 
 impl NetworkKernel {
@@ -292,8 +377,9 @@ pub struct LayerShape {
     pub weights: u32,
     /// The layer's first group among all layers' biases.
     pub bias: u32,
-    /// Scale of the weights in int8.
+    /// Scale of the weights in int8 by the reference scheme; where codes are static, the inverse of the
+    /// input's scale.
     pub scale: f32,
-    /// Nothing; the shader's struct is as long.
-    pub unused: u32,
+    /// The code of zero in the input; 0 by the reference scheme.
+    pub zero: f32,
 }

@@ -8,6 +8,7 @@
 
 mod build;
 mod cut;
+mod deployed;
 mod fused;
 mod pass;
 mod strategy;
@@ -23,12 +24,12 @@ use crate::model::Architecture;
 use build::Builder;
 use cut::{buffers, chunks, output_bytes, submits};
 pub use fused::{
-    Arithmetic, Body, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Subgroups,
-    Tile, WeightLayout,
+    Arithmetic, Body, LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Store,
+    Subgroups, Tile, WeightLayout,
 };
 pub use pass::{
-    BINDING_ALIGNMENT, LANES, Operand, Params, Pass, SPAN, Tiling, grid, groups, operand_bytes,
-    packed_weights_bytes,
+    BINDING_ALIGNMENT, LANES, Operand, Params, Pass, SPAN, Tiling, bias_bytes, grid, groups,
+    operand_bytes, packed_weights_bytes,
 };
 pub use strategy::{ChosenBy, Form, Kernels, Path, Strategy};
 pub use table::STRATEGIES;
@@ -78,6 +79,9 @@ pub struct Step {
     pub elements: Precision,
     /// The layer it belongs to; none before the first.
     pub layer: Option<usize>,
+    /// The layer that takes the codes it writes, where these are not of the reference scheme; none where it
+    /// writes none.
+    pub codes_for: Option<usize>,
     /// The chunk of rows it works on.
     pub chunk: usize,
     /// What is bound after the uniform, in the order of the shader's bindings.

@@ -1,6 +1,6 @@
 //! A pass, what it reads and writes, and how its dispatch is laid out.
 
-use super::fused::{LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, WeightLayout};
+use super::fused::{LayerKernel, LayerShape, NetworkKernel, WeightLayout};
 use crate::Precision;
 use crate::model::{Activation, Architecture};
 
@@ -97,6 +97,13 @@ pub enum Pass {
     Network(NetworkKernel),
     /// The z of an int8 network's last layer quantized, dequantized and activated.
     Finish(Activation),
+    /// Rows of f32 values to int8 codes with a scale each.
+    RowCodes {
+        /// Lanes that share a row: one, or all of a workgroup.
+        row_lanes: u32,
+    },
+    /// f32 values to static int8 codes.
+    StaticCodes,
 }
 
 /// What a pass reads or writes.
@@ -108,7 +115,8 @@ pub enum Operand {
     Table,
     /// A layer's input as the precision stores it; in int8 its f32 values.
     Values,
-    /// A layer's input, or its sums, as int8 codes.
+    /// A layer's input, or its sums, as int8 codes; where rows have scales of their own, with these behind
+    /// the codes of all rows.
     Codes,
     /// Sums of products: f32, or int32 in int8.
     Sums,
@@ -154,6 +162,11 @@ pub struct Params {
     pub weight_scale: f32,
     /// Layers of a whole network.
     pub layers: u32,
+    /// What values are multiplied by before they become static codes: the inverse of their scale; filled
+    /// in from the layer that takes them.
+    pub out_inverse: f32,
+    /// The code of zero in codes that are written; filled in likewise.
+    pub out_zero: f32,
 }
 
 /// Groups of four that a row of `cols` values takes.
@@ -173,11 +186,22 @@ pub fn packed_weights_bytes(
     precision: Precision,
     layout: WeightLayout,
 ) -> u64 {
-    let layers = model.layers.iter().map(|layer| {
-        let values = layout.values(layer.inputs, layer.outputs);
-        (values * precision.bytes()).next_multiple_of(BINDING_ALIGNMENT)
+    let layers = model.layers.iter().enumerate().map(|(index, layer)| {
+        let precision = model.precision_of(index, precision);
+        let bytes = layout.bytes(layer.inputs, layer.outputs, precision);
+        bytes.next_multiple_of(BINDING_ALIGNMENT)
     });
     layers.sum()
+}
+
+/// Bytes of what a layer's epilogue needs of a group of four columns.
+#[must_use]
+pub fn bias_bytes(precision: Precision, codes: bool) -> u64 {
+    match precision {
+        Precision::Int8 if codes => 64,
+        Precision::F16 | Precision::Bf16 => 8,
+        _ => 16,
+    }
 }
 
 /// Workgroups of a pass over `params.rows` rows.
@@ -188,6 +212,7 @@ pub fn grid(pass: Pass, params: Params, most: u32) -> [u32; 3] {
         Pass::Matmul(tiling) => return tiling.grid(params.rows, params.groups),
         Pass::Layer(layer) => return layer.tile.grid(params.rows, params.groups),
         Pass::Network(_) => params.rows,
+        Pass::RowCodes { row_lanes } => params.rows.div_ceil(LANES / row_lanes),
         Pass::Softmax | Pass::Finish(_) => params.rows.div_ceil(LANES),
         Pass::AbsMax | Pass::PixelMax => groups.div_ceil(LANES * SPAN),
         _ => groups.div_ceil(LANES),
@@ -208,22 +233,14 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
     let extremes = maxima + 4;
     match pass {
         Pass::Layer(layer) => {
-            let inner = 4 * u64::from(params.inner);
-            // In int8 what lies between the layers is f32.
-            let real = if elements == Precision::F16 { 2 } else { 4 };
-            let input = match layer.input {
-                LayerInput::Pixels => 1,
-                LayerInput::Values | LayerInput::Z(_) => real,
-            };
-            let output = match layer.output {
-                LayerOutput::Stored => real,
-                LayerOutput::F32 | LayerOutput::Z => 4,
-            };
-            let input = u64::from(params.rows) * inner * input;
-            let layout = layer.tile.weights();
-            let weights = layout.values(4 * params.inner as usize, 4 * params.groups as usize);
-            let mut bytes = vec![input, weights * stored, row * real, values * output];
-            if elements == Precision::Int8 {
+            let rows = u64::from(params.rows);
+            let input = rows * layer.input.row_bytes(elements, u64::from(params.inner));
+            let output = rows * layer.output.row_bytes(u64::from(params.groups));
+            let (inner, cols) = (4 * params.inner as usize, 4 * params.groups as usize);
+            let weights = layer.tile.weights().bytes(inner, cols, elements);
+            let bias = u64::from(params.groups) * bias_bytes(elements, layer.input.is_codes());
+            let mut bytes = vec![input, weights, bias, output];
+            if elements == Precision::Int8 && !layer.input.is_codes() {
                 bytes.push(extremes);
             }
             bytes
@@ -234,6 +251,8 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
             vec![input, 0, 0, 4 * values, shapes]
         }
         Pass::Finish(_) => vec![4 * values, 4 * values, extremes],
+        Pass::RowCodes { .. } => vec![4 * values, values + 4 * u64::from(params.rows)],
+        Pass::StaticCodes => vec![4 * values, values],
         Pass::Matmul(_) => {
             let inner = 4 * u64::from(params.inner);
             let rows = u64::from(params.rows);

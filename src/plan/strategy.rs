@@ -8,7 +8,7 @@ use super::pass::{Tiling, groups, packed_weights_bytes};
 use super::table::{STRATEGIES, likely, separate};
 use crate::Precision;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, LayerShape, Normalization};
+use crate::model::{Architecture, Form as InputForm, Format, LayerShape, Normalization};
 
 /// How a plan is made of dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,8 +167,8 @@ impl Strategy {
     /// Whether rows of different batches may lie side by side in one dispatch and still get the bits
     /// of their own batch: not where a batch has scales of its own.
     #[must_use]
-    pub fn rows_are_alone(self, precision: Precision) -> bool {
-        precision != Precision::Int8 || self.path() == Path::Network
+    pub fn rows_are_alone(self, model: &Architecture, precision: Precision) -> bool {
+        !model.shares_scales(precision) || self.path() == Path::Network
     }
 
     /// Why it cannot run this network in batches of `batch` on an adapter; none where it can.
@@ -180,6 +180,9 @@ impl Strategy {
         batch: usize,
         limits: &Limits,
     ) -> Option<&'static str> {
+        if !model.formats.is_empty() {
+            return self.deployed_refused(model, precision, limits);
+        }
         let int8 = precision == Precision::Int8;
         let fits_precision = match self.arithmetic {
             Arithmetic::F32 => true,
@@ -205,8 +208,51 @@ impl Strategy {
             Form::Separate(_) => None,
             Form::Layers(tile) => self.layers_refused(tile, model, precision, limits),
             Form::Network { lanes, .. } => {
+                // By the reference scheme.
                 if int8 && batch > 1 {
                     return Some("the images of an int8 batch share their scales");
+                }
+                self.network_refused(lanes, model, precision, limits)
+            }
+        }
+    }
+
+    /// Why it cannot run a deployed network.
+    fn deployed_refused(
+        self,
+        model: &Architecture,
+        precision: Precision,
+        limits: &Limits,
+    ) -> Option<&'static str> {
+        if limits.left_out.contains(&self.name) {
+            return Some("the adapter's driver does not take it");
+        }
+        let int8 = |format: &&Format| format.precision == Precision::Int8;
+        let largest_sum = model.formats.iter().map(|format| format.largest_sum).max();
+        match self.arithmetic {
+            Arithmetic::F16 | Arithmetic::Matrix => {
+                return Some("its arithmetic is not the precision's");
+            }
+            Arithmetic::Dot if !model.formats.iter().any(|format| int8(&format)) => {
+                return Some("its arithmetic is not the precision's");
+            }
+            Arithmetic::F32 if largest_sum >= Some(1 << 24) => {
+                return Some("the sums of int8 products leave the whole numbers of f32");
+            }
+            Arithmetic::F32 | Arithmetic::Dot => {}
+        }
+        match self.form {
+            Form::Separate(_) => Some("the separate passes tell the reference scheme, f32 and f16"),
+            Form::Layers(tile) => self.layers_refused(tile, model, precision, limits),
+            Form::Network { lanes, .. } => {
+                let kind = |format: &Format| (format.precision, format.input);
+                // Of the first layer's codes the pixels decide.
+                let mut others = model.formats.iter().skip(1).map(kind);
+                let second = model.formats.get(1).map(kind);
+                let first = model.formats.first().map(|format| format.precision);
+                let alike = others.all(|other| Some(other) == second && Some(other.0) == first);
+                if !alike {
+                    return Some("the layers differ in their numbers");
                 }
                 self.network_refused(lanes, model, precision, limits)
             }
@@ -220,7 +266,6 @@ impl Strategy {
         precision: Precision,
         limits: &Limits,
     ) -> Option<&'static str> {
-        let int8 = precision == Precision::Int8;
         if self.on_matrix_units() && limits.matrix_units.is_none() {
             return Some(
                 "no matrix units are in use (see --matrix-units, and 'fmnist-gpu adapters')",
@@ -230,7 +275,7 @@ impl Strategy {
         if needs_subgroup && limits.subgroup.is_none() {
             return Some("the adapter has no subgroups of one known size");
         }
-        if limits.storage_buffers < if int8 { 5 } else { 4 } {
+        if limits.storage_buffers < if model.shares_scales(precision) { 5 } else { 4 } {
             return Some("the adapter binds too few buffers");
         }
         let tile = tile.on(limits.subgroups());
@@ -291,6 +336,11 @@ impl Strategy {
             k_lanes,
             arithmetic: self.arithmetic,
             widest: (widest as u32).next_power_of_two(),
+            codes: model
+                .formats
+                .last()
+                .map(|format| format.input)
+                .filter(|&form| form != InputForm::Values),
         })
     }
 
@@ -332,7 +382,7 @@ impl Strategy {
         let likely = likely(precision, batch, limits);
         let named = likely.iter().filter_map(|name| Self::find(name));
         let mut all: Vec<Self> = named.filter(|s| runnable.contains(s)).collect();
-        if all.is_empty() && kernels == Kernels::Any {
+        if all.is_empty() && kernels == Kernels::Any && model.formats.is_empty() {
             all.push(Self::separate(batch));
         }
         // What was asked for runs, likely or not; nobody need hear of f16 arithmetic who did not.

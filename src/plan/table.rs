@@ -56,6 +56,7 @@ pub static STRATEGIES: &[Strategy] = &[
     layers("broadcast-4x32", Body::Broadcast, [4, 8, 0, 0], SINGLE),
     layers("broadcast-8x32", Body::Broadcast, [8, 8, 0, 0], SINGLE),
     layers("broadcast-2x64", Body::Broadcast, [2, 16, 0, 0], SINGLE),
+    layers("broadcast-4x64", Body::Broadcast, [4, 16, 0, 0], SINGLE),
     layers("workgroup-64x64", Body::Workgroup, [4, 1, 16, 256], SINGLE),
     layers("workgroup-128x64", Body::Workgroup, [8, 1, 16, 256], SINGLE),
     layers(
@@ -128,6 +129,12 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "register-1x4",
             "register-1x4-dot",
         ],
+        (Kind::Software | Kind::Cpu, Precision::Int4 | Precision::Mixed, _) => &[
+            "broadcast-4x32",
+            "broadcast-4x64",
+            "broadcast-8x32",
+            "register-8x16",
+        ],
         (Kind::Software | Kind::Cpu, Precision::F32, _) => &[
             "broadcast-4x32",
             "broadcast-8x32",
@@ -137,7 +144,20 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
         (Kind::Software | Kind::Cpu, Precision::F16, _) => {
             &["broadcast-8x32", "broadcast-4x32", "register-8x16"]
         }
+        (Kind::Software | Kind::Cpu, Precision::Bf16, _) => &[
+            "broadcast-8x32",
+            "broadcast-4x32",
+            "broadcast-4x64",
+            "register-8x16",
+        ],
+        (Kind::Software | Kind::Cpu, Precision::Int8, 5..=64) => &[
+            "broadcast-2x64",
+            "broadcast-4x32",
+            "register-8x8-dot",
+            "network-8",
+        ],
         (Kind::Software | Kind::Cpu, Precision::Int8, _) => &[
+            "broadcast-4x64",
             "broadcast-4x32",
             "broadcast-2x64",
             "register-8x16",
@@ -150,13 +170,13 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "network-256",
         ],
         (_, _, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
-        (_, Precision::F32, _) => &[
+        (_, Precision::F32 | Precision::Int4 | Precision::Mixed, _) => &[
             "workgroup-64x64",
             "workgroup-128x64",
             "workgroup-128x128",
             "register-8x8",
         ],
-        (_, Precision::F16, _) => &[
+        (_, Precision::F16 | Precision::Bf16, _) => &[
             "workgroup-64x64",
             "workgroup-128x128",
             "workgroup-128x64",

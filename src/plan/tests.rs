@@ -10,6 +10,7 @@ fn model(widths: &[usize]) -> Architecture {
         activation: Activation::Relu,
     });
     Architecture {
+        formats: Vec::new(),
         layers: layers.collect(),
         normalization: Normalization::Unit,
         int8_clip: 127,

@@ -1,12 +1,12 @@
 //! The fused kernels that a strategy is tested by.
 
 use super::fused::{
-    Arithmetic, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Subgroups, Tile,
+    Arithmetic, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Store, Subgroups, Tile,
 };
 use super::pass::Pass;
 use super::strategy::{Form, Strategy};
 use crate::Precision;
-use crate::model::Activation;
+use crate::model::{Activation, Form as ValueForm};
 
 impl Strategy {
     /// The fused kernels to test it by in a precision: its tile and narrower ones, in each place of a
@@ -19,6 +19,9 @@ impl Strategy {
             Arithmetic::Matrix => precision == Precision::F16 && subgroups.matrix_units.is_some(),
             Arithmetic::Dot => precision == Precision::Int8,
         };
+        if precision == Precision::Mixed {
+            return Vec::new();
+        }
         match self.form {
             Form::Layers(tile) if fits => {
                 let tile = tile.on(subgroups);
@@ -34,15 +37,28 @@ impl Strategy {
                         activation,
                     })
                 };
-                let of = |tile: Tile| layer_variants(tile, precision, &kernel);
+                let of_f16 = matches!(self.arithmetic, Arithmetic::F16 | Arithmetic::Matrix);
+                let of = |tile: Tile| layer_variants(tile, precision, of_f16, &kernel);
                 tiles.into_iter().flat_map(of).collect()
             }
-            Form::Network { lanes, k_lanes } if fits => vec![Pass::Network(NetworkKernel {
-                lanes,
-                k_lanes,
-                arithmetic: self.arithmetic,
-                widest: 256,
-            })],
+            Form::Network { lanes, k_lanes } if fits => {
+                let kernel = |codes| {
+                    Pass::Network(NetworkKernel {
+                        lanes,
+                        k_lanes,
+                        arithmetic: self.arithmetic,
+                        widest: 256,
+                        codes,
+                    })
+                };
+                let mut kernels = vec![kernel(None)];
+                if precision == Precision::Int8 {
+                    kernels.extend(
+                        [ValueForm::Rows, ValueForm::Static].map(|form| kernel(Some(form))),
+                    );
+                }
+                kernels
+            }
             _ => Vec::new(),
         }
     }
@@ -52,22 +68,48 @@ impl Strategy {
 fn layer_variants(
     tile: Tile,
     precision: Precision,
+    of_f16: bool,
     kernel: &impl Fn(Tile, LayerInput, LayerOutput, Activation) -> Pass,
 ) -> Vec<Pass> {
     use Activation::{Identity, Relu, Sigmoid, Softmax, Tanh};
-    use LayerInput::{Pixels, Values, Z};
+    use LayerInput::{Codes, PixelCodes, Pixels, RowCodes, Values, Z};
     if precision == Precision::Int8 {
         let inputs = [Pixels, Values, Z(Relu), Z(Tanh)];
-        let kernels = inputs.map(|input| kernel(tile, input, LayerOutput::Z, Identity));
-        return kernels.to_vec();
+        let mut kernels = inputs
+            .map(|input| kernel(tile, input, LayerOutput::Z, Identity))
+            .to_vec();
+        kernels.extend([
+            kernel(tile, PixelCodes, LayerOutput::Stored(Store::Codes), Relu),
+            kernel(tile, Codes, LayerOutput::Stored(Store::Codes), Tanh),
+            kernel(tile, Codes, LayerOutput::F32, Identity),
+            kernel(tile, RowCodes, LayerOutput::Stored(Store::F32), Sigmoid),
+        ]);
+        if tile.holds_rows(1) {
+            kernels.push(kernel(tile, Codes, LayerOutput::F32, Softmax));
+            kernels.push(kernel(tile, RowCodes, LayerOutput::RowCodes, Relu));
+        }
+        return kernels;
     }
+    let own = Store::of(precision);
     let mut kernels = vec![
-        kernel(tile, Pixels, LayerOutput::Stored, Relu),
-        kernel(tile, Values, LayerOutput::Stored, Sigmoid),
+        kernel(tile, Pixels, LayerOutput::Stored(own), Relu),
+        kernel(tile, Values, LayerOutput::Stored(own), Sigmoid),
         kernel(tile, Values, LayerOutput::F32, Identity),
     ];
     if tile.holds_rows(1) {
         kernels.push(kernel(tile, Values, LayerOutput::F32, Softmax));
+    }
+    // What a layer hands to one whose numbers differ: not where only f16 multiplies so.
+    if !of_f16 {
+        kernels.push(kernel(
+            tile,
+            Values,
+            LayerOutput::Stored(Store::Codes),
+            Relu,
+        ));
+        if tile.holds_rows(1) {
+            kernels.push(kernel(tile, Values, LayerOutput::RowCodes, Relu));
+        }
     }
     kernels
 }

@@ -17,15 +17,30 @@ pub enum Scheme {
     /// One scale a tensor, found at run time; the sums are quantized too, before the activation.
     #[default]
     DynamicTensor,
+    /// Each image its own activation scales, found at run time.
+    DynamicRow,
+    /// Activation scales and zero points from calibration: nothing is searched for at run time.
+    Static,
 }
 
 impl Scheme {
+    /// Every scheme, in the order of every table.
+    pub const ALL: [Self; 3] = [Self::DynamicTensor, Self::DynamicRow, Self::Static];
+
     /// The name in every output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::DynamicTensor => "dynamic-tensor",
+            Self::DynamicRow => "dynamic-row",
+            Self::Static => "static",
         }
+    }
+
+    /// Whether an image's outputs depend on the images beside it.
+    #[must_use]
+    pub fn depends_on_batch(self) -> bool {
+        self == Self::DynamicTensor
     }
 }
 
@@ -39,16 +54,64 @@ impl FromStr for Scheme {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "dynamic-tensor" => Ok(Self::DynamicTensor),
-            _ => Err(Error::Usage(format!(
-                "unknown scheme '{text}': use dynamic-tensor"
-            ))),
-        }
+        let named = Self::ALL.into_iter().find(|scheme| scheme.name() == text);
+        named.ok_or_else(|| {
+            Error::Usage(format!(
+                "unknown scheme '{text}': use dynamic-tensor, dynamic-row or static"
+            ))
+        })
     }
 }
 
 impl Serialize for Scheme {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// How many scales an int8 weight matrix has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WeightScales {
+    /// One.
+    Tensor,
+    /// One for each output channel, a column of the matrix.
+    Channel,
+}
+
+impl WeightScales {
+    /// The name in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tensor => "tensor",
+            Self::Channel => "channel",
+        }
+    }
+}
+
+impl fmt::Display for WeightScales {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for WeightScales {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let named = [Self::Tensor, Self::Channel].into_iter();
+        named
+            .into_iter()
+            .find(|scales| scales.name() == text)
+            .ok_or_else(|| {
+                Error::Usage(format!(
+                    "unknown weight scales '{text}': use tensor or channel"
+                ))
+            })
+    }
+}
+
+impl Serialize for WeightScales {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }

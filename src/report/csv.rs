@@ -8,13 +8,16 @@ use crate::bench::{Row, Samples};
 use crate::engine::Place;
 use crate::error::{Error, Result};
 use crate::plan::ChosenBy;
-use crate::{Precision, Scheme};
+use crate::{Precision, Scheme, WeightScales};
 
 /// A row without its nesting, with what it ran on: lines of several files can be put together.
 #[derive(Serialize)]
 struct Line<'a> {
     requested_precision: Precision,
     requested_scheme: Option<Scheme>,
+    requested_weights: Option<WeightScales>,
+    /// The precision of each layer, with spaces between them.
+    requested_layers: String,
     requested_batch: usize,
     device: Option<Place>,
     path: Option<&'a str>,
@@ -59,9 +62,13 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn new(document: &'a Document, row: &'a Row) -> Self {
         let wall = |field: fn(&Samples) -> u64| row.wall_ns.as_ref().map(field);
+        let layers = row.requested.layers.iter();
+        let layers: Vec<&str> = layers.map(|layer| layer.name()).collect();
         Self {
             requested_precision: row.requested.precision,
             requested_scheme: row.requested.scheme,
+            requested_weights: row.requested.weights,
+            requested_layers: layers.join(" "),
             requested_batch: row.requested.batch,
             device: row.effective.device,
             path: row.effective.path,

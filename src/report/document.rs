@@ -9,8 +9,9 @@ use crate::adapter::AdapterInfo;
 use crate::baseline::Comparison;
 use crate::bench::{Budget, Machine, Row, Yardstick};
 use crate::dataset::Dataset;
+use crate::deploy::Source;
 use crate::engine::MatrixUse;
-use crate::model::Model;
+use crate::memory;
 use crate::verdict::Verdict;
 
 /// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.
@@ -95,23 +96,27 @@ pub struct ModelInfo {
     /// The activation of each layer.
     pub activations: Vec<&'static str>,
     /// Weights and biases.
-    pub parameters: usize,
+    pub parameters: u64,
+    /// What a quantized file runs as, and nothing else; none where the file has float weights.
+    pub quantized: Option<String>,
 }
 
 impl ModelInfo {
     /// What a result says of `model`.
     #[must_use]
-    pub fn new(model: &Model) -> Self {
+    pub fn new(model: &Source) -> Self {
+        let architecture = model.architecture();
+        let widths = architecture.widths();
+        let activations = architecture.layers.iter();
+        let mode = model.mode().filter(|_| model.model().is_none());
         Self {
-            path: display(&model.path),
-            sha256: model.sha256.clone(),
-            layers: model.architecture().widths(),
-            activations: model
-                .layers
-                .iter()
-                .map(|layer| layer.activation.name())
-                .collect(),
-            parameters: model.parameters(),
+            path: display(model.path()),
+            sha256: model.sha256().to_owned(),
+            activations: activations.map(|layer| layer.activation.name()).collect(),
+            // A model in memory has no more than 64 bits count.
+            parameters: memory::parameters(&widths).unwrap_or(u64::MAX),
+            layers: widths,
+            quantized: mode.map(|mode| mode.to_string()),
         }
     }
 }

@@ -4,6 +4,7 @@ mod csv;
 mod decision;
 mod document;
 mod peak;
+mod search;
 mod table;
 
 use std::path::Path;
@@ -13,6 +14,10 @@ pub use crate::units::{bytes, count, duration, percent, rate};
 pub use decision::conclusion;
 pub use document::{DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
 pub use peak::PeakDocument;
+pub use search::{
+    SearchDocument, SearchSubject, search_document, search_preamble, search_result,
+    sensitivity_table,
+};
 pub use table::{LEGEND, Layout, grid, preamble, rows_table};
 
 use crate::error::{Error, Result};

@@ -107,9 +107,15 @@ pub fn preamble(document: &Document) -> String {
         "Network:  {} ({}), {} parameters, {}",
         layers.join("-"),
         model.activations.join(", "),
-        count(model.parameters as u64),
+        count(model.parameters),
         model.path
     );
+    if let Some(mode) = &model.quantized {
+        let _ = writeln!(
+            text,
+            "          quantized: it runs as {mode} and nothing else"
+        );
+    }
     let _ = writeln!(
         text,
         "Images:   {}, {}",
@@ -193,7 +199,7 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         "planned",
         "allocated",
     ];
-    let lines: Vec<Vec<String>> = rows.iter().map(line).collect();
+    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, layout)).collect();
     text.push_str(&grid(layout, &header, &lines, 3));
     let notes = notes(rows);
     if layout == Layout::Markdown && !notes.is_empty() {
@@ -253,7 +259,7 @@ fn heading(first: &Row, layout: Layout) -> String {
     }
 }
 
-fn line(row: &Row) -> Vec<String> {
+fn line(row: &Row, layout: Layout) -> Vec<String> {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let wall = row.wall_ns.as_ref();
     let device = row.effective.device.map(|place| match place {
@@ -263,7 +269,7 @@ fn line(row: &Row) -> Vec<String> {
     let spread = wall.map(|wall| format!("±{:.0}%", 100.0 * wall.stddev / wall.mean));
     let speed = row.speed_vs_f32.map(|speed| format!("{:.2}×", speed.value));
     vec![
-        row.name.clone(),
+        name(row, layout),
         or_nothing(device.map(str::to_owned)),
         or_nothing(row.effective.kernel.map(str::to_owned)),
         or_nothing(wall.map(|wall| duration(wall.median as f64))),
@@ -277,6 +283,14 @@ fn line(row: &Row) -> Vec<String> {
         bytes(row.memory.planned.total_bytes),
         or_nothing(row.memory.device_allocated_bytes.map(bytes)),
     ]
+}
+
+/// The mode of a row. On a terminal, what it adds behind a comma has a line of its own.
+fn name(row: &Row, layout: Layout) -> String {
+    match layout {
+        Layout::Markdown => row.name.clone(),
+        Layout::Terminal => row.name.replace(", ", ",\n"),
+    }
 }
 
 /// What the table's cells have no room for.
@@ -296,6 +310,13 @@ fn notes(rows: &[Row]) -> Vec<String> {
             }
             _ => {}
         }
+    }
+    let alone = |row: &Row| row.status == Status::Ok && row.agreement_with_f32.is_none();
+    if rows.iter().any(alone) {
+        notes.push(
+            "changed: not known, since the model has no float weights that f32 could run with"
+                .to_owned(),
+        );
     }
     notes
 }

@@ -15,12 +15,12 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, HELD_OUT, Holdout};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::model::{Layer, Model, Normalization};
 use adam::{Moments, Step};
-use batch::{Batch, Split};
+use batch::Batch;
 use network::{Gradient, Score};
 
 /// The most parameters that training takes on: with gradient and moments they fill 4 GiB.
@@ -64,7 +64,7 @@ impl Default for TrainOptions {
             learning_rate: 2e-3,
             weight_decay: 0.05,
             label_smoothing: 0.05,
-            validation: 5_000,
+            validation: HELD_OUT,
         }
     }
 }
@@ -160,7 +160,7 @@ pub fn train(
     mut progress: impl FnMut(&EpochReport),
 ) -> Result<Model> {
     options.check(data)?;
-    let mut split = Split::new(data.len(), options.validation);
+    let mut split = Holdout::new(data.len(), options.validation);
     // One stream draws the weights, then every epoch's order.
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let mut trainer = Trainer::new(
@@ -193,7 +193,7 @@ pub fn train(
 fn provenance(
     data: &Dataset,
     options: &TrainOptions,
-    split: &Split,
+    split: &Holdout,
     validation: Score,
 ) -> BTreeMap<String, String> {
     let accuracy = validation.accuracy(split.validation.len());

@@ -22,7 +22,7 @@ use crate::engine::Network;
 use crate::error::{Error, Result};
 use crate::gpu;
 use crate::plan::{ChosenBy, Kernels, STRATEGIES, Strategy};
-use crate::{Precision, Scheme};
+use crate::{Mode, Scheme};
 
 /// How much is tuned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +93,7 @@ impl Tuner {
     /// # Errors
     /// Those of the device.
     pub async fn tune(&mut self, network: &mut Network, pixels: &[u8]) -> Result<()> {
+        let mode = network.mode().clone();
         let (Some(effort), Some(gpu)) = (self.effort, network.gpu()) else {
             return Ok(());
         };
@@ -104,7 +105,7 @@ impl Tuner {
         if candidates.len() < 2 || gpu.is_asked() {
             return Ok(());
         }
-        let key = key(gpu, batch, effort);
+        let key = key(gpu, &mode, batch, effort);
         if let Some(known) = self.known(&key, gpu, batch) {
             gpu.choose(batch, known, ChosenBy::Cache);
             return Ok(());
@@ -207,7 +208,7 @@ async fn time(
 }
 
 /// What a winner depends on. Batch sizes of one class, a power of two, share it.
-fn key(gpu: &gpu::Network, batch: usize, mode: Effort) -> Key {
+fn key(gpu: &gpu::Network, mode: &Mode, batch: usize, effort: Effort) -> Key {
     let model = gpu.architecture();
     let mut shape = String::new();
     for (index, width) in model.widths().into_iter().enumerate() {
@@ -220,7 +221,7 @@ fn key(gpu: &gpu::Network, batch: usize, mode: Effort) -> Key {
     let class = batch.next_power_of_two();
     let _ = write!(shape, " {} batch {class}", model.normalization);
     shape.push_str(&among(gpu.kernels(), gpu.may_use_matrix_units()));
-    device_key(gpu.info(), gpu.precision(), shape, mode)
+    device_key(gpu.info(), mode, shape, effort)
 }
 
 /// What a winner was chosen among: one among a few is none among all.
@@ -239,17 +240,37 @@ fn among(kernels: Kernels, may_use_matrix_units: bool) -> String {
 }
 
 /// The key of something found out on an adapter.
-fn device_key(info: &AdapterInfo, precision: Precision, shape: String, mode: Effort) -> Key {
+fn device_key(info: &AdapterInfo, mode: &Mode, shape: String, effort: Effort) -> Key {
+    let (precision, scheme) = names(mode);
     Key {
         adapter: info.name.clone(),
         backend: info.backend.to_string(),
         driver: info.driver.clone(),
         shaders: shaders(),
-        precision: precision.to_string(),
-        scheme: Scheme::default().to_string(),
+        precision,
+        scheme,
         shape,
-        mode,
+        mode: effort,
     }
+}
+
+/// A mode as the cache calls it: the precision, that of each layer where they differ, and the scheme,
+/// with how many scales the weights have where a scheme leaves that open.
+fn names(mode: &Mode) -> (String, String) {
+    let whole = [mode.precision];
+    let layers = if mode.layers.is_empty() {
+        &whole[..]
+    } else {
+        &mode.layers
+    };
+    let layers: Vec<&str> = layers.iter().map(|layer| layer.name()).collect();
+    let scheme = match (mode.scheme, mode.weights) {
+        (Some(scheme), Some(weights)) if scheme != Scheme::default() => {
+            format!("{scheme}, weights by {weights}")
+        }
+        _ => Scheme::default().to_string(),
+    };
+    (layers.join(","), scheme)
 }
 
 /// SHA-256 of every shader, of the strategies' numbers, and of what compiles them: a winner among others
@@ -272,6 +293,31 @@ fn shaders() -> String {
 mod tests {
     use super::*;
     use crate::plan::Path;
+    use crate::{Precision, WeightScales};
+
+    #[test]
+    fn every_mode_has_winners_of_its_own() {
+        let mut modes = Precision::EVERY.map(Mode::from).to_vec();
+        for scheme in [Scheme::DynamicRow, Scheme::Static] {
+            for weights in [WeightScales::Tensor, WeightScales::Channel] {
+                modes.push(Mode::int8(scheme, weights));
+                for layers in [[Precision::F16, Precision::Int8], [Precision::Int8; 2]] {
+                    modes.push(Mode::mixed(layers.to_vec(), scheme, weights).unwrap());
+                }
+            }
+        }
+        let mut all: Vec<_> = modes.iter().map(names).collect();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), modes.len());
+        // What was tuned before there were others is still known.
+        let dynamic = "dynamic-tensor".to_owned();
+        assert_eq!(
+            names(&Precision::Int8.into()),
+            ("int8".into(), dynamic.clone())
+        );
+        assert_eq!(names(&Precision::F16.into()), ("f16".into(), dynamic));
+    }
 
     #[test]
     fn a_winner_is_of_those_it_was_chosen_among() {

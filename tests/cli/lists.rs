@@ -1,5 +1,6 @@
 //! `adapters` and `memory`, which adapter a selector means, and what `--help` says.
 
+use fmnist_gpu::Precision;
 use serde_json::{Value, json};
 
 use crate::support::{Fixture, command, has, identity, precisions, run};
@@ -41,7 +42,7 @@ fn adapters_are_listed_in_every_format() {
             .iter()
             .map(|runs_as| &runs_as["precision"])
             .collect();
-        assert_eq!(names, precisions());
+        assert_eq!(names, Precision::EVERY.map(Precision::name));
         let features = adapter["features"].as_array().expect("features");
         let shader_f16 = features.contains(&json!("shader-f16"));
         let gpu = adapter["kind"] != "cpu";

@@ -81,6 +81,7 @@ fn values_that_mean_nothing_are_refused() {
     refuses("/model/sha256", json!("abc"));
     refuses("/model/activations", json!(["nosuch"]));
     refuses("/model/layers", json!([784]));
+    refuses(&format!("{row}/agreement_with_f32"), Value::Null);
     refuses("/results", json!({}));
     refuses("/verdict/goal", json!("nosuch"));
     refuses("/verdict/recommended", json!({}));
@@ -92,6 +93,9 @@ fn values_that_mean_nothing_are_refused() {
         ("requested/precision", json!("f64")),
         ("requested/scheme", Value::Null),
         ("requested/scheme", json!("nosuch")),
+        ("requested/weights", Value::Null),
+        ("requested/weights", json!("channel")),
+        ("requested/layers", json!(["f16"])),
         ("requested/batch", json!(0)),
         ("effective/device", json!("gpu")),
         ("effective/device", Value::Null),

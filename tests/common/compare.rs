@@ -107,6 +107,27 @@ pub fn close_f16_network(got: &[f64], want: &[f64], layers: usize) -> Check {
     within(got, want, |_| tolerance, 1e-6)
 }
 
+/// A network's outputs in bfloat16: most are equal, and each layer's rounding may fall to the other side on
+/// a few, by one ULP of the largest value.
+pub fn close_bf16_network(got: &[f64], want: &[f64], layers: usize) -> Check {
+    let largest = want
+        .iter()
+        .fold(0.0, |max: f64, value| value.abs().max(max));
+    // 8 significant bits, three less than binary16 has.
+    let tolerance = 2.0 * layers as f64 * 8.0 * ulp_f16(largest);
+    within(got, want, |_| tolerance, f64::INFINITY)?;
+    let off = got.iter().zip(want).filter(|(got, want)| got != want);
+    let (off, most) = (off.count(), (want.len() / 20).max(1));
+    if off <= most {
+        Ok(())
+    } else {
+        Err(format!(
+            "{off} of {} outputs are off, over {most}",
+            want.len()
+        ))
+    }
+}
+
 /// A network's outputs in int8: all but a few agree to f32's accuracy; a few may come from a code on the other side of
 /// a rounding tie, which moves the whole by little.
 pub fn close_int8_network(got: &[f64], want: &[f64]) -> Check {
@@ -144,7 +165,7 @@ pub fn same_labels(got: &[usize], want: &[usize], precision: Precision) -> Check
         match precision {
             Precision::F32 => 1,
             Precision::F16 => 5,
-            Precision::Int8 => 10,
+            _ => 10,
         },
     );
     let most = want.len() * of_10_000 / 10_000;
@@ -175,5 +196,13 @@ pub fn widen_f16(bytes: &[u8]) -> Vec<f64> {
     let values = bytes.chunks_exact(2);
     values
         .map(|b| f64::from(half::f16::from_le_bytes([b[0], b[1]]).to_f32()))
+        .collect()
+}
+
+/// See [`widen_f32`].
+pub fn widen_bf16(bytes: &[u8]) -> Vec<f64> {
+    let values = bytes.chunks_exact(2);
+    values
+        .map(|b| f64::from(half::bf16::from_le_bytes([b[0], b[1]]).to_f32()))
         .collect()
 }

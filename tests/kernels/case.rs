@@ -41,6 +41,8 @@ impl Case<'_> {
             clip: f32::from(self.clip),
             weight_scale: 0.015,
             layers: 0,
+            out_inverse: 0.0,
+            out_zero: 0.0,
         }
     }
 
@@ -113,9 +115,12 @@ impl Case<'_> {
             Pass::AbsMax => self.check_absmax(),
             Pass::Quantize => self.check_quantize(),
             Pass::Dequantize => self.check_dequantize(),
+            Pass::Layer(layer) if self.is_deployed(layer) => self.check_deployed_layer(layer),
             Pass::Layer(layer) if self.elements == Precision::Int8 => self.check_int8_layer(layer),
             Pass::Layer(layer) => self.check_real_layer(layer),
             Pass::Finish(activation) => self.check_finish(activation),
+            Pass::RowCodes { .. } => self.check_row_codes(),
+            Pass::StaticCodes => self.check_static_codes(),
             Pass::Network(_) => Err("whole networks are tests/networks's".into()),
         }
     }

@@ -148,6 +148,9 @@ impl Case<'_> {
                     scale,
                 }
             }
+            LayerInput::PixelCodes | LayerInput::Codes | LayerInput::RowCodes => {
+                unreachable!("codes outside the reference scheme are deployed.rs's")
+            }
             LayerInput::Z(before) => {
                 let (z, codes, scale) = self.z(count, which, before);
                 Input {

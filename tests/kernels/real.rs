@@ -7,7 +7,9 @@ use fmnist_gpu::reference;
 use half::f16;
 
 use super::case::{Case, to_bytes, to_f16_bytes, widen};
-use super::common::compare::{Check, close_f16, close_f32, equal, unpadded, widen_f16, widen_f32};
+use super::common::compare::{
+    Check, close_f16, close_f32, equal, unpadded, widen_bf16, widen_f16, widen_f32,
+};
 use super::common::{random_pixels, random_values};
 
 impl Case<'_> {
@@ -18,23 +20,25 @@ impl Case<'_> {
             mean: 0.3,
             std: 0.4,
         };
-        let half = self.elements == Precision::F16;
-        let table: Vec<f32> = if half {
-            normalization.table_f16().map(f32::from).to_vec()
-        } else {
-            normalization.table_f32().to_vec()
+        let table: Vec<f32> = match self.elements {
+            Precision::F16 => normalization.table_f16().map(f32::from).to_vec(),
+            _ => normalization.table_f32().to_vec(),
         };
-        let room = self.room(if half { 2 } else { 4 });
+        let room = self.room(self.elements.bytes() as usize);
         let bytes = self.run(2, &[packed, to_bytes(&table), room])?;
-        let got = if half {
-            widen_f16(&bytes)
-        } else {
-            widen_f32(&bytes)
+        let got = match self.elements {
+            Precision::F16 => widen_f16(&bytes),
+            Precision::Bf16 => widen_bf16(&bytes),
+            _ => widen_f32(&bytes),
         };
-        let want: Vec<f64> = pixels
-            .iter()
-            .map(|&p| f64::from(table[usize::from(p)]))
-            .collect();
+        let value = |&pixel: &u8| {
+            let value = f64::from(table[usize::from(pixel)]);
+            match self.elements {
+                Precision::Bf16 => reference::round_bf16(value),
+                _ => value,
+            }
+        };
+        let want: Vec<f64> = pixels.iter().map(value).collect();
         equal(&unpadded(&got, self.rows, self.cols), &want)?;
         self.padding_is_zero(&got)
     }

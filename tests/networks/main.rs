@@ -5,13 +5,16 @@
 //! The executors are the CPU path and every adapter, with checked and with trusted shaders, which runs
 //! networks in the way that is chosen where nothing is measured, and in one that is asked for.
 
+mod chain;
 #[path = "../common/mod.rs"]
 mod common;
+mod deployed;
 mod executor;
 mod processor;
 mod strategies;
 mod whole;
 
+use common::compare::Check;
 use common::run_on_adapters;
 use executor::{Executor, done, precisions};
 use fmnist_gpu::Precision;
@@ -42,6 +45,18 @@ fn main() {
             let check = move || done(check_threads(supported, precision));
             cpu_trials.push(Trial::test(name, check));
         }
+        cpu_trials.extend(deployed::cpu_trials(&executor.name(), &processor));
+        for (what, check) in [
+            ("int8-bits", chain::check_int8 as fn(&Processor) -> Check),
+            ("values", chain::check_values),
+        ] {
+            let on = processor.clone();
+            let name = format!("{}/{what}", executor.name());
+            cpu_trials.push(Trial::test(name, move || done(check(&on))));
+        }
+        let name = format!("{}/images-alone", executor.name());
+        let check = move || done(chain::check_images_alone(supported));
+        cpu_trials.push(Trial::test(name, check));
         let name = format!("{}/int8-sums", executor.name());
         cpu_trials.push(Trial::test(name, move || done(check_cpu_sums(&processor))));
     }
@@ -52,6 +67,7 @@ fn main() {
             all.extend(trials(&chosen));
             all.extend(golden_trials(&chosen, !rig.checked));
             all.extend(strategy_trials(rig));
+            all.extend(deployed::trials(rig));
             if let Some(rig) = rig.with_matrix_units() {
                 let on = Executor::gpu(&rig, Kernels::MatrixUnits);
                 all.extend(trials(&on));

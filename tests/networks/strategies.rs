@@ -118,7 +118,7 @@ fn check_strategy(executor: &Executor, strategy: Strategy, precision: Precision)
                 &bits,
             )
             .map_err(|problem| place(format!("again: {problem}")))?;
-            if strategy.rows_are_alone(precision) {
+            if strategy.rows_are_alone(&model.architecture(), precision) {
                 let all = rows.get_or_insert_with(|| bits.clone());
                 equal(&bits, &all[..bits.len()])
                     .map_err(|problem| place(format!("in another batch: {problem}")))?;

@@ -122,6 +122,7 @@ fn check_identity(executor: &Executor, precision: Precision) -> Check {
         Precision::F32 => [1, 1],
         Precision::F16 => [0, 1],
         Precision::Int8 => [0, 0],
+        other => return Err(format!("{other} is none of the core")),
     };
     equal(&[fine, coarse], &want)
 }

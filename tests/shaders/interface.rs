@@ -63,7 +63,9 @@ fn check_params(checked: &Checked) -> Result<(), String> {
         slot_out,
         clip,
         weight_scale,
-        layers
+        layers,
+        out_inverse,
+        out_zero
     );
     let module = &checked.module;
     let mut uniforms = module
@@ -121,7 +123,7 @@ fn params_that_lie_otherwise_are_refused() {
         ("slot_out: u", "slot_in: u"),
         ("swapped: u", "slot_out: u"),
     ];
-    let longer = [("layers: u32,", "layers: u32, more: u32,")];
+    let longer = [("out_zero: f32,", "out_zero: f32, more: u32,")];
     refuses(
         &variant,
         check_params,
@@ -135,9 +137,9 @@ fn params_that_lie_otherwise_are_refused() {
                 "weight_scale",
             ),
             (&[("clip: f32", "@size(8) clip: f32")], "layers"),
-            (&[("layers: u32,", "")], "layers"),
+            (&[("out_zero: f32,", "")], "out_zero"),
             (&longer, "more"),
-            (&[("layers: u32", "@size(16) layers: u32")], "bytes"),
+            (&[("out_zero: f32", "@size(16) out_zero: f32")], "bytes"),
         ],
     );
 }

@@ -117,6 +117,7 @@ fn kernels_stay_within_the_smallest_devices() {
 fn the_plan_refuses_what_an_adapter_has_too_little_for() {
     // As wide as the variants of whole networks are.
     let model = Architecture {
+        formats: Vec::new(),
         layers: vec![LayerShape {
             inputs: 1024,
             outputs: 10,

@@ -63,7 +63,7 @@ fn checked(shape: Shape, text: &str) -> Result<Checked, String> {
             Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX
         }
         Precision::F16 => Capabilities::SHADER_FLOAT16,
-        Precision::F32 | Precision::Int8 => Capabilities::empty(),
+        _ => Capabilities::empty(),
     };
     check(text, capabilities)
 }

@@ -117,15 +117,36 @@ impl Simd for Avx2 {
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
     }
     #[inline(always)]
-    unsafe fn store_f16(to: *mut u16, value: __m256) {
+    unsafe fn round_f16(value: __m256) -> __m256 {
+        unsafe { _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value)) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> __m256 {
         unsafe {
-            let bits = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value);
-            _mm_storeu_si128(to.cast(), bits);
+            let bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
         }
     }
     #[inline(always)]
-    unsafe fn round_f16(value: __m256) -> __m256 {
-        unsafe { _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value)) }
+    unsafe fn round_bf16(value: __m256) -> __m256 {
+        unsafe {
+            let bits = _mm256_castps_si256(value);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let mask = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
+            let rounded = _mm256_and_si256(_mm256_add_epi32(bits, half), mask);
+            let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(value, value);
+            _mm256_blendv_ps(_mm256_castsi256_ps(rounded), value, nan)
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_nibbles(from: *const u8) -> [__m256; 2] {
+        unsafe {
+            let bytes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()));
+            let low = _mm256_srai_epi32::<28>(_mm256_slli_epi32::<28>(bytes));
+            let high = _mm256_srai_epi32::<4>(bytes);
+            [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]
+        }
     }
     #[inline(always)]
     unsafe fn load_bytes(from: *const u8) -> __m256 {
@@ -181,6 +202,17 @@ impl Simd for Avx2 {
             );
             let bytes = _mm_packs_epi16(words, words);
             _mm_storel_epi64(to.cast(), _mm_xor_si128(bytes, _mm_set1_epi8(-128)));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_codes(to: *mut u8, value: __m256) {
+        unsafe {
+            let whole = _mm256_cvtps_epi32(value);
+            let words = _mm_packs_epi32(
+                _mm256_castsi256_si128(whole),
+                _mm256_extracti128_si256::<1>(whole),
+            );
+            _mm_storeu_si128(to.cast(), words);
         }
     }
 }

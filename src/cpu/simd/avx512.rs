@@ -110,15 +110,43 @@ macro_rules! common {
             unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
         }
         #[inline(always)]
-        unsafe fn store_f16(to: *mut u16, value: __m512) {
+        unsafe fn round_f16(value: __m512) -> __m512 {
+            unsafe { _mm512_cvtph_ps(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value)) }
+        }
+        #[inline(always)]
+        unsafe fn load_bf16(from: *const u16) -> __m512 {
             unsafe {
-                let bits = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value);
-                _mm256_storeu_si256(to.cast(), bits);
+                let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
             }
         }
         #[inline(always)]
-        unsafe fn round_f16(value: __m512) -> __m512 {
-            unsafe { _mm512_cvtph_ps(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value)) }
+        unsafe fn round_bf16(value: __m512) -> __m512 {
+            unsafe {
+                let bits = _mm512_castps_si512(value);
+                let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+                let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+                let mask = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+                let rounded = _mm512_and_si512(_mm512_add_epi32(bits, half), mask);
+                let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
+                _mm512_mask_blend_ps(nan, _mm512_castsi512_ps(rounded), value)
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_nibbles(from: *const u8) -> [__m512; 2] {
+            unsafe {
+                // A permute looks at the low four bits of its index alone.
+                let values = _mm512_setr_ps(
+                    0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, -8.0, -7.0, -6.0, -5.0, -4.0, -3.0,
+                    -2.0, -1.0,
+                );
+                let bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()));
+                let high = _mm512_srli_epi32::<4>(bytes);
+                [
+                    _mm512_permutexvar_ps(bytes, values),
+                    _mm512_permutexvar_ps(high, values),
+                ]
+            }
         }
         #[inline(always)]
         unsafe fn load_bytes(from: *const u8) -> __m512 {
@@ -180,6 +208,13 @@ impl Simd for Avx512 {
     unsafe fn dot(sum: __m512i, codes: __m512i, weights: __m512i) -> __m512i {
         unsafe { _mm512_add_epi32(sum, _mm512_madd_epi16(codes, weights)) }
     }
+    #[inline(always)]
+    unsafe fn store_codes(to: *mut u8, value: __m512) {
+        unsafe {
+            let words = _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(value));
+            _mm256_storeu_si256(to.cast(), words);
+        }
+    }
 }
 
 impl Simd for Avx512Vnni {
@@ -194,6 +229,11 @@ impl Simd for Avx512Vnni {
     unsafe fn dot(sum: __m512i, codes: __m512i, weights: __m512i) -> __m512i {
         // Unsigned bytes by signed ones; it wraps, and does not saturate.
         unsafe { _mm512_dpbusd_epi32(sum, codes, weights) }
+    }
+    #[inline(always)]
+    unsafe fn store_codes(to: *mut u8, value: __m512) {
+        // Bytes that are 128 up.
+        unsafe { Self::store_index(to, value) }
     }
     #[inline(always)]
     unsafe fn look_up(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {

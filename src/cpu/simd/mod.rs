@@ -78,10 +78,14 @@ pub(super) trait Simd: Copy + 'static {
     const CONVERTS_F16: bool;
     /// Binary16 to f32.
     unsafe fn load_f16(from: *const u16) -> Self::F;
-    /// f32 to the nearest binary16, ties to even.
-    unsafe fn store_f16(to: *mut u16, value: Self::F);
     /// The nearest binary16, ties to even, as f32.
     unsafe fn round_f16(value: Self::F) -> Self::F;
+    /// bfloat16 to f32.
+    unsafe fn load_bf16(from: *const u16) -> Self::F;
+    /// The nearest bfloat16, ties to even, as f32; NaN of NaN.
+    unsafe fn round_bf16(value: Self::F) -> Self::F;
+    /// Bytes of two signed numbers of four bits to f32: those in the low bits, and those in the high ones.
+    unsafe fn load_nibbles(from: *const u8) -> [Self::F; 2];
     /// Bytes to f32.
     unsafe fn load_bytes(from: *const u8) -> Self::F;
     /// f32(p) / 255, to the bit, of whole numbers p from 0 to 255.
@@ -101,6 +105,9 @@ pub(super) trait Simd: Copy + 'static {
     /// Rounds to the nearest whole number, ties to even, adds 128, and stores the low bytes of the
     /// lanes. −128 ≤ `value` ≤ 127.
     unsafe fn store_index(to: *mut u8, value: Self::F);
+    /// Rounds to the nearest whole number, ties to even, and stores the lanes as activation codes in
+    /// memory. −128 ≤ `value` ≤ 127.
+    unsafe fn store_codes(to: *mut u8, value: Self::F);
     /// Writes the codes that `table` has of `count` bytes as activation codes in memory. A code stands in
     /// the table 128 up.
     unsafe fn look_up(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {
@@ -205,6 +212,122 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    /// What vectors make of values and bytes, as many of each as vectors hold.
+    struct Convert<'a> {
+        values: &'a [f32],
+        bytes: &'a [u8],
+    }
+
+    #[derive(Default)]
+    struct Converted {
+        bf16: Vec<u32>,
+        widened: Vec<u32>,
+        nibbles: [Vec<f32>; 2],
+        codes: Vec<i32>,
+    }
+
+    impl Work for Convert<'_> {
+        type Output = Converted;
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> Converted {
+            let mut converted = Converted::default();
+            let bits: Vec<u16> = self
+                .values
+                .iter()
+                .map(|v| (v.to_bits() >> 16) as u16)
+                .collect();
+            for start in (0..self.values.len()).step_by(S::LANES) {
+                let mut row = [0.0_f32; 16];
+                let mut codes = [0_u8; 32];
+                let mut put = |value, to: &mut Vec<f32>| {
+                    // SAFETY: the caller's promise; a row holds a vector of any instruction set.
+                    unsafe { S::store(row.as_mut_ptr(), value) };
+                    to.extend(&row[..S::LANES]);
+                };
+                let (mut bf16, mut widened) = (Vec::new(), Vec::new());
+                // SAFETY: the caller's promise; all hold whole vectors.
+                unsafe {
+                    let value = S::load(self.values[start..].as_ptr());
+                    put(S::round_bf16(value), &mut bf16);
+                    put(S::load_bf16(bits[start..].as_ptr()), &mut widened);
+                    let [low, high] = S::load_nibbles(self.bytes[start..].as_ptr());
+                    put(low, &mut converted.nibbles[0]);
+                    put(high, &mut converted.nibbles[1]);
+                    let inside = S::min(S::max(value, S::splat(-128.0)), S::splat(127.0));
+                    S::store_codes(codes.as_mut_ptr(), inside);
+                }
+                converted.bf16.extend(bf16.iter().map(|v| v.to_bits()));
+                converted
+                    .widened
+                    .extend(widened.iter().map(|v| v.to_bits()));
+                if S::GROUP == 4 {
+                    converted
+                        .codes
+                        .extend(codes[..S::LANES].iter().map(|&c| i32::from(c) - 128));
+                } else {
+                    let pairs = codes[..2 * S::LANES].chunks_exact(2);
+                    let code = |pair: &[u8]| i32::from(i16::from_ne_bytes([pair[0], pair[1]]));
+                    converted.codes.extend(pairs.map(code));
+                }
+            }
+            converted
+        }
+    }
+
+    #[test]
+    fn bfloat16_nibbles_and_codes_are_exact() {
+        // Each bfloat16 number, what lies midway to the next, and just beside that.
+        let near =
+            |bits: u32| [0, 1, 0x7fff, 0x8000, 0x8001].map(|low| f32::from_bits(bits << 16 | low));
+        let exotic = (0..=0xffff)
+            .flat_map(near)
+            .filter(|value| value.is_finite());
+        let codes = (-1200..=1200).map(|i| i as f32 * 0.125);
+        let mut values: Vec<f32> = exotic.chain(codes).collect();
+        values.resize(values.len().next_multiple_of(16), f32::INFINITY);
+        let bytes: Vec<u8> = (0..values.len()).map(|i| i as u8).collect();
+        for supported in Supported::all() {
+            let got = supported.run(Convert {
+                values: &values,
+                bytes: &bytes,
+            });
+            for (index, &value) in values.iter().enumerate() {
+                let bf16 = half::bf16::from_f32(value);
+                assert_eq!(
+                    got.bf16[index],
+                    u32::from(bf16.to_bits()) << 16,
+                    "{supported:?} {value:e}"
+                );
+                assert_eq!(
+                    got.widened[index],
+                    value.to_bits() & 0xffff_0000,
+                    "{supported:?}"
+                );
+                let signed = |nibble: u8| f32::from((nibble << 4).cast_signed() >> 4);
+                let byte = bytes[index];
+                assert_eq!(
+                    got.nibbles[0][index],
+                    signed(byte & 15),
+                    "{supported:?} {byte}"
+                );
+                assert_eq!(
+                    got.nibbles[1][index],
+                    signed(byte >> 4),
+                    "{supported:?} {byte}"
+                );
+                let code = value.clamp(-128.0, 127.0).round_ties_even() as i32;
+                assert_eq!(got.codes[index], code, "{supported:?} {value:e}");
+            }
+            let nan = [f32::NAN; 16];
+            let got = supported.run(Convert {
+                values: &nan,
+                bytes: &bytes[..16],
+            });
+            assert!(got.bf16.iter().all(|&bits| f32::from_bits(bits).is_nan()));
         }
     }
 }

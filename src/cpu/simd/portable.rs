@@ -105,14 +105,34 @@ impl Simd for Portable {
         bits.map(widen)
     }
     #[inline(always)]
-    unsafe fn store_f16(to: *mut u16, value: F) {
-        let bits = value.map(|value| half::f16::from_f32(value).to_bits());
-        // SAFETY: the caller's promise.
-        unsafe { to.cast::<[u16; 4]>().write_unaligned(bits) }
-    }
-    #[inline(always)]
     unsafe fn round_f16(value: F) -> F {
         value.map(|value| half::f16::from_f32(value).to_f32())
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> F {
+        // SAFETY: the caller's promise.
+        let bits = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
+        bits.map(|bits| f32::from_bits(u32::from(bits) << 16))
+    }
+    #[inline(always)]
+    unsafe fn round_bf16(value: F) -> F {
+        value.map(|value| {
+            let bits = value.to_bits();
+            let odd = bits >> 16 & 1;
+            let rounded = bits.wrapping_add(0x7fff + odd) & 0xffff_0000;
+            if value.is_nan() {
+                value
+            } else {
+                f32::from_bits(rounded)
+            }
+        })
+    }
+    #[inline(always)]
+    unsafe fn load_nibbles(from: *const u8) -> [F; 2] {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { from.cast::<[i8; 4]>().read_unaligned() };
+        let low = bytes.map(|byte| f32::from((byte << 4) >> 4));
+        [low, bytes.map(|byte| f32::from(byte >> 4))]
     }
     #[inline(always)]
     unsafe fn load_bytes(from: *const u8) -> F {
@@ -167,6 +187,12 @@ impl Simd for Portable {
         let bytes = value.map(|value| ((value + ROUNDER).to_bits() as u8).wrapping_add(128));
         // SAFETY: the caller's promise.
         unsafe { to.cast::<[u8; 4]>().write_unaligned(bytes) }
+    }
+    #[inline(always)]
+    unsafe fn store_codes(to: *mut u8, value: F) {
+        let codes = value.map(|value| (value + ROUNDER).to_bits() as i16);
+        // SAFETY: the caller's promise: room for codes of two bytes.
+        unsafe { to.cast::<[i16; 4]>().write_unaligned(codes) }
     }
 }
 

@@ -234,7 +234,12 @@ fn key(selected: &Selected) -> Key {
     let units = selected.info().matrix_units;
     let (size, lanes) = units.map_or((0, 0), |units| (units.size, units.lanes));
     let shape = format!("matrix units {size}x{size}, {lanes} lanes, trial 1");
-    device_key(selected.info(), Precision::F16, shape, Effort::Quick)
+    device_key(
+        selected.info(),
+        &Precision::F16.into(),
+        shape,
+        Effort::Quick,
+    )
 }
 
 /// Checks every kernel for matrix units and times them.

@@ -13,11 +13,7 @@ const IMAGES: usize = 10_000;
 
 /// A row whose batch takes about so many nanoseconds.
 fn row(precision: Precision, batch: usize, time: u64) -> Row {
-    let requested = Requested {
-        precision,
-        scheme: None,
-        batch,
-    };
+    let requested = Requested::new(&precision.into(), batch);
     let mut row = Row::new(
         requested,
         batch,

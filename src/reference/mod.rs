@@ -3,34 +3,110 @@
 //! It shares no code with what it checks: no executor, no `quant`, no conversion library. Where the
 //! scheme itself is told in f32 (the scales of int8), it computes in f32 as told.
 
+mod deployed;
+
+use std::fmt;
+use std::thread;
+
 use crate::Precision;
+use crate::deploy::Runnable;
 use crate::model::{Activation, Model, Normalization};
 
+pub use deployed::{infer_deployed, round_bf16, sums_of_image};
+
 /// What the oracle says of some images.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// `[images, out]` row-major.
     pub outputs: Vec<f64>,
     /// `[images]`, the index of each image's first largest output.
     pub labels: Vec<usize>,
-    /// The first place where f16 leaves its range.
+    /// The first layer whose values leave their type's range.
     pub overflow: Option<Overflow>,
 }
 
-/// A layer whose values leave binary16's range.
+/// A layer whose values leave the range of the type that they are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overflow {
     /// Index of the layer.
     pub layer: usize,
     /// The largest magnitude before it was rounded.
     pub largest: f64,
+    /// The precision whose type it is.
+    pub precision: Precision,
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let range = match self.precision {
+            Precision::F16 => "binary16's largest number 65504",
+            Precision::Bf16 => "bfloat16's largest number 3.389531e38",
+            _ => "f32's largest number 3.402823e38",
+        };
+        let Self { layer, largest, .. } = self;
+        write!(f, "layers.{layer} reaches {largest:.6e}, beyond {range}")
+    }
+}
+
+impl Overflow {
+    /// Of two, that of the earlier layer; of one layer, the larger.
+    fn first(self, other: Self) -> Self {
+        if (other.layer, -other.largest) < (self.layer, -self.largest) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last
+/// one perhaps short, on every processor: no batch depends on another, and in most modes no image does.
+///
+/// # Panics
+/// Where `batch` is zero.
+#[must_use]
+pub fn infer_all(model: &Runnable<'_>, pixels: &[u8], batch: usize) -> Outcome {
+    let width = model.architecture().inputs();
+    let depends = model.mode().depends_on_batch();
+    let together = width * if depends { batch } else { 1 };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let of_thread = pixels.len().div_ceil(together).div_ceil(threads).max(1) * together;
+    let infer = |pixels: &[u8]| match model {
+        Runnable::Core(model, precision) => {
+            let batch = if depends { batch } else { pixels.len() / width };
+            infer(model, *precision, pixels, batch)
+        }
+        Runnable::Deployed(model) => infer_deployed(model, pixels),
+    };
+    thread::scope(|scope| {
+        let parts = pixels.chunks(of_thread);
+        let parts: Vec<_> = parts.map(|pixels| scope.spawn(|| infer(pixels))).collect();
+        let outcomes = parts.into_iter().map(|part| {
+            let outcome = part.join();
+            outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        outcomes.reduce(Outcome::and).unwrap_or_default()
+    })
+}
+
+impl Outcome {
+    /// Of these images, and of those after them.
+    fn and(mut self, other: Self) -> Self {
+        self.outputs.extend(other.outputs);
+        self.labels.extend(other.labels);
+        self.overflow = match (self.overflow, other.overflow) {
+            (Some(one), Some(other)) => Some(one.first(other)),
+            (one, other) => one.or(other),
+        };
+        self
+    }
 }
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the
 /// last one perhaps short.
 ///
 /// # Panics
-/// Where `batch` is zero.
+/// Where `batch` is zero, or the precision is not of the core.
 #[must_use]
 pub fn infer(model: &Model, precision: Precision, pixels: &[u8], batch: usize) -> Outcome {
     let mut outcome = Outcome {
@@ -43,6 +119,9 @@ pub fn infer(model: &Model, precision: Precision, pixels: &[u8], batch: usize) -
             Precision::F32 => infer_f32(model, pixels),
             Precision::F16 => infer_f16(model, pixels, &mut outcome.overflow),
             Precision::Int8 => infer_int8(model, pixels),
+            Precision::Bf16 | Precision::Int4 | Precision::Mixed => {
+                panic!("{precision} is told of deployed models: see infer_deployed")
+            }
         };
         outcome
             .labels
@@ -110,6 +189,7 @@ fn infer_f16(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> V
             *overflow = Some(Overflow {
                 layer: index,
                 largest,
+                precision: Precision::F16,
             });
         }
         x.iter_mut().for_each(|value| *value = round_f16(*value));
@@ -282,6 +362,7 @@ fn widen(values: &[f32]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::deploy;
     use crate::model::Layer;
 
     #[test]
@@ -345,6 +426,52 @@ mod tests {
         let overflow = infer(&model, Precision::F16, &[255], 1).overflow.unwrap();
         assert_eq!((overflow.layer, overflow.largest), (1, 90_000.0));
         assert_eq!(infer(&model, Precision::F16, &[1], 1).overflow, None);
+    }
+
+    #[test]
+    fn all_processors_say_what_one_says() {
+        let layer = |inputs: usize, outputs: usize| Layer {
+            inputs,
+            outputs,
+            weights: (0..inputs * outputs)
+                .map(|at| (at * 389 % 1009) as f32 / 504.5 - 1.0)
+                .collect(),
+            bias: vec![0.125; outputs],
+            activation: Activation::Tanh,
+        };
+        let model = Model::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
+        let pixels: Vec<u8> = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
+        for precision in Precision::ALL {
+            let core = Runnable::Core(&model, precision);
+            for batch in [1, 7, 41, 100] {
+                let one = infer(&model, precision, &pixels, batch);
+                assert_eq!(infer_all(&core, &pixels, batch), one, "{precision} {batch}");
+            }
+        }
+        let deployed = deploy(&model, &Precision::Bf16.into(), None).unwrap();
+        let one = infer_deployed(&deployed, &pixels);
+        let deployed = Runnable::Deployed(Box::new(deployed));
+        assert_eq!(infer_all(&deployed, &pixels, 7), one);
+    }
+
+    #[test]
+    fn the_first_layer_that_overflows_in_any_image_is_told() {
+        let at = |layer, largest| Outcome {
+            overflow: Some(Overflow {
+                layer,
+                largest,
+                precision: Precision::F16,
+            }),
+            ..Outcome::default()
+        };
+        let told = |one: Outcome, other: Outcome| {
+            let overflow = one.and(other).overflow.unwrap();
+            (overflow.layer, overflow.largest)
+        };
+        assert_eq!(told(at(1, 9e4), at(0, 7e4)), (0, 7e4));
+        assert_eq!(told(at(1, 9e4), at(1, 1e5)), (1, 1e5));
+        assert_eq!(told(at(1, 9e4), Outcome::default()), (1, 9e4));
+        assert_eq!(told(Outcome::default(), at(1, 9e4)), (1, 9e4));
     }
 
     #[test]

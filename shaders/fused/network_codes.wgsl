@@ -1,0 +1,86 @@
+// A whole int8 network in one dispatch, from pixels to outputs, where no image depends on another: between
+// the layers there are codes with a scale for each row (ROWS), or static ones. A workgroup takes one image; a lane has every
+// COLUMN_LANES-th group of a layer's outputs and every K_LANES-th group of its inner dimension.
+
+// A layer's values, before they become codes.
+const HANDED = 1u;
+
+var<workgroup> codes: array<Value4, WIDEST>;        // a layer's input
+var<workgroup> tops: array<f32, LANES>;
+
+// The largest over all lanes, in every lane.
+fn largest_of(own: f32, lane: u32) -> f32 {
+    tops[lane] = own;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half {
+            tops[lane] = max(tops[lane], tops[lane + half]);
+        }
+    }
+    workgroupBarrier();
+    let found = tops[0];
+    workgroupBarrier();
+    return found;
+}
+
+@compute @workgroup_size(LANES)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = workgroup.y * grid.x + workgroup.x;
+    if row >= params.rows {
+        return;
+    }
+    let inner = shapes[0].inner;
+    var scale = 1.0;
+    // Of byte p the code is p - 128, and so p with its highest bit turned over.
+    for (var k = lane; k < inner; k += LANES) {
+        codes[k] = open_codes(x[row * inner + k] ^ 0x80808080u);
+    }
+    workgroupBarrier();
+
+    for (var layer = 0u; layer < params.layers; layer++) {
+        let shape = shapes[layer];
+        // Softmax waits until every value is there.
+        let which = min(shape.activation, 3u);
+        for (var first = 0u; first < shape.groups; first += COLUMN_LANES) {
+            let group = first + lane % COLUMN_LANES;
+            var acc = Acc4();
+            if group < shape.groups {
+                for (var k = lane / COLUMN_LANES; k < shape.inner; k += K_LANES) {
+                    let block = block_at(shape.weights, shape.inner, shape.groups, k, group);
+                    acc = multiply_add(acc, codes[k], block);
+                }
+            }
+            let sums = join(acc, lane);
+            if lane < COLUMN_LANES && group < shape.groups {
+                let z = scaled(sums, bias[shape.bias + group], scale);
+                hidden[group] = select(vec4<f32>(), activation_of(which, z), within(group, shape.cols));
+            }
+        }
+        workgroupBarrier();
+        if layer + 1u < params.layers {
+            let next = shapes[layer + 1u];
+            if ROWS {
+                var found = vec4<f32>();
+                for (var group = lane; group < shape.groups; group += LANES) {
+                    found = max(found, abs(hidden[group]));
+                }
+                let own = max(max(found.x, found.y), max(found.z, found.w));
+                scale = row_scale_from(largest_of(own, lane), levels_of(next.zero));
+                for (var group = lane; group < shape.groups; group += LANES) {
+                    codes[group] = as_value(row_codes(hidden[group], scale, next.zero));
+                }
+            } else {
+                for (var group = lane; group < shape.groups; group += LANES) {
+                    codes[group] = as_value(static_codes(hidden[group], next.scale, next.zero));
+                }
+            }
+            workgroupBarrier();
+        }
+    }
+
+    store_row(shapes[params.layers - 1u], 0u, row, lane);
+}

@@ -1,0 +1,363 @@
+//! The forms in which layers take their input, and how pixels and values are put into them.
+//!
+//! The formulas are those of [`crate::deploy`].
+#![expect(unsafe_code, reason = "computed with vectors, through pointers")]
+
+use super::Scratch;
+use crate::Precision;
+use crate::cpu::codes::{Table, index};
+use crate::cpu::simd::{Simd, stride};
+use crate::deploy::{DeployedLayer, Input};
+use crate::model::Normalization;
+
+/// In which form a layer takes its input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Form {
+    /// As values in f32.
+    Values(Stored),
+    /// As codes with a scale for each row.
+    Row(Levels),
+    /// As codes with a scale that is known, by whose inverse values are multiplied.
+    Static(Levels, f32),
+}
+
+/// Values in f32 that a type of fewer bits may hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stored {
+    F32,
+    F16,
+    Bf16,
+}
+
+/// A value in units of its scale is rounded, stays within two whole numbers, and is moved by a third:
+/// that is its code.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Levels {
+    low: f32,
+    high: f32,
+    moved: f32,
+}
+
+impl Form {
+    /// That of a layer's input.
+    pub fn of(layer: &DeployedLayer, clip: u8) -> Self {
+        let moved = layer.zero_point(clip) as f32;
+        let clip = f32::from(clip);
+        let levels = |low, high| Levels { low, high, moved };
+        match layer.input {
+            Input::Values => Self::Values(Stored::of(layer)),
+            Input::Row { unsigned: true } => Self::Row(levels(0.0, 2.0 * clip + 1.0)),
+            Input::Row { unsigned: false } => Self::Row(levels(-clip, clip)),
+            Input::Static(affine) => {
+                Self::Static(levels(-128.0 - moved, 127.0 - moved), affine.inverse())
+            }
+        }
+    }
+}
+
+impl Stored {
+    /// That of a layer's own numbers.
+    pub fn of(layer: &DeployedLayer) -> Self {
+        match layer.precision() {
+            Precision::F16 => Self::F16,
+            Precision::Bf16 => Self::Bf16,
+            _ => Self::F32,
+        }
+    }
+}
+
+impl Levels {
+    /// The code of a value in units of its scale.
+    fn code(self, units: f32) -> i8 {
+        let inside = units.round_ties_even().clamp(self.low, self.high);
+        (inside + self.moved) as i8
+    }
+
+    /// The codes of a vector of values in units of their scale, to where they stand in memory.
+    #[inline(always)]
+    pub unsafe fn store<S: Simd>(self, units: S::F, to: *mut u8) {
+        // SAFETY: the caller's promise: room for a vector's codes.
+        unsafe {
+            // The bounds are whole numbers: rounding moves nothing beyond them. NaN is the lower one.
+            let inside = S::min(S::max(units, S::splat(self.low)), S::splat(self.high));
+            S::store_codes(to, S::add(S::round(inside), S::splat(self.moved)));
+        }
+    }
+
+    /// The scale of a row whose largest magnitude is `largest`.
+    fn scale(self, largest: f32) -> f32 {
+        let scale = largest / self.high;
+        // The largest magnitude may be so small that the quotient is zero.
+        if scale == 0.0 { 1.0 } else { scale }
+    }
+}
+
+/// How the first layer's input is made of pixels.
+#[derive(Debug)]
+pub(super) enum Pixels {
+    /// The value of every byte; of `Unit` it is also computed.
+    Values {
+        table: Box<[f32; 256]>,
+        unit: bool,
+        stored: Stored,
+    },
+    /// The code of every byte.
+    Static(Box<Table>),
+    /// Each byte is its own code.
+    Own,
+    /// The codes of every byte and their scale, by the byte of a row whose value is largest in magnitude.
+    Row {
+        tables: Box<[(Table, f32); 256]>,
+        magnitudes: Box<[f32; 256]>,
+    },
+}
+
+impl Pixels {
+    pub fn new(form: Form, normalization: Normalization) -> Self {
+        let unit = normalization == Normalization::Unit;
+        let values = normalization.table_f32();
+        match form {
+            Form::Values(stored) => Self::Values {
+                table: Box::new(match stored {
+                    Stored::F32 => values,
+                    Stored::F16 => normalization.table_f16().map(f32::from),
+                    Stored::Bf16 => normalization.table_bf16().map(f32::from),
+                }),
+                unit,
+                stored,
+            },
+            Form::Static(levels, inverse) => {
+                let table = values.map(|value| index(levels.code(value * inverse)) as u8);
+                if table
+                    .iter()
+                    .enumerate()
+                    .all(|(p, &code)| p == usize::from(code))
+                {
+                    Self::Own
+                } else {
+                    Self::Static(Box::new(table))
+                }
+            }
+            Form::Row(levels) => {
+                let magnitudes = values.map(f32::abs);
+                let of_largest = |byte: usize| {
+                    let scale = levels.scale(magnitudes[byte]);
+                    let code = |pixel: usize| index(levels.code(values[pixel] / scale)) as u8;
+                    (std::array::from_fn(code), scale)
+                };
+                Self::Row {
+                    tables: Box::new(std::array::from_fn(of_largest)),
+                    magnitudes: Box::new(magnitudes),
+                }
+            }
+        }
+    }
+
+    pub fn bytes(&self) -> u64 {
+        let bytes = match self {
+            Self::Values { table, .. } => size_of_val(&**table),
+            Self::Static(table) => size_of_val(&**table),
+            Self::Own => 0,
+            Self::Row { tables, magnitudes } => size_of_val(&**tables) + size_of_val(&**magnitudes),
+        };
+        bytes as u64
+    }
+
+    /// The first layer's input of `pixels: [rows, inputs]`.
+    ///
+    /// # Safety
+    /// The instructions of `S` are there.
+    #[inline(always)]
+    pub unsafe fn hand_on<S: Simd>(&self, pixels: &[u8], inputs: usize, scratch: &mut Scratch) {
+        let rows = pixels.chunks_exact(inputs);
+        // SAFETY: the caller's promise, here and below.
+        if let Self::Values {
+            table,
+            unit,
+            stored,
+        } = self
+        {
+            for (pixels, x) in rows.zip(scratch.x.chunks_mut(stride(inputs))) {
+                unsafe { values::<S>(pixels, table, *unit, *stored, x) };
+            }
+            return;
+        }
+        let codes = scratch.codes.chunks_mut(stride(inputs.div_ceil(S::GROUP)));
+        for ((pixels, codes), scale) in rows.zip(codes).zip(scratch.scales.iter_mut()) {
+            let codes: &mut [u8] = bytemuck::cast_slice_mut(codes);
+            *scale = unsafe { self.codes::<S>(pixels, codes) };
+        }
+    }
+
+    /// The codes of one row and their scale, or 1 where the layer knows that.
+    #[inline(always)]
+    unsafe fn codes<S: Simd>(&self, pixels: &[u8], codes: &mut [u8]) -> f32 {
+        assert!(
+            pixels.len() * (4 / S::GROUP) <= codes.len(),
+            "room for a row of codes"
+        );
+        let (table, scale) = match self {
+            Self::Row { tables, magnitudes } => {
+                let (low, high) = pixels.iter().fold((u8::MAX, u8::MIN), |(low, high), &p| {
+                    (low.min(p), high.max(p))
+                });
+                // An affine function is largest in magnitude at one of the ends.
+                let magnitude = |byte: u8| magnitudes[usize::from(byte)];
+                let largest = if magnitude(low) > magnitude(high) {
+                    low
+                } else {
+                    high
+                };
+                let (table, scale) = &tables[usize::from(largest)];
+                (table, *scale)
+            }
+            Self::Static(table) => (&**table, 1.0),
+            Self::Own | Self::Values { .. } => {
+                if S::GROUP == 4 {
+                    codes[..pixels.len()].copy_from_slice(pixels);
+                } else {
+                    for (code, &pixel) in codes.chunks_exact_mut(2).zip(pixels) {
+                        code.copy_from_slice(&(i16::from(pixel) - 128).to_ne_bytes());
+                    }
+                }
+                return 1.0;
+            }
+        };
+        // SAFETY: the caller's promise; the row was found to have room.
+        unsafe { S::look_up(table, pixels.as_ptr(), codes.as_mut_ptr(), pixels.len()) };
+        scale
+    }
+}
+
+/// The values of one row of pixels.
+#[inline(always)]
+unsafe fn values<S: Simd>(
+    pixels: &[u8],
+    table: &[f32; 256],
+    unit: bool,
+    stored: Stored,
+    x: &mut [f32],
+) {
+    let inputs = pixels.len();
+    assert!(inputs <= x.len(), "a row of inputs");
+    let mut done = 0;
+    if unit && (stored != Stored::F16 || S::CONVERTS_F16) {
+        while done + S::LANES <= inputs {
+            // SAFETY: the caller's promise; both rows hold `inputs` values.
+            unsafe {
+                let value = S::unit(S::load_bytes(pixels.as_ptr().add(done)));
+                S::store(x.as_mut_ptr().add(done), rounded::<S>(stored, value));
+            }
+            done += S::LANES;
+        }
+    }
+    for (x, pixel) in x[done..inputs].iter_mut().zip(&pixels[done..]) {
+        *x = table[usize::from(*pixel)];
+    }
+}
+
+#[inline(always)]
+unsafe fn rounded<S: Simd>(stored: Stored, value: S::F) -> S::F {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match stored {
+            Stored::F32 => value,
+            Stored::F16 => S::round_f16(value),
+            Stored::Bf16 => S::round_bf16(value),
+        }
+    }
+}
+
+/// Rounds values, whole vectors of them, to what they are stored as.
+///
+/// # Safety
+/// The instructions of `S` are there.
+#[inline(always)]
+pub(super) unsafe fn round<S: Simd>(stored: Stored, values: &mut [f32]) {
+    if stored == Stored::F32 {
+        return;
+    }
+    assert!(values.len().is_multiple_of(S::LANES));
+    for start in (0..values.len()).step_by(S::LANES) {
+        // SAFETY: the caller's promise; the values are whole vectors, as was just checked.
+        unsafe {
+            let at = values.as_mut_ptr().add(start);
+            S::store(at, rounded::<S>(stored, S::load(at)));
+        }
+    }
+}
+
+/// Hands on what a layer of `width` outputs gave for `rows` rows, in the form that the next one takes.
+///
+/// # Safety
+/// The instructions of `S` are there.
+#[inline(always)]
+pub(super) unsafe fn hand_on<S: Simd>(
+    form: Form,
+    rows: usize,
+    width: usize,
+    scratch: &mut Scratch,
+) {
+    let y_stride = stride(width);
+    let y = &mut scratch.y[..rows * y_stride];
+    if let Form::Values(stored) = form {
+        // SAFETY: the caller's promise, here and below.
+        unsafe { round::<S>(stored, y) };
+        scratch.swap_values();
+        return;
+    }
+    let padded = width.next_multiple_of(S::LANES);
+    let codes = scratch.codes.chunks_mut(stride(width.div_ceil(S::GROUP)));
+    for ((y, codes), scale) in y
+        .chunks_exact_mut(y_stride)
+        .zip(codes)
+        .zip(scratch.scales.iter_mut())
+    {
+        // What fills up a row is not to be searched.
+        y[width..padded].fill(0.0);
+        let codes = bytemuck::cast_slice_mut(codes);
+        *scale = unsafe { row_codes::<S>(form, &y[..padded], codes) };
+    }
+}
+
+/// The codes of one row of values, whole vectors, and their scale, or 1 where the next layer knows that.
+#[inline(always)]
+unsafe fn row_codes<S: Simd>(form: Form, values: &[f32], codes: &mut [u8]) -> f32 {
+    let size = 4 / S::GROUP;
+    assert!(
+        values.len() * size <= codes.len() && values.len().is_multiple_of(S::LANES),
+        "a row of codes"
+    );
+    let vectors = (0..values.len()).step_by(S::LANES);
+    // SAFETY: the caller's promise; both rows hold whole vectors, as was just checked.
+    unsafe {
+        let at = |start: usize| S::load(values.as_ptr().add(start));
+        match form {
+            Form::Values(_) => 1.0,
+            Form::Static(levels, inverse) => {
+                let inverse = S::splat(inverse);
+                for start in vectors {
+                    let to = codes.as_mut_ptr().add(size * start);
+                    levels.store::<S>(S::mul(at(start), inverse), to);
+                }
+                1.0
+            }
+            Form::Row(levels) => {
+                let (mut low, mut high) = (S::splat(0.0), S::splat(0.0));
+                for start in vectors.clone() {
+                    low = S::min(at(start), low);
+                    high = S::max(at(start), high);
+                }
+                let largest = S::reduce_max(high).max(-S::reduce_min(low));
+                let scale = levels.scale(largest);
+                // A quotient, as the scheme tells it: an inverse would round twice.
+                let divisor = S::splat(scale);
+                for start in vectors {
+                    let to = codes.as_mut_ptr().add(size * start);
+                    levels.store::<S>(S::div(at(start), divisor), to);
+                }
+                scale
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Inference where no row depends on another: a block of rows goes through all layers on one thread.
+//!
+//! So runs everything but int8 `dynamic-tensor`, and layers may differ in their numbers. Each takes its
+//! input in a form of its own ([`form`]): values in f32, rounded to a type of fewer bits where its
+//! weights are of one, or int8 codes. Products and what is done to their sums are in [`layer`].
+//!
+//! Threads meet once a batch; a block's values stay in the nearer caches from the pixels to the outputs.
+//! The number of threads changes no bit. A row's sums in f32 are made in an order that depends on its
+//! place in the batch and the batch's size; sums of codes are exact, so that where all layers take codes
+//! the outputs depend on nothing but the image.
+
+mod form;
+mod layer;
+#[cfg(test)]
+mod tests;
+
+use std::iter::Zip;
+use std::slice::{Chunks, ChunksMut};
+use std::sync::{Mutex, PoisonError};
+
+use super::aligned::Aligned;
+use super::isa::Supported;
+use super::processor::{Lanes, Processor};
+use super::simd::{BLOCK_ROWS, Simd, TILE_ROWS, Work, stride};
+use super::softmax::softmax;
+use crate::deploy::Deployed;
+use crate::model::Activation;
+use form::{Form, Pixels, Stored, round};
+use layer::Layer;
+
+/// Bytes of a block's values that leave room for weights in a second-level cache of 1 MiB, or of half
+/// of that.
+const BLOCK_BYTES: usize = 320 << 10;
+
+/// A network ready to run.
+#[derive(Debug)]
+pub(super) struct Chain {
+    processor: Processor,
+    layers: Vec<Layer>,
+    /// How the first layer's input is made.
+    pixels: Pixels,
+    /// What the outputs are rounded to.
+    outputs_as: Stored,
+    /// How many rows a block has.
+    block: usize,
+    /// How many threads the batch runs on.
+    threads: usize,
+    /// One for each thread, and perhaps more.
+    scratch: Vec<Mutex<Scratch>>,
+    outputs: Vec<f32>,
+}
+
+/// The values of one block. A layer takes one of a pair and gives the other, in values or in codes.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// What a layer takes: `[block, stride(inputs)]`.
+    x: Aligned<f32>,
+    /// What it gives: `[block, stride(outputs)]`.
+    y: Aligned<f32>,
+    /// Groups of the activation codes that a layer takes: `[block, stride(groups)]`.
+    codes: Aligned<u32>,
+    /// Those of the next one.
+    next_codes: Aligned<u32>,
+    /// The scale of each row of codes: 1 where the layer knows it.
+    scales: Aligned<f32>,
+    /// A panel of weights in f32, where no instruction widens them on their way.
+    widened: Aligned<f32>,
+}
+
+/// Values that a row of a block needs at most of each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Widths {
+    x: usize,
+    y: usize,
+    codes: usize,
+}
+
+impl Chain {
+    /// Packs the weights of `model`.
+    pub fn new(model: &Deployed, processor: &Processor) -> Self {
+        let clip = model.int8_clip;
+        let next = |index: usize| model.layers.get(index + 1);
+        let layers = model.layers.iter().enumerate();
+        let layers = layers.map(|(index, layer)| {
+            let next = next(index).map(|next| Form::of(next, clip));
+            Layer::new(layer, next, clip, processor)
+        });
+        let first = Form::of(&model.layers[0], clip);
+        Self {
+            processor: processor.clone(),
+            layers: layers.collect(),
+            pixels: Pixels::new(first, model.normalization),
+            outputs_as: model.layers.last().map_or(Stored::F32, Stored::of),
+            block: 0,
+            threads: 1,
+            scratch: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Gives back the room that batches took.
+    pub fn release(&mut self) {
+        self.scratch = Vec::new();
+        self.outputs = Vec::new();
+    }
+
+    /// Makes room for a batch, where earlier ones did not need as much.
+    pub fn prepare(&mut self, batch: usize, threads: usize) {
+        self.threads = threads;
+        let Widths { x, y, codes } = self.widths();
+        let row = size_of::<f32>() * (x + y + 2 * codes);
+        let share = batch.div_ceil(threads);
+        let block = (BLOCK_BYTES / row.max(1)).min(BLOCK_ROWS).min(share).max(1);
+        self.block = block.next_multiple_of(TILE_ROWS);
+        let rows = self.block.min(batch);
+        // A layer takes what the layer before gave.
+        let values = x.max(y);
+        let lanes = self.processor.lanes();
+        let widened = self.layers.iter().map(|layer| layer.widened(lanes)).max();
+        if self.scratch.len() < threads {
+            self.scratch.resize_with(threads, Mutex::default);
+        }
+        for scratch in &mut self.scratch[..threads] {
+            let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
+            scratch.x.make_room(if x > 0 { rows * values } else { 0 });
+            scratch.y.make_room(rows * values);
+            scratch.codes.make_room(rows * codes);
+            scratch.next_codes.make_room(rows * codes);
+            scratch.scales.make_room(if codes > 0 { rows } else { 0 });
+            scratch.widened.make_room(widened.unwrap_or(0));
+        }
+        self.outputs.resize(batch * self.outputs(), 0.0);
+    }
+
+    fn widths(&self) -> Widths {
+        let mut widths = Widths::default();
+        for layer in &self.layers {
+            let of = layer.widths();
+            widths.x = widths.x.max(of.x);
+            widths.y = widths.y.max(of.y);
+            widths.codes = widths.codes.max(of.codes);
+        }
+        widths
+    }
+
+    /// The batch prepared for, `pixels: [batch, in]`, to outputs `[batch, out]`, row-major.
+    pub fn run(&mut self, pixels: &[u8]) -> &[f32] {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let blocks = pixels
+            .chunks(self.block * self.inputs())
+            .zip(outputs.chunks_mut(self.block * self.outputs()));
+        let blocks = Mutex::new(blocks);
+        let network = &*self;
+        self.processor
+            .on_threads(self.threads, &|isa: Supported, thread: usize| {
+                let scratch = network.scratch[thread].lock();
+                let scratch = &mut *scratch.unwrap_or_else(PoisonError::into_inner);
+                isa.run(Share {
+                    network,
+                    blocks: &blocks,
+                    scratch,
+                });
+            });
+        self.outputs = outputs;
+        &self.outputs
+    }
+
+    /// Bytes held for weights and activations.
+    pub fn allocated_bytes(&self) -> u64 {
+        let scratch = |scratch: &Mutex<Scratch>| {
+            let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+            let codes = scratch.codes.bytes() + scratch.next_codes.bytes();
+            scratch.x.bytes()
+                + scratch.y.bytes()
+                + codes
+                + scratch.scales.bytes()
+                + scratch.widened.bytes()
+        };
+        self.layers.iter().map(Layer::bytes).sum::<u64>()
+            + self.scratch.iter().map(scratch).sum::<u64>()
+            + self.pixels.bytes()
+            + 4 * self.outputs.capacity() as u64
+    }
+
+    fn inputs(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.shape().inputs)
+    }
+
+    fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.shape().outputs)
+    }
+}
+
+/// Blocks that nobody has taken yet: their pixels, and where their outputs go.
+type Blocks<'a> = Mutex<Zip<Chunks<'a, u8>, ChunksMut<'a, f32>>>;
+
+/// One thread's part of a batch.
+struct Share<'a, 'b> {
+    network: &'a Chain,
+    blocks: &'a Blocks<'b>,
+    scratch: &'a mut Scratch,
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl Work for Share<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        loop {
+            let block = self
+                .blocks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next();
+            let Some((pixels, outputs)) = block else {
+                return;
+            };
+            // SAFETY: the caller's promise; the network was packed for this processor's vectors.
+            unsafe { self.network.block::<S>(pixels, outputs, self.scratch) }
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "computed with vectors")]
+impl Chain {
+    /// All layers of one block.
+    #[inline(always)]
+    unsafe fn block<S: Simd>(&self, pixels: &[u8], outputs: &mut [f32], scratch: &mut Scratch) {
+        let inputs = self.inputs();
+        let rows = pixels.len() / inputs;
+        // SAFETY: the caller's promise, here and below.
+        unsafe { self.pixels.hand_on::<S>(pixels, inputs, scratch) };
+        for layer in &self.layers {
+            unsafe { layer.run::<S>(rows, scratch) };
+        }
+        let Some(last) = self.layers.last() else {
+            return;
+        };
+        let width = last.shape().outputs;
+        let y_stride = stride(width);
+        let y = &mut scratch.y[..rows * y_stride];
+        unsafe { round::<S>(self.outputs_as, y) };
+        if last.activation == Activation::Softmax {
+            unsafe { softmax::<S>(y, y_stride, width, outputs) };
+        } else {
+            for (y, output) in y
+                .chunks_exact(y_stride)
+                .zip(outputs.chunks_exact_mut(width))
+            {
+                output.copy_from_slice(&y[..width]);
+            }
+        }
+    }
+}
+
+impl Scratch {
+    /// What was given becomes what is taken.
+    fn swap_values(&mut self) {
+        std::mem::swap(&mut self.x, &mut self.y);
+    }
+
+    /// The same of codes.
+    fn swap_codes(&mut self) {
+        std::mem::swap(&mut self.codes, &mut self.next_codes);
+    }
+}
+
+/// Room for a widened panel.
+fn panel_values(lanes: Lanes, inputs: usize) -> usize {
+    lanes.panel * lanes.lanes * inputs
+}

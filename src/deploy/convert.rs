@@ -1,0 +1,292 @@
+//! From a model's float weights to the numbers of a mode.
+
+use half::{bf16, f16};
+
+use super::{Affine, Deployed, DeployedLayer, INT4_GROUP, INT4_LARGEST, Input, Weights};
+use crate::Precision;
+use crate::error::{Error, Result};
+use crate::mode::Mode;
+use crate::model::{Activation, Layer, Model, Normalization};
+use crate::quant::{self, Scheme, WeightScales};
+
+/// The largest magnitude of a static bias in units of its scale; what remains of int32 is for the sums.
+const LARGEST_BIAS: f32 = (1 << 30) as f32;
+
+/// The range of each layer's input that static codes are to cover, `(low, high)`, first layer first; of
+/// the first one nothing is used where pixels have codes of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranges(pub Vec<(f32, f32)>);
+
+/// Puts `model` into the numbers of `mode`. The ranges are those of the calibration, which the scheme
+/// `static` needs. int4 weights are rounded to nearest.
+///
+/// # Errors
+/// `Error::Usage` where the mode names other layers than the model has, or ranges are missing;
+/// `Error::File` where the model cannot be put into these numbers.
+pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
+    let deployed = unchecked(model, mode, ranges)?;
+    deployed.check()?;
+    Ok(deployed)
+}
+
+/// The same where weights may leave the range of their type, as they may in the core's f16, whose overflow
+/// is told by the oracle.
+///
+/// # Errors
+/// Those of [`deploy`], except where weights are infinite in these numbers.
+pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
+    model.check_precision(Precision::F32)?;
+    if mode.scheme == Some(Scheme::DynamicTensor) {
+        return Err(Error::Usage(format!(
+            "{} by dynamic-tensor runs from float weights: a deployed model is dynamic-row or static",
+            mode.precision
+        )));
+    }
+    if !mode.layers.is_empty() && mode.layers.len() != model.layers.len() {
+        return Err(Error::Usage(format!(
+            "{} precisions are given for the {} layers of {}",
+            mode.layers.len(),
+            model.layers.len(),
+            model.path.display()
+        )));
+    }
+    let mut layers = Vec::with_capacity(model.layers.len());
+    for (index, layer) in model.layers.iter().enumerate() {
+        let precision = mode.layer(index);
+        let input = match (precision, mode.scheme) {
+            // What is a whole number of 255ths anyway has a scale that no search could better.
+            (Precision::Int8, _) if index == 0 && model.normalization == Normalization::Unit => {
+                Input::Static(PIXELS)
+            }
+            (Precision::Int8, Some(Scheme::Static)) => {
+                Input::Static(static_input(model, index, ranges)?)
+            }
+            (Precision::Int8, _) => {
+                let before = index.checked_sub(1).map(|i| model.layers[i].activation);
+                input_of_row(before)
+            }
+            _ => Input::Values,
+        };
+        let weights = mode.weights.unwrap_or(WeightScales::Channel);
+        layers.push(convert(layer, precision, input, weights, model.int8_clip));
+    }
+    Ok(Deployed {
+        mode: mode.clone(),
+        layers,
+        normalization: model.normalization,
+        classes: model.classes.clone(),
+        int8_clip: model.int8_clip,
+        provenance: model.provenance.clone(),
+        path: model.path.clone(),
+        sha256: model.sha256.clone(),
+    })
+}
+
+/// The codes by row of a layer's input, which is pixels or what the activation `before` gives.
+pub(super) fn input_of_row(before: Option<Activation>) -> Input {
+    Input::Row {
+        unsigned: matches!(before, Some(Activation::Relu | Activation::Sigmoid)),
+    }
+}
+
+/// The codes of pixels / 255: of byte p it is p − 128.
+pub(super) const PIXELS: Affine = Affine {
+    scale: 1.0 / 255.0,
+    zero_point: -128,
+};
+
+/// How the codes of a layer's input stand for values.
+fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
+    if index == 0 {
+        let table = model.normalization.table_f32();
+        return Ok(affine(table[0].min(table[255]), table[0].max(table[255])));
+    }
+    let range = ranges.and_then(|ranges| ranges.0.get(index));
+    let &(low, high) = range.ok_or_else(|| {
+        Error::Usage(format!(
+            "the scheme static needs a calibration, which has no range for layers.{index}"
+        ))
+    })?;
+    Ok(affine(low, high))
+}
+
+/// Codes that cover a range, and zero exactly: s = (high − low) / 255 and n = round(−low / s) − 128
+/// (Krishnamoorthi 2018, § 2.1).
+#[must_use]
+pub(super) fn affine(low: f32, high: f32) -> Affine {
+    let (low, high) = (low.min(0.0), high.max(0.0));
+    let scale = (f64::from(high) - f64::from(low)) as f32 / 255.0;
+    if !scale.is_normal() {
+        // Nothing but zeros, or nearly so.
+        return Affine {
+            scale: 1.0,
+            zero_point: -128,
+        };
+    }
+    let zero = (-low / scale).round_ties_even().clamp(0.0, 255.0);
+    Affine {
+        scale,
+        zero_point: (zero - 128.0) as i8,
+    }
+}
+
+fn convert(
+    layer: &Layer,
+    precision: Precision,
+    input: Input,
+    scales: WeightScales,
+    clip: u8,
+) -> DeployedLayer {
+    let rounded = |round: &dyn Fn(f32) -> f32| layer.bias.iter().map(|&b| round(b)).collect();
+    let (weights, bias) = match precision {
+        Precision::F32 | Precision::Mixed => {
+            (Weights::F32(layer.weights.clone()), layer.bias.clone())
+        }
+        Precision::F16 => {
+            let weights = layer.weights.iter().map(|&w| f16::from_f32(w)).collect();
+            let bias = rounded(&|b| f16::from_f32(b).to_f32());
+            (Weights::F16(weights), bias)
+        }
+        Precision::Bf16 => {
+            let weights = layer.weights.iter().map(|&w| bf16::from_f32(w)).collect();
+            let bias = rounded(&|b| bf16::from_f32(b).to_f32());
+            (Weights::Bf16(weights), bias)
+        }
+        Precision::Int8 => (int8(layer, input, scales, clip), layer.bias.clone()),
+        Precision::Int4 => (int4(layer), layer.bias.clone()),
+    };
+    DeployedLayer {
+        inputs: layer.inputs,
+        outputs: layer.outputs,
+        weights,
+        bias,
+        activation: layer.activation,
+        input,
+    }
+}
+
+/// Symmetric codes, with a scale for each column or one for all.
+fn int8(layer: &Layer, input: Input, scales: WeightScales, clip: u8) -> Weights {
+    let mut scales = match scales {
+        WeightScales::Tensor => vec![quant::scale(quant::max_abs(&layer.weights), clip)],
+        WeightScales::Channel => {
+            let mut largest = vec![0.0_f32; layer.outputs];
+            for row in layer.weights.chunks_exact(layer.outputs) {
+                for (largest, weight) in largest.iter_mut().zip(row) {
+                    *largest = largest.max(weight.abs());
+                }
+            }
+            largest
+                .iter()
+                .map(|&largest| quant::scale(largest, clip))
+                .collect()
+        }
+    };
+    if let Input::Static(affine) = input {
+        // A bias that is huge beside its column's weights would leave int32 in units of their scale: then
+        // the column gets coarser codes, which beside such a bias tell just as little apart.
+        let count = scales.len();
+        for (column, bias) in layer.bias.iter().enumerate() {
+            let scale = &mut scales[column % count];
+            *scale = scale.max(bias.abs() / affine.scale / LARGEST_BIAS);
+        }
+    }
+    let count = scales.len();
+    let code = |(index, &weight): (usize, &f32)| {
+        quant::quantize(weight, scales[index % layer.outputs % count], clip)
+    };
+    let codes = layer.weights.iter().enumerate().map(code).collect();
+    Weights::Int8 { codes, scales }
+}
+
+/// The scale of a group of int4 codes whose largest magnitude is `largest`: that / 7, to binary16.
+#[must_use]
+pub(super) fn int4_scale(largest: f32) -> f16 {
+    let scale = f16::from_f32(largest / f32::from(INT4_LARGEST));
+    if scale.is_finite() && scale.to_f32() > 0.0 {
+        scale
+    } else if largest > 1.0 {
+        f16::MAX
+    } else {
+        f16::ONE
+    }
+}
+
+/// The int4 code of a weight.
+#[must_use]
+pub(super) fn int4_code(weight: f32, scale: f16) -> i8 {
+    quant::quantize(weight, scale.to_f32(), INT4_LARGEST.unsigned_abs())
+}
+
+/// Codes rounded to nearest, with a scale for each group of a column.
+fn int4(layer: &Layer) -> Weights {
+    let outputs = layer.outputs;
+    let mut codes = vec![0; layer.weights.len()];
+    let mut scales = Vec::new();
+    let groups = layer.weights.chunks(INT4_GROUP * outputs);
+    for (weights, codes) in groups.zip(codes.chunks_mut(INT4_GROUP * outputs)) {
+        for column in 0..outputs {
+            let of_column = || weights.iter().skip(column).step_by(outputs);
+            let largest = of_column().fold(0.0, |max: f32, w| w.abs().max(max));
+            let scale = int4_scale(largest);
+            let targets = codes.iter_mut().skip(column).step_by(outputs);
+            for (code, &weight) in targets.zip(of_column()) {
+                *code = int4_code(weight, scale);
+            }
+            scales.push(scale);
+        }
+    }
+    Weights::Int4 { codes, scales }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_a_range_hold_zero_and_both_ends() {
+        let unit = affine(0.0, 1.0);
+        assert_eq!(unit, PIXELS);
+        for pixel in 0..=255_u8 {
+            let value = (f64::from(pixel) / 255.0) as f32;
+            assert_eq!(i16::from(unit.quantize(value)), i16::from(pixel) - 128);
+        }
+        for (low, high) in [(-1.0, 1.0), (-0.25, 3.0), (0.5, 3.0), (-2.0, -1.0)] {
+            let affine = affine(low, high);
+            assert_eq!(affine.quantize(0.0), affine.zero_point);
+            let back = |value: f32| {
+                affine.scale
+                    * f32::from(i16::from(affine.quantize(value)) - i16::from(affine.zero_point))
+            };
+            assert!((back(low) - low).abs() <= affine.scale);
+            assert!((back(high) - high).abs() <= affine.scale);
+        }
+        assert_eq!(affine(0.0, 0.0).scale, 1.0);
+    }
+
+    #[test]
+    fn a_huge_bias_stays_inside_int32() {
+        let layer = Layer {
+            inputs: 1,
+            outputs: 2,
+            weights: vec![1e-9, 0.5],
+            bias: vec![1e3, 0.25],
+            activation: Activation::Identity,
+        };
+        let model = Model::new(vec![layer]).unwrap();
+        let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
+        let deployed = deploy(&model, &mode, None).unwrap();
+        let epilogue = deployed.layers[0].epilogue(127);
+        let bias = |column: &Epilogue| f64::from(column.offset) * f64::from(column.scale);
+        // Nothing but the bias where the pixel is 0: its code is the zero point.
+        let Weights::Int8 { codes, .. } = &deployed.layers[0].weights else {
+            panic!("no int8 weights");
+        };
+        let moved =
+            |column: usize| 128.0 * f64::from(codes[column]) * f64::from(epilogue[column].scale);
+        assert!((bias(&epilogue[0]) - moved(0) - 1e3).abs() <= 1e-3);
+        assert!((bias(&epilogue[1]) - moved(1) - 0.25).abs() <= 1e-5);
+    }
+
+    use super::super::Epilogue;
+}

@@ -1,0 +1,161 @@
+//! What the layers of a network hand on over calibration images, in f32 and in one order of summation on every
+//! machine, so that the same images calibrate alike everywhere.
+//!
+//! This serves calibration alone. An executor's values may differ in their last bits.
+
+use half::{bf16, f16};
+
+use super::{Affine, DeployedLayer, INT4_GROUP, Input, Weights};
+use crate::model::{Activation, Layer, Normalization};
+
+/// The first layer's input: `pixels: [images, in]`.
+pub(super) fn input(normalization: Normalization, pixels: &[u8]) -> Vec<f32> {
+    let table = normalization.table_f32();
+    let value = |&pixel: &u8| table[usize::from(pixel)];
+    pixels.iter().map(value).collect()
+}
+
+/// activation(x·W + b) in float weights. `x: [images, in]`; gives `[images, out]`.
+pub(super) fn float_layer(layer: &Layer, x: &[f32]) -> Vec<f32> {
+    let mut z = product(x, &layer.weights, &layer.bias, layer.inputs);
+    activate(layer.activation, &mut z);
+    z
+}
+
+/// The same by a layer in the numbers that it runs in, its input rounded as it takes it.
+pub(super) fn deployed_layer(layer: &DeployedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
+    let x = taken(layer, clip, x);
+    let mut z = product(&x, &values(layer), &layer.bias, layer.inputs);
+    activate(layer.activation, &mut z);
+    z
+}
+
+/// `x: [images, in]` · `weights: [in, out]` + `bias: [out]`.
+fn product(x: &[f32], weights: &[f32], bias: &[f32], inputs: usize) -> Vec<f32> {
+    let outputs = bias.len();
+    let mut z = Vec::with_capacity(x.len() / inputs * outputs);
+    for row in x.chunks_exact(inputs) {
+        let from = z.len();
+        z.extend_from_slice(bias);
+        for (&x, weights) in row.iter().zip(weights.chunks_exact(outputs)) {
+            // Most pixels, and half of what relu gives, are nothing.
+            if x != 0.0 {
+                for (z, w) in z[from..].iter_mut().zip(weights) {
+                    *z += x * w;
+                }
+            }
+        }
+    }
+    z
+}
+
+/// Softmax is left out: it ends a network, and no layer takes what it gives.
+fn activate(activation: Activation, z: &mut [f32]) {
+    let apply: fn(f32) -> f32 = match activation {
+        Activation::Relu => |z| z.max(0.0),
+        Activation::Sigmoid => |z| 1.0 / (1.0 + (-z).exp()),
+        Activation::Tanh => f32::tanh,
+        Activation::Identity | Activation::Softmax => return,
+    };
+    z.iter_mut().for_each(|z| *z = apply(*z));
+}
+
+/// The values that a layer's input stands for once it is in the layer's form.
+fn taken(layer: &DeployedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
+    let through = |round: &dyn Fn(f32) -> f32| x.iter().map(|&x| round(x)).collect();
+    match (layer.input, &layer.weights) {
+        (Input::Static(affine), _) => through(&|x| restored(affine, x)),
+        (Input::Row { unsigned }, _) => {
+            let levels = i16::from(clip);
+            let levels = f32::from(if unsigned { 2 * levels + 1 } else { levels });
+            let mut rounded = x.to_vec();
+            for row in rounded.chunks_exact_mut(layer.inputs) {
+                let largest = row.iter().fold(0.0, |max: f32, x| x.abs().max(max));
+                if largest > 0.0 {
+                    let scale = largest / levels;
+                    row.iter_mut()
+                        .for_each(|x| *x = (*x / scale).round_ties_even() * scale);
+                }
+            }
+            rounded
+        }
+        (Input::Values, Weights::F16(_)) => through(&|x| f16::from_f32(x).to_f32()),
+        (Input::Values, Weights::Bf16(_)) => through(&|x| bf16::from_f32(x).to_f32()),
+        (Input::Values, _) => x.to_vec(),
+    }
+}
+
+/// The value that the code of `x` stands for.
+pub(super) fn restored(affine: Affine, x: f32) -> f32 {
+    let steps = i16::from(affine.quantize(x)) - i16::from(affine.zero_point);
+    affine.scale * f32::from(steps)
+}
+
+/// The values that a layer's weights stand for, `[in, out]`.
+pub(super) fn values(layer: &DeployedLayer) -> Vec<f32> {
+    let outputs = layer.outputs;
+    match &layer.weights {
+        Weights::F32(values) => values.clone(),
+        Weights::F16(values) => values.iter().map(|w| w.to_f32()).collect(),
+        Weights::Bf16(values) => values.iter().map(|w| w.to_f32()).collect(),
+        Weights::Int8 { codes, scales } => {
+            let scale = |index: usize| scales[index % outputs % scales.len()];
+            let codes = codes.iter().enumerate();
+            codes
+                .map(|(index, &code)| f32::from(code) * scale(index))
+                .collect()
+        }
+        Weights::Int4 { codes, scales } => {
+            let scale = |index: usize| {
+                let (row, column) = (index / outputs, index % outputs);
+                scales[row / INT4_GROUP * outputs + column].to_f32()
+            };
+            let codes = codes.iter().enumerate();
+            codes
+                .map(|(index, &code)| f32::from(code) * scale(index))
+                .collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Mode;
+    use crate::deploy::{Ranges, deploy};
+    use crate::model::Model;
+    use crate::quant::{Scheme, WeightScales};
+    use crate::{Precision, dataset, reference};
+
+    /// The values that calibration sees are those that the oracle computes.
+    #[test]
+    fn layers_hand_on_what_the_oracle_says() {
+        let mut model = Model::default_model().unwrap();
+        let images = dataset::calibration_images().unwrap();
+        let pixels = images.range(0, 4);
+        // Softmax is not for calibration to see.
+        model.layers[1].activation = Activation::Identity;
+        let ranges = Ranges(vec![(0.0, 1.0), (0.0, 8.0)]);
+        let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
+        let mut modes: Vec<Mode> = [Precision::F32, Precision::Bf16, Precision::Int4]
+            .map(Mode::from)
+            .to_vec();
+        modes.extend([Scheme::DynamicRow, Scheme::Static].map(int8));
+        for mode in modes {
+            let deployed = deploy(&model, &mode, Some(&ranges)).unwrap();
+            let mut x = input(model.normalization, pixels);
+            for layer in &deployed.layers {
+                x = deployed_layer(layer, deployed.int8_clip, &x);
+            }
+            let oracle = reference::infer_deployed(&deployed, pixels).outputs;
+            for (value, expected) in x.iter().zip(&oracle) {
+                // bf16 and row scales may round to the other side.
+                let difference = (f64::from(*value) - expected).abs();
+                assert!(
+                    difference <= 0.02 + 0.01 * expected.abs(),
+                    "{mode}: {value} {expected}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! Models in the numbers that they run in, where these are not the core's: bfloat16, int4, int8 by
+//! `dynamic-row` and `static`, and networks whose layers differ.
+//!
+//! # What a layer computes
+//!
+//! A layer takes values x, which the layer before handed on in the form that this layer takes, rounded
+//! once; it gives activation(z), in f32, to be handed on in the form that the next layer takes.
+//!
+//! | format | x | weights | z |
+//! |---|---|---|---|
+//! | f32 | f32 | f32 | Σ x·w + b, in f32 |
+//! | f16, bf16 | rounded to that type, to nearest even | rounded likewise, and so is b | Σ x·w + b, in f32 |
+//! | int4 | f32 | s·q, with \|q\| ≤ 7 and a binary16 scale s for each 32 values along the inner dimension of a column | Σ x·(s·q) + b, in f32 |
+//! | int8, by row | s·(q − n), s the row's own | s_w·q_w | f32(T) · (s·s_w) + b, T = Σ (q − n)·q_w |
+//! | int8, static | s·(q − n), s and n calibrated | s_w·q_w | f32(T) · (s·s_w), T = Σ (q − n)·q_w + round(b / (s·s_w)) |
+//!
+//! T is exact in int32. The last layer's outputs stay f32, but where it is f16 or bf16 they are rounded to
+//! that type, and of a softmax it is z that is.
+//!
+//! By row, the codes of values that cannot be negative (what relu and sigmoid give) use all levels: with
+//! L = 2c + 1 and m the row's largest, s = m / L, q = round(x / s) − (c + 1) and n = −(c + 1). Elsewhere
+//! s = max|x| / c, q = round(x / s) and n = 0. Either way s = 1 where all are zero.
+//!
+//! Static codes are q = clamp(round(x · (1/s)) + n, −128, 127). Pixels / 255 have the static codes p − 128
+//! in either scheme, with s = 1 / 255: they lose nothing, which a scale of the row's own would.
+//! Rounding is to nearest even. The sum Σ (q − n)·q_w is computed as Σ q·q_w − n · Σ q_w. A bias in units of
+//! s·s_w and scales that are multiplied, never added to, leave nothing that drivers may contract: with
+//! relu between, the sums are the same on every adapter.
+//!
+//! Formulas: Jacob et al., *Quantization and Training of Neural Networks for Efficient
+//! Integer-Arithmetic-Only Inference*, 2018 (eq. 1, 7); Krishnamoorthi, *Quantizing deep convolutional
+//! networks for efficient inference*, 2018 (§ 2, 3.1); Nagel et al., *A White Paper on Neural Network
+//! Quantization*, 2021 (§ 2.2, 2.4).
+
+pub mod calibrate;
+mod compensate;
+mod convert;
+mod file;
+mod forward;
+mod range;
+mod recipe;
+mod runnable;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use half::{bf16, f16};
+
+use crate::Precision;
+use crate::error::{Error, Result};
+use crate::mode::Mode;
+use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normalization};
+pub use calibrate::{Calibration, Sample};
+pub(crate) use convert::unchecked;
+pub use convert::{Ranges, deploy};
+pub use recipe::{Deployer, Recipe, Rounding};
+pub use runnable::Runnable;
+pub use source::Source;
+
+/// Inner values of an int4 column that share a scale.
+pub const INT4_GROUP: usize = 32;
+
+/// The largest int4 code.
+pub const INT4_LARGEST: i8 = 7;
+
+/// A model in the numbers that it runs in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deployed {
+    /// What it is run as.
+    pub mode: Mode,
+    /// The layers, first to last.
+    pub layers: Vec<DeployedLayer>,
+    /// What turns a pixel into the first layer's input.
+    pub normalization: Normalization,
+    /// Names of the outputs; empty where the file has none.
+    pub classes: Vec<String>,
+    /// c, the largest int8 code of weights, and of signed activations by row.
+    pub int8_clip: u8,
+    /// How it was made.
+    pub provenance: BTreeMap<String, String>,
+    /// The file of the model, quantized or not.
+    pub path: PathBuf,
+    /// SHA-256 of that file.
+    pub sha256: String,
+}
+
+/// One dense layer in the numbers that it runs in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeployedLayer {
+    /// Values of one input row.
+    pub inputs: usize,
+    /// Values of one output row.
+    pub outputs: usize,
+    /// The weights.
+    pub weights: Weights,
+    /// `[outputs]`; in f16 and bf16 numbers of that type.
+    pub bias: Vec<f32>,
+    /// What is applied to z.
+    pub activation: Activation,
+    /// In which form it takes its input.
+    pub input: Input,
+}
+
+/// A layer's weights, `[inputs, outputs]` row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Weights {
+    /// binary32.
+    F32(Vec<f32>),
+    /// binary16.
+    F16(Vec<f16>),
+    /// bfloat16.
+    Bf16(Vec<bf16>),
+    /// int8 codes.
+    Int8 {
+        /// −c to c.
+        codes: Vec<i8>,
+        /// One, or one for each output.
+        scales: Vec<f32>,
+    },
+    /// int4 codes.
+    Int4 {
+        /// −7 to 7, a byte each.
+        codes: Vec<i8>,
+        /// `[ceil(inputs / 32), outputs]`
+        scales: Vec<f16>,
+    },
+}
+
+/// In which form a layer takes its input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Input {
+    /// As numbers of the weights' type; f32 where these are int4.
+    Values,
+    /// As codes with a scale for each row.
+    Row {
+        /// Whether no value can be negative.
+        unsigned: bool,
+    },
+    /// As codes with a scale that is known.
+    Static(Affine),
+}
+
+/// How static codes stand for values: x = scale · (q − zero_point).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine {
+    /// What a step is; finite and positive.
+    pub scale: f32,
+    /// The code of zero.
+    pub zero_point: i8,
+}
+
+impl Affine {
+    /// The code of a value.
+    #[must_use]
+    pub fn quantize(self, value: f32) -> i8 {
+        let moved = (value * self.inverse()).round_ties_even() + f32::from(self.zero_point);
+        moved.clamp(-128.0, 127.0) as i8
+    }
+
+    /// What values are multiplied by: 1 / scale, rounded to f32.
+    #[must_use]
+    pub fn inverse(self) -> f32 {
+        1.0 / self.scale
+    }
+}
+
+impl Weights {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+            Self::Bf16(values) => values.len(),
+            Self::Int8 { codes, .. } | Self::Int4 { codes, .. } => codes.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the weights and their scales, as files and devices hold them.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let bytes = match self {
+            Self::F32(values) => 4 * values.len(),
+            Self::F16(values) => 2 * values.len(),
+            Self::Bf16(values) => 2 * values.len(),
+            Self::Int8 { codes, scales } => codes.len() + 4 * scales.len(),
+            Self::Int4 { codes, scales } => codes.len().div_ceil(2) + 2 * scales.len(),
+        };
+        bytes as u64
+    }
+}
+
+impl DeployedLayer {
+    /// The precision that it is in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match self.weights {
+            Weights::F32(_) => Precision::F32,
+            Weights::F16(_) => Precision::F16,
+            Weights::Bf16(_) => Precision::Bf16,
+            Weights::Int8 { .. } => Precision::Int8,
+            Weights::Int4 { .. } => Precision::Int4,
+        }
+    }
+
+    /// n: the code of zero in its input; 0 where that are no codes.
+    #[must_use]
+    pub fn zero_point(&self, clip: u8) -> i32 {
+        match self.input {
+            Input::Row { unsigned: true } => -(i32::from(clip) + 1),
+            Input::Static(affine) => i32::from(affine.zero_point),
+            Input::Row { unsigned: false } | Input::Values => 0,
+        }
+    }
+
+    /// What an int8 layer adds to its sums of q·q_w, and multiplies them by then, for each output:
+    /// −n · Σ q_w, with the bias where the scales are static, and s_w, or s·s_w where the input's scale
+    /// is static. Empty where the layer is not int8.
+    #[must_use]
+    pub fn epilogue(&self, clip: u8) -> Vec<Epilogue> {
+        let Weights::Int8 { codes, scales } = &self.weights else {
+            return Vec::new();
+        };
+        let zero_point = i64::from(self.zero_point(clip));
+        let mut column_sums = vec![0_i64; self.outputs];
+        for row in codes.chunks_exact(self.outputs) {
+            for (sum, &code) in column_sums.iter_mut().zip(row) {
+                *sum += i64::from(code);
+            }
+        }
+        let of_column = |column: usize| {
+            let scale = scales[if scales.len() == 1 { 0 } else { column }];
+            let moved = -zero_point * column_sums[column];
+            let (offset, scale, bias) = match self.input {
+                Input::Static(affine) => {
+                    let scale = affine.scale * scale;
+                    let bias = (f64::from(self.bias[column]) / f64::from(scale)).round_ties_even();
+                    (moved + bias as i64, scale, 0.0)
+                }
+                _ => (moved, scale, self.bias[column]),
+            };
+            // Checked when the layer was made.
+            let offset =
+                i32::try_from(offset).unwrap_or(if offset < 0 { i32::MIN } else { i32::MAX });
+            Epilogue {
+                offset,
+                scale,
+                bias,
+            }
+        };
+        (0..self.outputs).map(of_column).collect()
+    }
+
+    /// The largest magnitude that the sums Σ q·q_w of an int8 layer can reach on their way, for any codes of
+    /// the input, and with their offset; 0 where the layer is not int8.
+    #[must_use]
+    pub fn largest_sum(&self, clip: u8) -> u64 {
+        let Weights::Int8 { codes, .. } = &self.weights else {
+            return 0;
+        };
+        let mut sums = vec![0_u64; self.outputs];
+        for row in codes.chunks_exact(self.outputs) {
+            for (sum, &code) in sums.iter_mut().zip(row) {
+                *sum += u64::from(code.unsigned_abs());
+            }
+        }
+        let epilogue = self.epilogue(clip);
+        let largest = |(sum, column): (u64, &Epilogue)| {
+            (128 * sum).saturating_add(u64::from(column.offset.unsigned_abs()))
+        };
+        let reached = sums.into_iter().zip(&epilogue).map(largest);
+        reached.max().unwrap_or(0)
+    }
+}
+
+/// What becomes of an int8 layer's sum Σ q·q_w in one column: z = f32(sum + offset) · scale + bias, where by
+/// row the scale is also multiplied by the row's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epilogue {
+    /// What is added to the sum.
+    pub offset: i32,
+    /// What the whole is multiplied by.
+    pub scale: f32,
+    /// What is added last; 0 where the scales are static.
+    pub bias: f32,
+}
+
+impl Deployed {
+    /// The model without its weights.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        let shape = |layer: &DeployedLayer| LayerShape {
+            inputs: layer.inputs,
+            outputs: layer.outputs,
+            activation: layer.activation,
+        };
+        let format = |layer: &DeployedLayer| Format {
+            precision: layer.precision(),
+            input: match layer.input {
+                Input::Values => Form::Values,
+                Input::Row { .. } => Form::Rows,
+                Input::Static(_) => Form::Static,
+            },
+            largest_sum: layer.largest_sum(self.int8_clip),
+        };
+        Architecture {
+            layers: self.layers.iter().map(shape).collect(),
+            formats: self.layers.iter().map(format).collect(),
+            normalization: self.normalization,
+            int8_clip: self.int8_clip,
+        }
+    }
+
+    /// Bytes of the weights, scales and biases, as files and devices hold them.
+    #[must_use]
+    pub fn parameter_bytes(&self) -> u64 {
+        let layer = |layer: &DeployedLayer| {
+            let of_bias = match layer.precision() {
+                Precision::F16 | Precision::Bf16 => 2,
+                _ => 4,
+            };
+            layer.weights.bytes() + of_bias * layer.bias.len() as u64
+        };
+        self.layers.iter().map(layer).sum()
+    }
+
+    /// Bytes of the values that one image has between the layers: each layer's input in the form that it
+    /// takes, with the row's scale, and the outputs in f32.
+    #[must_use]
+    pub fn activation_bytes(&self) -> u64 {
+        let input = |layer: &DeployedLayer| match layer.input {
+            Input::Static(_) => layer.inputs as u64,
+            Input::Row { .. } => layer.inputs as u64 + 4,
+            Input::Values => layer.precision().bytes() * layer.inputs as u64,
+        };
+        let inputs: u64 = self.layers.iter().map(input).sum();
+        inputs + 4 * self.layers.last().map_or(0, |layer| layer.outputs as u64)
+    }
+
+    /// Checks shapes, values and ranges, whoever made them.
+    ///
+    /// # Errors
+    /// `Error::File` naming the layer and what is wrong with it.
+    pub fn check(&self) -> Result<()> {
+        let fail = |problem: String| Err(Error::file(&self.path, problem));
+        if self.layers.is_empty() {
+            return fail("has no layers".into());
+        }
+        let mut width = None;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (inputs, outputs) = (layer.inputs, layer.outputs);
+            if inputs == 0 || outputs == 0 || width.is_some_and(|width| width != inputs) {
+                return fail(format!(
+                    "layers.{index}.weight has the shape [{inputs}, {outputs}], which does not fit"
+                ));
+            }
+            width = Some(outputs);
+            if let Err(problem) = layer.check(self.int8_clip) {
+                return fail(format!("layers.{index}{problem}"));
+            }
+            if layer.activation == Activation::Softmax && index + 1 < self.layers.len() {
+                return fail(format!(
+                    "layers.{index} has the activation softmax, which only the last layer may have"
+                ));
+            }
+        }
+        let outputs = width.unwrap_or(0);
+        if !self.classes.is_empty() && self.classes.len() != outputs {
+            return fail(format!(
+                "names {} classes, but the last layer gives {outputs} values",
+                self.classes.len()
+            ));
+        }
+        if !(1..=127).contains(&self.int8_clip) {
+            return fail(format!("int8_clip is {}, not 1 to 127", self.int8_clip));
+        }
+        Ok(())
+    }
+}
+
+impl DeployedLayer {
+    /// What is wrong with it, to stand behind its name.
+    fn check(&self, clip: u8) -> Result<(), String> {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        if self.weights.len() != inputs * outputs || self.bias.len() != outputs {
+            return Err(format!(
+                ".weight has {} values and .bias {}, not {inputs} · {outputs} and {outputs}",
+                self.weights.len(),
+                self.bias.len()
+            ));
+        }
+        let finite = match &self.weights {
+            Weights::F32(values) => values.iter().all(|value| value.is_finite()),
+            Weights::F16(values) => values.iter().all(|value| value.is_finite()),
+            Weights::Bf16(values) => values.iter().all(|value| value.is_finite()),
+            Weights::Int8 { .. } | Weights::Int4 { .. } => true,
+        };
+        if !finite {
+            return Err(".weight holds a value that is not a finite number".into());
+        }
+        if self.bias.iter().any(|value| !value.is_finite()) {
+            return Err(".bias holds a value that is not a finite number".into());
+        }
+        self.check_codes(clip)?;
+        let takes_codes = !matches!(self.input, Input::Values);
+        if takes_codes != (self.precision() == Precision::Int8) {
+            return Err(" must take codes where its weights are int8, and values elsewhere".into());
+        }
+        if let Input::Static(affine) = self.input
+            && !(affine.scale.is_normal() && affine.scale > 0.0 && affine.inverse().is_finite())
+        {
+            return Err(format!(
+                ".input_scale is {}, not a positive number",
+                affine.scale
+            ));
+        }
+        if takes_codes {
+            self.check_sums(clip)?;
+        }
+        Ok(())
+    }
+
+    /// Scales are as many as there must be and positive; codes are within their range.
+    fn check_codes(&self, clip: u8) -> Result<(), String> {
+        let wrong = |scale: f32| format!(".weight_scale holds {scale}, not a positive number");
+        match &self.weights {
+            Weights::Int8 { codes, scales } => {
+                if scales.len() != 1 && scales.len() != self.outputs {
+                    return Err(format!(
+                        ".weight_scale has {} values, not 1 or {}",
+                        scales.len(),
+                        self.outputs
+                    ));
+                }
+                if let Some(&scale) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
+                    return Err(wrong(scale));
+                }
+                if let Some(code) = codes.iter().find(|code| code.unsigned_abs() > clip) {
+                    return Err(format!(".weight holds {code}, beyond int8_clip {clip}"));
+                }
+            }
+            Weights::Int4 { codes, scales } => {
+                let wanted = self.inputs.div_ceil(INT4_GROUP) * self.outputs;
+                if scales.len() != wanted {
+                    return Err(format!(
+                        ".weight_scale has {} values, not {wanted}",
+                        scales.len()
+                    ));
+                }
+                let positive = |s: &&f16| !(s.is_finite() && s.to_f32() > 0.0);
+                if let Some(scale) = scales.iter().find(positive) {
+                    return Err(wrong(scale.to_f32()));
+                }
+                let beyond = |code: &&i8| code.unsigned_abs() > INT4_LARGEST.unsigned_abs();
+                if let Some(code) = codes.iter().find(beyond) {
+                    return Err(format!(
+                        ".weight holds {code}, beyond int4's {INT4_LARGEST}"
+                    ));
+                }
+            }
+            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {}
+        }
+        Ok(())
+    }
+
+    /// No sum leaves int32, whatever the input.
+    fn check_sums(&self, clip: u8) -> Result<(), String> {
+        let epilogue = self.epilogue(clip);
+        let saturated = |column: &Epilogue| column.offset == i32::MAX || column.offset == i32::MIN;
+        let scaled = |column: &Epilogue| column.scale.is_finite() && column.scale > 0.0;
+        if let Some(column) = epilogue.iter().position(|column| !scaled(column)) {
+            return Err(format!(
+                ": the scales of input and weights leave f32 in column {column}"
+            ));
+        }
+        if self.largest_sum(clip) >= 1 << 31 || epilogue.iter().any(saturated) {
+            return Err(
+                ": its int8 sums, with the bias in units of their scale, could leave int32".into(),
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! How large a deployed model's values can get.
+
+use super::{Deployed, DeployedLayer, INT4_GROUP, Weights};
+use crate::Precision;
+use crate::model::Activation;
+
+/// The largest binary16 number, and the largest of bfloat16, which is all but that of f32.
+const F16_MAX: f64 = 65_504.0;
+const BF16_MAX: f64 = 3.389_531_389_251_535_5e38;
+
+/// What roundings may add to a value.
+const ROUNDING: f64 = 1.02;
+
+impl Deployed {
+    /// Whether a layer's values can leave the type that they are handed on in, by a bound over all images:
+    /// |z| ≤ max|x| · Σ|w| + |b| for each output. False is certain; true only possible.
+    #[must_use]
+    pub fn may_overflow(&self) -> bool {
+        let pixels = (0..=255).map(|pixel| self.normalization.value(pixel).abs());
+        let mut largest = pixels.fold(0.0, f64::max);
+        let mut most = BF16_MAX;
+        for layer in &self.layers {
+            most = match layer.precision() {
+                Precision::F16 => F16_MAX,
+                _ => BF16_MAX,
+            };
+            if beyond(largest, most) {
+                return true;
+            }
+            let sums = layer.sums_of_magnitudes();
+            let biased = sums.iter().zip(&layer.bias);
+            let biased =
+                biased.map(|(sum, &bias)| ROUNDING * largest * sum + f64::from(bias.abs()));
+            let bound = biased.fold(0.0, f64::max);
+            largest = match layer.activation {
+                // Of a softmax z is rounded.
+                Activation::Relu | Activation::Identity | Activation::Softmax => bound,
+                Activation::Sigmoid | Activation::Tanh => 1.0,
+            };
+        }
+        beyond(largest, most)
+    }
+}
+
+/// Whether a magnitude, or a bound that is none, is larger than what is allowed.
+fn beyond(largest: f64, most: f64) -> bool {
+    !matches!(largest.partial_cmp(&most), Some(order) if order.is_le())
+}
+
+impl DeployedLayer {
+    /// Σ|w| of each output.
+    fn sums_of_magnitudes(&self) -> Vec<f64> {
+        let magnitude = |index: usize| {
+            let (row, column) = (index / self.outputs, index % self.outputs);
+            let value = match &self.weights {
+                Weights::F32(values) => f64::from(values[index]),
+                Weights::F16(values) => values[index].to_f64(),
+                Weights::Bf16(values) => values[index].to_f64(),
+                Weights::Int8 { codes, scales } => {
+                    f64::from(codes[index]) * f64::from(scales[column % scales.len()])
+                }
+                Weights::Int4 { codes, scales } => {
+                    let scale = scales[row / INT4_GROUP * self.outputs + column];
+                    f64::from(codes[index]) * scale.to_f64()
+                }
+            };
+            value.abs()
+        };
+        let mut sums = vec![0.0; self.outputs];
+        for index in 0..self.weights.len() {
+            sums[index % self.outputs] += magnitude(index);
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::deploy::{Ranges, deploy};
+    use crate::mode::Mode;
+    use crate::model::{Activation, Layer, Model};
+    use crate::{Precision, Scheme, WeightScales};
+
+    /// Two layers of one value each.
+    fn overflows(weights: [f32; 2], layers: [Precision; 2]) -> bool {
+        let layer = |weight: f32| Layer {
+            inputs: 1,
+            outputs: 1,
+            weights: vec![weight],
+            bias: vec![0.0],
+            activation: Activation::Relu,
+        };
+        let model = Model::new(weights.map(layer).to_vec()).unwrap();
+        let mode = Mode::mixed(layers.to_vec(), Scheme::Static, WeightScales::Tensor).unwrap();
+        let ranges = Ranges(vec![(0.0, 1.0); 2]);
+        deploy(&model, &mode, Some(&ranges)).unwrap().may_overflow()
+    }
+
+    #[test]
+    fn a_value_overflows_only_the_type_that_it_is_handed_on_in() {
+        use Precision::{Bf16, F16, F32, Int4, Int8};
+        for first in [F32, F16, Bf16, Int8, Int4] {
+            // 60,000 fits binary16 as it is; squared it does not, but nothing else is left.
+            assert!(!overflows([60_000.0, 1.0], [first, F16]), "{first}");
+            assert!(!overflows([60_000.0, 60_000.0], [first, F32]), "{first}");
+        }
+        for first in [F32, Bf16, Int8] {
+            assert!(overflows([70_000.0, 1e-3], [first, F16]), "{first}");
+            assert!(!overflows([70_000.0, 1e-3], [first, Bf16]), "{first}");
+            assert!(overflows([60_000.0, 60_000.0], [first, F16]), "{first}");
+        }
+        assert!(overflows([3e38, 3e38], [F32, Bf16]));
+    }
+
+    #[test]
+    fn the_default_model_overflows_nowhere() {
+        let model = Model::default_model().unwrap();
+        for mode in [Precision::Bf16, Precision::Int4].map(Mode::from) {
+            assert!(!deploy(&model, &mode, None).unwrap().may_overflow());
+        }
+    }
+}

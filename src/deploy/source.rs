@@ -1,0 +1,129 @@
+//! A model as it was loaded.
+
+use std::path::Path;
+
+use super::file::is_quantized;
+use super::{Deployed, Recipe, Sample};
+use crate::dataset::read_file;
+use crate::error::{Error, Result};
+use crate::mode::Mode;
+use crate::model::{Architecture, Model};
+
+/// A model as it was loaded: with float weights, which run in any mode, or in numbers of its own, which run
+/// in no other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Float weights.
+    Model(Model),
+    /// Numbers of its own.
+    Deployed(Deployed),
+}
+
+impl Source {
+    /// Reads a model file of either kind.
+    ///
+    /// # Errors
+    /// `Error::File` where it is missing, damaged, or not a dense network.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = read_file(path)?;
+        if is_quantized(&bytes) {
+            Deployed::from_bytes(path, &bytes).map(Self::Deployed)
+        } else {
+            Model::from_bytes(path, &bytes).map(Self::Model)
+        }
+    }
+
+    /// The model inside the binary.
+    ///
+    /// # Errors
+    /// Only where the binary itself is damaged.
+    pub fn default_model() -> Result<Self> {
+        Model::default_model().map(Self::Model)
+    }
+
+    /// The model with float weights; none where there are none any more.
+    #[must_use]
+    pub fn model(&self) -> Option<&Model> {
+        match self {
+            Self::Model(model) => Some(model),
+            Self::Deployed(_) => None,
+        }
+    }
+
+    /// The model without its weights.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        match self {
+            Self::Model(model) => model.architecture(),
+            Self::Deployed(deployed) => deployed.architecture(),
+        }
+    }
+
+    /// Its file, or `embedded`.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Model(model) => &model.path,
+            Self::Deployed(deployed) => &deployed.path,
+        }
+    }
+
+    /// SHA-256 of its file; empty where it was not read from one.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        match self {
+            Self::Model(model) => &model.sha256,
+            Self::Deployed(deployed) => &deployed.sha256,
+        }
+    }
+
+    /// Names of the outputs; empty where the file has none.
+    #[must_use]
+    pub fn classes(&self) -> &[String] {
+        match self {
+            Self::Model(model) => &model.classes,
+            Self::Deployed(deployed) => &deployed.classes,
+        }
+    }
+
+    /// The name of an output, or its number where the file has no names.
+    #[must_use]
+    pub fn class_name(&self, label: usize) -> String {
+        let name = self.classes().get(label).cloned();
+        name.unwrap_or_else(|| label.to_string())
+    }
+
+    /// What it is run as unless told otherwise; none where the file does not say.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        match self {
+            Self::Model(model) => model.mode.clone(),
+            Self::Deployed(deployed) => Some(deployed.mode.clone()),
+        }
+    }
+
+    /// The model in the numbers of a mode that is not of the core ([`Mode::is_core`]), where images decide by
+    /// the standard recipe and sample.
+    ///
+    /// # Errors
+    /// `Error::Usage` where it has numbers of its own, and they are others; `Error::File` where images are
+    /// needed, and those inside the binary do not fit it; those of [`super::deploy`].
+    pub fn deploy(&self, mode: &Mode) -> Result<Deployed> {
+        match self {
+            Self::Model(model) => {
+                let recipe = Recipe::default();
+                let sample = match recipe.needs_images(mode) || recipe.compensates(mode) {
+                    true => Some(Sample::standard()?),
+                    false => None,
+                };
+                recipe.deploy(model, mode, sample.as_ref())
+            }
+            Self::Deployed(deployed) if deployed.mode == *mode => Ok(deployed.clone()),
+            Self::Deployed(deployed) => Err(Error::Usage(format!(
+                "{} is quantized: it runs as {} and nothing else",
+                deployed.path.display(),
+                deployed.mode
+            ))),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The layers of a deployed model, as their kernels read them.
+
+use bytemuck::{Pod, Zeroable};
+use half::{bf16, f16};
+
+use super::{InputCodes, Packed};
+use crate::Precision;
+use crate::deploy::{DeployedLayer, Epilogue, Input, Weights};
+use crate::gpu::layout::{pack_blocks, pack_codes, pack_int4, pack_rows};
+use crate::plan::{bias_bytes, groups};
+
+/// What an int8 layer needs of four columns; its twin is `Bias4` in `shaders/prelude/epilogue_codes.wgsl`.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+struct ColumnGroup {
+    scale: [f32; 4],
+    bias: [f32; 4],
+    offset: [i32; 4],
+    unused: [i32; 4],
+}
+
+/// A layer's bytes as they are uploaded.
+pub(super) fn pack(layer: &DeployedLayer, clip: u8) -> Packed {
+    let (inputs, outputs) = (layer.inputs, layer.outputs);
+    let weights = match &layer.weights {
+        Weights::F32(values) => bytes(&pack_blocks(values, inputs, outputs, 0.0)),
+        Weights::F16(values) => bytes(&pack_blocks(values, inputs, outputs, f16::ZERO)),
+        Weights::Bf16(values) => bytes(&pack_blocks(values, inputs, outputs, bf16::ZERO)),
+        Weights::Int8 { codes, .. } => bytes(&pack_codes(codes, inputs, outputs)),
+        Weights::Int4 { codes, scales } => pack_int4(codes, scales, inputs, outputs),
+    };
+    let precision = layer.precision();
+    let bias = match precision {
+        Precision::F16 => bytes(&pack_rows(
+            &rounded(layer, f16::from_f32),
+            outputs,
+            f16::ZERO,
+        )),
+        Precision::Bf16 => bytes(&pack_rows(
+            &rounded(layer, bf16::from_f32),
+            outputs,
+            bf16::ZERO,
+        )),
+        Precision::Int8 => bytes(&column_groups(&layer.epilogue(clip))),
+        _ => bytes(&pack_rows(&layer.bias, outputs, 0.0)),
+    };
+    let input = InputCodes {
+        inverse: match layer.input {
+            Input::Static(affine) => affine.inverse(),
+            Input::Row { .. } | Input::Values => 0.0,
+        },
+        zero: layer.zero_point(clip) as f32,
+    };
+    Packed {
+        weights,
+        bias,
+        scale: 1.0,
+        input,
+        // int4 takes half a byte a value.
+        block_bytes: match precision {
+            Precision::Int4 => 8,
+            precision => 16 * precision.bytes(),
+        },
+        bias_bytes: bias_bytes(precision, precision == Precision::Int8),
+    }
+}
+
+fn bytes<T: Pod>(values: &[T]) -> Vec<u8> {
+    bytemuck::cast_slice(values).to_vec()
+}
+
+fn rounded<T>(layer: &DeployedLayer, round: impl Fn(f32) -> T) -> Vec<T> {
+    layer.bias.iter().map(|&bias| round(bias)).collect()
+}
+
+/// The columns in groups of four, the last one filled up.
+fn column_groups(columns: &[Epilogue]) -> Vec<ColumnGroup> {
+    let mut all = vec![ColumnGroup::default(); groups(columns.len())];
+    for (index, column) in columns.iter().enumerate() {
+        let group = &mut all[index / 4];
+        group.scale[index % 4] = column.scale;
+        group.bias[index % 4] = column.bias;
+        group.offset[index % 4] = column.offset;
+    }
+    all
+}

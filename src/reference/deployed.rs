@@ -1,0 +1,278 @@
+//! What a deployed model computes, slow and obvious. The formulas are those of [`crate::deploy`].
+
+use super::{
+    Outcome, Overflow, activate, add_bias, input, integer_product, label, product, round_f16, widen,
+};
+use crate::Precision;
+use crate::deploy::{Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
+use crate::model::Activation;
+
+/// Runs `model` over all of `pixels` (`[images, in]` row-major). No image depends on another.
+#[must_use]
+pub fn infer_deployed(model: &Deployed, pixels: &[u8]) -> Outcome {
+    let width = model.layers.first().map_or(1, |layer| layer.inputs);
+    let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
+    let mut outcome = Outcome::default();
+    for image in pixels.chunks(width) {
+        let mut overflow = None;
+        let outputs = run_image(model, &weights, image, &mut |_| (), &mut overflow);
+        outcome = outcome.and(Outcome {
+            labels: vec![label(&outputs)],
+            outputs,
+            overflow,
+        });
+    }
+    outcome
+}
+
+/// The exact sums T of every int8 layer for one image, layer after layer: what must be equal on every
+/// adapter where the same codes go in.
+#[must_use]
+pub fn sums_of_image(model: &Deployed, image: &[u8]) -> Vec<Vec<i32>> {
+    let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
+    let mut sums = Vec::new();
+    let mut seen = |of_layer: &[i32]| sums.push(of_layer.to_vec());
+    run_image(model, &weights, image, &mut seen, &mut None);
+    sums
+}
+
+/// A layer's weights in the numbers that the oracle multiplies.
+enum Widened {
+    /// Of every precision but int8.
+    Real(Vec<f64>),
+    /// Codes of int8, and their scales.
+    Codes(Vec<i32>, Vec<f32>),
+}
+
+impl Widened {
+    fn of(layer: &DeployedLayer) -> Self {
+        match &layer.weights {
+            Weights::F32(values) => Self::Real(widen(values)),
+            Weights::F16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
+            Weights::Bf16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
+            Weights::Int8 { codes, scales } => Self::Codes(
+                codes.iter().map(|&code| i32::from(code)).collect(),
+                scales.clone(),
+            ),
+            Weights::Int4 { codes, scales } => {
+                let scale_of = |index: usize| {
+                    let (row, column) = (index / layer.outputs, index % layer.outputs);
+                    scales[row / INT4_GROUP * layer.outputs + column].to_f64()
+                };
+                let codes = codes.iter().enumerate();
+                let values = codes.map(|(index, &code)| f64::from(code) * scale_of(index));
+                Self::Real(values.collect())
+            }
+        }
+    }
+}
+
+/// The outputs for one image. `seen` gets the sums of each int8 layer; `overflow` the first layer whose
+/// values leave the type that they are rounded to.
+fn run_image(
+    model: &Deployed,
+    weights: &[Widened],
+    image: &[u8],
+    seen: &mut dyn FnMut(&[i32]),
+    overflow: &mut Option<Overflow>,
+) -> Vec<f64> {
+    let clip = i32::from(model.int8_clip);
+    let normalization = model.normalization;
+    let pixels = image.iter().map(|&pixel| input(normalization, pixel));
+    let mut x: Vec<f64> = pixels.collect();
+    for (index, (layer, weights)) in model.layers.iter().zip(weights).enumerate() {
+        let precision = layer.precision();
+        let taken: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
+        // They are what the layer before gave.
+        note(overflow, &x, &taken, index.saturating_sub(1), precision);
+        x = match weights {
+            Widened::Real(weights) => {
+                let mut z = product(&taken, weights, layer.inputs, layer.outputs);
+                add_bias(&mut z, &widen(&layer.bias));
+                z
+            }
+            Widened::Codes(weights, scales) => {
+                integer_layer(layer, weights, scales, &x, clip, seen)
+            }
+        };
+        let last = index + 1 == model.layers.len();
+        let softmax = layer.activation == Activation::Softmax;
+        // Of a softmax in f16 or bf16 it is z that is rounded; else the outputs are.
+        if !softmax {
+            activate(layer.activation, &mut x, layer.outputs);
+        }
+        if last {
+            let given: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
+            note(overflow, &x, &given, index, precision);
+            x = given;
+        }
+        if softmax {
+            activate(layer.activation, &mut x, layer.outputs);
+        }
+    }
+    x
+}
+
+/// Notes an overflow of the values of a layer, `x`, of which `rounded` is infinite; the first is kept.
+fn note(
+    overflow: &mut Option<Overflow>,
+    x: &[f64],
+    rounded: &[f64],
+    layer: usize,
+    precision: Precision,
+) {
+    if overflow.is_none() && rounded.iter().any(|value| !value.is_finite()) {
+        *overflow = Some(Overflow {
+            layer,
+            largest: x.iter().fold(0.0, |max: f64, x| x.abs().max(max)),
+            precision,
+        });
+    }
+}
+
+/// z of an int8 layer: exact sums, then f32 as told.
+fn integer_layer(
+    layer: &DeployedLayer,
+    weights: &[i32],
+    scales: &[f32],
+    x: &[f64],
+    clip: i32,
+    seen: &mut dyn FnMut(&[i32]),
+) -> Vec<f64> {
+    let scale_of = |column: usize| scales[if scales.len() == 1 { 0 } else { column }];
+    match layer.input {
+        Input::Row { unsigned } => {
+            let (codes, scale) = row_of_values(x, unsigned, clip);
+            let sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
+            seen(&sums);
+            let z = |(column, &sum): (usize, &i32)| {
+                f64::from(sum as f32 * (scale * scale_of(column)) + layer.bias[column])
+            };
+            sums.iter().enumerate().map(z).collect()
+        }
+        Input::Static(affine) => {
+            let zero = i32::from(affine.zero_point);
+            let inverse = 1.0 / affine.scale;
+            let code = |&x: &f64| {
+                let moved = (x as f32 * inverse).round_ties_even() + zero as f32;
+                moved.clamp(-128.0, 127.0) as i32 - zero
+            };
+            let codes: Vec<i32> = x.iter().map(code).collect();
+            let mut sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
+            for (column, sum) in sums.iter_mut().enumerate() {
+                let unit = affine.scale * scale_of(column);
+                let bias = f64::from(layer.bias[column]) / f64::from(unit);
+                *sum += bias.round_ties_even() as i32;
+            }
+            seen(&sums);
+            let z = |(column, &sum): (usize, &i32)| {
+                f64::from(sum as f32 * (affine.scale * scale_of(column)))
+            };
+            sums.iter().enumerate().map(z).collect()
+        }
+        Input::Values => unreachable!("int8 layers take codes"),
+    }
+}
+
+/// q − n of a row of values, and its scale.
+fn row_of_values(x: &[f64], unsigned: bool, clip: i32) -> (Vec<i32>, f32) {
+    let x: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+    let (low, levels) = if unsigned {
+        (0, 2 * clip + 1)
+    } else {
+        (-clip, clip)
+    };
+    let largest = x.iter().fold(0.0, |max: f32, x| x.abs().max(max));
+    let mut scale = largest / levels as f32;
+    if scale == 0.0 {
+        scale = 1.0;
+    }
+    let code = |x: &f32| ((x / scale).round_ties_even() as i32).clamp(low, levels);
+    (x.iter().map(code).collect(), scale)
+}
+
+/// The number of a precision's type that is nearest to a value; f32 where it has none of its own.
+fn rounded(precision: Precision, value: f64) -> f64 {
+    match precision {
+        Precision::F16 => round_f16(value),
+        Precision::Bf16 => round_bf16(value),
+        _ => f64::from(value as f32),
+    }
+}
+
+/// The bfloat16 number nearest to `value`, ties to even; infinite beyond the largest.
+///
+/// bfloat16 has 8 significant bits and f32's exponents, the least of which is −126: its numbers near x
+/// are multiples of 2^(max(⌊log₂|x|⌋, −126) − 7).
+#[must_use]
+pub fn round_bf16(value: f64) -> f64 {
+    if !value.is_finite() || value == 0.0 {
+        return value;
+    }
+    let exponent = ((value.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    let unit = 2_f64.powi(exponent.max(-126) - 7);
+    let rounded = (value / unit).round_ties_even() * unit;
+    if rounded.abs() >= 2_f64.powi(128) {
+        f64::INFINITY.copysign(value)
+    } else {
+        rounded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::deploy;
+    use crate::mode::Mode;
+    use crate::model::{Layer, Model};
+    use crate::{Scheme, WeightScales};
+
+    #[test]
+    fn an_overflow_is_of_the_type_that_a_value_is_handed_on_in() {
+        let layer = |weight: f32| Layer {
+            inputs: 1,
+            outputs: 1,
+            weights: vec![weight],
+            bias: vec![0.0],
+            activation: Activation::Identity,
+        };
+        let model = Model::new(vec![layer(300.0), layer(300.0)]).unwrap();
+        let overflow = |layers: [Precision; 2], pixel: u8| {
+            let scheme = Scheme::DynamicRow;
+            let mode = Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).unwrap();
+            infer_deployed(&deploy(&model, &mode, None).unwrap(), &[pixel]).overflow
+        };
+        use Precision::{Bf16, F16, F32};
+        let told = overflow([F32, F16], 255).unwrap();
+        assert_eq!(
+            (told.layer, told.largest, told.precision),
+            (1, 90_000.0, F16)
+        );
+        assert_eq!(overflow([F32, F16], 1), None);
+        assert_eq!(overflow([F16, F32], 255), None);
+        assert_eq!(overflow([F16, Bf16], 255), None);
+        // What the next layer cannot take is of the layer that gave it.
+        let model = Model::new(vec![layer(70_000.0), layer(1e-3)]).unwrap();
+        let mode = Mode::mixed(vec![F32, F16], Scheme::DynamicRow, WeightScales::Channel).unwrap();
+        let told = infer_deployed(&deploy(&model, &mode, None).unwrap(), &[255]).overflow;
+        assert_eq!(
+            told.map(|told| (told.layer, told.largest)),
+            Some((0, 70_000.0))
+        );
+    }
+
+    #[test]
+    fn bfloat16_rounding_agrees_with_the_conversion_library_everywhere() {
+        for bits in 0..0x7f7f_u16 {
+            let low = f64::from(half::bf16::from_bits(bits));
+            let high = f64::from(half::bf16::from_bits(bits + 1));
+            let middle = (low + high) / 2.0;
+            let even = if bits % 2 == 0 { low } else { high };
+            for (value, expected) in [(low, low), (middle, even), (middle.next_up(), high)] {
+                assert_eq!(round_bf16(value), expected, "{value:e}");
+                assert_eq!(round_bf16(-value), -expected, "-{value:e}");
+            }
+        }
+        assert_eq!(round_bf16(3.4e38), f64::INFINITY);
+    }
+}

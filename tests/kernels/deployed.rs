@@ -1,0 +1,350 @@
+//! The checks of kernels for deployed models: bfloat16, int4, int8 codes outside the reference scheme, and
+//! what a layer hands to one whose numbers differ.
+
+use fmnist_gpu::Precision;
+use fmnist_gpu::gpu::{pack_blocks, pack_codes, pack_int4, pack_rows};
+use fmnist_gpu::model::Normalization;
+use fmnist_gpu::plan::{LayerInput, LayerKernel, LayerOutput, Params, Store, groups};
+use fmnist_gpu::reference;
+use half::{bf16, f16};
+use rand::RngExt;
+
+use super::case::{Case, to_bytes, to_f16_bytes, widen, widen_codes};
+use super::common::compare::{
+    Check, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
+};
+use super::common::{random_codes, random_pixels, random_values};
+
+/// What a step of static codes that are written stands for, and the code of zero.
+const OUT: (f32, i32) = (1.0 / 32.0, -100);
+
+/// The code of zero of what is read.
+const ZERO: i32 = -128;
+
+/// What a layer reads: its bytes, and the values or whole numbers that they stand for, with the scale of
+/// each row where they have one.
+struct Input {
+    bytes: Vec<u8>,
+    values: Vec<f64>,
+    scales: Vec<f32>,
+}
+
+fn to_bf16_bytes(values: &[f32]) -> Vec<u8> {
+    let values: Vec<bf16> = values.iter().map(|&value| bf16::from_f32(value)).collect();
+    to_bytes(&values)
+}
+
+impl Case<'_> {
+    /// Whether a layer's check is here.
+    pub fn is_deployed(&self, layer: LayerKernel) -> bool {
+        let own = LayerOutput::Stored(Store::of(self.elements));
+        layer.input.is_codes()
+            || matches!(self.elements, Precision::Bf16 | Precision::Int4)
+            || layer.output == LayerOutput::RowCodes
+            || matches!(layer.output, LayerOutput::Stored(_)) && layer.output != own
+    }
+
+    fn codes_params(&self) -> Params {
+        Params {
+            out_inverse: 1.0 / OUT.0,
+            out_zero: OUT.1 as f32,
+            ..self.params()
+        }
+    }
+
+    /// The bytes of numbers as the element type stores them.
+    fn stored_bytes(&self, values: &[f32]) -> Vec<u8> {
+        match self.elements {
+            Precision::F16 => to_f16_bytes(values),
+            Precision::Bf16 => to_bf16_bytes(values),
+            _ => to_bytes(values),
+        }
+    }
+
+    /// The numbers that the element type makes of these.
+    fn stored_values(&self, values: Vec<f32>) -> Vec<f32> {
+        let round = |value: f32| match self.elements {
+            Precision::F16 => f16::from_f32(value).to_f32(),
+            Precision::Bf16 => bf16::from_f32(value).to_f32(),
+            _ => value,
+        };
+        values.into_iter().map(round).collect()
+    }
+
+    fn deployed_input(&self, input: LayerInput) -> Input {
+        let mut rng = self.rng();
+        let count = self.rows * self.inner;
+        let packed = |codes: &[i8]| -> Vec<u8> {
+            bytemuck::cast_slice(&pack_rows(codes, self.inner, 0)).to_vec()
+        };
+        let whole = |codes: &[i8]| -> Vec<f64> {
+            let whole = codes.iter().map(|&code| f64::from(i32::from(code) - ZERO));
+            whole.collect()
+        };
+        match input {
+            LayerInput::Pixels => {
+                let pixels = random_pixels(&mut rng, count);
+                let value = |&pixel: &u8| {
+                    let value = reference::input(Normalization::Unit, pixel);
+                    match self.elements {
+                        Precision::F16 => reference::round_f16(value),
+                        Precision::Bf16 => reference::round_bf16(value),
+                        _ => value,
+                    }
+                };
+                Input {
+                    values: pixels.iter().map(value).collect(),
+                    bytes: pack_rows(&pixels, self.inner, 0),
+                    scales: Vec::new(),
+                }
+            }
+            LayerInput::PixelCodes => {
+                let pixels = random_pixels(&mut rng, count);
+                Input {
+                    values: pixels.iter().map(|&pixel| f64::from(pixel)).collect(),
+                    bytes: pack_rows(&pixels, self.inner, 0),
+                    scales: Vec::new(),
+                }
+            }
+            LayerInput::Codes | LayerInput::RowCodes => {
+                let mut codes: Vec<i8> = (0..count).map(|_| rng.random()).collect();
+                codes[0] = -128;
+                let mut bytes = packed(&codes);
+                let mut scales = Vec::new();
+                if input == LayerInput::RowCodes {
+                    scales = (0..self.rows).map(|row| 0.5 + row as f32 / 7.0).collect();
+                    bytes.extend(to_bytes(&scales));
+                }
+                Input {
+                    values: whole(&codes),
+                    bytes,
+                    scales,
+                }
+            }
+            LayerInput::Values | LayerInput::Z(_) => {
+                let values = self.stored_values(random_values(&mut rng, count));
+                Input {
+                    bytes: self.stored_bytes(&pack_rows(&values, self.inner, 0.0)),
+                    values: widen(&values),
+                    scales: Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// A whole layer of a deployed model.
+    pub fn check_deployed_layer(&self, layer: LayerKernel) -> Check {
+        let mut rng = self.rng();
+        let input = self.deployed_input(layer.input);
+        let count = self.inner * self.cols;
+        let size = 2.0 / (self.inner as f32).sqrt();
+        // What is bound of weights and biases, and the z of the oracle, with the noise of an f32 sum.
+        let (w_bytes, b_bytes, z, noise) = match self.elements {
+            Precision::Int8 => {
+                let w = random_codes(&mut rng, count);
+                let (bytes, z) = self.codes_epilogue(layer, &w, &input);
+                let packed = pack_codes(&w, self.inner, self.cols);
+                (bytemuck::cast_slice(&packed).to_vec(), bytes, z, 1e-6)
+            }
+            Precision::Int4 => {
+                let w: Vec<i8> = (0..count).map(|_| rng.random_range(-7..=7)).collect();
+                let groups = self.inner.div_ceil(32);
+                let scale = |_| f16::from_f32(size * rng.random_range(0.01..0.2_f32));
+                let scales: Vec<f16> = (0..groups * self.cols).map(scale).collect();
+                let values = w.iter().enumerate().map(|(at, &code)| {
+                    let (row, col) = (at / self.cols, at % self.cols);
+                    f64::from(code) * f64::from(scales[row / 32 * self.cols + col].to_f32())
+                });
+                let values: Vec<f64> = values.collect();
+                let bias = random_values(&mut rng, self.cols);
+                let packed = pack_int4(&w, &scales, self.inner, self.cols);
+                let z = self.real_z(&input.values, &values, &bias);
+                (packed, to_bytes(&pack_rows(&bias, self.cols, 0.0)), z, 1e-5)
+            }
+            _ => {
+                let w = random_values(&mut rng, count).into_iter().map(|w| w * size);
+                let w = self.stored_values(w.collect());
+                let bias = self.stored_values(random_values(&mut rng, self.cols));
+                let z = self.real_z(&input.values, &widen(&w), &bias);
+                let packed = pack_blocks(&w, self.inner, self.cols, 0.0);
+                let bias = self.stored_bytes(&pack_rows(&bias, self.cols, 0.0));
+                (self.stored_bytes(&packed), bias, z, 1e-5)
+            }
+        };
+        let row_bytes = layer.output.row_bytes(groups(self.cols) as u64) as usize;
+        let operands = [
+            input.bytes,
+            w_bytes,
+            b_bytes,
+            vec![0xff; self.rows * row_bytes],
+        ];
+        let got = self.run_with(self.codes_params(), 3, &operands)?;
+        self.close_outputs(layer, &got, z, noise)
+    }
+
+    fn real_z(&self, x: &[f64], w: &[f64], bias: &[f32]) -> Vec<f64> {
+        let mut z = reference::product(x, w, self.inner, self.cols);
+        reference::add_bias(&mut z, &widen(bias));
+        z
+    }
+
+    /// What an int8 layer's epilogue is given, and its z: exact sums, scaled, with the bias where rows have
+    /// scales of their own, and with an offset of whole numbers.
+    fn codes_epilogue(&self, layer: LayerKernel, w: &[i8], input: &Input) -> (Vec<u8>, Vec<f64>) {
+        let mut rng = self.rng();
+        let by_row = layer.input == LayerInput::RowCodes;
+        let x: Vec<i32> = input.values.iter().map(|&value| value as i32).collect();
+        let mut sums = reference::integer_product(&x, &widen_codes(w), self.inner, self.cols);
+        let mut bytes = vec![[0_u32; 16]; groups(self.cols)];
+        let mut columns = Vec::new();
+        for column in 0..self.cols {
+            let of_column = w.iter().skip(column).step_by(self.cols);
+            let moved = -ZERO * of_column.map(|&code| i32::from(code)).sum::<i32>();
+            let extra: i32 = if by_row {
+                0
+            } else {
+                rng.random_range(-999..999)
+            };
+            let scale = rng.random_range(0.5..2.0_f32) / (4000.0 * (self.inner as f32).sqrt());
+            let bias = if by_row {
+                rng.random_range(-1.0..1.0_f32)
+            } else {
+                0.0
+            };
+            let group = &mut bytes[column / 4];
+            group[column % 4] = scale.to_bits();
+            group[4 + column % 4] = bias.to_bits();
+            group[8 + column % 4] = (moved + extra) as u32;
+            columns.push((extra, scale, bias));
+        }
+        for (at, sum) in sums.iter_mut().enumerate() {
+            *sum += columns[at % self.cols].0;
+        }
+        let z = sums.iter().enumerate().map(|(at, &sum)| {
+            let (_, scale, bias) = columns[at % self.cols];
+            let row = input.scales.get(at / self.cols).copied().unwrap_or(1.0);
+            f64::from(sum as f32 * (row * scale) + bias)
+        });
+        (to_bytes(&bytes), z.collect())
+    }
+
+    /// A layer's outputs against the oracle's, in the form in which they are handed on.
+    fn close_outputs(&self, layer: LayerKernel, got: &[u8], z: Vec<f64>, noise: f64) -> Check {
+        let mut want = z;
+        if layer.activation == fmnist_gpu::model::Activation::Softmax {
+            for z in &mut want {
+                *z = match self.elements {
+                    Precision::Bf16 => reference::round_bf16(*z),
+                    Precision::F16 => reference::round_f16(*z),
+                    _ => *z,
+                };
+            }
+        }
+        reference::activate(layer.activation, &mut want, self.cols);
+        let ulp = match (layer.output, self.elements) {
+            (LayerOutput::Stored(Store::F16), _) | (LayerOutput::F32, Precision::F16) => 2e-3,
+            (LayerOutput::Stored(Store::Bf16), _) | (LayerOutput::F32, Precision::Bf16) => 0.02,
+            _ => 0.0,
+        };
+        let tolerance = |want: &f64| (noise + ulp) * want.abs().max(0.5);
+        let tolerances: Vec<f64> = want.iter().map(tolerance).collect();
+        let values = match layer.output {
+            LayerOutput::Stored(Store::Codes) => return self.close_codes(got, &want),
+            LayerOutput::RowCodes => return self.close_row_codes(got, &want),
+            LayerOutput::Stored(Store::F16) => widen_f16(got),
+            LayerOutput::Stored(Store::Bf16) => widen_bf16(got),
+            _ => widen_f32(got),
+        };
+        within_each(
+            &unpadded(&values, self.rows, self.cols),
+            &want,
+            &tolerances,
+            1e-4,
+        )?;
+        self.padding_is_zero(&values)
+    }
+
+    /// Codes may differ by one where a value is near a tie, which few are.
+    fn near_codes(got: &[i32], want: &[f64]) -> Check {
+        let mut off = 0;
+        for (at, (&got, want)) in got.iter().zip(want).enumerate() {
+            if f64::from(got) != want.round_ties_even() {
+                off += 1;
+                let near = (f64::from(got) - want).abs() <= 0.502;
+                if !near {
+                    return Err(format!("code {at} is {got}, not {want}"));
+                }
+            }
+        }
+        if off <= got.len() / 50 + 1 {
+            Ok(())
+        } else {
+            Err(format!("{off} of {} codes are off by one", got.len()))
+        }
+    }
+
+    fn close_codes(&self, got: &[u8], want: &[f64]) -> Check {
+        let codes = unpadded(bytemuck::cast_slice::<u8, i8>(got), self.rows, self.cols);
+        let (scale, zero) = OUT;
+        let exact = |value: &f64| (value / f64::from(scale) + f64::from(zero)).clamp(-128.0, 127.0);
+        let want: Vec<f64> = want.iter().map(exact).collect();
+        Self::near_codes(&widen_codes(&codes), &want)
+    }
+
+    /// Codes with a scale for each row: the largest of a row has the largest code.
+    fn close_row_codes(&self, got: &[u8], want: &[f64]) -> Check {
+        let (codes, scales) = got.split_at(self.rows * 4 * groups(self.cols));
+        let codes = unpadded(bytemuck::cast_slice::<u8, i8>(codes), self.rows, self.cols);
+        let codes = widen_codes(&codes);
+        let zero = OUT.1;
+        let levels = -2 * zero - 1;
+        let scales: Vec<f32> = bytemuck::pod_collect_to_vec(scales);
+        for (row, want) in want.chunks(self.cols).enumerate() {
+            let largest = want.iter().fold(0.0, |most: f64, v| v.abs().max(most));
+            let scale = if largest > 0.0 {
+                largest / f64::from(levels)
+            } else {
+                1.0
+            };
+            let near = (f64::from(scales[row]) / scale - 1.0).abs() <= 1e-4;
+            // A sum of nearly nothing has noise for its value.
+            if !near && largest > 1e-4 {
+                return Err(format!("row {row}: scale {}, not {scale}", scales[row]));
+            }
+            if largest > 1e-2 {
+                let exact = |v: &f64| (v / scale).clamp(0.0, f64::from(levels)) + f64::from(zero);
+                let want: Vec<f64> = want.iter().map(exact).collect();
+                let got = &codes[row * self.cols..(row + 1) * self.cols];
+                let near = |(got, want): (&i32, &f64)| (f64::from(*got) - want).abs() <= 0.52;
+                if !got.iter().zip(&want).all(near) {
+                    return Err(format!("row {row}: codes {got:?}, not {want:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of values to codes.
+    pub fn check_row_codes(&self) -> Check {
+        let mut values = random_values(&mut self.rng(), self.rows * self.cols);
+        values.iter_mut().for_each(|value| *value = value.abs());
+        // A row of zeros has the scale 1.
+        values[..self.cols].fill(0.0);
+        let padded = pack_rows(&values, self.cols, 0.0);
+        let room = vec![0xff; self.rows * (4 * groups(self.cols) + 4)];
+        let got = self.run_with(self.codes_params(), 1, &[to_bytes(&padded), room])?;
+        self.close_row_codes(&got, &widen(&values))?;
+        let first: Vec<f32> =
+            bytemuck::pod_collect_to_vec(&got[self.rows * 4 * groups(self.cols)..]);
+        equal(&first[..1], &[1.0])
+    }
+
+    /// Values to static codes, also beyond what they can hold.
+    pub fn check_static_codes(&self) -> Check {
+        let values = random_values(&mut self.rng(), self.rows * self.cols);
+        let values: Vec<f32> = values.iter().map(|value| value * 12.0).collect();
+        let padded = pack_rows(&values, self.cols, 0.0);
+        let got = self.run_with(self.codes_params(), 1, &[to_bytes(&padded), self.room(1)])?;
+        self.close_codes(&got, &widen(&values))
+    }
+}
