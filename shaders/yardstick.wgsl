@@ -9,9 +9,9 @@
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>; // [images, 64]
 
 const WORDS = 196u;
-const COLUMNS = 64u;
+const LANES = 64u; // a column each
 
-@compute @workgroup_size(COLUMNS)
+@compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) column: u32,
@@ -24,14 +24,14 @@ fn main(
     for (var word = 0u; word < WORDS; word += 1u) {
         let bytes = pixels[image * WORDS + word];
         let four = vec4<f32>((vec4<u32>(bytes) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u));
-        let at = 4u * word * COLUMNS + column;
+        let at = 4u * word * LANES + column;
         let column_of_four = vec4<f32>(
             weights[at],
-            weights[at + COLUMNS],
-            weights[at + 2u * COLUMNS],
-            weights[at + 3u * COLUMNS],
+            weights[at + LANES],
+            weights[at + 2u * LANES],
+            weights[at + 3u * LANES],
         );
         sum += dot(four, column_of_four);
     }
-    sums[image * COLUMNS + column] = sum;
+    sums[image * LANES + column] = sum;
 }

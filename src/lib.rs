@@ -42,6 +42,8 @@
 //! - [`plan`] has the strategies, the ways to run a network; [`tune`] measures which is fastest.
 //! - [`gpu`] alone knows wgpu; [`cpu`] is its twin in the processor's own vectors.
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
+//! - [`deploy`] puts models into the numbers that they run in, calibrated on images; [`search`] finds which layers
+//!   can do with less.
 //! - [`stats`] has intervals and tests, as functions of numbers; [`verdict`] says with them which row to deploy,
 //!   and [`baseline`] what became of the rows of an earlier result.
 //! - [`train`] makes models, in float32.
@@ -64,6 +66,7 @@ pub mod precision;
 pub mod quant;
 pub mod reference;
 pub mod report;
+pub mod search;
 pub mod stats;
 pub mod train;
 pub mod tune;

@@ -91,6 +91,15 @@ impl Mode {
         }
     }
 
+    /// The precisions that its layers have.
+    #[must_use]
+    pub fn precisions(&self) -> &[Precision] {
+        match self.layers.as_slice() {
+            [] => std::slice::from_ref(&self.precision),
+            layers => layers,
+        }
+    }
+
     /// The precision of a layer.
     #[must_use]
     pub fn layer(&self, index: usize) -> Precision {

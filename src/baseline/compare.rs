@@ -5,7 +5,7 @@ use super::{Change, Comparison, Flag, LEAST_CHANGE};
 use crate::adapter::AdapterInfo;
 use crate::bench::{Machine, Row, Yardstick};
 use crate::engine::Place;
-use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_runs};
+use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_runs, unrest};
 
 /// What is measured now, and on what.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +65,7 @@ impl Change {
             name: name.to_owned(),
             batch,
             time: None,
+            least_change: None,
             accuracy_points: None,
             accuracy_p: None,
             flags: Vec::new(),
@@ -107,8 +108,11 @@ fn change(
     };
     match time(row, old, before, yardsticks) {
         Ok(time) => {
-            change.time = time;
-            change.flags.extend(time.and_then(flag));
+            change.time = time.map(|(time, _)| time);
+            change.least_change = time.map(|(_, least)| least);
+            change
+                .flags
+                .extend(time.and_then(|(time, least)| flag(time, least)));
         }
         Err(reason) => {
             change.flags.push(Flag::Incomparable);
@@ -141,14 +145,14 @@ fn change(
     change
 }
 
-/// The change of the end-to-end time; none where one of the two was not measured, and the reason where both
+/// The change of the end-to-end time, and the least that is flagged; none where one of the two was not measured, and the reason where both
 /// were, but not alike.
 fn time(
     row: &Row,
     old: &saved::Row,
     before: &Saved,
     yardsticks: &[Yardstick],
-) -> Result<Option<Estimate>, String> {
+) -> Result<Option<(Estimate, f64)>, String> {
     let (Some(samples), Some(wall), Some(uploads)) = (
         row.end_to_end_samples(),
         &old.wall_ns,
@@ -201,18 +205,20 @@ fn time(
     if !(ratio.low.is_finite() && ratio.high.is_finite()) {
         return Err("a clock stood still".to_owned());
     }
-    Ok(Some(Estimate {
+    let time = Estimate {
         value: ratio.value - 1.0,
         low: ratio.low - 1.0,
         high: ratio.high - 1.0,
-    }))
+    };
+    let least = LEAST_CHANGE.max(unrest(&over)).max(unrest(&under));
+    Ok(Some((time, least)))
 }
 
 /// A change of time that is beyond the noise: of the samples, and of one run and the next.
-fn flag(time: Estimate) -> Option<Flag> {
-    if time.value >= LEAST_CHANGE && time.low > 0.0 {
+fn flag(time: Estimate, least: f64) -> Option<Flag> {
+    if time.value >= least && time.low > 0.0 {
         Some(Flag::Slower)
-    } else if time.value <= 1.0 / (1.0 + LEAST_CHANGE) - 1.0 && time.high < 0.0 {
+    } else if time.value <= 1.0 / (1.0 + least) - 1.0 && time.high < 0.0 {
         Some(Flag::Faster)
     } else {
         None
@@ -245,7 +251,7 @@ mod tests {
     use super::*;
 
     fn change(value: f64, low: f64, high: f64) -> Option<Flag> {
-        flag(Estimate { value, low, high })
+        flag(Estimate { value, low, high }, LEAST_CHANGE)
     }
 
     #[test]
@@ -256,5 +262,8 @@ mod tests {
         assert_eq!(change(-0.10, -0.15, -0.05), Some(Flag::Faster));
         assert_eq!(change(-0.04, -0.05, -0.03), None);
         assert_eq!(change(-0.10, -0.21, 0.01), None);
+        let (value, low, high) = (0.10, 0.08, 0.12);
+        let restless = flag(Estimate { value, low, high }, 0.2);
+        assert_eq!(restless, None, "less than parts of a run differ by");
     }
 }

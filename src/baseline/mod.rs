@@ -46,6 +46,9 @@ pub struct Change {
     /// The change of the end-to-end time, each beside its yardstick, as a share: 0.1 is 10% slower. None
     /// where there is nothing to compare.
     pub time: Option<Estimate>,
+    /// The least change of the time that is flagged in this row, as a share: [`LEAST_CHANGE`], or what parts of
+    /// one of the two runs differ by among themselves, where that is more.
+    pub least_change: Option<f64>,
     /// The change of the accuracy in percentage points; none where there is nothing to compare.
     pub accuracy_points: Option<f64>,
     /// The chance of so uneven a change of labels where both are equally good (McNemar's test).

@@ -175,7 +175,7 @@ mod tests {
 
     fn fits(limit: u64, batch_limit: Option<usize>) -> [Option<(Option<usize>, Bound)>; 3] {
         let options = options(limit, batch_limit);
-        Precision::ALL.map(|precision| {
+        [Precision::F32, Precision::F16, Precision::Int8].map(|precision| {
             let fit = fit(&WIDTHS, &precision.into(), 10_000, &options)?;
             Some((fit.batch, fit.bound_by))
         })
@@ -199,8 +199,8 @@ mod tests {
     fn every_batch_is_measured_once_and_none_beyond_the_limit() {
         let all = |limit, batch_limit| {
             let options = options(limit, batch_limit);
-            let fits =
-                Precision::ALL.map(|precision| fit(&WIDTHS, &precision.into(), 10_000, &options));
+            let fits = [Precision::F32, Precision::F16, Precision::Int8]
+                .map(|precision| fit(&WIDTHS, &precision.into(), 10_000, &options));
             batches(&options, fits.into_iter().flatten(), 10_000)
         };
         assert_eq!(all(100 << 10, None), [1000, 60, 1]);

@@ -213,7 +213,7 @@ pub async fn run(
     }
     if let Some(limit) = options.memory_limit {
         let fits = entries.iter().filter(|entry| entry.asked);
-        let fits = fits.filter_map(|entry| Some((entry.name(), entry.fit?)));
+        let fits = fits.filter_map(|entry| Some((entry.mode.to_string(), entry.fit?)));
         let fits: Vec<(String, Fit)> = fits.collect();
         outcome.budget = Some(Budget::new(limit, options, &fits, &outcome.rows));
     }

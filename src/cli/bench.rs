@@ -16,6 +16,8 @@ use indicatif::ProgressBar;
 use super::decision::{self, BaselineOptions, GoalOptions};
 use super::interrupt::{self, Interrupted};
 use super::modes::ModesOptions;
+use super::modes::ModesOptions;
+use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
 use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
 use super::record::{Outputs, Record};
 use super::terminal;

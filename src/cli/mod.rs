@@ -2,6 +2,7 @@
 
 mod adapters;
 mod bench;
+mod calibration;
 mod completions;
 mod decision;
 mod interrupt;
@@ -11,7 +12,9 @@ mod modes;
 mod options;
 mod peak;
 mod predict;
+mod quantize;
 mod record;
+mod search;
 mod terminal;
 mod train;
 
@@ -63,6 +66,8 @@ enum Command {
     Adapters(adapters::Arguments),
     Bench(Box<bench::Arguments>),
     Predict(predict::Arguments),
+    Quantize(quantize::Arguments),
+    Search(search::Arguments),
     Train(train::Arguments),
     Memory(memory::Arguments),
     Peak(peak::Arguments),
@@ -82,6 +87,8 @@ pub fn main() -> ExitCode {
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Quantize(arguments) => quantize::run(&arguments),
+        Command::Search(arguments) => search::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
         Command::Peak(arguments) => peak::run(&arguments),

@@ -187,8 +187,36 @@ impl ModeOptions {
     /// # Errors
     /// `Error::Usage` where the options contradict one another, or the model.
     pub fn mode(&self, model: &Source) -> Result<Mode> {
+        let own = model.mode().unwrap_or(Precision::F32.into());
+        self.mode_or(model, own.precision, None)
+    }
+
+    /// The mode to write `model` in: where nothing else is said, int8 by the scheme static.
+    ///
+    /// # Errors
+    /// `Error::Usage` where the options contradict one another, or the model.
+    pub fn quantized_mode(&self, model: &Source) -> Result<Mode> {
+        let own = model.mode().filter(|mode| !mode.is_core());
+        let scheme = own.as_ref().and_then(|own| own.scheme);
+        let precision = own.map_or(Precision::Int8, |own| own.precision);
+        self.mode_or(model, precision, Some(scheme.unwrap_or(Scheme::Static)))
+    }
+
+    /// The mode, of the precision and the scheme that are given here where the options do not say.
+    fn mode_or(
+        &self,
+        model: &Source,
+        precision: Precision,
+        scheme: Option<Scheme>,
+    ) -> Result<Mode> {
+        fn one<T>(one: T) -> Several<T> {
+            Several {
+                list: vec![one],
+                named: true,
+            }
+        }
         let layers = self.layers.layer_precision.clone();
-        let precision = match (self.precision, layers.is_empty()) {
+        let asked_precision = match (self.precision, layers.is_empty()) {
             (Some(precision), false) if precision != Precision::Mixed => {
                 return Err(Error::Usage(format!(
                     "--layer-precision is for --precision mixed, not {precision}"
@@ -197,23 +225,12 @@ impl ModeOptions {
             (None, false) => Some(Precision::Mixed),
             (precision, _) => precision,
         };
-        let own = model.mode().unwrap_or(Precision::F32.into());
-        let one = |precision| Several {
-            list: vec![precision],
-            named: true,
-        };
         let asked = Asked {
-            precisions: precision.map(one),
-            schemes: self.scheme.map(|scheme| Several {
-                list: vec![scheme],
-                named: true,
-            }),
-            weights: self.weights.map(|weights| Several {
-                list: vec![weights],
-                named: true,
-            }),
+            precisions: asked_precision.map(one),
+            schemes: self.scheme.or(scheme).map(one),
+            weights: self.weights.map(one),
             layers,
-            default: vec![own.precision],
+            default: vec![precision],
         };
         let name = model.path().display().to_string();
         let modes = asked.modes(&Subject::new(&name, model))?;

@@ -233,6 +233,11 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
+    /// The file that was named.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        self.model.as_deref()
+    }
+
     /// Loads it.
     pub fn load(&self) -> Result<Source> {
         match &self.model {

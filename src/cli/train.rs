@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })?;
     bar.finish_and_clear();
 
-    model.precision = arguments.precision;
+    model.mode = arguments.precision.map(Into::into);
     model.int8_clip = arguments.int8_clip.unwrap_or(model.int8_clip);
     if dataset::is_fashion_training(&data) {
         model.classes = CLASSES.map(str::to_owned).to_vec();

@@ -1,4 +1,4 @@
-//! int4 weights whose rounding errors make up for each other.
+//! int4 and int8 weights whose rounding errors make up for each other.
 //!
 //! Rounding each weight of a column w to its nearest code keeps w near, but what matters is the layer's
 //! output over real inputs X: ‖X(w − ŵ)‖² = (w − ŵ)ᵀ H (w − ŵ) with H = XᵀX. GPTQ (Frantar et al., *GPTQ:
@@ -19,8 +19,9 @@
 use half::f16;
 
 use super::convert::{int4_code, int4_scale};
-use super::{INT4_GROUP, Weights};
+use super::{INT4_GROUP, INT4_LARGEST, Weights};
 use crate::model::Layer;
+use crate::quant;
 
 /// What is added to the diagonal of H, in shares of its mean (Frantar et al. 2022, § 3.3, step 3, take 0.01):
 /// pixels that no calibration image lights are then rounded to nearest, and few images are not believed
@@ -32,17 +33,53 @@ const SHARES: [f32; 13] = [
     1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4,
 ];
 
-/// The int4 weights and the bias of a layer for its inputs `x: [images, in]`.
-pub(super) fn compensate(layer: &Layer, x: &[f32]) -> (Weights, Vec<f32>) {
+/// The codes that weights are rounded to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Codes<'a> {
+    /// int4, with a binary16 scale for each 32 inner values of a column.
+    Int4,
+    /// int8 up to a clip, by the scales that rounding to nearest chose: one, or one for each column.
+    Int8(u8, &'a [f32]),
+}
+
+impl Codes<'_> {
+    /// Inner values of a column that share a scale.
+    fn group(self, inputs: usize) -> usize {
+        match self {
+            Self::Int4 => INT4_GROUP,
+            Self::Int8(..) => inputs,
+        }
+    }
+
+    /// The scale of a group of a column.
+    fn scale(self, column: usize, targets: &[f64], weights: &[f64]) -> f32 {
+        match self {
+            Self::Int4 => group_scale(targets, weights).to_f32(),
+            Self::Int8(_, scales) => scales[column % scales.len()],
+        }
+    }
+
+    fn code(self, weight: f32, scale: f32) -> i8 {
+        let largest = match self {
+            Self::Int4 => INT4_LARGEST.unsigned_abs(),
+            Self::Int8(clip, _) => clip,
+        };
+        quant::quantize(weight, scale, largest)
+    }
+}
+
+/// The weights in codes and the bias of a layer for its inputs `x: [images, in]`.
+pub(super) fn compensate(layer: &Layer, x: &[f32], of: Codes<'_>) -> (Weights, Vec<f32>) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
+    let group = of.group(inputs);
     let factor = Factor::new(hessian(x, inputs), inputs + 1);
     // [in + 1, out]: Σ_{j<k} M_jk · (w_j − ŵ_j) of the rows rounded so far.
     let mut owed = vec![0.0_f64; (inputs + 1) * outputs];
     let mut codes = vec![0_i8; inputs * outputs];
-    let mut scales = Vec::with_capacity(inputs.div_ceil(INT4_GROUP) * outputs);
-    for from in (0..inputs).step_by(INT4_GROUP) {
-        let to = (from + INT4_GROUP).min(inputs);
-        let of_group: Vec<f16> = (0..outputs)
+    let mut scales: Vec<f32> = Vec::with_capacity(inputs.div_ceil(group) * outputs);
+    for from in (0..inputs).step_by(group) {
+        let to = (from + group).min(inputs);
+        let of_group: Vec<f32> = (0..outputs)
             .map(|column| {
                 let target = |k: usize| {
                     let at = k * outputs + column;
@@ -50,7 +87,7 @@ pub(super) fn compensate(layer: &Layer, x: &[f32]) -> (Weights, Vec<f32>) {
                 };
                 let targets: Vec<f64> = (from..to).map(target).collect();
                 let weights: Vec<f64> = (from..to).map(|k| factor.diagonal(k).powi(2)).collect();
-                group_scale(&targets, &weights)
+                of.scale(column, &targets, &weights)
             })
             .collect();
         for k in from..to {
@@ -59,8 +96,8 @@ pub(super) fn compensate(layer: &Layer, x: &[f32]) -> (Weights, Vec<f32>) {
             for (column, at) in row.enumerate() {
                 let weight = f64::from(layer.weights[at]);
                 let target = weight + owed[at] / factor.diagonal(k);
-                codes[at] = int4_code(target as f32, of_group[column]);
-                let value = f64::from(codes[at]) * f64::from(of_group[column].to_f32());
+                codes[at] = of.code(target as f32, of_group[column]);
+                let value = f64::from(codes[at]) * f64::from(of_group[column]);
                 errors[column] = weight - value;
             }
             factor.owe(k, &errors, &mut owed);
@@ -72,7 +109,17 @@ pub(super) fn compensate(layer: &Layer, x: &[f32]) -> (Weights, Vec<f32>) {
     let bias = bias
         .map(|(&bias, owed)| (f64::from(bias) + owed / last) as f32)
         .collect();
-    (Weights::Int4 { codes, scales }, bias)
+    let weights = match of {
+        Codes::Int4 => Weights::Int4 {
+            codes,
+            scales: scales.into_iter().map(f16::from_f32).collect(),
+        },
+        Codes::Int8(_, scales) => Weights::Int8 {
+            codes,
+            scales: scales.to_vec(),
+        },
+    };
+    (weights, bias)
 }
 
 /// The scale with the least Σ weight · (t − s·q)², of equals the largest.
@@ -184,4 +231,160 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     sums.iter().sum::<f64>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset;
+    use crate::deploy::forward::{deployed_layer, float_layer, input};
+    use crate::deploy::{DeployedLayer, deploy};
+    use crate::model::{Activation, Model};
+    use crate::{Mode, Precision, Scheme, WeightScales};
+
+    /// Σ (z − ẑ)² of a layer's sums over images.
+    fn error(layer: &Layer, quantized: &DeployedLayer, x: &[f32]) -> f64 {
+        let linear = Layer {
+            activation: Activation::Identity,
+            ..layer.clone()
+        };
+        let quantized = DeployedLayer {
+            activation: Activation::Identity,
+            ..quantized.clone()
+        };
+        let (z, found) = (float_layer(&linear, x), deployed_layer(&quantized, 127, x));
+        let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
+        z.iter().zip(&found).map(square).sum()
+    }
+
+    /// The default model's first layer rounded to nearest, and with compensation on 800 images.
+    #[test]
+    fn compensation_beats_rounding_to_nearest_on_other_images_too() {
+        let model = Model::default_model().unwrap();
+        let layer = &model.layers[0];
+        let images = dataset::calibration_images().unwrap();
+        let x = |from, to| input(model.normalization, images.range(from, to));
+        let (seen, unseen) = (x(0, 800), x(800, 1_000));
+        let nearest = deploy(&model, &Precision::Int4.into(), None)
+            .unwrap()
+            .layers[0]
+            .clone();
+        let (weights, bias) = compensate(layer, &seen, Codes::Int4);
+        let compensated = DeployedLayer {
+            weights,
+            bias,
+            ..nearest.clone()
+        };
+        for (x, share) in [(&seen, 0.25), (&unseen, 0.5)] {
+            let (found, before) = (error(layer, &compensated, x), error(layer, &nearest, x));
+            assert!(found <= share * before, "{found} {before}");
+        }
+    }
+
+    /// Two inputs that are always equal: what the first weight loses in rounding, the second makes up for.
+    #[test]
+    fn a_column_worked_by_hand() {
+        let layer = Layer {
+            inputs: 3,
+            outputs: 1,
+            weights: vec![0.44, 0.44, 7.0],
+            bias: vec![0.0],
+            activation: Activation::Identity,
+        };
+        // The third, which sets the scale to 1, sees other images than the first two.
+        let x = [
+            [1.0, 1.0, 0.0],
+            [-1.0, -1.0, 0.0],
+            [0.0, 0.0, 1.0],
+            [0.0, 0.0, -1.0],
+        ]
+        .concat();
+        let (weights, bias) = compensate(&layer, &x, Codes::Int4);
+        let Weights::Int4 { codes, scales } = weights else {
+            panic!("no int4");
+        };
+        assert_eq!(scales, [f16::ONE]);
+        // Nearest would be 0 and 0, 0.88 off where both are 1.
+        assert_eq!(codes, [0, 1, 7]);
+        assert!(bias[0].abs() <= 1e-6, "{bias:?}");
+    }
+
+    #[test]
+    fn the_bias_takes_what_is_left_on_average() {
+        let layer = Layer {
+            inputs: 1,
+            outputs: 1,
+            weights: vec![1.0],
+            bias: vec![0.25],
+            activation: Activation::Identity,
+        };
+        // One weight is its own scale's 7, rounded to binary16: next to nothing is left.
+        let (weights, bias) = compensate(&layer, &[0.5, 1.0], Codes::Int4);
+        let Weights::Int4 { codes, scales } = weights else {
+            panic!("no int4");
+        };
+        let value = f32::from(codes[0]) * scales[0].to_f32();
+        let expected = 0.25 + 0.75 * (1.0 - value);
+        assert!((bias[0] - expected).abs() <= 1e-6, "{bias:?} {expected}");
+        // Nothing but black pixels.
+        let (_, bias) = compensate(&layer, &[0.0, 0.0], Codes::Int4);
+        assert_eq!(bias, [0.25]);
+    }
+
+    #[test]
+    fn the_factor_is_one() {
+        let size = 9;
+        let x: Vec<f32> = (0..40 * (size - 1))
+            .map(|i| (i * 389 % 101) as f32 / 50.0)
+            .collect();
+        let hessian = hessian(&x, size - 1);
+        let factor = Factor::new(hessian.clone(), size);
+        for i in 0..size {
+            for j in i..size {
+                let row = |i: usize| &factor.values[i * size + j..(i + 1) * size];
+                let product = dot(row(i), row(j));
+                let expected = hessian[i * size + j];
+                assert!(
+                    (product - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+                    "{i} {j}"
+                );
+            }
+        }
+    }
+
+    /// The default model's first layer in int8 codes, on images that were not looked at.
+    #[test]
+    fn int8_codes_make_up_for_each_other_too() {
+        let model = Model::default_model().unwrap();
+        let images = dataset::calibration_images().unwrap();
+        let x = |from, to| input(model.normalization, images.range(from, to));
+        for weights in [WeightScales::Tensor, WeightScales::Channel] {
+            let mode = Mode::int8(Scheme::DynamicRow, weights);
+            let nearest = deploy(&model, &mode, None).unwrap().layers[0].clone();
+            let Weights::Int8 { scales, .. } = &nearest.weights else {
+                panic!("no int8");
+            };
+            let (weights, bias) =
+                compensate(&model.layers[0], &x(0, 800), Codes::Int8(127, scales));
+            let compensated = DeployedLayer {
+                weights,
+                bias,
+                ..nearest.clone()
+            };
+            let unseen = x(800, 1_000);
+            let of = |layer| error(&model.layers[0], layer, &unseen);
+            assert!(of(&compensated) <= 0.5 * of(&nearest), "{mode}");
+        }
+    }
+
+    #[test]
+    fn what_needs_images_and_what_only_wants_them() {
+        let recipe = crate::deploy::Recipe::default();
+        let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
+        assert!(recipe.needs_images(&Precision::Int4.into()));
+        assert!(recipe.needs_images(&int8(Scheme::Static)));
+        assert!(!recipe.needs_images(&int8(Scheme::DynamicRow)));
+        assert!(recipe.compensates(&int8(Scheme::DynamicRow)));
+        assert!(!recipe.compensates(&Precision::Bf16.into()));
+    }
 }

@@ -36,6 +36,12 @@ pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Dep
 /// Those of [`deploy`], except where weights are infinite in these numbers.
 pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
     model.check_precision(Precision::F32)?;
+    if mode.scheme == Some(Scheme::DynamicTensor) {
+        return Err(Error::Usage(format!(
+            "{} by dynamic-tensor runs from float weights: a deployed model is dynamic-row or static",
+            mode.precision
+        )));
+    }
     if !mode.layers.is_empty() && mode.layers.len() != model.layers.len() {
         return Err(Error::Usage(format!(
             "{} precisions are given for the {} layers of {}",
@@ -55,9 +61,10 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
             (Precision::Int8, Some(Scheme::Static)) => {
                 Input::Static(static_input(model, index, ranges)?)
             }
-            (Precision::Int8, _) => Input::Row {
-                unsigned: never_negative(model, index),
-            },
+            (Precision::Int8, _) => {
+                let before = index.checked_sub(1).map(|i| model.layers[i].activation);
+                input_of_row(before)
+            }
             _ => Input::Values,
         };
         let weights = mode.weights.unwrap_or(WeightScales::Channel);
@@ -75,16 +82,15 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
     })
 }
 
-/// Whether no value that a layer takes can be negative.
-fn never_negative(model: &Model, index: usize) -> bool {
-    let before = index
-        .checked_sub(1)
-        .map(|before| model.layers[before].activation);
-    matches!(before, Some(Activation::Relu | Activation::Sigmoid))
+/// The codes by row of a layer's input, which is pixels or what the activation `before` gives.
+pub(super) fn input_of_row(before: Option<Activation>) -> Input {
+    Input::Row {
+        unsigned: matches!(before, Some(Activation::Relu | Activation::Sigmoid)),
+    }
 }
 
 /// The codes of pixels / 255: of byte p it is p − 128.
-const PIXELS: Affine = Affine {
+pub(super) const PIXELS: Affine = Affine {
     scale: 1.0 / 255.0,
     zero_point: -128,
 };

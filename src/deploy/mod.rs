@@ -35,6 +35,7 @@
 pub mod calibrate;
 mod compensate;
 mod convert;
+mod file;
 mod forward;
 mod range;
 mod recipe;
@@ -53,7 +54,7 @@ use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normaliza
 pub use calibrate::{Calibration, Sample};
 pub(crate) use convert::unchecked;
 pub use convert::{Ranges, deploy};
-pub use recipe::{Recipe, Rounding};
+pub use recipe::{Deployer, Recipe, Rounding};
 pub use runnable::Runnable;
 pub use source::Source;
 

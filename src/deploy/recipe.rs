@@ -4,15 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::calibrate::{Calibration, Sample, calibrate};
-use super::compensate::compensate;
+use super::compensate::{Codes, compensate};
 use super::forward::{deployed_layer, input};
-use super::{Deployed, Input, deploy};
+use super::{Deployed, DeployedLayer, Ranges, Weights, deploy};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::Model;
 use crate::{Precision, Scheme};
 
-/// How int4 weights are rounded.
+/// How int4 and int8 weights are rounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rounding {
     /// Each to its nearest code.
@@ -62,7 +62,7 @@ impl FromStr for Rounding {
 pub struct Recipe {
     /// How static ranges are chosen.
     pub calibration: Calibration,
-    /// How int4 weights are rounded.
+    /// How int4 and int8 weights are rounded.
     pub rounding: Rounding,
 }
 
@@ -76,53 +76,153 @@ impl Recipe {
     /// Whether errors are compensated at all.
     #[must_use]
     pub fn compensates(self, mode: &Mode) -> bool {
-        let int4 = mode.precision == Precision::Int4 || mode.layers.contains(&Precision::Int4);
-        int4 && self.rounding == Rounding::Compensated
+        Self::rounds(mode) && self.rounding == Rounding::Compensated
     }
 
-    /// Whether a mode needs calibration images.
+    /// Whether there are weights that are rounded to codes.
+    fn rounds(mode: &Mode) -> bool {
+        let precisions = mode.precisions();
+        precisions.contains(&Precision::Int4) || precisions.contains(&Precision::Int8)
+    }
+
+    /// Whether a mode needs calibration images. Where only int8 weights are to be compensated it does not:
+    /// without images that fit they are rounded to nearest, which is told.
     #[must_use]
     pub fn needs_images(self, mode: &Mode) -> bool {
-        Self::calibrates(mode) || self.compensates(mode)
+        let int4 = mode.precisions().contains(&Precision::Int4);
+        Self::calibrates(mode) || int4 && self.compensates(mode)
     }
 
     /// Puts `model` into the numbers of `mode`, with what `sample` decides; it may be none where the mode
     /// does not need images.
     ///
     /// # Errors
-    /// Those of [`deploy`]; `Error::File` where the images do not fit the model; `Error::Usage` where there
-    /// are none and they are needed.
+    /// Those of [`Deployer::deploy`].
     pub fn deploy(self, model: &Model, mode: &Mode, sample: Option<&Sample>) -> Result<Deployed> {
-        let missing = || Error::Usage(format!("{mode} needs calibration images"));
-        let mut ranges = None;
+        Deployer::new(self, model, sample).deploy(mode)
+    }
+
+    /// How the numbers of a mode came to be, as a file says it.
+    fn told(self, mode: &Mode, sample: Option<&Sample>) -> Vec<(String, String)> {
+        let mut told = Vec::new();
         if Self::calibrates(mode) {
-            let sample = sample.ok_or_else(missing)?;
-            ranges = Some(calibrate(model, sample, self.calibration)?);
+            told.push(("calibration", self.calibration.to_string()));
         }
-        let mut deployed = deploy(model, mode, ranges.as_ref())?;
-        if self.compensates(mode) {
-            let sample = sample.ok_or_else(missing)?;
-            sample.check(model)?;
-            compensate_layers(model, &mut deployed, sample);
-            deployed.check()?;
+        if Self::rounds(mode) {
+            let rounding = match sample {
+                Some(_) => self.rounding,
+                None => Rounding::Nearest,
+            };
+            told.push(("rounding", rounding.to_string()));
         }
-        Ok(deployed)
+        if let Some(sample) = sample {
+            told.push(("calibration_images", sample.images.count.to_string()));
+            told.push(("calibration_seed", sample.seed.to_string()));
+            told.push(("calibration_data", sample.origin.clone()));
+        }
+        let owned = |(key, value): (&str, String)| (key.to_owned(), value);
+        told.into_iter().map(owned).collect()
     }
 }
 
-/// Rounds the int4 layers again, each for the values that the layers before it, as they are deployed,
-/// hand on.
-fn compensate_layers(model: &Model, deployed: &mut Deployed, sample: &Sample) {
-    let clip = deployed.int8_clip;
-    let last = deployed.layers.len() - 1;
-    let mut x = input(model.normalization, &sample.images.pixels);
-    for (index, layer) in deployed.layers.iter_mut().enumerate() {
-        if layer.precision() == Precision::Int4 {
-            debug_assert_eq!(layer.input, Input::Values);
-            (layer.weights, layer.bias) = compensate(&model.layers[index], &x);
+/// A model that is put into several modes by one recipe; what they share is computed once.
+#[derive(Debug)]
+pub struct Deployer<'a> {
+    recipe: Recipe,
+    model: &'a Model,
+    sample: Option<&'a Sample>,
+    ranges: Option<Ranges>,
+    /// The first layer's compensated weights and bias, whose inputs are pixels in every mode, beside the
+    /// weights rounded to nearest that they were made of.
+    first: Vec<(Weights, (Weights, Vec<f32>))>,
+}
+
+impl<'a> Deployer<'a> {
+    /// A recipe for a model; without a sample, for modes that need no images.
+    #[must_use]
+    pub fn new(recipe: Recipe, model: &'a Model, sample: Option<&'a Sample>) -> Self {
+        Self {
+            recipe,
+            model,
+            sample,
+            ranges: None,
+            first: Vec::new(),
         }
-        if index < last {
-            x = deployed_layer(layer, clip, &x);
+    }
+
+    /// Puts the model into the numbers of a mode.
+    ///
+    /// # Errors
+    /// Those of [`deploy`]; `Error::File` where the images do not fit the model; `Error::Usage` where there
+    /// are none and they are needed.
+    pub fn deploy(&mut self, mode: &Mode) -> Result<Deployed> {
+        let (needs, wants) = (
+            self.recipe.needs_images(mode),
+            self.recipe.compensates(mode),
+        );
+        let sample = match self.sample {
+            Some(sample) if needs => {
+                sample.check(self.model)?;
+                Some(sample)
+            }
+            None if needs => {
+                let problem = format!("{mode} needs calibration images");
+                return Err(Error::Usage(problem));
+            }
+            sample => sample.filter(|sample| wants && sample.check(self.model).is_ok()),
+        };
+        if let (Some(sample), None, true) = (sample, &self.ranges, Recipe::calibrates(mode)) {
+            let ranges = calibrate(self.model, sample, self.recipe.calibration)?;
+            self.ranges = Some(ranges);
+        }
+        let mut deployed = deploy(self.model, mode, self.ranges.as_ref())?;
+        if let (Some(sample), true) = (sample, self.recipe.compensates(mode)) {
+            self.compensate(&mut deployed, sample);
+            deployed.check()?;
+        }
+        let told = self.recipe.told(mode, sample);
+        deployed.provenance.extend(told);
+        if !self.model.sha256.is_empty() {
+            let source = ("source_sha256".to_owned(), self.model.sha256.clone());
+            deployed.provenance.extend([source]);
+        }
+        Ok(deployed)
+    }
+
+    /// Rounds the int4 and int8 layers again, each for the values that the layers before it, as they are deployed,
+    /// hand on.
+    fn compensate(&mut self, deployed: &mut Deployed, sample: &Sample) {
+        let clip = deployed.int8_clip;
+        let rounded =
+            |layer: &DeployedLayer| matches!(layer.precision(), Precision::Int4 | Precision::Int8);
+        let Some(last) = deployed.layers.iter().rposition(rounded) else {
+            return;
+        };
+        let mut x = input(self.model.normalization, &sample.images.pixels);
+        for (index, layer) in deployed.layers[..=last].iter_mut().enumerate() {
+            if rounded(layer) {
+                let source = &self.model.layers[index];
+                let nearest = layer.weights.clone();
+                let of = match &nearest {
+                    Weights::Int8 { scales, .. } => Codes::Int8(clip, scales),
+                    _ => Codes::Int4,
+                };
+                let known = self
+                    .first
+                    .iter()
+                    .find(|(of, _)| index == 0 && *of == nearest);
+                let found = match known {
+                    Some((_, found)) => found.clone(),
+                    None => compensate(source, &x, of),
+                };
+                if index == 0 && known.is_none() {
+                    self.first.push((nearest, found.clone()));
+                }
+                (layer.weights, layer.bias) = found;
+            }
+            if index < last {
+                x = deployed_layer(layer, clip, &x);
+            }
         }
     }
 }

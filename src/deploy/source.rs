@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use super::file::is_quantized;
 use super::{Deployed, Recipe, Sample};
+use crate::dataset::read_file;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{Architecture, Model};
@@ -23,7 +25,12 @@ impl Source {
     /// # Errors
     /// `Error::File` where it is missing, damaged, or not a dense network.
     pub fn load(path: &Path) -> Result<Self> {
-        Model::load(path).map(Self::Model)
+        let bytes = read_file(path)?;
+        if is_quantized(&bytes) {
+            Deployed::from_bytes(path, &bytes).map(Self::Deployed)
+        } else {
+            Model::from_bytes(path, &bytes).map(Self::Model)
+        }
     }
 
     /// The model inside the binary.
@@ -90,7 +97,7 @@ impl Source {
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         match self {
-            Self::Model(model) => model.precision.map(Mode::from),
+            Self::Model(model) => model.mode.clone(),
             Self::Deployed(deployed) => Some(deployed.mode.clone()),
         }
     }
@@ -105,7 +112,7 @@ impl Source {
         match self {
             Self::Model(model) => {
                 let recipe = Recipe::default();
-                let sample = match recipe.needs_images(mode) {
+                let sample = match recipe.needs_images(mode) || recipe.compensates(mode) {
                     true => Some(Sample::standard()?),
                     false => None,
                 };

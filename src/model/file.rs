@@ -3,26 +3,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::str::FromStr;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
+use super::stored::{MODE_KEYS, entry, mode, mode_entries};
 use super::{Activation, DEFAULT_INT8_CLIP, Layer, Model, Normalization};
-use crate::Precision;
 use crate::atomic_file::AtomicFile;
 use crate::dataset::{hex, read_file};
 use crate::error::{Error, Result};
 
-/// Metadata that the model itself uses; all other entries are its provenance.
-const OWN_KEYS: [&str; 5] = [
-    "activations",
-    "normalization",
-    "classes",
-    "precision",
-    "int8_clip",
-];
+/// The metadata entry that tells a quantized file from a model with float weights.
+pub(crate) const QUANTIZED: &str = "quantized";
+
+/// Metadata that the model itself uses, with those of its mode; all other entries are its provenance.
+const OWN_KEYS: [&str; 4] = ["activations", "normalization", "classes", "int8_clip"];
 
 impl Model {
     /// Reads a model file.
@@ -45,6 +41,12 @@ impl Model {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let metadata = header.metadata().clone().unwrap_or_default();
 
+        if metadata.contains_key(QUANTIZED) {
+            return Err(fail(
+                "is quantized and has no float weights, which this needs: use the model that it was made of"
+                    .into(),
+            ));
+        }
         let activations: Vec<Activation> = metadata
             .get("activations")
             .ok_or_else(|| {
@@ -60,16 +62,14 @@ impl Model {
                 .map(|name| name.trim().to_owned())
                 .collect()
         });
+        let own = |key: &str| OWN_KEYS.contains(&key) || MODE_KEYS.contains(&key);
         let model = Self {
             layers,
             normalization: entry(path, &metadata, "normalization")?.unwrap_or(Normalization::Unit),
             classes,
-            precision: entry::<Precision>(path, &metadata, "precision")?,
+            mode: mode(path, &metadata)?,
             int8_clip: entry(path, &metadata, "int8_clip")?.unwrap_or(DEFAULT_INT8_CLIP),
-            provenance: metadata
-                .into_iter()
-                .filter(|(key, _)| !OWN_KEYS.contains(&key.as_str()))
-                .collect(),
+            provenance: metadata.into_iter().filter(|(key, _)| !own(key)).collect(),
             path: path.to_owned(),
             sha256: hex(&Sha256::digest(bytes)),
         };
@@ -118,8 +118,8 @@ impl Model {
         if !self.classes.is_empty() {
             metadata.insert("classes".into(), self.classes.join(","));
         }
-        if let Some(precision) = self.precision {
-            metadata.insert("precision".into(), precision.to_string());
+        if let Some(mode) = &self.mode {
+            metadata.extend(mode_entries(mode));
         }
         metadata
     }
@@ -129,7 +129,7 @@ impl Model {
 ///
 /// The library keeps metadata in a hash map, whose order changes from run to run; the same model
 /// must give the same bytes.
-fn sort_metadata(bytes: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn sort_metadata(bytes: &[u8]) -> Result<Vec<u8>> {
     let internal = |problem: &str| Error::Internal(format!("safetensors header: {problem}"));
     let (length, rest) = bytes
         .split_at_checked(8)
@@ -149,18 +149,6 @@ fn sort_metadata(bytes: &[u8]) -> Result<Vec<u8>> {
     sorted.append(&mut header);
     sorted.extend_from_slice(data);
     Ok(sorted)
-}
-
-/// A metadata entry, parsed.
-fn entry<T>(path: &Path, metadata: &HashMap<String, String>, key: &str) -> Result<Option<T>>
-where
-    T: FromStr<Err: std::fmt::Display>,
-{
-    metadata
-        .get(key)
-        .map(|text| text.trim().parse::<T>())
-        .transpose()
-        .map_err(|error| Error::file(path, format!("metadata '{key}': {error}")))
 }
 
 /// The layers that `activations` counts, and no tensor besides.
@@ -226,6 +214,7 @@ fn read_tensor(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Precision;
 
     fn model() -> Model {
         let layer = |inputs: usize, outputs: usize, activation| Layer {
@@ -241,7 +230,7 @@ mod tests {
         ])
         .unwrap();
         model.classes = vec!["a".into(), "b".into()];
-        model.precision = Some(Precision::F16);
+        model.mode = Some(Precision::F16.into());
         model.int8_clip = 63;
         model.normalization = Normalization::Standard {
             mean: 0.25,

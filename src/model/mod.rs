@@ -4,15 +4,19 @@ mod activation;
 mod file;
 mod normalization;
 mod range;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use activation::Activation;
+pub(crate) use file::{QUANTIZED, sort_metadata};
 pub use normalization::Normalization;
+pub(crate) use stored::{MODE_KEYS, entry, mode as stored_mode, mode_entries};
 
 use crate::Precision;
 use crate::error::{Error, Result};
+use crate::mode::Mode;
 
 /// The default model: 784-64-10, trained by this project (data/README.md says how).
 const DEFAULT_MODEL: &[u8] = include_bytes!("../../data/models/default.safetensors");
@@ -138,8 +142,8 @@ pub struct Model {
     pub normalization: Normalization,
     /// Names of the outputs; empty where the file has none.
     pub classes: Vec<String>,
-    /// The precision that the model is run in unless told otherwise.
-    pub precision: Option<Precision>,
+    /// What the model is run as unless told otherwise.
+    pub mode: Option<Mode>,
     /// The largest int8 code that its quantization uses, 1 to 127.
     pub int8_clip: u8,
     /// How the model was made: seed, epochs, command, accuracy.
@@ -160,7 +164,7 @@ impl Model {
             layers,
             normalization: Normalization::Unit,
             classes: Vec::new(),
-            precision: None,
+            mode: None,
             int8_clip: DEFAULT_INT8_CLIP,
             provenance: BTreeMap::new(),
             path: PathBuf::from("unsaved model"),
@@ -271,6 +275,13 @@ impl Model {
         }
         if !(1..=127).contains(&self.int8_clip) {
             return fail(format!("int8_clip is {}, not 1 to 127", self.int8_clip));
+        }
+        let told = self.mode.as_ref().map_or(0, |mode| mode.layers.len());
+        if told != 0 && told != self.layers.len() {
+            return fail(format!(
+                "has layer_precisions for {told} layers, and {} layers",
+                self.layers.len()
+            ));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::grid::{Layout, grid};
 use super::table::{BOLD, NOTHING};
 use crate::baseline::{Change, Comparison};
 use crate::bench::{Bound, Budget, BudgetLine, Part, Row};
-use crate::units::{bytes, chance, count, duration, percent, points, share};
+use crate::units::{bytes, chance, count, duration, points, share};
 use crate::verdict::{AtBatch, LimitCheck, LimitName, Verdict};
 
 /// The columns of a bar that stands for the largest value.
@@ -258,6 +258,7 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
                     .time
                     .map(|time| format!("{} to {}", signed(time.low), signed(time.high))),
             ),
+            or_nothing(change.least_change.map(share)),
             or_nothing(change.accuracy_points.map(points)),
             or_nothing(change.accuracy_p.map(chance)),
         ]
@@ -268,6 +269,7 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
         "batch",
         "time",
         "interval",
+        "least",
         "accuracy",
         "p",
     ];
@@ -287,9 +289,10 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
         }
     }
     let legend = format!(
-        "time: end to end, over the yardstick measured beside it; + is slower. Flagged from {} on, where the \
-         interval of 95% excludes zero; accuracy in points, flagged where McNemar's p is below 0.05.",
-        percent(comparison.least_change)
+        "time: end to end, over the yardstick measured beside it; + is slower. Flagged where its interval of 95% \
+         excludes zero and it is the least change or more: {}, or what parts of a run differ by; accuracy in \
+         points, flagged where McNemar's p is below 0.05.",
+        share(comparison.least_change)
     );
     text.push_str(&layout.paragraph("", &legend));
     text

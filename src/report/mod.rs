@@ -6,6 +6,7 @@ mod document;
 mod grid;
 mod html;
 mod peak;
+mod search;
 mod table;
 
 use std::path::Path;
@@ -16,6 +17,10 @@ pub use decision::conclusion;
 pub use document::{DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
 pub use grid::{Column, Layout, Screen, grid};
 pub use peak::PeakDocument;
+pub use search::{
+    SearchDocument, SearchSubject, search_document, search_preamble, search_result,
+    sensitivity_table,
+};
 pub use table::{closing, opening, rows_table};
 
 use crate::error::{Error, Result};

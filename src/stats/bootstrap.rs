@@ -97,6 +97,23 @@ pub fn ratio_of_runs(over: &Paired, under: &Paired) -> Estimate {
     estimate(value, |rng| redrawn(&over, rng) / redrawn(&under, rng))
 }
 
+/// How far the medians of the ratios of ten parts of a run lie apart, from the second lowest to the second
+/// highest, as a share of their median; 0 for fewer than 20 pairs. What one run differs by within itself, two
+/// runs differ by at least.
+#[must_use]
+pub fn unrest(samples: &Paired) -> f64 {
+    const PARTS: usize = 10;
+    let ratios = samples.ratios();
+    if ratios.len() < 2 * PARTS {
+        return 0.0;
+    }
+    let parts = ratios.chunks_exact(ratios.len() / PARTS);
+    let mut medians: Vec<f64> = parts.map(|part| median(&mut part.to_vec())).collect();
+    medians.sort_unstable_by(f64::total_cmp);
+    let apart = medians[medians.len() - 2] - medians[1];
+    apart / median(&mut medians)
+}
+
 /// A figure with the percentiles of what it is when drawn again.
 fn estimate(value: f64, mut draw: impl FnMut(&mut ChaCha8Rng) -> f64) -> Estimate {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -168,6 +185,22 @@ mod tests {
             ratio_of_medians(&Paired::new(&[1.0], &[4.0]).unwrap()).value,
             0.25
         );
+    }
+
+    #[test]
+    fn what_a_run_differs_by_within_itself_is_its_unrest() {
+        let steady = Paired::new(&[3.0; 100], &[2.0; 100]).unwrap();
+        assert_eq!(unrest(&steady), 0.0);
+        // A single slow part of ten is left out, three of them are not.
+        let with_slow = |parts: usize| {
+            let over: Vec<f64> = (0..100)
+                .map(|at| if at < 10 * parts { 4.5 } else { 3.0 })
+                .collect();
+            unrest(&Paired::new(&over, &[2.0; 100]).unwrap())
+        };
+        assert_eq!(with_slow(1), 0.0);
+        assert_eq!(with_slow(3), 0.5);
+        assert_eq!(unrest(&Paired::new(&[1.0, 9.0], &[1.0, 1.0]).unwrap()), 0.0);
     }
 
     #[test]

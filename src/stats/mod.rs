@@ -7,7 +7,7 @@ mod shape;
 
 use serde::Serialize;
 
-pub use bootstrap::{Paired, ratio_of_medians, ratio_of_runs};
+pub use bootstrap::{Paired, ratio_of_medians, ratio_of_runs, unrest};
 pub use proportion::{mcnemar, wilson};
 pub use samples::Samples;
 pub use shape::{Heaps, drift, heaps};

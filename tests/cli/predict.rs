@@ -105,7 +105,7 @@ fn the_clip_of_the_model_and_the_batch_make_the_codes_of_int8() {
 fn stored(stored: Option<Precision>, arguments: &[&str]) -> Value {
     let (fixture, _, images) = known();
     let mut model = identity();
-    model.precision = stored;
+    model.mode = stored.map(Into::into);
     let path = fixture.save("stored.safetensors", &model);
     let mut command = command();
     command

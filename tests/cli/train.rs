@@ -39,7 +39,7 @@ fn a_trained_model_tells_how_it_was_made() {
     let fixture = Fixture::new();
     let (_, model) = trained(&fixture, &["--seed", "7"]);
     assert_eq!(model.architecture().widths(), [PIXELS, 5, 4]);
-    assert_eq!(model.precision, None);
+    assert_eq!(model.mode, None);
     assert_eq!(model.int8_clip, 127);
     assert!(model.classes.is_empty(), "these are no clothes");
     let said = |key: &str| {
@@ -75,7 +75,7 @@ fn a_trained_model_tells_its_accuracy() {
 fn precision_and_clip_are_stored() {
     let fixture = Fixture::new();
     let (_, model) = trained(&fixture, &["--precision", "int8", "--int8-clip", "63"]);
-    assert_eq!(model.precision, Some(Precision::Int8));
+    assert_eq!(model.mode, Some(Precision::Int8.into()));
     assert_eq!(model.int8_clip, 63);
     has(
         &model.provenance["command"],

@@ -11,7 +11,8 @@ pub use range::{PERCENTILE, range};
 use super::Ranges;
 use super::forward::{float_layer, input};
 use crate::dataset::{
-    self, CALIBRATION_IMAGES, CALIBRATION_SEED, Images, Split, draw_calibration, draw_images,
+    self, CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset, Images, Split, draw_calibration,
+    draw_images,
 };
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -108,11 +109,17 @@ impl Sample {
     /// `Error::File` where it is missing or damaged.
     pub fn load(folder: &Path, count: usize, seed: u64) -> Result<Self> {
         let data = dataset::load_split(Split::Train, Some(folder))?;
-        Ok(Self {
+        Ok(Self::of(&data, count, seed))
+    }
+
+    /// `count` images of a training split, or all of it but what is held back.
+    #[must_use]
+    pub fn of(data: &Dataset, count: usize, seed: u64) -> Self {
+        Self {
             images: draw_calibration(&data.images, count.max(1), seed),
             seed,
-            origin: data.name,
-        })
+            origin: data.name.clone(),
+        }
     }
 
     /// What is used unless told otherwise.

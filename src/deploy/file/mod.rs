@@ -1,0 +1,171 @@
+//! Quantized models as safetensors files: the numbers that run, and no float weights.
+//!
+//! | tensor | type | shape | where |
+//! |---|---|---|---|
+//! | `layers.N.weight` | F32, F16, BF16 | [in, out] | that precision |
+//! | | I8 | [in, out] | int8 codes |
+//! | | U8 | [ceil(in / 2), out] | int4 codes: of rows 2r and 2r + 1 in the low and the high half of a byte, each in two's complement |
+//! | `layers.N.weight_scale` | F32 | [1] or [out] | int8 |
+//! | | F16 | [ceil(in / 32), out] | int4 |
+//! | `layers.N.bias` | F32 | [out] | everywhere |
+//! | `layers.N.input_scale` | F32 | [1] | int8 whose input has a scale that is known: static, and pixels / 255 |
+//! | `layers.N.input_zero_point` | I8 | [1] | likewise |
+//!
+//! The metadata have `quantized` (the version of this form, 1), `inputs` (values of an image), `precision`,
+//! `scheme`, `weights` and `layer_precisions` (the mode), the entries of every model, and how the numbers
+//! came to be.
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::{Deployed, DeployedLayer, Input, Weights};
+use crate::atomic_file::AtomicFile;
+use crate::error::{Error, Result};
+use crate::model::{QUANTIZED, mode_entries, sort_metadata};
+
+/// The version of the form.
+const VERSION: &str = "1";
+
+/// Whether bytes are a quantized file. What is no file at all is left to the reader of models to tell.
+pub(super) fn is_quantized(bytes: &[u8]) -> bool {
+    let header = SafeTensors::read_metadata(bytes);
+    let metadata = header
+        .ok()
+        .and_then(|(_, header)| header.metadata().clone());
+    metadata.is_some_and(|metadata| metadata.contains_key(QUANTIZED))
+}
+
+/// A tensor that is to be written.
+type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
+impl Deployed {
+    /// The bytes of its file: the same for the same model.
+    ///
+    /// # Errors
+    /// `Error::Usage` where it has no such file, `Error::Internal` where the format refuses it, which no
+    /// checked model makes it do.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.check()?;
+        let internal = |error| Error::Internal(format!("safetensors: {error}"));
+        let tensors: Vec<Tensor> = self
+            .layers
+            .iter()
+            .enumerate()
+            .flat_map(|(index, layer)| tensors(index, layer))
+            .collect();
+        let mut views = Vec::new();
+        for (name, dtype, shape, bytes) in &tensors {
+            let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(internal)?;
+            views.push((name.as_str(), view));
+        }
+        let bytes = safetensors::serialize(views, Some(self.metadata())).map_err(internal)?;
+        sort_metadata(&bytes)
+    }
+
+    /// Writes its file whole or not at all.
+    ///
+    /// # Errors
+    /// Those of [`Deployed::to_bytes`]; `Error::Output` where the folder or the disk does not take it.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        AtomicFile::create(path)?.commit(&self.to_bytes()?)
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        let activations: Vec<_> = self.layers.iter().map(|l| l.activation.name()).collect();
+        let mut metadata: HashMap<_, _> = self.provenance.clone().into_iter().collect();
+        metadata.extend(mode_entries(&self.mode));
+        let inputs = self.layers.first().map_or(0, |layer| layer.inputs);
+        for (key, value) in [
+            (QUANTIZED, VERSION.to_owned()),
+            ("inputs", inputs.to_string()),
+            ("activations", activations.join(",")),
+            ("normalization", self.normalization.to_string()),
+            ("int8_clip", self.int8_clip.to_string()),
+        ] {
+            metadata.insert(key.to_owned(), value);
+        }
+        if !self.classes.is_empty() {
+            metadata.insert("classes".into(), self.classes.join(","));
+        }
+        metadata
+    }
+}
+
+fn tensors(index: usize, layer: &DeployedLayer) -> Vec<Tensor> {
+    let name = |part: &str| format!("layers.{index}.{part}");
+    let floats = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let shape = vec![layer.inputs, layer.outputs];
+    let mut tensors: Vec<Tensor> = Vec::new();
+    let mut add = |part: &str, dtype, shape, bytes| tensors.push((name(part), dtype, shape, bytes));
+    match &layer.weights {
+        Weights::F32(values) => add("weight", Dtype::F32, shape, floats(values)),
+        Weights::F16(values) => {
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+            add("weight", Dtype::F16, shape, bytes.collect());
+        }
+        Weights::Bf16(values) => {
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+            add("weight", Dtype::BF16, shape, bytes.collect());
+        }
+        Weights::Int8 { codes, scales } => {
+            let bytes = codes.iter().map(|&code| code as u8).collect();
+            add("weight", Dtype::I8, shape, bytes);
+            add(
+                "weight_scale",
+                Dtype::F32,
+                vec![scales.len()],
+                floats(scales),
+            );
+        }
+        Weights::Int4 { codes, scales } => {
+            let packed = pack(codes, layer.outputs);
+            let shape = vec![packed.len() / layer.outputs, layer.outputs];
+            add("weight", Dtype::U8, shape, packed);
+            let shape = vec![scales.len() / layer.outputs, layer.outputs];
+            let bytes = scales.iter().flat_map(|scale| scale.to_le_bytes());
+            add("weight_scale", Dtype::F16, shape, bytes.collect());
+        }
+    }
+    if let Input::Static(affine) = layer.input {
+        add("input_scale", Dtype::F32, vec![1], floats(&[affine.scale]));
+        let zero_point = vec![affine.zero_point as u8];
+        add("input_zero_point", Dtype::I8, vec![1], zero_point);
+    }
+    add("bias", Dtype::F32, vec![layer.outputs], floats(&layer.bias));
+    tensors
+}
+
+/// int4 codes `[in, out]`, two rows to one of bytes.
+fn pack(codes: &[i8], outputs: usize) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(codes.len().div_ceil(2));
+    for rows in codes.chunks(2 * outputs) {
+        let (low, high) = rows.split_at(outputs);
+        for (column, &code) in low.iter().enumerate() {
+            let high = high.get(column).copied().unwrap_or(0);
+            packed.push((code as u8 & 0xf) | (high as u8) << 4);
+        }
+    }
+    packed
+}
+
+/// The codes of `rows` rows, and whether the half bytes of a row that is not there are zero.
+fn unpack(packed: &[u8], rows: usize, outputs: usize) -> (Vec<i8>, bool) {
+    let mut codes = vec![0; 2 * packed.len()];
+    let pairs = codes.chunks_exact_mut(2 * outputs);
+    for (pair, bytes) in pairs.zip(packed.chunks_exact(outputs)) {
+        for (column, &byte) in bytes.iter().enumerate() {
+            // Shifted through the sign's place.
+            pair[column] = ((byte << 4) as i8) >> 4;
+            pair[outputs + column] = (byte as i8) >> 4;
+        }
+    }
+    let rest = codes.split_off(rows * outputs);
+    (codes, rest.iter().all(|&code| code == 0))
+}

@@ -1,0 +1,123 @@
+//! What a file's metadata says that a model is run as.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::Precision;
+use crate::error::{Error, Result};
+use crate::mode::Mode;
+use crate::quant::{Scheme, WeightScales};
+
+/// The entries that tell it.
+pub(crate) const MODE_KEYS: [&str; 4] = ["precision", "layer_precisions", "scheme", "weights"];
+
+/// A metadata entry, parsed.
+pub(crate) fn entry<T>(
+    path: &Path,
+    metadata: &HashMap<String, String>,
+    key: &str,
+) -> Result<Option<T>>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    metadata
+        .get(key)
+        .map(|text| text.trim().parse::<T>())
+        .transpose()
+        .map_err(|error| Error::file(path, format!("metadata '{key}': {error}")))
+}
+
+/// The mode that metadata tell; none where they tell of none.
+///
+/// # Errors
+/// `Error::File` where they do not fit each other.
+pub(crate) fn mode(path: &Path, metadata: &HashMap<String, String>) -> Result<Option<Mode>> {
+    let fail = |problem: &str| Err(Error::file(path, format!("metadata: {problem}")));
+    let precision = entry::<Precision>(path, metadata, "precision")?;
+    let scheme = entry::<Scheme>(path, metadata, "scheme")?;
+    let weights = entry::<WeightScales>(path, metadata, "weights")?;
+    let mode = match (precision, metadata.get("layer_precisions")) {
+        (None | Some(Precision::Mixed), Some(list)) => {
+            let layers: Result<Vec<Precision>> =
+                list.split(',').map(|name| name.trim().parse()).collect();
+            let scheme = scheme.unwrap_or(Scheme::DynamicRow);
+            let weights = weights.unwrap_or(WeightScales::Channel);
+            layers.and_then(|layers| Mode::mixed(layers, scheme, weights))
+        }
+        (Some(_), Some(_)) => return fail("'layer_precisions' calls for the precision mixed"),
+        (Some(Precision::Mixed), None) => {
+            return fail("the precision mixed calls for 'layer_precisions'");
+        }
+        (Some(Precision::Int8), None) => {
+            let scheme = scheme.unwrap_or_default();
+            Ok(match scheme {
+                Scheme::DynamicTensor => Mode::from(Precision::Int8),
+                _ => Mode::int8(scheme, weights.unwrap_or(WeightScales::Channel)),
+            })
+        }
+        (Some(precision), None) => Ok(Mode::from(precision)),
+        (None, None) => return Ok(None),
+    };
+    mode.map(Some)
+        .map_err(|error| Error::file(path, format!("metadata: {error}")))
+}
+
+/// The entries that tell a mode.
+pub(crate) fn mode_entries(mode: &Mode) -> BTreeMap<String, String> {
+    let mut entries = BTreeMap::from([("precision".to_owned(), mode.precision.to_string())]);
+    if !mode.layers.is_empty() {
+        let names: Vec<&str> = mode.layers.iter().map(|layer| layer.name()).collect();
+        entries.insert("layer_precisions".into(), names.join(","));
+    }
+    if let Some(scheme) = mode.scheme {
+        entries.insert("scheme".into(), scheme.to_string());
+    }
+    if let Some(weights) = mode.weights {
+        entries.insert("weights".into(), weights.to_string());
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_reads_as_it_was_written() {
+        let layers = vec![Precision::F16, Precision::Int8];
+        let mut modes: Vec<Mode> = Precision::EVERY.map(Mode::from).to_vec();
+        for scheme in [Scheme::DynamicRow, Scheme::Static] {
+            for weights in [WeightScales::Tensor, WeightScales::Channel] {
+                modes.push(Mode::int8(scheme, weights));
+                modes.push(Mode::mixed(layers.clone(), scheme, weights).unwrap());
+            }
+        }
+        for expected in modes {
+            let metadata = mode_entries(&expected).into_iter().collect();
+            let read = mode(Path::new("m"), &metadata).unwrap();
+            assert_eq!(read, Some(expected));
+        }
+        assert_eq!(mode(Path::new("m"), &HashMap::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn entries_that_do_not_fit_are_refused() {
+        for entries in [
+            vec![("precision", "mixed")],
+            vec![("precision", "f16"), ("layer_precisions", "f16,f32")],
+            vec![("layer_precisions", "f16,mixed")],
+            vec![("layer_precisions", "f16,f17")],
+            vec![("layer_precisions", "int8"), ("scheme", "dynamic-tensor")],
+            vec![("precision", "int8"), ("scheme", "nosuch")],
+            vec![("precision", "int8"), ("weights", "nosuch")],
+        ] {
+            let metadata: HashMap<String, String> = entries
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect();
+            let error = mode(Path::new("m"), &metadata).unwrap_err();
+            assert_eq!(error.exit_code(), 7, "{entries:?}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What a search found, in every format.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::document::{DatasetInfo, ModelInfo, SCHEMA, Tool};
+use super::grid::{Layout, Screen, grid};
+use super::table::{NOTHING, adapter_line};
+use super::{Format, to_json};
+use crate::adapter::AdapterInfo;
+use crate::error::{Error, Result};
+use crate::search::{Finalist, Measured, Outcome, SearchOptions, Sensitivity, Trial};
+use crate::units::{bytes, count, duration, percent};
+
+/// What `search` says.
+#[derive(Clone, Debug, Serialize)]
+pub struct SearchDocument {
+    schema: u32,
+    tool: Tool,
+    adapter: AdapterInfo,
+    model: ModelInfo,
+    dataset: DatasetInfo,
+    goal: &'static str,
+    max_accuracy_drop_points: f64,
+    batch: usize,
+    sensitivities: Vec<Line>,
+    trials: Vec<Line>,
+    /// The best first.
+    finalists: Vec<Line>,
+    output: String,
+}
+
+/// A measurement as JSON and CSV have it.
+#[derive(Clone, Debug, Serialize)]
+struct Line {
+    /// What was measured: `layer alone`, `all but the layer`, `trial` or `finalist`.
+    what: &'static str,
+    layer: Option<String>,
+    /// The precision, or the mode.
+    mode: String,
+    accuracy: f64,
+    label_changes: usize,
+    output_error: f64,
+    relative_time: f64,
+    parameter_bytes: u64,
+    median_ns: Option<u64>,
+}
+
+impl Line {
+    fn new(what: &'static str, layer: Option<usize>, mode: String, of: &Measured) -> Self {
+        Self {
+            what,
+            layer: layer.map(|layer| format!("layers.{layer}")),
+            mode,
+            accuracy: of.accuracy,
+            label_changes: of.label_changes,
+            output_error: of.output_error,
+            relative_time: of.relative_time,
+            parameter_bytes: of.parameter_bytes,
+            median_ns: None,
+        }
+    }
+}
+
+/// What a search was about.
+#[derive(Clone, Debug)]
+pub struct SearchSubject<'a> {
+    /// Where it ran.
+    pub adapter: &'a AdapterInfo,
+    /// The network.
+    pub model: ModelInfo,
+    /// The images that were measured on.
+    pub dataset: DatasetInfo,
+    /// How it searched.
+    pub options: &'a SearchOptions,
+    /// The file that the result is in.
+    pub output: String,
+}
+
+/// The outcome in a format.
+///
+/// # Errors
+/// `Error::Usage` for a format that it does not have.
+pub fn search_document(
+    subject: &SearchSubject<'_>,
+    outcome: &Outcome,
+    format: Format,
+) -> Result<String> {
+    let layout = match format {
+        Format::Table => Layout::Terminal(Screen::PLAIN),
+        Format::Markdown => Layout::Markdown,
+        Format::Json => return to_json(&document(subject, outcome)),
+        Format::Csv => return csv(&document(subject, outcome)),
+        Format::Html => {
+            return Err(Error::Usage(
+                "search has no html: use table, json, csv or markdown".into(),
+            ));
+        }
+    };
+    let mut text = search_preamble(subject);
+    text += &sensitivity_table(&outcome.f32, &outcome.sensitivities, layout);
+    text += &search_result(subject, outcome, layout);
+    Ok(text)
+}
+
+fn document(subject: &SearchSubject<'_>, outcome: &Outcome) -> SearchDocument {
+    let mut sensitivities = Vec::new();
+    for one in &outcome.sensitivities {
+        let layer = Some(one.layer);
+        let name = one.choice.name();
+        sensitivities.push(Line::new("layer alone", layer, name.clone(), &one.alone));
+        if let Some(measured) = &one.all_but {
+            sensitivities.push(Line::new("all but the layer", layer, name, measured));
+        }
+    }
+    let trial = |trial: &Trial| Line::new("trial", None, trial.mode.to_string(), &trial.measured);
+    let finalist = |finalist: &Finalist| Line {
+        what: "finalist",
+        median_ns: u64::try_from(finalist.time.as_nanos()).ok(),
+        ..trial(&finalist.trial)
+    };
+    SearchDocument {
+        schema: SCHEMA,
+        tool: Tool::now(),
+        adapter: subject.adapter.clone(),
+        model: subject.model.clone(),
+        dataset: subject.dataset.clone(),
+        goal: subject.options.goal.name(),
+        max_accuracy_drop_points: 100.0 * subject.options.max_drop,
+        batch: subject.options.batch,
+        sensitivities,
+        trials: outcome.trials.iter().map(trial).collect(),
+        finalists: outcome.finalists.iter().map(finalist).collect(),
+        output: subject.output.clone(),
+    }
+}
+
+fn csv(document: &SearchDocument) -> Result<String> {
+    let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let lines = [
+        &document.sensitivities,
+        &document.trials,
+        &document.finalists,
+    ];
+    for line in lines.into_iter().flatten() {
+        writer
+            .serialize(line)
+            .map_err(|error| internal(error.to_string()))?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| internal(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| internal(error.to_string()))
+}
+
+/// What is searched, where and on what.
+#[must_use]
+pub fn search_preamble(subject: &SearchSubject<'_>) -> String {
+    let layers: Vec<String> = subject
+        .model
+        .layers
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "Network:  {}, {}",
+        layers.join("-"),
+        subject.model.path
+    );
+    let images = count(subject.dataset.images as u64);
+    let _ = writeln!(text, "Images:   {}, {images}", subject.dataset.name);
+    let _ = writeln!(text, "Adapter:  {}", adapter_line(subject.adapter));
+    let (goal, batch) = (subject.options.goal, count(subject.options.batch as u64));
+    let drop = points(subject.options.max_drop);
+    let _ = writeln!(
+        text,
+        "Goal:     least {goal} at batch {batch}, at most {drop} of accuracy lost"
+    );
+    text + "\n"
+}
+
+/// How sensitive each layer is.
+#[must_use]
+pub fn sensitivity_table(f32: &Trial, sensitivities: &[Sensitivity], layout: Layout) -> String {
+    let header = [
+        "layer",
+        "precision",
+        "alone: error",
+        "lost",
+        "changed",
+        "time",
+        "all but it: error",
+        "lost",
+        "changed",
+    ];
+    let lost = |of: &Measured| points(f32.measured.accuracy - of.accuracy);
+    let row = |one: &Sensitivity| {
+        let all_but = |value: &dyn Fn(&Measured) -> String| {
+            one.all_but
+                .as_ref()
+                .map_or_else(|| NOTHING.to_owned(), value)
+        };
+        vec![
+            format!("layers.{}", one.layer),
+            one.choice.name(),
+            error(&one.alone),
+            lost(&one.alone),
+            count(one.alone.label_changes as u64),
+            format!("{:.2}", one.alone.relative_time),
+            all_but(&error),
+            all_but(&lost),
+            all_but(&|of| count(of.label_changes as u64)),
+        ]
+    };
+    let rows: Vec<Vec<String>> = sensitivities.iter().map(row).collect();
+    grid(layout, &header, &rows, 2)
+        + "\nerror: mean square of the outputs' differences from f32's; lost: points of accuracy; time: over f32's\n"
+}
+
+/// The last comparison, and what came of it.
+#[must_use]
+pub fn search_result(subject: &SearchSubject<'_>, outcome: &Outcome, layout: Layout) -> String {
+    let header = [
+        "precision",
+        "median",
+        "parameters",
+        "accuracy",
+        "lost",
+        "changed",
+    ];
+    let row = |finalist: &Finalist| {
+        let of = &finalist.trial.measured;
+        vec![
+            finalist.trial.mode.to_string(),
+            duration(finalist.time.as_nanos() as f64),
+            bytes(of.parameter_bytes),
+            percent(of.accuracy),
+            points(outcome.drop_of(of)),
+            count(of.label_changes as u64),
+        ]
+    };
+    let rows: Vec<Vec<String>> = outcome.finalists.iter().map(row).collect();
+    let tried = count(outcome.trials.len() as u64);
+    let mut text = format!(
+        "\nThe best of {tried} assignments, within {} of f32, side by side:\n\n",
+        points(subject.options.max_drop)
+    );
+    text += &grid(layout, &header, &rows, 1);
+    let best = &outcome.best.mode;
+    let _ = writeln!(text, "\n{}: {best}", subject.output);
+    if *best == outcome.f32.mode {
+        text += "Nothing within the drop allowed is better than f32: allow more, or try --goal memory.\n";
+    } else if best.layers.is_empty() {
+        text += "No mixed assignment within the drop allowed is better than this uniform one.\n";
+    }
+    text
+}
+
+/// `0.12 points`
+fn points(share: f64) -> String {
+    format!("{:.2} points", 100.0 * share)
+}
+
+fn error(of: &Measured) -> String {
+    if of.output_error == f64::MAX {
+        "overflow".into()
+    } else {
+        format!("{:.1e}", of.output_error)
+    }
+}

@@ -1,0 +1,158 @@
+//! Measuring assignments on an engine: what they answer, and how long they take beside f32.
+
+use std::time::{Duration, Instant};
+
+use super::{Measured, SearchOptions};
+use crate::dataset::Dataset;
+use crate::deploy::Deployed;
+use crate::engine::{Engine, Network, labels};
+use crate::error::Result;
+use crate::tune::Tuner;
+
+/// Images at a time when answers are collected, on which they do not depend.
+const ANSWERED_AT_ONCE: usize = 1_000;
+
+/// The rounds, each one run of either, in which an assignment is timed beside f32 while others are still to
+/// be tried; and the time after which three of them are enough.
+const ROUNDS: usize = 15;
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The fewest rounds of the comparison that decides.
+const FINAL_ROUNDS: usize = 15;
+
+/// f32 on an engine, beside which everything else is measured.
+pub(super) struct Bench<'a> {
+    engine: &'a Engine,
+    data: &'a Dataset,
+    options: &'a SearchOptions,
+    f32: Network,
+    outputs: Vec<f32>,
+    labels: Vec<usize>,
+    width: usize,
+}
+
+impl<'a> Bench<'a> {
+    pub async fn new(
+        engine: &'a Engine,
+        data: &'a Dataset,
+        options: &'a SearchOptions,
+        f32: &Deployed,
+    ) -> Result<Self> {
+        let width = f32.architecture().outputs();
+        let mut network = engine.load_deployed(f32).await?;
+        let outputs = answers(&mut network, data).await?;
+        let labels = labels(&outputs, width);
+        Ok(Self {
+            engine,
+            data,
+            options,
+            f32: network,
+            outputs,
+            labels,
+            width,
+        })
+    }
+
+    /// What a deployed model answers, and how long it takes.
+    pub async fn measure(&mut self, deployed: &Deployed) -> Result<Measured> {
+        let mut network = self.engine.load_deployed(deployed).await?;
+        let outputs = answers(&mut network, self.data).await?;
+        let found = labels(&outputs, self.width);
+        let right = found.iter().zip(&self.data.labels);
+        let right = right.filter(|(label, truth)| **label == usize::from(**truth));
+        let changes = found.iter().zip(&self.labels).filter(|(a, b)| a != b);
+        let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
+        let sum: f64 = outputs.iter().zip(&self.outputs).map(square).sum();
+        let error = sum / outputs.len() as f64;
+        let finite = outputs.iter().all(|output| output.is_finite());
+        Ok(Measured {
+            // An answer from beyond the range of its type is none.
+            accuracy: if finite {
+                right.count() as f64 / found.len() as f64
+            } else {
+                0.0
+            },
+            label_changes: changes.count(),
+            output_error: if finite { error } else { f64::MAX },
+            relative_time: self.relative_time(&mut network).await?,
+            parameter_bytes: deployed.parameter_bytes(),
+        })
+    }
+
+    /// The median time of a batch over f32's, taken in turn.
+    async fn relative_time(&mut self, network: &mut Network) -> Result<f64> {
+        let pixels = batch(self.data, self.options.batch);
+        let start = Instant::now();
+        let mut times = [Vec::new(), Vec::new()];
+        for round in 0..=ROUNDS {
+            for (network, times) in [&mut self.f32, &mut *network].into_iter().zip(&mut times) {
+                let time = once(network, pixels).await?;
+                // The first is for warming up.
+                if round > 0 {
+                    times.push(time);
+                }
+            }
+            if round >= 3 && start.elapsed() > PATIENCE {
+                break;
+            }
+        }
+        let [f32, own] = times.map(median);
+        Ok(own.as_secs_f64() / f32.as_secs_f64().max(1e-9))
+    }
+
+    /// The median time of a batch for each of `models`, all in turn, each with the kernels that are fastest.
+    pub async fn compare(
+        &self,
+        models: &[Deployed],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Duration>> {
+        let pixels = batch(self.data, self.options.batch);
+        let mut networks = Vec::new();
+        let mut tuner = Tuner::new(self.options.tuning);
+        for model in models {
+            let mut network = self.engine.load_deployed(model).await?;
+            tuner.tune(&mut network, pixels).await?;
+            once(&mut network, pixels).await?;
+            networks.push(network);
+        }
+        let mut times = vec![Vec::new(); networks.len()];
+        let goal = self.options.min_time * u32::try_from(networks.len()).unwrap_or(u32::MAX);
+        let start = Instant::now();
+        let mut rounds = 0;
+        while rounds < FINAL_ROUNDS || start.elapsed() < goal {
+            for (network, times) in networks.iter_mut().zip(&mut times) {
+                times.push(once(network, pixels).await?);
+            }
+            rounds += 1;
+            let done = start.elapsed().min(goal).as_millis() as usize;
+            progress(done, goal.as_millis() as usize);
+        }
+        Ok(times.into_iter().map(median).collect())
+    }
+}
+
+/// The outputs for all images.
+async fn answers(network: &mut Network, data: &Dataset) -> Result<Vec<f32>> {
+    let at_once = ANSWERED_AT_ONCE.min(data.len());
+    network
+        .infer(&data.images.pixels, at_once, &mut |_| ())
+        .await
+}
+
+/// The first images, as many as a batch has, or all.
+fn batch(data: &Dataset, size: usize) -> &[u8] {
+    data.images.range(0, size.min(data.len()))
+}
+
+/// The time of one run, from pixels on the device to outputs in host memory.
+async fn once(network: &mut Network, pixels: &[u8]) -> Result<Duration> {
+    network.upload(pixels).await?;
+    let start = Instant::now();
+    network.run().await?;
+    Ok(start.elapsed())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,423 @@
+//! Mixed precision found by measuring: which layers can do with less, and which assignment of precisions to
+//! layers is best on this adapter.
+//!
+//! A search runs on images that nothing has learned from: neither training nor calibration, and never the
+//! test split. It first measures how sensitive each layer is: the layer alone in each low precision, and all
+//! layers but this one. The errors, times and bytes that single layers make are added up to predict those of
+//! every assignment (as HAWQ-V3, Yao et al. 2021, § 3.3, adds up sensitivities and latencies). The most promising ones,
+//! cheapest first, are then measured; those within the drop allowed that are best, and every uniform precision that is
+//! within it, are measured once more side by side, and the best of these is the result. f32 is always one of
+//! them: where nothing is better, it is the result.
+
+mod measure;
+mod space;
+mod state;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Precision;
+use crate::dataset::Dataset;
+use crate::deploy::{Deployed, Deployer, Recipe, Sample};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::mode::Mode;
+use crate::model::Model;
+use crate::tune::Tuning;
+use measure::Bench;
+pub use space::Choice;
+use space::{Effect, Effects, Predicted};
+pub use state::{Beginning, State};
+
+/// Mixed assignments that are compared once more at the end.
+const FINALISTS: usize = 4;
+
+/// An assignment is not tried where its predicted error is beyond this many times the largest that was found
+/// within the drop allowed.
+const HOPELESS: f64 = 3.0;
+
+/// What the result is to have little of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Goal {
+    /// Time for a batch.
+    #[default]
+    Latency,
+    /// Bytes of parameters; of equals, time.
+    Memory,
+}
+
+impl Goal {
+    /// The name in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Goal {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let named = [Self::Latency, Self::Memory];
+        let named = named.into_iter().find(|goal| goal.name() == text);
+        named.ok_or_else(|| Error::Usage(format!("unknown goal '{text}': use latency or memory")))
+    }
+}
+
+/// How to search.
+#[derive(Clone, Debug)]
+pub struct SearchOptions {
+    /// The accuracy that may be lost against f32, as a share of all images.
+    pub max_drop: f64,
+    /// What is sought.
+    pub goal: Goal,
+    /// Images of a batch whose time is taken.
+    pub batch: usize,
+    /// Mixed assignments that are tried at most.
+    pub trials: usize,
+    /// The time of each finalist in the last comparison.
+    pub min_time: Duration,
+    /// How the finalists' kernels are chosen; those of the trials are the adapter's defaults.
+    pub tuning: Tuning,
+    /// How layers are quantized.
+    pub recipe: Recipe,
+}
+
+/// What an assignment was found to do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Share of the images that are right.
+    pub accuracy: f64,
+    /// Images whose label is not f32's.
+    pub label_changes: usize,
+    /// Mean square error of the outputs against f32's.
+    pub output_error: f64,
+    /// Median time of a batch over f32's.
+    pub relative_time: f64,
+    /// Bytes of weights, scales and biases.
+    pub parameter_bytes: u64,
+}
+
+/// An assignment that was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The assignment.
+    pub mode: Mode,
+    /// What it does.
+    pub measured: Measured,
+}
+
+/// How sensitive a layer is to a choice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sensitivity {
+    /// Index of the layer.
+    pub layer: usize,
+    /// The choice.
+    pub choice: Choice,
+    /// This layer in it, the others in f32.
+    pub alone: Measured,
+    /// All layers but this one in it; none where there is no other.
+    pub all_but: Option<Measured>,
+}
+
+/// One of those that were compared at the end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finalist {
+    /// The assignment.
+    pub trial: Trial,
+    /// Its median time for a batch in the last comparison.
+    pub time: Duration,
+}
+
+/// What a search found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// f32.
+    pub f32: Trial,
+    /// Of every layer and choice.
+    pub sensitivities: Vec<Sensitivity>,
+    /// Every assignment that was measured, uniform ones first.
+    pub trials: Vec<Trial>,
+    /// Those of the last comparison, the best first.
+    pub finalists: Vec<Finalist>,
+    /// The best, in the numbers that it runs in.
+    pub best: Deployed,
+}
+
+impl Outcome {
+    /// The accuracy that an assignment loses against f32.
+    #[must_use]
+    pub fn drop_of(&self, measured: &Measured) -> f64 {
+        self.f32.measured.accuracy - measured.accuracy
+    }
+}
+
+/// Hears how far a search is.
+pub trait Observer {
+    /// `done` of `total` of what is being done.
+    fn progress(&mut self, what: &str, done: usize, total: usize);
+
+    /// The sensitivities are measured.
+    fn sensitivities(&mut self, f32: &Trial, sensitivities: &[Sensitivity]);
+}
+
+/// Searches for the best assignment for `model` on `engine`; `data` are images that nothing has learned from,
+/// `sample` those to calibrate on.
+///
+/// # Errors
+/// `Error::File` where the images do not fit the model; those of the device; `Error::Output` where the state
+/// cannot be kept.
+pub async fn run(
+    engine: &Engine,
+    model: &Model,
+    sample: &Sample,
+    data: &Dataset,
+    options: &SearchOptions,
+    state: &mut State,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    let mut deployer = Deployer::new(options.recipe, model, Some(sample));
+    let f32 = Mode::from(Precision::F32);
+    let bench = Bench::new(engine, data, options, &deployer.deploy(&f32)?).await?;
+    let mut search = Search {
+        engine,
+        layers: model.layers.len(),
+        deployer,
+        bench,
+        options,
+        state,
+        observer,
+        trials: Vec::new(),
+    };
+    let low = search.choices();
+    let f32 = search.trial(&[Choice::F32]).await?;
+    let sensitivities = search.sensitivities(&low).await?;
+    search.observer.sensitivities(&f32, &sensitivities);
+    search.uniform(&low).await?;
+    search.mixed(&f32, &low, &sensitivities).await?;
+    let (finalists, best) = search.decide(&f32).await?;
+    Ok(Outcome {
+        f32,
+        sensitivities,
+        trials: search.trials,
+        finalists,
+        best,
+    })
+}
+
+struct Search<'a, 'b> {
+    engine: &'a Engine,
+    layers: usize,
+    deployer: Deployer<'a>,
+    bench: Bench<'a>,
+    options: &'a SearchOptions,
+    state: &'b mut State,
+    observer: &'b mut dyn Observer,
+    trials: Vec<Trial>,
+}
+
+impl Search<'_, '_> {
+    /// The low precisions that the adapter runs itself.
+    fn choices(&self) -> Vec<Choice> {
+        let runs = |choice: &Choice| {
+            let placement = self.engine.place(choice.precision);
+            placement.is_ok_and(|placement| placement.reason.is_none())
+        };
+        Choice::LOW.into_iter().filter(runs).collect()
+    }
+
+    /// Measures an assignment, unless that was done before. One choice is that of all layers.
+    async fn trial(&mut self, choices: &[Choice]) -> Result<Trial> {
+        let choices = match choices {
+            [one] => vec![*one; self.layers],
+            choices => choices.to_vec(),
+        };
+        let internal = || Error::Internal("an assignment of two schemes".into());
+        let mode = space::mode(&choices)?.ok_or_else(internal)?;
+        let name = mode.to_string();
+        let measured = match self.state.get(&name) {
+            Some(measured) => measured,
+            None => {
+                let deployed = self.deployer.deploy(&mode)?;
+                let measured = self.bench.measure(&deployed).await?;
+                self.state.put(&name, measured)?;
+                measured
+            }
+        };
+        let trial = Trial { mode, measured };
+        if !self.trials.iter().any(|other| other.mode == trial.mode) {
+            self.trials.push(trial.clone());
+        }
+        Ok(trial)
+    }
+
+    async fn sensitivities(&mut self, low: &[Choice]) -> Result<Vec<Sensitivity>> {
+        let mut sensitivities = Vec::new();
+        let total = self.layers * low.len();
+        for layer in 0..self.layers {
+            for &choice in low {
+                let done = sensitivities.len();
+                let what = format!("layers.{layer} in {}", choice.name());
+                self.observer.progress(&what, done, total);
+                let mut choices = vec![Choice::F32; self.layers];
+                choices[layer] = choice;
+                let alone = self.trial(&choices).await?.measured;
+                let mut choices = vec![choice; self.layers];
+                choices[layer] = Choice::F32;
+                let all_but = match self.layers {
+                    1 => None,
+                    _ => Some(self.trial(&choices).await?.measured),
+                };
+                sensitivities.push(Sensitivity {
+                    layer,
+                    choice,
+                    alone,
+                    all_but,
+                });
+            }
+        }
+        Ok(sensitivities)
+    }
+
+    async fn uniform(&mut self, low: &[Choice]) -> Result<()> {
+        for (index, &choice) in low.iter().enumerate() {
+            let what = format!("all layers in {}", choice.name());
+            self.observer.progress(&what, index, low.len());
+            self.trial(&[choice]).await?;
+        }
+        Ok(())
+    }
+
+    /// Tries mixed assignments, the cheapest by prediction first, until none that is left promises to be better than
+    /// what was found.
+    async fn mixed(
+        &mut self,
+        f32: &Trial,
+        low: &[Choice],
+        sensitivities: &[Sensitivity],
+    ) -> Result<()> {
+        let effects = self.effects(f32, low, sensitivities);
+        let mut assignments = effects.assignments();
+        let goal = self.options.goal;
+        let cost = |effect: &Effect| match goal {
+            Goal::Latency => effect.time,
+            Goal::Memory => effect.bytes,
+        };
+        assignments.sort_by(|a, b| cost(&a.effect).total_cmp(&cost(&b.effect)));
+        let total = self.options.trials.min(assignments.len());
+        let mut tried = 0;
+        for Predicted { choices, effect } in assignments {
+            if tried == total {
+                break;
+            }
+            let within: Vec<&Trial> = self.within(f32).collect();
+            let errors = within.iter().map(|trial| trial.measured.output_error);
+            if effect.error > HOPELESS * errors.fold(0.0, f64::max) {
+                continue;
+            }
+            let found = within.iter().map(|trial| self.cost(f32, trial));
+            let best = found.fold(f64::INFINITY, f64::min);
+            // Times are noisy and do not quite add up; bytes do.
+            let margin = match goal {
+                Goal::Latency => 0.1,
+                Goal::Memory => 0.0,
+            };
+            if cost(&effect) > best + margin {
+                break;
+            }
+            let names: Vec<String> = choices.iter().map(|choice| choice.name()).collect();
+            self.observer.progress(&names.join(","), tried, total);
+            self.trial(&choices).await?;
+            tried += 1;
+        }
+        Ok(())
+    }
+
+    fn effects(&self, f32: &Trial, low: &[Choice], sensitivities: &[Sensitivity]) -> Effects {
+        let none = Effect {
+            error: 0.0,
+            time: 0.0,
+            bytes: 0.0,
+        };
+        let mut of = vec![vec![none; 1 + low.len()]; self.layers];
+        for (index, sensitivity) in sensitivities.iter().enumerate() {
+            let alone = &sensitivity.alone;
+            of[sensitivity.layer][1 + index % low.len()] = Effect {
+                error: alone.output_error,
+                time: alone.relative_time - f32.measured.relative_time,
+                bytes: alone.parameter_bytes as f64 - f32.measured.parameter_bytes as f64,
+            };
+        }
+        let choices = [[Choice::F32].as_slice(), low].concat();
+        Effects { choices, of }
+    }
+
+    /// What a trial costs, against f32.
+    fn cost(&self, f32: &Trial, trial: &Trial) -> f64 {
+        let (measured, f32) = (&trial.measured, &f32.measured);
+        match self.options.goal {
+            Goal::Latency => measured.relative_time - f32.relative_time,
+            Goal::Memory => measured.parameter_bytes as f64 - f32.parameter_bytes as f64,
+        }
+    }
+
+    /// The trials within the drop allowed.
+    fn within(&self, f32: &Trial) -> impl Iterator<Item = &Trial> {
+        // Shares of a whole number of images: rounding must not decide.
+        let least = f32.measured.accuracy - self.options.max_drop - 1e-9;
+        self.trials
+            .iter()
+            .filter(move |trial| trial.measured.accuracy >= least)
+    }
+
+    /// Compares what is within the drop once more, and gives the best first.
+    async fn decide(&mut self, f32: &Trial) -> Result<(Vec<Finalist>, Deployed)> {
+        let mut uniform: Vec<Trial> = Vec::new();
+        let mut mixed: Vec<Trial> = Vec::new();
+        for trial in self.within(f32) {
+            if trial.mode.layers.is_empty() {
+                uniform.push(trial.clone());
+            } else {
+                mixed.push(trial.clone());
+            }
+        }
+        mixed.sort_by(|a, b| self.cost(f32, a).total_cmp(&self.cost(f32, b)));
+        mixed.truncate(FINALISTS);
+        let trials = [uniform, mixed].concat();
+        let mut models = Vec::new();
+        for trial in &trials {
+            models.push(self.deployer.deploy(&trial.mode)?);
+        }
+        let observer = &mut self.observer;
+        let mut progress = |done, total| observer.progress("comparing the best", done, total);
+        let times = self.bench.compare(&models, &mut progress).await?;
+        let mut order: Vec<usize> = (0..trials.len()).collect();
+        let bytes = |index: usize| trials[index].measured.parameter_bytes;
+        let by_time = |a: &usize, b: &usize| times[*a].cmp(&times[*b]);
+        let by_bytes = |a: &usize, b: &usize| bytes(*a).cmp(&bytes(*b));
+        order.sort_by(|a, b| match self.options.goal {
+            Goal::Latency => by_time(a, b).then(by_bytes(a, b)),
+            Goal::Memory => by_bytes(a, b).then(by_time(a, b)),
+        });
+        let finalist = |&index: &usize| Finalist {
+            trial: trials[index].clone(),
+            time: times[index],
+        };
+        let finalists: Vec<Finalist> = order.iter().map(finalist).collect();
+        let best = order.first().map(|&index| models.swap_remove(index));
+        let best = best.ok_or_else(|| Error::Internal("f32 is not within its own drop".into()))?;
+        Ok((finalists, best))
+    }
+}

@@ -1,0 +1,161 @@
+//! What a search has measured so far, in a file beside its output, so that an interrupted one goes on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Measured;
+use crate::atomic_file::AtomicFile;
+use crate::error::{Error, Result};
+
+/// The measurements of a search, each kept as soon as it is made.
+#[derive(Debug)]
+pub struct State {
+    path: Option<PathBuf>,
+    kept: Kept,
+    found: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// Everything that measurements depend on.
+    about: BTreeMap<String, String>,
+    /// By the name of the mode.
+    measured: BTreeMap<String, Measured>,
+}
+
+/// How a search begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Nothing was kept.
+    New,
+    /// So much was kept of the same search.
+    Resumed(usize),
+    /// What was kept is of another search, or damaged, for this reason, and is not used.
+    Anew(String),
+}
+
+impl State {
+    /// A state that is kept nowhere.
+    #[must_use]
+    pub fn forgotten() -> Self {
+        Self {
+            path: None,
+            kept: Kept {
+                about: BTreeMap::new(),
+                measured: BTreeMap::new(),
+            },
+            found: 0,
+        }
+    }
+
+    /// The file beside an output.
+    #[must_use]
+    pub fn path_of(output: &Path) -> PathBuf {
+        let mut name = output.as_os_str().to_owned();
+        name.push(".search.json");
+        name.into()
+    }
+
+    /// Takes up what was kept at `path` about the same things.
+    #[must_use]
+    pub fn open(path: &Path, about: BTreeMap<String, String>) -> (Self, Beginning) {
+        let (measured, beginning) = match std::fs::read(path) {
+            Err(_) => (BTreeMap::new(), Beginning::New),
+            Ok(bytes) => match serde_json::from_slice::<Kept>(&bytes) {
+                Err(error) => (
+                    BTreeMap::new(),
+                    Beginning::Anew(format!("it is damaged: {error}")),
+                ),
+                Ok(kept) => match difference(&kept.about, &about) {
+                    Some(key) => (BTreeMap::new(), Beginning::Anew(format!("another {key}"))),
+                    None => {
+                        let count = kept.measured.len();
+                        (kept.measured, Beginning::Resumed(count))
+                    }
+                },
+            },
+        };
+        let state = Self {
+            path: Some(path.to_owned()),
+            found: measured.len(),
+            kept: Kept { about, measured },
+        };
+        (state, beginning)
+    }
+
+    /// How many measurements were found when it was opened.
+    #[must_use]
+    pub fn found(&self) -> usize {
+        self.found
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Measured> {
+        self.kept.measured.get(name).copied()
+    }
+
+    pub(super) fn put(&mut self, name: &str, measured: Measured) -> Result<()> {
+        self.kept.measured.insert(name.to_owned(), measured);
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let internal = |error| Error::Internal(format!("JSON: {error}"));
+        let bytes = serde_json::to_vec_pretty(&self.kept).map_err(internal)?;
+        AtomicFile::create(path)?.commit(&bytes)
+    }
+
+    /// Removes the file: the search is done.
+    ///
+    /// # Errors
+    /// `Error::Output` where it cannot be removed.
+    pub fn remove(self) -> Result<()> {
+        let Some(path) = self.path.filter(|path| path.exists()) else {
+            return Ok(());
+        };
+        std::fs::remove_file(&path).map_err(|source| Error::Output { path, source })
+    }
+}
+
+/// The first thing in which two searches differ.
+fn difference<'a>(
+    kept: &'a BTreeMap<String, String>,
+    about: &'a BTreeMap<String, String>,
+) -> Option<&'a str> {
+    let keys = about.keys().chain(kept.keys());
+    let mut differing = keys.filter(|&key| kept.get(key) != about.get(key));
+    differing.next().map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_found_again_by_the_same_search_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = State::path_of(&folder.path().join("mixed.safetensors"));
+        let about = |model: &str| BTreeMap::from([("model".to_owned(), model.to_owned())]);
+        let measured = Measured {
+            accuracy: 0.5,
+            label_changes: 3,
+            output_error: 1e-3,
+            relative_time: 0.1 + 0.2,
+            parameter_bytes: 100,
+        };
+        let (mut state, beginning) = State::open(&path, about("a"));
+        assert_eq!(beginning, Beginning::New);
+        state.put("f16,int8 static", measured).unwrap();
+        let (state, beginning) = State::open(&path, about("a"));
+        assert_eq!(beginning, Beginning::Resumed(1));
+        assert_eq!(state.get("f16,int8 static"), Some(measured));
+        let (other, beginning) = State::open(&path, about("b"));
+        assert_eq!(beginning, Beginning::Anew("another model".into()));
+        assert_eq!(other.get("f16,int8 static"), None);
+        state.remove().unwrap();
+        assert!(!path.exists());
+        std::fs::write(&path, b"{").unwrap();
+        let (_, beginning) = State::open(&path, about("a"));
+        assert!(matches!(beginning, Beginning::Anew(why) if why.contains("damaged")));
+    }
+}

@@ -1,0 +1,259 @@
+//! `quantize`: files in the numbers that run, what can be done with them, and damaged ones.
+
+use std::path::{Path, PathBuf};
+
+use fmnist_gpu::deploy::Deployed;
+use fmnist_gpu::model::Model;
+use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
+
+use crate::support::{Ended, Fixture, command, has, identity, rows, run, validate};
+
+/// Quantizes the small model on the small training split.
+fn quantize(fixture: &Fixture, arguments: &[&str]) -> (PathBuf, Ended) {
+    let output = fixture.path("q.safetensors");
+    let mut command = command();
+    command.arg("quantize").args(arguments);
+    command.arg("--calibration-data").arg(fixture.data());
+    command.arg("--model").arg(fixture.model());
+    command.arg("--output").arg(&output);
+    (output, run(&mut command))
+}
+
+fn quantized(fixture: &Fixture, arguments: &[&str]) -> (PathBuf, Deployed) {
+    let (output, end) = quantize(fixture, arguments);
+    has(&end.good(), &["q.safetensors", "%"]);
+    let deployed = Deployed::load(&output).expect("a quantized file");
+    (output, deployed)
+}
+
+fn predict(fixture: &Fixture, model: &Path, arguments: &[&str]) -> Ended {
+    let mut command = command();
+    command.args(["predict", "--adapter", "cpu", "--format", "json"]);
+    command.args(arguments).arg("--model").arg(model);
+    command.arg("--data");
+    run(command.arg(fixture.path("t10k-images-idx3-ubyte")))
+}
+
+#[test]
+fn a_file_tells_how_it_was_made() {
+    let fixture = Fixture::new();
+    let (output, deployed) = quantized(&fixture, &["--calibration", "entropy"]);
+    let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
+    assert_eq!(deployed.mode, mode);
+    let said = |key: &str| {
+        let value = deployed.provenance.get(key);
+        value.unwrap_or_else(|| panic!("no {key} in {:?}", deployed.provenance))
+    };
+    assert_eq!(said("calibration"), "entropy");
+    // A fifth of the forty images is held back.
+    assert_eq!(said("calibration_images"), "32");
+    assert_eq!(said("calibration_seed"), "0");
+    let source = Model::load(&fixture.model()).expect("a model");
+    assert_eq!(said("source_sha256"), &source.sha256);
+    let parts = [
+        "quantize",
+        "--scheme static",
+        "--calibration entropy",
+        "--output",
+    ];
+    has(said("quantize_command"), &parts);
+    // The same command gives the same bytes.
+    let bytes = std::fs::read(&output).expect("the file");
+    let (again, _) = quantized(&fixture, &["--calibration", "entropy"]);
+    assert!(
+        bytes == std::fs::read(again).expect("the file"),
+        "other bytes"
+    );
+}
+
+#[test]
+fn every_mode_is_written_and_runs() {
+    let fixture = Fixture::new();
+    for (arguments, name) in [
+        (vec!["--precision", "f32"], "f32"),
+        (vec!["--precision", "f16"], "f16"),
+        (vec!["--precision", "bf16"], "bf16"),
+        (vec!["--precision", "int4"], "int4"),
+        (vec!["--precision", "int4", "--rounding", "nearest"], "int4"),
+        (
+            vec!["--scheme", "dynamic-row", "--weights", "tensor"],
+            "int8",
+        ),
+        (
+            vec!["--scheme", "static", "--calibration", "min-max"],
+            "int8",
+        ),
+        (vec!["--layer-precision", "f16,int8"], "mixed"),
+        (
+            vec!["--layer-precision", "int4,int8", "--scheme", "dynamic-row"],
+            "mixed",
+        ),
+    ] {
+        let (output, deployed) = quantized(&fixture, &arguments);
+        assert_eq!(deployed.mode.precision.name(), name, "{arguments:?}");
+        let document = predict(&fixture, &output, &[]).json();
+        assert_eq!(document["precision"], name, "{arguments:?}");
+        assert_eq!(document["predictions"].as_array().map(Vec::len), Some(40));
+    }
+}
+
+#[test]
+fn a_quantized_file_is_measured_as_what_it_is_and_as_nothing_else() {
+    let fixture = Fixture::new();
+    let (output, _) = quantized(&fixture, &[]);
+    std::fs::copy(&output, fixture.model()).expect("copied");
+    let arguments = ["--adapter", "cpu", "--batch", "8", "--format", "json"];
+    let document = fixture.bench(&arguments).json();
+    validate(&document);
+    let rows = rows(&document);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["requested"]["precision"], "int8");
+    assert_eq!(rows[0]["requested"]["scheme"], "static");
+    let error = predict(&fixture, &output, &["--precision", "f32"]).fails(2);
+    has(&error, &["q.safetensors", "quantized"]);
+    let again = fixture.path("again.safetensors");
+    let error = fmnist!("quantize", "--model", &output, "--output", &again).fails(2);
+    has(&error, &["quantized already"]);
+    assert!(!again.exists());
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let fixture = Fixture::new();
+    let (output, deployed) = quantized(&fixture, &[]);
+    let bytes = std::fs::read(&output).expect("the file");
+    // The scale of the second layer's input, wherever it lies in the file.
+    let fmnist_gpu::deploy::Input::Static(affine) = deployed.layers[1].input else {
+        panic!("not static");
+    };
+    let scale = affine.scale.to_le_bytes();
+    let at = bytes.windows(4).position(|bytes| bytes == scale);
+    let at = at.expect("the scale");
+    for value in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let mut damaged = bytes.clone();
+        damaged[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        let path = fixture.write("damaged.safetensors", &damaged);
+        let error = predict(&fixture, &path, &[]).fails(7);
+        has(&error, &["damaged.safetensors", "layers.1.input_scale"]);
+    }
+    for length in [8, 100, bytes.len() - 1] {
+        let path = fixture.write("damaged.safetensors", &bytes[..length]);
+        has(&predict(&fixture, &path, &[]).fails(7), &["safetensors"]);
+    }
+    let header = String::from_utf8_lossy(&bytes).into_owned();
+    for (text, other, word) in [
+        ("\"scheme\":\"static\"", "\"scheme\":\"nosuch\"", "nosuch"),
+        ("\"I8\"", "\"U8\"", "U8"),
+    ] {
+        assert!(header.contains(text), "{text}");
+        let mut damaged = bytes.clone();
+        let length = text.len();
+        for at in 0..damaged.len() - length {
+            if &damaged[at..at + length] == text.as_bytes() {
+                damaged[at..at + length].copy_from_slice(other.as_bytes());
+            }
+        }
+        let path = fixture.write("damaged.safetensors", &damaged);
+        has(
+            &predict(&fixture, &path, &[]).fails(7),
+            &["damaged.safetensors", word],
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_is_told() {
+    let fixture = Fixture::new();
+    let fails = |arguments: &[&str], code| quantize(&fixture, arguments).1.fails(code);
+    has(
+        &fails(&["--scheme", "dynamic-tensor"], 2),
+        &["dynamic-tensor", "float weights"],
+    );
+    has(
+        &fails(&["--calibration", "nosuch"], 2),
+        &["nosuch", "entropy"],
+    );
+    has(
+        &fails(&["--rounding", "nosuch"], 2),
+        &["nosuch", "compensated"],
+    );
+    has(
+        &fails(&["--calibration-images", "0"], 2),
+        &["--calibration-images"],
+    );
+    has(&fails(&["--layer-precision", "f16"], 2), &["2 layers"]);
+    // The images inside the program are of another width.
+    let output = fixture.path("none.safetensors");
+    let model = fixture.model();
+    let error = fmnist!("quantize", "--model", &model, "--output", &output).fails(7);
+    has(&error, &["784", "16", "--calibration-data"]);
+    assert!(!output.exists());
+    let error = predict(
+        &fixture,
+        &model,
+        &["--precision", "int8", "--scheme", "static"],
+    )
+    .fails(7);
+    has(&error, &["784", "--calibration-data"]);
+    let missing = fixture.path("missing");
+    let error = fmnist!(
+        "quantize",
+        "--model",
+        &model,
+        "--calibration-data",
+        missing,
+        "--output",
+        &output
+    )
+    .fails(7);
+    has(&error, &["missing", "train-images"]);
+    let embedded = fmnist!(
+        "quantize",
+        "--calibration-images",
+        "1001",
+        "--output",
+        &output
+    );
+    has(&embedded.fails(2), &["1001", "1000", "--calibration-data"]);
+}
+
+#[test]
+fn a_model_with_float_weights_may_carry_a_precision_for_each_layer() {
+    let fixture = Fixture::new();
+    let mut model = Model::load(&fixture.model()).expect("a model");
+    let layers = vec![Precision::Bf16, Precision::Int8];
+    let mode = Mode::mixed(layers, Scheme::DynamicRow, WeightScales::Channel).expect("a mode");
+    model.mode = Some(mode);
+    let path = fixture.save("carries.safetensors", &model);
+    let document = predict(&fixture, &path, &[]).json();
+    assert_eq!(document["precision"], "mixed");
+    assert_eq!(document["layers"], serde_json::json!(["bf16", "int8"]));
+    // For a network of another depth it is no good.
+    let mut shallow = identity();
+    shallow.mode = model.mode;
+    let path = fixture.save("shallow.safetensors", &shallow);
+    has(
+        &predict(&fixture, &path, &[]).fails(7),
+        &["layer_precisions", "2 layers"],
+    );
+}
+
+#[test]
+fn the_default_model_is_calibrated_on_what_is_inside() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (arguments, most) in [
+        (vec!["--scheme", "static"], 0.27),
+        (vec!["--precision", "int4"], 0.16),
+    ] {
+        let output = folder.path().join("q.safetensors");
+        let mut command = command();
+        command
+            .arg("quantize")
+            .args(arguments)
+            .arg("--output")
+            .arg(&output);
+        let _ = run(&mut command).good();
+        let bytes = std::fs::metadata(&output).expect("the file").len();
+        assert!(bytes as f64 <= most * 204_416.0, "{bytes}");
+    }
+}

@@ -1,0 +1,189 @@
+//! `search`: a precision for each layer, found by measuring; small networks on the CPU path.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use fmnist_gpu::Precision;
+use fmnist_gpu::deploy::Deployed;
+
+use crate::support::{Fixture, command, has, rows, run, validate};
+
+/// A quick search on the small data and model, with further arguments.
+fn search(fixture: &Fixture, arguments: &[&str]) -> (PathBuf, Command) {
+    let output = fixture.path("mixed.safetensors");
+    let mut command = command();
+    command.args(["search", "--adapter", "cpu"]);
+    for (option, value) in [("--batch", "8"), ("--min-time", "1ms")] {
+        if !arguments.contains(&option) {
+            command.args([option, value]);
+        }
+    }
+    command.arg("--data").arg(fixture.data());
+    command.arg("--model").arg(fixture.model());
+    command.arg("--output").arg(&output).args(arguments);
+    (output, command)
+}
+
+fn state(fixture: &Fixture) -> PathBuf {
+    fixture.path("mixed.safetensors.search.json")
+}
+
+#[test]
+fn the_result_is_within_the_drop_and_runs() {
+    let fixture = Fixture::new();
+    let (output, mut command) = search(&fixture, &["--goal", "memory", "--format", "json"]);
+    let document = run(&mut command).json();
+    let sensitivities = document["sensitivities"].as_array().expect("sensitivities");
+    // Two layers, five low precisions, each alone and all but it.
+    assert_eq!(sensitivities.len(), 20);
+    for layer in ["layers.0", "layers.1"] {
+        for precision in ["f16", "bf16", "int8 dynamic-row", "int8 static", "int4"] {
+            let of = |row: &&serde_json::Value| row["layer"] == layer && row["mode"] == precision;
+            assert_eq!(
+                sensitivities.iter().filter(of).count(),
+                2,
+                "{layer} {precision}"
+            );
+        }
+    }
+    let finalists = document["finalists"].as_array().expect("finalists");
+    let number = |row: &serde_json::Value, key: &str| row[key].as_f64().expect("a number");
+    let f32 = finalists.iter().find(|row| row["mode"] == "f32");
+    let f32 = number(f32.expect("f32 is always one of them"), "accuracy");
+    for finalist in finalists {
+        assert!(
+            number(finalist, "accuracy") >= f32 - 0.001 - 1e-9,
+            "{finalist}"
+        );
+        let (first, bytes) = (&finalists[0], "parameter_bytes");
+        assert!(number(first, bytes) <= number(finalist, bytes));
+    }
+    let best = Deployed::load(&output).expect("a quantized file");
+    assert_eq!(finalists[0]["mode"], best.mode.to_string());
+    assert_eq!(
+        number(&finalists[0], "parameter_bytes") as u64,
+        best.parameter_bytes()
+    );
+    for key in [
+        "search_command",
+        "search_adapter",
+        "search_accuracy",
+        "source_sha256",
+    ] {
+        assert!(best.provenance.contains_key(key), "{key}");
+    }
+    assert!(!state(&fixture).exists(), "the state is left behind");
+    std::fs::copy(&output, fixture.model()).expect("copied");
+    let arguments = ["--adapter", "cpu", "--batch", "8", "--format", "json"];
+    let document = fixture.bench(&arguments).json();
+    validate(&document);
+    assert_eq!(rows(&document)[0]["status"], "ok");
+}
+
+#[test]
+fn the_best_is_the_fastest_of_the_last_comparison() {
+    let fixture = Fixture::new();
+    let (_, mut command) = search(
+        &fixture,
+        &["--max-accuracy-drop", "100", "--format", "json"],
+    );
+    let document = run(&mut command).json();
+    let finalists = document["finalists"].as_array().expect("finalists");
+    let time = |row: &serde_json::Value| row["median_ns"].as_u64().expect("a time");
+    assert!(finalists.iter().all(|row| time(&finalists[0]) <= time(row)));
+    // Whatever is lost is allowed: every uniform precision is compared.
+    for name in [
+        "f32",
+        "f16",
+        "bf16",
+        "int8 dynamic-row",
+        "int8 static",
+        "int4",
+    ] {
+        assert!(finalists.iter().any(|row| row["mode"] == name), "{name}");
+    }
+}
+
+#[test]
+fn the_table_names_layers() {
+    let fixture = Fixture::new();
+    let (_, mut command) = search(&fixture, &[]);
+    let table = run(&mut command).good();
+    has(
+        &table,
+        &[
+            "16-12-4",
+            "layers.0",
+            "layers.1",
+            "int8 static",
+            "points",
+            "mixed.safetensors",
+        ],
+    );
+    let (_, mut command) = search(&fixture, &["--format", "csv"]);
+    has(
+        &run(&mut command).good(),
+        &["what,layer,mode,accuracy", "finalist"],
+    );
+    let (_, mut command) = search(&fixture, &["--format", "markdown"]);
+    has(&run(&mut command).good(), &["| layers.0", "side by side"]);
+}
+
+#[test]
+fn what_was_measured_is_not_measured_again() {
+    let fixture = Fixture::new();
+    let begin = || {
+        let (_, mut command) = search(&fixture, &["--min-time", "1m"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary starts");
+        // Killed in the last comparison, if not before: some of it is kept by then.
+        let kept =
+            || std::fs::read_to_string(state(&fixture)).is_ok_and(|text| text.contains("int4"));
+        while !kept() {
+            assert!(
+                child.try_wait().expect("a child").is_none(),
+                "it ended by itself"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        child.kill().expect("killed");
+        child.wait().expect("waited for");
+    };
+    begin();
+    let (output, mut command) = search(&fixture, &[]);
+    let end = run(&mut command);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    has(&end.stderr, &["measurements of this search", "goes on"]);
+    assert!(output.exists() && !state(&fixture).exists());
+    // Of another batch size it is another search.
+    begin();
+    let (_, mut command) = search(&fixture, &["--batch", "4"]);
+    let end = run(&mut command);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    has(&end.stderr, &["another batch", "starts anew"]);
+}
+
+#[test]
+fn what_cannot_be_searched_is_told() {
+    let fixture = Fixture::new();
+    let fails = |arguments: &[&str], code| run(&mut search(&fixture, arguments).1).fails(code);
+    has(&fails(&["--goal", "nosuch"], 2), &["nosuch", "latency"]);
+    has(&fails(&["--max-accuracy-drop=-1"], 2), &["points"]);
+    has(&fails(&["--max-accuracy-drop", "NaN"], 2), &["points"]);
+    let quantized = fixture.path("q.safetensors");
+    let deployed =
+        fmnist_gpu::deploy::deploy(&crate::support::model(), &Precision::Bf16.into(), None);
+    deployed
+        .expect("a deployed model")
+        .save(&quantized)
+        .expect("saved");
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    let output = fixture.path("none.safetensors");
+    let error = fmnist!("search", "--model", &quantized, "--output", &output).fails(2);
+    has(&error, &["quantized already"]);
+    let error = fmnist!("search", "--data", empty.path(), "--output", &output).fails(7);
+    has(&error, &["train-images", "dataset-fashion-mnist"]);
+    let error = fmnist!("search", "--data", fixture.data(), "--output", &output).fails(7);
+    has(&error, &["784", "16"]);
+    assert!(!output.exists());
+}
