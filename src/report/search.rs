@@ -81,7 +81,7 @@ pub struct SearchSubject<'a> {
 /// The outcome in a format.
 ///
 /// # Errors
-/// `Error::Internal` where a serializer refuses, which it does for no value of ours.
+/// `Error::Usage` for a format that it does not have.
 pub fn search_document(
     subject: &SearchSubject<'_>,
     outcome: &Outcome,

@@ -38,8 +38,10 @@ pub(super) fn document(document: &Document, layout: Layout) -> String {
         text.push('\n');
         text.push_str(&rows_table(rows, layout));
     }
-    if layout != Layout::Markdown {
-        text.push('\n');
+    text.push('\n');
+    if layout == Layout::Markdown {
+        text.push_str(&conclusion(document, layout));
+    } else {
         text.push_str(&closing(document, layout));
     }
     text
