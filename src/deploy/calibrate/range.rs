@@ -106,11 +106,11 @@ fn divergence(histogram: &[u64], bins: usize, levels: usize) -> f64 {
         let (from, to) = (level * bins / levels, (level + 1) * bins / levels);
         let filled = kept[from..to].iter().filter(|&&count| count > 0).count();
         let q = sum(&kept[from..to]) / filled as f64 / total;
-        for bin in from..to {
+        for (bin, &count) in (from..to).zip(&kept[from..to]) {
             // What lies beyond is in P's last bin, but not in Q: that is what cutting off costs.
             let cut_off = if bin + 1 == bins { outliers } else { 0.0 };
-            let p = (kept[bin] as f64 + cut_off) / (total + outliers);
-            if p > 0.0 && kept[bin] == 0 {
+            let p = (count as f64 + cut_off) / (total + outliers);
+            if p > 0.0 && count == 0 {
                 return f64::INFINITY;
             }
             if p > 0.0 {
