@@ -385,7 +385,7 @@ fn metadata_that_say_nothing_or_something_else_are_refused() {
     refused(&mixed, &["layer_precisions", "3 layers"], |file| {
         file.tell("layer_precisions", "int8,int4,f32");
     });
-    refused(&mixed, &["layers.1.weight", "U8", "I8"], |file| {
+    refused(&mixed, &["no tensor layers.1.input_scale"], |file| {
         file.tell("layer_precisions", "int8,int8");
     });
 }
