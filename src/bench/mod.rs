@@ -31,7 +31,7 @@ pub use yardstick::Yardstick;
 
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::Source;
+use crate::deploy::{Runnable, Source};
 use crate::engine::{self, Engine, check_width};
 use crate::error::{Error, Result};
 use crate::memory::footprint;
@@ -323,6 +323,7 @@ async fn measure_batch(
         let requested = Requested::new(&entry.mode, requested);
         let planned = footprint(&model.architecture().widths(), &entry.mode, size);
         let mut row = Row::new(requested, size, planned);
+        row.effective.rounding = entry.model.as_ref().and_then(Runnable::rounding);
         match entry.runs() {
             Err(reason) => row.unsupported(reason),
             Ok(network) => row.ran(network),

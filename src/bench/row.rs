@@ -71,6 +71,9 @@ pub struct Effective {
     pub threads: Option<usize>,
     /// Images in a batch: at most as many as the data set holds.
     pub batch: usize,
+    /// How weights were rounded to the codes of a deployed model: `compensated` for calibration images, or to
+    /// `nearest`; none where there are no codes, and by the reference scheme.
+    pub rounding: Option<String>,
     /// Why it did not run as asked.
     pub reason: Option<String>,
 }

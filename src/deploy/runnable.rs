@@ -36,6 +36,16 @@ impl<'a> Runnable<'a> {
         }
     }
 
+    /// How its weights were rounded to codes: `compensated` or to `nearest`; none where there are none, by
+    /// the reference scheme, and where a file does not say.
+    #[must_use]
+    pub fn rounding(&self) -> Option<String> {
+        match self {
+            Self::Core(..) => None,
+            Self::Deployed(deployed) => deployed.provenance.get("rounding").cloned(),
+        }
+    }
+
     /// The model without its weights.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
