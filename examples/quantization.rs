@@ -36,8 +36,14 @@ fn main() -> Result<()> {
     for scheme in [Scheme::DynamicRow, Scheme::Static] {
         for weights in [WeightScales::Channel, WeightScales::Tensor] {
             let mode = Mode::int8(scheme, weights);
+            for rounding in Rounding::ALL {
+                let recipe = Recipe {
+                    rounding,
+                    ..standard
+                };
+                recipes.push((format!("{mode}, {rounding}"), mode.clone(), recipe));
+            }
             if scheme == Scheme::DynamicRow {
-                recipes.push((mode.to_string(), mode, standard));
                 continue;
             }
             for calibration in Calibration::ALL {

@@ -74,6 +74,10 @@ pub fn color_of_arguments(arguments: impl Iterator<Item = String>) {
 
 fn choose_color(color: ColorChoice) {
     let choice = match color {
+        // The library takes a CI's word for colours even there.
+        ColorChoice::Auto if std::env::var_os("TERM").is_some_and(|term| term == "dumb") => {
+            anstream::ColorChoice::Never
+        }
         ColorChoice::Auto => anstream::ColorChoice::Auto,
         ColorChoice::Always => anstream::ColorChoice::Always,
         ColorChoice::Never => anstream::ColorChoice::Never,
