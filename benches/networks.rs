@@ -6,6 +6,8 @@
 //! compute the same is checked by `cargo test --test networks`, not here.
 #![expect(clippy::print_stdout, reason = "a program")]
 
+mod common;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,12 +17,12 @@ use fmnist_gpu::bench::Samples;
 use fmnist_gpu::deploy::{Ranges, deploy};
 use fmnist_gpu::gpu::{Device, DeviceOptions, Network};
 use fmnist_gpu::mode::Mode;
-use fmnist_gpu::model::{Activation, Layer, Model};
+use fmnist_gpu::model::Model;
 use fmnist_gpu::plan::{ChosenBy, Strategy};
-use fmnist_gpu::quant::{Scheme, WeightScales};
 use fmnist_gpu::report::{Layout, Screen, duration, grid};
-use fmnist_gpu::{Engine, EngineOptions, Precision, Result};
-use rand::{RngExt, SeedableRng};
+use fmnist_gpu::{Engine, EngineOptions, Result};
+
+use common::{modes, wide};
 
 /// Times whole networks by kernel.
 #[derive(Parser)]
@@ -77,14 +79,6 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What networks are run as: the core, and what a deployed model can be throughout.
-fn modes() -> Vec<Mode> {
-    let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
-    let mut modes: Vec<Mode> = Precision::EVERY.into_iter().map(Mode::from).collect();
-    modes.extend([Scheme::DynamicRow, Scheme::Static].map(int8));
-    modes
-}
-
 /// A network of the model in a mode. Times do not depend on the ranges of static codes.
 fn load(device: &Arc<Device>, model: &Model, mode: &Mode) -> Result<Network> {
     if mode.is_core() {
@@ -93,33 +87,6 @@ fn load(device: &Arc<Device>, model: &Model, mode: &Mode) -> Result<Network> {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
     let deployed = deploy(model, mode, Some(&ranges))?;
     pollster::block_on(Network::deployed(device, &deployed))
-}
-
-/// A network of 784-1024-1024-10 with random weights: its answers mean nothing, its time does not
-/// depend on them.
-fn wide(model: &Model) -> Model {
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-    let mut layer = |inputs: usize, outputs: usize, activation| {
-        let size = (2.0 / inputs as f32).sqrt();
-        let mut values = |count: usize| -> Vec<f32> {
-            (0..count).map(|_| rng.random_range(-size..size)).collect()
-        };
-        Layer {
-            inputs,
-            outputs,
-            weights: values(inputs * outputs),
-            bias: values(outputs),
-            activation,
-        }
-    };
-    Model {
-        layers: vec![
-            layer(784, 1024, Activation::Relu),
-            layer(1024, 1024, Activation::Relu),
-            layer(1024, 10, Activation::Softmax),
-        ],
-        ..model.clone()
-    }
 }
 
 /// Times the kernels on one network and batch size in every mode, and prints a table.

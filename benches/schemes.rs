@@ -6,16 +6,19 @@
 //! them. That they compute what they should is checked by `cargo test --test networks`, not here.
 #![expect(clippy::print_stdout, reason = "a program")]
 
+mod common;
+
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fmnist_gpu::bench::Samples;
 use fmnist_gpu::cpu::{Isa, Network, Processor, ProcessorOptions};
 use fmnist_gpu::deploy::{Ranges, deploy};
-use fmnist_gpu::model::{Activation, Layer, Model};
+use fmnist_gpu::model::Model;
 use fmnist_gpu::report::{Layout, Screen, duration, grid};
-use fmnist_gpu::{Mode, Precision, Result, Scheme, WeightScales};
-use rand::{RngExt, SeedableRng};
+use fmnist_gpu::{Mode, Precision, Result};
+
+use common::{modes, wide};
 
 /// Times the CPU path in every precision and scheme.
 #[derive(Parser)]
@@ -50,42 +53,6 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What is compared.
-fn modes() -> Vec<Mode> {
-    let mut modes: Vec<Mode> = Precision::EVERY.map(Mode::from).to_vec();
-    for scheme in [Scheme::DynamicRow, Scheme::Static] {
-        modes.push(Mode::int8(scheme, WeightScales::Channel));
-    }
-    modes
-}
-
-/// A network of 784-1024-1024-10 with random weights: its answers mean nothing, its time does not
-/// depend on them.
-fn wide(model: &Model) -> Model {
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-    let mut layer = |inputs: usize, outputs: usize, activation| {
-        let size = (2.0 / inputs as f32).sqrt();
-        let mut values = |count: usize| -> Vec<f32> {
-            (0..count).map(|_| rng.random_range(-size..size)).collect()
-        };
-        Layer {
-            inputs,
-            outputs,
-            weights: values(inputs * outputs),
-            bias: values(outputs),
-            activation,
-        }
-    };
-    Model {
-        layers: vec![
-            layer(784, 1024, Activation::Relu),
-            layer(1024, 1024, Activation::Relu),
-            layer(1024, 10, Activation::Softmax),
-        ],
-        ..model.clone()
-    }
 }
 
 /// Puts `model` into a mode. Nor does the time depend on where the codes of a static scale end.

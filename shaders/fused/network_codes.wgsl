@@ -6,22 +6,6 @@
 const HANDED = 1u;
 
 var<workgroup> codes: array<Value4, WIDEST>;        // a layer's input
-var<workgroup> tops: array<f32, LANES>;
-
-// The largest over all lanes, in every lane.
-fn largest_of(own: f32, lane: u32) -> f32 {
-    tops[lane] = own;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half {
-            tops[lane] = max(tops[lane], tops[lane + half]);
-        }
-    }
-    workgroupBarrier();
-    let found = tops[0];
-    workgroupBarrier();
-    return found;
-}
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -69,7 +53,7 @@ fn main(
                     found = max(found, abs(hidden[group]));
                 }
                 let own = max(max(found.x, found.y), max(found.z, found.w));
-                scale = row_scale_from(largest_of(own, lane), levels_of(next.zero));
+                scale = row_scale_from(largest_of(vec2<f32>(own), lane).x, levels_of(next.zero));
                 for (var group = lane; group < shape.groups; group += LANES) {
                     codes[group] = as_value(row_codes(hidden[group], scale, next.zero));
                 }

@@ -6,22 +6,6 @@
 const HANDED = 1u;
 
 var<workgroup> codes: array<Value4, WIDEST>;        // a layer's input
-var<workgroup> ends: array<vec2<f32>, LANES>;
-
-// The largest of each component over all lanes, in every lane.
-fn largest_of(own: vec2<f32>, lane: u32) -> vec2<f32> {
-    ends[lane] = own;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half {
-            ends[lane] = max(ends[lane], ends[lane + half]);
-        }
-    }
-    workgroupBarrier();
-    let found = ends[0];
-    workgroupBarrier();
-    return found;
-}
 
 fn largest_byte(row: u32, inner: u32, lane: u32) -> f32 {
     var found = vec4<u32>();

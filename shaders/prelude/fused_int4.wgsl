@@ -1,12 +1,8 @@
-// int4 as a fused kernel sees it: codes eight a word in memory, each four by four with a scale for each
-// column, multiplied as f32 numbers; values are f32.
+// The weights of int4 as a fused kernel sees them: codes eight a word in memory, each four by four with a
+// scale for each column, multiplied as f32 numbers.
 
-alias Stored4 = vec4<f32>;      // four values of a layer's input or output
-alias Value4 = vec4<f32>;       // four values along the inner dimension, ready to be multiplied
-alias Acc4 = vec4<f32>;         // sums of four outputs
 alias Packed = vec2<u32>;       // codes of four inner values by four outputs, or four scales in f16
 alias Block = mat4x4<f32>;      // weights: a column for each inner value
-alias Bias4 = vec4<f32>;
 
 // A block as a lane loads it for others.
 struct Slice {
@@ -15,22 +11,6 @@ struct Slice {
 }
 
 const SLICE_ROWS = 4u;          // inner values in a slice
-
-fn widen(value: Stored4) -> vec4<f32> {
-    return value;
-}
-
-fn to_value(value: vec4<f32>) -> Value4 {
-    return value;
-}
-
-fn as_stored(value: vec4<f32>) -> vec4<f32> {
-    return value;
-}
-
-fn widen_bias(value: Bias4) -> vec4<f32> {
-    return value;
-}
 
 fn scales_of(words: vec2<u32>) -> vec4<f32> {
     return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));

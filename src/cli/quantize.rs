@@ -46,6 +46,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         true => Some(arguments.calibration.sample()?),
         false => None,
     };
+    // Who quantizes chooses: nothing is rounded otherwise than told.
+    if let Some(sample) = &sample {
+        sample.check(model)?;
+    }
     let spinner = terminal::spinner("quantizing");
     let deployed = recipe.deploy(model, &mode, sample.as_ref());
     spinner.finish_and_clear();

@@ -33,6 +33,7 @@
 //! Quantization*, 2021 (§ 2.2, 2.4).
 
 pub mod calibrate;
+mod check;
 mod compensate;
 mod convert;
 mod file;
@@ -48,7 +49,6 @@ use std::path::PathBuf;
 use half::{bf16, f16};
 
 use crate::Precision;
-use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normalization};
 pub use calibrate::{Calibration, Sample};
@@ -342,149 +342,5 @@ impl Deployed {
         };
         let inputs: u64 = self.layers.iter().map(input).sum();
         inputs + 4 * self.layers.last().map_or(0, |layer| layer.outputs as u64)
-    }
-
-    /// Checks shapes, values and ranges, whoever made them.
-    ///
-    /// # Errors
-    /// `Error::File` naming the layer and what is wrong with it.
-    pub fn check(&self) -> Result<()> {
-        let fail = |problem: String| Err(Error::file(&self.path, problem));
-        if self.layers.is_empty() {
-            return fail("has no layers".into());
-        }
-        let mut width = None;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            if inputs == 0 || outputs == 0 || width.is_some_and(|width| width != inputs) {
-                return fail(format!(
-                    "layers.{index}.weight has the shape [{inputs}, {outputs}], which does not fit"
-                ));
-            }
-            width = Some(outputs);
-            if let Err(problem) = layer.check(self.int8_clip) {
-                return fail(format!("layers.{index}{problem}"));
-            }
-            if layer.activation == Activation::Softmax && index + 1 < self.layers.len() {
-                return fail(format!(
-                    "layers.{index} has the activation softmax, which only the last layer may have"
-                ));
-            }
-        }
-        let outputs = width.unwrap_or(0);
-        if !self.classes.is_empty() && self.classes.len() != outputs {
-            return fail(format!(
-                "names {} classes, but the last layer gives {outputs} values",
-                self.classes.len()
-            ));
-        }
-        if !(1..=127).contains(&self.int8_clip) {
-            return fail(format!("int8_clip is {}, not 1 to 127", self.int8_clip));
-        }
-        Ok(())
-    }
-}
-
-impl DeployedLayer {
-    /// What is wrong with it, to stand behind its name.
-    fn check(&self, clip: u8) -> Result<(), String> {
-        let (inputs, outputs) = (self.inputs, self.outputs);
-        if self.weights.len() != inputs * outputs || self.bias.len() != outputs {
-            return Err(format!(
-                ".weight has {} values and .bias {}, not {inputs} · {outputs} and {outputs}",
-                self.weights.len(),
-                self.bias.len()
-            ));
-        }
-        let finite = match &self.weights {
-            Weights::F32(values) => values.iter().all(|value| value.is_finite()),
-            Weights::F16(values) => values.iter().all(|value| value.is_finite()),
-            Weights::Bf16(values) => values.iter().all(|value| value.is_finite()),
-            Weights::Int8 { .. } | Weights::Int4 { .. } => true,
-        };
-        if !finite {
-            return Err(".weight holds a value that is not a finite number".into());
-        }
-        if self.bias.iter().any(|value| !value.is_finite()) {
-            return Err(".bias holds a value that is not a finite number".into());
-        }
-        self.check_codes(clip)?;
-        let takes_codes = !matches!(self.input, Input::Values);
-        if takes_codes != (self.precision() == Precision::Int8) {
-            return Err(" must take codes where its weights are int8, and values elsewhere".into());
-        }
-        if let Input::Static(affine) = self.input
-            && !(affine.scale.is_normal() && affine.scale > 0.0 && affine.inverse().is_finite())
-        {
-            return Err(format!(
-                ".input_scale is {}, not a positive number",
-                affine.scale
-            ));
-        }
-        if takes_codes {
-            self.check_sums(clip)?;
-        }
-        Ok(())
-    }
-
-    /// Scales are as many as there must be and positive; codes are within their range.
-    fn check_codes(&self, clip: u8) -> Result<(), String> {
-        let wrong = |scale: f32| format!(".weight_scale holds {scale}, not a positive number");
-        match &self.weights {
-            Weights::Int8 { codes, scales } => {
-                if scales.len() != 1 && scales.len() != self.outputs {
-                    return Err(format!(
-                        ".weight_scale has {} values, not 1 or {}",
-                        scales.len(),
-                        self.outputs
-                    ));
-                }
-                if let Some(&scale) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
-                    return Err(wrong(scale));
-                }
-                if let Some(code) = codes.iter().find(|code| code.unsigned_abs() > clip) {
-                    return Err(format!(".weight holds {code}, beyond int8_clip {clip}"));
-                }
-            }
-            Weights::Int4 { codes, scales } => {
-                let wanted = self.inputs.div_ceil(INT4_GROUP) * self.outputs;
-                if scales.len() != wanted {
-                    return Err(format!(
-                        ".weight_scale has {} values, not {wanted}",
-                        scales.len()
-                    ));
-                }
-                let positive = |s: &&f16| !(s.is_finite() && s.to_f32() > 0.0);
-                if let Some(scale) = scales.iter().find(positive) {
-                    return Err(wrong(scale.to_f32()));
-                }
-                let beyond = |code: &&i8| code.unsigned_abs() > INT4_LARGEST.unsigned_abs();
-                if let Some(code) = codes.iter().find(beyond) {
-                    return Err(format!(
-                        ".weight holds {code}, beyond int4's {INT4_LARGEST}"
-                    ));
-                }
-            }
-            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {}
-        }
-        Ok(())
-    }
-
-    /// No sum leaves int32, whatever the input.
-    fn check_sums(&self, clip: u8) -> Result<(), String> {
-        let epilogue = self.epilogue(clip);
-        let saturated = |column: &Epilogue| column.offset == i32::MAX || column.offset == i32::MIN;
-        let scaled = |column: &Epilogue| column.scale.is_finite() && column.scale > 0.0;
-        if let Some(column) = epilogue.iter().position(|column| !scaled(column)) {
-            return Err(format!(
-                ": the scales of input and weights leave f32 in column {column}"
-            ));
-        }
-        if self.largest_sum(clip) >= 1 << 31 || epilogue.iter().any(saturated) {
-            return Err(
-                ": its int8 sums, with the bias in units of their scale, could leave int32".into(),
-            );
-        }
-        Ok(())
     }
 }

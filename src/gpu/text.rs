@@ -35,6 +35,7 @@ shaders! {
     SOFTMAX_TERM = "prelude/softmax.wgsl";
     QUANTIZATION = "prelude/quantize.wgsl";
     EXTREMES = "prelude/extremes.wgsl";
+    VALUES_F32 = "prelude/values_f32.wgsl";
     FUSED_F32 = "prelude/fused_f32.wgsl";
     HALVES = "prelude/halves.wgsl";
     FUSED_F16 = "prelude/fused_f16.wgsl";
@@ -78,6 +79,7 @@ shaders! {
     COOP_GROUPS = "prelude/coop_groups.wgsl";
     COOP_ROWS = "prelude/coop_rows.wgsl";
     LAYERS = "prelude/network.wgsl";
+    LARGEST = "prelude/largest.wgsl";
     NORMALIZE = "passes/normalize.wgsl";
     PIXEL_MAX = "passes/pixel_max.wgsl";
     QUANTIZE_PIXELS = "passes/quantize_pixels.wgsl";
@@ -165,8 +167,10 @@ fn format_parts(elements: Precision, arithmetic: Arithmetic) -> Vec<&'static str
         (Precision::Bf16, _) => vec![PARAMS, HALVES, FUSED_BF16, MULTIPLY_F32],
         (Precision::Int8, Arithmetic::Dot) => vec![PARAMS, QUANTIZATION, FUSED_DOT],
         (Precision::Int8, _) => vec![PARAMS, QUANTIZATION, FUSED_INT8, MULTIPLY_F32],
-        (Precision::Int4, _) => vec![PARAMS, FUSED_INT4, MULTIPLY_F32],
-        (Precision::F32 | Precision::Mixed, _) => vec![PARAMS, FUSED_F32, MULTIPLY_F32],
+        (Precision::Int4, _) => vec![PARAMS, VALUES_F32, FUSED_INT4, MULTIPLY_F32],
+        (Precision::F32 | Precision::Mixed, _) => {
+            vec![PARAMS, VALUES_F32, FUSED_F32, MULTIPLY_F32]
+        }
     }
 }
 
@@ -267,8 +271,8 @@ fn network_parts(network: NetworkKernel, elements: Precision) -> Vec<&'static st
     parts.extend(rounding_parts(elements, None));
     parts.push(ACTIVATE);
     match (elements, network.codes) {
-        (_, Some(_)) => parts.extend([CODES, EPILOGUE_CODES, INPUT_WORDS]),
-        (Precision::Int8, None) => parts.extend([SCALE, BIAS_SCALED, INPUT_WORDS]),
+        (_, Some(_)) => parts.extend([CODES, EPILOGUE_CODES, LARGEST, INPUT_WORDS]),
+        (Precision::Int8, None) => parts.extend([SCALE, BIAS_SCALED, LARGEST, INPUT_WORDS]),
         (_, None) => parts.extend([EPILOGUE_REAL, INPUT_PIXELS]),
     }
     parts.extend([SOFTMAX_TERM, LAYERS]);

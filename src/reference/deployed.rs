@@ -1,7 +1,8 @@
 //! What a deployed model computes, slow and obvious. The formulas are those of [`crate::deploy`].
 
 use super::{
-    Outcome, Overflow, activate, add_bias, input, integer_product, label, product, round_f16, widen,
+    Outcome, Overflow, activate, add_bias, input, integer_product, label, product, round_bf16,
+    round_f16, widen,
 };
 use crate::Precision;
 use crate::deploy::{Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
@@ -200,25 +201,6 @@ fn rounded(precision: Precision, value: f64) -> f64 {
     }
 }
 
-/// The bfloat16 number nearest to `value`, ties to even; infinite beyond the largest.
-///
-/// bfloat16 has 8 significant bits and f32's exponents, the least of which is −126: its numbers near x
-/// are multiples of 2^(max(⌊log₂|x|⌋, −126) − 7).
-#[must_use]
-pub fn round_bf16(value: f64) -> f64 {
-    if !value.is_finite() || value == 0.0 {
-        return value;
-    }
-    let exponent = ((value.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    let unit = 2_f64.powi(exponent.max(-126) - 7);
-    let rounded = (value / unit).round_ties_even() * unit;
-    if rounded.abs() >= 2_f64.powi(128) {
-        f64::INFINITY.copysign(value)
-    } else {
-        rounded
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,20 +241,5 @@ mod tests {
             told.map(|told| (told.layer, told.largest)),
             Some((0, 70_000.0))
         );
-    }
-
-    #[test]
-    fn bfloat16_rounding_agrees_with_the_conversion_library_everywhere() {
-        for bits in 0..0x7f7f_u16 {
-            let low = f64::from(half::bf16::from_bits(bits));
-            let high = f64::from(half::bf16::from_bits(bits + 1));
-            let middle = (low + high) / 2.0;
-            let even = if bits % 2 == 0 { low } else { high };
-            for (value, expected) in [(low, low), (middle, even), (middle.next_up(), high)] {
-                assert_eq!(round_bf16(value), expected, "{value:e}");
-                assert_eq!(round_bf16(-value), -expected, "-{value:e}");
-            }
-        }
-        assert_eq!(round_bf16(3.4e38), f64::INFINITY);
     }
 }

@@ -10,14 +10,13 @@
 //! them: where nothing is better, it is the result.
 
 mod measure;
+mod outcome;
 mod space;
 mod state;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use crate::Precision;
 use crate::dataset::Dataset;
@@ -28,6 +27,7 @@ use crate::mode::Mode;
 use crate::model::Model;
 use crate::tune::Tuning;
 use measure::Bench;
+pub use outcome::{Finalist, Measured, Outcome, Sensitivity, Trial};
 pub use space::Choice;
 use space::{Effect, Effects, Predicted};
 pub use state::{Beginning, State};
@@ -93,75 +93,6 @@ pub struct SearchOptions {
     pub tuning: Tuning,
     /// How layers are quantized.
     pub recipe: Recipe,
-}
-
-/// What an assignment was found to do.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
-    /// Share of the images that are right.
-    pub accuracy: f64,
-    /// Images whose label is not f32's.
-    pub label_changes: usize,
-    /// Mean square error of the outputs against f32's.
-    pub output_error: f64,
-    /// Median time of a batch over f32's.
-    pub relative_time: f64,
-    /// Bytes of weights, scales and biases.
-    pub parameter_bytes: u64,
-}
-
-/// An assignment that was measured.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trial {
-    /// The assignment.
-    pub mode: Mode,
-    /// What it does.
-    pub measured: Measured,
-}
-
-/// How sensitive a layer is to a choice.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sensitivity {
-    /// Index of the layer.
-    pub layer: usize,
-    /// The choice.
-    pub choice: Choice,
-    /// This layer in it, the others in f32.
-    pub alone: Measured,
-    /// All layers but this one in it; none where there is no other.
-    pub all_but: Option<Measured>,
-}
-
-/// One of those that were compared at the end.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finalist {
-    /// The assignment.
-    pub trial: Trial,
-    /// Its median time for a batch in the last comparison.
-    pub time: Duration,
-}
-
-/// What a search found.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// f32.
-    pub f32: Trial,
-    /// Of every layer and choice.
-    pub sensitivities: Vec<Sensitivity>,
-    /// Every assignment that was measured, uniform ones first.
-    pub trials: Vec<Trial>,
-    /// Those of the last comparison, the best first.
-    pub finalists: Vec<Finalist>,
-    /// The best, in the numbers that it runs in.
-    pub best: Deployed,
-}
-
-impl Outcome {
-    /// The accuracy that an assignment loses against f32.
-    #[must_use]
-    pub fn drop_of(&self, measured: &Measured) -> f64 {
-        self.f32.measured.accuracy - measured.accuracy
-    }
 }
 
 /// Hears how far a search is.

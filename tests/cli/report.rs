@@ -1,5 +1,8 @@
 //! The report: that it is a page, that its figures are those of the JSON, and that names in it stay names.
 
+use std::path::Path;
+use std::process::Command;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -230,6 +233,15 @@ fn the_changed_images_are_there_pixel_by_pixel() {
     }
 }
 
+/// A bench of `model` on the fixture's data, whose report goes to `page`.
+fn short_bench(fixture: &Fixture, model: &Path, page: &Path) -> Command {
+    let mut command = command();
+    command.args(["bench", "--adapter", "cpu", "--runs", "2", "--batch", "8"]);
+    command.arg("--data").arg(fixture.data());
+    command.arg("--model").arg(model).arg("--output").arg(page);
+    command
+}
+
 #[test]
 fn names_that_look_like_html_stay_names() {
     let fixture = Fixture::new();
@@ -239,23 +251,7 @@ fn names_that_look_like_html_stay_names() {
     model.classes = [class, "b", "c", "d"].map(str::to_owned).to_vec();
     let path = fixture.save(name, &model);
     let page = fixture.path("r.html");
-    let mut command = command();
-    command.args([
-        "bench",
-        "--adapter",
-        "cpu",
-        "--runs",
-        "2",
-        "--batch",
-        "8",
-        "--data",
-    ]);
-    command
-        .arg(fixture.data())
-        .arg("--model")
-        .arg(&path)
-        .arg("--output")
-        .arg(&page);
+    let mut command = short_bench(&fixture, &path, &page);
     command.arg("--output").arg(fixture.path("r.md"));
     run(&mut command).good();
     let elements = parse(&std::fs::read_to_string(page).expect("a file"));
@@ -275,23 +271,7 @@ fn a_precision_that_was_not_timed_is_shown_with_its_reason() {
     let model = overflowing(70_000.0, fmnist_gpu::model::Activation::Relu);
     let path = fixture.save("overflowing.safetensors", &model);
     let page = fixture.path("r.html");
-    let mut command = command();
-    command.args([
-        "bench",
-        "--adapter",
-        "cpu",
-        "--runs",
-        "2",
-        "--batch",
-        "8",
-        "--data",
-    ]);
-    command
-        .arg(fixture.data())
-        .arg("--model")
-        .arg(path)
-        .arg("--output")
-        .arg(&page);
+    let mut command = short_bench(&fixture, &path, &page);
     let (_, error) = run(&mut command).fails_after_output(4);
     has(&error, &["f16 overflows"]);
     let elements = parse(&std::fs::read_to_string(page).expect("a file"));

@@ -1,7 +1,10 @@
 //! What `bench` and `predict` write of an adapter.
 
 use crate::Adapter;
-use crate::support::{Fixture, command, has, precisions, rows, run, validate};
+use crate::support::{Fixture, command, has, model, precisions, rows, run, validate};
+use fmnist_gpu::deploy::{Ranges, deploy};
+use fmnist_gpu::model::Activation;
+use fmnist_gpu::{Mode, Scheme, WeightScales};
 
 pub fn bench_is_as_the_schema_says(adapter: &Adapter) {
     let arguments = [
@@ -35,6 +38,39 @@ pub fn bench_in_every_format_is_quiet(adapter: &Adapter) {
             assert_eq!(wide, None, "over 120 characters");
             has(&text, &["Batch 1,000", &adapter.name, &adapter.backend]);
         }
+    }
+}
+
+/// Static codes, and outputs that are scaled sums: not a bit is left to the adapter.
+pub fn a_quantized_file_gives_the_cpu_paths_numbers(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    let mut model = model();
+    model.layers[1].activation = Activation::Identity;
+    let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
+    let ranges = Ranges(vec![(0.0, 1.0), (0.0, 3.0)]);
+    let quantized = deploy(&model, &mode, Some(&ranges)).expect("a deployed model");
+    let file = fixture.write("q.safetensors", &quantized.to_bytes().expect("a file"));
+    let numbers = |adapter: &str, batch: &str| {
+        let mut command = command();
+        command.args([
+            "predict",
+            "--adapter",
+            adapter,
+            "--batch",
+            batch,
+            "--format",
+            "csv",
+        ]);
+        command.arg("--model").arg(&file);
+        run(command
+            .arg("--data")
+            .arg(fixture.data().join("t10k-images-idx3-ubyte")))
+        .good()
+    };
+    let cpu = numbers("cpu", "40");
+    assert!(cpu.lines().count() > 40, "{cpu}");
+    for batch in ["1", "7", "40"] {
+        assert_eq!(numbers(&adapter.index, batch), cpu, "batch {batch}");
     }
 }
 

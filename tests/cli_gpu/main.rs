@@ -53,7 +53,7 @@ impl Adapter {
 /// A test on one adapter; it fails by panicking.
 type Test = fn(&Adapter);
 
-const TESTS: [(&str, Test); 29] = [
+const TESTS: [(&str, Test); 30] = [
     (
         "bench-is-as-the-schema-says",
         formats::bench_is_as_the_schema_says,
@@ -69,6 +69,10 @@ const TESTS: [(&str, Test); 29] = [
     (
         "predict-labels-are-the-cpu-paths",
         formats::predict_labels_are_the_cpu_paths,
+    ),
+    (
+        "a-quantized-file-gives-the-cpu-paths-numbers",
+        formats::a_quantized_file_gives_the_cpu_paths_numbers,
     ),
     (
         "timestamps-are-null-where-there-are-none",

@@ -141,7 +141,8 @@ impl Sample {
         }
         let problem = format!(
             "takes images of {} pixels, and cannot be calibrated on {} of {}: give training images of \
-             its own to 'fmnist-gpu quantize --calibration-data DIR'",
+             its own to 'fmnist-gpu quantize --calibration-data DIR', or use --rounding nearest there, but for \
+             the scheme static",
             model.inputs(),
             self.origin,
             self.images.width

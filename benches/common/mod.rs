@@ -1,0 +1,40 @@
+//! What the benches of whole networks share.
+
+use fmnist_gpu::model::{Activation, Layer, Model};
+use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
+use rand::{RngExt, SeedableRng};
+
+/// What networks are run as: every precision, and int8 by every scheme.
+pub fn modes() -> Vec<Mode> {
+    let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
+    let mut modes = Precision::EVERY.map(Mode::from).to_vec();
+    modes.extend([Scheme::DynamicRow, Scheme::Static].map(int8));
+    modes
+}
+
+/// A network of 784-1024-1024-10 with random weights: its answers mean nothing, its time does not
+/// depend on them.
+pub fn wide(model: &Model) -> Model {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let mut layer = |inputs: usize, outputs: usize, activation| {
+        let size = (2.0 / inputs as f32).sqrt();
+        let mut values = |count: usize| -> Vec<f32> {
+            (0..count).map(|_| rng.random_range(-size..size)).collect()
+        };
+        Layer {
+            inputs,
+            outputs,
+            weights: values(inputs * outputs),
+            bias: values(outputs),
+            activation,
+        }
+    };
+    Model {
+        layers: vec![
+            layer(784, 1024, Activation::Relu),
+            layer(1024, 1024, Activation::Relu),
+            layer(1024, 10, Activation::Softmax),
+        ],
+        ..model.clone()
+    }
+}

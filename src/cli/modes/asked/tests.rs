@@ -1,0 +1,147 @@
+//! Which modes options come to.
+
+use super::*;
+
+/// The names of the modes of a network of two layers.
+fn names(precisions: &str, schemes: &str, weights: &str, layers: &str) -> Result<String> {
+    named(precisions, schemes, weights, layers, None, false)
+}
+
+fn named(
+    precisions: &str,
+    schemes: &str,
+    weights: &str,
+    layers: &str,
+    own: Option<Mode>,
+    fixed: bool,
+) -> Result<String> {
+    fn some<T: Listed>(text: &str) -> Option<Several<T>> {
+        (!text.is_empty()).then(|| text.parse().unwrap())
+    }
+    let asked = Asked {
+        precisions: some(precisions),
+        schemes: some(schemes),
+        weights: some(weights),
+        layers: some(layers).map_or(Vec::new(), |_: Several<Precision>| {
+            layers.split(',').map(|one| one.parse().unwrap()).collect()
+        }),
+        default: Precision::ALL.to_vec(),
+    };
+    let subject = Subject {
+        name: "net",
+        layers: 2,
+        own,
+        fixed,
+    };
+    let modes = asked.modes(&subject)?;
+    let names: Vec<String> = modes.iter().map(ToString::to_string).collect();
+    Ok(names.join(" | "))
+}
+
+#[track_caller]
+fn refused(result: Result<String>, words: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains(words), "{error}");
+}
+
+#[test]
+fn precisions_schemes_and_weights_multiply() {
+    assert_eq!(names("", "", "", "").unwrap(), "f32 | f16 | int8");
+    assert_eq!(
+        names("every", "", "", "").unwrap(),
+        "f32 | f16 | bf16 | int8 | int4"
+    );
+    assert_eq!(names("int8", "static", "", "").unwrap(), "int8 static");
+    assert_eq!(
+        names("int8,f32", "all", "", "").unwrap(),
+        "int8 | int8 dynamic-row | int8 dynamic-row, weights by tensor | int8 static | \
+         int8 static, weights by tensor | f32"
+    );
+    assert_eq!(
+        names("int8", "all", "channel", "").unwrap(),
+        "int8 | int8 dynamic-row | int8 static"
+    );
+    assert_eq!(
+        names("int8", "static", "all", "").unwrap(),
+        "int8 static | int8 static, weights by tensor"
+    );
+    assert_eq!(names("int8", "", "all", "").unwrap(), "int8");
+    assert_eq!(names("f32", "static", "channel", "").unwrap(), "f32");
+    refused(names("all", "", "channel", ""), "--scheme dynamic-row");
+}
+
+#[test]
+fn layers_of_their_own_are_a_row_of_their_own() {
+    let all = names("", "", "", "f16,int8").unwrap();
+    assert_eq!(all, "f32 | f16 | int8 | f16,int8 dynamic-row");
+    let one = names("mixed", "static", "tensor", "f16,int8").unwrap();
+    assert_eq!(one, "f16,int8 static, weights by tensor");
+    assert_eq!(names("f32", "", "", "f16,f32").unwrap(), "f32 | f16,f32");
+    assert_eq!(names("mixed", "all", "", "f16,f32").unwrap(), "f16,f32");
+    assert_eq!(
+        names("mixed", "all", "channel", "f16,int8").unwrap(),
+        "f16,int8 dynamic-row | f16,int8 static"
+    );
+    refused(names("mixed", "", "", ""), "--layer-precision");
+    refused(
+        names("", "", "", "f16"),
+        "net has 2 layers, and --layer-precision gives 1",
+    );
+    refused(names("", "", "", "f16,mixed"), "not mixed");
+    refused(
+        names("mixed", "dynamic-tensor", "", "f16,int8"),
+        "whole networks",
+    );
+}
+
+#[test]
+fn a_model_may_say_how_its_layers_differ() {
+    let layers = vec![Precision::Bf16, Precision::Int8];
+    let own = Mode::mixed(layers, Scheme::Static, WeightScales::Tensor).unwrap();
+    let with = |precisions| named(precisions, "", "", "", Some(own.clone()), false).unwrap();
+    let name = own.to_string();
+    assert_eq!(with("mixed"), name);
+    assert_eq!(with("all"), format!("f32 | f16 | int8 | {name}"));
+    assert_eq!(with("f32"), "f32");
+}
+
+#[test]
+fn a_quantized_file_runs_in_its_own_mode_only() {
+    let own = Mode::int8(Scheme::Static, WeightScales::Channel);
+    let with = |precisions, schemes, weights, layers| {
+        named(
+            precisions,
+            schemes,
+            weights,
+            layers,
+            Some(own.clone()),
+            true,
+        )
+    };
+    for precisions in ["", "int8", "all", "every"] {
+        assert_eq!(with(precisions, "", "", "").unwrap(), "int8 static");
+    }
+    assert_eq!(with("", "all", "channel", "").unwrap(), "int8 static");
+    for (precisions, schemes, weights, layers) in [
+        ("f32", "", "", ""),
+        ("int8,f32", "", "", ""),
+        ("", "dynamic-row", "", ""),
+        ("int8", "", "tensor", ""),
+        ("", "", "", "f16,int8"),
+    ] {
+        refused(with(precisions, schemes, weights, layers), "quantized");
+    }
+}
+
+#[test]
+fn lists_say_what_they_take() {
+    for (text, words) in [("f64", "every"), ("f32,,f16", "every")] {
+        let error = text.parse::<Several<Precision>>().unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    assert!("dynamic".parse::<Several<Scheme>>().is_err());
+    let two: Several<Scheme> = "static,dynamic-row,static".parse().unwrap();
+    assert_eq!(two.list, [Scheme::Static, Scheme::DynamicRow]);
+    assert!(two.named);
+}

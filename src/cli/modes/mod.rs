@@ -1,0 +1,165 @@
+//! What models are run as: the options that say so.
+
+mod asked;
+
+use clap::Args;
+use fmnist_gpu::deploy::Source;
+use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
+
+use asked::{Asked, Several, Subject};
+
+/// What a command runs a model as, perhaps in several ways.
+#[derive(Debug, Args)]
+pub struct ModesOptions {
+    /// f32, f16, bf16, int8, int4, mixed, a list of them, all (f32, f16 and int8) or every (with bf16 and
+    /// int4) [default: all; of a quantized file its own]
+    #[arg(long, value_name = "LIST")]
+    precision: Option<Several<Precision>>,
+
+    /// How int8 is quantized: dynamic-tensor, dynamic-row, static, a list of them, or all [default:
+    /// dynamic-tensor; dynamic-row where layers differ]
+    #[arg(long, value_name = "LIST")]
+    scheme: Option<Several<Scheme>>,
+
+    /// Scales of an int8 weight matrix: tensor (one), channel (one for each output) or all [default:
+    /// channel, and with '--scheme all' both; dynamic-tensor has tensor alone]
+    #[arg(long, value_name = "LIST")]
+    weights: Option<Several<WeightScales>>,
+
+    #[command(flatten)]
+    layers: LayerOptions,
+}
+
+/// What a command runs a model as.
+#[derive(Debug, Args)]
+pub struct ModeOptions {
+    /// f32, f16, bf16, int8, int4 or mixed [default: the precision stored in the model, else f32]
+    #[arg(long, value_name = "P")]
+    precision: Option<Precision>,
+
+    /// How int8 is quantized: dynamic-tensor, dynamic-row or static [default: dynamic-tensor; dynamic-row
+    /// where layers differ]
+    #[arg(long, value_name = "S")]
+    scheme: Option<Scheme>,
+
+    /// Scales of an int8 weight matrix: tensor (one) or channel (one for each output) [default: channel;
+    /// dynamic-tensor has tensor alone]
+    #[arg(long, value_name = "W")]
+    weights: Option<WeightScales>,
+
+    #[command(flatten)]
+    layers: LayerOptions,
+}
+
+/// The precision of each layer.
+#[derive(Debug, Args)]
+struct LayerOptions {
+    /// The precision of each layer, first to last, for example f16,int8: the network is run as 'mixed'
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    layer_precision: Vec<Precision>,
+}
+
+impl ModesOptions {
+    /// The modes to run `model` in.
+    ///
+    /// # Errors
+    /// `Error::Usage` where the options contradict one another, or the model.
+    pub fn modes(&self, model: &Source) -> Result<Vec<Mode>> {
+        let name = model.path().display().to_string();
+        self.asked().modes(&Subject::new(&name, model))
+    }
+
+    /// The modes to speak of for a network of `layers` layers that is called `name` and has, perhaps, a
+    /// mode of its own.
+    ///
+    /// # Errors
+    /// `Error::Usage` where the options contradict one another, or the network.
+    pub fn modes_of_shape(
+        &self,
+        name: &str,
+        layers: usize,
+        own: Option<Mode>,
+    ) -> Result<Vec<Mode>> {
+        let fixed = false;
+        let subject = Subject {
+            name,
+            layers,
+            own,
+            fixed,
+        };
+        self.asked().modes(&subject)
+    }
+
+    /// Whether they were named one by one.
+    pub fn named(&self) -> bool {
+        self.precision.as_ref().is_some_and(|several| several.named)
+    }
+
+    fn asked(&self) -> Asked {
+        Asked {
+            precisions: self.precision.clone(),
+            schemes: self.scheme.clone(),
+            weights: self.weights.clone(),
+            layers: self.layers.layer_precision.clone(),
+            default: Precision::ALL.to_vec(),
+        }
+    }
+}
+
+impl ModeOptions {
+    /// The mode to run `model` in.
+    ///
+    /// # Errors
+    /// `Error::Usage` where the options contradict one another, or the model.
+    pub fn mode(&self, model: &Source) -> Result<Mode> {
+        let own = model.mode().unwrap_or(Precision::F32.into());
+        self.mode_or(model, own.precision, None)
+    }
+
+    /// The mode to write `model` in: where nothing else is said, int8 by the scheme static.
+    ///
+    /// # Errors
+    /// `Error::Usage` where the options contradict one another, or the model.
+    pub fn quantized_mode(&self, model: &Source) -> Result<Mode> {
+        let own = model.mode().filter(|mode| !mode.is_core());
+        let scheme = own.as_ref().and_then(|own| own.scheme);
+        let precision = own.map_or(Precision::Int8, |own| own.precision);
+        self.mode_or(model, precision, Some(scheme.unwrap_or(Scheme::Static)))
+    }
+
+    /// The mode, of the precision and the scheme that are given here where the options do not say.
+    fn mode_or(
+        &self,
+        model: &Source,
+        precision: Precision,
+        scheme: Option<Scheme>,
+    ) -> Result<Mode> {
+        fn one<T>(one: T) -> Several<T> {
+            Several {
+                list: vec![one],
+                named: true,
+            }
+        }
+        let layers = self.layers.layer_precision.clone();
+        let asked_precision = match (self.precision, layers.is_empty()) {
+            (Some(precision), false) if precision != Precision::Mixed => {
+                return Err(Error::Usage(format!(
+                    "--layer-precision is for --precision mixed, not {precision}"
+                )));
+            }
+            (None, false) => Some(Precision::Mixed),
+            (precision, _) => precision,
+        };
+        let asked = Asked {
+            precisions: asked_precision.map(one),
+            schemes: self.scheme.or(scheme).map(one),
+            weights: self.weights.map(one),
+            layers,
+            default: vec![precision],
+        };
+        let name = model.path().display().to_string();
+        let modes = asked.modes(&Subject::new(&name, model))?;
+        let first = modes.into_iter().next();
+        first.ok_or_else(|| Error::Internal("no mode is left to run the model in".into()))
+    }
+}

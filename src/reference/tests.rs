@@ -1,0 +1,97 @@
+//! The oracle by hand.
+
+use super::*;
+use crate::deploy::deploy;
+use crate::model::Layer;
+
+#[test]
+fn a_network_worked_by_hand() {
+    // Pixels 255 and 0 are 1 and 0; z = (2 + 0.5, −1 + 0.5); relu gives (2.5, 0).
+    let model = Model::new(vec![Layer {
+        inputs: 2,
+        outputs: 2,
+        weights: vec![2.0, -1.0, 4.0, 4.0],
+        bias: vec![0.5, 0.5],
+        activation: Activation::Relu,
+    }])
+    .unwrap();
+    let outcome = infer(&model, Precision::F32, &[255, 0], 1);
+    assert_eq!(outcome.outputs, [2.5, 0.0]);
+    assert_eq!(outcome.labels, [0]);
+    // int8: codes 127, 0; weights 64 (2/4·127 = 63.5, to even), −32 (−31.75), 127, 127;
+    // z = 64·127·s_a·s_w + 0.5 with s_a = 1/127, s_w = 4/127.
+    let outcome = infer(&model, Precision::Int8, &[255, 0], 1);
+    let z = 64.0 * 4.0 / 127.0 + 0.5;
+    assert!(
+        (outcome.outputs[0] - z).abs() <= 1e-6,
+        "{:?}",
+        outcome.outputs
+    );
+    assert_eq!(outcome.outputs[1], 0.0);
+}
+
+#[test]
+fn f16_overflow_is_told_by_layer() {
+    let layer = |weight: f32| Layer {
+        inputs: 1,
+        outputs: 1,
+        weights: vec![weight],
+        bias: vec![0.0],
+        activation: Activation::Identity,
+    };
+    let model = Model::new(vec![layer(300.0), layer(300.0)]).unwrap();
+    let overflow = infer(&model, Precision::F16, &[255], 1).overflow.unwrap();
+    assert_eq!((overflow.layer, overflow.largest), (1, 90_000.0));
+    assert_eq!(infer(&model, Precision::F16, &[1], 1).overflow, None);
+}
+
+#[test]
+fn all_processors_say_what_one_says() {
+    let layer = |inputs: usize, outputs: usize| Layer {
+        inputs,
+        outputs,
+        weights: (0..inputs * outputs)
+            .map(|at| (at * 389 % 1009) as f32 / 504.5 - 1.0)
+            .collect(),
+        bias: vec![0.125; outputs],
+        activation: Activation::Tanh,
+    };
+    let model = Model::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
+    let pixels: Vec<u8> = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
+    for precision in Precision::ALL {
+        let core = Runnable::Core(&model, precision);
+        for batch in [1, 7, 41, 100] {
+            let one = infer(&model, precision, &pixels, batch);
+            assert_eq!(infer_all(&core, &pixels, batch), one, "{precision} {batch}");
+        }
+    }
+    let deployed = deploy(&model, &Precision::Bf16.into(), None).unwrap();
+    let one = infer_deployed(&deployed, &pixels);
+    let deployed = Runnable::Deployed(Box::new(deployed));
+    assert_eq!(infer_all(&deployed, &pixels, 7), one);
+}
+
+#[test]
+fn the_first_layer_that_overflows_in_any_image_is_told() {
+    let at = |layer, largest| Outcome {
+        overflow: Some(Overflow {
+            layer,
+            largest,
+            precision: Precision::F16,
+        }),
+        ..Outcome::default()
+    };
+    let told = |one: Outcome, other: Outcome| {
+        let overflow = one.and(other).overflow.unwrap();
+        (overflow.layer, overflow.largest)
+    };
+    assert_eq!(told(at(1, 9e4), at(0, 7e4)), (0, 7e4));
+    assert_eq!(told(at(1, 9e4), at(1, 1e5)), (1, 1e5));
+    assert_eq!(told(at(1, 9e4), Outcome::default()), (1, 9e4));
+    assert_eq!(told(Outcome::default(), at(1, 9e4)), (1, 9e4));
+}
+
+#[test]
+fn equal_outputs_give_the_lowest_label() {
+    assert_eq!(label(&[1.0, 3.0, 3.0]), 1);
+}
