@@ -120,14 +120,27 @@ pub enum Error {
         during: String,
     },
 
-    /// The device went away, or did not answer in time.
-    #[error("{adapter} was lost while {during}: {reason}")]
+    /// The device did not answer in time.
+    #[error(
+        "{adapter} gave no answer for {waited:?} ({during}); try a smaller --batch, or another --adapter"
+    )]
+    NoAnswer {
+        /// The adapter's name.
+        adapter: String,
+        /// What was being done.
+        during: String,
+        /// How long it was waited for.
+        waited: std::time::Duration,
+    },
+
+    /// The device went away.
+    #[error("{adapter} was lost ({during}): {reason}; try again, or another --adapter")]
     DeviceLost {
         /// The adapter's name.
         adapter: String,
         /// What was being done.
         during: String,
-        /// The driver's reason, or the time waited.
+        /// The driver's reason.
         reason: String,
     },
 
@@ -158,7 +171,10 @@ impl Error {
             | Self::PrecisionUnavailable { .. } => 3,
             Self::CheckFailed(_) => 4,
             Self::Regression(_) => 5,
-            Self::TooLarge { .. } | Self::OutOfMemory { .. } | Self::DeviceLost { .. } => 6,
+            Self::TooLarge { .. }
+            | Self::OutOfMemory { .. }
+            | Self::DeviceLost { .. }
+            | Self::NoAnswer { .. } => 6,
             Self::File { .. } => 7,
         }
     }

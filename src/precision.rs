@@ -57,6 +57,16 @@ impl Precision {
         }
     }
 
+    /// The largest number of the type that its values are handed on in, in words.
+    #[must_use]
+    pub fn largest_number(self) -> &'static str {
+        match self {
+            Self::F16 => "binary16's largest number 65504",
+            Self::Bf16 => "bfloat16's largest number 3.389531e38",
+            _ => "f32's largest number 3.402823e38",
+        }
+    }
+
     /// What a network's outputs in this precision may differ from the oracle's.
     #[must_use]
     pub fn tolerance(self) -> Tolerance {

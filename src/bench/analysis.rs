@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Row;
 use super::why::why;
 use crate::Precision;
+use crate::deploy::Loss;
 use crate::stats::{Estimate, Paired, drift, heaps, mcnemar, ratio_of_medians};
 use crate::units::duration;
 
@@ -75,7 +76,7 @@ pub struct Why {
     pub text: String,
 }
 
-/// What is to be doubted of a measurement.
+/// What is to be doubted of a measurement, or of the numbers that it is made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Doubt {
@@ -93,6 +94,21 @@ pub enum Doubt {
     Slowed,
     /// The adapter is a software adapter: it speaks of nothing else.
     SoftwareAdapter,
+    /// Weights become subnormal or zero in f16.
+    Underflow,
+    /// A few weights leave too few int8 codes to the others.
+    Outliers,
+}
+
+impl From<Loss> for Warning {
+    fn from(loss: Loss) -> Self {
+        let kind = match loss {
+            Loss::Underflow { .. } => Doubt::Underflow,
+            Loss::Outliers { .. } => Doubt::Outliers,
+        };
+        let text = loss.to_string();
+        Self { kind, text }
+    }
 }
 
 /// A doubt in words.
@@ -107,8 +123,8 @@ pub struct Warning {
 /// The fewest samples that an interval can be trusted with.
 const FEW: usize = 10;
 
-/// Says of the rows of one batch size what their samples come to.
-pub(super) fn explain(rows: &mut [Row]) {
+/// Says of the rows of one batch size, once, what their samples come to.
+pub fn explain(rows: &mut [Row]) {
     let f32 = rows
         .iter()
         .position(|row| row.requested.precision == Precision::F32);
@@ -128,7 +144,7 @@ pub(super) fn explain(rows: &mut [Row]) {
             let pairs = pairs.and_then(|f32| Paired::new(f32, &samples));
             pairs.map(|pairs| ratio_of_medians(&pairs))
         };
-        row.warnings = doubts(&samples);
+        row.warnings.extend(doubts(&samples));
     }
     let f32 = f32.map(|at| rows[at].clone());
     for row in rows {

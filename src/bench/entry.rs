@@ -1,10 +1,10 @@
 //! What is under test: a mode of the model, and the network that runs it.
 
-use super::BenchOptions;
 use super::budget::{self, Fit};
+use super::{BenchOptions, Warning};
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::{Runnable, Source};
+use crate::deploy::{Runnable, Source, losses};
 use crate::engine::{Engine, Network};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
@@ -21,6 +21,8 @@ pub(super) struct Entry<'a> {
     pub(super) wanted: bool,
     /// The model in this mode; none where it cannot be put into it.
     pub(super) model: Option<Runnable<'a>>,
+    /// What its weights lose to the range of their numbers.
+    pub(super) warnings: Vec<Warning>,
     /// Why it does not run at all, else its network.
     pub(super) network: Result<Network, String>,
     /// Why it does not run in the present batch size.
@@ -95,6 +97,12 @@ pub(super) async fn load<'a>(
             mode,
             wanted: asked,
             asked,
+            warnings: model.as_ref().map_or_else(Vec::new, |model| {
+                losses(source, model)
+                    .into_iter()
+                    .map(Warning::from)
+                    .collect()
+            }),
             model,
             network,
             refused: None,

@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use crate::stats::Samples;
-pub use analysis::{Doubt, Mcnemar, Part, Share, Warning, Why};
+pub use analysis::{Doubt, Mcnemar, Part, Share, Warning, Why, explain};
 pub use answers::{Answer, Changed, ChangedImage, MOST_CHANGED, MOST_CLASSES};
 pub use budget::{Bound, Budget, BudgetLine};
 pub use machine::Machine;
@@ -111,8 +111,12 @@ pub struct Finished<'a> {
 pub trait Observer {
     /// Something goes on: `done` of `total` of it.
     fn progress(&mut self, what: &str, done: usize, total: usize);
+    /// A batch size is measured; its rows lack nothing but what explains them.
+    fn measured(&mut self, _batch: &Finished<'_>) {}
     /// A batch size is finished; the rest need not be measured where nobody wants it any more.
     fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()>;
+    /// There is something to be doubted of the numbers of a mode that is about to be measured; its rows say so too.
+    fn warned(&mut self, _mode: &Mode, _warning: &Warning) {}
     /// Whether to take no more samples than a row needs at least, and to go on to `finished`.
     fn hurries(&self) -> bool {
         false
@@ -147,6 +151,10 @@ pub async fn run(
 ) -> Result<Outcome> {
     check_data(model, data)?;
     let mut entries = load(engine, model, data, options).await?;
+    for entry in entries.iter().filter(|entry| entry.asked) {
+        let mut warned = |warning| observer.warned(&entry.mode, warning);
+        entry.warnings.iter().for_each(&mut warned);
+    }
     let mut oracle = Oracle::new(data);
     let mut tuner = Tuner::new(options.tuning);
     let mut ceilings = Ceilings::default();
@@ -186,6 +194,12 @@ pub async fn run(
                 break;
             }
         };
+        observer.measured(&Finished {
+            rows: &rows,
+            changed: &changed,
+            yardsticks: &yardsticks,
+            left: batches.as_slice(),
+        });
         // What goes wrong from here on takes nothing from the rows.
         let explained = async {
             ceilings.bound(engine, &entries, &mut rows).await?;
@@ -193,7 +207,7 @@ pub async fn run(
             breakdown::take_apart(&mut entries, &mut rows, pixels, options.breakdown).await
         };
         outcome.failure = explained.await.err();
-        analysis::explain(&mut rows);
+        explain(&mut rows);
         if !options.breakdown {
             rows.iter_mut().for_each(|row| row.breakdown.clear());
         }
@@ -315,7 +329,7 @@ async fn measure_batch(
         .iter()
         .zip(&checked)
         .find(|(entry, _)| entry.mode.precision == Precision::F32)
-        .and_then(|(_, checked)| checked.as_ref())
+        .and_then(|(_, checked)| checked.as_ref().filter(|one| one.overflow.is_none()))
         .map(|checked| checked.labels.clone());
     let mut rows = Vec::new();
     let wanted = entries.iter_mut().zip(&checked);
@@ -323,6 +337,7 @@ async fn measure_batch(
         let requested = Requested::new(&entry.mode, requested);
         let planned = footprint(&model.architecture().widths(), &entry.mode, size);
         let mut row = Row::new(requested, size, planned);
+        row.warnings.clone_from(&entry.warnings);
         row.effective.rounding = entry.model.as_ref().and_then(Runnable::rounding);
         match entry.runs() {
             Err(reason) => row.unsupported(reason),

@@ -196,7 +196,7 @@ pub struct Row {
     pub breakdown: Vec<Breakdown>,
     /// Why it is not faster; none where it was not measured.
     pub why: Option<Why>,
-    /// What is to be doubted of its samples.
+    /// What is to be doubted of its numbers and its samples.
     pub warnings: Vec<Warning>,
     /// How it ended.
     pub status: Status,

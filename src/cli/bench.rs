@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args, ValueHint};
-use fmnist_gpu::Error;
-use fmnist_gpu::bench::{self, BenchOptions, Finished, Machine, Observer, Row, Status};
+use fmnist_gpu::bench::{self, BenchOptions, Finished, Machine, Observer, Row, Status, Warning};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verdict::{Goal, Verdict};
+use fmnist_gpu::{Error, Mode, Precision};
 use indicatif::ProgressBar;
 
 use super::decision::{self, BaselineOptions, GoalOptions};
@@ -186,10 +186,11 @@ fn overflows(rows: &[Row]) -> anyhow::Result<()> {
     };
     let detail = row.detail.as_deref().unwrap_or_default();
     let name = row.requested.name();
-    Err(Error::CheckFailed(format!(
-        "{name} overflows: {detail}; run this model in f32 or int8"
-    ))
-    .into())
+    let way_out = match row.requested.precision {
+        Precision::F16 | Precision::Mixed => "run this model in f32, bf16 or int8",
+        _ => "no precision has a larger range: train or scale the model again",
+    };
+    Err(Error::CheckFailed(format!("{name} overflows: {detail}; {way_out}")).into())
 }
 
 /// The batch sizes in the order in which they are measured.
@@ -233,12 +234,21 @@ impl Observer for Watch {
         self.bar.set_position(done as u64);
     }
 
+    fn measured(&mut self, batch: &Finished<'_>) {
+        self.record.measured(batch);
+    }
+
     fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()> {
         self.record.finished(batch);
         if self.hurries() || self.record.is_unread() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn warned(&mut self, mode: &Mode, warning: &Warning) {
+        let line = format!("warning: {mode}: {}", warning.text);
+        self.bar.suspend(|| terminal::tell(&line));
     }
 
     fn hurries(&self) -> bool {

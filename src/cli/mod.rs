@@ -42,6 +42,9 @@ struct Arguments {
     manners: Manners,
 }
 
+/// The exit code where a device is lost, or silent.
+const LOST: u8 = 6;
+
 /// What holds for every command.
 const AFTER: &str = "\
 Exit codes:
@@ -107,6 +110,10 @@ pub fn main() -> ExitCode {
                 None => (format!("{error:#}"), 1),
             };
             terminal::fail(&message);
+            if code == LOST {
+                // Its driver may wait for it as the process ends.
+                interrupt::end_now(code);
+            }
             ExitCode::from(code)
         }
     }

@@ -6,12 +6,12 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::deploy::Source;
-use fmnist_gpu::gpu::DeviceOptions;
+use fmnist_gpu::gpu::{DeviceOptions, Injected};
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Mode, Precision, Result};
 
-use super::terminal;
+use super::{interrupt, terminal};
 
 /// What chooses the adapter.
 #[derive(Debug, Args)]
@@ -188,10 +188,21 @@ impl AdapterOptions {
             },
             device: DeviceOptions {
                 checked: self.checked,
+                fault: fault_of_environment()?,
+                on_silence: Some(interrupt::give_up),
                 ..DeviceOptions::default()
             },
         })
     }
+}
+
+/// The variable that makes a fault on purpose, for tests: see `gpu::Injected`.
+const FAULT_VARIABLE: &str = "FMNIST_GPU_FAULT";
+
+fn fault_of_environment() -> Result<Option<Injected>> {
+    let fault = environment(FAULT_VARIABLE).map(|text| text.parse::<Injected>());
+    let named = |error| Error::Usage(format!("{FAULT_VARIABLE}: {error}"));
+    fault.transpose().map_err(named)
 }
 
 /// A variable that is set to something.

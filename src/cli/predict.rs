@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
+use fmnist_gpu::bench::Warning;
 use fmnist_gpu::dataset::{self, Images};
-use fmnist_gpu::deploy::{Runnable, Source};
+use fmnist_gpu::deploy::{Runnable, Source, losses};
 use fmnist_gpu::engine::{self, Network, check_width};
 use fmnist_gpu::report::{self, Format, Layout};
 use fmnist_gpu::tune::{Tuner, Tuning};
@@ -42,6 +43,11 @@ pub struct Arguments {
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     format: Format,
 
+    /// Print answers also where values leave the range of their type, such as f16's, with a warning: they may
+    /// be worth nothing
+    #[arg(long)]
+    allow_overflow: bool,
+
     /// How kernels are chosen: off (defaults for this kind of adapter, the same in every run), quick
     /// or full (timed, or taken from the cache, as in 'bench')
     #[arg(long, default_value = "off", value_name = "EFFORT")]
@@ -65,6 +71,10 @@ struct Document<'a> {
     threads: Option<usize>,
     reason: Option<&'a str>,
     model: String,
+    /// Where values leave the range of their type, which --allow-overflow allows.
+    overflow: Option<&'a str>,
+    /// What the weights lose to the range of their numbers.
+    warnings: &'a [Warning],
     predictions: Vec<Prediction>,
 }
 
@@ -74,7 +84,8 @@ struct Prediction {
     index: usize,
     label: usize,
     class: String,
-    /// The label's output; a probability where the last layer is a softmax.
+    /// The label's output; a probability where the last layer is a softmax. In JSON null where an overflow that was
+    /// allowed left no number.
     probability: f32,
 }
 
@@ -87,6 +98,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = (arguments.adapter).open(&arguments.matrix, &modes, arguments.tune);
     let engine = pollster::block_on(opened)?;
     let runnable = Runnable::new(&model, &mode)?;
+    let losses = losses(&model, &runnable);
+    let warnings: Vec<Warning> = losses.into_iter().map(Warning::from).collect();
+    for warning in &warnings {
+        terminal::tell(&format!("warning: {mode}: {}", warning.text));
+    }
     let mut network = pollster::block_on(engine.load_runnable(&runnable))?;
     let batch = arguments.batch.min(images.count);
     let mut tuner = Tuner::new(arguments.tune);
@@ -98,7 +114,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut progress = |done| bar.set_position(done as u64);
     let outputs = pollster::block_on(network.infer(&images.pixels, batch, &mut progress))?;
     bar.finish_and_clear();
-    check_range(&runnable, &images, batch, &outputs)?;
+    let overflow = overflow(&runnable, &images, batch, &outputs);
+    if let Some(overflow) = &overflow {
+        if !arguments.allow_overflow {
+            return Err(Error::CheckFailed(format!(
+                "{overflow}; use --precision f32, or --allow-overflow for answers that may be worth nothing"
+            ))
+            .into());
+        }
+        terminal::tell(&format!("warning: {overflow}"));
+    }
 
     let predictions = predictions(&model, &outputs);
     let what = what_ran(&engine, &network, &mode, batch);
@@ -123,6 +148,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             threads: network.threads().map(|_| engine.processor().info().threads),
             reason: network.placement().reason.as_deref(),
             model: model.path().display().to_string(),
+            overflow: overflow.as_deref(),
+            warnings: &warnings,
             predictions,
         })?,
     };
@@ -143,32 +170,27 @@ fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
     }
 }
 
-/// Refuses answers that come from values beyond the range of their type. A later layer may hide them
-/// (the softmax of infinity, a sigmoid's 1), so the oracle looks at every layer wherever the weights
-/// allow an overflow at all.
-fn check_range(
+/// Which values leave the range of their type, if any do. A later layer may hide them (the softmax of infinity,
+/// a sigmoid's 1), so the oracle looks at every layer wherever the weights allow an overflow at all.
+fn overflow(
     model: &Runnable<'_>,
     images: &Images,
     batch: usize,
     outputs: &[f32],
-) -> Result<(), Error> {
+) -> Option<String> {
     let mode = model.mode();
     if model.may_overflow() {
         let outcome = reference::infer_all(model, &images.pixels, batch);
         if let Some(overflow) = outcome.overflow {
-            return Err(Error::CheckFailed(format!(
-                "{mode} overflows: {overflow}; use --precision f32"
-            )));
+            return Some(format!("{mode} overflows: {overflow}"));
         }
     }
-    match outputs.iter().position(|output| !output.is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(Error::CheckFailed(format!(
-            "image {} leaves the range of {mode}: its output is {}",
-            at / model.architecture().outputs(),
-            outputs[at]
-        ))),
-    }
+    let at = outputs.iter().position(|output| !output.is_finite())?;
+    Some(format!(
+        "image {} leaves the range of {mode}: its output is {}",
+        at / model.architecture().outputs(),
+        outputs[at]
+    ))
 }
 
 fn predictions(model: &Source, outputs: &[f32]) -> Vec<Prediction> {

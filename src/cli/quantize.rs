@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::deploy::Source;
+use fmnist_gpu::deploy::{Runnable, Source, losses};
 use fmnist_gpu::{Error, Mode, report};
 
 use super::calibration::CalibrationOptions;
@@ -60,12 +60,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .insert("quantize_command".into(), command);
     let bytes = deployed.to_bytes()?;
     output.commit(&bytes)?;
-    let before = model.to_bytes()?.len();
     let rounding = match deployed.provenance.get("rounding").map(String::as_str) {
         Some("nearest") => ", weights rounded to nearest",
         Some(_) => ", weights compensated",
         None => "",
     };
+    let quantized = Runnable::Deployed(Box::new(deployed));
+    for loss in losses(&source, &quantized) {
+        terminal::tell(&format!("warning: {mode}: {loss}"));
+    }
+    let before = model.to_bytes()?.len();
     terminal::print(&format!(
         "{}: {mode}{rounding}, {} of {} ({:.0}%)\n",
         arguments.output.display(),

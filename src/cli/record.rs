@@ -3,18 +3,15 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::bench::{Budget, Finished};
+use fmnist_gpu::bench::{self, Budget, Changed, Finished, Row, Yardstick};
 use fmnist_gpu::report::{self, Document, Format, Layout};
 use indicatif::ProgressBar;
 
-use super::{interrupt, terminal};
-
-/// How long an interrupt waits for rows that are nearly finished.
-const PATIENCE: Duration = Duration::from_secs(2);
+use super::interrupt::{self, Early};
+use super::terminal;
 
 /// The files of a run, opened before anything is measured.
 pub struct Outputs(Vec<(Format, AtomicFile)>);
@@ -38,12 +35,22 @@ struct State {
     layout: Layout,
     /// Puts what follows from the rows into the document.
     conclude: Box<dyn Fn(&mut Document) + Send>,
+    /// The rows of the last batch size, until they are finished.
+    pending: Option<Pending>,
     /// What is printed suspends it.
     bar: ProgressBar,
     /// Whether the table's head was printed.
     opened: bool,
     printed: anyhow::Result<()>,
     ended: bool,
+}
+
+/// What was measured of one batch size.
+struct Pending {
+    rows: Vec<Row>,
+    changed: Changed,
+    yardsticks: Vec<Yardstick>,
+    left: Vec<usize>,
 }
 
 impl Record {
@@ -61,6 +68,7 @@ impl Record {
             format,
             layout: terminal::layout(),
             conclude: Box::new(conclude),
+            pending: None,
             bar,
             opened: false,
             printed: Ok(()),
@@ -68,13 +76,23 @@ impl Record {
         };
         let record = Self(Arc::new(Mutex::new(state)));
         let interrupted = record.clone();
-        interrupt::before_end(move || interrupted.interrupt());
+        interrupt::before_end(move |early| interrupted.end_early(early));
         record
     }
 
     /// Prints what stands over the first table.
     pub fn open(&self) {
         self.state().open();
+    }
+
+    /// Takes rows that are still to be explained, should the end come before that.
+    pub fn measured(&self, batch: &Finished<'_>) {
+        self.state().pending = Some(Pending {
+            rows: batch.rows.to_vec(),
+            changed: batch.changed.clone(),
+            yardsticks: batch.yardsticks.to_vec(),
+            left: batch.left.to_vec(),
+        });
     }
 
     /// Takes the rows of a batch size: they are printed, and every file has them.
@@ -101,13 +119,13 @@ impl Record {
         self.state().document.clone()
     }
 
-    fn interrupt(&self) {
-        interrupt::wait(PATIENCE, || {
+    fn end_early(&self, early: &Early) {
+        interrupt::wait(early.patience, || {
             self.0.try_lock().is_ok_and(|state| state.ended)
         });
         let mut state = self.state();
         if !state.ended {
-            match state.end_interrupted() {
+            match state.end_early(&early.why) {
                 Err(error) if !terminal::is_closed(&error) => terminal::fail(&format!("{error:#}")),
                 _ => {}
             }
@@ -135,6 +153,7 @@ impl State {
     }
 
     fn finished(&mut self, batch: &Finished<'_>) {
+        self.pending = None;
         let document = &mut self.document;
         document.results.extend_from_slice(batch.rows);
         document.changed.push(batch.changed.clone());
@@ -159,13 +178,22 @@ impl State {
     }
 
     /// Without any row, nothing is written: an older result is worth more.
-    fn end_interrupted(&mut self) -> anyhow::Result<()> {
+    fn end_early(&mut self, why: &str) -> anyhow::Result<()> {
         self.bar.finish_and_clear();
+        if let Some(mut pending) = self.pending.take() {
+            bench::explain(&mut pending.rows);
+            self.finished(&Finished {
+                rows: &pending.rows,
+                changed: &pending.changed,
+                yardsticks: &pending.yardsticks,
+                left: &pending.left,
+            });
+        }
         if self.document.results.is_empty() {
             self.ended = true;
             return Ok(());
         }
-        self.end(Some("interrupted".to_owned()))
+        self.end(Some(why.to_owned()))
     }
 
     fn end(&mut self, why: Option<String>) -> anyhow::Result<()> {

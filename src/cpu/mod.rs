@@ -116,11 +116,6 @@ impl Network {
                 let arithmetic = Arithmetic::Tensor(Box::new(network));
                 Ok(Self::of(arithmetic, model.inputs(), cost, processor))
             }
-            // Where weights leave binary16 the oracle tells it, by layer.
-            Precision::F16 => {
-                let deployed = deploy::unchecked(model, &precision.into(), None)?;
-                Ok(Self::chain(&deployed, processor))
-            }
             _ => Self::deployed(&deploy::deploy(model, &precision.into(), None)?, processor),
         }
     }

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::model::Activation;
 
 impl Deployed {
-    /// Checks shapes, values and ranges, whoever made them.
+    /// Checks shapes, values and ranges, whoever made them. Infinite parameters are wrong, unless
+    /// [`Deployed::beyond`] tells of them.
     ///
     /// # Errors
     /// `Error::File` naming the layer and what is wrong with it.
@@ -26,7 +27,7 @@ impl Deployed {
                 ));
             }
             width = Some(outputs);
-            if let Err(problem) = layer.check(self.int8_clip) {
+            if let Err(problem) = layer.check(self.int8_clip, self.beyond.is_some()) {
                 return fail(format!("layers.{index}{problem}"));
             }
             if layer.activation == Activation::Softmax && index + 1 < self.layers.len() {
@@ -50,8 +51,24 @@ impl Deployed {
 }
 
 impl DeployedLayer {
+    /// Whether all of its weights and biases are finite numbers.
+    pub(super) fn is_finite(&self) -> bool {
+        let infinite = |value: f32| !value.is_finite();
+        !self.any_weight(infinite) && self.bias.iter().all(|value| value.is_finite())
+    }
+
+    /// Whether something is so of a weight that is a number by itself, no code.
+    fn any_weight(&self, is: impl Fn(f32) -> bool) -> bool {
+        match &self.weights {
+            Weights::F32(values) => values.iter().any(|&value| is(value)),
+            Weights::F16(values) => values.iter().any(|value| is(value.to_f32())),
+            Weights::Bf16(values) => values.iter().any(|value| is(value.to_f32())),
+            Weights::Int8 { .. } | Weights::Int4 { .. } => false,
+        }
+    }
+
     /// What is wrong with it, to stand behind its name.
-    fn check(&self, clip: u8) -> Result<(), String> {
+    fn check(&self, clip: u8, may_be_infinite: bool) -> Result<(), String> {
         let (inputs, outputs) = (self.inputs, self.outputs);
         if self.weights.len() != inputs * outputs || self.bias.len() != outputs {
             return Err(format!(
@@ -60,16 +77,11 @@ impl DeployedLayer {
                 self.bias.len()
             ));
         }
-        let finite = match &self.weights {
-            Weights::F32(values) => values.iter().all(|value| value.is_finite()),
-            Weights::F16(values) => values.iter().all(|value| value.is_finite()),
-            Weights::Bf16(values) => values.iter().all(|value| value.is_finite()),
-            Weights::Int8 { .. } | Weights::Int4 { .. } => true,
-        };
-        if !finite {
+        let bad = |value: f32| value.is_nan() || value.is_infinite() && !may_be_infinite;
+        if self.any_weight(bad) {
             return Err(".weight holds a value that is not a finite number".into());
         }
-        if self.bias.iter().any(|value| !value.is_finite()) {
+        if self.bias.iter().any(|&value| bad(value)) {
             return Err(".bias holds a value that is not a finite number".into());
         }
         self.check_codes(clip)?;

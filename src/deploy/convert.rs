@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::{Affine, Deployed, DeployedLayer, INT4_GROUP, INT4_LARGEST, Input, Weights};
+use super::{Affine, Beyond, Deployed, DeployedLayer, INT4_GROUP, INT4_LARGEST, Input, Weights};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
@@ -18,23 +18,19 @@ const LARGEST_BIAS: f32 = (1 << 30) as f32;
 pub struct Ranges(pub Vec<(f32, f32)>);
 
 /// Puts `model` into the numbers of `mode`. The ranges are those of the calibration, which the scheme
-/// `static` needs. int4 weights are rounded to nearest.
+/// `static` needs. int4 weights are rounded to nearest. Where weights leave the range of their type the result
+/// says so ([`Deployed::beyond`]), as the oracle does of the layer.
 ///
 /// # Errors
 /// `Error::Usage` where the mode names other layers than the model has, or ranges are missing;
 /// `Error::File` where the model cannot be put into these numbers.
 pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
-    let deployed = unchecked(model, mode, ranges)?;
+    let deployed = convert_layers(model, mode, ranges)?;
     deployed.check()?;
     Ok(deployed)
 }
 
-/// The same where weights may leave the range of their type, as they may in the core's f16, whose overflow
-/// is told by the oracle.
-///
-/// # Errors
-/// Those of [`deploy`], except where weights are infinite in these numbers.
-pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
+fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
     model.check_precision(Precision::F32)?;
     if mode.scheme == Some(Scheme::DynamicTensor) {
         return Err(Error::Usage(format!(
@@ -72,6 +68,7 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
     }
     Ok(Deployed {
         mode: mode.clone(),
+        beyond: beyond(model, &layers),
         layers,
         normalization: model.normalization,
         classes: model.classes.clone(),
@@ -80,6 +77,15 @@ pub(crate) fn unchecked(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> 
         path: model.path.clone(),
         sha256: model.sha256.clone(),
     })
+}
+
+/// The first layer that has infinite numbers now, and the largest of the floats that they were made of.
+fn beyond(model: &Model, layers: &[DeployedLayer]) -> Option<Beyond> {
+    let layer = layers.iter().position(|layer| !layer.is_finite())?;
+    let floats = &model.layers[layer];
+    let parameters = floats.weights.iter().chain(&floats.bias);
+    let largest = parameters.fold(0.0, |max: f64, &value| f64::from(value).abs().max(max));
+    Some(Beyond { layer, largest })
 }
 
 /// The codes by row of a layer's input, which is pixels or what the activation `before` gives.

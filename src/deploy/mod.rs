@@ -38,6 +38,7 @@ mod compensate;
 mod convert;
 mod file;
 mod forward;
+mod loss;
 mod range;
 mod recipe;
 mod runnable;
@@ -52,8 +53,8 @@ use crate::Precision;
 use crate::mode::Mode;
 use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normalization};
 pub use calibrate::{Calibration, Sample};
-pub(crate) use convert::unchecked;
 pub use convert::{Ranges, deploy};
+pub use loss::{Loss, losses};
 pub use recipe::{Deployer, Recipe, Rounding};
 pub use runnable::Runnable;
 pub use source::Source;
@@ -83,6 +84,18 @@ pub struct Deployed {
     pub path: PathBuf,
     /// SHA-256 of that file.
     pub sha256: String,
+    /// The first layer whose weights or biases leave the range of their type, where they were made of floats
+    /// that do. They are infinite then: what comes out of them is no answer, and no file holds them.
+    pub beyond: Option<Beyond>,
+}
+
+/// Parameters that leave the range of the type that they are put into.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Beyond {
+    /// Index of the layer.
+    pub layer: usize,
+    /// The largest magnitude before it was rounded.
+    pub largest: f64,
 }
 
 /// One dense layer in the numbers that it runs in.

@@ -109,11 +109,7 @@ impl Recipe {
             told.push(("calibration", self.calibration.to_string()));
         }
         if Self::rounds(mode) {
-            let rounding = match sample {
-                Some(_) => self.rounding,
-                None => Rounding::Nearest,
-            };
-            told.push(("rounding", rounding.to_string()));
+            told.push(("rounding", self.rounding.to_string()));
         }
         if let Some(sample) = sample {
             told.push(("calibration_images", sample.images.count.to_string()));
@@ -176,11 +172,16 @@ impl<'a> Deployer<'a> {
             self.ranges = Some(ranges);
         }
         let mut deployed = deploy(self.model, mode, self.ranges.as_ref())?;
+        let mut rounding = Rounding::Nearest;
         if let (Some(sample), true) = (sample, self.recipe.compensates(mode)) {
-            self.compensate(&mut deployed, sample);
+            rounding = self.compensate(&mut deployed, sample);
             deployed.check()?;
         }
-        let told = self.recipe.told(mode, sample);
+        let told = Recipe {
+            rounding,
+            ..self.recipe
+        }
+        .told(mode, sample);
         deployed.provenance.extend(told);
         if !self.model.sha256.is_empty() {
             let source = ("source_sha256".to_owned(), self.model.sha256.clone());
@@ -190,16 +191,20 @@ impl<'a> Deployer<'a> {
     }
 
     /// Rounds the int4 and int8 layers again, each for the values that the layers before it, as they are deployed,
-    /// hand on.
-    fn compensate(&mut self, deployed: &mut Deployed, sample: &Sample) {
+    /// hand on. Gives what all of them are rounded by: where values overflow on the way there is nothing to make
+    /// up for, and what follows stays as it is.
+    fn compensate(&mut self, deployed: &mut Deployed, sample: &Sample) -> Rounding {
         let clip = deployed.int8_clip;
         let rounded =
             |layer: &DeployedLayer| matches!(layer.precision(), Precision::Int4 | Precision::Int8);
         let Some(last) = deployed.layers.iter().rposition(rounded) else {
-            return;
+            return Rounding::Compensated;
         };
         let mut x = input(self.model.normalization, &sample.images.pixels);
         for (index, layer) in deployed.layers[..=last].iter_mut().enumerate() {
+            if rounded(layer) && x.iter().any(|x| !x.is_finite()) {
+                return Rounding::Nearest;
+            }
             if rounded(layer) {
                 let source = &self.model.layers[index];
                 let nearest = layer.weights.clone();
@@ -224,5 +229,6 @@ impl<'a> Deployer<'a> {
                 x = deployed_layer(layer, clip, &x);
             }
         }
+        Rounding::Compensated
     }
 }

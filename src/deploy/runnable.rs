@@ -60,7 +60,7 @@ impl<'a> Runnable<'a> {
     pub fn may_overflow(&self) -> bool {
         match self {
             Self::Core(model, Precision::F16) => model.may_leave_f16(),
-            Self::Core(..) => false,
+            Self::Core(model, _) => model.may_leave_f32(),
             Self::Deployed(deployed) => deployed.may_overflow(),
         }
     }

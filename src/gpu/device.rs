@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::enumerate::{Found, wgpu_feature};
+use super::fault::{Injected, Injection, NO_SHADER, Wait};
 use super::kernel::{self, Binding};
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Feature};
@@ -29,6 +30,11 @@ pub struct DeviceOptions {
     pub matrix_units: bool,
     /// Strategies that its driver is known not to take.
     pub left_out: Vec<&'static str>,
+    /// A fault to be made on purpose, for tests.
+    pub fault: Option<Injected>,
+    /// Hears of [`Error::NoAnswer`] before the caller does, and should see to an end of the process: to drop what a
+    /// silent device has is to wait for it, in some drivers without end.
+    pub on_silence: Option<fn(&Error)>,
 }
 
 /// An open adapter.
@@ -40,6 +46,8 @@ pub struct Device {
     limits: Limits,
     checked: bool,
     faults: Arc<Faults>,
+    injection: Option<Injection>,
+    on_silence: Option<fn(&Error)>,
     pipelines: Mutex<HashMap<(Pass, Precision, bool), Arc<Pipeline>>>,
     /// Whether f16 stores must be rounded in integers, found out when f16 is first used.
     pub(super) round_in_integers: OnceLock<bool>,
@@ -85,7 +93,9 @@ impl Device {
     /// `Error::DeviceUnavailable` where the driver refuses.
     pub async fn open(found: &Found, options: &DeviceOptions) -> Result<Arc<Self>> {
         let mut limits = found.adapter.limits();
-        if let Some(bytes) = options.binding_bytes {
+        let injection = options.fault.clone().map(Injection::new);
+        let injected = injection.as_ref().and_then(Injection::binding_bytes);
+        if let Some(bytes) = options.binding_bytes.or(injected) {
             limits.max_storage_buffer_binding_size = bytes;
         }
         let info = found.info.clone();
@@ -164,6 +174,8 @@ impl Device {
             limits,
             checked: options.checked,
             faults,
+            injection,
+            on_silence: options.on_silence,
             pipelines: Mutex::default(),
             round_in_integers: if options.round_in_integers {
                 OnceLock::from(true)
@@ -222,19 +234,39 @@ impl Device {
     /// Waits until everything submitted so far is done.
     ///
     /// # Errors
-    /// `Error::DeviceLost` where the device is gone, or silent for too long.
+    /// `Error::DeviceLost` where the device is gone, `Error::NoAnswer` where it is silent for too long.
     pub(super) fn wait(&self, during: &str) -> Result<()> {
+        let patience = match self.injection.as_ref().map(|one| one.at_wait(self)) {
+            None | Some(Wait::Usually) => PATIENCE,
+            Some(Wait::AtMost(patience)) => patience,
+            Some(Wait::InVain(patience)) => return Err(self.no_answer(during, patience)),
+        };
         let wait = wgpu::PollType::Wait {
             submission_index: None,
-            timeout: Some(PATIENCE),
+            timeout: Some(patience),
         };
         let polled = self.device.poll(wait);
         self.check(during)?;
-        polled.map(drop).map_err(|error| Error::DeviceLost {
+        match polled {
+            Ok(_) => Ok(()),
+            Err(wgpu::PollError::Timeout) => Err(self.no_answer(during, patience)),
+            Err(error) => Err(Error::Internal(format!("{during}: {error}"))),
+        }
+    }
+
+    /// The error of a device that is silent. Its handles are kept for good: wgpu waits without end for what is
+    /// still running when the last of them goes.
+    fn no_answer(&self, during: &str, waited: Duration) -> Error {
+        std::mem::forget((self.device.clone(), self.queue.clone()));
+        let error = Error::NoAnswer {
             adapter: self.info.to_string(),
             during: during.to_owned(),
-            reason: format!("{error} (waited up to {PATIENCE:?})"),
-        })
+            waited,
+        };
+        if let Some(hear) = self.on_silence {
+            hear(&error);
+        }
+        error
     }
 
     /// A buffer of `bytes`, at least one word.
@@ -244,6 +276,9 @@ impl Device {
         bytes: u64,
         usage: wgpu::BufferUsages,
     ) -> wgpu::Buffer {
+        if self.injection.as_ref().is_some_and(Injection::at_buffer) {
+            self.faults.note(Fault::OutOfMemory);
+        }
         self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: bytes.max(4).next_multiple_of(4),
@@ -259,6 +294,9 @@ impl Device {
         bytes: &[u8],
         usage: wgpu::BufferUsages,
     ) -> wgpu::Buffer {
+        if self.injection.as_ref().is_some_and(Injection::at_upload) {
+            self.faults.note(Fault::OutOfMemory);
+        }
         let usage = usage | wgpu::BufferUsages::COPY_DST;
         let buffer = self.buffer(label, bytes.len() as u64, usage);
         self.queue.write_buffer(&buffer, 0, bytes);
@@ -314,6 +352,15 @@ impl Device {
         source: String,
         bindings: &[Binding],
     ) -> Result<Pipeline> {
+        let spoiled = self
+            .injection
+            .as_ref()
+            .is_some_and(|one| one.at_shader(label));
+        let source = if spoiled {
+            NO_SHADER.to_owned()
+        } else {
+            source
+        };
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),
             source: wgpu::ShaderSource::Wgsl(source.into()),

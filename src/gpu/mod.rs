@@ -8,6 +8,7 @@
 mod breakdown;
 mod device;
 mod enumerate;
+mod fault;
 mod infer;
 pub mod kernel;
 mod lanes;
@@ -26,6 +27,7 @@ mod yardstick;
 pub use breakdown::Parts;
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
+pub use fault::Injected;
 pub use lanes::{LANES_BINDINGS, lanes_source};
 pub use layout::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 pub use network::{Network, Run};

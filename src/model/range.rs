@@ -5,11 +5,24 @@ use super::{Activation, Layer, Model};
 /// The largest binary16 number.
 const F16_MAX: f64 = 65_504.0;
 
+/// f32's largest number, less what the roundings of sums and codes may add to a value.
+const F32_MAX: f64 = 3.3e38;
+
 impl Model {
     /// Whether a weight, a bias or a layer's output can leave binary16's range, by a bound over all
     /// images: |z| ≤ max|x| · Σ|w| + |b| for each output. False is certain; true only possible.
     #[must_use]
     pub fn may_leave_f16(&self) -> bool {
+        self.may_leave(F16_MAX)
+    }
+
+    /// The same of f32's range, with the roundings on the way.
+    #[must_use]
+    pub fn may_leave_f32(&self) -> bool {
+        self.may_leave(F32_MAX)
+    }
+
+    fn may_leave(&self, most: f64) -> bool {
         let inputs = (0..=255).map(|pixel| self.normalization.value(pixel).abs());
         let mut largest = inputs.fold(0.0, f64::max);
         for layer in &self.layers {
@@ -17,7 +30,7 @@ impl Model {
             let parameters = layer.weights.iter().chain(&layer.bias);
             let parameter =
                 parameters.fold(0.0, |max: f64, &value| f64::from(value.abs()).max(max));
-            let fits = bound.max(parameter) <= F16_MAX;
+            let fits = bound.max(parameter) <= most;
             if !fits {
                 return true;
             }

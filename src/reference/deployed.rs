@@ -86,6 +86,13 @@ fn run_image(
         let taken: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
         // They are what the layer before gave.
         note(overflow, &x, &taken, index.saturating_sub(1), precision);
+        if let (None, Some(beyond)) = (&overflow, model.beyond.filter(|of| of.layer == index)) {
+            *overflow = Some(Overflow {
+                layer: index,
+                largest: beyond.largest,
+                precision,
+            });
+        }
         x = match weights {
             Widened::Real(weights) => {
                 let mut z = product(&taken, weights, layer.inputs, layer.outputs);

@@ -40,12 +40,8 @@ pub struct Overflow {
 
 impl fmt::Display for Overflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let range = match self.precision {
-            Precision::F16 => "binary16's largest number 65504",
-            Precision::Bf16 => "bfloat16's largest number 3.389531e38",
-            _ => "f32's largest number 3.402823e38",
-        };
         let Self { layer, largest, .. } = self;
+        let range = self.precision.largest_number();
         write!(f, "layers.{layer} reaches {largest:.6e}, beyond {range}")
     }
 }
@@ -118,9 +114,9 @@ pub fn infer(model: &Model, precision: Precision, pixels: &[u8], batch: usize) -
     };
     for pixels in pixels.chunks(batch * model.inputs()) {
         let outputs = match precision {
-            Precision::F32 => infer_f32(model, pixels),
+            Precision::F32 => infer_f32(model, pixels, &mut outcome.overflow),
             Precision::F16 => infer_f16(model, pixels, &mut outcome.overflow),
-            Precision::Int8 => infer_int8(model, pixels),
+            Precision::Int8 => infer_int8(model, pixels, &mut outcome.overflow),
             Precision::Bf16 | Precision::Int4 | Precision::Mixed => {
                 panic!("{precision} is told of deployed models: see infer_deployed")
             }
@@ -145,14 +141,27 @@ pub fn label(row: &[f64]) -> usize {
     best
 }
 
-fn infer_f32(model: &Model, pixels: &[u8]) -> Vec<f64> {
+/// Notes that values `x` of a layer, before they are rounded, leave f32; the first layer is kept.
+fn note_f32(overflow: &mut Option<Overflow>, layer: usize, x: &[f64], precision: Precision) {
+    let largest = x.iter().fold(0.0, |max: f64, v| v.abs().max(max));
+    if overflow.is_none() && !(largest as f32).is_finite() {
+        *overflow = Some(Overflow {
+            layer,
+            largest,
+            precision,
+        });
+    }
+}
+
+fn infer_f32(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> Vec<f64> {
     let mut x: Vec<f64> = pixels
         .iter()
         .map(|&pixel| f64::from(input(model.normalization, pixel) as f32))
         .collect();
-    for layer in &model.layers {
+    for (index, layer) in model.layers.iter().enumerate() {
         x = product(&x, &widen(&layer.weights), layer.inputs, layer.outputs);
         add_bias(&mut x, &widen(&layer.bias));
+        note_f32(overflow, index, &x, Precision::F32);
         activate(layer.activation, &mut x, layer.outputs);
     }
     x
@@ -202,11 +211,11 @@ fn infer_f16(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> V
     x
 }
 
-fn infer_int8(model: &Model, pixels: &[u8]) -> Vec<f64> {
+fn infer_int8(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> Vec<f64> {
     let clip = i32::from(model.int8_clip);
     let (mut codes, mut scale) = quantize_input(model.normalization, pixels, clip);
     let mut values = Vec::new();
-    for layer in &model.layers {
+    for (index, layer) in model.layers.iter().enumerate() {
         let (weights, weight_scale) = quantize(&layer.weights, clip);
         let sums = integer_product(&codes, &weights, layer.inputs, layer.outputs);
         let biased: Vec<f32> = sums
@@ -214,6 +223,14 @@ fn infer_int8(model: &Model, pixels: &[u8]) -> Vec<f64> {
             .enumerate()
             .map(|(i, &sum)| sum as f32 * (scale * weight_scale) + layer.bias[i % layer.outputs])
             .collect();
+        if overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
+            let wide = |(i, &sum): (usize, &i32)| {
+                let bias = f64::from(layer.bias[i % layer.outputs]);
+                f64::from(sum) * f64::from(scale) * f64::from(weight_scale) + bias
+            };
+            let wide: Vec<f64> = sums.iter().enumerate().map(wide).collect();
+            note_f32(overflow, index, &wide, Precision::Int8);
+        }
         let (sum_codes, sum_scale) = quantize(&biased, clip);
         values = sum_codes
             .iter()

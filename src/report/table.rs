@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::decision::{conclusion, explanations};
 use super::document::Document;
 use super::grid::{Column, Layout, fitted, grid};
+use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind, MatrixUnits};
 use crate::bench::{Row, Status};
 use crate::engine::{MatrixUse, Place};
@@ -299,10 +300,12 @@ fn notes(rows: &[Row]) -> Vec<String> {
     }
     let alone = |row: &Row| row.status == Status::Ok && row.agreement_with_f32.is_none();
     if rows.iter().any(alone) {
-        notes.push(
-            "changed: not known, since the model has no float weights that f32 could run with"
-                .to_owned(),
-        );
+        let f32 = |row: &Row| row.requested.precision == Precision::F32;
+        let why = match rows.iter().any(f32) {
+            true => "f32 has no answers to compare with",
+            false => "the model has no float weights that f32 could run with",
+        };
+        notes.push(format!("changed: not known, since {why}"));
     }
     notes
 }

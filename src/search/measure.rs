@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::{Measured, SearchOptions};
 use crate::dataset::Dataset;
-use crate::deploy::Deployed;
+use crate::deploy::{Deployed, Runnable};
 use crate::engine::{Engine, Network, labels};
 use crate::error::Result;
+use crate::reference;
 use crate::tune::Tuner;
 
 /// Images at a time when answers are collected, on which they do not depend.
@@ -64,7 +65,7 @@ impl<'a> Bench<'a> {
         let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
         let sum: f64 = outputs.iter().zip(&self.outputs).map(square).sum();
         let error = sum / outputs.len() as f64;
-        let finite = outputs.iter().all(|output| output.is_finite());
+        let finite = outputs.iter().all(|output| output.is_finite()) && !self.overflows(deployed);
         Ok(Measured {
             // An answer from beyond the range of its type is none.
             accuracy: if finite {
@@ -77,6 +78,15 @@ impl<'a> Bench<'a> {
             relative_time: self.relative_time(&mut network).await?,
             parameter_bytes: deployed.parameter_bytes(),
         })
+    }
+
+    /// Whether values leave the range of their type on any image, which an activation behind them may hide.
+    fn overflows(&self, deployed: &Deployed) -> bool {
+        deployed.may_overflow() && {
+            let runnable = Runnable::Deployed(Box::new(deployed.clone()));
+            let outcome = reference::infer_all(&runnable, &self.data.images.pixels, 1);
+            outcome.overflow.is_some()
+        }
     }
 
     /// The median time of a batch over f32's, taken in turn.

@@ -146,7 +146,7 @@ impl Tuner {
     }
 }
 
-/// The fastest of `candidates`; none where not one of them runs. Stops after `limit`, but not before
+/// The fastest of `candidates`; none where not one of them runs, which is told by what then runs untuned. Stops after `limit`, but not before
 /// one has been measured, and one with matrix units and one without where there are both.
 async fn measure(
     gpu: &mut gpu::Network,
@@ -158,6 +158,7 @@ async fn measure(
     let start = Instant::now();
     let mut best: Option<(Strategy, Duration)> = None;
     let mut measured = Vec::new();
+    let mut left_out = Vec::new();
     for &candidate in candidates {
         let enough = candidates
             .iter()
@@ -170,7 +171,7 @@ async fn measure(
             Ok(time) => time,
             // A kernel that this driver does not take is no candidate; a lost device is the end.
             Err(error @ Error::Internal(_)) => {
-                log::warn!("{} is left out: {error}", candidate.name);
+                left_out.push((candidate, error));
                 continue;
             }
             Err(error) => return Err(error),
@@ -180,6 +181,9 @@ async fn measure(
         if best.is_none_or(|(_, known)| time < known) {
             best = Some((candidate, time));
         }
+    }
+    for (candidate, error) in left_out.iter().filter(|_| best.is_some()) {
+        log::warn!("{} is left out: {error}", candidate.name);
     }
     Ok(best)
 }

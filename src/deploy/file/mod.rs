@@ -25,7 +25,7 @@ use std::path::Path;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Deployed, DeployedLayer, Input, Weights};
+use super::{Beyond, Deployed, DeployedLayer, Input, Weights};
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
@@ -49,10 +49,17 @@ impl Deployed {
     /// The bytes of its file: the same for the same model.
     ///
     /// # Errors
-    /// `Error::Usage` where it has no such file, `Error::Internal` where the format refuses it, which no
-    /// checked model makes it do.
+    /// `Error::CheckFailed` where parameters leave the range of their type; `Error::Usage` where it has no such
+    /// file, `Error::Internal` where the format refuses it, which no checked model makes it do.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
+        if let Some(Beyond { layer, largest }) = self.beyond {
+            let range = self.layers[layer].precision().largest_number();
+            return Err(Error::CheckFailed(format!(
+                "{} overflows: layers.{layer} holds {largest:.6e}, beyond {range}; give that layer f32, bf16 or int8",
+                self.mode
+            )));
+        }
         let internal = |error| Error::Internal(format!("safetensors: {error}"));
         let tensors: Vec<Tensor> = self
             .layers

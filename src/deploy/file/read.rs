@@ -132,6 +132,7 @@ impl Reader<'_> {
             provenance: metadata.into_iter().filter(|(key, _)| !own(key)).collect(),
             path: path.to_owned(),
             sha256,
+            beyond: None,
         })
     }
 
