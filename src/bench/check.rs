@@ -87,7 +87,8 @@ fn compare(
     let equal = labels
         .iter()
         .zip(rows)
-        .filter(|(label, row)| is_largest(row, **label))
+        .zip(&want.logits)
+        .filter(|((label, row), logits)| is_largest(row, **label, **logits))
         .count();
     // A few images always may lie on a tie, however small the data set.
     let least = (tolerance.labels_equal * labels.len() as f64).floor() as usize;
@@ -97,13 +98,18 @@ fn compare(
 
     let rows = outputs.chunks(width).zip(want.outputs.chunks(width));
     let compared = rows.len().min(COMPARED_OUTPUTS);
-    let fits = |(&got, &want): (&f32, &f64)| {
-        (f64::from(got) - want).abs() <= tolerance.absolute + tolerance.relative * want.abs()
+    let fits = |got: &[f32], want: &[f64], logits: f64| {
+        let relative = widened(tolerance.relative, logits);
+        let fits = |(&got, &want): (&f32, &f64)| {
+            (f64::from(got) - want).abs() <= tolerance.absolute + relative * want.abs()
+        };
+        got.iter().zip(want).all(fits)
     };
     let beyond: Vec<usize> = rows
+        .zip(&want.logits)
         .take(compared)
         .enumerate()
-        .filter(|(_, (got, want))| !got.iter().zip(*want).all(fits))
+        .filter(|(_, ((got, want), logits))| !fits(got, want, **logits))
         .map(|(index, _)| index)
         .collect();
     let most = if tolerance.rows_beyond > 0.0 {
@@ -120,12 +126,22 @@ fn compare(
     }
 }
 
+/// Logits up to this magnitude are what tolerances are told for.
+const USUAL_LOGITS: f64 = 32.0;
+
+/// The share of a softmax's output that its logits' rounding may cost, where a share of `relative` is allowed for
+/// usual ones. A logit's error grows with its magnitude, and e to the error is the output's factor: networks of
+/// large logits, as those whose values leave f16, are right and yet far from the oracle by any fixed share.
+fn widened(relative: f64, logits: f64) -> f64 {
+    (relative.ln_1p() * (logits / USUAL_LOGITS).max(1.0)).exp_m1()
+}
+
 /// Whether the oracle holds this label for the largest, or for one that f32 cannot tell from it: a
 /// saturated tanh is exactly 1 in f32 and a little less in f64.
-fn is_largest(row: &[f64], label: usize) -> bool {
+fn is_largest(row: &[f64], label: usize, logits: f64) -> bool {
     const TIE: f64 = 1.0 / (1 << 18) as f64;
     let largest = row[reference::label(row)];
-    largest - row[label] <= TIE * largest.abs()
+    largest - row[label] <= widened(TIE, logits) * largest.abs()
 }
 
 #[cfg(test)]
@@ -149,6 +165,7 @@ mod tests {
             .collect();
         Outcome {
             labels: outputs.chunks(3).map(reference::label).collect(),
+            logits: vec![0.0; outputs.len() / 3],
             outputs,
             overflow: None,
         }
@@ -172,9 +189,30 @@ mod tests {
     #[test]
     fn a_tie_that_only_f64_can_break_is_no_wrong_label() {
         let row = [1.0 - 1e-12, 1.0 - 1e-13, 0.5];
-        assert!(is_largest(&row, 0) && is_largest(&row, 1) && !is_largest(&row, 2));
-        assert!(!is_largest(&[0.3, 0.3001], 0));
-        assert!(!is_largest(&[f64::NAN, 0.1], 1));
+        assert!(is_largest(&row, 0, 0.0) && is_largest(&row, 1, 0.0) && !is_largest(&row, 2, 0.0));
+        assert!(!is_largest(&[0.3, 0.3001], 0, 32.0));
+        assert!(!is_largest(&[f64::NAN, 0.1], 1, 1e9));
+    }
+
+    /// f32 tells logits of some thousands no better than in thousandths, which a softmax makes of its outputs too.
+    #[test]
+    fn what_large_logits_cost_is_allowed_and_no_more() {
+        let outputs = |factor: f32| {
+            outputs()
+                .iter()
+                .map(|value| value * factor)
+                .collect::<Vec<_>>()
+        };
+        let want = |logits: f64| Outcome {
+            logits: vec![logits; 1000],
+            ..outcome()
+        };
+        let tolerance = Precision::F32.tolerance();
+        let fits = |factor, logits| compare(tolerance, 3, &outputs(factor), &want(logits)).is_ok();
+        assert!(fits(1.00008, 32.0) && !fits(1.0003, 32.0));
+        assert!(fits(1.0003, 320.0) && !fits(1.003, 320.0));
+        assert!(!fits(f32::NAN, 1e30));
+        assert!(is_largest(&[0.3, 0.3001], 0, 6000.0));
     }
 
     #[test]

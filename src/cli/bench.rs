@@ -10,12 +10,12 @@ use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verdict::{Goal, Verdict};
-use fmnist_gpu::{Error, Mode, Precision};
+use fmnist_gpu::{Error, Mode};
 use indicatif::ProgressBar;
 
 use super::decision::{self, BaselineOptions, GoalOptions};
 use super::interrupt::{self, Interrupted};
-use super::modes::ModesOptions;
+use super::modes::{self, ModesOptions};
 use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
 use super::record::{Outputs, Record};
 use super::terminal;
@@ -186,10 +186,7 @@ fn overflows(rows: &[Row]) -> anyhow::Result<()> {
     };
     let detail = row.detail.as_deref().unwrap_or_default();
     let name = row.requested.name();
-    let way_out = match row.requested.precision {
-        Precision::F16 | Precision::Mixed => "run this model in f32, bf16 or int8",
-        _ => "no precision has a larger range: train or scale the model again",
-    };
+    let way_out = modes::way_out_of_overflow(row.requested.precision);
     Err(Error::CheckFailed(format!("{name} overflows: {detail}; {way_out}")).into())
 }
 

@@ -12,7 +12,7 @@ use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference};
 use serde::Serialize;
 
-use super::modes::ModeOptions;
+use super::modes::{self, ModeOptions};
 use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
 use super::terminal;
 
@@ -117,8 +117,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let overflow = overflow(&runnable, &images, batch, &outputs);
     if let Some(overflow) = &overflow {
         if !arguments.allow_overflow {
+            let way_out = modes::way_out_of_overflow(mode.precision);
             return Err(Error::CheckFailed(format!(
-                "{overflow}; use --precision f32, or --allow-overflow for answers that may be worth nothing"
+                "{overflow}; {way_out}, or --allow-overflow for answers that may be worth nothing"
             ))
             .into());
         }

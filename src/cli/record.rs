@@ -177,7 +177,7 @@ impl State {
         }
     }
 
-    /// Without any row, nothing is written: an older result is worth more.
+    /// Without any row, nothing is printed or written.
     fn end_early(&mut self, why: &str) -> anyhow::Result<()> {
         self.bar.finish_and_clear();
         if let Some(mut pending) = self.pending.take() {
@@ -208,6 +208,10 @@ impl State {
         } else if !self.document.results.is_empty() {
             let closing = report::closing(&self.document, self.layout);
             self.print(&format!("\n{closing}"));
+        }
+        // Without any row, an older file is worth more.
+        if self.document.incomplete.is_some() && self.document.results.is_empty() {
+            self.outputs.clear();
         }
         let mut written = Ok(());
         for (format, file) in self.outputs.drain(..) {

@@ -55,6 +55,8 @@ pub enum Loss {
         layer: usize,
         /// The column that is worst off, and how many are badly off; none where all columns share a scale.
         column: Option<(usize, usize)>,
+        /// How many weights are not counted among the others.
+        outliers: usize,
         /// The largest magnitude.
         largest: f32,
         /// The largest magnitude without outliers.
@@ -96,6 +98,7 @@ impl fmt::Display for Loss {
             Self::Outliers {
                 layer,
                 column,
+                outliers,
                 largest,
                 bulk,
                 codes,
@@ -105,9 +108,11 @@ impl fmt::Display for Loss {
                 if let Some((worst, _)) = column {
                     write!(f, ", column {worst}")?;
                 }
+                let (largest, bulk) = (figure(*largest), figure(*bulk));
+                let few = count(*outliers as u64);
                 write!(
                     f,
-                    ": the largest weight is {largest:.3e}, 99% are at most {bulk:.3e} and have {codes} of {clip} codes"
+                    ": {few} of the weights, up to {largest}, leave {codes} of {clip} codes to the others, up to {bulk}"
                 )?;
                 match column {
                     None => f.write_str(
@@ -122,6 +127,15 @@ impl fmt::Display for Loss {
                 }
             }
         }
+    }
+}
+
+/// A magnitude in few digits.
+fn figure(value: f32) -> String {
+    if (1e-3..1e5).contains(&value) {
+        format!("{value:.3}")
+    } else {
+        format!("{value:.3e}")
     }
 }
 
@@ -204,6 +218,15 @@ fn to_11_bits(value: f32) -> f32 {
     f32::from_bits((bits + 0x0fff + odd) & !0x1fff)
 }
 
+/// The magnitudes that share a scale, as they are told of.
+struct Spread {
+    column: usize,
+    outliers: usize,
+    largest: f32,
+    bulk: f32,
+    codes: u8,
+}
+
 /// Whether a few of `weights: [in, out]` leave too few codes to the others, by one scale or one for each column.
 fn outliers(index: usize, weights: &[f32], scales: &[f32], clip: u8) -> Option<Loss> {
     let columns = scales.len();
@@ -214,22 +237,28 @@ fn outliers(index: usize, weights: &[f32], scales: &[f32], clip: u8) -> Option<L
             return None;
         }
         magnitudes.sort_unstable_by(|a, b| b.total_cmp(a));
-        let bulk = magnitudes[(magnitudes.len() / OUTLIERS).max(1)];
+        let outliers = (magnitudes.len() / OUTLIERS).max(1);
+        let bulk = magnitudes[outliers];
         let codes = quant::quantize(bulk, scales[column], clip).unsigned_abs();
         let few = f32::from(codes) * INT8_LARGEST <= f32::from(INT4_LARGEST) * f32::from(clip);
-        few.then_some((codes, column, magnitudes[0], bulk))
+        few.then_some(Spread {
+            column,
+            outliers,
+            largest: magnitudes[0],
+            bulk,
+            codes,
+        })
     };
-    let all: Vec<_> = (0..columns).filter_map(bad).collect();
-    let &(codes, column, largest, bulk) = all.iter().min_by(|a, b| {
-        let share = |one: &(u8, usize, f32, f32)| one.3 / one.2;
-        share(a).total_cmp(&share(b))
-    })?;
+    let all: Vec<Spread> = (0..columns).filter_map(bad).collect();
+    let share = |one: &&Spread| one.bulk / one.largest;
+    let worst = all.iter().min_by(|a, b| share(a).total_cmp(&share(b)))?;
     Some(Loss::Outliers {
         layer: index,
-        column: (columns > 1).then_some((column, all.len())),
-        largest,
-        bulk,
-        codes,
+        column: (columns > 1).then_some((worst.column, all.len())),
+        outliers: worst.outliers,
+        largest: worst.largest,
+        bulk: worst.bulk,
+        codes: worst.codes,
         clip,
     })
 }

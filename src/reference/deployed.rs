@@ -15,12 +15,14 @@ pub fn infer_deployed(model: &Deployed, pixels: &[u8]) -> Outcome {
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut outcome = Outcome::default();
     for image in pixels.chunks(width) {
-        let mut overflow = None;
-        let outputs = run_image(model, &weights, image, &mut |_| (), &mut overflow);
+        let mut of_image = Outcome::default();
+        let outputs = run_image(model, &weights, image, &mut |_| (), &mut of_image);
+        // Where there is no softmax.
+        of_image.logits.resize(1, 0.0);
         outcome = outcome.and(Outcome {
             labels: vec![label(&outputs)],
             outputs,
-            overflow,
+            ..of_image
         });
     }
     outcome
@@ -33,7 +35,7 @@ pub fn sums_of_image(model: &Deployed, image: &[u8]) -> Vec<Vec<i32>> {
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut sums = Vec::new();
     let mut seen = |of_layer: &[i32]| sums.push(of_layer.to_vec());
-    run_image(model, &weights, image, &mut seen, &mut None);
+    run_image(model, &weights, image, &mut seen, &mut Outcome::default());
     sums
 }
 
@@ -68,14 +70,14 @@ impl Widened {
     }
 }
 
-/// The outputs for one image. `seen` gets the sums of each int8 layer; `overflow` the first layer whose
-/// values leave the type that they are rounded to.
+/// The outputs for one image. `seen` gets the sums of each int8 layer; `outcome` the first layer whose values leave
+/// the type that they are rounded to, and the logits.
 fn run_image(
     model: &Deployed,
     weights: &[Widened],
     image: &[u8],
     seen: &mut dyn FnMut(&[i32]),
-    overflow: &mut Option<Overflow>,
+    outcome: &mut Outcome,
 ) -> Vec<f64> {
     let clip = i32::from(model.int8_clip);
     let normalization = model.normalization;
@@ -85,9 +87,18 @@ fn run_image(
         let precision = layer.precision();
         let taken: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
         // They are what the layer before gave.
-        note(overflow, &x, &taken, index.saturating_sub(1), precision);
-        if let (None, Some(beyond)) = (&overflow, model.beyond.filter(|of| of.layer == index)) {
-            *overflow = Some(Overflow {
+        note(
+            &mut outcome.overflow,
+            &x,
+            &taken,
+            index.saturating_sub(1),
+            precision,
+        );
+        if let (None, Some(beyond)) = (
+            &outcome.overflow,
+            model.beyond.filter(|of| of.layer == index),
+        ) {
+            outcome.overflow = Some(Overflow {
                 layer: index,
                 largest: beyond.largest,
                 precision,
@@ -111,10 +122,11 @@ fn run_image(
         }
         if last {
             let given: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
-            note(overflow, &x, &given, index, precision);
+            note(&mut outcome.overflow, &x, &given, index, precision);
             x = given;
         }
         if softmax {
+            outcome.note_logits(layer.activation, &x, layer.outputs);
             activate(layer.activation, &mut x, layer.outputs);
         }
     }

@@ -23,6 +23,8 @@ pub struct Outcome {
     pub outputs: Vec<f64>,
     /// `[images]`, the index of each image's first largest output.
     pub labels: Vec<usize>,
+    /// `[images]`, the largest magnitude among what the last layer's softmax takes; 0 where it is no softmax.
+    pub logits: Vec<f64>,
     /// The first layer whose values leave their type's range.
     pub overflow: Option<Overflow>,
 }
@@ -88,10 +90,19 @@ pub fn infer_all(model: &Runnable<'_>, pixels: &[u8], batch: usize) -> Outcome {
 }
 
 impl Outcome {
+    /// Notes what a softmax takes, `z: [images, cols]`.
+    fn note_logits(&mut self, activation: Activation, z: &[f64], cols: usize) {
+        if activation == Activation::Softmax {
+            let largest = |row: &[f64]| row.iter().fold(0.0, |max: f64, z| z.abs().max(max));
+            self.logits.extend(z.chunks(cols).map(largest));
+        }
+    }
+
     /// Of these images, and of those after them.
     fn and(mut self, other: Self) -> Self {
         self.outputs.extend(other.outputs);
         self.labels.extend(other.labels);
+        self.logits.extend(other.logits);
         self.overflow = match (self.overflow, other.overflow) {
             (Some(one), Some(other)) => Some(one.first(other)),
             (one, other) => one.or(other),
@@ -107,16 +118,12 @@ impl Outcome {
 /// Where `batch` is zero, or the precision is not of the core.
 #[must_use]
 pub fn infer(model: &Model, precision: Precision, pixels: &[u8], batch: usize) -> Outcome {
-    let mut outcome = Outcome {
-        outputs: Vec::new(),
-        labels: Vec::new(),
-        overflow: None,
-    };
+    let mut outcome = Outcome::default();
     for pixels in pixels.chunks(batch * model.inputs()) {
         let outputs = match precision {
-            Precision::F32 => infer_f32(model, pixels, &mut outcome.overflow),
-            Precision::F16 => infer_f16(model, pixels, &mut outcome.overflow),
-            Precision::Int8 => infer_int8(model, pixels, &mut outcome.overflow),
+            Precision::F32 => infer_f32(model, pixels, &mut outcome),
+            Precision::F16 => infer_f16(model, pixels, &mut outcome),
+            Precision::Int8 => infer_int8(model, pixels, &mut outcome),
             Precision::Bf16 | Precision::Int4 | Precision::Mixed => {
                 panic!("{precision} is told of deployed models: see infer_deployed")
             }
@@ -125,6 +132,8 @@ pub fn infer(model: &Model, precision: Precision, pixels: &[u8], batch: usize) -
             .labels
             .extend(outputs.chunks(model.outputs()).map(label));
         outcome.outputs.extend(outputs);
+        // Where there is no softmax.
+        outcome.logits.resize(outcome.labels.len(), 0.0);
     }
     outcome
 }
@@ -153,7 +162,7 @@ fn note_f32(overflow: &mut Option<Overflow>, layer: usize, x: &[f64], precision:
     }
 }
 
-fn infer_f32(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> Vec<f64> {
+fn infer_f32(model: &Model, pixels: &[u8], outcome: &mut Outcome) -> Vec<f64> {
     let mut x: Vec<f64> = pixels
         .iter()
         .map(|&pixel| f64::from(input(model.normalization, pixel) as f32))
@@ -161,13 +170,14 @@ fn infer_f32(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> V
     for (index, layer) in model.layers.iter().enumerate() {
         x = product(&x, &widen(&layer.weights), layer.inputs, layer.outputs);
         add_bias(&mut x, &widen(&layer.bias));
-        note_f32(overflow, index, &x, Precision::F32);
+        note_f32(&mut outcome.overflow, index, &x, Precision::F32);
+        outcome.note_logits(layer.activation, &x, layer.outputs);
         activate(layer.activation, &mut x, layer.outputs);
     }
     x
 }
 
-fn infer_f16(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> Vec<f64> {
+fn infer_f16(model: &Model, pixels: &[u8], outcome: &mut Outcome) -> Vec<f64> {
     let round = |values: &[f32]| -> Vec<f64> {
         values
             .iter()
@@ -191,13 +201,13 @@ fn infer_f16(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> V
         let largest = |values: &[f64]| values.iter().fold(0.0, |max: f64, v| v.abs().max(max));
         let bad_parameter = parameters.clone().any(|value| value.is_infinite());
         let bad_value = x.iter().any(|&value| !round_f16(value).is_finite());
-        if overflow.is_none() && (bad_parameter || bad_value) {
+        if outcome.overflow.is_none() && (bad_parameter || bad_value) {
             let largest = if bad_parameter {
                 largest(&widen(&layer.weights)).max(largest(&widen(&layer.bias)))
             } else {
                 largest(&x)
             };
-            *overflow = Some(Overflow {
+            outcome.overflow = Some(Overflow {
                 layer: index,
                 largest,
                 precision: Precision::F16,
@@ -205,13 +215,14 @@ fn infer_f16(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> V
         }
         x.iter_mut().for_each(|value| *value = round_f16(*value));
         if softmax {
+            outcome.note_logits(layer.activation, &x, layer.outputs);
             activate(layer.activation, &mut x, layer.outputs);
         }
     }
     x
 }
 
-fn infer_int8(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> Vec<f64> {
+fn infer_int8(model: &Model, pixels: &[u8], outcome: &mut Outcome) -> Vec<f64> {
     let clip = i32::from(model.int8_clip);
     let (mut codes, mut scale) = quantize_input(model.normalization, pixels, clip);
     let mut values = Vec::new();
@@ -223,19 +234,20 @@ fn infer_int8(model: &Model, pixels: &[u8], overflow: &mut Option<Overflow>) -> 
             .enumerate()
             .map(|(i, &sum)| sum as f32 * (scale * weight_scale) + layer.bias[i % layer.outputs])
             .collect();
-        if overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
+        if outcome.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
             let wide = |(i, &sum): (usize, &i32)| {
                 let bias = f64::from(layer.bias[i % layer.outputs]);
                 f64::from(sum) * f64::from(scale) * f64::from(weight_scale) + bias
             };
             let wide: Vec<f64> = sums.iter().enumerate().map(wide).collect();
-            note_f32(overflow, index, &wide, Precision::Int8);
+            note_f32(&mut outcome.overflow, index, &wide, Precision::Int8);
         }
         let (sum_codes, sum_scale) = quantize(&biased, clip);
         values = sum_codes
             .iter()
             .map(|&code| f64::from(code as f32 * sum_scale))
             .collect();
+        outcome.note_logits(layer.activation, &values, layer.outputs);
         activate(layer.activation, &mut values, layer.outputs);
         let activated: Vec<f32> = values.iter().map(|&value| value as f32).collect();
         (codes, scale) = quantize(&activated, clip);

@@ -8,6 +8,7 @@ mod support;
 mod baseline;
 mod bench;
 mod errors;
+mod faults;
 mod files;
 mod html;
 mod interrupt;

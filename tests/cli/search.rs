@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use fmnist_gpu::Precision;
 use fmnist_gpu::deploy::Deployed;
 
-use crate::support::{Fixture, command, has, rows, run, validate};
+use crate::support::{Fixture, command, has, overflowing, rows, run, validate};
 
 /// A quick search on the small data and model, with further arguments.
 fn search(fixture: &Fixture, arguments: &[&str]) -> (PathBuf, Command) {
@@ -83,10 +83,7 @@ fn the_result_is_within_the_drop_and_runs() {
 #[test]
 fn the_best_is_the_fastest_of_the_last_comparison() {
     let fixture = Fixture::new();
-    let (_, mut command) = search(
-        &fixture,
-        &["--max-accuracy-drop", "100", "--format", "json"],
-    );
+    let (_, mut command) = search(&fixture, &["--max-accuracy-drop", "10", "--format", "json"]);
     let document = run(&mut command).json();
     let finalists = document["finalists"].as_array().expect("finalists");
     let time = |row: &serde_json::Value| row["median_ns"].as_u64().expect("a time");
@@ -186,4 +183,31 @@ fn what_cannot_be_searched_is_told() {
     let error = fmnist!("search", "--data", fixture.data(), "--output", &output).fails(7);
     has(&error, &["784", "16"]);
     assert!(!output.exists());
+}
+
+/// What overflows is no answer, though an activation behind it gives numbers again: it is tried, and not chosen.
+#[test]
+fn a_precision_that_overflows_is_never_the_best() {
+    use fmnist_gpu::model::Activation;
+
+    {
+        let weight = 70_000.0;
+        let fixture = Fixture::new();
+        fixture.save(
+            "model.safetensors",
+            &overflowing(weight, Activation::Sigmoid),
+        );
+        // All images get one label, a quarter of them rightly; without any answer that would be none.
+        let drop = ["--max-accuracy-drop", "10", "--format", "json"];
+        let (output, mut command) = search(&fixture, &drop);
+        let document = run(&mut command).json();
+        let trials = document["trials"].as_array().expect("trials");
+        let f16 = trials
+            .iter()
+            .find(|row| row["mode"] == "f16")
+            .expect("f16 is tried");
+        assert_eq!(f16["accuracy"], 0.0, "{f16}");
+        let best = Deployed::load(&output).expect("a quantized file");
+        assert_ne!(best.layers[0].precision(), Precision::F16);
+    }
 }

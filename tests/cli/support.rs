@@ -279,7 +279,7 @@ pub fn overflowing(weight: f32, hidden: Activation) -> Model {
     let mut model = model();
     model.layers[0].weights.fill(weight);
     model.layers[0].activation = hidden;
-    model.layers[1].weights.fill(1e-6);
+    model.layers[1].weights.fill(1e-4);
     model
 }
 

@@ -9,6 +9,7 @@ mod common;
 mod support;
 
 mod fallback;
+mod faults;
 mod formats;
 mod kernels;
 mod matrix;
@@ -53,7 +54,49 @@ impl Adapter {
 /// A test on one adapter; it fails by panicking.
 type Test = fn(&Adapter);
 
-const TESTS: [(&str, Test); 30] = [
+const TESTS: &[(&str, Test)] = &[
+    (
+        "a-lost-device-keeps-the-rows-that-are-finished",
+        faults::a_lost_device_keeps_the_rows_that_are_finished,
+    ),
+    (
+        "a-silent-device-is-given-up",
+        faults::a_silent_device_is_given_up,
+    ),
+    (
+        "other-commands-tell-a-lost-and-a-silent-device",
+        faults::other_commands_tell_a_lost_and_a_silent_device,
+    ),
+    (
+        "a-device-without-memory-is-told",
+        faults::a_device_without_memory_is_told,
+    ),
+    (
+        "a-batch-without-memory-keeps-the-rows-before-it",
+        faults::a_batch_without_memory_keeps_the_rows_before_it,
+    ),
+    (
+        "a-shader-that-does-not-compile-is-told",
+        faults::a_shader_that_does_not_compile_is_told,
+    ),
+    (
+        "a-kernel-that-does-not-compile-is-left-out",
+        faults::a_kernel_that_does_not_compile_is_left_out,
+    ),
+    (
+        "a-binding-larger-than-the-adapter-takes-is-told",
+        faults::a_binding_larger_than_the_adapter_takes_is_told,
+    ),
+    #[cfg(unix)]
+    (
+        "a-full-disk-behind-the-cache-is-a-warning",
+        faults::a_full_disk_behind_the_cache_is_a_warning,
+    ),
+    #[cfg(unix)]
+    (
+        "an-interrupt-ends-a-run-whose-device-is-silent",
+        faults::an_interrupt_ends_a_run_whose_device_is_silent,
+    ),
     (
         "bench-is-as-the-schema-says",
         formats::bench_is_as_the_schema_says,
@@ -184,7 +227,7 @@ fn trials() -> Vec<Trial> {
     }
     let mut trials = Vec::new();
     for adapter in adapters {
-        for (name, test) in TESTS {
+        for &(name, test) in TESTS {
             let name = format!("{}-{}/{name}", adapter.backend, adapter.index);
             let adapter = adapter.clone();
             trials.push(Trial::test(name, move || {

@@ -8,6 +8,14 @@ use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 
 use asked::{Asked, Several, Subject};
 
+/// What to do where values leave the range of a precision.
+pub fn way_out_of_overflow(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F16 | Precision::Mixed => "use --precision f32, bf16 or int8",
+        _ => "no precision has a larger range, so scale the model's weights",
+    }
+}
+
 /// What a command runs a model as, perhaps in several ways.
 #[derive(Debug, Args)]
 pub struct ModesOptions {

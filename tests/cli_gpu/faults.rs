@@ -1,0 +1,311 @@
+//! A device that goes away, is silent, or has no memory; a shader that does not compile; a binding that is too
+//! large. Each is made on purpose by FMNIST_GPU_FAULT (see src/gpu/fault.rs).
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::Adapter;
+use crate::support::{Ended, Fixture, command, has, rows, run, validate};
+
+/// The most that any end may take, on a busy machine too; the program itself gives up long before.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// A short `bench` of two batch sizes with this fault.
+fn bench(fixture: &Fixture, adapter: &Adapter, fault: &str, more: &[&str]) -> Command {
+    let mut command = command();
+    command.env("FMNIST_GPU_FAULT", fault);
+    command.args([
+        "bench",
+        "--adapter",
+        &adapter.index,
+        "--runs",
+        "2",
+        "--warmup",
+        "1",
+    ]);
+    for (option, value) in [
+        ("--batch", "40,8"),
+        ("--tune", "off"),
+        ("--precision", "f32,int8"),
+    ] {
+        if !more.contains(&option) {
+            command.args([option, value]);
+        }
+    }
+    command.arg("--data").arg(fixture.data());
+    command.arg("--model").arg(fixture.model());
+    command.args(more);
+    command
+}
+
+/// Runs it, and fails where it takes for ever.
+fn end(command: &mut Command) -> Ended {
+    let start = Instant::now();
+    let end = run(command);
+    assert!(
+        start.elapsed() < BOUND,
+        "{command:?} took {:?}",
+        start.elapsed()
+    );
+    end
+}
+
+/// `bench` with a fault that strikes after so many waits: as late as that it has rows, and the last ones are missing.
+/// Gives how many of the two batch sizes were kept, none where it was not struck at all.
+fn struck(fixture: &Fixture, adapter: &Adapter, fault: &str, word: &str) -> Option<usize> {
+    let path = fixture.path("struck.json");
+    let _ = std::fs::remove_file(&path);
+    let name = path.to_str().expect("UTF-8");
+    let more = ["--format", "json", "--output", name];
+    let end = end(&mut bench(fixture, adapter, fault, &more));
+    if end.code == Some(0) {
+        return None;
+    }
+    let (text, error) = end.fails_after_output(6);
+    has(&error, &[&adapter.name, word]);
+    let kept = |text: &str| {
+        if text.is_empty() {
+            // It came before there was anything to report on.
+            return 0;
+        }
+        let document: Value = serde_json::from_str(text).expect("JSON");
+        validate(&document);
+        has(document["incomplete"].as_str().expect("why"), &[word]);
+        for row in rows(&document) {
+            assert_eq!(row["status"], "ok", "{row}");
+        }
+        rows(&document).len() / 2
+    };
+    let printed = kept(&text);
+    // A file says the same; without any row an older one would be worth more.
+    if path.exists() {
+        let written = kept(&std::fs::read_to_string(&path).expect("a file"));
+        assert_eq!(written, printed, "{fault}");
+    }
+    Some(printed)
+}
+
+/// Tries a fault after more and more waits, until it comes too late. At least once one batch size was kept and the
+/// other was not.
+fn sweep(adapter: &Adapter, word: &str, fault: impl Fn(u64) -> String) {
+    let fixture = Fixture::new();
+    let mut found = Vec::new();
+    let mut waits = 1;
+    while let Some(kept) = struck(&fixture, adapter, &fault(waits), word) {
+        found.push(kept);
+        waits += waits / 3 + 1;
+        assert!(waits < 5_000, "it is never too late: {found:?}");
+    }
+    assert!(
+        found.is_sorted(),
+        "a later fault kept fewer rows: {found:?}"
+    );
+    assert!(found.contains(&0) && found.contains(&1), "{found:?}");
+}
+
+pub fn a_lost_device_keeps_the_rows_that_are_finished(adapter: &Adapter) {
+    sweep(adapter, "lost", |waits| format!("device-lost:{waits}"));
+}
+
+pub fn a_silent_device_is_given_up(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    let mut found = Vec::new();
+    for waits in [1, 30, 60, 90, 120, 150] {
+        let fault = format!("no-answer:{waits}:300ms");
+        found.extend(struck(&fixture, adapter, &fault, "no answer for 300ms"));
+    }
+    assert!(found.contains(&0) && found.is_sorted(), "{found:?}");
+}
+
+pub fn other_commands_tell_a_lost_and_a_silent_device(adapter: &Adapter) {
+    for fault in ["device-lost:1", "no-answer:1:300ms"] {
+        for arguments in [
+            &["predict", "--precision", "int8"][..],
+            &["peak", "--min-time", "20ms"],
+        ] {
+            let mut command = command();
+            command.env("FMNIST_GPU_FAULT", fault).args(arguments);
+            let error = end(command.args(["--adapter", &adapter.index])).fails(6);
+            has(&error, &[&adapter.name, "try"]);
+        }
+    }
+}
+
+pub fn a_device_without_memory_is_told(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    for (fault, during) in [
+        ("out-of-memory-upload", "uploading the weights"),
+        ("out-of-memory-allocation", "memory"),
+        // Behind those of the weights of both precisions.
+        ("out-of-memory-allocation:12", "allocating a batch"),
+    ] {
+        let mut bench = bench(&fixture, adapter, fault, &["--output", "never.json"]);
+        let end = end(bench.current_dir(fixture.data()));
+        let (_, error) = end.fails_after_output(6);
+        has(&error, &[&adapter.name, "out of memory", during, "--batch"]);
+        assert!(!fixture.path("never.json").exists());
+        let mut command = command();
+        command.env("FMNIST_GPU_FAULT", "out-of-memory-upload");
+        command.args(["predict", "--adapter", &adapter.index]);
+        has(&run(&mut command).fails(6), &["out of memory"]);
+    }
+}
+
+pub fn a_batch_without_memory_keeps_the_rows_before_it(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    let mut kept = Vec::new();
+    let mut buffers = 8;
+    loop {
+        let fault = format!("out-of-memory-allocation:{buffers}");
+        match struck(&fixture, adapter, &fault, "out of memory") {
+            Some(rows) => kept.push(rows),
+            None => break,
+        }
+        buffers += buffers / 2;
+        assert!(buffers < 5_000, "it is never too late: {kept:?}");
+    }
+    assert!(kept.contains(&0) && kept.contains(&1), "{kept:?}");
+}
+
+pub fn a_shader_that_does_not_compile_is_told(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    let more = ["--path", "separate"];
+    let end = end(&mut bench(&fixture, adapter, "shader:matmul", &more));
+    let (_, error) = end.fails_after_output(1);
+    has(
+        &error,
+        &["compiling", "matmul", &adapter.name, "--adapter cpu"],
+    );
+    // Where kernels are chosen by measuring, and none compiles, it is told once.
+    let more = ["--tune", "quick", "--batch", "8", "--precision", "f32"];
+    let mut command = bench(&fixture, adapter, "shader:", &more);
+    command.env("FMNIST_GPU_CACHE_DIR", fixture.data());
+    let (_, error) = run(&mut command).fails_after_output(1);
+    has(&error, &["compiling", &adapter.name]);
+}
+
+pub fn a_kernel_that_does_not_compile_is_left_out(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    let more = [
+        "--tune",
+        "full",
+        "--batch",
+        "8",
+        "--precision",
+        "f32",
+        "--format",
+        "json",
+    ];
+    let mut command = bench(&fixture, adapter, "shader:broadcast", &more);
+    command.env("FMNIST_GPU_CACHE_DIR", fixture.data());
+    let end = run(&mut command);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let document: Value = serde_json::from_str(&end.stdout).expect("JSON");
+    validate(&document);
+    for row in rows(&document) {
+        let kernel = row["effective"]["kernel"].as_str().expect("a kernel");
+        assert!(!kernel.starts_with("broadcast"), "{kernel}");
+    }
+    for line in end.stderr.lines() {
+        has(line, &["WARN", "is left out"]);
+    }
+}
+
+/// Named, it is an error before anything is allocated; as one of all it is a row that says so.
+pub fn a_binding_larger_than_the_adapter_takes_is_told(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    let fault = "binding:64";
+    let (_, error) = {
+        let end = end(&mut bench(&fixture, adapter, fault, &[]));
+        end.fails_after_output(6)
+    };
+    has(
+        &error,
+        &["layers.0", "bytes", "64", &adapter.name, "--adapter cpu"],
+    );
+    let mut command = command();
+    command.env("FMNIST_GPU_FAULT", fault);
+    command.args(["predict", "--adapter", &adapter.index]);
+    has(&run(&mut command).fails(6), &["layers.0.weight", "64"]);
+    let more = ["--precision", "all", "--format", "json"];
+    let document = end(&mut bench(&fixture, adapter, fault, &more)).json();
+    validate(&document);
+    for row in rows(&document) {
+        // What falls back runs on the CPU path.
+        let gpu = row["effective"]["device"] != "cpu";
+        assert_eq!(row["status"] == "unsupported", gpu, "{row}");
+    }
+}
+
+/// A cache that cannot be written costs a warning and a tuning; the results are there.
+#[cfg(unix)]
+pub fn a_full_disk_behind_the_cache_is_a_warning(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    // No file may grow at all.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"]);
+    shell.arg(command().get_program());
+    for (name, value) in command().get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.env("FMNIST_GPU_CACHE_DIR", fixture.data());
+    shell.args([
+        "bench",
+        "--adapter",
+        &adapter.index,
+        "--runs",
+        "2",
+        "--batch",
+        "8",
+    ]);
+    shell.args(["--precision", "f32", "--format", "json"]);
+    shell.arg("--data").arg(fixture.data());
+    let end = run(shell.arg("--model").arg(fixture.model()));
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    has(
+        &end.stderr,
+        &[
+            "WARN",
+            "what was tuned is not kept",
+            "kernels.json",
+            "too large",
+        ],
+    );
+    assert_eq!(end.stderr.lines().count(), 1, "{}", end.stderr);
+    let document: Value = serde_json::from_str(&end.stdout).expect("JSON");
+    validate(&document);
+    assert_eq!(rows(&document)[0]["status"], "ok");
+    assert_eq!(rows(&document)[0]["effective"]["chosen_by"], "measuring");
+}
+
+/// Ctrl-C ends a run whose device is silent, long before the program itself would give up.
+#[cfg(unix)]
+pub fn an_interrupt_ends_a_run_whose_device_is_silent(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    let child = bench(&fixture, adapter, "no-answer:1:1h", &[])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let mut child = child.expect("the binary");
+    std::thread::sleep(Duration::from_secs(2));
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.expect("kill").success());
+    let start = Instant::now();
+    while child.try_wait().expect("a child").is_none() {
+        if start.elapsed() > BOUND {
+            child.kill().expect("an end");
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().expect("an end");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert_eq!(stderr.trim(), "interrupted");
+}
