@@ -29,7 +29,7 @@ pub const YARDSTICK_SOURCE: &str = include_str!("../../shaders/yardstick.wgsl");
 pub const YARDSTICK_BINDINGS: &[Binding] = &[Binding::Read, Binding::Read, Binding::Write];
 
 /// The most images: beyond, no batch is disturbed otherwise than this many.
-const MOST: usize = 16_384;
+const MOST: usize = 4_096;
 
 /// Fixed work on the device: a batch's images go there, are multiplied with fixed weights, and their sums come
 /// back. It takes the same way as a batch of a network, with as many bytes, and shares no kernel with one.
@@ -47,7 +47,7 @@ pub struct Yardstick {
 }
 
 impl Yardstick {
-    /// A yardstick of so many images, 1 to 16,384, beside a network of so many operations for each, checked
+    /// A yardstick of so many images, 1 to 4,096, beside a network of so many operations for each, checked
     /// against the same sums on the host.
     ///
     /// # Errors
