@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::broken::Broken;
 use super::enumerate::{Found, wgpu_feature};
 use super::kernel::{self, Binding};
 use crate::Precision;
@@ -29,6 +30,8 @@ pub struct DeviceOptions {
     pub matrix_units: bool,
     /// Strategies that its driver is known not to take.
     pub left_out: Vec<&'static str>,
+    /// What is broken on purpose, to show that it is found.
+    pub broken: Option<Broken>,
 }
 
 /// An open adapter.
@@ -39,6 +42,8 @@ pub struct Device {
     info: AdapterInfo,
     limits: Limits,
     checked: bool,
+    /// What is broken on purpose.
+    pub(super) broken: Option<Broken>,
     faults: Arc<Faults>,
     pipelines: Mutex<HashMap<(Pass, Precision, bool), Arc<Pipeline>>>,
     /// Whether f16 stores must be rounded in integers, found out when f16 is first used.
@@ -163,6 +168,7 @@ impl Device {
             info,
             limits,
             checked: options.checked,
+            broken: options.broken,
             faults,
             pipelines: Mutex::default(),
             round_in_integers: if options.round_in_integers {
@@ -301,7 +307,10 @@ impl Device {
     ) -> Result<Pipeline> {
         let missing = || Error::Internal(format!("no kernel for {pass:?} in {elements}"));
         let kernel = kernel::find(pass, elements).ok_or_else(missing)?;
-        let source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
+        let mut source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
+        if let Some(broken) = self.broken {
+            source = broken.in_shader(source);
+        }
         let label = format!("{}.{elements}", kernel.name);
         self.compile_source(&label, source, kernel.bindings)
     }
