@@ -201,7 +201,7 @@ fn largest_first(batches: &[usize]) -> Vec<usize> {
 }
 
 /// The command line, as a shell takes it.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let words = std::env::args_os().skip(1);
     let words = words.map(|word| quoted(&word.to_string_lossy()));
     let words: Vec<String> = std::iter::once("fmnist-gpu".to_owned())

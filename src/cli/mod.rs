@@ -17,6 +17,7 @@ mod record;
 mod search;
 mod terminal;
 mod train;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,7 @@ enum Command {
     Train(train::Arguments),
     Memory(memory::Arguments),
     Peak(peak::Arguments),
+    Verify(verify::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
         Command::Peak(arguments) => peak::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     };

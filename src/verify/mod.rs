@@ -158,8 +158,6 @@ pub struct Scope<'a> {
     pub only: Option<String>,
     /// Called with what is being checked, how many checks are done, and how many there are.
     pub progress: &'a mut dyn FnMut(&str, usize, usize),
-    /// Whether to stop after the check that is being made.
-    pub stop: &'a dyn Fn() -> bool,
 }
 
 /// A check that is still to be made.
@@ -227,9 +225,6 @@ pub async fn check(
     for (done, task) in tasks.into_iter().enumerate() {
         let row = task.row();
         (scope.progress)(&format!("{} {}", row.group, row.precision), done, total);
-        if (scope.stop)() {
-            break;
-        }
         let (row, sums) = match (task, engine.device()) {
             (Task::Skipped(row), _) => (row, None),
             (Task::Processor(on), _) => on.check(row)?,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::as_problem;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -133,7 +134,17 @@ impl Passport {
     pub async fn of(engine: &Engine) -> Result<Self> {
         let mut passport = Self::default();
         match engine.device() {
-            Some(device) => device::observe(device, &mut passport).await?,
+            Some(device) => {
+                let observed = device::observe(device, &mut passport).await;
+                // What a driver does not take is no failure here, but something that was not seen.
+                if let Err(problem) = as_problem(observed)? {
+                    for (name, _) in names() {
+                        if !passport.observations.contains_key(name) {
+                            passport.nothing(name, &problem);
+                        }
+                    }
+                }
+            }
             None => processor::observe(engine.processor(), &mut passport),
         }
         Ok(passport)
