@@ -51,15 +51,15 @@ pub enum Operation {
     Minimum = 10,
     /// `a == b`, 0 or 1
     Equal = 11,
-    /// `f16(a)`, `f16(b)`, as two halves of a word
+    /// `f16(a)` times both halves of b
     Convert = 16,
-    /// `vec2<f16>(a, b)` stored to memory as f16
+    /// `vec2<f16>(vec2<f32>(a, a))`, stored as f16
     Store = 17,
     /// `f32(f16(a))`
     RoundTrip = 18,
-    /// The product of pairs of f16
+    /// The product of the two halves of b
     MultiplyHalves = 19,
-    /// The f32 of an f16
+    /// The f32 of the lower half of b
     Widen = 20,
 }
 
@@ -72,7 +72,7 @@ impl Operation {
 
     /// Whether its results are stored as f16, behind those that are words.
     fn is_stored(self) -> bool {
-        matches!(self, Self::Store | Self::MultiplyHalves)
+        matches!(self, Self::Convert | Self::Store | Self::MultiplyHalves)
     }
 }
 

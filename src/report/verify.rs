@@ -8,6 +8,7 @@ use super::document::{SCHEMA, Tool};
 use super::grid::{Layout, Screen, grid};
 use super::table::{NOTHING, adapter_line};
 use super::{Format, to_json};
+use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind};
 use crate::error::{Error, Result};
 use crate::units::count;
@@ -182,9 +183,9 @@ impl VerifyDocument {
 
     /// A line for each group and precision.
     fn groups(&self, layout: Layout) -> String {
-        let mut names: Vec<(&str, &str)> = Vec::new();
+        let mut names: Vec<(&str, Precision)> = Vec::new();
         for row in &self.results {
-            let name = (row.group, &*row.precision);
+            let name = (row.group, row.precision);
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -200,10 +201,10 @@ impl VerifyDocument {
             "NMSE",
             "ULP",
         ];
-        let cells = |&(group, precision): &(&str, &str)| {
+        let cells = |&(group, precision): &(&str, Precision)| {
             let of = || {
                 let rows = self.results.iter();
-                rows.filter(move |row| (row.group, &*row.precision) == (group, precision))
+                rows.filter(move |row| (row.group, row.precision) == (group, precision))
             };
             let number = |status| of().filter(|row| row.status == status).count() as u64;
             let largest = |get: fn(&Row) -> Option<f64>| {
@@ -213,7 +214,7 @@ impl VerifyDocument {
             let trials: usize = of().map(|row| row.trials).sum();
             vec![
                 group.to_owned(),
-                precision.to_owned(),
+                precision.to_string(),
                 count(number(Status::Passed) + number(Status::Failed)),
                 count(number(Status::Failed)),
                 count(number(Status::Skipped)),
@@ -242,7 +243,7 @@ impl VerifyDocument {
             let _ = writeln!(
                 text,
                 "FAILED {}/{} {}: {first}{more}",
-                row.group, row.name, row.precision
+                row.group, row.name, row.mode
             );
         }
         let mut reasons: Vec<(&str, u64)> = Vec::new();
@@ -256,25 +257,29 @@ impl VerifyDocument {
         for (reason, number) in reasons {
             let _ = writeln!(text, "skipped {}: {reason}", count(number));
         }
-        let mut allowed: Vec<(&str, Vec<String>)> = Vec::new();
-        for row in self.results.iter().filter(|r| r.status != Status::Skipped) {
-            let what = format!("{} {}", row.group, row.precision);
-            match allowed
-                .iter_mut()
-                .find(|(known, _)| *known == row.tolerance)
-            {
-                Some((_, whats)) if whats.contains(&what) => {}
-                Some((_, whats)) => whats.push(what),
-                None => allowed.push((row.tolerance, vec![what])),
-            }
-        }
-        text.push_str("Allowed, and why:\n");
-        for (tolerance, whats) in allowed {
-            let _ = writeln!(text, "  {}: {tolerance}", whats.join(", "));
-        }
+        text.push_str(&self.allowed());
         text.push_str(
             "ULP: units in the last place of the expected value, or of the root mean square of all where that is larger\n",
         );
+        text
+    }
+
+    /// Each tolerance with the groups and precisions that it holds for.
+    fn allowed(&self) -> String {
+        let mut allowed: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+        for row in self.results.iter().filter(|r| r.status != Status::Skipped) {
+            let (key, precision) = ((row.tolerance, row.group), row.precision.name());
+            match allowed.iter_mut().find(|(t, g, _)| (*t, *g) == key) {
+                Some((.., known)) if known.contains(&precision) => {}
+                Some((.., known)) => known.push(precision),
+                None => allowed.push((key.0, key.1, vec![precision])),
+            }
+        }
+        let mut text = "Allowed, and why:\n".to_owned();
+        for (tolerance, group, precisions) in allowed {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {group} {}: {tolerance}", precisions.join(", "));
+        }
         text
     }
 

@@ -5,6 +5,7 @@ use super::compare::{Check, Errors, equal};
 use super::data::{random_model, random_pixels, seeded};
 use super::subjects::{Subject, judge, modes};
 use super::{REPEATS, Row, Task, same_bits, sums, tolerance};
+use crate::Precision;
 use crate::cpu::{Isa, Network, Processor, ProcessorOptions};
 use crate::deploy::Runnable;
 use crate::error::Result;
@@ -90,13 +91,13 @@ impl OnProcessor {
             What::Sums => Row::new(
                 "sums",
                 self.isa.to_string(),
-                "int8".to_owned(),
+                &Precision::Int8.into(),
                 tolerance::SUMS,
             ),
             What::Network(subject, mode) => Row::new(
                 "networks",
                 format!("{} {}", subject.name, self.isa),
-                mode.to_string(),
+                mode,
                 tolerance::of_network(mode),
             ),
         }

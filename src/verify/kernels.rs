@@ -64,7 +64,7 @@ impl Variant {
         Row::new(
             "kernels",
             kernel::variant_name(self.pass),
-            self.elements.to_string(),
+            &self.elements.into(),
             tolerance::of_kernel(self.pass, self.elements),
         )
     }

@@ -24,9 +24,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::Precision;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
+use crate::mode::Mode;
 use compare::{Check, Errors};
 pub use passport::Passport;
 pub use shapes::{SIZES, shapes};
@@ -53,8 +55,10 @@ pub struct Row {
     pub group: &'static str,
     /// Which one.
     pub name: String,
-    /// The precision, with its scheme.
-    pub precision: String,
+    /// The precision.
+    pub precision: Precision,
+    /// The same with what else it is run as: the scheme, and the precisions of layers that differ.
+    pub mode: String,
     /// How it ended.
     pub status: Status,
     /// What is wrong, or why it was skipped.
@@ -74,11 +78,12 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(group: &'static str, name: String, precision: String, tolerance: &'static str) -> Self {
+    fn new(group: &'static str, name: String, mode: &Mode, tolerance: &'static str) -> Self {
         Self {
             group,
             name,
-            precision,
+            precision: mode.precision,
+            mode: mode.to_string(),
             status: Status::Passed,
             detail: None,
             trials: 0,
@@ -147,7 +152,7 @@ impl Outcome {
             self.rows.len() - self.count(Status::Skipped),
             first.group,
             first.name,
-            first.precision,
+            first.mode,
         )))
     }
 }
@@ -180,7 +185,7 @@ impl Task {
             Self::Sums => Row::new(
                 "sums",
                 "int8 products".to_owned(),
-                "int8".to_owned(),
+                &Precision::Int8.into(),
                 tolerance::SUMS,
             ),
             Self::Processor(on) => on.row(),
@@ -207,12 +212,9 @@ pub async fn check(
     if let Some(only) = &scope.only {
         tasks.retain(|task| {
             let Row {
-                group,
-                name,
-                precision,
-                ..
+                group, name, mode, ..
             } = task.row();
-            format!("{group}/{name} {precision}").contains(only)
+            format!("{group}/{name} {mode}").contains(only)
         });
         if tasks.is_empty() {
             return Err(Error::Usage(format!(
@@ -273,7 +275,7 @@ fn tasks_on(
             let row = Row::new(
                 "kernels",
                 "coop".to_owned(),
-                "f16".to_owned(),
+                &Precision::F16.into(),
                 tolerance::HALF,
             );
             tasks.push(Task::Skipped(row.skipped(reason)));
@@ -322,7 +324,12 @@ mod tests {
     use super::*;
 
     fn row() -> Row {
-        Row::new("kernels", "one".into(), "f32".into(), tolerance::SUMS)
+        Row::new(
+            "kernels",
+            "one".into(),
+            &Precision::F32.into(),
+            tolerance::SUMS,
+        )
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Network {
             "weights" => tolerance::WEIGHTS,
             _ => tolerance::of_network(&self.mode),
         };
-        Row::new(group, name, self.mode.to_string(), tolerance)
+        Row::new(group, name, &self.mode, tolerance)
     }
 
     /// Its weights on a device.

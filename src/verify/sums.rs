@@ -179,7 +179,12 @@ mod tests {
     use crate::verify::{Status, tolerance};
 
     fn row() -> Row {
-        Row::new("sums", "one".into(), "int8".into(), tolerance::SUMS)
+        Row::new(
+            "sums",
+            "one".into(),
+            &Precision::Int8.into(),
+            tolerance::SUMS,
+        )
     }
 
     #[test]

@@ -49,7 +49,11 @@ impl Probe {
 
     /// The binary16 in the lower half of what an operation makes of each value.
     async fn halves(&self, operation: Operation, values: &[f32]) -> Result<Option<Vec<f16>>> {
-        let operands: Vec<_> = values.iter().map(|v| [v.to_bits(), 0, 0]).collect();
+        let ones = match operation {
+            Operation::Convert => 0x0001_0001 * u32::from(f16::ONE.to_bits()),
+            _ => 0,
+        };
+        let operands: Vec<_> = values.iter().map(|v| [v.to_bits(), ones, 0]).collect();
         let words = self.words(operation, &operands).await?;
         let half = |word: u32| f16::from_bits(word as u16);
         Ok(words.map(|words| words.into_iter().map(half).collect()))
@@ -94,6 +98,7 @@ impl Probe {
         let tiny: Vec<u16> = vec![0x0001, 0x0002, 0x0155, 0x0200, 0x03ff];
         let exact: Vec<f32> = tiny.iter().map(|&b| f16::from_bits(b).to_f32()).collect();
         let widen = |halves: Vec<f16>| halves.into_iter().map(f16::to_f32).collect::<Vec<_>>();
+        // Stored, since a product may flush what the conversion kept.
         for (overflow, small, operation) in [
             (
                 "f16_overflow_pack2x16float",
@@ -103,7 +108,7 @@ impl Probe {
             (
                 "f16_overflow_conversion",
                 "f16_subnormals_conversion",
-                Operation::Convert,
+                Operation::Store,
             ),
         ] {
             let large = self.halves(operation, &[65520.0, 1e6, f32::MAX]).await?;
@@ -121,7 +126,8 @@ impl Probe {
             let word = kept.map(|halves| subnormals(&widen(halves), &exact));
             self.note(passport, small, word);
         }
-        let operands: Vec<_> = tiny.iter().map(|&bits| [u32::from(bits), 0, 0]).collect();
+        let words = tiny.iter().map(|&bits| u32::from(bits));
+        let operands: Vec<_> = words.map(|bits| [bits, bits, 0]).collect();
         for (name, operation) in [
             ("f16_subnormals_unpack2x16float", Operation::Unpack),
             ("f16_subnormals_widened", Operation::Widen),
@@ -135,7 +141,10 @@ impl Probe {
         // 2⁻¹⁰ of normal numbers: multiples of 2⁻²⁴.
         let factor = u32::from(f16::from_f32(2_f32.powi(-10)).to_bits());
         let normal = [0x0400_u32, 0x0800, 0x1000, 0x2000];
-        let operands: Vec<_> = normal.iter().map(|&bits| [bits, factor, 0]).collect();
+        let operands: Vec<_> = normal
+            .iter()
+            .map(|&bits| [0, bits | factor << 16, 0])
+            .collect();
         let words = self.words(Operation::MultiplyHalves, &operands).await?;
         let word = words.map(|words| {
             let products = words.into_iter().map(|w| f16::from_bits(w as u16));

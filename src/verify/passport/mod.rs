@@ -53,18 +53,24 @@ pub const NAMES: [(&str, &str); 27] = [
     ("f32_to_f16_pack2x16float", "rounding of pack2x16float"),
     (
         "f32_to_f16_conversion",
-        "rounding of f16(x), kept in a register",
+        "rounding of f16(x), as f16 arithmetic sees it",
     ),
     ("f32_to_f16_storage", "rounding of a vector stored as f16"),
     ("f16_round_trip", "whether f32(f16(x)) rounds at all"),
     ("f16_overflow_pack2x16float", "65520 and more, packed"),
-    ("f16_overflow_conversion", "65520 and more, converted"),
+    (
+        "f16_overflow_conversion",
+        "65520 and more, converted and stored",
+    ),
     ("f16_subnormals_pack2x16float", "results below 2⁻¹⁴, packed"),
     (
         "f16_subnormals_unpack2x16float",
         "operands below 2⁻¹⁴, unpacked",
     ),
-    ("f16_subnormals_conversion", "results below 2⁻¹⁴, converted"),
+    (
+        "f16_subnormals_conversion",
+        "results below 2⁻¹⁴, converted and stored",
+    ),
     (
         "f16_subnormals_widened",
         "operands below 2⁻¹⁴, widened to f32",
