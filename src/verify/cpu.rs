@@ -48,7 +48,7 @@ pub(super) struct OnProcessor {
 #[derive(Debug)]
 enum What {
     Sums,
-    Network(Subject, Mode),
+    Network(Box<Subject>, Mode),
 }
 
 /// Every check of every instruction set; those that the processor lacks are skipped.
@@ -65,7 +65,7 @@ pub(super) fn tasks() -> Result<Vec<Task>> {
         tasks.push(Task::Processor(Box::new(on(isa, What::Sums))));
         for subject in [Subject::odd()?, Subject::default_model()?] {
             for mode in modes(subject.model.layers.len())? {
-                let what = What::Network(subject.clone(), mode);
+                let what = What::Network(Box::new(subject.clone()), mode);
                 tasks.push(Task::Processor(Box::new(on(isa, what))));
             }
         }

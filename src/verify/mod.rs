@@ -285,7 +285,7 @@ fn tasks_on(
         tasks.push(match network {
             Ok((network, true)) => Task::Weights(Box::new(network)),
             Ok((network, false)) => Task::Network(Box::new(network)),
-            Err(skipped) => Task::Skipped(skipped),
+            Err(skipped) => Task::Skipped(*skipped),
         });
     }
     Ok(tasks)

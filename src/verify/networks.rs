@@ -47,7 +47,7 @@ impl Network {
 }
 
 /// What is to be checked: a network and whether it is its weights alone; or why not.
-type Planned = Result<(Network, bool), Row>;
+type Planned = Result<(Network, bool), Box<Row>>;
 
 /// Each mode on each network: its weights; and it in the likely ways on this adapter, in those that are a
 /// whole network in one dispatch, of which nothing else is checked, and in separate passes.
@@ -66,13 +66,14 @@ pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
             };
             let lacks = has_f16(&mode).then(|| device.info().lacks(Precision::F16));
             if let Some(reason) = lacks.flatten() {
-                all.push(Err(of(None).row("networks").skipped(reason)));
+                all.push(Err(Box::new(of(None).row("networks").skipped(reason))));
                 continue;
             }
             let ways = ways(device, subject, &mode)?;
             if ways.is_empty() {
                 let row = of(None).row("networks");
-                all.push(Err(row.skipped("none of its kernels fits the adapter")));
+                let row = row.skipped("none of its kernels fits the adapter");
+                all.push(Err(Box::new(row)));
                 continue;
             }
             all.push(Ok((of(None), true)));

@@ -25,3 +25,4 @@ mod search;
 mod terminal;
 mod train;
 mod verdict;
+mod verify;

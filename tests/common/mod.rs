@@ -8,7 +8,7 @@ use fmnist_gpu::gpu::{self, Device, DeviceOptions, Found};
 use fmnist_gpu::model::{Activation, Model};
 use fmnist_gpu::plan::{Arithmetic, Tile};
 pub use fmnist_gpu::verify::compare;
-pub use fmnist_gpu::verify::data::{random_codes, random_pixels, random_values, seeded};
+pub use fmnist_gpu::verify::data::{random_codes, random_pixels, seeded};
 use fmnist_gpu::verify::{self, SIZES as VERIFIED_SIZES};
 use libtest_mimic::{Arguments, Trial};
 use rand_chacha::ChaCha8Rng;
