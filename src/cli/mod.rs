@@ -58,6 +58,7 @@ Exit codes:
 
 Environment:
   FMNIST_GPU_CACHE_DIR             where tuned kernels are kept, instead of the user's cache folder
+  FMNIST_GPU_BREAK                 what 'verify' breaks on purpose, to see that it is found
   WGPU_BACKEND, WGPU_ADAPTER_NAME  as --adapter, which beats them
   NO_COLOR, CLICOLOR_FORCE         no colours, and colours always; --color beats them
   RUST_LOG                         what wgpu and the drivers say, for example info";

@@ -1,5 +1,9 @@
 //! What several test programs share: the adapters of this machine, seeded data, comparisons.
-#![allow(dead_code, reason = "each test program uses a part of this module")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test program uses a part of this module"
+)]
 
 use std::sync::{Arc, Mutex, PoisonError};
 
