@@ -4,6 +4,8 @@ requires packed_4x8_integer_dot_product;
 //
 // a, b, c: [count] words, operands; results: [count] words
 
+const LANES = 64u;
+
 struct Params {
     operation: u32,
     count: u32,
@@ -36,7 +38,7 @@ fn result_of(operation: u32, a: u32, b: u32, c: u32) -> u32 {
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < params.count {
         results[id.x] = result_of(params.operation, a[id.x], b[id.x], c[id.x]);

@@ -4,6 +4,8 @@ enable f16;
 // a: [count] f32, halves: [count] pairs of f16, operands
 // results: [count] words, stored: [count] pairs of f16
 
+const LANES = 64u;
+
 struct Params {
     operation: u32,
     count: u32,
@@ -15,7 +17,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> results: array<u32>;
 @group(0) @binding(4) var<storage, read_write> stored: array<vec2<f16>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = id.x;
     if at >= params.count {
