@@ -46,6 +46,8 @@
 //!   can do with less.
 //! - [`stats`] has intervals and tests, as functions of numbers; [`verdict`] says with them which row to deploy,
 //!   and [`baseline`] what became of the rows of an earlier result.
+//! - [`verify`] holds all that an adapter can run against the oracle, and observes what its driver does where
+//!   it has a choice.
 //! - [`train`] makes models, in float32.
 
 pub mod adapter;
@@ -72,6 +74,7 @@ pub mod train;
 pub mod tune;
 pub mod units;
 pub mod verdict;
+pub mod verify;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, Result};

@@ -1,5 +1,6 @@
 //! `bench`: time, memory and accuracy of every precision, side by side.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -10,7 +11,9 @@ use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verdict::{Goal, Verdict};
-use fmnist_gpu::{Error, Mode};
+use fmnist_gpu::verify::Passport;
+use fmnist_gpu::verify::passport::Observed;
+use fmnist_gpu::{Engine, Error, Mode};
 use indicatif::ProgressBar;
 
 use super::decision::{self, BaselineOptions, GoalOptions};
@@ -113,6 +116,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         adapter: engine.info().clone(),
         adapter_reason: engine.reason().to_owned(),
         matrix_units: engine.matrix_units().clone(),
+        passport: passport(&engine),
         model: ModelInfo::new(&model),
         dataset: DatasetInfo::new(&data),
         results: Vec::new(),
@@ -161,6 +165,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the adapter does where it has a choice. A result is worth having without it.
+fn passport(engine: &Engine) -> Option<BTreeMap<String, Observed>> {
+    match pollster::block_on(Passport::of(engine)) {
+        Ok(passport) => Some(passport.short()),
+        Err(error) => {
+            log::warn!("what the driver does where it has a choice was not seen: {error}");
+            None
+        }
+    }
+}
+
 /// The default batch sizes as a list is written, which the help then shows.
 fn default_batches() -> &'static str {
     static LIST: LazyLock<String> = LazyLock::new(|| {
@@ -199,7 +214,7 @@ fn largest_first(batches: &[usize]) -> Vec<usize> {
 }
 
 /// The command line, as a shell takes it.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let words = std::env::args_os().skip(1);
     let words = words.map(|word| quoted(&word.to_string_lossy()));
     let words: Vec<String> = std::iter::once("fmnist-gpu".to_owned())

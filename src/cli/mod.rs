@@ -17,6 +17,7 @@ mod record;
 mod search;
 mod terminal;
 mod train;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,7 @@ Exit codes:
 
 Environment:
   FMNIST_GPU_CACHE_DIR             where tuned kernels are kept, instead of the user's cache folder
+  FMNIST_GPU_BREAK                 what 'verify' breaks on purpose, to see that it is found
   WGPU_BACKEND, WGPU_ADAPTER_NAME  as --adapter, which beats them
   NO_COLOR, CLICOLOR_FORCE         no colours, and colours always; --color beats them
   RUST_LOG                         what wgpu and the drivers say, for example info";
@@ -74,6 +76,7 @@ enum Command {
     Train(train::Arguments),
     Memory(memory::Arguments),
     Peak(peak::Arguments),
+    Verify(verify::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
         Command::Peak(arguments) => peak::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     };

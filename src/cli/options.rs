@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::deploy::Source;
-use fmnist_gpu::gpu::{DeviceOptions, Injected};
+use fmnist_gpu::gpu::{Broken, DeviceOptions, Injected};
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Mode, Precision, Result};
@@ -96,6 +96,31 @@ impl AdapterOptions {
         let opened = Engine::open(&options).await;
         let engine = opened.map_err(|error| self.name_variables(&options, error))?;
         self.check_kernel(engine)
+    }
+
+    /// Opens the adapter that is to be verified, with its matrix units or without, and with something broken
+    /// on purpose.
+    pub async fn open_for_verify(
+        &self,
+        matrix_units: bool,
+        broken: Option<Broken>,
+    ) -> Result<Engine> {
+        if self.kernel.is_some()
+            || self.path.is_some()
+            || self.threads.is_some()
+            || self.no_fallback
+        {
+            return Err(Error::Usage(
+                "verify checks every kernel: drop --kernel, --path, --threads and --no-fallback, or name \
+                 checks with --only"
+                    .into(),
+            ));
+        }
+        let mut options = self.engine()?;
+        options.device.matrix_units = matrix_units;
+        options.device.broken = broken;
+        let opened = Engine::open(&options).await;
+        opened.map_err(|error| self.name_variables(&options, error))
     }
 
     /// The engine, where it has the kernel that was asked for at all.

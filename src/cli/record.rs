@@ -22,6 +22,14 @@ impl Outputs {
         let open = |path: &PathBuf| Ok((Format::of_path(path)?, AtomicFile::create(path)?));
         paths.iter().map(open).collect::<Result<_, _>>().map(Self)
     }
+
+    /// Writes each file in its format.
+    pub fn write(self, text: impl Fn(Format) -> Result<String, Error>) -> Result<(), Error> {
+        for (format, file) in self.0 {
+            file.commit(text(format)?.as_bytes())?;
+        }
+        Ok(())
+    }
 }
 
 /// A run that is being measured. An interrupt ends it from a thread of its own, so that it is shared.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::broken::Broken;
 use super::enumerate::{Found, wgpu_feature};
 use super::fault::{Injected, Injection, NO_SHADER, Wait};
 use super::kernel::{self, Binding};
@@ -35,6 +36,8 @@ pub struct DeviceOptions {
     /// Hears of [`Error::NoAnswer`] before the caller does, and should see to an end of the process: to drop what a
     /// silent device has is to wait for it, in some drivers without end.
     pub on_silence: Option<fn(&Error)>,
+    /// What is broken on purpose, to show that it is found.
+    pub broken: Option<Broken>,
 }
 
 /// An open adapter.
@@ -45,6 +48,8 @@ pub struct Device {
     info: AdapterInfo,
     limits: Limits,
     checked: bool,
+    /// What is broken on purpose.
+    pub(super) broken: Option<Broken>,
     faults: Arc<Faults>,
     injection: Option<Injection>,
     on_silence: Option<fn(&Error)>,
@@ -173,6 +178,7 @@ impl Device {
             info,
             limits,
             checked: options.checked,
+            broken: options.broken,
             faults,
             injection,
             on_silence: options.on_silence,
@@ -339,7 +345,10 @@ impl Device {
     ) -> Result<Pipeline> {
         let missing = || Error::Internal(format!("no kernel for {pass:?} in {elements}"));
         let kernel = kernel::find(pass, elements).ok_or_else(missing)?;
-        let source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
+        let mut source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
+        if let Some(broken) = self.broken {
+            source = broken.in_shader(source);
+        }
         let label = format!("{}.{elements}", kernel.name);
         self.compile_source(&label, source, kernel.bindings)
     }

@@ -3,9 +3,10 @@
 //! [`adapters`] finds what there is, [`Device`] opens one and keeps its pipelines, [`Network`]
 //! holds a model's weights there and runs plans, and [`SinglePass`] runs one kernel on its own,
 //! for tests and benches. [`peak`] measures what an adapter can do
-//! at most.
+//! at most, and [`Numerics`] does single operations, to see how.
 
 mod breakdown;
+mod broken;
 mod device;
 mod enumerate;
 mod fault;
@@ -14,6 +15,7 @@ pub mod kernel;
 mod lanes;
 mod layout;
 mod network;
+mod numerics;
 pub mod peak;
 mod prepared;
 mod read_back;
@@ -25,12 +27,14 @@ mod weights;
 mod yardstick;
 
 pub use breakdown::Parts;
+pub use broken::Broken;
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
 pub use fault::Injected;
 pub use lanes::{LANES_BINDINGS, lanes_source};
 pub use layout::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 pub use network::{Network, Run};
+pub use numerics::{NUMERICS_BINDINGS, NUMERICS_SOURCES, Numerics, Operation};
 pub use single::SinglePass;
 pub use yardstick::{YARDSTICK_BINDINGS, YARDSTICK_SOURCE, Yardstick};
 

@@ -375,6 +375,28 @@ impl Network {
         Ok(Run { outputs, gpu })
     }
 
+    /// The bytes of a layer's weights as they lie on the device: in blocks, before a batch is prepared that
+    /// wants them otherwise.
+    ///
+    /// # Errors
+    /// Those of the device.
+    ///
+    /// # Panics
+    /// Where there is no such layer.
+    pub async fn read_weights(&self, layer: usize) -> Result<Vec<u8>> {
+        use wgpu::BufferUsages as Usage;
+        let (device, during) = (&self.device, "reading the weights");
+        let (source, range) = self.weights.of_layer(layer);
+        let bytes = (range.end - range.start).next_multiple_of(4);
+        let target = device.buffer(during, bytes, Usage::MAP_READ | Usage::COPY_DST);
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(source, range.start, &target, 0, bytes);
+        device.queue.submit([encoder.finish()]);
+        device
+            .read_mapped(&target, bytes, during, <[u8]>::to_vec)
+            .await
+    }
+
     /// Bytes of all buffers that were made for the model and its present batch size.
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {

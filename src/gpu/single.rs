@@ -88,19 +88,50 @@ impl SinglePass {
             .device
             .device
             .create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            pass.set_pipeline(&self.pipeline.pipeline);
-            pass.set_bind_group(0, &self.bind_group, &[]);
-            for _ in 0..times {
-                let [x, y, z] = self.grid;
-                pass.dispatch_workgroups(x, y, z);
-            }
-        }
+        self.record(&mut encoder, times);
         let start = Instant::now();
         self.device.queue.submit([encoder.finish()]);
         self.device.wait("running a single pass")?;
         Ok(start.elapsed())
+    }
+
+    /// Runs the kernel `times` times in one submit; gives the bytes that it left in an operand each time.
+    ///
+    /// # Errors
+    /// Those of [`SinglePass::read`].
+    pub async fn repeat(&self, operand: usize, times: usize) -> Result<Vec<Vec<u8>>> {
+        let missing = || Error::Internal(format!("no operand {operand}"));
+        let source = self.buffers.get(operand).ok_or_else(missing)?;
+        let size = source.size();
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let during = "repeating a single pass";
+        let target = self.device.buffer(during, size * times as u64, usage);
+        let mut encoder = self
+            .device
+            .device
+            .create_command_encoder(&Default::default());
+        for time in 0..times as u64 {
+            self.record(&mut encoder, 1);
+            encoder.copy_buffer_to_buffer(source, 0, &target, time * size, size);
+        }
+        self.device.queue.submit([encoder.finish()]);
+        let each = |bytes: &[u8]| {
+            let each = bytes.chunks_exact(size as usize);
+            each.map(<[u8]>::to_vec).collect()
+        };
+        self.device
+            .read_mapped(&target, size * times as u64, during, each)
+            .await
+    }
+
+    fn record(&self, encoder: &mut wgpu::CommandEncoder, times: usize) {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        for _ in 0..times {
+            let [x, y, z] = self.grid;
+            pass.dispatch_workgroups(x, y, z);
+        }
     }
 
     /// The bytes of an operand as they are now.

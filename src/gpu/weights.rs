@@ -85,7 +85,7 @@ impl Weights {
         let kept = model.layers.iter().filter(|_| may_change);
         Self {
             halves: kept.map(Halves::new).collect(),
-            ..Self::of(device, &model.architecture(), &packed, &table)
+            ..Self::of(device, &model.architecture(), packed, &table)
         }
     }
 
@@ -98,16 +98,21 @@ impl Weights {
             Some(Precision::F16) => model.normalization.table_f16().map(f32::from).to_vec(),
             _ => model.normalization.table_f32().to_vec(),
         };
-        Self::of(device, &model.architecture(), &packed, &table)
+        Self::of(device, &model.architecture(), packed, &table)
     }
 
-    fn of(device: &Device, model: &Architecture, packed: &[Packed], table: &[f32]) -> Self {
+    fn of(device: &Device, model: &Architecture, mut packed: Vec<Packed>, table: &[f32]) -> Self {
+        if let Some(broken) = device.broken {
+            let layers = packed.iter_mut();
+            let weights = layers.map(|layer| (&mut layer.weights, layer.block_bytes));
+            broken.in_weights(&mut weights.collect::<Vec<_>>());
+        }
         let storage = wgpu::BufferUsages::STORAGE;
         let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
         let weights: Vec<&[u8]> = packed.iter().map(|layer| &*layer.weights).collect();
         let (buffers, places) = upload_weights(device, &weights);
         let (mut layers, mut shapes, mut biases) = (Vec::new(), Vec::new(), Vec::new());
-        for ((layer, packed), weights) in model.layers.iter().zip(packed).zip(places) {
+        for ((layer, packed), weights) in model.layers.iter().zip(&packed).zip(places) {
             let parts = LayerParts {
                 weights,
                 bias: append(&mut biases, &packed.bias),
@@ -179,6 +184,12 @@ impl Weights {
         })
     }
 
+    /// Where a layer's weights lie: the buffer, and which of its bytes.
+    pub(super) fn of_layer(&self, layer: usize) -> (&wgpu::Buffer, Range<u64>) {
+        let (index, bytes) = &self.layers[layer].weights;
+        (&self.weights[*index], bytes.clone())
+    }
+
     /// Bytes of all buffers.
     pub(super) fn bytes(&self) -> u64 {
         let others = [&self.biases, &self.shapes, &self.table];
@@ -217,7 +228,8 @@ fn upload_weights(
     device: &Device,
     layers: &[&[u8]],
 ) -> (Vec<wgpu::Buffer>, Vec<(usize, Range<u64>)>) {
-    let storage = wgpu::BufferUsages::STORAGE;
+    // They are read back where it is checked that they came through.
+    let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
     let aligned = |bytes: &&[u8]| (bytes.len() as u64).next_multiple_of(BINDING_ALIGNMENT);
     if layers.iter().map(aligned).sum::<u64>() <= device.limits().binding_bytes {
         let mut all = Vec::new();

@@ -1,5 +1,6 @@
 //! The result document: everything that one measurement says.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use crate::engine::MatrixUse;
 use crate::memory;
 use crate::units::count;
 use crate::verdict::Verdict;
+use crate::verify::passport::Observed;
 
 /// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.
 pub const SCHEMA: u32 = 1;
@@ -36,6 +38,9 @@ pub struct Document {
     /// Whether f16 may run on the adapter's matrix units, and why.
     #[serde(rename = "f16_on_matrix_units")]
     pub matrix_units: MatrixUse,
+    /// What its driver, or the processor, does where it has a choice, in short; none where that could not be
+    /// seen. `verify` has all of it.
+    pub passport: Option<BTreeMap<String, Observed>>,
     /// The network.
     pub model: ModelInfo,
     /// The images.

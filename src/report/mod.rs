@@ -8,6 +8,7 @@ mod html;
 mod peak;
 mod search;
 mod table;
+mod verify;
 
 use std::path::Path;
 use std::str::FromStr;
@@ -22,6 +23,7 @@ pub use search::{
     sensitivity_table,
 };
 pub use table::{closing, opening, rows_table};
+pub use verify::{Compared, VerifyDocument, VerifySubject};
 
 use crate::error::{Error, Result};
 

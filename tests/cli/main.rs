@@ -26,3 +26,4 @@ mod search;
 mod terminal;
 mod train;
 mod verdict;
+mod verify;

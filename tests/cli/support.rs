@@ -121,9 +121,20 @@ pub fn gpu_adapters() -> Vec<Value> {
 /// The published schema, with every object closed: a field that it does not describe is a failure
 /// here, while a reader's copy allows the fields that later versions add.
 pub fn closed_schema() -> jsonschema::Validator {
-    let mut schema: Value =
-        serde_json::from_str(include_str!("../../src/report/bench.schema.json")).expect("JSON");
+    closed(include_str!("../../src/report/bench.schema.json"))
+}
+
+/// The same of what `verify` writes.
+pub fn closed_verify_schema() -> jsonschema::Validator {
+    closed(include_str!("../../src/report/verify.schema.json"))
+}
+
+fn closed(schema: &str) -> jsonschema::Validator {
+    let mut schema: Value = serde_json::from_str(schema).expect("JSON");
     close(&mut schema);
+    for name in ["tool", "adapter", "passport"] {
+        close(&mut schema["properties"][name]);
+    }
     let definitions = schema["$defs"].as_object_mut().expect("definitions");
     definitions.values_mut().for_each(close);
     jsonschema::options()
@@ -140,7 +151,11 @@ fn close(schema: &mut Value) {
 
 /// Fails where a document of `bench` is not what the schema says.
 pub fn validate(document: &Value) {
-    let validator = closed_schema();
+    validate_with(&closed_schema(), document);
+}
+
+/// Fails where a document is not what a schema says.
+pub fn validate_with(validator: &jsonschema::Validator, document: &Value) {
     let errors: Vec<String> = validator
         .iter_errors(document)
         .map(|error| format!("{}: {error}", error.instance_path()))

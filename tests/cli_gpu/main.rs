@@ -15,6 +15,7 @@ mod kernels;
 mod matrix;
 mod peak;
 mod selection;
+mod verify;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde_json::Value;
@@ -192,6 +193,11 @@ const TESTS: &[(&str, Test)] = &[
         "matrix-units-do-not-contradict",
         matrix::contradictions_are_usage_errors,
     ),
+    (
+        "a-part-is-verified-as-the-schema-says",
+        verify::a_part_passes_as_the_schema_says,
+    ),
+    ("what-is-broken-is-found", verify::what_is_broken_is_found),
     ("the-index-selects", selection::the_index_selects),
     ("the-backend-selects", selection::the_backend_selects),
     (

@@ -1,16 +1,20 @@
 //! What several test programs share: the adapters of this machine, seeded data, comparisons.
-#![allow(dead_code, reason = "each test program uses a part of this module")]
-
-pub mod compare;
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test program uses a part of this module"
+)]
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fmnist_gpu::adapter::Backend;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions, Found};
-use fmnist_gpu::model::{Activation, Layer, Model};
+use fmnist_gpu::model::{Activation, Model};
 use fmnist_gpu::plan::{Arithmetic, Tile};
+pub use fmnist_gpu::verify::compare;
+pub use fmnist_gpu::verify::data::{random_codes, random_pixels, seeded};
+use fmnist_gpu::verify::{self, SIZES as VERIFIED_SIZES};
 use libtest_mimic::{Arguments, Trial};
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Turns the tests that need a GPU into ignored ones, visibly.
@@ -22,7 +26,7 @@ pub fn skips() -> bool {
 }
 
 /// The sizes that every dimension is tried at: one, odd, round the tiles' edges, and large.
-pub const SIZES: [usize; 7] = [1, 3, 31, 33, 257, 784, 1024];
+pub const SIZES: [usize; 7] = VERIFIED_SIZES;
 
 /// A device under test.
 #[derive(Clone)]
@@ -139,47 +143,7 @@ pub fn run_on_adapters(mut trials: Vec<Trial>, make: impl FnOnce(&[Rig]) -> Vec<
     libtest_mimic::run(&arguments, trials).exit()
 }
 
-/// A generator of the test `name`, always the same.
-pub fn seeded(name: &str) -> ChaCha8Rng {
-    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    ChaCha8Rng::seed_from_u64(seed)
-}
-
-/// Values spread evenly over −1 to 1.
-pub fn random_values(rng: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
-    (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
-}
-
-/// Codes from −127 to 127.
-pub fn random_codes(rng: &mut ChaCha8Rng, count: usize) -> Vec<i8> {
-    (0..count).map(|_| rng.random_range(-127..=127)).collect()
-}
-
-/// Pixels of which half are zero, as in a picture.
-pub fn random_pixels(rng: &mut ChaCha8Rng, count: usize) -> Vec<u8> {
-    (0..count)
-        .map(|_| if rng.random() { rng.random() } else { 0 })
-        .collect()
-}
-
 /// A network of these widths with random weights of a size that keeps its values near 1.
 pub fn random_model(rng: &mut ChaCha8Rng, widths: &[usize], activations: &[Activation]) -> Model {
-    let layers = widths
-        .windows(2)
-        .zip(activations)
-        .map(|(pair, &activation)| {
-            let (inputs, outputs) = (pair[0], pair[1]);
-            let size = 2.0 / (inputs as f32).sqrt();
-            let weights = random_values(rng, inputs * outputs);
-            Layer {
-                inputs,
-                outputs,
-                weights: weights.into_iter().map(|weight| weight * size).collect(),
-                bias: random_values(rng, outputs),
-                activation,
-            }
-        });
-    Model::new(layers.collect()).expect("a valid model")
+    verify::data::random_model(rng, widths, activations).expect("a valid model")
 }

@@ -11,7 +11,7 @@ use fmnist_gpu::quant::{Scheme, WeightScales};
 use fmnist_gpu::{Precision, engine, reference};
 use libtest_mimic::Trial;
 
-use crate::common::compare::{Check, equal, nmse};
+use crate::common::compare::{Check, close_deployed, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
 use crate::executor::{done, to_bits};
 
@@ -118,54 +118,6 @@ fn deployed(model: &Model, mode: &Mode) -> Result<Deployed, String> {
     deploy(model, mode, Some(&Ranges(ranges.collect()))).map_err(|error| error.to_string())
 }
 
-/// Outputs against the oracle's. A value that falls on the other side of a rounding tie moves its row a
-/// little, and no more rows than a few may be moved.
-fn close(mode: &Mode, got: &[f32], want: &reference::Outcome, width: usize) -> Check {
-    if got.len() != want.outputs.len() {
-        return Err(format!("{} outputs, not {}", got.len(), want.outputs.len()));
-    }
-    let codes = mode.scheme.is_some();
-    let half = |precision| mode.precision == precision || mode.layers.contains(&precision);
-    // A unit in the last place of the coarsest type that values are rounded to, over some layers.
-    let (near, most) = if half(Precision::Bf16) {
-        (0.05, 0.2)
-    } else if half(Precision::F16) {
-        (0.01, 0.05)
-    } else {
-        (1e-4, if codes { 0.05 } else { 1e-4 })
-    };
-    let rows = got.chunks(width).zip(want.outputs.chunks(width));
-    let distance = |(got, want): (&[f32], &[f64])| {
-        let pairs = got.iter().zip(want);
-        pairs.fold(0.0, |most: f64, (got, want)| {
-            let distance = (f64::from(*got) - want).abs() / want.abs().max(1.0);
-            // NaN is beyond any distance.
-            if distance.is_nan() {
-                f64::INFINITY
-            } else {
-                distance.max(most)
-            }
-        })
-    };
-    let distances: Vec<f64> = rows.map(distance).collect();
-    let off = distances.iter().filter(|&&d| d > near).count();
-    let worst = distances.iter().copied().fold(0.0, f64::max);
-    let fits = worst <= most;
-    if !fits || off * 10 > distances.len().max(20) {
-        return Err(format!(
-            "{off} of {} rows are off by more than {near}, at most by {worst:e}, over {most}",
-            distances.len()
-        ));
-    }
-    let got: Vec<f64> = got.iter().map(|&value| f64::from(value)).collect();
-    let error = nmse(&got, &want.outputs);
-    if error <= 1e-3 {
-        Ok(())
-    } else {
-        Err(format!("NMSE {error:e}"))
-    }
-}
-
 /// Where deployed models run.
 enum Place<'a> {
     Cpu(&'a Processor),
@@ -231,7 +183,8 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
         }
         for (way, outputs) in ways {
             let place = |problem| format!("{}, {mode}, batch {batch}, {way}: {problem}", case.name);
-            close(mode, &outputs, &want, width).map_err(place)?;
+            let wide: Vec<f64> = outputs.iter().map(|&value| f64::from(value)).collect();
+            close_deployed(mode, &wide, &want.outputs, width).map_err(place)?;
             if same_everywhere(&case.model, mode) {
                 let exact: Vec<f32> = want.outputs.iter().map(|&value| value as f32).collect();
                 equal(&outputs, &exact)

@@ -13,6 +13,7 @@
 mod interface;
 mod lanes;
 mod limits;
+mod numerics;
 mod peak;
 mod translate;
 mod variant;

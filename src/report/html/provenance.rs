@@ -1,10 +1,13 @@
 //! What was run on what.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::view::View;
 use crate::report::table::adapter_line;
 use crate::units::count;
+use crate::verify::passport::Observed;
 
 pub fn section(view: &View<'_>) -> Markup {
     let document = view.document;
@@ -32,6 +35,10 @@ pub fn section(view: &View<'_>) -> Markup {
             }
             dt { "Adapter" } dd { (adapter_line(&document.adapter)) "; " (document.adapter_reason) }
             dt { "Features" } dd { (if features.is_empty() { "none that matter here".to_owned() } else { features.join(", ") }) }
+            @if let Some(passport) = &document.passport {
+                dt { "Arithmetic" }
+                dd data-json="/passport" { (passport_line(passport)) }
+            }
             dt { "Matrix units" } dd { (document.matrix_units.reason) }
             dt { "Machine" }
             dd {
@@ -51,4 +58,13 @@ pub fn section(view: &View<'_>) -> Markup {
             }
         }
     }
+}
+
+/// What the driver does where it has a choice, as far as it applies.
+fn passport_line(passport: &BTreeMap<String, Observed>) -> String {
+    let seen = passport
+        .iter()
+        .filter(|(_, seen)| **seen != Observed::Nothing);
+    let each = seen.map(|(name, seen)| format!("{} {seen}", name.replace('_', " ")));
+    each.collect::<Vec<_>>().join(", ")
 }

@@ -1,19 +1,26 @@
-//! The checks of fused layers in f32 and f16.
+//! The trials of fused layers in f32 and f16.
 
-use fmnist_gpu::Precision;
-use fmnist_gpu::gpu::{pack_blocks, pack_matrices, pack_rows};
-use fmnist_gpu::model::{Activation, Normalization};
-use fmnist_gpu::plan::{Arithmetic, LayerInput, LayerKernel, LayerOutput, WeightLayout};
-use fmnist_gpu::reference;
 use half::f16;
 
-use super::case::{Case, to_bytes, to_f16_bytes, widen};
-use super::common::compare::{
-    Check, close_f32, equal, ulp_f16, unpadded, widen_f16, widen_f32, within_each,
+use super::{Case, Trial, to_bytes, to_f16_bytes, widen};
+use crate::Precision;
+use crate::gpu::{pack_blocks, pack_matrices, pack_rows};
+use crate::model::{Activation, Normalization};
+use crate::plan::{Arithmetic, LayerInput, LayerKernel, LayerOutput, WeightLayout};
+use crate::reference;
+use crate::verify::compare::{
+    Check, Errors, close_f32, equal, ulp_f16, unpadded, widen_f16, widen_f32, within_each,
 };
-use super::common::{random_pixels, random_values};
+use crate::verify::data::{random_pixels, random_values};
 
-impl Case<'_> {
+/// What the oracle knows of a layer in f16: its operands, and z before any rounding.
+struct Half {
+    x: Vec<f64>,
+    w: Vec<f64>,
+    z: Vec<f64>,
+}
+
+impl Case {
     fn half(&self) -> bool {
         self.elements == Precision::F16
     }
@@ -49,67 +56,75 @@ impl Case<'_> {
     /// The weights `[inner, cols]` as the layer's kernel reads them.
     fn pack_weights(&self, layer: LayerKernel, w: &[f32]) -> Vec<f32> {
         match layer.tile.weights() {
-            WeightLayout::Blocks => pack_blocks(w, self.inner, self.cols, 0.0),
+            WeightLayout::Blocks => pack_blocks(w, self.inner(), self.cols(), 0.0),
             WeightLayout::Matrices(size) => {
-                pack_matrices(w, self.inner, self.cols, size as usize, 0.0)
+                pack_matrices(w, self.inner(), self.cols(), size as usize, 0.0)
             }
         }
     }
 
-    /// Runs a layer on the bytes of its input; `w: [inner, cols]`. Gives the outputs, padded.
-    fn run_real_layer(
+    /// A layer on the bytes of its input; `w: [inner, cols]`. The judge is given the outputs, padded.
+    fn real_layer_on(
         &self,
         layer: LayerKernel,
-        x: Vec<u8>,
-        w: &[f32],
+        [x, w]: [Vec<u8>; 2],
         bias: &[f32],
-    ) -> Result<Vec<f64>, String> {
+        judge: impl Fn(&[f64], &mut Errors) -> Check + Send + 'static,
+    ) -> Trial {
         let wide = layer.output == LayerOutput::F32 || !self.half();
-        let operands = [
+        let operands = vec![
             x,
-            self.bytes(&self.pack_weights(layer, w)),
-            self.bytes(&pack_rows(bias, self.cols, 0.0)),
+            w,
+            self.bytes(&pack_rows(bias, self.cols(), 0.0)),
             self.room(if wide { 4 } else { 2 }),
         ];
-        let bytes = self.run(3, &operands)?;
-        Ok(if wide {
-            widen_f32(&bytes)
-        } else {
-            widen_f16(&bytes)
+        self.trial(self.params(), 3, operands, move |bytes, errors| {
+            let values = if wide {
+                widen_f32(bytes)
+            } else {
+                widen_f16(bytes)
+            };
+            judge(&values, errors)
         })
     }
 
     /// A whole layer on random values.
-    pub fn check_real_layer(&self, layer: LayerKernel) -> Check {
+    pub(super) fn real_layer(&self, layer: LayerKernel) -> Trial {
         let mut rng = self.rng();
-        let size = 2.0 / (self.inner as f32).sqrt();
-        let weights = random_values(&mut rng, self.inner * self.cols);
+        let size = 2.0 / (self.inner() as f32).sqrt();
+        let weights = random_values(&mut rng, self.inner() * self.cols());
         let w = self.stored(weights.into_iter().map(|weight| weight * size).collect());
-        let bias = self.stored(random_values(&mut rng, self.cols));
+        let bias = self.stored(random_values(&mut rng, self.cols()));
         let (x, x_bytes): (Vec<f64>, Vec<u8>) = if layer.input == LayerInput::Pixels {
-            let pixels = random_pixels(&mut rng, self.rows * self.inner);
+            let pixels = random_pixels(&mut rng, self.rows() * self.inner());
             let x = pixels.iter().map(|&pixel| self.input(pixel)).collect();
-            (x, pack_rows(&pixels, self.inner, 0))
+            (x, pack_rows(&pixels, self.inner(), 0))
         } else {
-            let x = self.stored(random_values(&mut rng, self.rows * self.inner));
-            let bytes = self.bytes(&pack_rows(&x, self.inner, 0.0));
+            let x = self.stored(random_values(&mut rng, self.rows() * self.inner()));
+            let bytes = self.bytes(&pack_rows(&x, self.inner(), 0.0));
             (widen(&x), bytes)
         };
-        let padded = self.run_real_layer(layer, x_bytes, &w, &bias)?;
-        let got = unpadded(&padded, self.rows, self.cols);
+        let w_bytes = self.bytes(&self.pack_weights(layer, &w));
         let w = widen(&w);
-        let mut want = reference::product(&x, &w, self.inner, self.cols);
-        reference::add_bias(&mut want, &widen(&bias));
-        if self.half() {
-            self.close_half(layer, &x, &w, &got, want)?;
-        } else {
-            reference::activate(layer.activation, &mut want, self.cols);
-            close_f32(&got, &want, self.inner)?;
-        }
-        self.padding_is_zero(&padded)
+        let mut z = reference::product(&x, &w, self.inner(), self.cols());
+        reference::add_bias(&mut z, &widen(&bias));
+        let known = Half { x, w, z };
+        let case = *self;
+        self.real_layer_on(layer, [x_bytes, w_bytes], &bias, move |padded, errors| {
+            let got = unpadded(padded, case.rows(), case.cols());
+            if case.half() {
+                case.close_half(layer, &known, &got, errors)?;
+            } else {
+                let mut want = known.z.clone();
+                reference::activate(layer.activation, &mut want, case.cols());
+                errors.see(&got, &want, case.unit());
+                close_f32(&got, &want, case.inner())?;
+            }
+            case.padding_is_zero(padded)
+        })
     }
 
-    /// Compares a layer's outputs in f16 with what the oracle makes of `z`, before any rounding.
+    /// Compares a layer's outputs in f16 with what the oracle makes of z, before any rounding.
     ///
     /// An output may be off by one binary16 ULP, and by what z is: by the noise of an f32 sum, and in
     /// f16 arithmetic by the rounding of every product, 2⁻¹¹ of it or half of the smallest number,
@@ -117,23 +132,24 @@ impl Case<'_> {
     fn close_half(
         &self,
         layer: LayerKernel,
-        x: &[f64],
-        w: &[f64],
+        known: &Half,
         got: &[f64],
-        z: Vec<f64>,
+        seen: &mut Errors,
     ) -> Check {
+        let Half { x, w, z } = known;
         let softmax = layer.activation == Activation::Softmax;
         let mean: f64 = z.iter().map(|z| z * z).sum::<f64>() / z.len() as f64;
-        let noise = 2_f64.powi(-20) * (self.inner as f64).sqrt() * mean.sqrt();
+        let noise = 2_f64.powi(-20) * (self.inner() as f64).sqrt() * mean.sqrt();
         let mut errors = vec![noise; z.len()];
         if layer.arithmetic == Arithmetic::F16 {
             let magnitudes = |values: &[f64]| values.iter().map(|v| v.abs()).collect::<Vec<_>>();
-            let sums = reference::product(&magnitudes(x), &magnitudes(w), self.inner, self.cols);
+            let (inner, cols) = (self.inner(), self.cols());
+            let sums = reference::product(&magnitudes(x), &magnitudes(w), inner, cols);
             for (error, sum) in errors.iter_mut().zip(sums) {
-                *error += 2_f64.powi(-11) * sum + 2_f64.powi(-25) * self.inner as f64;
+                *error += 2_f64.powi(-11) * sum + 2_f64.powi(-25) * inner as f64;
             }
         }
-        let mut want = z;
+        let mut want = z.clone();
         if softmax {
             // A rounded z may be the neighbouring number.
             for (error, z) in errors.iter_mut().zip(&mut want) {
@@ -141,7 +157,7 @@ impl Case<'_> {
                 *z = reference::round_f16(*z);
             }
         }
-        reference::activate(layer.activation, &mut want, self.cols);
+        reference::activate(layer.activation, &mut want, self.cols());
         let tolerances: Vec<f64> = if softmax {
             let row = |(errors, want): (&[f64], &[f64])| {
                 let most = errors.iter().fold(0.0, |most: f64, &error| most.max(error));
@@ -149,12 +165,13 @@ impl Case<'_> {
                 let tolerance = |want: &f64| (f64::exp(2.0 * most) - 1.0) * want + 1e-7;
                 want.iter().map(tolerance).collect::<Vec<_>>()
             };
-            let rows = errors.chunks(self.cols).zip(want.chunks(self.cols));
+            let rows = errors.chunks(self.cols()).zip(want.chunks(self.cols()));
             rows.flat_map(row).collect()
         } else {
             let tolerance = |(error, want): (&f64, &f64)| ulp_f16(*want) + error;
             errors.iter().zip(&want).map(tolerance).collect()
         };
+        seen.see(got, &want, self.unit());
         within_each(got, &want, &tolerances, 1e-6)?;
         if !softmax {
             // Whatever they are stored as, they are numbers of the precision.
@@ -166,24 +183,26 @@ impl Case<'_> {
 
     /// Each of the 256 bytes as a layer reads it: the weights of one value at a time bring it through.
     /// In f16 it is the nearest binary16; in f32 it may be off by some ULP.
-    pub fn check_bytes(&self, layer: LayerKernel) -> Check {
-        let case = Case {
-            rows: 64,
-            inner: 4,
-            cols: 4,
+    pub(super) fn every_byte(&self, layer: LayerKernel) -> Trial {
+        let case = Self {
+            shape: [64, 4, 4],
             ..*self
         };
         let pixels: Vec<u8> = (0..=255).collect();
         let identity: Vec<f32> = (0..16)
             .map(|at| if at % 5 == 0 { 1.0 } else { 0.0 })
             .collect();
-        let got = case.run_real_layer(layer, pixels.clone(), &identity, &[0.0; 4])?;
         let want: Vec<f64> = pixels.iter().map(|&pixel| case.input(pixel)).collect();
-        if case.half() {
-            equal(&got, &want)
-        } else {
-            let tolerances: Vec<f64> = want.iter().map(|want| 2_f64.powi(-22) * want).collect();
-            within_each(&got, &want, &tolerances, 1e-12)
-        }
+        let w = case.bytes(&case.pack_weights(layer, &identity));
+        let trial = case.real_layer_on(layer, [pixels, w], &[0.0; 4], move |got, errors| {
+            errors.see(got, &want, case.unit());
+            if case.half() {
+                equal(got, &want)
+            } else {
+                let tolerances: Vec<f64> = want.iter().map(|want| 2_f64.powi(-22) * want).collect();
+                within_each(got, &want, &tolerances, 1e-12)
+            }
+        });
+        trial.with("every byte")
     }
 }

@@ -1,19 +1,19 @@
-//! The checks of kernels for deployed models: bfloat16, int4, int8 codes outside the reference scheme, and
+//! The trials of kernels for deployed models: bfloat16, int4, int8 codes outside the reference scheme, and
 //! what a layer hands to one whose numbers differ.
 
-use fmnist_gpu::Precision;
-use fmnist_gpu::gpu::{pack_blocks, pack_codes, pack_int4, pack_rows};
-use fmnist_gpu::model::Normalization;
-use fmnist_gpu::plan::{LayerInput, LayerKernel, LayerOutput, Params, Store, groups};
-use fmnist_gpu::reference;
 use half::{bf16, f16};
 use rand::RngExt;
 
-use super::case::{Case, to_bytes, to_f16_bytes, widen, widen_codes};
-use super::common::compare::{
-    Check, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
+use super::{Case, Trial, from_bytes, to_bytes, to_f16_bytes, widen, widen_codes};
+use crate::Precision;
+use crate::gpu::{pack_blocks, pack_codes, pack_int4, pack_rows};
+use crate::model::{Activation, Normalization};
+use crate::plan::{LayerInput, LayerKernel, LayerOutput, Params, Store, groups};
+use crate::reference;
+use crate::verify::compare::{
+    Check, Errors, Unit, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
 };
-use super::common::{random_codes, random_pixels, random_values};
+use crate::verify::data::{random_codes, random_pixels, random_values};
 
 /// What a step of static codes that are written stands for, and the code of zero.
 const OUT: (f32, i32) = (1.0 / 32.0, -100);
@@ -34,9 +34,9 @@ fn to_bf16_bytes(values: &[f32]) -> Vec<u8> {
     to_bytes(&values)
 }
 
-impl Case<'_> {
+impl Case {
     /// Whether a layer's check is here.
-    pub fn is_deployed(&self, layer: LayerKernel) -> bool {
+    pub(super) fn is_deployed(&self, layer: LayerKernel) -> bool {
         let own = LayerOutput::Stored(Store::of(self.elements));
         layer.input.is_codes()
             || matches!(self.elements, Precision::Bf16 | Precision::Int4)
@@ -73,9 +73,9 @@ impl Case<'_> {
 
     fn deployed_input(&self, input: LayerInput) -> Input {
         let mut rng = self.rng();
-        let count = self.rows * self.inner;
+        let count = self.rows() * self.inner();
         let packed = |codes: &[i8]| -> Vec<u8> {
-            bytemuck::cast_slice(&pack_rows(codes, self.inner, 0)).to_vec()
+            bytemuck::cast_slice(&pack_rows(codes, self.inner(), 0)).to_vec()
         };
         let whole = |codes: &[i8]| -> Vec<f64> {
             let whole = codes.iter().map(|&code| f64::from(i32::from(code) - ZERO));
@@ -94,7 +94,7 @@ impl Case<'_> {
                 };
                 Input {
                     values: pixels.iter().map(value).collect(),
-                    bytes: pack_rows(&pixels, self.inner, 0),
+                    bytes: pack_rows(&pixels, self.inner(), 0),
                     scales: Vec::new(),
                 }
             }
@@ -102,7 +102,7 @@ impl Case<'_> {
                 let pixels = random_pixels(&mut rng, count);
                 Input {
                     values: pixels.iter().map(|&pixel| f64::from(pixel)).collect(),
-                    bytes: pack_rows(&pixels, self.inner, 0),
+                    bytes: pack_rows(&pixels, self.inner(), 0),
                     scales: Vec::new(),
                 }
             }
@@ -112,7 +112,7 @@ impl Case<'_> {
                 let mut bytes = packed(&codes);
                 let mut scales = Vec::new();
                 if input == LayerInput::RowCodes {
-                    scales = (0..self.rows).map(|row| 0.5 + row as f32 / 7.0).collect();
+                    scales = (0..self.rows()).map(|row| 0.5 + row as f32 / 7.0).collect();
                     bytes.extend(to_bytes(&scales));
                 }
                 Input {
@@ -124,7 +124,7 @@ impl Case<'_> {
             LayerInput::Values | LayerInput::Z(_) => {
                 let values = self.stored_values(random_values(&mut rng, count));
                 Input {
-                    bytes: self.stored_bytes(&pack_rows(&values, self.inner, 0.0)),
+                    bytes: self.stored_bytes(&pack_rows(&values, self.inner(), 0.0)),
                     values: widen(&values),
                     scales: Vec::new(),
                 }
@@ -133,57 +133,64 @@ impl Case<'_> {
     }
 
     /// A whole layer of a deployed model.
-    pub fn check_deployed_layer(&self, layer: LayerKernel) -> Check {
+    pub(super) fn deployed_layer(&self, layer: LayerKernel) -> Trial {
         let mut rng = self.rng();
         let input = self.deployed_input(layer.input);
-        let count = self.inner * self.cols;
-        let size = 2.0 / (self.inner as f32).sqrt();
+        let count = self.inner() * self.cols();
+        let size = 2.0 / (self.inner() as f32).sqrt();
         // What is bound of weights and biases, and the z of the oracle, with the noise of an f32 sum.
         let (w_bytes, b_bytes, z, noise) = match self.elements {
             Precision::Int8 => {
                 let w = random_codes(&mut rng, count);
                 let (bytes, z) = self.codes_epilogue(layer, &w, &input);
-                let packed = pack_codes(&w, self.inner, self.cols);
+                let packed = pack_codes(&w, self.inner(), self.cols());
                 (bytemuck::cast_slice(&packed).to_vec(), bytes, z, 1e-6)
             }
             Precision::Int4 => {
                 let w: Vec<i8> = (0..count).map(|_| rng.random_range(-7..=7)).collect();
-                let groups = self.inner.div_ceil(32);
+                let groups = self.inner().div_ceil(32);
                 let scale = |_| f16::from_f32(size * rng.random_range(0.01..0.2_f32));
-                let scales: Vec<f16> = (0..groups * self.cols).map(scale).collect();
+                let scales: Vec<f16> = (0..groups * self.cols()).map(scale).collect();
                 let values = w.iter().enumerate().map(|(at, &code)| {
-                    let (row, col) = (at / self.cols, at % self.cols);
-                    f64::from(code) * f64::from(scales[row / 32 * self.cols + col].to_f32())
+                    let (row, col) = (at / self.cols(), at % self.cols());
+                    f64::from(code) * f64::from(scales[row / 32 * self.cols() + col].to_f32())
                 });
                 let values: Vec<f64> = values.collect();
-                let bias = random_values(&mut rng, self.cols);
-                let packed = pack_int4(&w, &scales, self.inner, self.cols);
+                let bias = random_values(&mut rng, self.cols());
+                let packed = pack_int4(&w, &scales, self.inner(), self.cols());
                 let z = self.real_z(&input.values, &values, &bias);
-                (packed, to_bytes(&pack_rows(&bias, self.cols, 0.0)), z, 1e-5)
+                (
+                    packed,
+                    to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
+                    z,
+                    1e-5,
+                )
             }
             _ => {
                 let w = random_values(&mut rng, count).into_iter().map(|w| w * size);
                 let w = self.stored_values(w.collect());
-                let bias = self.stored_values(random_values(&mut rng, self.cols));
+                let bias = self.stored_values(random_values(&mut rng, self.cols()));
                 let z = self.real_z(&input.values, &widen(&w), &bias);
-                let packed = pack_blocks(&w, self.inner, self.cols, 0.0);
-                let bias = self.stored_bytes(&pack_rows(&bias, self.cols, 0.0));
+                let packed = pack_blocks(&w, self.inner(), self.cols(), 0.0);
+                let bias = self.stored_bytes(&pack_rows(&bias, self.cols(), 0.0));
                 (self.stored_bytes(&packed), bias, z, 1e-5)
             }
         };
-        let row_bytes = layer.output.row_bytes(groups(self.cols) as u64) as usize;
-        let operands = [
+        let row_bytes = layer.output.row_bytes(groups(self.cols()) as u64) as usize;
+        let operands = vec![
             input.bytes,
             w_bytes,
             b_bytes,
-            vec![0xff; self.rows * row_bytes],
+            vec![0xff; self.rows() * row_bytes],
         ];
-        let got = self.run_with(self.codes_params(), 3, &operands)?;
-        self.close_outputs(layer, &got, z, noise)
+        let case = *self;
+        self.trial(self.codes_params(), 3, operands, move |bytes, errors| {
+            case.close_outputs(layer, bytes, &z, noise, errors)
+        })
     }
 
     fn real_z(&self, x: &[f64], w: &[f64], bias: &[f32]) -> Vec<f64> {
-        let mut z = reference::product(x, w, self.inner, self.cols);
+        let mut z = reference::product(x, w, self.inner(), self.cols());
         reference::add_bias(&mut z, &widen(bias));
         z
     }
@@ -194,18 +201,18 @@ impl Case<'_> {
         let mut rng = self.rng();
         let by_row = layer.input == LayerInput::RowCodes;
         let x: Vec<i32> = input.values.iter().map(|&value| value as i32).collect();
-        let mut sums = reference::integer_product(&x, &widen_codes(w), self.inner, self.cols);
-        let mut bytes = vec![[0_u32; 16]; groups(self.cols)];
+        let mut sums = reference::integer_product(&x, &widen_codes(w), self.inner(), self.cols());
+        let mut bytes = vec![[0_u32; 16]; groups(self.cols())];
         let mut columns = Vec::new();
-        for column in 0..self.cols {
-            let of_column = w.iter().skip(column).step_by(self.cols);
+        for column in 0..self.cols() {
+            let of_column = w.iter().skip(column).step_by(self.cols());
             let moved = -ZERO * of_column.map(|&code| i32::from(code)).sum::<i32>();
             let extra: i32 = if by_row {
                 0
             } else {
                 rng.random_range(-999..999)
             };
-            let scale = rng.random_range(0.5..2.0_f32) / (4000.0 * (self.inner as f32).sqrt());
+            let scale = rng.random_range(0.5..2.0_f32) / (4000.0 * (self.inner() as f32).sqrt());
             let bias = if by_row {
                 rng.random_range(-1.0..1.0_f32)
             } else {
@@ -218,20 +225,27 @@ impl Case<'_> {
             columns.push((extra, scale, bias));
         }
         for (at, sum) in sums.iter_mut().enumerate() {
-            *sum += columns[at % self.cols].0;
+            *sum += columns[at % self.cols()].0;
         }
         let z = sums.iter().enumerate().map(|(at, &sum)| {
-            let (_, scale, bias) = columns[at % self.cols];
-            let row = input.scales.get(at / self.cols).copied().unwrap_or(1.0);
+            let (_, scale, bias) = columns[at % self.cols()];
+            let row = input.scales.get(at / self.cols()).copied().unwrap_or(1.0);
             f64::from(sum as f32 * (row * scale) + bias)
         });
         (to_bytes(&bytes), z.collect())
     }
 
     /// A layer's outputs against the oracle's, in the form in which they are handed on.
-    fn close_outputs(&self, layer: LayerKernel, got: &[u8], z: Vec<f64>, noise: f64) -> Check {
-        let mut want = z;
-        if layer.activation == fmnist_gpu::model::Activation::Softmax {
+    fn close_outputs(
+        &self,
+        layer: LayerKernel,
+        got: &[u8],
+        z: &[f64],
+        noise: f64,
+        errors: &mut Errors,
+    ) -> Check {
+        let mut want = z.to_vec();
+        if layer.activation == Activation::Softmax {
             for z in &mut want {
                 *z = match self.elements {
                     Precision::Bf16 => reference::round_bf16(*z),
@@ -240,7 +254,7 @@ impl Case<'_> {
                 };
             }
         }
-        reference::activate(layer.activation, &mut want, self.cols);
+        reference::activate(layer.activation, &mut want, self.cols());
         let ulp = match (layer.output, self.elements) {
             (LayerOutput::Stored(Store::F16), _) | (LayerOutput::F32, Precision::F16) => 2e-3,
             (LayerOutput::Stored(Store::Bf16), _) | (LayerOutput::F32, Precision::Bf16) => 0.02,
@@ -249,18 +263,15 @@ impl Case<'_> {
         let tolerance = |want: &f64| (noise + ulp) * want.abs().max(0.5);
         let tolerances: Vec<f64> = want.iter().map(tolerance).collect();
         let values = match layer.output {
-            LayerOutput::Stored(Store::Codes) => return self.close_codes(got, &want),
-            LayerOutput::RowCodes => return self.close_row_codes(got, &want),
+            LayerOutput::Stored(Store::Codes) => return self.close_codes(got, &want, errors),
+            LayerOutput::RowCodes => return self.close_row_codes(got, &want, errors),
             LayerOutput::Stored(Store::F16) => widen_f16(got),
             LayerOutput::Stored(Store::Bf16) => widen_bf16(got),
             _ => widen_f32(got),
         };
-        within_each(
-            &unpadded(&values, self.rows, self.cols),
-            &want,
-            &tolerances,
-            1e-4,
-        )?;
+        let got = unpadded(&values, self.rows(), self.cols());
+        errors.see(&got, &want, self.unit());
+        within_each(&got, &want, &tolerances, 1e-4)?;
         self.padding_is_zero(&values)
     }
 
@@ -283,23 +294,33 @@ impl Case<'_> {
         }
     }
 
-    fn close_codes(&self, got: &[u8], want: &[f64]) -> Check {
-        let codes = unpadded(bytemuck::cast_slice::<u8, i8>(got), self.rows, self.cols);
+    fn close_codes(&self, got: &[u8], want: &[f64], errors: &mut Errors) -> Check {
+        let codes = unpadded(
+            bytemuck::cast_slice::<u8, i8>(got),
+            self.rows(),
+            self.cols(),
+        );
         let (scale, zero) = OUT;
         let exact = |value: &f64| (value / f64::from(scale) + f64::from(zero)).clamp(-128.0, 127.0);
         let want: Vec<f64> = want.iter().map(exact).collect();
-        Self::near_codes(&widen_codes(&codes), &want)
+        let codes = widen_codes(&codes);
+        see_codes(&codes, &want, errors);
+        Self::near_codes(&codes, &want)
     }
 
     /// Codes with a scale for each row: the largest of a row has the largest code.
-    fn close_row_codes(&self, got: &[u8], want: &[f64]) -> Check {
-        let (codes, scales) = got.split_at(self.rows * 4 * groups(self.cols));
-        let codes = unpadded(bytemuck::cast_slice::<u8, i8>(codes), self.rows, self.cols);
+    fn close_row_codes(&self, got: &[u8], want: &[f64], errors: &mut Errors) -> Check {
+        let (codes, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
+        let codes = unpadded(
+            bytemuck::cast_slice::<u8, i8>(codes),
+            self.rows(),
+            self.cols(),
+        );
         let codes = widen_codes(&codes);
         let zero = OUT.1;
         let levels = -2 * zero - 1;
-        let scales: Vec<f32> = bytemuck::pod_collect_to_vec(scales);
-        for (row, want) in want.chunks(self.cols).enumerate() {
+        let scales: Vec<f32> = from_bytes(scales);
+        for (row, want) in want.chunks(self.cols()).enumerate() {
             let largest = want.iter().fold(0.0, |most: f64, v| v.abs().max(most));
             let scale = if largest > 0.0 {
                 largest / f64::from(levels)
@@ -314,7 +335,8 @@ impl Case<'_> {
             if largest > 1e-2 {
                 let exact = |v: &f64| (v / scale).clamp(0.0, f64::from(levels)) + f64::from(zero);
                 let want: Vec<f64> = want.iter().map(exact).collect();
-                let got = &codes[row * self.cols..(row + 1) * self.cols];
+                let got = &codes[row * self.cols()..(row + 1) * self.cols()];
+                see_codes(got, &want, errors);
                 let near = |(got, want): (&i32, &f64)| (f64::from(*got) - want).abs() <= 0.52;
                 if !got.iter().zip(&want).all(near) {
                     return Err(format!("row {row}: codes {got:?}, not {want:?}"));
@@ -325,26 +347,38 @@ impl Case<'_> {
     }
 
     /// Rows of values to codes.
-    pub fn check_row_codes(&self) -> Check {
-        let mut values = random_values(&mut self.rng(), self.rows * self.cols);
+    pub(super) fn row_codes(&self) -> Trial {
+        let mut values = random_values(&mut self.rng(), self.rows() * self.cols());
         values.iter_mut().for_each(|value| *value = value.abs());
         // A row of zeros has the scale 1.
-        values[..self.cols].fill(0.0);
-        let padded = pack_rows(&values, self.cols, 0.0);
-        let room = vec![0xff; self.rows * (4 * groups(self.cols) + 4)];
-        let got = self.run_with(self.codes_params(), 1, &[to_bytes(&padded), room])?;
-        self.close_row_codes(&got, &widen(&values))?;
-        let first: Vec<f32> =
-            bytemuck::pod_collect_to_vec(&got[self.rows * 4 * groups(self.cols)..]);
-        equal(&first[..1], &[1.0])
+        values[..self.cols()].fill(0.0);
+        let padded = pack_rows(&values, self.cols(), 0.0);
+        let room = vec![0xff; self.rows() * (4 * groups(self.cols()) + 4)];
+        let case = *self;
+        let operands = vec![to_bytes(&padded), room];
+        self.trial(self.codes_params(), 1, operands, move |got, errors| {
+            case.close_row_codes(got, &widen(&values), errors)?;
+            let scales: Vec<f32> = from_bytes(&got[case.rows() * 4 * groups(case.cols())..]);
+            equal(&scales[..1], &[1.0])
+        })
     }
 
     /// Values to static codes, also beyond what they can hold.
-    pub fn check_static_codes(&self) -> Check {
-        let values = random_values(&mut self.rng(), self.rows * self.cols);
+    pub(super) fn static_codes(&self) -> Trial {
+        let values = random_values(&mut self.rng(), self.rows() * self.cols());
         let values: Vec<f32> = values.iter().map(|value| value * 12.0).collect();
-        let padded = pack_rows(&values, self.cols, 0.0);
-        let got = self.run_with(self.codes_params(), 1, &[to_bytes(&padded), self.room(1)])?;
-        self.close_codes(&got, &widen(&values))
+        let padded = pack_rows(&values, self.cols(), 0.0);
+        let case = *self;
+        let operands = vec![to_bytes(&padded), self.room(1)];
+        self.trial(self.codes_params(), 1, operands, move |got, errors| {
+            case.close_codes(got, &widen(&values), errors)
+        })
     }
+}
+
+/// Notes how far codes are from those that the exact values round to.
+fn see_codes(got: &[i32], exact: &[f64], errors: &mut Errors) {
+    let got: Vec<f64> = got.iter().map(|&code| code.into()).collect();
+    let want: Vec<f64> = exact.iter().map(|code| code.round_ties_even()).collect();
+    errors.see(&got, &want, Unit::Whole);
 }

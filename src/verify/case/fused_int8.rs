@@ -1,14 +1,14 @@
-//! The checks of fused layers in int8, and of what ends a network of them.
+//! The trials of fused layers in int8, and of what ends a network of them.
 
-use fmnist_gpu::gpu::{pack_codes, pack_rows};
-use fmnist_gpu::model::{Activation, Normalization};
-use fmnist_gpu::plan::{LayerInput, LayerKernel, Params};
-use fmnist_gpu::reference;
 use rand::RngExt;
 
-use super::case::{Case, to_bytes, widen, widen_codes};
-use super::common::compare::{Check, close_f32, equal, unpadded, widen_f32, within_each};
-use super::common::{random_codes, random_pixels, random_values};
+use super::{Case, Trial, from_bytes, to_bytes, widen, widen_codes};
+use crate::gpu::{pack_codes, pack_rows};
+use crate::model::{Activation, Normalization};
+use crate::plan::{LayerInput, LayerKernel, Params};
+use crate::reference;
+use crate::verify::compare::{Unit, close_f32, equal, unpadded, widen_f32, within_each};
+use crate::verify::data::{random_codes, random_pixels, random_values};
 
 /// Which values a layer reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +56,7 @@ fn nearest_tie(values: &[f32], scale: f32) -> f32 {
     values.iter().map(distance).fold(0.5, f32::min)
 }
 
-impl Case<'_> {
+impl Case {
     /// The uniform, with the extremes that are read in slots 0 and 1 and those that are found in 2 and 3.
     fn fused_params(&self) -> Params {
         Params {
@@ -68,7 +68,7 @@ impl Case<'_> {
     /// Values in which no code is in doubt, since none is near a tie: multiples of a scale, give or take
     /// 0.4 of it. The largest magnitude is negative, so that activations change the scale; the largest
     /// value is an odd multiple, of which no value becomes a tie when it is scaled up to the clip.
-    fn values(&self, count: usize, which: Values, scale: f32) -> Vec<f32> {
+    fn values_near_codes(&self, count: usize, which: Values, scale: f32) -> Vec<f32> {
         let mut rng = self.rng();
         let clip = i32::from(self.clip);
         let top = (clip * 4 / 5) | 1;
@@ -92,7 +92,7 @@ impl Case<'_> {
     fn z(&self, count: usize, which: Values, before: Activation) -> (Vec<f32>, Vec<i32>, f32) {
         let clip = i32::from(self.clip);
         for attempt in 0..100 {
-            let z = self.values(count, which, 0.011 + 0.0003 * attempt as f32);
+            let z = self.values_near_codes(count, which, 0.011 + 0.0003 * attempt as f32);
             let activated = self.activated(&z, before);
             let (codes, scale) = reference::quantize(&activated, clip);
             if nearest_tie(&activated, scale) >= 0.003 {
@@ -107,14 +107,14 @@ impl Case<'_> {
         let (codes, scale) = reference::quantize(z, i32::from(self.clip));
         let value = |&code: &i32| f64::from(code as f32 * scale);
         let mut values: Vec<f64> = codes.iter().map(value).collect();
-        reference::activate(activation, &mut values, self.cols);
+        reference::activate(activation, &mut values, self.cols());
         values.into_iter().map(|value| value as f32).collect()
     }
 
     fn layer_input(&self, input: LayerInput, which: Values) -> Input {
-        let count = self.rows * self.inner;
+        let count = self.rows() * self.inner();
         let clip = i32::from(self.clip);
-        let packed = |values: &[f32]| to_bytes(&pack_rows(values, self.inner, 0.0));
+        let packed = |values: &[f32]| to_bytes(&pack_rows(values, self.inner(), 0.0));
         match input {
             LayerInput::Pixels => {
                 // Half of an even number is a tie for the odd bytes.
@@ -131,14 +131,14 @@ impl Case<'_> {
                 let (codes, scale) = reference::quantize_input(Normalization::Unit, &pixels, clip);
                 let largest = pixels.iter().copied().max().unwrap_or(0);
                 Input {
-                    bytes: pack_rows(&pixels, self.inner, 0),
+                    bytes: pack_rows(&pixels, self.inner(), 0),
                     maxima: [u32::from(largest), 0],
                     codes,
                     scale,
                 }
             }
             LayerInput::Values => {
-                let values = self.values(count, which, 0.013);
+                let values = self.values_near_codes(count, which, 0.013);
                 let (codes, scale) = reference::quantize(&values, clip);
                 let largest = values.iter().fold(0.0, |most: f32, v| v.abs().max(most));
                 Input {
@@ -164,70 +164,81 @@ impl Case<'_> {
     }
 
     /// A whole layer in int8, on each sort of values.
-    pub fn check_int8_layer(&self, layer: LayerKernel) -> Check {
-        for which in [Values::Mixed, Values::Negative, Values::Largest] {
-            self.check_int8_layer_on(layer, which)
-                .map_err(|problem| format!("{which:?}: {problem}"))?;
-        }
-        Ok(())
+    pub(super) fn int8_layer(&self, layer: LayerKernel) -> Vec<Trial> {
+        let of = |which| {
+            let trial = self.int8_layer_on(layer, which);
+            trial.with(&format!("{which:?}").to_lowercase())
+        };
+        [Values::Mixed, Values::Negative, Values::Largest]
+            .map(of)
+            .into()
     }
 
-    fn check_int8_layer_on(&self, layer: LayerKernel, which: Values) -> Check {
+    fn int8_layer_on(&self, layer: LayerKernel, which: Values) -> Trial {
         let mut rng = self.rng();
         let input = self.layer_input(layer.input, which);
-        let mut w = random_codes(&mut rng, self.inner * self.cols);
+        let mut w = random_codes(&mut rng, self.inner() * self.cols());
         if which == Values::Largest {
             w.fill(-127);
         }
-        let bias = random_values(&mut rng, self.cols);
+        let bias = random_values(&mut rng, self.cols());
         let maxima = [input.maxima[0], input.maxima[1], 0, 0];
-        let operands = [
+        let operands = vec![
             input.bytes,
-            bytemuck::cast_slice(&pack_codes(&w, self.inner, self.cols)).to_vec(),
-            to_bytes(&pack_rows(&bias, self.cols, 0.0)),
+            bytemuck::cast_slice(&pack_codes(&w, self.inner(), self.cols())).to_vec(),
+            to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
             self.room(4),
             to_bytes(&maxima),
         ];
         let params = self.fused_params();
-        let [z, found] = self.run_many(params, [3, 4], &operands)?;
-        let padded = widen_f32(&z);
-        let got = unpadded(&padded, self.rows, self.cols);
 
         // The sums are exact; what is done to them in f32 may be off by some ULP of its terms.
         let sums =
-            reference::integer_product(&input.codes, &widen_codes(&w), self.inner, self.cols);
+            reference::integer_product(&input.codes, &widen_codes(&w), self.inner(), self.cols());
         let scale = f64::from(input.scale * params.weight_scale);
         let mut want: Vec<f64> = sums.iter().map(|&sum| f64::from(sum) * scale).collect();
         let magnitude = |(index, product): (usize, &f64)| {
-            2_f64.powi(-20) * (product.abs() + f64::from(bias[index % self.cols].abs()))
+            2_f64.powi(-20) * (product.abs() + f64::from(bias[index % self.cols()].abs()))
         };
         let tolerances: Vec<f64> = want.iter().enumerate().map(magnitude).collect();
         reference::add_bias(&mut want, &widen(&bias));
-        within_each(&got, &want, &tolerances, 1e-11)?;
-        self.padding_is_zero(&padded)?;
-
-        let stored: Vec<f32> = got.iter().map(|&z| z as f32).collect();
-        let [top, bottom] = extremes(&stored);
-        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&found);
-        equal(&words, &[maxima[0], maxima[1], top, bottom])
-            .map_err(|problem| format!("extremes: {problem}"))
+        let case = *self;
+        self.trial_of_many(params, &[3, 4], operands, move |written, errors| {
+            let padded = widen_f32(&written[0]);
+            let got = unpadded(&padded, case.rows(), case.cols());
+            errors.see(&got, &want, Unit::F32);
+            within_each(&got, &want, &tolerances, 1e-11)?;
+            case.padding_is_zero(&padded)?;
+            let stored: Vec<f32> = got.iter().map(|&z| z as f32).collect();
+            let [top, bottom] = extremes(&stored);
+            let words: Vec<u32> = from_bytes(&written[1]);
+            equal(&words, &[maxima[0], maxima[1], top, bottom])
+                .map_err(|problem| format!("extremes: {problem}"))
+        })
     }
 
     /// Outputs from z and its extremes.
-    pub fn check_finish(&self, activation: Activation) -> Check {
-        for which in [Values::Mixed, Values::Negative, Values::Largest] {
-            let z = self.values(self.rows * self.cols, which, 0.07);
-            let operands = [
-                to_bytes(&pack_rows(&z, self.cols, 0.0)),
-                self.room(4),
+    pub(super) fn finish(&self, activation: Activation) -> Vec<Trial> {
+        let case = *self;
+        let of = |which| {
+            let z = case.values_near_codes(case.rows() * case.cols(), which, 0.07);
+            let operands = vec![
+                to_bytes(&pack_rows(&z, case.cols(), 0.0)),
+                case.room(4),
                 to_bytes(&[extremes(&z), [0, 0]]),
             ];
-            let padded = widen_f32(&self.run_with(self.fused_params(), 1, &operands)?);
-            let want = widen(&self.activated(&z, activation));
-            let got = unpadded(&padded, self.rows, self.cols);
-            close_f32(&got, &want, 1).map_err(|problem| format!("{which:?}: {problem}"))?;
-            self.padding_is_zero(&padded)?;
-        }
-        Ok(())
+            let want = widen(&case.activated(&z, activation));
+            let trial = case.trial(case.fused_params(), 1, operands, move |bytes, errors| {
+                let padded = widen_f32(bytes);
+                let got = unpadded(&padded, case.rows(), case.cols());
+                errors.see(&got, &want, Unit::F32);
+                close_f32(&got, &want, 1)?;
+                case.padding_is_zero(&padded)
+            });
+            trial.with(&format!("{which:?}").to_lowercase())
+        };
+        [Values::Mixed, Values::Negative, Values::Largest]
+            .map(of)
+            .into()
     }
 }

@@ -1,0 +1,178 @@
+//! Faults made on purpose, so that it can be shown that `verify` finds them: each is one change, to the text
+//! of one shader or to the weights on their way to a device.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// What is broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// `layer_workgroup` takes a whole step of its tile where the inner dimension ends inside it.
+    TileEdge,
+    /// `layer_workgroup` reads its tile without waiting until all of it is there.
+    Barrier,
+    /// Each block of four by four weights is turned over its diagonal.
+    Transposed,
+    /// The lowest bit of the first weight is flipped.
+    Bit,
+}
+
+impl Broken {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::TileEdge, Self::Barrier, Self::Transposed, Self::Bit];
+
+    /// The name that asks for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TileEdge => "tile-edge",
+            Self::Barrier => "barrier",
+            Self::Transposed => "transposed",
+            Self::Bit => "bit",
+        }
+    }
+
+    /// What stands in the one place of a shader that it changes, and what instead.
+    fn change(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::TileEdge => Some((
+                "let steps = min(K_STEP, params.inner - step);",
+                "let steps = K_STEP;",
+            )),
+            Self::Barrier => Some((
+                "        workgroupBarrier();\n        let steps = ",
+                "        let steps = ",
+            )),
+            Self::Transposed | Self::Bit => None,
+        }
+    }
+
+    /// A shader's text with the fault in it; as it is where it has no such place.
+    #[must_use]
+    pub fn in_shader(self, text: String) -> String {
+        match self.change() {
+            Some((from, to)) if text.contains(from) => text.replacen(from, to, 1),
+            _ => text,
+        }
+    }
+
+    /// The packed weights of a model's layers with the fault in them; `block_bytes` of each layer are those
+    /// of a block of four by four.
+    pub(super) fn in_weights(self, layers: &mut [(&mut Vec<u8>, u64)]) {
+        match self {
+            Self::Bit => {
+                if let Some(first) = layers.first_mut().and_then(|(bytes, _)| bytes.first_mut()) {
+                    *first ^= 1;
+                }
+            }
+            Self::Transposed => layers
+                .iter_mut()
+                .for_each(|(bytes, block)| transpose_blocks(bytes, *block as usize / 16)),
+            Self::TileEdge | Self::Barrier => {}
+        }
+    }
+}
+
+/// Turns blocks of four by four values over; those of less than a byte a value are left as they are.
+fn transpose_blocks(bytes: &mut [u8], value: usize) {
+    if value == 0 {
+        return;
+    }
+    for block in bytes.chunks_exact_mut(16 * value) {
+        for (row, col) in (0..4).flat_map(|row| (0..row).map(move |col| (row, col))) {
+            for byte in 0..value {
+                block.swap(
+                    (4 * row + col) * value + byte,
+                    (4 * col + row) * value + byte,
+                );
+            }
+        }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Broken {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let named = Self::ALL.into_iter().find(|fault| fault.name() == text);
+        named.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::Usage(format!("unknown fault '{text}': use one of {names}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::kernel;
+    use crate::plan::{Body, Pass, Subgroups};
+
+    /// Every kernel of the table, on subgroups of eight.
+    fn texts() -> impl Iterator<Item = (Pass, String)> {
+        let subgroups = Subgroups {
+            lanes: 8,
+            matrix_units: None,
+        };
+        let variants = kernel::variants(subgroups).into_iter();
+        variants.filter_map(|(pass, e)| Some((pass, kernel::source(pass, e, false)?)))
+    }
+
+    #[test]
+    fn a_broken_shader_is_another_text_in_one_place() {
+        for fault in [Broken::TileEdge, Broken::Barrier] {
+            let mut changed = 0;
+            for (pass, text) in texts() {
+                let broken = fault.in_shader(text.clone());
+                let staged =
+                    matches!(pass, Pass::Layer(layer) if layer.tile.body == Body::Workgroup);
+                assert_eq!(broken != text, staged, "{fault}: {pass:?}");
+                changed += usize::from(staged);
+                if staged {
+                    let lines = |text: &str| text.lines().count();
+                    let gone = usize::from(fault == Broken::Barrier);
+                    assert_eq!(lines(&broken) + gone, lines(&text));
+                    let barriers = |text: &str| text.matches("workgroupBarrier").count();
+                    assert_eq!(barriers(&broken) + gone, barriers(&text));
+                }
+            }
+            assert!(changed > 20, "{fault} changes {changed} kernels");
+        }
+        for fault in [Broken::Transposed, Broken::Bit] {
+            assert!(texts().all(|(_, text)| fault.in_shader(text.clone()) == text));
+        }
+    }
+
+    #[test]
+    fn broken_weights_are_other_weights() {
+        let weights: Vec<u8> = (0..64).collect();
+        let broken = |fault: Broken, block| {
+            let mut weights = weights.clone();
+            fault.in_weights(&mut [(&mut weights, block)]);
+            weights
+        };
+        let differ = |other: &[u8]| weights.iter().zip(other).filter(|(a, b)| a != b).count();
+        let flipped = broken(Broken::Bit, 16);
+        assert_eq!((flipped[0], differ(&flipped)), (1, 1));
+        let turned = broken(Broken::Transposed, 16);
+        assert_eq!((turned[1], turned[4], differ(&turned)), (4, 1, 48));
+        assert_eq!(broken(Broken::Transposed, 64)[4..8], [16, 17, 18, 19]);
+        assert_eq!(broken(Broken::Barrier, 16), weights);
+    }
+
+    #[test]
+    fn faults_are_asked_for_by_name() {
+        for fault in Broken::ALL {
+            assert_eq!(fault.name().parse::<Broken>().unwrap(), fault);
+        }
+        assert_eq!("none".parse::<Broken>().unwrap_err().exit_code(), 2);
+    }
+}

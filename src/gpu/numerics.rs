@@ -1,0 +1,199 @@
+//! Single operations on an adapter, on values that no compiler knows: what a numeric passport is made of.
+
+use std::sync::Arc;
+
+use super::device::{Device, Pipeline};
+use super::kernel::Binding;
+use super::single::{bind_group, whole};
+use crate::adapter::Feature;
+use crate::error::Result;
+
+/// The texts of their shaders, those of the core language and those of the f16 type.
+pub const NUMERICS_SOURCES: [&str; 2] = [
+    include_str!("../../shaders/numerics/core.wgsl"),
+    include_str!("../../shaders/numerics/half.wgsl"),
+];
+
+/// The storage buffers of either, from binding 1 on.
+pub const NUMERICS_BINDINGS: [&[Binding]; 2] = [
+    &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
+    &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
+];
+
+/// Lanes of a workgroup.
+const LANES: usize = 64;
+
+/// One operation on words; its number is that of the shader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Operation {
+    /// `pack2x16float(a, b)`
+    Pack = 0,
+    /// `unpack2x16float(a).x`
+    Unpack = 1,
+    /// `a * b + c`
+    MultiplyAdd = 2,
+    /// `fma(a, b, c)`
+    Fma = 3,
+    /// `a / b`
+    Divide = 4,
+    /// `exp(a)`
+    Exp = 5,
+    /// `dot4I8Packed(a, b)`
+    Dot = 6,
+    /// `a * b`
+    Multiply = 7,
+    /// `a + b`
+    Add = 8,
+    /// `max(a, b)`
+    Maximum = 9,
+    /// `min(a, b)`
+    Minimum = 10,
+    /// `a == b`, 0 or 1
+    Equal = 11,
+    /// `f16(a)` times both halves of b
+    Convert = 16,
+    /// `vec2<f16>(vec2<f32>(a, a))`, stored as f16
+    Store = 17,
+    /// `f32(f16(a))`
+    RoundTrip = 18,
+    /// The product of the two halves of b
+    MultiplyHalves = 19,
+    /// The f32 of the lower half of b
+    Widen = 20,
+}
+
+impl Operation {
+    /// Whether it is one of the f16 type, which not every adapter has.
+    #[must_use]
+    pub fn needs_f16(self) -> bool {
+        self as u32 >= Self::Convert as u32
+    }
+
+    /// Whether its results are stored as f16, behind those that are words.
+    fn is_stored(self) -> bool {
+        matches!(self, Self::Convert | Self::Store | Self::MultiplyHalves)
+    }
+}
+
+/// The operations of a device, ready to be run.
+#[derive(Debug)]
+pub struct Numerics {
+    device: Arc<Device>,
+    core: Pipeline,
+    half: Option<Pipeline>,
+}
+
+impl Numerics {
+    /// Compiles them; those of the f16 type where the adapter has it.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn new(device: &Arc<Device>) -> Result<Self> {
+        let compile = |at: usize| {
+            let source = NUMERICS_SOURCES[at].to_owned();
+            device.compile_source("numerics", source, NUMERICS_BINDINGS[at])
+        };
+        let has_f16 = device.info().has(Feature::ShaderF16);
+        Ok(Self {
+            core: compile(0)?,
+            half: if has_f16 { Some(compile(1)?) } else { None },
+            device: Arc::clone(device),
+        })
+    }
+
+    /// The results of an operation on each of the operands `[a, b, c]`; none where the adapter lacks f16.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn apply(
+        &self,
+        operation: Operation,
+        operands: &[[u32; 3]],
+    ) -> Result<Option<Vec<u32>>> {
+        use wgpu::BufferUsages as Usage;
+        let (device, label) = (&*self.device, "numerics");
+        let pipeline = match (operation.needs_f16(), &self.half) {
+            (false, _) => &self.core,
+            (true, Some(half)) => half,
+            (true, None) => return Ok(None),
+        };
+        let params = [operation as u32, operands.len() as u32, 0, 0];
+        let uniform = device.filled(label, bytemuck::cast_slice(&params), Usage::UNIFORM);
+        let column = |at: usize| {
+            let words: Vec<u32> = operands.iter().map(|operand| operand[at]).collect();
+            device.filled(label, bytemuck::cast_slice(&words), Usage::STORAGE)
+        };
+        let bytes = 4 * operands.len() as u64;
+        let room = || device.buffer(label, bytes, Usage::STORAGE | Usage::COPY_SRC);
+        let (inputs, outputs) = if operation.needs_f16() {
+            (vec![column(0), column(1)], vec![room(), room()])
+        } else {
+            (vec![column(0), column(1), column(2)], vec![room()])
+        };
+        let buffers: Vec<_> = inputs.iter().chain(&outputs).map(whole).collect();
+        let bound = bind_group(device, pipeline, &uniform, &buffers);
+        let target = device.buffer(label, bytes, Usage::MAP_READ | Usage::COPY_DST);
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_pipeline(&pipeline.pipeline);
+            pass.set_bind_group(0, &bound, &[]);
+            pass.dispatch_workgroups(operands.len().div_ceil(LANES) as u32, 1, 1);
+        }
+        let written = &outputs[usize::from(operation.is_stored())];
+        encoder.copy_buffer_to_buffer(written, 0, &target, 0, bytes);
+        device.queue.submit([encoder.finish()]);
+        let words = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, u32>(bytes);
+        let words = device.read_mapped(&target, bytes, label, words).await?;
+        Ok(Some(words))
+    }
+
+    /// The ticks at the beginnings and ends of some short passes, in the order in which they come, and
+    /// the nanoseconds of a tick; none where the adapter has no timestamps.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn ticks(&self, passes: u32) -> Result<Option<(f32, Vec<u64>)>> {
+        use wgpu::BufferUsages as Usage;
+        let (device, label) = (&*self.device, "timestamps");
+        if !device.info().has(Feature::TimestampQuery) {
+            return Ok(None);
+        }
+        let params = [Operation::Exp as u32, LANES as u32, 0, 0];
+        let uniform = device.filled(label, bytemuck::cast_slice(&params), Usage::UNIFORM);
+        let room = || device.buffer(label, 4 * LANES as u64, Usage::STORAGE);
+        let buffers = [room(), room(), room(), room()];
+        let buffers: Vec<_> = buffers.iter().map(whole).collect();
+        let bound = bind_group(device, &self.core, &uniform, &buffers);
+        let count = 2 * passes;
+        let bytes = 8 * u64::from(count);
+        let queries = device.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: None,
+            ty: wgpu::QueryType::Timestamp,
+            count,
+        });
+        let resolved = device.buffer(label, bytes, Usage::QUERY_RESOLVE | Usage::COPY_SRC);
+        let target = device.buffer(label, bytes, Usage::MAP_READ | Usage::COPY_DST);
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        for index in 0..passes {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: &queries,
+                    beginning_of_pass_write_index: Some(2 * index),
+                    end_of_pass_write_index: Some(2 * index + 1),
+                }),
+            });
+            pass.set_pipeline(&self.core.pipeline);
+            pass.set_bind_group(0, &bound, &[]);
+            pass.dispatch_workgroups(1, 1, 1);
+        }
+        encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
+        encoder.copy_buffer_to_buffer(&resolved, 0, &target, 0, bytes);
+        device.queue.submit([encoder.finish()]);
+        let words = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, u64>(bytes);
+        let ticks = device.read_mapped(&target, bytes, label, words).await?;
+        Ok(Some((device.queue.get_timestamp_period(), ticks)))
+    }
+}

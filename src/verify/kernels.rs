@@ -1,0 +1,194 @@
+//! Every kernel that an adapter can run, each at the shapes round its tile's edges.
+
+use std::sync::Arc;
+
+use super::case::{Case, Trial};
+use super::compare::{Check, Errors};
+use super::{REPEATS, Row, as_problem, same_bits, shapes, tolerance};
+use crate::Precision;
+use crate::error::Result;
+use crate::gpu::{Device, SinglePass, kernel};
+use crate::plan::{Arithmetic, Body, LayerKernel, Limits, Pass, Subgroups};
+
+/// The most bytes that the repeats of one trial leave behind.
+const MOST_BYTES: usize = 4 << 20;
+
+/// A kernel for its element type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Variant {
+    /// What it does.
+    pub pass: Pass,
+    /// What it does it in.
+    pub elements: Precision,
+}
+
+/// Every kernel but those of whole networks, which are checked as networks.
+#[must_use]
+pub fn every(subgroups: Subgroups) -> Vec<Variant> {
+    let mut all = Vec::new();
+    for (pass, elements) in kernel::variants(subgroups) {
+        let variant = Variant { pass, elements };
+        if !matches!(pass, Pass::Network(_)) && !all.contains(&variant) {
+            all.push(variant);
+        }
+    }
+    all
+}
+
+impl Variant {
+    /// Whether its products are those of matrix units.
+    #[must_use]
+    pub fn on_matrix_units(&self) -> bool {
+        matches!(self.pass, Pass::Layer(layer) if layer.arithmetic == Arithmetic::Matrix)
+    }
+
+    /// What the device has not of what the plan asks for before it takes a kernel.
+    #[must_use]
+    pub fn lacks(&self, device: &Device) -> Option<&'static str> {
+        let limits = device.limits();
+        let bindings =
+            kernel::find(self.pass, self.elements).map_or(0, |kernel| kernel.bindings.len());
+        if let Some(reason) = device.info().lacks(self.elements) {
+            return Some(reason);
+        }
+        if bindings > limits.storage_buffers as usize {
+            return Some("the adapter binds too few buffers");
+        }
+        match self.pass {
+            Pass::Layer(layer) => layer_lacks(layer, limits),
+            _ => None,
+        }
+    }
+
+    pub(super) fn row(&self) -> Row {
+        Row::new(
+            "kernels",
+            kernel::variant_name(self.pass),
+            &self.elements.into(),
+            tolerance::of_kernel(self.pass, self.elements),
+        )
+    }
+
+    /// Its trials at a shape.
+    fn trials(&self, shape: [usize; 3]) -> Vec<Trial> {
+        let case = Case {
+            pass: self.pass,
+            elements: self.elements,
+            shape,
+            clip: 127,
+        };
+        case.trials()
+    }
+
+    pub(super) async fn check(&self, device: &Arc<Device>, row: Row) -> Result<Row> {
+        let (mut errors, mut problems, mut trials) = (Errors::default(), Vec::new(), 0);
+        let shapes = shapes(self.pass);
+        let largest = shapes
+            .iter()
+            .filter(|[rows, _, cols]| REPEATS * 4 * rows * (cols + 3) <= MOST_BYTES)
+            .max_by_key(|[rows, inner, cols]| rows * cols * inner.min(&64));
+        for shape in &shapes {
+            for trial in self.trials(*shape) {
+                let repeats = if Some(shape) == largest && trials_are_whole(&trial) {
+                    REPEATS
+                } else {
+                    0
+                };
+                let tried = self.try_it(device, &trial, repeats, &mut errors).await;
+                if let Err(problem) = as_problem(tried)?.and_then(|check| check) {
+                    problems.push(format!("{trial:?}: {problem}"));
+                }
+                trials += 1;
+            }
+        }
+        let check = if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("\n"))
+        };
+        Ok(Row {
+            trials,
+            repeats: if largest.is_some() { REPEATS } else { 0 },
+            ..row.found(check, errors)
+        })
+    }
+
+    /// Runs a trial once and judges it, and then `repeats` times, to the same bits.
+    async fn try_it(
+        &self,
+        device: &Arc<Device>,
+        trial: &Trial,
+        repeats: usize,
+        errors: &mut Errors,
+    ) -> Result<Check> {
+        let single = self.on(device, trial).await?;
+        let written = run(&single, trial).await?;
+        let first = written.clone();
+        let judged = trial.judge(written, errors);
+        if repeats == 0 || judged.is_err() {
+            return Ok(judged);
+        }
+        let again = single.repeat(trial.written[0], repeats).await?;
+        Ok(same_bits(&first[0], &again))
+    }
+
+    /// The kernel with a trial's operands on the device.
+    async fn on(&self, device: &Arc<Device>, trial: &Trial) -> Result<SinglePass> {
+        let Trial {
+            params, operands, ..
+        } = trial;
+        SinglePass::new(device, self.pass, self.elements, *params, operands).await
+    }
+
+    /// Tries it at every shape; all that is wrong, together.
+    ///
+    /// # Errors
+    /// What is wrong at which shape, a line each, and what the device says.
+    pub async fn check_every_shape(&self, device: &Arc<Device>) -> Check {
+        let mut problems = Vec::new();
+        for shape in shapes(self.pass) {
+            for trial in self.trials(shape) {
+                let tried = self.try_it(device, &trial, 0, &mut Errors::default()).await;
+                let tried = tried.map_err(|error| error.to_string());
+                if let Err(problem) = tried.and_then(|check| check) {
+                    problems.push(format!("{trial:?}: {problem}"));
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("\n"))
+        }
+    }
+}
+
+/// Whether a trial's outputs are a matrix, and no maximum of one.
+fn trials_are_whole(trial: &Trial) -> bool {
+    trial.written.first().is_some_and(|&operand| operand >= 1)
+}
+
+/// Runs a kernel once and gives what it left in each of the written operands.
+async fn run(single: &SinglePass, trial: &Trial) -> Result<Vec<Vec<u8>>> {
+    single.run(1).await?;
+    let mut written = Vec::new();
+    for &operand in &trial.written {
+        written.push(single.read(operand).await?);
+    }
+    Ok(written)
+}
+
+fn layer_lacks(layer: LayerKernel, limits: &Limits) -> Option<&'static str> {
+    let on_subgroups = matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows);
+    if on_subgroups && limits.subgroup.is_none() {
+        return Some("the adapter has no subgroups of one size");
+    }
+    if layer.tile.lanes > limits.invocations {
+        return Some("the adapter's workgroups are too small");
+    }
+    let needed = layer.tile.workgroup_bytes(layer.arithmetic);
+    if needed > u64::from(limits.workgroup_bytes) {
+        return Some("the tile does not fit in workgroup memory");
+    }
+    None
+}

@@ -1,0 +1,362 @@
+//! Whether an adapter computes what it should: every kernel that it can run, whole networks, and the
+//! weights on it, against the oracle; and what it does where it has a choice, its numeric passport.
+//!
+//! - [`case`] says what a kernel is tried on at one shape, and judges it; [`shapes`] are those round the
+//!   edges of its tile. Tests run the same trials.
+//! - [`check`] tries everything on an engine, adapter or processor, and gives a [`Row`] for each check.
+//! - [`compare`] has the comparisons, [`tolerance`] says in words what each allows, and why.
+//! - [`passport`] observes. What it sees is neither right nor wrong, but may differ after an update.
+
+pub mod case;
+pub mod compare;
+mod cpu;
+pub mod data;
+pub mod kernels;
+mod networks;
+pub mod passport;
+mod shapes;
+mod subjects;
+mod sums;
+pub mod tolerance;
+mod weights;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::Precision;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::gpu::Device;
+use crate::mode::Mode;
+use compare::{Check, Errors};
+pub use passport::Passport;
+pub use shapes::{SIZES, shapes};
+
+/// How often everything is run to see whether it comes to the same bits.
+pub const REPEATS: usize = 20;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Within the tolerance, to the same bits each time.
+    Passed,
+    /// Not so.
+    Failed,
+    /// It cannot run here.
+    Skipped,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// What sort of thing is checked: `kernels`, `networks`, `weights` or `sums`.
+    pub group: &'static str,
+    /// Which one.
+    pub name: String,
+    /// The precision.
+    pub precision: Precision,
+    /// The same with what else it is run as: the scheme, and the precisions of layers that differ.
+    pub mode: String,
+    /// How it ended.
+    pub status: Status,
+    /// What is wrong, or why it was skipped.
+    pub detail: Option<String>,
+    /// The shapes, or networks, and the data on each of them that it was tried on.
+    pub trials: usize,
+    /// How often it was run to see whether it comes to the same bits.
+    pub repeats: usize,
+    /// The largest difference from the oracle; none where nothing was compared.
+    pub largest_error: Option<f64>,
+    /// The largest normalized mean square error.
+    pub nmse: Option<f64>,
+    /// The largest difference in units in the last place of the numbers that come out.
+    pub ulps: Option<f64>,
+    /// What was allowed, and why.
+    pub tolerance: &'static str,
+}
+
+impl Row {
+    fn new(group: &'static str, name: String, mode: &Mode, tolerance: &'static str) -> Self {
+        Self {
+            group,
+            name,
+            precision: mode.precision,
+            mode: mode.to_string(),
+            status: Status::Passed,
+            detail: None,
+            trials: 0,
+            repeats: 0,
+            largest_error: None,
+            nmse: None,
+            ulps: None,
+            tolerance,
+        }
+    }
+
+    fn skipped(self, reason: impl Into<String>) -> Self {
+        Self {
+            status: Status::Skipped,
+            detail: Some(reason.into()),
+            ..self
+        }
+    }
+
+    /// With what was found: `Err` of what is wrong.
+    fn found(self, check: Check, errors: Errors) -> Self {
+        let measured = |value: f64| (errors.values > 0 && value.is_finite()).then_some(value);
+        Self {
+            status: if check.is_ok() {
+                Status::Passed
+            } else {
+                Status::Failed
+            },
+            detail: check.err(),
+            largest_error: measured(errors.largest),
+            nmse: measured(errors.nmse),
+            ulps: measured(errors.ulps),
+            ..self
+        }
+    }
+}
+
+/// Everything that was checked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// The checks, in the order in which they were made.
+    pub rows: Vec<Row>,
+    /// SHA-256 of the exact sums of int8 products; none where these were not checked.
+    pub int8_sums: Option<String>,
+}
+
+impl Outcome {
+    /// How many checks ended so.
+    #[must_use]
+    pub fn count(&self, status: Status) -> usize {
+        self.rows.iter().filter(|row| row.status == status).count()
+    }
+
+    /// # Errors
+    /// `Error::CheckFailed` where a check failed, which names the first.
+    pub fn verdict(&self) -> Result<()> {
+        let mut failed = self.rows.iter().filter(|row| row.status == Status::Failed);
+        let Some(first) = failed.next() else {
+            return Ok(());
+        };
+        let detail = first.detail.as_deref().unwrap_or_default();
+        let detail = detail.lines().next().unwrap_or_default();
+        Err(Error::CheckFailed(format!(
+            "{} of {} checks failed, first {}/{} {}: {detail}",
+            1 + failed.count(),
+            self.rows.len() - self.count(Status::Skipped),
+            first.group,
+            first.name,
+            first.mode,
+        )))
+    }
+}
+
+/// Which checks are made, and who hears of them.
+pub struct Scope<'a> {
+    /// Only those of whose names (`kernels/matmul-8x8 f32`) this is a part.
+    pub only: Option<String>,
+    /// Called with what is being checked, how many checks are done, and how many there are.
+    pub progress: &'a mut dyn FnMut(&str, usize, usize),
+}
+
+/// A check that is still to be made.
+enum Task {
+    Kernel(kernels::Variant),
+    Network(Box<networks::Network>),
+    Weights(Box<networks::Network>),
+    Sums,
+    Processor(Box<cpu::OnProcessor>),
+    /// What cannot be made.
+    Skipped(Row),
+}
+
+impl Task {
+    fn row(&self) -> Row {
+        match self {
+            Self::Kernel(variant) => variant.row(),
+            Self::Network(network) => network.row("networks"),
+            Self::Weights(network) => network.row("weights"),
+            Self::Sums => Row::new(
+                "sums",
+                "int8 products".to_owned(),
+                &Precision::Int8.into(),
+                tolerance::SUMS,
+            ),
+            Self::Processor(on) => on.row(),
+            Self::Skipped(row) => row.clone(),
+        }
+    }
+}
+
+/// Checks an engine's adapter, or its processor where it has none; `matrix_units` is a device with them,
+/// on which their kernels are checked, or why there is none.
+///
+/// # Errors
+/// Those of the device that end everything; what a kernel does wrong, its driver's refusal included, is a
+/// row. `Error::Usage` where no check is called as asked.
+pub async fn check(
+    engine: &Engine,
+    matrix_units: Result<Arc<Device>, String>,
+    scope: Scope<'_>,
+) -> Result<Outcome> {
+    let mut tasks = match engine.device() {
+        Some(device) => tasks_on(device, matrix_units.as_ref())?,
+        None => cpu::tasks()?,
+    };
+    if let Some(only) = &scope.only {
+        tasks.retain(|task| {
+            let Row {
+                group, name, mode, ..
+            } = task.row();
+            format!("{group}/{name} {mode}").contains(only)
+        });
+        if tasks.is_empty() {
+            return Err(Error::Usage(format!(
+                "no check is called '{only}': 'verify --format json' without --only names them all"
+            )));
+        }
+    }
+    let total = tasks.len();
+    let mut outcome = Outcome::default();
+    for (done, task) in tasks.into_iter().enumerate() {
+        let row = task.row();
+        (scope.progress)(&format!("{} {}", row.group, row.precision), done, total);
+        let (row, sums) = match (task, engine.device()) {
+            (Task::Skipped(row), _) => (row, None),
+            (Task::Processor(on), _) => on.check(row)?,
+            (Task::Kernel(variant), Some(device)) => {
+                let device = matrix_units
+                    .as_ref()
+                    .ok()
+                    .filter(|_| variant.on_matrix_units())
+                    .unwrap_or(device);
+                (variant.check(device, row).await?, None)
+            }
+            (Task::Network(network), Some(device)) => {
+                (networks::check(&network, device, row).await?, None)
+            }
+            (Task::Weights(network), Some(device)) => {
+                (weights::check(&network, device, row).await?, None)
+            }
+            (Task::Sums, Some(device)) => sums::check(device, row).await?,
+            (_, None) => return Err(Error::Internal("a check without its device".into())),
+        };
+        outcome.int8_sums = sums.or(outcome.int8_sums);
+        outcome.rows.push(row);
+    }
+    Ok(outcome)
+}
+
+/// What there is to check on an adapter.
+fn tasks_on(
+    device: &Arc<Device>,
+    matrix_units: Result<&Arc<Device>, &String>,
+) -> Result<Vec<Task>> {
+    let task = |variant: kernels::Variant, device: &Device| match variant.lacks(device) {
+        Some(reason) => Task::Skipped(variant.row().skipped(reason)),
+        None => Task::Kernel(variant),
+    };
+    let mut tasks = vec![Task::Sums];
+    let variants = kernels::every(device.limits().subgroups()).into_iter();
+    tasks.extend(variants.map(|variant| task(variant, device)));
+    match matrix_units {
+        Ok(device) => {
+            let mut variants = kernels::every(device.limits().subgroups());
+            variants.retain(kernels::Variant::on_matrix_units);
+            tasks.extend(variants.into_iter().map(|variant| task(variant, device)));
+        }
+        Err(reason) => {
+            let row = Row::new(
+                "kernels",
+                "coop".to_owned(),
+                &Precision::F16.into(),
+                tolerance::HALF,
+            );
+            tasks.push(Task::Skipped(row.skipped(reason)));
+        }
+    }
+    for network in networks::every(device)? {
+        tasks.push(match network {
+            Ok((network, true)) => Task::Weights(Box::new(network)),
+            Ok((network, false)) => Task::Network(Box::new(network)),
+            Err(skipped) => Task::Skipped(*skipped),
+        });
+    }
+    Ok(tasks)
+}
+
+/// An error that is one kernel's and no end of everything, as what is wrong.
+fn as_problem<T>(result: Result<T>) -> Result<Result<T, String>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error @ (Error::Internal(_) | Error::Usage(_) | Error::CheckFailed(_))) => {
+            Ok(Err(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// All of `each` the same as `first`, to the bit.
+fn same_bits<T: PartialEq>(first: &[T], each: &[Vec<T>]) -> Check {
+    for (run, other) in each.iter().enumerate() {
+        if let Some(at) = first.iter().zip(other).position(|(a, b)| a != b) {
+            return Err(format!(
+                "run {} of {} comes to other bits, first in value {at}",
+                run + 1,
+                each.len()
+            ));
+        }
+        if other.len() != first.len() {
+            return Err(format!("run {} has another length", run + 1));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        Row::new(
+            "kernels",
+            "one".into(),
+            &Precision::F32.into(),
+            tolerance::SUMS,
+        )
+    }
+
+    #[test]
+    fn one_failure_is_enough_and_is_named() {
+        let mut outcome = Outcome {
+            rows: vec![row(), row().skipped("no such thing")],
+            int8_sums: None,
+        };
+        assert!(outcome.verdict().is_ok());
+        let wrong = row().found(
+            Err("7×5×3: value 2 is 1, not 2\nmore".into()),
+            Errors::default(),
+        );
+        assert_eq!(wrong.largest_error, None);
+        outcome.rows.push(wrong);
+        let error = outcome.verdict().unwrap_err();
+        assert_eq!(error.exit_code(), 4);
+        assert_eq!(
+            error.to_string(),
+            "1 of 2 checks failed, first kernels/one f32: 7×5×3: value 2 is 1, not 2"
+        );
+    }
+
+    #[test]
+    fn other_bits_are_told() {
+        assert!(same_bits(&[1, 2], &[vec![1, 2], vec![1, 2]]).is_ok());
+        assert!(same_bits(&[1, 2], &[vec![1, 2], vec![1, 3]]).is_err());
+        assert!(same_bits(&[1, 2], &[vec![1]]).is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! Whole networks on an adapter, in each way that a plan may choose: against the oracle, to the same bits each
+//! time, and with the bits of a timed run.
+
+use std::sync::Arc;
+
+use super::compare::{Check, Errors, equal};
+use super::subjects::{Subject, has_f16, judge, modes};
+use super::{REPEATS, Row, as_problem, same_bits, tolerance};
+use crate::Precision;
+use crate::deploy::Runnable;
+use crate::error::Result;
+use crate::gpu::{self, Device};
+use crate::mode::Mode;
+use crate::plan::{ChosenBy, Kernels, Path, Strategy};
+use crate::reference;
+
+/// A network in a mode, run in one way.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
+    pub(super) subject: Arc<Subject>,
+    pub(super) mode: Mode,
+    /// The way; what is chosen where nothing is measured, if there is none.
+    strategy: Option<Strategy>,
+}
+
+impl Network {
+    pub(super) fn row(&self, group: &'static str) -> Row {
+        let name = match (group, self.strategy) {
+            ("weights", _) => self.subject.name.to_owned(),
+            (_, Some(strategy)) => format!("{} {}", self.subject.name, strategy.name),
+            (_, None) => format!("{} by default", self.subject.name),
+        };
+        let tolerance = match group {
+            "weights" => tolerance::WEIGHTS,
+            _ => tolerance::of_network(&self.mode),
+        };
+        Row::new(group, name, &self.mode, tolerance)
+    }
+
+    /// Its weights on a device.
+    pub(super) async fn load(device: &Arc<Device>, model: &Runnable<'_>) -> Result<gpu::Network> {
+        match model {
+            Runnable::Core(model, precision) => gpu::Network::new(device, model, *precision).await,
+            Runnable::Deployed(model) => gpu::Network::deployed(device, model).await,
+        }
+    }
+}
+
+/// What is to be checked: a network and whether it is its weights alone; or why not.
+type Planned = Result<(Network, bool), Box<Row>>;
+
+/// Each mode on each network: its weights; and it in the likely ways on this adapter, in those that are a
+/// whole network in one dispatch, of which nothing else is checked, and in separate passes.
+pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
+    let (odd, default) = (
+        Arc::new(Subject::odd()?),
+        Arc::new(Subject::default_model()?),
+    );
+    let mut all = Vec::new();
+    for subject in [&odd, &default] {
+        for mode in modes(subject.model.layers.len())? {
+            let of = |strategy| Network {
+                subject: Arc::clone(subject),
+                mode: mode.clone(),
+                strategy,
+            };
+            let lacks = has_f16(&mode).then(|| device.info().lacks(Precision::F16));
+            if let Some(reason) = lacks.flatten() {
+                all.push(Err(Box::new(of(None).row("networks").skipped(reason))));
+                continue;
+            }
+            let ways = ways(device, subject, &mode)?;
+            if ways.is_empty() {
+                let row = of(None).row("networks");
+                let row = row.skipped("none of its kernels fits the adapter");
+                all.push(Err(Box::new(row)));
+                continue;
+            }
+            all.push(Ok((of(None), true)));
+            all.push(Ok((of(None), false)));
+            if Arc::ptr_eq(subject, &odd) {
+                all.extend(ways.into_iter().map(|way| Ok((of(Some(way)), false))));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The ways to run a network that are checked.
+fn ways(device: &Device, subject: &Subject, mode: &Mode) -> Result<Vec<Strategy>> {
+    let model = subject.runnable(mode)?.architecture();
+    let mut ways = Vec::new();
+    for &batch in subject.batches {
+        let limits = device.limits();
+        let of = |kernels, likely| {
+            let list = if likely {
+                Strategy::candidates
+            } else {
+                Strategy::runnable
+            };
+            list(&model, mode.precision, batch, limits, kernels)
+        };
+        ways.extend(of(Kernels::Any, true));
+        ways.extend(of(Kernels::Path(Path::Network), false));
+        ways.extend(of(Kernels::Path(Path::Separate), false));
+    }
+    let mut seen = Vec::new();
+    ways.retain(|way| {
+        let new = !seen.contains(way);
+        seen.push(*way);
+        new
+    });
+    Ok(ways)
+}
+
+/// Checks a network in every batch size that its way can run.
+pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> Result<Row> {
+    let Network {
+        subject,
+        mode,
+        strategy,
+    } = network;
+    let model = subject.runnable(mode)?;
+    let mut errors = Errors::default();
+    let (mut trials, mut result) = (0, Ok(()));
+    for &batch in subject.batches {
+        let limits = device.limits();
+        let refused = strategy
+            .and_then(|way| way.refused(&model.architecture(), mode.precision, batch, limits));
+        if refused.is_some() {
+            continue;
+        }
+        // Of many small batches a few will do.
+        let images = subject.pixels.len() / subject.model.inputs();
+        let images = images.min(37 * batch);
+        let pixels = subject.first(images);
+        let want = reference::infer_all(&model, pixels, batch);
+        let mut on = Network::load(device, &model).await?;
+        if let Some(way) = strategy {
+            on.choose(batch, *way, ChosenBy::User);
+        }
+        let got = as_problem(on.infer(pixels, batch, &mut |_| ()).await)?;
+        let got = match got {
+            Ok(got) => got,
+            Err(problem) => {
+                result = result.and(Err(format!("batch {batch}: {problem}")));
+                continue;
+            }
+        };
+        let judged = judge(&model, batch, &got, &want, &mut errors);
+        let repeated = repeated(&mut on, subject.first(batch), batch, &got).await?;
+        let repeated = repeated.map_err(|problem| format!("batch {batch}: {problem}"));
+        result = result.and(judged).and(repeated);
+        trials += 1;
+    }
+    if trials == 0 && result.is_ok() {
+        return Ok(row.skipped("it runs no batch of this network here"));
+    }
+    Ok(Row {
+        trials,
+        repeats: REPEATS,
+        ..row.found(result, errors)
+    })
+}
+
+/// Whether a timed run has the outputs that were checked, and many runs have the same.
+async fn repeated(
+    network: &mut gpu::Network,
+    pixels: &[u8],
+    batch: usize,
+    checked: &[f32],
+) -> Result<Check> {
+    network.upload(pixels, batch).await?;
+    let bits = |outputs: &[f32]| -> Vec<u32> { outputs.iter().map(|v| v.to_bits()).collect() };
+    let timed = bits(&network.run_timed().await?.outputs);
+    let checked = bits(&checked[..timed.len().min(checked.len())]);
+    if let Err(problem) = equal(&timed, &checked) {
+        return Ok(Err(format!("a timed run has other outputs: {problem}")));
+    }
+    let mut runs = Vec::new();
+    for _ in 0..REPEATS {
+        runs.push(bits(&network.run().await?.outputs));
+    }
+    Ok(same_bits(&timed, &runs))
+}

@@ -1,0 +1,127 @@
+//! The networks that whole-network checks run, the modes that they are run in, and how their outputs are
+//! judged.
+
+use super::compare::{
+    Check, Errors, Unit, close_deployed, close_f16_network, close_f32, close_int8_network,
+};
+use super::data::{random_model, random_pixels, seeded};
+use crate::deploy::{Ranges, Runnable, deploy};
+use crate::error::Result;
+use crate::mode::Mode;
+use crate::model::{Activation, Model};
+use crate::quant::{Scheme, WeightScales};
+use crate::{Precision, dataset, reference};
+
+/// A network, the images that it is given, and the batches that it gets them in.
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    pub(super) name: &'static str,
+    pub(super) model: Model,
+    pub(super) pixels: Vec<u8>,
+    pub(super) batches: &'static [usize],
+}
+
+impl Subject {
+    /// One whose widths fill no tile: three layers that end in each sort of activation.
+    pub(super) fn odd() -> Result<Self> {
+        let activations = [Activation::Relu, Activation::Tanh, Activation::Softmax];
+        let model = random_model(&mut seeded("odd"), &[33, 31, 7, 5], &activations)?;
+        Ok(Self {
+            name: "33-31-7-5",
+            pixels: random_pixels(&mut seeded("odd"), 37 * model.inputs()),
+            model,
+            batches: &[37, 8, 1],
+        })
+    }
+
+    /// The default model on the first images of its test split.
+    pub(super) fn default_model() -> Result<Self> {
+        let images = dataset::test_split()?.images;
+        Ok(Self {
+            name: "784-64-10",
+            model: Model::default_model()?,
+            pixels: images.range(0, 256).to_vec(),
+            batches: &[256, 1],
+        })
+    }
+
+    /// The images of a batch, or what there is.
+    pub(super) fn first(&self, batch: usize) -> &[u8] {
+        &self.pixels[..batch * self.model.inputs()]
+    }
+
+    /// The network in a mode. Static scales are given, not calibrated.
+    pub(super) fn runnable(&self, mode: &Mode) -> Result<Runnable<'_>> {
+        if mode.is_core() {
+            return Ok(Runnable::Core(&self.model, mode.precision));
+        }
+        let range = |activation| match activation {
+            Activation::Relu => (0.0, 3.0),
+            Activation::Sigmoid => (0.0, 1.0),
+            Activation::Tanh => (-1.0, 1.0),
+            Activation::Identity | Activation::Softmax => (-3.0, 2.5),
+        };
+        let layers = self
+            .model
+            .layers
+            .iter()
+            .map(|layer| range(layer.activation));
+        let ranges = std::iter::once((0.0, 1.0)).chain(layers);
+        let ranges = Ranges(ranges.take(self.model.layers.len()).collect());
+        let deployed = deploy(&self.model, mode, Some(&ranges))?;
+        Ok(Runnable::Deployed(Box::new(deployed)))
+    }
+}
+
+/// Every precision and scheme that a network of so many layers is run in.
+pub(super) fn modes(layers: usize) -> Result<Vec<Mode>> {
+    use Precision::{Bf16, F16, F32, Int4, Int8};
+    let mut modes = Precision::EVERY.map(Mode::from).to_vec();
+    for scheme in [Scheme::DynamicRow, Scheme::Static] {
+        for weights in [WeightScales::Tensor, WeightScales::Channel] {
+            modes.push(Mode::int8(scheme, weights));
+        }
+        for order in [[F16, Int8, Bf16], [Int8, Int4, F32]] {
+            let order = order.into_iter().take(layers).collect();
+            modes.push(Mode::mixed(order, scheme, WeightScales::Channel)?);
+        }
+    }
+    Ok(modes)
+}
+
+/// Whether a mode has numbers of binary16.
+pub(super) fn has_f16(mode: &Mode) -> bool {
+    mode.precisions().contains(&Precision::F16)
+}
+
+/// Outputs `[images, out]`, run in batches of `batch`, against the oracle's.
+pub(super) fn judge(
+    model: &Runnable<'_>,
+    batch: usize,
+    got: &[f32],
+    want: &reference::Outcome,
+    errors: &mut Errors,
+) -> Check {
+    let (mode, architecture) = (model.mode(), model.architecture());
+    let wide: Vec<f64> = got.iter().copied().map(f64::from).collect();
+    let want = &want.outputs;
+    errors.see(&wide, want, unit(&mode));
+    let deepest = architecture.widths().into_iter().max().unwrap_or(1);
+    let layers = architecture.layers.len();
+    let check = match mode.precision {
+        Precision::F32 => close_f32(&wide, want, deepest),
+        Precision::F16 => close_f16_network(&wide, want, layers),
+        Precision::Int8 if mode.is_core() => close_int8_network(&wide, want),
+        _ => close_deployed(&mode, &wide, want, architecture.outputs()),
+    };
+    check.map_err(|problem| format!("batch {batch}: {problem}"))
+}
+
+/// The numbers that the last layer gives.
+fn unit(mode: &Mode) -> Unit {
+    match mode.precisions().last() {
+        Some(Precision::F16) => Unit::F16,
+        Some(Precision::Bf16) => Unit::Bf16,
+        _ => Unit::F32,
+    }
+}

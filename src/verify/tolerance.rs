@@ -1,0 +1,87 @@
+//! What each check allows, and why, in words: those of [`super::compare`] and [`super::case`].
+
+use crate::Precision;
+use crate::mode::Mode;
+use crate::plan::{Arithmetic, LayerOutput, Pass, Store};
+
+/// Exact integers.
+pub const SUMS: &str = "equal to the bit: sums of int8 products are whole numbers below 2³¹";
+/// f32 sums.
+pub const SINGLE: &str = "1e-4·|x| + 2⁻²⁰·√K·rms, NMSE ≤ 1e-10: the order of K f32 sums is each \
+     kernel's own, and fma is allowed";
+/// f16, each output rounded once.
+pub const HALF: &str = "one binary16 ULP and the noise of an f32 sum, NMSE ≤ 1e-6: outputs are rounded \
+     once, to a number of binary16";
+/// f16 products.
+pub const HALF_PRODUCTS: &str = "one binary16 ULP and 2⁻¹¹ of each product's magnitude: products are \
+     rounded to binary16, too";
+/// bfloat16.
+pub const BRAIN: &str = "0.02 of the value, at least of 0.5, NMSE ≤ 1e-4: outputs are rounded once, to 8 \
+     significant bits";
+/// int4.
+pub const INT4: &str = "1e-5 of the value, at least of 0.5, NMSE ≤ 1e-4: weights are the oracle's numbers, \
+     and only the order of f32 sums differs";
+/// int8 with its f32 arithmetic.
+pub const SCALED: &str = "2⁻²⁰ of the terms, NMSE ≤ 1e-11: sums are exact, and their scaling and bias are \
+     a few f32 operations";
+/// f32 values of int8 passes.
+pub const VALUES: &str = "1e-4·|x| + 2⁻²⁰·rms, NMSE ≤ 1e-10: a few f32 operations on exact codes";
+/// Codes of exact sums.
+pub const CODES: &str =
+    "codes equal, but by one within 0.002 of a rounding tie, on at most 2% and one";
+/// Codes of values.
+pub const QUANTIZED: &str =
+    "codes equal, but by one at a rounding tie, on at most max(1, n / 10,000) of n";
+/// Codes with a scale for each row.
+pub const ROW_CODES: &str = "scales within 1e-4, and codes within 0.52 of the exact quotient: the row's \
+     largest value has the noise of an f32 sum";
+/// What only moves or rounds what it is given.
+pub const EXACT: &str = "equal to the bit: nothing is left to rounding";
+/// Weights on the device.
+pub const WEIGHTS: &str = "equal to the bit: the model's numbers, where the layout says they lie";
+
+/// What a kernel's outputs may differ from the oracle's.
+#[must_use]
+pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
+    match (pass, elements) {
+        (Pass::Layer(layer), _) => match (layer.output, layer.arithmetic, elements) {
+            (LayerOutput::Z, ..) => SCALED,
+            (LayerOutput::RowCodes, ..) => ROW_CODES,
+            (LayerOutput::Stored(Store::Codes), ..) => CODES,
+            (_, Arithmetic::F16, _) => HALF_PRODUCTS,
+            (_, _, Precision::F16) => HALF,
+            (_, _, Precision::Bf16) => BRAIN,
+            (_, _, Precision::Int4) => INT4,
+            (_, _, Precision::Int8) => SCALED,
+            _ => SINGLE,
+        },
+        (Pass::Normalize | Pass::PixelMax | Pass::QuantizePixels | Pass::AbsMax, _) => EXACT,
+        (Pass::Quantize, _) => QUANTIZED,
+        (Pass::RowCodes { .. }, _) => ROW_CODES,
+        (Pass::StaticCodes, _) => CODES,
+        (Pass::Matmul(_), Precision::Int8) => SUMS,
+        (Pass::Activation(_), Precision::F16) => HALF,
+        (_, Precision::Int8) => VALUES,
+        _ => SINGLE,
+    }
+}
+
+/// What a network's outputs may differ from the oracle's; see [`super::compare`].
+#[must_use]
+pub fn of_network(mode: &Mode) -> &'static str {
+    match mode.precision {
+        Precision::F32 => SINGLE,
+        Precision::F16 => {
+            "two binary16 ULP of the largest output for each layer, NMSE ≤ 1e-6: each layer's rounding may \
+             fall to the other side"
+        }
+        Precision::Int8 if mode.is_core() => {
+            "1e-5 + 1e-4·|x| but for max(1, n / 1,000) of n, NMSE ≤ 1e-4: a code may lie on the other side \
+             of a rounding tie"
+        }
+        _ => {
+            "rows near the oracle's but for a tenth of them, none far, NMSE ≤ 1e-3: a value on the other \
+             side of a rounding tie moves its row a little"
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `verify` on the CPU path: what it says, that it can fail, and how passports are compared. On adapters it is
+//! tried in tests/cli_gpu.
+
+use serde_json::{Value, json};
+
+use crate::support::{closed_verify_schema, command, has, run, validate_with};
+
+/// The sums alone, which are quick.
+const SUMS: [&str; 5] = ["verify", "--adapter", "cpu", "--only", "sums/"];
+
+fn document() -> Value {
+    run(command().args(SUMS).args(["--format", "json"])).json()
+}
+
+#[test]
+fn the_processor_is_as_the_schema_says() {
+    let document = document();
+    validate_with(&closed_verify_schema(), &document);
+    assert_eq!(document["failed"], 0);
+    assert_eq!(document["adapter"]["kind"], "cpu");
+    let passed = document["passed"].as_u64().expect("a number");
+    let skipped = document["skipped"].as_u64().expect("a number");
+    assert!(passed >= 1, "{passed}");
+    // One for each instruction set, whether it is there or not.
+    assert_eq!(passed + skipped, 4);
+    assert_eq!(document["checks"], passed);
+    for row in document["results"].as_array().expect("rows") {
+        assert_eq!(row["status"] == "skipped", row["detail"].is_string());
+    }
+    let observations = &document["passport"]["observations"];
+    assert_eq!(observations["f32_to_f16_conversion"], "nearest-even");
+    assert_eq!(observations["f32_to_f16_pack2x16float"], Value::Null);
+    let reasons = &document["passport"]["not_applicable"];
+    has(
+        reasons["f32_to_f16_pack2x16float"].as_str().expect("why"),
+        &["no shaders"],
+    );
+}
+
+#[test]
+fn the_schema_refuses_what_it_should() {
+    let document = document();
+    let validator = closed_verify_schema();
+    let refuses = |at: &str, value: Value| {
+        let mut spoilt = document.clone();
+        *spoilt.pointer_mut(at).expect(at) = value;
+        assert!(!validator.is_valid(&spoilt), "{at}");
+    };
+    refuses("/schema", json!(2));
+    refuses("/failed", json!(-1));
+    refuses("/int8_sums_sha256", json!("0"));
+    refuses("/broken_on_purpose", json!("something"));
+    refuses("/results/0/status", json!("well"));
+    refuses("/results/0/detail", json!("passed, but"));
+    refuses("/results/0/tolerance", json!(""));
+    refuses("/passport/observations/fma", json!("never"));
+    refuses("/passport/observations/exp_ulps", json!(-0.5));
+    let mut spoilt = document.clone();
+    spoilt["more"] = json!(1);
+    assert!(!validator.is_valid(&spoilt));
+}
+
+#[test]
+fn every_network_of_an_instruction_set_passes() {
+    let only = ["verify", "--adapter", "cpu", "--only", "33-31-7-5 portable"];
+    let document = run(command().args(only).args(["--format", "json"])).json();
+    assert_eq!(document["failed"], 0, "{document:#}");
+    let rows = document["results"].as_array().expect("rows");
+    // Five precisions, four kinds of int8 and four of mixed networks.
+    assert_eq!(rows.len(), 13);
+    for row in rows {
+        assert_eq!(
+            (&row["group"], &row["repeats"]),
+            (&json!("networks"), &json!(20))
+        );
+        assert!(
+            row["largest_error"].as_f64().expect("an error") < 0.1,
+            "{row}"
+        );
+    }
+}
+
+#[test]
+fn every_format_says_what_it_comes_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    let mut command = command();
+    command.args(SUMS).arg("--output").arg(file("v.json"));
+    let text = run(command.arg("--output").arg(file("v.md"))).good();
+    has(
+        &text,
+        &[
+            "Adapter:",
+            "sums",
+            "Allowed, and why",
+            "f32_to_f16_conversion",
+            "Well: ",
+        ],
+    );
+    assert_eq!(text.lines().find(|line| line.chars().count() > 120), None);
+    let read = |name: &str| std::fs::read_to_string(file(name)).expect("a file");
+    has(&read("v.md"), &["| sums", "| passport"]);
+    let document: Value = serde_json::from_str(&read("v.json")).expect("JSON");
+    validate_with(&closed_verify_schema(), &document);
+    let csv = run(crate::support::command()
+        .args(SUMS)
+        .args(["--format", "csv"]))
+    .good();
+    has(&csv, &["group,name,precision,mode,status"]);
+}
+
+#[test]
+fn passports_are_compared_by_name_and_differences_are_no_failure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("before.json");
+    let mut before = document();
+    let compare = |before: &Value, format: &str| {
+        std::fs::write(&path, before.to_string()).expect("a written file");
+        let mut command = command();
+        command.args(SUMS).arg("--compare").arg(&path);
+        run(command.args(["--format", format]))
+    };
+    let same = compare(&before, "json").json();
+    validate_with(&closed_verify_schema(), &same);
+    assert_eq!(same["compared"]["differences"], json!([]));
+    before["passport"]["observations"]["fma"] = json!("separate");
+    before["adapter"]["driver"] = json!("an older one");
+    let other = compare(&before, "json").json();
+    validate_with(&closed_verify_schema(), &other);
+    assert_eq!(
+        other["compared"]["differences"],
+        json!([{ "name": "fma", "before": "separate", "now": "fused" }])
+    );
+    let text = compare(&before, "table").good();
+    has(
+        &text,
+        &[
+            "an older one",
+            "fma: separate before, fused now",
+            "no failure",
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_is_told() {
+    let fails = |arguments: &[&str], code| {
+        let mut command = command();
+        run(command.args(["verify", "--adapter", "cpu"]).args(arguments)).fails(code)
+    };
+    has(&fails(&["--only", "no such check"], 2), &["no such check"]);
+    has(&fails(&["--kernel", "portable"], 2), &["--only"]);
+    has(&fails(&["--format", "html"], 2), &["no html"]);
+    has(&fails(&["--output", "v.html"], 2), &["no html"]);
+    has(
+        &fails(&["--compare", "no-such-file.json"], 7),
+        &["no-such-file.json"],
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bad.json");
+    std::fs::write(&path, "{}").expect("a written file");
+    let bad = path.to_str().expect("a name");
+    has(&fails(&["--compare", bad], 7), &["verify --format json"]);
+    for (broken, part) in [("bit", "the CPU path"), ("teeth", "use one of tile-edge")] {
+        let mut command = command();
+        command.env("FMNIST_GPU_BREAK", broken);
+        has(
+            &run(command.args(SUMS)).fails(2),
+            &["FMNIST_GPU_BREAK", part],
+        );
+    }
+}

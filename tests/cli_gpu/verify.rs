@@ -1,0 +1,113 @@
+//! `verify` on an adapter: a part of its checks pass, and what is broken on purpose is found.
+
+use serde_json::Value;
+
+use crate::Adapter;
+use crate::support::{Ended, closed_verify_schema, command, has, run, validate_with};
+
+fn verify(adapter: &Adapter, broken: Option<&str>, only: &str, more: &[&str]) -> Ended {
+    let mut command = command();
+    command.args(["verify", "--adapter", &adapter.index, "--only", only]);
+    if let Some(broken) = broken {
+        command.env("FMNIST_GPU_BREAK", broken);
+    }
+    run(command.args(more))
+}
+
+fn rows(document: &Value) -> &[Value] {
+    document["results"].as_array().expect("rows")
+}
+
+pub fn a_part_passes_as_the_schema_says(adapter: &Adapter) {
+    let mut hashes = Vec::new();
+    for only in [
+        "sums/",
+        "weights/",
+        "matmul",
+        "33-31-7-5 by default",
+        "coop",
+    ] {
+        let document = verify(
+            adapter,
+            None,
+            only,
+            &["--format", "json", "--matrix-units", "off"],
+        );
+        let document = document.json();
+        validate_with(&closed_verify_schema(), &document);
+        assert_eq!(document["failed"], 0, "{document:#}");
+        assert!(document["broken_on_purpose"].is_null());
+        for row in rows(&document) {
+            assert_eq!(
+                row["status"] == "skipped",
+                row["detail"].is_string(),
+                "{row}"
+            );
+        }
+        hashes.push(document["int8_sums_sha256"].clone());
+        let observations = &document["passport"]["observations"];
+        assert_eq!(observations["dot4i8packed"], "exact");
+        let f16 = &observations["f32_to_f16_conversion"];
+        assert_eq!(f16.is_string(), adapter.has("shader-f16"), "{f16}");
+    }
+    // The processor's is the adapter's.
+    let mut command = command();
+    let cpu = [
+        "verify",
+        "--adapter",
+        "cpu",
+        "--only",
+        "sums/",
+        "--format",
+        "json",
+    ];
+    let cpu = run(command.args(cpu)).json();
+    assert_eq!(cpu["int8_sums_sha256"], hashes[0]);
+    assert!(hashes[1..].iter().all(Value::is_null));
+}
+
+/// What is broken is found by those checks that it concerns, which are named, and the exit code says so.
+pub fn what_is_broken_is_found(adapter: &Adapter) {
+    // A kernel that shares a tile in workgroup memory, and networks with their weights. Of weights in
+    // blocks of four by four, 33-31-7-5 has more than one.
+    let staged = "kernels/workgroup-4x4:256-f32-pixels-f32-stored-relu f32";
+    for (broken, only, found) in [
+        ("tile-edge", staged, staged),
+        ("barrier", staged, staged),
+        (
+            "transposed",
+            "weights/33-31-7-5 f32",
+            "weights/33-31-7-5 f32",
+        ),
+        (
+            "transposed",
+            "33-31-7-5 by default f32",
+            "networks/33-31-7-5 by default f32",
+        ),
+        ("bit", "weights/33-31-7-5 f32", "weights/33-31-7-5 f32"),
+        ("bit", "weights/33-31-7-5 int8", "weights/33-31-7-5 int8"),
+    ] {
+        // Broken by nothing, it passes.
+        verify(adapter, None, only, &[]).good();
+        let ended = verify(adapter, Some(broken), only, &["--format", "json"]);
+        let (stdout, stderr) = ended.fails_after_output(4);
+        has(&stderr, &["checks failed", found]);
+        let document: Value = serde_json::from_str(&stdout).expect("JSON");
+        validate_with(&closed_verify_schema(), &document);
+        assert_eq!(document["broken_on_purpose"], broken);
+        assert!(document["failed"].as_u64() >= Some(1), "{broken}");
+        let failed = rows(&document)
+            .iter()
+            .filter(|row| row["status"] == "failed");
+        let names: Vec<String> = failed.map(name).collect();
+        assert!(
+            names.iter().any(|name| name.starts_with(found)),
+            "{broken}: {names:?}"
+        );
+    }
+}
+
+fn name(row: &Value) -> String {
+    let text = |field: &str| row[field].as_str().expect("text").to_owned();
+    format!("{}/{} {}", text("group"), text("name"), text("mode"))
+}

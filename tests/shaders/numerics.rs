@@ -1,0 +1,50 @@
+//! The shaders of a numeric passport promise what the kernels do.
+
+use fmnist_gpu::Precision;
+use fmnist_gpu::gpu::{NUMERICS_BINDINGS, NUMERICS_SOURCES};
+use naga::valid::Capabilities;
+
+use super::interface::check_bindings;
+use super::limits::{check_limits, least};
+use super::variant::{Checked, check};
+use super::write::{Layout, targets_for};
+
+/// The core language with its packing of two f16 into a word, and what has the f16 type.
+const KINDS: [(Precision, Capabilities); 2] = [
+    (Precision::F32, Capabilities::SHADER_FLOAT16_IN_FLOAT32),
+    (Precision::F16, Capabilities::SHADER_FLOAT16),
+];
+
+fn checked(at: usize) -> Checked {
+    check(NUMERICS_SOURCES[at], KINDS[at].1).expect("a valid text")
+}
+
+#[test]
+fn they_ask_for_no_more_than_they_need() {
+    for (at, (_, capabilities)) in KINDS.into_iter().enumerate() {
+        assert!(check(NUMERICS_SOURCES[at], Capabilities::empty()).is_err());
+        check(NUMERICS_SOURCES[at], capabilities).expect("a valid text");
+        check_limits(&checked(at), 64, &least()).expect("small enough");
+    }
+}
+
+#[test]
+fn they_are_bound_as_they_say_and_written_for_every_backend() {
+    for (at, (like, _)) in KINDS.into_iter().enumerate() {
+        let checked = checked(at);
+        check_bindings(&checked, NUMERICS_BINDINGS[at], None).expect("the same bindings");
+        let native = like == Precision::F16;
+        for target in targets_for(like, native, false) {
+            for guarded in [true, false] {
+                let layout = Layout {
+                    storage: NUMERICS_BINDINGS[at],
+                    guarded,
+                    subgroups: false,
+                    matrix_units: false,
+                };
+                let written = layout.write(&checked, target);
+                assert!(written.is_ok(), "{target:?}: {:?}", written.err());
+            }
+        }
+    }
+}
