@@ -1,9 +1,9 @@
 //! Models: read, told about, written again, and run.
 
 use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions};
-use fmnist_gpu::deploy::{Deployed, Runnable, Source};
+use fmnist_gpu::deploy::{Deployed, Ranges, Runnable, Source, deploy};
 use fmnist_gpu::model::Model;
-use fmnist_gpu::{Mode, Precision, memory, reference};
+use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, memory, reference};
 use serde_json::Value;
 
 use super::{file, limited};
@@ -73,15 +73,28 @@ fn use_it(source: &Source) {
     if !small || architecture.inputs() > MOST_INPUTS {
         return;
     }
-    let mut modes: Vec<Mode> = source.mode().into_iter().collect();
-    if source.model().is_some() {
-        modes.extend(Precision::EVERY.map(Mode::from));
-    }
+    let modes = source.mode().into_iter().chain(modes());
     for mode in modes {
-        if let Ok(runnable) = Runnable::new(source, &mode) {
+        let runnable = match source {
+            Source::Model(model) if mode.is_core() => Ok(Runnable::Core(model, mode.precision)),
+            // Ranges stand for calibration images, with which this would take a hundred times as long.
+            Source::Model(model) => {
+                let ranges = Ranges(vec![(-1.0, 4.0); model.layers.len()]);
+                deploy(model, &mode, Some(&ranges)).map(|it| Runnable::Deployed(Box::new(it)))
+            }
+            Source::Deployed(_) => Runnable::new(source, &mode),
+        };
+        if let Ok(runnable) = runnable {
             run(&runnable, architecture.inputs());
         }
     }
+}
+
+/// Every precision, and int8 by every scheme.
+fn modes() -> impl Iterator<Item = Mode> {
+    let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
+    let schemes = [Scheme::DynamicRow, Scheme::Static].map(int8);
+    Precision::EVERY.map(Mode::from).into_iter().chain(schemes)
 }
 
 fn run(runnable: &Runnable<'_>, inputs: usize) {
