@@ -100,6 +100,12 @@ fn the_corpus_holds_the_seeds() {
 }
 
 #[test]
+fn the_corpus_is_small() {
+    let sizes = TARGETS.map(|(target, _)| corpus(target).iter().map(|(_, data)| data.len()).sum());
+    assert!(sizes.iter().sum::<usize>() < 1 << 20, "{sizes:?}");
+}
+
+#[test]
 #[ignore = "writes fuzz/corpus"]
 fn write_seeds() {
     for (target, _) in TARGETS {
