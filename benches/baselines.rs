@@ -120,7 +120,7 @@ fn both(arguments: &Arguments, adapter: &str, data: &Path) -> Result<[Line; 2]> 
             "--tune",
             "off",
         ]);
-        command.args(["--min-time", "150ms", "--format", "json"]);
+        command.args(["--format", "json"]);
         command.arg("--data").arg(data);
         if adapter != "best" {
             command.args(["--adapter", adapter]);

@@ -306,8 +306,7 @@ async fn measure_batch(
     let pixels = data.images.range(0, size);
     let operations = model.architecture().operations();
     let networks = timed.iter().map(|(_, network, _)| &**network);
-    let batch_operations = operations.saturating_mul(size as u64);
-    let mut yardsticks = Yardsticks::beside(engine, networks, batch_operations).await?;
+    let mut yardsticks = Yardsticks::beside(engine, networks, size, operations).await?;
     let mut samples =
         sample::interleaved(&mut timed, &mut yardsticks, pixels, options, observer).await?;
 

@@ -26,10 +26,6 @@ pub struct Yardstick {
     pub wall_ns: Samples,
 }
 
-/// A network's operations for which the yardstick has an image: so it takes about as long as a batch, whatever
-/// the network, and long and short samples are disturbed alike.
-const OPERATIONS: (u64, u64) = (200_000, 500_000);
-
 /// The fixed work that runs beside some networks, on each device and number of threads that they use.
 #[derive(Debug, Default)]
 pub(super) struct Yardsticks {
@@ -43,13 +39,15 @@ enum Work {
 }
 
 impl Yardsticks {
-    /// Those for a batch that takes so many operations, beside networks that it was uploaded to.
+    /// Those for a batch of so many images, beside networks that it was uploaded to and that take so many
+    /// operations for each.
     ///
     /// # Errors
     /// Those of the device.
     pub(super) async fn beside(
         engine: &Engine,
         networks: impl Iterator<Item = &Network>,
+        images: usize,
         operations: u64,
     ) -> Result<Self> {
         let mut yardsticks = Self::default();
@@ -59,16 +57,15 @@ impl Yardsticks {
             if yardsticks.all.iter().any(known) {
                 continue;
             }
-            let images =
-                |each: u64| usize::try_from(operations.div_ceil(each)).unwrap_or(usize::MAX);
             let work = match (place, engine.device()) {
                 (Place::Gpu, Some(device)) => {
-                    let yardstick = gpu::Yardstick::new(device, images(OPERATIONS.0)).await?;
+                    let yardstick = gpu::Yardstick::new(device, images, operations).await?;
                     Work::Adapter(Box::new(yardstick))
                 }
                 _ => {
-                    let (threads, images) = (threads.unwrap_or(1), images(OPERATIONS.1));
-                    Work::Processor(cpu::Yardstick::new(engine.processor(), threads, images))
+                    let threads = threads.unwrap_or(1);
+                    let processor = engine.processor();
+                    Work::Processor(cpu::Yardstick::new(processor, threads, images, operations))
                 }
             };
             yardsticks.all.push((place, threads, work, Vec::new()));

@@ -1,6 +1,8 @@
 //! What the CPU path runs on: an instruction set, and threads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::isa::{Isa, Supported};
 use super::simd::{Simd, Work};
@@ -83,7 +85,27 @@ impl Processor {
         self.team
             .run(threads, &|thread| work(self.supported, thread));
     }
+
+    /// Waits a moment until so many threads are awake, as they are between batches that follow each other: a
+    /// batch that is timed after other work then does not pay for what that let fall asleep.
+    pub fn rouse(&self, threads: usize) {
+        let threads = threads.min(self.team.threads());
+        if threads < 2 {
+            return;
+        }
+        let start = Instant::now();
+        let awake = AtomicUsize::new(0);
+        self.on_threads(threads, &|_, _| {
+            awake.fetch_add(1, Ordering::Relaxed);
+            while awake.load(Ordering::Relaxed) < threads && start.elapsed() < ROUSING {
+                std::hint::spin_loop();
+            }
+        });
+    }
 }
+
+/// How long [`Processor::rouse`] waits for threads that do not come.
+const ROUSING: Duration = Duration::from_micros(200);
 
 /// As many as run at the same time.
 fn default_threads() -> usize {

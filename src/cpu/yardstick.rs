@@ -11,34 +11,55 @@ use super::{Processor, Supported};
 const INPUTS: usize = 784;
 const SUMS: usize = 64;
 
-/// Fixed work: images' bytes are multiplied with fixed weights, in the processor's widest vectors, whichever the
-/// kernels use: what else runs on a machine does not slow narrow and wide ones alike. It is of the networks'
-/// character and shares no kernel with them. Changing it makes earlier results incomparable, so that its words
-/// have to change too.
+/// Operations of a network for a byte of an image: so it takes about as long as a small network's batch does.
+const OPERATIONS_PER_BYTE: u64 = 170;
+
+/// Images that a thread takes at a time, at most.
+const TOGETHER: usize = 96;
+
+/// The most images: beyond, no batch is disturbed otherwise than this many.
+const MOST: usize = 16_384;
+
+/// Fixed work: a batch's images are put in place, as an upload does, and bytes all over them are multiplied with
+/// fixed weights, in the processor's widest vectors, whichever the kernels use: what else runs on a machine does
+/// not slow narrow and wide ones alike. What one thread writes and the others read takes as long as the cores
+/// are far apart, here as in a network. It is of the networks' character and shares no kernel with them.
+/// Changing it makes earlier results incomparable, so that its words have to change too.
 #[derive(Debug)]
 pub struct Yardstick {
     processor: Processor,
     threads: usize,
     images: usize,
-    /// `[INPUTS]`, the same for every image: what is read differs little, what is computed does not.
+    /// The bytes of an image that are summed, which lie all over it.
+    places: Vec<usize>,
+    /// `[images, INPUTS]`
     pixels: Vec<u8>,
+    /// The same, where the threads read them.
+    uploaded: Vec<u8>,
     /// `[INPUTS, SUMS]` row-major.
     weights: Aligned<f32>,
 }
 
 impl Yardstick {
-    /// A yardstick of so many images, at least one, on so many threads.
+    /// A yardstick of so many images, 1 to 16,384, on so many threads, beside a network of so many operations for
+    /// each image.
     #[must_use]
-    pub fn new(processor: &Processor, threads: usize, images: usize) -> Self {
+    pub fn new(processor: &Processor, threads: usize, images: usize, operations: u64) -> Self {
+        let images = images.clamp(1, MOST);
+        let bytes = (operations / OPERATIONS_PER_BYTE).clamp(1, INPUTS as u64) as usize;
         let mut weights = Aligned::zeroed(INPUTS * SUMS);
         for (at, weight) in weights.iter_mut().enumerate() {
             *weight = (at * 29 % 128) as f32 / 256.0 - 0.25;
         }
         Self {
             processor: processor.clone(),
-            threads,
-            images: images.max(1),
-            pixels: (0..INPUTS).map(|at| (at * 37 % 256) as u8).collect(),
+            threads: threads.max(1),
+            images,
+            places: (0..bytes).map(|at| at * INPUTS / bytes).collect(),
+            pixels: (0..images * INPUTS)
+                .map(|at| (at * 37 % 256) as u8)
+                .collect(),
+            uploaded: Vec::new(),
             weights,
         }
     }
@@ -47,42 +68,53 @@ impl Yardstick {
     #[must_use]
     pub fn work(&self) -> String {
         let isa = Supported::best().isa();
-        let (images, threads) = (self.images, self.threads);
+        let (bytes, images, threads) = (self.places.len(), self.images, self.threads);
         format!(
-            "sums of 784 bytes × 64 in f32, version 1, {isa}, images: {images}, threads: {threads}"
+            "sums of {bytes} bytes × {SUMS} in f32, version 2, {isa}, images: {images}, threads: {threads}"
         )
     }
 
-    /// Does the work once, and gives the time.
+    /// Does the work once, with all threads awake, and gives the time.
     #[must_use]
-    pub fn run(&self) -> Duration {
+    pub fn run(&mut self) -> Duration {
+        self.processor.rouse(self.threads);
         let start = Instant::now();
-        let left = AtomicUsize::new(self.images);
-        let claim = || {
-            let less = |left: usize| left.checked_sub(1);
-            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-        };
+        self.uploaded.clear();
+        self.uploaded.extend_from_slice(&self.pixels);
+        let next = AtomicUsize::new(0);
+        let together = self.images.div_ceil(self.threads).min(TOGETHER);
         self.processor.on_threads(self.threads, &|_, _| {
-            while claim().is_ok() {
-                std::hint::black_box(self.image());
+            loop {
+                let first = next.fetch_add(together, Ordering::Relaxed);
+                if first >= self.images {
+                    break;
+                }
+                for image in first..self.images.min(first + together) {
+                    std::hint::black_box(self.image(image));
+                }
             }
         });
         start.elapsed()
     }
 
     /// The sums of one image.
-    fn image(&self) -> [f32; SUMS] {
-        // Hidden, so that no compiler computes an image once for all.
-        let pixels = std::hint::black_box(&self.pixels[..]);
-        let weights = &self.weights[..];
-        Supported::best().run(Image { pixels, weights })
+    fn image(&self, image: usize) -> [f32; SUMS] {
+        let pixels = &self.uploaded[image * INPUTS..][..INPUTS];
+        let (places, weights) = (&self.places[..], &self.weights[..]);
+        Supported::best().run(Image {
+            pixels,
+            places,
+            weights,
+        })
     }
 }
 
 struct Image<'a> {
     /// `[INPUTS]`
     pixels: &'a [u8],
-    /// `[INPUTS, SUMS]` row-major.
+    /// Of the bytes that are summed.
+    places: &'a [usize],
+    /// `[INPUTS, SUMS]` row-major, the first rows of which are for the bytes that are summed.
     weights: &'a [f32],
 }
 
@@ -102,8 +134,8 @@ impl Work for Image<'_> {
             // the weights and in the sums.
             unsafe {
                 let mut vectors = [S::splat(0.0); SIDE_BY_SIDE];
-                for (&pixel, row) in self.pixels.iter().zip(self.weights.chunks_exact(SUMS)) {
-                    let pixel = S::splat(f32::from(pixel));
+                for (&place, row) in self.places.iter().zip(self.weights.chunks_exact(SUMS)) {
+                    let pixel = S::splat(f32::from(self.pixels[place]));
                     for (at, vector) in vectors.iter_mut().enumerate() {
                         let weights = S::load(row.as_ptr().add(columns + at * S::LANES));
                         *vector = S::mul_add(pixel, weights, *vector);
@@ -126,22 +158,38 @@ mod tests {
     #[test]
     fn it_computes_the_sums_that_it_says() {
         let processor = Processor::new(ProcessorOptions::default()).unwrap();
-        let yardstick = Yardstick::new(&processor, 2, 3);
-        let sums = yardstick.image();
-        for column in [0, 1, 63] {
-            let term = |input: usize| {
-                let weight = ((input * SUMS + column) * 29 % 128) as f64 / 256.0 - 0.25;
-                (input * 37 % 256) as f64 * weight
-            };
-            let want: f64 = (0..INPUTS).map(term).sum();
-            // Small multiples of 1/256: exact in f32, in every order.
-            assert_eq!(f64::from(sums[column]), want);
+        // Operations, and the bytes that are summed for them.
+        for (operations, bytes) in [(101_760, 598), (0, 1), (u64::MAX, 784)] {
+            let mut yardstick = Yardstick::new(&processor, 2, 6, operations);
+            assert!(yardstick.run() > Duration::ZERO);
+            for image in [0, 5] {
+                let sums = yardstick.image(image);
+                for column in [0, 1, 63] {
+                    let term = |byte: usize| {
+                        let weight = ((byte * SUMS + column) * 29 % 128) as f64 / 256.0 - 0.25;
+                        ((image * INPUTS + byte * INPUTS / bytes) * 37 % 256) as f64 * weight
+                    };
+                    let want: f64 = (0..bytes).map(term).sum();
+                    // Small multiples of 1/256: exact in f32, in every order.
+                    assert_eq!(f64::from(sums[column]), want);
+                }
+            }
         }
-        assert!(yardstick.run() > Duration::ZERO);
-        assert_ne!(
-            yardstick.work(),
-            Yardstick::new(&processor, 2, 4).work(),
-            "other work under the same name"
-        );
+    }
+
+    #[test]
+    fn other_work_has_another_name() {
+        let processor = Processor::new(ProcessorOptions::default()).unwrap();
+        let work = |threads, images, operations| {
+            Yardstick::new(&processor, threads, images, operations).work()
+        };
+        let one = work(2, 3, 100_000);
+        for other in [
+            work(1, 3, 100_000),
+            work(2, 4, 100_000),
+            work(2, 3, 200_000),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 }

@@ -123,6 +123,13 @@ impl Network {
         }
     }
 
+    /// Waits a moment until the threads of the CPU path that a batch runs on are awake; nothing on the adapter.
+    pub fn rouse(&self) {
+        if let Executor::Cpu(network) = &self.executor {
+            network.processor().rouse(network.threads());
+        }
+    }
+
     /// The kernel that does the products of batches of this size.
     ///
     /// # Errors
