@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::input::printable;
+
 /// The library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -150,11 +152,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// A problem with the file at `path`.
-    pub fn file(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
+    /// A problem with the file at `path`. The file may have had a say in it, so control characters are written
+    /// out, and what is very long is cut.
+    pub fn file(path: impl AsRef<Path>, problem: impl AsRef<str>) -> Self {
         Self::File {
             path: path.as_ref().to_owned(),
-            problem: problem.into(),
+            problem: printable(problem.as_ref()),
         }
     }
 

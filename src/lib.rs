@@ -60,6 +60,7 @@ pub mod deploy;
 pub mod engine;
 pub mod error;
 pub mod gpu;
+mod input;
 pub mod memory;
 pub mod mode;
 pub mod model;

@@ -40,7 +40,7 @@ pub fn compare(
         .map(|(at, row)| change(at, row, before, now, yardsticks))
         .collect();
     let has = |old: &&saved::Row| {
-        let same = |row: &Row| row.name == old.name && row.requested.batch == old.requested.batch;
+        let same = |row: &Row| row.name == *old.name && row.requested.batch == old.requested.batch;
         !rows.iter().any(same)
     };
     let gone = before.results.iter().filter(has).map(|old| Change {
@@ -51,8 +51,8 @@ pub fn compare(
     changes.extend(gone);
     Comparison {
         baseline: name.to_owned(),
-        date: before.tool.date.clone(),
-        commit: before.tool.commit.clone(),
+        date: before.tool.date.to_string(),
+        commit: before.tool.commit.as_ref().map(ToString::to_string),
         least_change: LEAST_CHANGE,
         rows: changes,
     }
@@ -89,10 +89,10 @@ fn change(
         .results
         .iter()
         .filter(beside)
-        .find(|old| old.name == row.name)
+        .find(|old| *old.name == *row.name)
     else {
         let precision = row.requested.precision.name();
-        let alike = |old: &&saved::Row| old.requested.precision == precision;
+        let alike = |old: &&saved::Row| *old.requested.precision == *precision;
         let other = before.results.iter().filter(beside).find(alike);
         (change.flags, change.note) = match other {
             Some(other) => (
@@ -193,7 +193,7 @@ fn time(
         let then = before
             .yardsticks
             .iter()
-            .find(|y| (y.batch, y.device.as_str(), y.threads) == (batch, place, then_on));
+            .find(|y| (y.batch, &*y.device, y.threads) == (batch, place, then_on));
         now.zip(then)
     };
     let (now_on, then_on) = (row.effective.threads, old.effective.threads);
@@ -214,7 +214,7 @@ fn view(
     earlier: &[f64],
     then: &saved::Yardstick,
 ) -> Result<Seen, String> {
-    if now.work != then.work {
+    if now.work != *then.work {
         return Err(format!(
             "the yardstick beside it was '{}' and is '{}'",
             then.work, now.work

@@ -1,18 +1,31 @@
 //! An earlier result, as far as it is compared: what `bench --format json` wrote, or `--save` kept.
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::error::Category;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::Present;
 use crate::error::{Error, Result};
+use crate::input::{is_harmless, json_problem, read_small};
 
 /// The version of the form that is understood.
 const SCHEMA: u32 = 1;
 
-/// The largest result that is read: some thousand samples of some hundred rows.
-const MAX_BYTES: u64 = 256 << 20;
+/// The largest result that is read. A row has some thousand samples of three kinds, 20 bytes each.
+const MAX_BYTES: u64 = 32 << 20;
+
+/// The most values in it: a sample takes eight bytes, and room to grow, however short it is written.
+const MAX_VALUES: usize = 3_000_000;
+
+/// The most rows, and the most yardsticks.
+const MAX_ROWS: usize = 10_000;
+
+/// The longest name, date or other text that is shown.
+const MAX_TEXT: usize = 1_000;
 
 /// An earlier result.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,28 +35,30 @@ pub struct Saved {
     pub(super) adapter: Adapter,
     pub(super) model: Hashed,
     pub(super) dataset: Hashed,
+    #[serde(deserialize_with = "few")]
     pub(super) results: Vec<Row>,
+    #[serde(deserialize_with = "few")]
     pub(super) yardsticks: Vec<Yardstick>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Tool {
-    pub(super) commit: Option<String>,
-    pub(super) profile: String,
-    pub(super) date: String,
+    pub(super) commit: Option<Text>,
+    pub(super) profile: Text,
+    pub(super) date: Text,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Machine {
-    pub(super) processor: Option<String>,
+    pub(super) processor: Option<Text>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Adapter {
-    pub(super) name: String,
-    pub(super) backend: String,
-    pub(super) kind: String,
-    pub(super) driver: String,
+    pub(super) name: Text,
+    pub(super) backend: Text,
+    pub(super) kind: Text,
+    pub(super) driver: Text,
     pub(super) processor: Option<Processor>,
 }
 
@@ -54,12 +69,12 @@ pub(super) struct Processor {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Hashed {
-    pub(super) sha256: String,
+    pub(super) sha256: Text,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Row {
-    pub(super) name: String,
+    pub(super) name: Text,
     pub(super) requested: Requested,
     pub(super) effective: Effective,
     pub(super) right_images: Option<String>,
@@ -69,14 +84,14 @@ pub(super) struct Row {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Requested {
-    pub(super) precision: String,
+    pub(super) precision: Text,
     pub(super) batch: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Effective {
-    pub(super) device: Option<String>,
-    pub(super) kernel: Option<String>,
+    pub(super) device: Option<Text>,
+    pub(super) kernel: Option<Text>,
     pub(super) threads: Option<usize>,
 }
 
@@ -88,10 +103,69 @@ pub(super) struct Samples {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Yardstick {
     pub(super) batch: usize,
-    pub(super) device: String,
+    pub(super) device: Text,
     pub(super) threads: Option<usize>,
-    pub(super) work: String,
+    pub(super) work: Text,
     pub(super) wall_ns: Samples,
+}
+
+/// Text that is shown, so that it must neither steer a terminal nor fill it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Text(String);
+
+impl TryFrom<String> for Text {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if text.len() > MAX_TEXT || !text.chars().all(is_harmless) {
+            return Err("text that is no name");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+/// A list of at most [`MAX_ROWS`].
+fn few<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Few<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MAX_ROWS}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut few = Vec::new();
+            while let Some(one) = list.next_element()? {
+                if few.len() == MAX_ROWS {
+                    return Err(A::Error::invalid_length(MAX_ROWS + 1, &self));
+                }
+                few.push(one);
+            }
+            Ok(few)
+        }
+    }
+    deserializer.deserialize_seq(Few(PhantomData))
 }
 
 impl Saved {
@@ -100,7 +174,8 @@ impl Saved {
     /// # Errors
     /// `Error::File` where it is missing, damaged, or of a form that is not understood.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = read(path).map_err(|error| Error::file(path, error.to_string()))?;
+        let bytes =
+            read_small(path, MAX_BYTES).map_err(|error| Error::file(path, error.to_string()))?;
         Self::parse(&bytes).map_err(|problem| {
             Error::file(path, format!("{problem}; measure it again with --save"))
         })
@@ -111,6 +186,11 @@ impl Saved {
         #[derive(Deserialize)]
         struct Head {
             schema: u32,
+        }
+        // Every value but the first of a list or an object follows a comma.
+        let commas = bytes.iter().filter(|&&byte| byte == b',').count();
+        if commas > MAX_VALUES {
+            return Err(format!("it has more than {MAX_VALUES} values"));
         }
         let head: Head = serde_json::from_slice(bytes).map_err(|error| problem(&error))?;
         if head.schema != SCHEMA {
@@ -132,7 +212,7 @@ impl Saved {
     pub fn check(&self, name: &str, now: &Present<'_>) -> Result<()> {
         let quoted = |text: &str| format!("'{text}'");
         let threads = |count: Option<usize>| count.map_or("none".to_owned(), |n| n.to_string());
-        let software = matches!(self.adapter.kind.as_str(), "software" | "cpu");
+        let software = matches!(&*self.adapter.kind, "software" | "cpu");
         let processor = |name: Option<&str>| {
             let name = name.filter(|_| software);
             name.map_or("not named".to_owned(), quoted)
@@ -191,24 +271,39 @@ fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
 
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let found = std::fs::metadata(path)?;
-    if !found.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
-    }
-    if found.len() > MAX_BYTES {
-        let problem = format!("{} bytes are more than a result has", found.len());
-        return Err(std::io::Error::other(problem));
-    }
-    std::fs::read(path)
+fn problem(error: &serde_json::Error) -> String {
+    json_problem(
+        error,
+        "it is no result of bench, or one of an older fmnist-gpu",
+    )
 }
 
-/// What is wrong and where, without the file's own words: they may be long, or steer a terminal.
-fn problem(error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        Category::Eof => "it ends too early",
-        Category::Data => "it is no result of bench, or one of an older fmnist-gpu",
-        Category::Syntax | Category::Io => "it is not JSON",
-    };
-    format!("{what} (line {}, column {})", error.line(), error.column())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error of a result with a name and so many rows and samples; none where it is read.
+    fn problem_of(name: &str, rows: usize, samples: usize) -> Option<String> {
+        let name = serde_json::to_string(name).unwrap();
+        let row = format!(
+            r#"{{"name":{name},"requested":{{"precision":"f32","batch":1}},"effective":{{}}}}"#
+        );
+        let text = format!(
+            r#"{{"schema":1,"tool":{{"profile":"release","date":"today"}},"machine":{{}},"adapter":{{"name":"a","backend":"b","kind":"c","driver":"d"}},"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[{}],"yardsticks":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[{}]}}}}]}}"#,
+            vec![row; rows].join(","),
+            vec!["1"; samples].join(",")
+        );
+        Saved::parse(text.as_bytes()).err()
+    }
+
+    #[test]
+    fn a_result_is_read_up_to_its_limits() {
+        assert_eq!(problem_of("f32", 1, 10), None);
+        assert_eq!(problem_of("int8 static, größer", MAX_ROWS, 1), None);
+        assert!(problem_of("f32", MAX_ROWS + 1, 1).is_some());
+        assert_eq!(problem_of("f32", 1, MAX_VALUES - 100), None);
+        assert!(problem_of("f32", 1, MAX_VALUES + 2).is_some());
+        assert!(problem_of("\u{1b}[2J", 1, 1).is_some());
+        assert!(problem_of(&"x".repeat(MAX_TEXT + 1), 1, 1).is_some());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, load_images, read_images, read_labels};
+use super::{Dataset, load_images, load_labels, read_images, read_labels};
 use crate::error::{Error, Result};
 
 /// Where Debian's package `dataset-fashion-mnist` puts the four files.
@@ -116,7 +116,7 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
 fn load_pair(split: Split, place: &Path, images: &Path, labels: &Path) -> Result<Dataset> {
     let name = format!("{} ({} split)", place.display(), split.name());
     let images = load_images(images)?;
-    let labels = read_labels(labels, &read_file(labels)?)?;
+    let labels = load_labels(labels)?;
     Dataset::new(name, images, labels)
 }
 
@@ -130,11 +130,6 @@ fn find(folder: &Path, split: Split, what: &str, dimensions: u8) -> Option<PathB
             folder.join(format!("{prefix}-{what}{joint}idx{dimensions}-ubyte{end}"))
         })
         .find(|path| path.exists())
-}
-
-/// The bytes of a data or model file.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))
 }
 
 #[cfg(test)]

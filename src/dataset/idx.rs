@@ -5,15 +5,17 @@
 //! labels: 00 00 08 01  count:u32  count bytes
 //! ```
 //! Gzip is recognized by its first two bytes, not by the file's name. Nothing is allocated on a
-//! header's word alone: what it announces is first held against the bytes that are there.
+//! header's word alone: what it announces is first held against the bytes that are there, and a gzip
+//! file must not unpack to more than reading it may take.
 
-use std::io::Read;
+use std::io::{BufReader, Cursor, ErrorKind, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
 use super::Images;
 use crate::error::{Error, Result};
+use crate::input::{self, Input, read_values};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -25,9 +27,44 @@ const LARGEST_EXPANSION: u64 = 1032;
 /// # Errors
 /// `Error::File` naming `path` where the bytes are not exactly such a file.
 pub fn read_images(path: &Path, bytes: &[u8]) -> Result<Images> {
-    let (sizes, pixels) = read::<3>(path, bytes, "images")?;
+    images(path, of_bytes(bytes))
+}
+
+/// Reads an IDX file of labels, plain or gzip.
+///
+/// # Errors
+/// `Error::File` naming `path` where the bytes are not exactly such a file.
+pub fn read_labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    read::<1>(path, of_bytes(bytes), "labels").map(|(_, labels)| labels)
+}
+
+/// Loads a file of images in the IDX format, plain or gzip.
+///
+/// # Errors
+/// `Error::File` naming `path` where it is missing or not exactly such a file.
+pub fn load_images(path: &Path) -> Result<Images> {
+    images(path, input::open(path)?)
+}
+
+/// Loads a file of labels in the IDX format, plain or gzip.
+///
+/// # Errors
+/// `Error::File` naming `path` where it is missing or not exactly such a file.
+pub fn load_labels(path: &Path) -> Result<Vec<u8>> {
+    read::<1>(path, input::open(path)?, "labels").map(|(_, labels)| labels)
+}
+
+fn of_bytes(bytes: &[u8]) -> Input<&[u8]> {
+    Input {
+        stream: bytes,
+        length: Some(bytes.len() as u64),
+    }
+}
+
+fn images(path: &Path, input: Input<impl Read>) -> Result<Images> {
+    let (sizes, pixels) = read::<3>(path, input, "images")?;
     let [count, rows, columns] = sizes;
-    let width = rows * columns;
+    let width = rows.saturating_mul(columns);
     if count == 0 || width == 0 {
         let problem =
             format!("announces {count} images of {rows}×{columns} pixels: nothing to use");
@@ -41,33 +78,33 @@ pub fn read_images(path: &Path, bytes: &[u8]) -> Result<Images> {
     })
 }
 
-/// Reads an IDX file of labels, plain or gzip.
-///
-/// # Errors
-/// `Error::File` naming `path` where the bytes are not exactly such a file.
-pub fn read_labels(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
-    read::<1>(path, bytes, "labels").map(|(_, labels)| labels)
-}
-
 /// Reads a file of `DIMENSIONS` dimensions: their sizes and the values.
 fn read<const DIMENSIONS: usize>(
     path: &Path,
-    bytes: &[u8],
+    input: Input<impl Read>,
     what: &str,
 ) -> Result<([usize; DIMENSIONS], Vec<u8>)> {
-    if bytes.starts_with(&GZIP_MAGIC) {
-        let most = (bytes.len() as u64).saturating_mul(LARGEST_EXPANSION);
-        read_stream(path, MultiGzDecoder::new(bytes), most, what)
-    } else {
-        read_stream(path, bytes, bytes.len() as u64, what)
+    let Input { mut stream, length } = input;
+    let mut magic = Vec::new();
+    let peeked = stream.by_ref().take(2).read_to_end(&mut magic);
+    peeked.map_err(|error| input::unreadable(path, &error))?;
+    let zipped = magic == GZIP_MAGIC;
+    let stream = BufReader::new(Cursor::new(magic).chain(stream));
+    if !zipped {
+        return read_stream(path, stream, length, what);
     }
+    let most = length.map(|length| {
+        let memory = length.saturating_mul(2).saturating_add(input::ROOM);
+        memory.min(length.saturating_mul(LARGEST_EXPANSION))
+    });
+    read_stream(path, MultiGzDecoder::new(stream), most, what)
 }
 
-/// Reads from `stream`, which cannot hold more than `most` bytes.
+/// Reads from `stream`, which holds at most `most` bytes, or is refused; none where that is not known.
 fn read_stream<const DIMENSIONS: usize>(
     path: &Path,
     mut stream: impl Read,
-    most: u64,
+    most: Option<u64>,
     what: &str,
 ) -> Result<([usize; DIMENSIONS], Vec<u8>)> {
     let fail = |problem: String| Error::file(path, problem);
@@ -94,32 +131,31 @@ fn read_stream<const DIMENSIONS: usize>(
         total = total.saturating_mul(u64::from(value));
         *size = value as usize;
     }
-    if total > most {
+    if let Some(most) = most.filter(|&most| total > most) {
         return Err(fail(format!(
-            "the header announces {total} bytes of {what}, the file cannot hold over {most}"
+            "the header announces {total} bytes of {what}, and at most {most} are read of a file of this size; \
+             unpack it first if it is a .gz"
         )));
     }
 
-    // The vector grows with what really arrives; one byte more than announced shows trailing data.
-    let mut values = Vec::new();
-    stream
-        .take(total + 1)
-        .read_to_end(&mut values)
-        .map_err(|error| {
-            fail(format!(
-                "damaged after {} bytes of {what}: {error}",
-                values.len()
-            ))
-        })?;
-    match (values.len() as u64).cmp(&total) {
-        std::cmp::Ordering::Less => Err(fail(format!(
-            "truncated: the header announces {total} bytes of {what}, there are {}",
-            values.len()
-        ))),
-        std::cmp::Ordering::Greater => Err(fail(format!(
+    let count = usize::try_from(total).unwrap_or(usize::MAX);
+    let values: Vec<u8> = read_values(&mut stream, count, 0, most.is_some()).map_err(|error| {
+        fail(match error.kind() {
+            ErrorKind::UnexpectedEof => {
+                format!("truncated: the header announces {total} bytes of {what}, there are fewer")
+            }
+            _ => format!("damaged within the {total} bytes of {what}: {error}"),
+        })
+    })?;
+    // Behind the values also stands the checksum of a gzip file.
+    match stream.read(&mut [0]) {
+        Ok(0) => Ok((sizes, values)),
+        Ok(_) => Err(fail(format!(
             "holds more than the {total} bytes of {what} that its header announces"
         ))),
-        std::cmp::Ordering::Equal => Ok((sizes, values)),
+        Err(error) => Err(fail(format!(
+            "damaged behind the {total} bytes of {what}: {error}"
+        ))),
     }
 }
 
@@ -168,8 +204,8 @@ mod tests {
         assert!(problem(&images(1, 1, 1, &[1, 2])).contains("more than"));
         assert!(problem(&images(0, 28, 28, &[])).contains("nothing to use"));
         let huge = images(u32::MAX, u32::MAX, u32::MAX, &[0; 8]);
-        assert!(problem(&huge).contains("cannot hold"));
-        assert!(problem(&gzip(&huge)).contains("cannot hold"));
+        assert!(problem(&huge).contains("at most"));
+        assert!(problem(&gzip(&huge)).contains("at most"));
     }
 
     #[test]

@@ -8,18 +8,15 @@ mod fashion;
 mod holdout;
 mod idx;
 
-use std::path::Path;
-
 use sha2::{Digest, Sha256};
 
 pub use calibration::{
     CALIBRATION_IMAGES, CALIBRATION_SEED, calibration_images, draw_calibration, draw_images,
     write_images,
 };
-pub(crate) use fashion::read_file;
 pub use fashion::{CLASSES, DEBIAN_FOLDER, Split, is_fashion_training, load_split, test_split};
 pub use holdout::{HELD_OUT, Holdout};
-pub use idx::{read_images, read_labels};
+pub use idx::{load_images, load_labels, read_images, read_labels};
 
 use crate::error::{Error, Result};
 
@@ -63,14 +60,6 @@ impl Images {
             pixels,
         }
     }
-}
-
-/// Loads a file of images in the IDX format, plain or gzip.
-///
-/// # Errors
-/// `Error::File` naming `path` where it is missing or not exactly such a file.
-pub fn load_images(path: &Path) -> Result<Images> {
-    read_images(path, &read_file(path)?)
 }
 
 /// Images with their labels.

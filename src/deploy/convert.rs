@@ -294,5 +294,25 @@ mod tests {
         assert!((bias(&epilogue[1]) - moved(1) - 0.25).abs() <= 1e-5);
     }
 
+    /// In units of the scales it is beyond 64 bits, and what zero is moved by is added to it.
+    #[test]
+    fn a_bias_beyond_all_bounds_keeps_its_sign_and_is_refused() {
+        let layer = Layer {
+            inputs: 1,
+            outputs: 2,
+            weights: vec![1e-9, -1e-9],
+            bias: vec![0.0; 2],
+            activation: Activation::Identity,
+        };
+        let model = Model::new(vec![layer]).unwrap();
+        let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
+        let mut deployed = deploy(&model, &mode, None).unwrap();
+        deployed.layers[0].bias = vec![3e38, -3e38];
+        let offsets = deployed.layers[0].epilogue(127);
+        let offsets: Vec<i32> = offsets.iter().map(|column| column.offset).collect();
+        assert_eq!(offsets, [i32::MAX, i32::MIN]);
+        assert_eq!(deployed.check().unwrap_err().exit_code(), 7);
+    }
+
     use super::super::Epilogue;
 }

@@ -255,7 +255,8 @@ impl DeployedLayer {
                 Input::Static(affine) => {
                     let scale = affine.scale * scale;
                     let bias = (f64::from(self.bias[column]) / f64::from(scale)).round_ties_even();
-                    (moved + bias as i64, scale, 0.0)
+                    // A bias of whatever size: that it fits is checked below.
+                    (moved.saturating_add(bias as i64), scale, 0.0)
                 }
                 _ => (moved, scale, self.bias[column]),
             };

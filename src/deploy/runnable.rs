@@ -1,6 +1,6 @@
 //! A model in a mode, ready to be loaded.
 
-use super::{Deployed, Source};
+use super::{Deployed, Rounding, Source};
 use crate::Precision;
 use crate::error::Result;
 use crate::mode::Mode;
@@ -42,7 +42,12 @@ impl<'a> Runnable<'a> {
     pub fn rounding(&self) -> Option<String> {
         match self {
             Self::Core(..) => None,
-            Self::Deployed(deployed) => deployed.provenance.get("rounding").cloned(),
+            Self::Deployed(deployed) => {
+                let told = deployed.provenance.get("rounding");
+                // The file's word is only a word.
+                told.filter(|told| told.parse::<Rounding>().is_ok())
+                    .cloned()
+            }
         }
     }
 

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use super::file::is_quantized;
 use super::{Deployed, Recipe, Sample};
-use crate::dataset::read_file;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
-use crate::model::{Architecture, Model};
+use crate::model::{Architecture, Model, QUANTIZED, Tensors};
 
 /// A model as it was loaded: with float weights, which run in any mode, or in numbers of its own, which run
 /// in no other.
@@ -25,11 +23,11 @@ impl Source {
     /// # Errors
     /// `Error::File` where it is missing, damaged, or not a dense network.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = read_file(path)?;
-        if is_quantized(&bytes) {
-            Deployed::from_bytes(path, &bytes).map(Self::Deployed)
+        let tensors = Tensors::load(path)?;
+        if tensors.metadata.contains_key(QUANTIZED) {
+            Deployed::from_tensors(tensors).map(Self::Deployed)
         } else {
-            Model::from_bytes(path, &bytes).map(Self::Model)
+            Model::from_tensors(tensors).map(Self::Model)
         }
     }
 

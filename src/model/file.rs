@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest, Sha256};
 
-use super::stored::{MODE_KEYS, entry, mode, mode_entries};
+use super::stored::{MODE_KEYS, classes, entry, mode, mode_entries};
+use super::tensors::Tensors;
 use super::{Activation, DEFAULT_INT8_CLIP, Layer, Model, Normalization};
 use crate::atomic_file::AtomicFile;
-use crate::dataset::{hex, read_file};
 use crate::error::{Error, Result};
 
 /// The metadata entry that tells a quantized file from a model with float weights.
@@ -26,7 +25,7 @@ impl Model {
     /// # Errors
     /// `Error::File` where it is missing, damaged, or not a dense network.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::from_bytes(path, &read_file(path)?)
+        Self::from_tensors(Tensors::load(path)?)
     }
 
     /// Reads a model from the bytes of a file; `path` names it in errors and results.
@@ -34,13 +33,16 @@ impl Model {
     /// # Errors
     /// `Error::File` where the bytes are damaged, or not a dense network.
     pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        let path = path.as_ref();
-        let fail = |problem: String| Error::file(path, problem);
-        let damaged = |error| fail(format!("not a valid safetensors file: {error}"));
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
+        Self::from_tensors(Tensors::of_bytes(path.as_ref(), bytes)?)
+    }
 
+    /// The model of an open file.
+    ///
+    /// # Errors
+    /// `Error::File` where it is not a dense network with float weights.
+    pub(crate) fn from_tensors(mut tensors: Tensors) -> Result<Self> {
+        let (path, metadata) = (tensors.path.clone(), std::mem::take(&mut tensors.metadata));
+        let fail = |problem: String| Error::file(&path, problem);
         if metadata.contains_key(QUANTIZED) {
             return Err(fail(
                 "is quantized and has no float weights, which this needs: use the model that it was made of"
@@ -55,23 +57,18 @@ impl Model {
             .split(',')
             .map(|name| name.trim().parse().map_err(fail))
             .collect::<Result<_>>()?;
-        let layers = read_layers(path, &tensors, &activations)?;
-        let classes = metadata.get("classes").map_or_else(Vec::new, |names| {
-            names
-                .split(',')
-                .map(|name| name.trim().to_owned())
-                .collect()
-        });
+        let layers = read_layers(&mut tensors, &activations)?;
+        let classes = classes(&path, &metadata)?;
         let own = |key: &str| OWN_KEYS.contains(&key) || MODE_KEYS.contains(&key);
         let model = Self {
             layers,
-            normalization: entry(path, &metadata, "normalization")?.unwrap_or(Normalization::Unit),
+            normalization: entry(&path, &metadata, "normalization")?.unwrap_or(Normalization::Unit),
             classes,
-            mode: mode(path, &metadata)?,
-            int8_clip: entry(path, &metadata, "int8_clip")?.unwrap_or(DEFAULT_INT8_CLIP),
+            mode: mode(&path, &metadata)?,
+            int8_clip: entry(&path, &metadata, "int8_clip")?.unwrap_or(DEFAULT_INT8_CLIP),
             provenance: metadata.into_iter().filter(|(key, _)| !own(key)).collect(),
-            path: path.to_owned(),
-            sha256: hex(&Sha256::digest(bytes)),
+            path,
+            sha256: tensors.sha256,
         };
         model.check()?;
         Ok(model)
@@ -152,22 +149,18 @@ pub(crate) fn sort_metadata(bytes: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The layers that `activations` counts, and no tensor besides.
-fn read_layers(
-    path: &Path,
-    tensors: &SafeTensors<'_>,
-    activations: &[Activation],
-) -> Result<Vec<Layer>> {
+fn read_layers(tensors: &mut Tensors, activations: &[Activation]) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
     for (index, &activation) in activations.iter().enumerate() {
-        let (shape, weights) = read_tensor(path, tensors, &format!("layers.{index}.weight"))?;
-        let (bias_shape, bias) = read_tensor(path, tensors, &format!("layers.{index}.bias"))?;
+        let (shape, weights) = tensors.take(&format!("layers.{index}.weight"))?;
+        let (bias_shape, bias) = tensors.take(&format!("layers.{index}.bias"))?;
         let &[inputs, outputs] = shape.as_slice() else {
             let problem = format!("layers.{index}.weight has shape {shape:?}, not [in, out]");
-            return Err(Error::file(path, problem));
+            return Err(Error::file(&tensors.path, problem));
         };
         if bias_shape != [outputs] {
             let problem = format!("layers.{index}.bias has shape {bias_shape:?}, not [{outputs}]");
-            return Err(Error::file(path, problem));
+            return Err(Error::file(&tensors.path, problem));
         }
         layers.push(Layer {
             inputs,
@@ -177,38 +170,18 @@ fn read_layers(
             activation,
         });
     }
-    if tensors.len() != 2 * layers.len() {
+    if tensors.count != 2 * layers.len() {
         return Err(Error::file(
-            path,
+            &tensors.path,
             format!(
                 "holds {} tensors, but {} activations call for {}: layers.0.weight, layers.0.bias, …",
-                tensors.len(),
+                tensors.count,
                 layers.len(),
                 2 * layers.len()
             ),
         ));
     }
     Ok(layers)
-}
-
-fn read_tensor(
-    path: &Path,
-    tensors: &SafeTensors<'_>,
-    name: &str,
-) -> Result<(Vec<usize>, Vec<f32>)> {
-    let tensor = tensors
-        .tensor(name)
-        .map_err(|_| Error::file(path, format!("has no tensor {name}")))?;
-    if tensor.dtype() != Dtype::F32 {
-        let problem = format!("{name} is of type {:?}, not F32", tensor.dtype());
-        return Err(Error::file(path, problem));
-    }
-    let values = tensor
-        .data()
-        .chunks_exact(4)
-        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        .collect();
-    Ok((tensor.shape().to_vec(), values))
 }
 
 #[cfg(test)]

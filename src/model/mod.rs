@@ -5,6 +5,7 @@ mod file;
 mod normalization;
 mod range;
 mod stored;
+mod tensors;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +13,10 @@ use std::path::PathBuf;
 pub use activation::Activation;
 pub(crate) use file::{QUANTIZED, sort_metadata};
 pub use normalization::Normalization;
-pub(crate) use stored::{MODE_KEYS, entry, mode as stored_mode, mode_entries};
+pub(crate) use stored::{
+    MODE_KEYS, classes as stored_classes, entry, mode as stored_mode, mode_entries,
+};
+pub(crate) use tensors::{Element, Tensors};
 
 use crate::Precision;
 use crate::error::{Error, Result};

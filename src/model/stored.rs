@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::Precision;
 use crate::error::{Error, Result};
+use crate::input::is_harmless;
 use crate::mode::Mode;
 use crate::quant::{Scheme, WeightScales};
 
@@ -26,6 +27,22 @@ where
         .map(|text| text.trim().parse::<T>())
         .transpose()
         .map_err(|error| Error::file(path, format!("metadata '{key}': {error}")))
+}
+
+/// The names of the outputs; empty where metadata have none.
+///
+/// # Errors
+/// `Error::File` where one could steer the terminal that it is shown on.
+pub(crate) fn classes(path: &Path, metadata: &HashMap<String, String>) -> Result<Vec<String>> {
+    let Some(names) = metadata.get("classes") else {
+        return Ok(Vec::new());
+    };
+    if let Some(bad) = names.chars().find(|&character| !is_harmless(character)) {
+        let problem = format!("metadata 'classes' hold the control character {bad:?}");
+        return Err(Error::file(path, problem));
+    }
+    let name = |name: &str| name.trim().to_owned();
+    Ok(names.split(',').map(name).collect())
 }
 
 /// The mode that metadata tell; none where they tell of none.
@@ -99,6 +116,21 @@ mod tests {
             assert_eq!(read, Some(expected));
         }
         assert_eq!(mode(Path::new("m"), &HashMap::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn names_of_classes_do_not_steer_a_terminal() {
+        let read = |names: &str| {
+            let metadata = HashMap::from([("classes".to_owned(), names.to_owned())]);
+            classes(Path::new("m"), &metadata)
+        };
+        assert_eq!(read("Bag, größer").unwrap(), ["Bag", "größer"]);
+        assert_eq!(classes(Path::new("m"), &HashMap::new()).unwrap(), [""; 0]);
+        for bad in ["Bag,\u{1b}[2J", "a\nb", "a\u{202e}b"] {
+            let error = read(bad).unwrap_err();
+            assert_eq!(error.exit_code(), 7);
+            assert!(!error.to_string().chars().any(char::is_control), "{error}");
+        }
     }
 
     #[test]

@@ -23,6 +23,15 @@ pub struct Measured {
     pub parameter_bytes: u64,
 }
 
+impl Measured {
+    /// Whether it can be so; what a file tells need not.
+    pub(super) fn is_possible(&self) -> bool {
+        (0.0..=1.0).contains(&self.accuracy)
+            && (0.0..=f64::MAX).contains(&self.output_error)
+            && (0.0..=f64::MAX).contains(&self.relative_time)
+    }
+}
+
 /// An assignment that was measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {

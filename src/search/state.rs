@@ -1,6 +1,7 @@
 //! What a search has measured so far, in a file beside its output, so that an interrupted one goes on.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::Measured;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
+use crate::input::{json_problem, read_small};
+
+/// The largest file that is read: a measurement takes some hundred bytes, and a search makes some hundred.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The measurements of a search, each kept as soon as it is made.
 #[derive(Debug)]
@@ -61,21 +66,13 @@ impl State {
     /// Takes up what was kept at `path` about the same things.
     #[must_use]
     pub fn open(path: &Path, about: BTreeMap<String, String>) -> (Self, Beginning) {
-        let (measured, beginning) = match std::fs::read(path) {
-            Err(_) => (BTreeMap::new(), Beginning::New),
-            Ok(bytes) => match serde_json::from_slice::<Kept>(&bytes) {
-                Err(error) => (
-                    BTreeMap::new(),
-                    Beginning::Anew(format!("it is damaged: {error}")),
-                ),
-                Ok(kept) => match difference(&kept.about, &about) {
-                    Some(key) => (BTreeMap::new(), Beginning::Anew(format!("another {key}"))),
-                    None => {
-                        let count = kept.measured.len();
-                        (kept.measured, Beginning::Resumed(count))
-                    }
-                },
-            },
+        let (measured, beginning) = match read(path, &about) {
+            Ok(None) => (BTreeMap::new(), Beginning::New),
+            Ok(Some(measured)) => {
+                let count = measured.len();
+                (measured, Beginning::Resumed(count))
+            }
+            Err(why) => (BTreeMap::new(), Beginning::Anew(why)),
         };
         let state = Self {
             path: Some(path.to_owned()),
@@ -117,14 +114,39 @@ impl State {
     }
 }
 
-/// The first thing in which two searches differ.
-fn difference<'a>(
-    kept: &'a BTreeMap<String, String>,
-    about: &'a BTreeMap<String, String>,
-) -> Option<&'a str> {
-    let keys = about.keys().chain(kept.keys());
-    let mut differing = keys.filter(|&key| kept.get(key) != about.get(key));
-    differing.next().map(String::as_str)
+/// What was measured of the same things; none where nothing was kept, and the reason where it cannot be used.
+fn read(
+    path: &Path,
+    about: &BTreeMap<String, String>,
+) -> Result<Option<BTreeMap<String, Measured>>, String> {
+    let damaged = |why: String| format!("it is damaged: {why}");
+    let bytes = match read_small(path, MAX_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| damaged(error.to_string()))?,
+    };
+    let kept: Kept = serde_json::from_slice(&bytes).map_err(|error| {
+        damaged(json_problem(
+            &error,
+            "a field is missing or of another type",
+        ))
+    })?;
+    if let Some(differing) = difference(&kept.about, about) {
+        return Err(differing);
+    }
+    let mut measured = kept.measured.iter();
+    match measured.find(|(_, measured)| !measured.is_possible()) {
+        Some(_) => Err(damaged("it holds a measurement that cannot be".into())),
+        None => Ok(Some(kept.measured)),
+    }
+}
+
+/// The first thing in which two searches differ, without the words of what was kept.
+fn difference(kept: &BTreeMap<String, String>, about: &BTreeMap<String, String>) -> Option<String> {
+    let mut own = about.iter();
+    match own.find(|&(key, value)| kept.get(key) != Some(value)) {
+        Some((key, _)) => Some(format!("another {key}")),
+        None => (kept.len() != about.len()).then(|| "it depends on more than this one".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -157,5 +179,23 @@ mod tests {
         std::fs::write(&path, b"{").unwrap();
         let (_, beginning) = State::open(&path, about("a"));
         assert!(matches!(beginning, Beginning::Anew(why) if why.contains("damaged")));
+    }
+
+    #[test]
+    fn measurements_that_cannot_be_are_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        let write = |accuracy: f64, error: f64, time: f64| {
+            let measured = format!(
+                r#"{{"accuracy":{accuracy:?},"label_changes":1,"output_error":{error:?},"relative_time":{time:?},"parameter_bytes":1}}"#
+            );
+            let text = format!(r#"{{"about":{{}},"measured":{{"f16":{measured}}}}}"#);
+            std::fs::write(&path, text).unwrap();
+            State::open(&path, BTreeMap::new()).1
+        };
+        assert_eq!(write(0.5, 1e-3, 0.7), Beginning::Resumed(1));
+        for (accuracy, error, time) in [(1.5, 0.0, 1.0), (0.5, -1.0, 1.0), (0.5, 0.0, -1.0)] {
+            assert!(matches!(write(accuracy, error, time), Beginning::Anew(_)));
+        }
     }
 }

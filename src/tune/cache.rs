@@ -8,18 +8,18 @@
 //! borne: a file that is not understood is ignored, with one warning, and the next save replaces it.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::{Deserialize, Serialize};
-use serde_json::error::Category;
 
 use super::matrix::Verdict;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
+use crate::input::{json_problem, read_small};
 
 /// The environment variable that names the cache's folder, in place of the user's own.
 pub const FOLDER_VARIABLE: &str = "FMNIST_GPU_CACHE_DIR";
@@ -266,29 +266,13 @@ fn folder(chosen: Option<OsString>) -> Option<PathBuf> {
 
 /// What the file at `path` holds, the oldest first, or why it is not understood.
 fn read(path: &Path) -> Result<Vec<Record>, String> {
-    let bytes = match read_bytes(path) {
+    let bytes = match read_small(path, MAX_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(|error| error.to_string())?,
     };
     let text = std::str::from_utf8(&bytes)
         .map_err(|error| format!("not UTF-8 at byte {}", error.valid_up_to()))?;
     decode(text)
-}
-
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let found = fs::metadata(path)?;
-    // Asked before it is opened: a pipe would wait for its writer.
-    if !found.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    if found.len() > MAX_BYTES {
-        let problem = format!("{} bytes, more than {MAX_BYTES}", found.len());
-        return Err(io::Error::other(problem));
-    }
-    let mut bytes = Vec::new();
-    // It may have grown since.
-    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn decode(text: &str) -> Result<Vec<Record>, String> {
@@ -307,14 +291,8 @@ fn decode(text: &str) -> Result<Vec<Record>, String> {
     Ok(records)
 }
 
-/// What is wrong and where, without the file's own words: they may be long, or steer a terminal.
 fn problem(error: serde_json::Error) -> String {
-    let what = match error.classify() {
-        Category::Eof => "it ends too early",
-        Category::Data => "a field is missing or of another type",
-        Category::Syntax | Category::Io => "not JSON",
-    };
-    format!("{what} (line {}, column {})", error.line(), error.column())
+    json_problem(&error, "a field is missing or of another type")
 }
 
 /// The file's bytes, and the newest of `entries` that it has room for.

@@ -22,8 +22,8 @@ mod tests;
 use std::collections::HashMap;
 use std::path::Path;
 
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
 use super::{Beyond, Deployed, DeployedLayer, Input, Weights};
 use crate::atomic_file::AtomicFile;
@@ -32,15 +32,6 @@ use crate::model::{QUANTIZED, mode_entries, sort_metadata};
 
 /// The version of the form.
 const VERSION: &str = "1";
-
-/// Whether bytes are a quantized file. What is no file at all is left to the reader of models to tell.
-pub(super) fn is_quantized(bytes: &[u8]) -> bool {
-    let header = SafeTensors::read_metadata(bytes);
-    let metadata = header
-        .ok()
-        .and_then(|(_, header)| header.metadata().clone());
-    metadata.is_some_and(|metadata| metadata.contains_key(QUANTIZED))
-}
 
 /// A tensor that is to be written.
 type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
@@ -162,17 +153,23 @@ fn pack(codes: &[i8], outputs: usize) -> Vec<u8> {
     packed
 }
 
-/// The codes of `rows` rows, and whether the half bytes of a row that is not there are zero.
-fn unpack(packed: &[u8], rows: usize, outputs: usize) -> (Vec<i8>, bool) {
-    let mut codes = vec![0; 2 * packed.len()];
-    let pairs = codes.chunks_exact_mut(2 * outputs);
-    for (pair, bytes) in pairs.zip(packed.chunks_exact(outputs)) {
-        for (column, &byte) in bytes.iter().enumerate() {
+/// The codes of `rows` rows, and whether the half bytes of a row that is not there are zero. They are put where
+/// the bytes were, where there is room behind those.
+fn unpack(packed: Vec<u8>, rows: usize, outputs: usize) -> (Vec<i8>, bool) {
+    let pairs = packed.len() / outputs;
+    let mut codes: Vec<i8> = bytemuck::cast_vec(packed);
+    codes.resize(2 * pairs * outputs, 0);
+    let mut bytes = vec![0_i8; outputs];
+    // The last first: two rows of codes end behind the bytes that they come from and all before those.
+    for pair in (0..pairs).rev() {
+        bytes.copy_from_slice(&codes[pair * outputs..][..outputs]);
+        let (low, high) = codes[2 * pair * outputs..][..2 * outputs].split_at_mut(outputs);
+        for ((&byte, low), high) in bytes.iter().zip(low).zip(high) {
             // Shifted through the sign's place.
-            pair[column] = ((byte << 4) as i8) >> 4;
-            pair[outputs + column] = (byte as i8) >> 4;
+            (*low, *high) = ((byte << 4) >> 4, byte >> 4);
         }
     }
-    let rest = codes.split_off(rows * outputs);
-    (codes, rest.iter().all(|&code| code == 0))
+    let clean = codes[rows * outputs..].iter().all(|&code| code == 0);
+    codes.truncate(rows * outputs);
+    (codes, clean)
 }

@@ -3,19 +3,15 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest, Sha256};
-
 use super::super::convert::{PIXELS, input_of_row};
 use super::super::{Affine, Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
 use super::{VERSION, unpack};
 use crate::Precision;
-use crate::dataset::{hex, read_file};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{
-    Activation, DEFAULT_INT8_CLIP, MODE_KEYS, Normalization, QUANTIZED, entry, stored_mode,
+    Activation, DEFAULT_INT8_CLIP, Element, MODE_KEYS, Normalization, QUANTIZED, Tensors, entry,
+    stored_classes, stored_mode,
 };
 use crate::quant::{Scheme, WeightScales};
 
@@ -35,7 +31,7 @@ impl Deployed {
     /// # Errors
     /// `Error::File` where it is missing, damaged, or not a quantized network.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::from_bytes(path, &read_file(path)?)
+        Self::from_tensors(Tensors::load(path)?)
     }
 
     /// Reads a quantized model from the bytes of a file; `path` names it in errors and results.
@@ -43,16 +39,21 @@ impl Deployed {
     /// # Errors
     /// `Error::File` where the bytes are damaged, or not a quantized network.
     pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        let path = path.as_ref();
-        let damaged = |error| Error::file(path, format!("not a valid safetensors file: {error}"));
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let reader = Reader {
-            path,
-            tensors: &tensors,
+        Self::from_tensors(Tensors::of_bytes(path.as_ref(), bytes)?)
+    }
+
+    /// The quantized model of an open file.
+    ///
+    /// # Errors
+    /// `Error::File` where it is not a quantized network.
+    pub(crate) fn from_tensors(mut tensors: Tensors) -> Result<Self> {
+        let metadata = std::mem::take(&mut tensors.metadata);
+        let path = tensors.path.clone();
+        let mut reader = Reader {
+            path: &path,
+            tensors,
         };
-        let model = reader.model(metadata, hex(&Sha256::digest(bytes)))?;
+        let model = reader.model(metadata)?;
         model.check()?;
         Ok(model)
     }
@@ -61,33 +62,15 @@ impl Deployed {
 /// An open file.
 struct Reader<'a> {
     path: &'a Path,
-    tensors: &'a SafeTensors<'a>,
-}
-
-/// A tensor that has the type and shape it must have.
-struct Checked<'a>(&'a [u8]);
-
-impl Checked<'_> {
-    fn words(&self) -> impl Iterator<Item = [u8; 2]> {
-        self.0.chunks_exact(2).map(|bytes| [bytes[0], bytes[1]])
-    }
-
-    fn floats(&self) -> Vec<f32> {
-        let float = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-        self.0.chunks_exact(4).map(float).collect()
-    }
-
-    fn codes(&self) -> Vec<i8> {
-        self.0.iter().map(|&byte| byte as i8).collect()
-    }
+    tensors: Tensors,
 }
 
 impl Reader<'_> {
-    fn fail<T>(&self, problem: impl Into<String>) -> Result<T> {
+    fn fail<T>(&self, problem: impl AsRef<str>) -> Result<T> {
         Err(Error::file(self.path, problem))
     }
 
-    fn model(&self, metadata: HashMap<String, String>, sha256: String) -> Result<Deployed> {
+    fn model(&mut self, metadata: HashMap<String, String>) -> Result<Deployed> {
         let path = self.path;
         match metadata.get(QUANTIZED).map(String::as_str) {
             Some(VERSION) => {}
@@ -114,12 +97,7 @@ impl Reader<'_> {
         let inputs: usize = entry(path, &metadata, "inputs")?.unwrap_or(0);
         let normalization = entry(path, &metadata, "normalization")?.unwrap_or(Normalization::Unit);
         let mode = self.mode(&metadata, activations.len())?;
-        let classes = metadata.get("classes").map_or_else(Vec::new, |names| {
-            names
-                .split(',')
-                .map(|name| name.trim().to_owned())
-                .collect()
-        });
+        let classes = stored_classes(path, &metadata)?;
         let int8_clip = entry(path, &metadata, "int8_clip")?.unwrap_or(DEFAULT_INT8_CLIP);
         let layers = self.layers(&mode, &activations, inputs, normalization)?;
         let own = |key: &str| OWN_KEYS.contains(&key) || MODE_KEYS.contains(&key);
@@ -131,7 +109,7 @@ impl Reader<'_> {
             int8_clip,
             provenance: metadata.into_iter().filter(|(key, _)| !own(key)).collect(),
             path: path.to_owned(),
-            sha256,
+            sha256: self.tensors.sha256.clone(),
             beyond: None,
         })
     }
@@ -156,7 +134,7 @@ impl Reader<'_> {
 
     /// The layers that `activations` counts, and no tensor besides.
     fn layers(
-        &self,
+        &mut self,
         mode: &Mode,
         activations: &[Activation],
         mut inputs: usize,
@@ -165,8 +143,10 @@ impl Reader<'_> {
         let mut layers = Vec::new();
         let mut read = 0;
         for (index, &activation) in activations.iter().enumerate() {
-            let bias = self.any(&format!("layers.{index}.bias"), Dtype::F32)?;
-            let outputs = bias.0.len() / 4;
+            let name = format!("layers.{index}.bias");
+            let (shape, bias) = self.tensors.take(&name)?;
+            let outputs = bias.len();
+            self.shaped(&name, &shape, &[outputs])?;
             if inputs == 0 || outputs == 0 {
                 return self.fail(format!("layers.{index} is empty: {inputs}×{outputs}"));
             }
@@ -192,14 +172,14 @@ impl Reader<'_> {
                 inputs,
                 outputs,
                 weights,
-                bias: self.tensor(index, "bias", Dtype::F32, &[outputs])?.floats(),
+                bias,
                 activation,
                 input,
             });
             inputs = outputs;
         }
-        if self.tensors.len() != read {
-            let held = self.tensors.len();
+        if self.tensors.count != read {
+            let held = self.tensors.count;
             return self.fail(format!(
                 "holds {held} tensors, but its layers call for {read}"
             ));
@@ -207,53 +187,51 @@ impl Reader<'_> {
         Ok(layers)
     }
 
-    fn weights(&self, mode: &Mode, index: usize, inputs: usize, outputs: usize) -> Result<Weights> {
-        let weight = |dtype| self.tensor(index, "weight", dtype, &[inputs, outputs]);
+    fn weights(
+        &mut self,
+        mode: &Mode,
+        index: usize,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Weights> {
+        let shape = [inputs, outputs];
         Ok(match mode.layer(index) {
-            Precision::F32 => Weights::F32(weight(Dtype::F32)?.floats()),
-            Precision::F16 => {
-                let words = weight(Dtype::F16)?;
-                Weights::F16(words.words().map(f16::from_le_bytes).collect())
-            }
-            Precision::Bf16 => {
-                let words = weight(Dtype::BF16)?;
-                Weights::Bf16(words.words().map(bf16::from_le_bytes).collect())
-            }
+            Precision::F32 => Weights::F32(self.tensor(index, "weight", &shape)?),
+            Precision::F16 => Weights::F16(self.tensor(index, "weight", &shape)?),
+            Precision::Bf16 => Weights::Bf16(self.tensor(index, "weight", &shape)?),
             Precision::Int8 => {
                 let scales = match mode.weights {
                     Some(WeightScales::Tensor) => 1,
                     _ => outputs,
                 };
-                let scales = self.tensor(index, "weight_scale", Dtype::F32, &[scales])?;
                 Weights::Int8 {
-                    codes: weight(Dtype::I8)?.codes(),
-                    scales: scales.floats(),
+                    scales: self.tensor(index, "weight_scale", &[scales])?,
+                    codes: self.tensor(index, "weight", &shape)?,
                 }
             }
             Precision::Int4 => {
                 let shape = [inputs.div_ceil(2), outputs];
-                let packed = self.tensor(index, "weight", Dtype::U8, &shape)?;
-                let (codes, clean) = unpack(packed.0, inputs, outputs);
+                let packed = self.tensor(index, "weight", &shape)?;
+                let (codes, clean) = unpack(packed, inputs, outputs);
                 if !clean {
                     return self.fail(format!(
                         "layers.{index}.weight holds codes beyond its {inputs} rows"
                     ));
                 }
                 let shape = [inputs.div_ceil(INT4_GROUP), outputs];
-                let scales = self.tensor(index, "weight_scale", Dtype::F16, &shape)?;
-                let scales = scales.words().map(f16::from_le_bytes).collect();
+                let scales = self.tensor(index, "weight_scale", &shape)?;
                 Weights::Int4 { codes, scales }
             }
             Precision::Mixed => return self.fail(format!("layers.{index} has no precision")),
         })
     }
 
-    fn affine(&self, index: usize, normalization: Normalization) -> Result<Input> {
-        let scale = self.tensor(index, "input_scale", Dtype::F32, &[1])?;
-        let zero_point = self.tensor(index, "input_zero_point", Dtype::I8, &[1])?;
+    fn affine(&mut self, index: usize, normalization: Normalization) -> Result<Input> {
+        let scale: Vec<f32> = self.tensor(index, "input_scale", &[1])?;
+        let zero_point: Vec<i8> = self.tensor(index, "input_zero_point", &[1])?;
         let affine = Affine {
-            scale: scale.floats()[0],
-            zero_point: zero_point.codes()[0],
+            scale: scale[0],
+            zero_point: zero_point[0],
         };
         if index == 0 && normalization == Normalization::Unit && affine != PIXELS {
             return self.fail(format!(
@@ -265,36 +243,17 @@ impl Reader<'_> {
     }
 
     /// A tensor of a layer that must have this type and shape.
-    fn tensor(
-        &self,
-        index: usize,
-        part: &str,
-        dtype: Dtype,
-        shape: &[usize],
-    ) -> Result<Checked<'_>> {
+    fn tensor<T: Element>(&mut self, index: usize, part: &str, shape: &[usize]) -> Result<Vec<T>> {
         let name = format!("layers.{index}.{part}");
-        let tensor = self.any(&name, dtype)?;
-        let has = self.tensors.tensor(&name).map(|view| view.shape().to_vec());
-        match has {
-            Ok(has) if has == shape => Ok(tensor),
-            _ => self.fail(format!(
-                "{name} has the shape {:?}, not {shape:?}",
-                has.unwrap_or_default()
-            )),
-        }
+        let (has, values) = self.tensors.take(&name)?;
+        self.shaped(&name, &has, shape)?;
+        Ok(values)
     }
 
-    /// A tensor of this type.
-    fn any(&self, name: &str, dtype: Dtype) -> Result<Checked<'_>> {
-        let Ok(view) = self.tensors.tensor(name) else {
-            return self.fail(format!("has no tensor {name}"));
-        };
-        if view.dtype() != dtype {
-            return self.fail(format!(
-                "{name} is of type {:?}, not {dtype:?}",
-                view.dtype()
-            ));
+    fn shaped(&self, name: &str, has: &[usize], wanted: &[usize]) -> Result<()> {
+        if has == wanted {
+            return Ok(());
         }
-        Ok(Checked(view.data()))
+        self.fail(format!("{name} has the shape {has:?}, not {wanted:?}"))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use safetensors::SafeTensors;
+
 use super::*;
 use crate::deploy::{Ranges, Source, deploy};
 use crate::model::{Activation, Layer, Model, Normalization};
@@ -135,12 +137,9 @@ fn codes_pack_and_unpack() {
     for outputs in [1, 3, 5, 15] {
         let packed = pack(&codes, outputs);
         assert_eq!(packed.len(), (15 / outputs).div_ceil(2) * outputs);
-        assert_eq!(
-            unpack(&packed, 15 / outputs, outputs),
-            (codes.clone(), true)
-        );
+        assert_eq!(unpack(packed, 15 / outputs, outputs), (codes.clone(), true));
     }
-    assert!(!unpack(&[0x10], 1, 1).1);
+    assert!(!unpack(vec![0x10], 1, 1).1);
 }
 
 /// A file's tensors and metadata, to be changed.

@@ -1,0 +1,154 @@
+//! JSON files: earlier results, the cache of tuned kernels, and what a search has measured so far.
+
+use std::collections::BTreeMap;
+
+use fmnist_gpu::adapter::{AdapterInfo, Backend, Kind};
+use fmnist_gpu::baseline::{Present, Saved, compare};
+use fmnist_gpu::bench::{Effective, Machine, Memory, Requested, Row, Samples, Status, Yardstick};
+use fmnist_gpu::engine::Place;
+use fmnist_gpu::memory::footprint;
+use fmnist_gpu::search::{Beginning, State};
+use fmnist_gpu::tune::{Cache, Effort, Entry, Key};
+use fmnist_gpu::{Mode, Precision};
+
+use super::{file, limited};
+
+/// The driver of the results that are compared; all else in them is called `fuzzed`.
+pub const FUZZED_DRIVER: &str = "fuzzed 1.0";
+
+/// An earlier result of `bench`, held against one of 16 images.
+pub fn baseline(data: &[u8]) {
+    let path = file(data);
+    let Ok(saved) = limited(data.len(), || Saved::read(&path)) else {
+        return;
+    };
+    assert!(!saved.date().chars().any(char::is_control));
+    let adapter = AdapterInfo {
+        index: 0,
+        name: "fuzzed".into(),
+        backend: Backend::Vulkan,
+        kind: Kind::Discrete,
+        driver: FUZZED_DRIVER.into(),
+        features: Vec::new(),
+        processor: None,
+        matrix_units: None,
+    };
+    let machine = Machine {
+        processor: None,
+        processors: 1,
+        system: "fuzzed".into(),
+        load_before: None,
+    };
+    let now = Present {
+        adapter: &adapter,
+        machine: &machine,
+        model_sha256: "fuzzed",
+        dataset_sha256: "fuzzed",
+        images: 16,
+        profile: "release",
+    };
+    // Of something else, a result is refused; what compares them is to bear it nevertheless.
+    let _ = saved.check("fuzzed", &now);
+    let rows = [Precision::F32, Precision::Int8].map(row);
+    let comparison = compare("fuzzed", &saved, &now, &rows, &[yardstick()]);
+    let _ = comparison.refusal();
+    assert!(comparison.regressions(0.05).count() <= rows.len());
+}
+
+fn samples() -> Samples {
+    let times = (100..120).map(std::time::Duration::from_nanos);
+    Samples::new(&times.collect::<Vec<_>>()).expect("some samples")
+}
+
+fn yardstick() -> Yardstick {
+    Yardstick {
+        batch: 8,
+        device: Place::Gpu,
+        threads: None,
+        work: "fuzzed".into(),
+        wall_ns: samples(),
+    }
+}
+
+fn row(precision: Precision) -> Row {
+    let mode = Mode::from(precision);
+    Row {
+        name: mode.to_string(),
+        requested: Requested::new(&mode, 8),
+        effective: Effective {
+            device: Some(Place::Gpu),
+            kernel: Some("fuzzed"),
+            batch: 8,
+            ..Effective::default()
+        },
+        accuracy: None,
+        accuracy_interval: None,
+        correct: None,
+        right_images: Some("f0f0".into()),
+        agreement_with_f32: None,
+        label_changes: None,
+        confusion: None,
+        mcnemar: None,
+        wall_ns: Some(samples()),
+        gpu_ns: None,
+        upload_ns: None,
+        upload_samples_ns: Some(vec![5; 20]),
+        end_to_end_ns: None,
+        speed_vs_f32: None,
+        images_per_second: None,
+        operations_per_second: None,
+        operations_per_byte: None,
+        ceiling: None,
+        memory: Memory {
+            planned: footprint(&[4, 2], &mode, 8),
+            device_allocated_bytes: None,
+        },
+        breakdown: Vec::new(),
+        why: None,
+        warnings: Vec::new(),
+        status: Status::Ok,
+        detail: None,
+    }
+}
+
+/// The tuner's cache: read and asked, and for some files added to, written and read again.
+pub fn tuner_cache(data: &[u8]) {
+    let path = file(data);
+    let mut cache = limited(data.len(), || Cache::open_at(&path));
+    let word = || "fuzzed".to_owned();
+    let mut key = Key {
+        adapter: word(),
+        backend: word(),
+        driver: word(),
+        shaders: word(),
+        precision: word(),
+        scheme: word(),
+        shape: word(),
+        mode: Effort::Quick,
+    };
+    let _ = cache.get(&key);
+    // Writing waits for the disk: one in eight will do.
+    if data.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) % 8 > 0 {
+        return;
+    }
+    key.mode = Effort::Full;
+    cache.put(key.clone(), Entry::new("fuzzed", 7));
+    limited(data.len(), || cache.save()).expect("a place for the file");
+    let again = Cache::open_at(&path);
+    assert_eq!(again.get(&key).map(|entry| entry.nanoseconds), Some(7));
+}
+
+/// What a search kept.
+pub fn search_state(data: &[u8]) {
+    let path = file(data);
+    let about = BTreeMap::from([("model".to_owned(), "fuzzed".to_owned())]);
+    let (state, beginning) = limited(data.len(), || State::open(&path, about));
+    match beginning {
+        Beginning::New => panic!("the file was not seen"),
+        Beginning::Resumed(count) => assert_eq!(count, state.found()),
+        Beginning::Anew(why) => {
+            assert_eq!(state.found(), 0);
+            assert!(!why.chars().any(char::is_control));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Files from outside: how they are opened, how much of them is taken in, and in which words what is wrong
+//! with them is told. SECURITY.md says what follows for the user.
+//!
+//! Reading a file takes at most twice its size and 64 MiB of memory, whatever the file says of itself: what
+//! a header announces is held against the bytes that are there before anything is made for it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use bytemuck::Pod;
+use serde_json::error::Category;
+
+use crate::error::{Error, Result};
+
+/// What reading a file may take beside twice its size, less what the program itself needs of it.
+pub(crate) const ROOM: u64 = 63 << 20;
+
+/// The longest that an error is about a file, in characters: the file may have had a say in it.
+const LONGEST_PROBLEM: usize = 600;
+
+/// A file that is about to be read.
+#[derive(Debug)]
+pub(crate) struct Input<R> {
+    pub stream: R,
+    /// Its size in bytes; none where only its end will tell, as of a pipe.
+    pub length: Option<u64>,
+}
+
+/// Opens a model or data file.
+///
+/// # Errors
+/// `Error::File` where it is missing or cannot be read.
+pub(crate) fn open(path: &Path) -> Result<Input<File>> {
+    let found = std::fs::metadata(path).and_then(|found| match found.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => Ok((found, File::open(path)?)),
+    });
+    let (found, stream) = found.map_err(|error| unreadable(path, &error))?;
+    Ok(Input {
+        stream,
+        length: found.is_file().then_some(found.len()),
+    })
+}
+
+/// The error of a file that the system does not give.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::file(path, format!("cannot be read: {error}"))
+}
+
+/// All of a regular file of at most `most` bytes.
+pub(crate) fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let found = std::fs::metadata(path)?;
+    // Asked before it is opened: a pipe would wait for its writer.
+    if !found.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    if found.len() > most {
+        let problem = format!("{} bytes, more than {most}", found.len());
+        return Err(io::Error::other(problem));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
+    // It may have grown since.
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `count` values, little-endian, to which `room` more may be added without moving them.
+///
+/// `certain` says that the bytes were found to be there; otherwise memory is taken as they arrive.
+pub(crate) fn read_values<T: Pod>(
+    stream: &mut impl Read,
+    count: usize,
+    room: usize,
+    certain: bool,
+) -> io::Result<Vec<T>> {
+    const AT_ONCE: usize = 1 << 16;
+    let mut values: Vec<T> = Vec::new();
+    if certain {
+        values.reserve_exact(count.saturating_add(room));
+    }
+    while values.len() < count {
+        let from = values.len();
+        values.resize(count.min(from + AT_ONCE), T::zeroed());
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut values[from..]);
+        stream.read_exact(bytes)?;
+        if cfg!(target_endian = "big") {
+            bytes
+                .chunks_exact_mut(size_of::<T>())
+                .for_each(<[u8]>::reverse);
+        }
+    }
+    Ok(values)
+}
+
+/// What is wrong with a JSON file and where, without the file's own words; `data` is said of what is JSON, but
+/// of another form.
+pub(crate) fn json_problem(error: &serde_json::Error, data: &str) -> String {
+    let what = match error.classify() {
+        Category::Eof => "it ends too early",
+        Category::Data => data,
+        Category::Syntax | Category::Io => "not JSON",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+/// Text that a file had a say in, such that it can be printed: control characters, which could steer a terminal,
+/// are written out, and the middle of what is very long is left out.
+pub(crate) fn printable(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len().min(4 * LONGEST_PROBLEM));
+    let count = text.chars().count();
+    let half = LONGEST_PROBLEM / 2;
+    for (index, character) in text.chars().enumerate() {
+        if count > LONGEST_PROBLEM && (half..count - half).contains(&index) {
+            if index == half {
+                plain.push('…');
+            }
+        } else if is_harmless(character) {
+            plain.push(character);
+        } else {
+            plain.extend(character.escape_default());
+        }
+    }
+    plain
+}
+
+/// Whether a character does no more than be seen: it neither steers a terminal nor turns the order of a line.
+pub(crate) fn is_harmless(character: char) -> bool {
+    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !character.is_control() && !turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_does_not_steer_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(printable("größer, “quoted”"), "größer, “quoted”");
+        assert!(!printable("\u{202e}gpj.exe").contains('\u{202e}'));
+        let long = printable(&"x".repeat(1 << 20));
+        assert_eq!(long.chars().count(), LONGEST_PROBLEM + 1);
+    }
+
+    #[test]
+    fn values_are_read_whole_or_not_at_all() {
+        let bytes: Vec<u8> = [1.5_f32, -2.0]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        for certain in [false, true] {
+            let read = read_values::<f32>(&mut &bytes[..], 2, 3, certain).unwrap();
+            assert_eq!(read, [1.5, -2.0]);
+            assert!(read_values::<f32>(&mut &bytes[..], 3, 0, certain).is_err());
+        }
+        // A pipe's header may announce anything.
+        assert!(read_values::<f32>(&mut &bytes[..], usize::MAX / 8, 0, false).is_err());
+    }
+
+    #[test]
+    fn only_a_regular_file_within_the_limit_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"12345").unwrap();
+        assert_eq!(read_small(&path, 5).unwrap(), b"12345");
+        assert!(read_small(&path, 4).is_err());
+        assert!(read_small(folder.path(), 4).is_err());
+        assert_eq!(open(&path).unwrap().length, Some(5));
+        assert_eq!(open(folder.path()).unwrap_err().exit_code(), 7);
+    }
+}

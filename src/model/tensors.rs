@@ -1,0 +1,223 @@
+//! An open safetensors file: its header checked, its tensors as numbers.
+//!
+//! The file is read once from front to back, and each tensor goes into the memory that it stays in, so that a
+//! model takes little more than its file's size.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+use sha2::{Digest, Sha256};
+
+use crate::dataset::hex;
+use crate::error::{Error, Result};
+use crate::input::{self, Input, read_values};
+
+/// The largest header that is read. It is JSON, some of which takes dozens of times its size; a model's has a
+/// hundred bytes for a tensor, and the names of its classes.
+const MAX_HEADER: u64 = 1 << 20;
+
+/// A file's metadata and tensors.
+#[derive(Debug)]
+pub(crate) struct Tensors {
+    pub path: PathBuf,
+    pub metadata: HashMap<String, String>,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// How many the file holds, taken or not.
+    pub count: usize,
+    held: HashMap<String, (Vec<usize>, Values)>,
+}
+
+/// The numbers of a tensor, `[shape]` row-major, in one of the types that models have.
+#[derive(Debug)]
+pub(crate) enum Values {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    Bf16(Vec<bf16>),
+    I8(Vec<i8>),
+    U8(Vec<u8>),
+}
+
+impl Values {
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::F32(_) => Dtype::F32,
+            Self::F16(_) => Dtype::F16,
+            Self::Bf16(_) => Dtype::BF16,
+            Self::I8(_) => Dtype::I8,
+            Self::U8(_) => Dtype::U8,
+        }
+    }
+}
+
+/// A type that tensors have.
+pub(crate) trait Element: Sized {
+    const DTYPE: Dtype;
+    fn of(values: Values) -> Option<Vec<Self>>;
+}
+
+macro_rules! element {
+    ($type:ty, $dtype:ident, $variant:ident) => {
+        impl Element for $type {
+            const DTYPE: Dtype = Dtype::$dtype;
+            fn of(values: Values) -> Option<Vec<Self>> {
+                match values {
+                    Values::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+element!(f32, F32, F32);
+element!(f16, F16, F16);
+element!(bf16, BF16, Bf16);
+element!(i8, I8, I8);
+element!(u8, U8, U8);
+
+/// What is read, and its hash so far.
+struct Hashed<R> {
+    stream: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+impl Tensors {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// `Error::File` where it is missing, damaged, or holds numbers of a type that no model has.
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::read(path, input::open(path)?)
+    }
+
+    /// Reads the bytes of a file; `path` names it in errors and results.
+    ///
+    /// # Errors
+    /// `Error::File` where they are damaged, or hold numbers of a type that no model has.
+    pub fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let input = Input {
+            stream: bytes,
+            length: Some(bytes.len() as u64),
+        };
+        Self::read(path, input)
+    }
+
+    fn read(path: &Path, input: Input<impl Read>) -> Result<Self> {
+        let mut stream = Hashed {
+            stream: input.stream,
+            hash: Sha256::new(),
+        };
+        let fail =
+            |problem: &str| Error::file(path, format!("not a valid safetensors file: {problem}"));
+        let cut = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => fail("it ends too early"),
+            _ => input::unreadable(path, &error),
+        };
+        let header = read_header(&mut stream, input.length).map_err(cut)?;
+        let header = header.map_err(|problem| fail(&problem))?;
+        let count = header.offset_keys().len();
+        let mut held = HashMap::new();
+        for name in header.offset_keys() {
+            let Some(info) = header.info(&name) else {
+                continue;
+            };
+            let elements = info.shape.iter().product();
+            let values = read_tensor(&mut stream, info.dtype, elements, input.length.is_some());
+            let Some(values) = values.map_err(cut)? else {
+                let problem = format!(
+                    "{name} is of type {:?}, not F32, F16, BF16, I8 or U8, as a model's tensors are",
+                    info.dtype
+                );
+                return Err(Error::file(path, problem));
+            };
+            held.insert(name, (info.shape.clone(), values));
+        }
+        if stream.read(&mut [0]).map_err(cut)? != 0 {
+            return Err(fail("it goes on behind its last tensor"));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            metadata: header.metadata().clone().unwrap_or_default(),
+            sha256: hex(&stream.hash.finalize()),
+            count,
+            held,
+        })
+    }
+
+    /// The shape and the numbers of a tensor, which is then held no more.
+    ///
+    /// # Errors
+    /// `Error::File` where there is none of this name, or where it is of another type.
+    pub fn take<T: Element>(&mut self, name: &str) -> Result<(Vec<usize>, Vec<T>)> {
+        let Some((shape, values)) = self.held.remove(name) else {
+            return Err(Error::file(&self.path, format!("has no tensor {name}")));
+        };
+        let dtype = values.dtype();
+        match T::of(values) {
+            Some(values) => Ok((shape, values)),
+            None => {
+                let problem = format!("{name} is of type {dtype:?}, not {:?}", T::DTYPE);
+                Err(Error::file(&self.path, problem))
+            }
+        }
+    }
+}
+
+/// The header: its length in eight bytes, then JSON. Where the file's length is known, it is that which the header
+/// makes of it. What is wrong with the header is the inner error.
+fn read_header(
+    stream: &mut impl Read,
+    length: Option<u64>,
+) -> io::Result<Result<Metadata, String>> {
+    let mut word = [0; 8];
+    stream.read_exact(&mut word)?;
+    let size = u64::from_le_bytes(word);
+    if size > MAX_HEADER {
+        return Ok(Err(format!(
+            "its header has {size} bytes, and {MAX_HEADER} are read"
+        )));
+    }
+    let mut json = vec![0; size as usize];
+    stream.read_exact(&mut json)?;
+    let header: Metadata = match serde_json::from_slice(&json) {
+        Ok(header) => header,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let told = (8 + size).saturating_add(header.data_len() as u64);
+    Ok(match length.filter(|&length| length != told) {
+        Some(length) => Err(format!(
+            "its header tells of {told} bytes, and it has {length}"
+        )),
+        None => Ok(header),
+    })
+}
+
+/// The next tensor; none where no model has such a type. `certain` says that its bytes were found to be there.
+fn read_tensor(
+    stream: &mut impl Read,
+    dtype: Dtype,
+    count: usize,
+    certain: bool,
+) -> io::Result<Option<Values>> {
+    Ok(Some(match dtype {
+        Dtype::F32 => Values::F32(read_values(stream, count, 0, certain)?),
+        Dtype::F16 => Values::F16(read_values(stream, count, 0, certain)?),
+        Dtype::BF16 => Values::Bf16(read_values(stream, count, 0, certain)?),
+        Dtype::I8 => Values::I8(read_values(stream, count, 0, certain)?),
+        // Two codes of int4, which are put where the bytes were.
+        Dtype::U8 => Values::U8(read_values(stream, count, count, certain)?),
+        _ => return Ok(None),
+    }))
+}
