@@ -37,7 +37,7 @@ pub fn section(view: &View<'_>) -> Markup {
             dt { "Features" } dd { (if features.is_empty() { "none that matter here".to_owned() } else { features.join(", ") }) }
             @if let Some(passport) = &document.passport {
                 dt { "Arithmetic" }
-                dd data-json="/passport" { (passport_line(passport)) }
+                dd { (passport_line(passport)) }
             }
             dt { "Matrix units" } dd { (document.matrix_units.reason) }
             dt { "Machine" }
