@@ -108,11 +108,9 @@ fn change(
     };
     match time(row, old, before, yardsticks) {
         Ok(time) => {
-            change.time = time.map(|(time, _)| time);
-            change.least_change = time.map(|(_, least)| least);
-            change
-                .flags
-                .extend(time.and_then(|(time, least)| flag(time, least)));
+            change.time = time.map(|seen| seen.time);
+            change.least_change = time.map(|seen| seen.least);
+            change.flags.extend(time.and_then(|seen| seen.flag));
         }
         Err(reason) => {
             change.flags.push(Flag::Incomparable);
@@ -145,14 +143,25 @@ fn change(
     change
 }
 
-/// The change of the end-to-end time, and the least that is flagged; none where one of the two was not measured, and the reason where both
-/// were, but not alike.
+/// A change of the end-to-end time, the least that is flagged, and what it comes to.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    time: Estimate,
+    least: f64,
+    flag: Option<Flag>,
+}
+
+/// The change of the end-to-end time beside that of its yardsticks which says least; none where one of the two
+/// was not measured, and the reason where both were, but not alike.
+///
+/// What ran on several threads has two yardsticks, on as many threads and on one: how soon threads meet is
+/// another matter from run to run, which the one feels more than a network and the other not at all.
 fn time(
     row: &Row,
     old: &saved::Row,
     before: &Saved,
     yardsticks: &[Yardstick],
-) -> Result<Option<(Estimate, f64)>, String> {
+) -> Result<Option<Seen>, String> {
     let (Some(samples), Some(wall), Some(uploads)) = (
         row.end_to_end_samples(),
         &old.wall_ns,
@@ -172,34 +181,52 @@ fn time(
             old.effective.device.as_deref().unwrap_or("nothing")
         ));
     }
-    let threads = row.effective.threads;
+    let sums = uploads.iter().zip(&wall.samples);
+    let earlier: Vec<f64> = sums
+        .map(|(upload, wall)| *upload as f64 + *wall as f64)
+        .collect();
     let batch = row.requested.batch;
-    let now = yardsticks
-        .iter()
-        .find(|y| (y.batch, device(Some(y.device)), y.threads) == (batch, place, threads));
-    let then = before
-        .yardsticks
-        .iter()
-        .find(|y| (y.batch, &*y.device, y.threads) == (batch, place, old.effective.threads));
-    let (Some(now), Some(then)) = (now, then) else {
-        return Err("there is no yardstick beside it".to_owned());
+    let beside = |now_on: Option<usize>, then_on: Option<usize>| {
+        let now = yardsticks
+            .iter()
+            .find(|y| (y.batch, device(Some(y.device)), y.threads) == (batch, place, now_on));
+        let then = before
+            .yardsticks
+            .iter()
+            .find(|y| (y.batch, &*y.device, y.threads) == (batch, place, then_on));
+        now.zip(then)
     };
+    let (now_on, then_on) = (row.effective.threads, old.effective.threads);
+    let own = beside(now_on, then_on).ok_or("there is no yardstick beside it")?;
+    let several = |threads: Option<usize>| threads.is_some_and(|threads| threads > 1);
+    let alone = (several(now_on) && several(then_on)).then(|| beside(Some(1), Some(1)));
+    let pairs = [Some(own), alone.flatten()].into_iter().flatten();
+    let seen: Vec<Seen> = pairs
+        .map(|(now, then)| view(&samples, now, &earlier, then))
+        .collect::<Result<_, _>>()?;
+    Ok(says_least(&seen))
+}
+
+/// The change of the time beside one yardstick.
+fn view(
+    samples: &[f64],
+    now: &Yardstick,
+    earlier: &[f64],
+    then: &saved::Yardstick,
+) -> Result<Seen, String> {
     if now.work != *then.work {
         return Err(format!(
             "the yardstick beside it was '{}' and is '{}'",
             then.work, now.work
         ));
     }
-    let numbers = |samples: &[u64]| samples.iter().map(|&sample| sample as f64).collect();
-    let (own, theirs): (Vec<f64>, Vec<f64>) = (
+    let numbers =
+        |samples: &[u64]| -> Vec<f64> { samples.iter().map(|&sample| sample as f64).collect() };
+    let (own, theirs) = (
         numbers(&now.wall_ns.samples),
         numbers(&then.wall_ns.samples),
     );
-    let sums = uploads.iter().zip(&wall.samples);
-    let earlier: Vec<f64> = sums
-        .map(|(upload, wall)| *upload as f64 + *wall as f64)
-        .collect();
-    let pairs = Paired::new(&samples, &own).zip(Paired::new(&earlier, &theirs));
+    let pairs = Paired::new(samples, &own).zip(Paired::new(earlier, &theirs));
     let (over, under) = pairs.ok_or("a yardstick's clock stood still")?;
     let ratio = ratio_of_runs(&over, &under);
     if !(ratio.low.is_finite() && ratio.high.is_finite()) {
@@ -210,8 +237,26 @@ fn time(
         low: ratio.low - 1.0,
         high: ratio.high - 1.0,
     };
-    let least = LEAST_CHANGE.max(unrest(&over)).max(unrest(&under));
-    Ok(Some((time, least)))
+    let restless = unrest(&over).max(unrest(&under)).min(2.0 * LEAST_CHANGE);
+    let least = LEAST_CHANGE.max(restless);
+    let flag = flag(time, least);
+    Ok(Seen { time, least, flag })
+}
+
+/// Of several views of a change that which says least: one that is not flagged, else the smallest. It is
+/// flagged only where all agree.
+fn says_least(seen: &[Seen]) -> Option<Seen> {
+    let size = |seen: &Seen| seen.time.value.abs();
+    let less = |one: &&Seen, other: &&Seen| {
+        let by_flag = one.flag.is_some().cmp(&other.flag.is_some());
+        by_flag.then(size(one).total_cmp(&size(other)))
+    };
+    let least = seen.iter().min_by(less)?;
+    let agree = seen.iter().all(|other| other.flag == least.flag);
+    Some(Seen {
+        flag: least.flag.filter(|_| agree),
+        ..*least
+    })
 }
 
 /// A change of time that is beyond the noise: of the samples, and of one run and the next.
@@ -254,6 +299,33 @@ mod tests {
         flag(Estimate { value, low, high }, LEAST_CHANGE)
     }
 
+    fn seen(value: f64) -> Seen {
+        let time = Estimate {
+            value,
+            low: value - 0.01,
+            high: value + 0.01,
+        };
+        Seen {
+            time,
+            least: LEAST_CHANGE,
+            flag: flag(time, LEAST_CHANGE),
+        }
+    }
+
+    #[test]
+    fn what_all_yardsticks_say_is_flagged_and_by_the_least_of_them() {
+        let least = |values: &[f64]| {
+            let seen: Vec<Seen> = values.iter().map(|&value| seen(value)).collect();
+            says_least(&seen).map(|seen| (seen.time.value, seen.flag))
+        };
+        assert_eq!(least(&[0.20, 0.10]), Some((0.10, Some(Flag::Slower))));
+        assert_eq!(least(&[-0.10, -0.20]), Some((-0.10, Some(Flag::Faster))));
+        assert_eq!(least(&[0.20, 0.03]), Some((0.03, None)), "beside one only");
+        assert_eq!(least(&[0.20, -0.10]), Some((-0.10, None)), "they disagree");
+        assert_eq!(least(&[0.20]), Some((0.20, Some(Flag::Slower))));
+        assert_eq!(least(&[]), None);
+    }
+
     #[test]
     fn only_what_is_beyond_both_noises_is_flagged() {
         assert_eq!(change(0.10, 0.02, 0.18), Some(Flag::Slower));
@@ -263,7 +335,7 @@ mod tests {
         assert_eq!(change(-0.04, -0.05, -0.03), None);
         assert_eq!(change(-0.10, -0.21, 0.01), None);
         let (value, low, high) = (0.10, 0.08, 0.12);
-        let restless = flag(Estimate { value, low, high }, 0.2);
+        let restless = flag(Estimate { value, low, high }, 0.12);
         assert_eq!(restless, None, "less than parts of a run differ by");
     }
 }

@@ -53,22 +53,27 @@ impl Yardsticks {
         let mut yardsticks = Self::default();
         for network in networks {
             let (place, threads) = (network.placement().place, network.threads());
-            let known = |(other, count, ..): &(_, _, _, _)| (*other, *count) == (place, threads);
-            if yardsticks.all.iter().any(known) {
-                continue;
+            // Beside more threads one alone too, which does not feel how soon they meet.
+            let alone = threads.filter(|&threads| threads > 1).map(|_| Some(1));
+            for threads in alone.into_iter().chain([threads]) {
+                let known =
+                    |(other, count, ..): &(_, _, _, _)| (*other, *count) == (place, threads);
+                if yardsticks.all.iter().any(known) {
+                    continue;
+                }
+                let work = match (place, engine.device()) {
+                    (Place::Gpu, Some(device)) => {
+                        let yardstick = gpu::Yardstick::new(device, images, operations).await?;
+                        Work::Adapter(Box::new(yardstick))
+                    }
+                    _ => {
+                        let (processor, threads) = (engine.processor(), threads.unwrap_or(1));
+                        let yardstick = cpu::Yardstick::new(processor, threads, images, operations);
+                        Work::Processor(yardstick)
+                    }
+                };
+                yardsticks.all.push((place, threads, work, Vec::new()));
             }
-            let work = match (place, engine.device()) {
-                (Place::Gpu, Some(device)) => {
-                    let yardstick = gpu::Yardstick::new(device, images, operations).await?;
-                    Work::Adapter(Box::new(yardstick))
-                }
-                _ => {
-                    let threads = threads.unwrap_or(1);
-                    let processor = engine.processor();
-                    Work::Processor(cpu::Yardstick::new(processor, threads, images, operations))
-                }
-            };
-            yardsticks.all.push((place, threads, work, Vec::new()));
         }
         Ok(yardsticks)
     }
