@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         adapter: engine.info().clone(),
         adapter_reason: engine.reason().to_owned(),
         matrix_units: engine.matrix_units().clone(),
-        passport: passport(&engine),
+        passport: passport(&engine)?,
         model: ModelInfo::new(&model),
         dataset: DatasetInfo::new(&data),
         results: Vec::new(),
@@ -165,13 +165,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the adapter does where it has a choice. A result is worth having without it.
-fn passport(engine: &Engine) -> Option<BTreeMap<String, Observed>> {
+/// What the adapter does where it has a choice. A result is worth having without it, but not from a device that is
+/// gone.
+///
+/// # Errors
+/// Those of a lost or silent device, or one without memory.
+fn passport(engine: &Engine) -> Result<Option<BTreeMap<String, Observed>>, Error> {
     match pollster::block_on(Passport::of(engine)) {
-        Ok(passport) => Some(passport.short()),
+        Ok(passport) => Ok(Some(passport.short())),
+        Err(
+            error @ (Error::DeviceLost { .. } | Error::NoAnswer { .. } | Error::OutOfMemory { .. }),
+        ) => Err(error),
         Err(error) => {
             log::warn!("what the driver does where it has a choice was not seen: {error}");
-            None
+            Ok(None)
         }
     }
 }

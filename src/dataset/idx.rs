@@ -15,7 +15,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::Images;
 use crate::error::{Error, Result};
-use crate::input::{self, Input, read_values};
+use crate::input::{self, Input};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -139,14 +139,25 @@ fn read_stream<const DIMENSIONS: usize>(
     }
 
     let count = usize::try_from(total).unwrap_or(usize::MAX);
-    let values: Vec<u8> = read_values(&mut stream, count, 0, most.is_some()).map_err(|error| {
-        fail(match error.kind() {
-            ErrorKind::UnexpectedEof => {
-                format!("truncated: the header announces {total} bytes of {what}, there are fewer")
-            }
-            _ => format!("damaged within the {total} bytes of {what}: {error}"),
-        })
-    })?;
+    let mut values = Vec::new();
+    if most.is_some() {
+        values.reserve_exact(count);
+    }
+    let read = stream.by_ref().take(total).read_to_end(&mut values);
+    let found = values.len();
+    match read {
+        Ok(_) if found == count => {}
+        Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
+            return Err(fail(format!(
+                "damaged within the {total} bytes of {what}: {error}"
+            )));
+        }
+        _ => {
+            return Err(fail(format!(
+                "truncated: the header announces {total} bytes of {what}, there are {found}"
+            )));
+        }
+    }
     // Behind the values also stands the checksum of a gzip file.
     match stream.read(&mut [0]) {
         Ok(0) => Ok((sizes, values)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::broken::Broken;
 use super::enumerate::{Found, wgpu_feature};
-use super::fault::{Injected, Injection, NO_SHADER, Wait};
+use super::fault::{Injected, Injection, NO_SHADER, Pause, Wait};
 use super::kernel::{self, Binding};
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Feature};
@@ -273,6 +273,11 @@ impl Device {
             hear(&error);
         }
         error
+    }
+
+    /// Lets no fault happen that is made on purpose until what this gives is dropped.
+    pub(crate) fn without_faults(&self) -> Option<Pause<'_>> {
+        self.injection.as_ref().map(Injection::pause)
     }
 
     /// A buffer of `bytes`, at least one word.

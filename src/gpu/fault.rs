@@ -11,10 +11,11 @@
 //! | `shader:TEXT` | shaders whose name contains TEXT do not compile; all where it is left out |
 //! | `binding:BYTES` | no binding may be larger |
 //!
-//! N is 1 where it is left out, and a duration one second. A device counts for itself.
+//! N is 1 where it is left out, and a duration one second. A device counts for itself; what looks at the driver's
+//! arithmetic first is not counted, so that N is about what a command is there for.
 
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -77,6 +78,16 @@ pub(super) struct Injection {
     waits: AtomicU64,
     buffers: AtomicU64,
     filled: AtomicU64,
+    paused: AtomicBool,
+}
+
+/// No fault happens, and nothing is counted, until this is dropped.
+pub(crate) struct Pause<'a>(&'a Injection);
+
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        self.0.paused.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What a wait is to do.
@@ -96,11 +107,24 @@ impl Injection {
             waits: AtomicU64::new(0),
             buffers: AtomicU64::new(0),
             filled: AtomicU64::new(0),
+            paused: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn pause(&self) -> Pause<'_> {
+        self.paused.store(true, Ordering::Relaxed);
+        Pause(self)
+    }
+
+    fn paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
     }
 
     /// Before `device` is waited for.
     pub(super) fn at_wait(&self, device: &Device) -> Wait {
+        if self.paused() {
+            return Wait::Usually;
+        }
         let count = 1 + self.waits.fetch_add(1, Ordering::Relaxed);
         match self.fault {
             Injected::DeviceLost(at) if at == count => device.device.destroy(),
@@ -123,18 +147,27 @@ impl Injection {
 
     /// Whether a buffer gets no memory.
     pub(super) fn at_buffer(&self) -> bool {
+        if self.paused() {
+            return false;
+        }
         let count = 1 + self.buffers.fetch_add(1, Ordering::Relaxed);
         self.fault == Injected::NoMemoryAllocating(count)
     }
 
     /// Whether a buffer that is to be filled gets no memory.
     pub(super) fn at_upload(&self) -> bool {
+        if self.paused() {
+            return false;
+        }
         let count = 1 + self.filled.fetch_add(1, Ordering::Relaxed);
         self.fault == Injected::NoMemoryUploading(count)
     }
 
     /// Whether a shader is not to compile.
     pub(super) fn at_shader(&self, label: &str) -> bool {
+        if self.paused() {
+            return false;
+        }
         matches!(&self.fault, Injected::Shader(text) if label.contains(text))
     }
 

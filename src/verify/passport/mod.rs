@@ -141,6 +141,7 @@ impl Passport {
         let mut passport = Self::default();
         match engine.device() {
             Some(device) => {
+                let _pause = device.without_faults();
                 let observed = device::observe(device, &mut passport).await;
                 // What a driver does not take is no failure here, but something that was not seen.
                 if let Err(problem) = as_problem(observed)? {
