@@ -1,7 +1,7 @@
 //! Two results, row by row.
 
 use super::saved::{self, Saved};
-use super::{Change, Comparison, Flag, LEAST_CHANGE};
+use super::{Change, Comparison, Flag, LEAST_CHANGE, MOST_UNREST};
 use crate::adapter::AdapterInfo;
 use crate::bench::{Machine, Row, Yardstick};
 use crate::engine::Place;
@@ -237,7 +237,7 @@ fn view(
         low: ratio.low - 1.0,
         high: ratio.high - 1.0,
     };
-    let restless = unrest(&over).max(unrest(&under)).min(2.0 * LEAST_CHANGE);
+    let restless = unrest(&over).max(unrest(&under)).min(MOST_UNREST);
     let least = LEAST_CHANGE.max(restless);
     let flag = flag(time, least);
     Ok(Seen { time, least, flag })

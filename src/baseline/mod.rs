@@ -19,6 +19,10 @@ pub use store::{Name, find, folder};
 /// others, Producing Wrong Data Without Doing Anything Obviously Wrong!, ASPLOS 2009).
 pub const LEAST_CHANGE: f64 = 0.06;
 
+/// The most that the least change is raised to in a row whose runs differ by more among their parts: beyond, a
+/// run's parts say little about the next run, and a change of 10% has to be seen.
+pub const MOST_UNREST: f64 = 0.08;
+
 /// This result beside an earlier one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
@@ -47,7 +51,7 @@ pub struct Change {
     /// yardsticks, that which says least. None where there is nothing to compare.
     pub time: Option<Estimate>,
     /// The least change of the time that is flagged in this row, as a share: [`LEAST_CHANGE`], or what parts of
-    /// one of the two runs differ by among themselves, where that is more, but twice [`LEAST_CHANGE`] at most.
+    /// one of the two runs differ by among themselves, where that is more, but [`MOST_UNREST`] at most.
     pub least_change: Option<f64>,
     /// The change of the accuracy in percentage points; none where there is nothing to compare.
     pub accuracy_points: Option<f64>,

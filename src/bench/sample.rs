@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::yardstick::Yardsticks;
-use super::{BenchOptions, Observer, Samples};
+use super::{BenchOptions, Observer, Samples, TIME_TO_COMPARE};
 use crate::Mode;
 use crate::engine::Network;
 use crate::error::{Error, Result};
@@ -14,9 +14,9 @@ const FEWEST: usize = 10;
 const FEWEST_SLOW: usize = 5;
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The most samples that are kept for the default time or a shorter one: beyond, nothing is learned
-/// of a median, and a quick network would fill its results with them. Those that are kept are spread over
-/// all of the time, since a machine's speed changes within it. Who asks for a longer time gets all.
+/// The most samples that are kept for a time up to [`TIME_TO_COMPARE`]: beyond, nothing is learned of a median,
+/// and a quick network would fill its results with them. Those that are kept are spread over all of the time,
+/// since a machine's speed changes within it. Who asks for a longer time gets all.
 const MOST: usize = 1000;
 
 /// The most runs whose time is taken by the device's clock.
@@ -89,7 +89,7 @@ pub(super) async fn interleaved(
 
     let mut durations: Vec<Durations> = candidates.iter().map(|_| Durations::default()).collect();
     let start = Instant::now();
-    let capped = options.runs.is_none() && options.min_time <= BenchOptions::default().min_time;
+    let capped = options.runs.is_none() && options.min_time <= TIME_TO_COMPARE;
     // Of how many rounds the first is kept.
     let mut stride = 1;
     let mut rounds = 0;
@@ -178,7 +178,7 @@ fn enough(
     }
     let slow = durations.iter().any(|durations| durations.slow);
     let fewest = if slow { FEWEST_SLOW } else { FEWEST };
-    let capped = options.min_time <= BenchOptions::default().min_time;
+    let capped = options.min_time <= TIME_TO_COMPARE;
     // Beside quick passes all that is round them counts too.
     let quick = capped && rounds >= MOST && elapsed >= for_each(durations, options.min_time);
     // A quick precision beside a slow one would ask for many rounds of the slow one too.
@@ -267,9 +267,13 @@ mod tests {
         assert!(!enough(&after(MOST), MOST, all - wall, &default));
         assert!(!enough(&after(MOST - 1), MOST - 1, all, &default));
         assert!(enough(&after(MOST), MOST, all, &default));
-        let longer = options(Duration::from_millis(350));
-        assert!(!through(49_999, wall, &longer));
-        assert!(through(50_000, wall, &longer));
+        let longer = options(TIME_TO_COMPARE + 7 * wall);
+        let rounds = 1
+            + (longer.min_time - wall)
+                .as_nanos()
+                .div_ceil(wall.as_nanos()) as usize;
+        assert!(!through(rounds - 1, wall, &longer));
+        assert!(through(rounds, wall, &longer));
     }
 
     #[test]

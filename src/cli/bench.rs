@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args, ValueHint};
-use fmnist_gpu::bench::{self, BenchOptions, Finished, Machine, Observer, Row, Status, Warning};
+use fmnist_gpu::bench::{
+    self, BenchOptions, Finished, Machine, Observer, Row, Status, TIME_TO_COMPARE, Warning,
+};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
@@ -66,10 +68,10 @@ pub struct Arguments {
 
     /// The time that each precision's samples are to take together. Sampling ends once all of them
     /// have it and 10 samples (5 where one takes over a second); or, since a quick precision would
-    /// keep a slow one waiting, after twice that time for every precision. Up to the default time,
-    /// 1000 samples at most are kept, spread over all of it.
-    #[arg(long, default_value_t = BenchOptions::default().min_time.into(), value_name = "DURATION", value_parser = options::duration)]
-    min_time: humantime::Duration,
+    /// keep a slow one waiting, after twice that time for every precision. Up to a second, 1000
+    /// samples at most are kept, spread over all of it. [default: 300ms; 1s with --save or --compare]
+    #[arg(long, value_name = "DURATION", value_parser = options::duration)]
+    min_time: Option<humantime::Duration>,
 
     /// How kernels are chosen before anything is measured: off (defaults for this kind of adapter),
     /// quick (the likeliest are timed, a few seconds at most) or full (all are). What won is kept in
@@ -99,7 +101,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         batches: arguments.batch.clone(),
         runs: arguments.runs,
         warmup: arguments.warmup,
-        min_time: arguments.min_time.into(),
+        min_time: match arguments.min_time {
+            Some(time) => time.into(),
+            None if arguments.baseline.compares() => TIME_TO_COMPARE,
+            None => BenchOptions::default().min_time,
+        },
         tuning: arguments.tune,
         breakdown: arguments.breakdown,
         slowdown: decision::slowdown()?,

@@ -62,6 +62,13 @@ pub struct BaselineOptions {
     fail_on_regression: Option<f64>,
 }
 
+impl BaselineOptions {
+    /// Whether the result is held against one of another run, now or later.
+    pub fn compares(&self) -> bool {
+        self.save.is_some() || self.compare.is_some()
+    }
+}
+
 impl GoalOptions {
     fn request(&self) -> Request {
         Request {

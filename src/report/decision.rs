@@ -3,7 +3,7 @@
 use super::document::Document;
 use super::grid::{Layout, grid};
 use super::table::{BOLD, NOTHING};
-use crate::baseline::{Change, Comparison};
+use crate::baseline::{Change, Comparison, MOST_UNREST};
 use crate::bench::{Bound, Budget, BudgetLine, Part, Row};
 use crate::units::{bytes, chance, count, duration, points, share};
 use crate::verdict::{AtBatch, LimitCheck, LimitName, Verdict};
@@ -289,10 +289,11 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
         }
     }
     let legend = format!(
-        "time: end to end, over the yardstick measured beside it; + is slower. Flagged where its interval of 95% \
-         excludes zero and it is the least change or more: {}, or what parts of a run differ by; accuracy in \
-         points, flagged where McNemar's p is below 0.05.",
-        share(comparison.least_change)
+        "time: end to end, over the yardstick measured beside it, lower quartiles; + is slower. Flagged where its \
+         interval of 95% excludes zero and it is the least change or more: {}, or, up to {}, what parts of a run \
+         differ by; accuracy in points, flagged where McNemar's p is below 0.05.",
+        share(comparison.least_change),
+        share(MOST_UNREST)
     );
     text.push_str(&layout.paragraph("", &legend));
     text

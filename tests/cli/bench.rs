@@ -1,6 +1,6 @@
 //! `bench`: what its rows hold, in which order, and in every format.
 
-use fmnist_gpu::bench::BenchOptions;
+use fmnist_gpu::bench::{BenchOptions, TIME_TO_COMPARE};
 use fmnist_gpu::model::Activation;
 use serde_json::Value;
 
@@ -227,11 +227,13 @@ fn the_help_shows_the_defaults_of_the_library() {
     let help = fmnist!("bench", "--help").good();
     // Lines are broken where they are full.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for value in [
-        list.join(","),
-        defaults.warmup.to_string(),
-        humantime::format_duration(defaults.min_time).to_string(),
-    ] {
+    let time = humantime::format_duration;
+    let times = format!(
+        "{}; {} with --save or --compare",
+        time(defaults.min_time),
+        time(TIME_TO_COMPARE)
+    );
+    for value in [list.join(","), defaults.warmup.to_string(), times] {
         has(&help, &[&format!("[default: {value}]")]);
     }
 }
