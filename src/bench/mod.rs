@@ -78,7 +78,7 @@ pub struct BenchOptions {
 
 /// A `min_time` for results that are to be compared with those of other runs: a spell of the machine lasts tenths
 /// of a second, and should not be all that a run has seen.
-pub const TIME_TO_COMPARE: Duration = Duration::from_secs(1);
+pub const TIME_TO_COMPARE: Duration = Duration::from_secs(2);
 
 impl Default for BenchOptions {
     fn default() -> Self {
