@@ -1,17 +1,15 @@
 //! An open adapter: device, queue, pipelines, and what went wrong on it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::broken::Broken;
 use super::enumerate::{Found, wgpu_feature};
-use super::fault::{Injected, Injection, NO_SHADER, Pause, Wait};
-use super::kernel::{self, Binding};
-use crate::Precision;
+use super::fault::{Injected, Injection, Pause, Wait};
+use super::pipeline::Pipelines;
 use crate::adapter::{AdapterInfo, Feature};
 use crate::error::{Error, Result};
-use crate::plan::{Limits, Pass};
+use crate::plan::Limits;
 
 /// The longest that a device may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,22 +45,15 @@ pub struct Device {
     pub(super) queue: wgpu::Queue,
     info: AdapterInfo,
     limits: Limits,
-    checked: bool,
+    pub(super) checked: bool,
     /// What is broken on purpose.
     pub(super) broken: Option<Broken>,
     faults: Arc<Faults>,
-    injection: Option<Injection>,
+    pub(super) injection: Option<Injection>,
     on_silence: Option<fn(&Error)>,
-    pipelines: Mutex<HashMap<(Pass, Precision, bool), Arc<Pipeline>>>,
+    pub(super) pipelines: Pipelines,
     /// Whether f16 stores must be rounded in integers, found out when f16 is first used.
     pub(super) round_in_integers: OnceLock<bool>,
-}
-
-/// A compiled kernel.
-#[derive(Debug)]
-pub(super) struct Pipeline {
-    pub(super) pipeline: wgpu::ComputePipeline,
-    pub(super) layout: wgpu::BindGroupLayout,
 }
 
 /// The first thing that the driver complained of since it was last asked.
@@ -87,7 +78,7 @@ impl Faults {
 }
 
 /// A poisoned lock only means that some other thread panicked; the data is plain.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -312,135 +303,6 @@ impl Device {
         let buffer = self.buffer(label, bytes.len() as u64, usage);
         self.queue.write_buffer(&buffer, 0, bytes);
         buffer
-    }
-
-    /// The compiled kernel of a pass.
-    pub(super) async fn pipeline(
-        self: &Arc<Self>,
-        pass: Pass,
-        elements: Precision,
-    ) -> Result<Arc<Pipeline>> {
-        // Fused kernels always round in integers.
-        let fused = matches!(pass, Pass::Layer(_) | Pass::Network(_));
-        let round = !fused && elements == Precision::F16 && self.rounds_in_integers().await?;
-        self.pipeline_with(pass, elements, round)
-    }
-
-    /// The compiled kernel of a pass, with f16 stores rounded as told.
-    pub(super) fn pipeline_with(
-        &self,
-        pass: Pass,
-        elements: Precision,
-        round_in_integers: bool,
-    ) -> Result<Arc<Pipeline>> {
-        let key = (pass, elements, round_in_integers);
-        if let Some(pipeline) = lock(&self.pipelines).get(&key) {
-            return Ok(Arc::clone(pipeline));
-        }
-        let pipeline = Arc::new(self.compile(pass, elements, round_in_integers)?);
-        lock(&self.pipelines).insert(key, Arc::clone(&pipeline));
-        Ok(pipeline)
-    }
-
-    fn compile(
-        &self,
-        pass: Pass,
-        elements: Precision,
-        round_in_integers: bool,
-    ) -> Result<Pipeline> {
-        let missing = || Error::Internal(format!("no kernel for {pass:?} in {elements}"));
-        let kernel = kernel::find(pass, elements).ok_or_else(missing)?;
-        let mut source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
-        if let Some(broken) = self.broken {
-            source = broken.in_shader(source);
-        }
-        let label = format!("{}.{elements}", kernel.name);
-        self.compile_source(&label, source, kernel.bindings)
-    }
-
-    /// Compiles the text of a shader that uses the uniform at binding 0 and these storage buffers
-    /// from binding 1 on. Its text must be one that the tests run checked and unchecked.
-    pub(super) fn compile_source(
-        &self,
-        label: &str,
-        source: String,
-        bindings: &[Binding],
-    ) -> Result<Pipeline> {
-        let spoiled = self
-            .injection
-            .as_ref()
-            .is_some_and(|one| one.at_shader(label));
-        let source = if spoiled {
-            NO_SHADER.to_owned()
-        } else {
-            source
-        };
-        let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(label),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        };
-        let module = if self.checked {
-            self.device.create_shader_module(descriptor)
-        } else {
-            #[expect(
-                unsafe_code,
-                reason = "the runtime checks cost more than half the speed"
-            )]
-            // SAFETY: the kernels index inside their buffers (every index is held against the
-            // uniform's extents, from which the plan sizes the buffers) and their loops end; the
-            // tests run every kernel checked and unchecked with sentinels behind each buffer.
-            unsafe {
-                let checks = wgpu::ShaderRuntimeChecks::unchecked();
-                self.device.create_shader_module_trusted(descriptor, checks)
-            }
-        };
-        let entry = |binding: usize, ty| wgpu::BindGroupLayoutEntry {
-            binding: binding as u32,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty,
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
-            count: None,
-        };
-        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-        for (index, binding) in bindings.iter().enumerate() {
-            let read_only = *binding == Binding::Read;
-            entries.push(entry(
-                index + 1,
-                wgpu::BufferBindingType::Storage { read_only },
-            ));
-        }
-        let layout = self
-            .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(label),
-                entries: &entries,
-            });
-        let pipeline_layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(label),
-                bind_group_layouts: &[Some(&layout)],
-                ..Default::default()
-            });
-        let pipeline = self
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(label),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some("main"),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    // Every kernel writes its workgroup memory before it reads it.
-                    zero_initialize_workgroup_memory: self.checked,
-                    ..Default::default()
-                },
-                cache: None,
-            });
-        self.check(&format!("compiling {label}"))?;
-        Ok(Pipeline { pipeline, layout })
     }
 }
 

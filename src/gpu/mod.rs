@@ -17,6 +17,7 @@ mod layout;
 mod network;
 mod numerics;
 pub mod peak;
+mod pipeline;
 mod prepared;
 mod read_back;
 mod rounding;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::device::{Device, Pipeline};
+use super::device::Device;
 use super::kernel::Binding;
+use super::pipeline::Pipeline;
 use super::single::{bind_group, whole};
 use crate::adapter::Feature;
 use crate::error::Result;

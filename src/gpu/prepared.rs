@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use half::f16;
 
-use super::device::{Device, Pipeline};
+use super::device::Device;
+use super::pipeline::Pipeline;
 use super::single::{bind_group, whole};
 use super::weights::Weights;
 use crate::adapter::Feature;

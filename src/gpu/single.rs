@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::device::{Device, Pipeline};
+use super::device::Device;
+use super::pipeline::Pipeline;
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::plan::{Params, Pass, grid, operand_bytes};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::device::{Device, Pipeline};
+use super::device::Device;
 use super::kernel::Binding;
+use super::pipeline::Pipeline;
 use super::single::{bind_group, whole};
 use crate::error::{Error, Result};
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::table::{Ceiling, Shape};
 use super::twin;
 use crate::error::{Error, Result};
-use crate::gpu::device::{Device, Pipeline};
+use crate::gpu::device::Device;
+use crate::gpu::pipeline::Pipeline;
 use crate::gpu::single::{bind_group, whole};
 
 /// The uniform of every microkernel; its twin is in `shaders/peak/params.wgsl`.
