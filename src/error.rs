@@ -61,6 +61,17 @@ pub enum Error {
         reason: String,
     },
 
+    /// Nothing of what `verify` was asked to check can run.
+    #[error(
+        "nothing was checked: {skipped} skipped, since {reason}; drop --only, or use another --adapter"
+    )]
+    NothingChecked {
+        /// How many checks were skipped.
+        skipped: usize,
+        /// Why the first of them was.
+        reason: String,
+    },
+
     /// The processor lacks the instructions of a kernel that was asked for by name.
     #[error("this processor cannot run the kernel {kernel}; it runs: {found}")]
     KernelUnavailable {
@@ -170,6 +181,7 @@ impl Error {
             Self::AdapterNotFound { .. }
             | Self::DeviceUnavailable { .. }
             | Self::KernelUnavailable { .. }
+            | Self::NothingChecked { .. }
             | Self::MatrixUnitsUnavailable { .. }
             | Self::PrecisionUnavailable { .. } => 3,
             Self::CheckFailed(_) => 4,

@@ -4,11 +4,14 @@
 //! Reading a file takes at most twice its size and 64 MiB of memory, whatever the file says of itself: what
 //! a header announces is held against the bytes that are there before anything is made for it.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::path::Path;
 
 use bytemuck::Pod;
+use serde::Deserialize;
 use serde_json::error::Category;
 
 use crate::error::{Error, Result};
@@ -18,6 +21,9 @@ pub(crate) const ROOM: u64 = 63 << 20;
 
 /// The longest that an error is about a file, in characters: the file may have had a say in it.
 const LONGEST_PROBLEM: usize = 600;
+
+/// The longest name, date or other text of a file that is shown, in bytes.
+const MAX_TEXT: usize = 1_000;
 
 /// A file that is about to be read.
 #[derive(Debug)]
@@ -122,6 +128,36 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     plain
+}
+
+/// Text of a file that is shown, so that it must neither steer a terminal nor fill it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Text(String);
+
+impl TryFrom<String> for Text {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if text.len() > MAX_TEXT || !text.chars().all(is_harmless) {
+            return Err("text that is no name");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
 }
 
 /// Whether a character does no more than be seen: it neither steers a terminal nor turns the order of a line.

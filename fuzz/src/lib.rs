@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::{Compression, write::GzEncoder};
 use fmnist_gpu::dataset;
-pub use json::{FUZZED_DRIVER, baseline, search_state, tuner_cache};
+pub use json::{FUZZED_DRIVER, baseline, passport, search_state, tuner_cache};
 pub use memory::{ROOM, limited};
 pub use model::{model, quantized};
 use tempfile::TempDir;
@@ -23,12 +23,13 @@ use tempfile::TempDir;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every one of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("idx", idx),
     ("idx_gz", idx_gz),
     ("model", model),
     ("quantized", quantized),
     ("baseline", baseline),
+    ("passport", passport),
     ("tuner_cache", tuner_cache),
     ("search_state", search_state),
 ];

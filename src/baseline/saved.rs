@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Deref;
 use std::path::Path;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Present;
 use crate::error::{Error, Result};
-use crate::input::{is_harmless, json_problem, read_small};
+use crate::input::{Text, json_problem, read_small};
 
 /// The version of the form that is understood.
 const SCHEMA: u32 = 1;
@@ -23,9 +22,6 @@ const MAX_VALUES: usize = 3_000_000;
 
 /// The most rows, and the most yardsticks.
 const MAX_ROWS: usize = 10_000;
-
-/// The longest name, date or other text that is shown.
-const MAX_TEXT: usize = 1_000;
 
 /// An earlier result.
 #[derive(Clone, Debug, Deserialize)]
@@ -107,36 +103,6 @@ pub(super) struct Yardstick {
     pub(super) threads: Option<usize>,
     pub(super) work: Text,
     pub(super) wall_ns: Samples,
-}
-
-/// Text that is shown, so that it must neither steer a terminal nor fill it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Text(String);
-
-impl TryFrom<String> for Text {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        if text.len() > MAX_TEXT || !text.chars().all(is_harmless) {
-            return Err("text that is no name");
-        }
-        Ok(Self(text))
-    }
-}
-
-impl Deref for Text {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self)
-    }
 }
 
 /// A list of at most [`MAX_ROWS`].

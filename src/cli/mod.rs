@@ -3,6 +3,7 @@
 mod adapters;
 mod bench;
 mod calibration;
+mod checked;
 mod completions;
 mod decision;
 mod interrupt;

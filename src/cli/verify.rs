@@ -1,25 +1,29 @@
 //! `verify`: whether an adapter computes what it should, and what it does where it has a choice.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::{Args, ValueHint};
 use fmnist_gpu::gpu::{Broken, Device};
-use fmnist_gpu::report::{Compared, Format, VerifyDocument, VerifySubject};
+use fmnist_gpu::report::{Compared, Format, VerifySubject};
 use fmnist_gpu::tune::MatrixUnitsMode;
+use fmnist_gpu::verify::passport::Earlier;
 use fmnist_gpu::verify::{self, Passport, Scope};
 use fmnist_gpu::{Engine, Error, Result};
 
 use super::bench::command_line;
+use super::checked::{Beginning, Checked};
 use super::options::{AdapterOptions, MatrixOptions};
 use super::record::Outputs;
 use super::terminal;
 
-/// Breaks something on purpose, to see that it is found: tile-edge, barrier, transposed or bit.
+/// Breaks something on purpose, to see that it is found: tile-edge, barrier, transposed, bit or once.
 const BREAK_VARIABLE: &str = "FMNIST_GPU_BREAK";
 
 /// Checks on this adapter every kernel that it can run, whole networks, and weights against the oracle, and
-/// looks at what its driver does where it has a choice. Exit code 4 where something is wrong.
+/// looks at what its driver does where it has a choice. Exit code 4 where something is wrong, 3 where nothing of
+/// what was asked for can run.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -52,8 +56,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let usage = "verify has no html: use table, json, csv or markdown";
         return Err(Error::Usage(usage.into()).into());
     }
+    let started = Instant::now();
     let outputs = Outputs::open(&arguments.output)?;
-    let before = arguments.compare.as_deref().map(read).transpose()?;
+    let before = arguments.compare.as_deref().map(Earlier::read);
+    let before = before.transpose()?;
     let broken = broken()?;
     let engine = pollster::block_on(arguments.adapter.open_for_verify(false, broken))?;
     if broken.is_some() && engine.device().is_none() {
@@ -67,39 +73,47 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     spinner.finish_and_clear();
     let passport = passport?;
     let compared = match (&arguments.compare, before) {
-        (Some(file), Some(text)) => Some(Compared::new(file, &text, &passport)?),
+        (Some(file), Some(before)) => Some(Compared::new(file, &before, &passport)),
         _ => None,
     };
 
+    let units = with_matrix_units(arguments, &engine, broken)?;
     let bar = terminal::progress_bar();
-    let mut progress = |what: &str, done: usize, total: usize| {
-        bar.set_message(what.to_owned());
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    };
+    let checked = Checked::new(Beginning {
+        subject: VerifySubject {
+            command: command_line(),
+            adapter: engine.info().clone(),
+            adapter_reason: engine.reason().to_owned(),
+            broken: broken.map(Broken::name),
+            only: arguments.only.clone(),
+        },
+        passport,
+        compared,
+        outputs,
+        format: arguments.format,
+        bar: bar.clone(),
+        started,
+    });
     let scope = Scope {
         only: arguments.only.clone(),
-        progress: &mut progress,
+        progress: &mut |what: &str, done: usize, total: usize| {
+            bar.set_message(what.to_owned());
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        },
+        found: &mut |row, int8_sums| checked.add(row, int8_sums),
     };
-    let units = with_matrix_units(arguments, &engine, broken);
-    let outcome = pollster::block_on(verify::check(&engine, units, scope));
-    bar.finish_and_clear();
-    let outcome = outcome?;
-    let subject = VerifySubject {
-        command: command_line(),
-        adapter: engine.info().clone(),
-        adapter_reason: engine.reason().to_owned(),
-        broken: broken.map(Broken::name),
-        only: arguments.only.clone(),
-    };
-    let document = VerifyDocument::new(subject, &outcome, passport, compared);
-    outputs.write(|format| document.file(format))?;
-    terminal::print(&document.render(arguments.format, terminal::layout())?)?;
-    Ok(outcome.verdict()?)
-}
-
-fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).map_err(|error| Error::file(file, error.to_string()))
+    let ended = pollster::block_on(verify::check(&engine, units, scope));
+    let told = checked.end(ended.as_ref().err().map(ToString::to_string));
+    // What is wrong with the adapter counts more than who heard of it.
+    if let Err(error) = ended.and_then(|()| checked.verdict()) {
+        match told {
+            Err(other) if !terminal::is_closed(&other) => terminal::fail(&format!("{other:#}")),
+            _ => {}
+        }
+        return Err(error.into());
+    }
+    told
 }
 
 /// What is to be broken on purpose.
@@ -114,20 +128,26 @@ fn broken() -> Result<Option<Broken>> {
 }
 
 /// The same adapter with its matrix units, which are asked for on a device of their own since the feature is
-/// experimental; or why not.
+/// experimental; or why there are none. That the device is lost, or has no memory, is an error like any other.
 fn with_matrix_units(
     arguments: &Arguments,
     engine: &Engine,
     broken: Option<Broken>,
-) -> Result<Arc<Device>, String> {
+) -> Result<Result<Arc<Device>, String>> {
     if arguments.matrix.mode() == MatrixUnitsMode::Off {
-        return Err("--matrix-units off".to_owned());
+        return Ok(Err("--matrix-units off".to_owned()));
     }
     if let Some(reason) = engine.info().lacks_matrix_units() {
-        return Err(reason.to_owned());
+        return Ok(Err(reason.to_owned()));
     }
-    let opened = pollster::block_on(arguments.adapter.open_for_verify(true, broken));
-    let engine = opened.map_err(|error| error.to_string())?;
-    let device = engine.device().cloned();
-    device.ok_or_else(|| "the CPU path has none".to_owned())
+    match pollster::block_on(arguments.adapter.open_for_verify(true, broken)) {
+        Ok(engine) => {
+            let device = engine.device().cloned();
+            Ok(device.ok_or_else(|| "the CPU path has none".to_owned()))
+        }
+        Err(error @ (Error::DeviceUnavailable { .. } | Error::MatrixUnitsUnavailable { .. })) => {
+            Ok(Err(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -1,5 +1,5 @@
 //! Faults made on purpose, so that it can be shown that `verify` finds them: each is one change, to the text
-//! of one shader or to the weights on their way to a device.
+//! of one shader, to the weights on their way to a device, or to how often a kernel runs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,11 +17,19 @@ pub enum Broken {
     Transposed,
     /// The lowest bit of the first weight is flipped.
     Bit,
+    /// A kernel that is run on its own does nothing from its second run on.
+    Once,
 }
 
 impl Broken {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::TileEdge, Self::Barrier, Self::Transposed, Self::Bit];
+    pub const ALL: [Self; 5] = [
+        Self::TileEdge,
+        Self::Barrier,
+        Self::Transposed,
+        Self::Bit,
+        Self::Once,
+    ];
 
     /// The name that asks for it.
     #[must_use]
@@ -31,6 +39,7 @@ impl Broken {
             Self::Barrier => "barrier",
             Self::Transposed => "transposed",
             Self::Bit => "bit",
+            Self::Once => "once",
         }
     }
 
@@ -45,7 +54,7 @@ impl Broken {
                 "        workgroupBarrier();\n        let steps = ",
                 "        let steps = ",
             )),
-            Self::Transposed | Self::Bit => None,
+            Self::Transposed | Self::Bit | Self::Once => None,
         }
     }
 
@@ -70,7 +79,7 @@ impl Broken {
             Self::Transposed => layers
                 .iter_mut()
                 .for_each(|(bytes, block)| transpose_blocks(bytes, *block as usize / 16)),
-            Self::TileEdge | Self::Barrier => {}
+            Self::TileEdge | Self::Barrier | Self::Once => {}
         }
     }
 }
@@ -146,7 +155,7 @@ mod tests {
             }
             assert!(changed > 20, "{fault} changes {changed} kernels");
         }
-        for fault in [Broken::Transposed, Broken::Bit] {
+        for fault in [Broken::Transposed, Broken::Bit, Broken::Once] {
             assert!(texts().all(|(_, text)| fault.in_shader(text.clone()) == text));
         }
     }

@@ -86,12 +86,12 @@ fn run_image(
     for (index, (layer, weights)) in model.layers.iter().zip(weights).enumerate() {
         let precision = layer.precision();
         let taken: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
-        // They are what the layer before gave.
+        // They are what the layer before gave, or the network's input.
         note(
             &mut outcome.overflow,
             &x,
             &taken,
-            index.saturating_sub(1),
+            index.checked_sub(1),
             precision,
         );
         if let (None, Some(beyond)) = (
@@ -99,7 +99,7 @@ fn run_image(
             model.beyond.filter(|of| of.layer == index),
         ) {
             outcome.overflow = Some(Overflow {
-                layer: index,
+                layer: Some(index),
                 largest: beyond.largest,
                 precision,
             });
@@ -122,7 +122,7 @@ fn run_image(
         }
         if last {
             let given: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
-            note(&mut outcome.overflow, &x, &given, index, precision);
+            note(&mut outcome.overflow, &x, &given, Some(index), precision);
             x = given;
         }
         if softmax {
@@ -133,12 +133,12 @@ fn run_image(
     x
 }
 
-/// Notes an overflow of the values of a layer, `x`, of which `rounded` is infinite; the first is kept.
+/// Notes an overflow of the values of a layer, or of the input, `x`, of which `rounded` is infinite; the first is kept.
 fn note(
     overflow: &mut Option<Overflow>,
     x: &[f64],
     rounded: &[f64],
-    layer: usize,
+    layer: Option<usize>,
     precision: Precision,
 ) {
     if overflow.is_none() && rounded.iter().any(|value| !value.is_finite()) {
@@ -247,7 +247,7 @@ mod tests {
         let told = overflow([F32, F16], 255).unwrap();
         assert_eq!(
             (told.layer, told.largest, told.precision),
-            (1, 90_000.0, F16)
+            (Some(1), 90_000.0, F16)
         );
         assert_eq!(overflow([F32, F16], 1), None);
         assert_eq!(overflow([F16, F32], 255), None);
@@ -258,7 +258,7 @@ mod tests {
         let told = infer_deployed(&deploy(&model, &mode, None).unwrap(), &[255]).overflow;
         assert_eq!(
             told.map(|told| (told.layer, told.largest)),
-            Some((0, 70_000.0))
+            Some((Some(0), 70_000.0))
         );
     }
 }

@@ -25,15 +25,15 @@ pub struct Outcome {
     pub labels: Vec<usize>,
     /// `[images]`, the largest magnitude among what the last layer's softmax takes; 0 where it is no softmax.
     pub logits: Vec<f64>,
-    /// The first layer whose values leave their type's range.
+    /// The input, or the first layer, whose values leave their type's range.
     pub overflow: Option<Overflow>,
 }
 
-/// A layer whose values leave the range of the type that they are rounded to.
+/// Values that leave the range of the type that they are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overflow {
-    /// Index of the layer.
-    pub layer: usize,
+    /// Index of the layer; none of the network's input.
+    pub layer: Option<usize>,
     /// The largest magnitude before it was rounded.
     pub largest: f64,
     /// The precision whose type it is.
@@ -44,7 +44,11 @@ impl fmt::Display for Overflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { layer, largest, .. } = self;
         let range = self.precision.largest_number();
-        write!(f, "layers.{layer} reaches {largest:.6e}, beyond {range}")
+        match layer {
+            Some(layer) => write!(f, "layers.{layer}")?,
+            None => f.write_str("the normalized input")?,
+        }
+        write!(f, " reaches {largest:.6e}, beyond {range}")
     }
 }
 
@@ -155,7 +159,7 @@ fn note_f32(overflow: &mut Option<Overflow>, layer: usize, x: &[f64], precision:
     let largest = x.iter().fold(0.0, |max: f64, v| v.abs().max(max));
     if overflow.is_none() && !(largest as f32).is_finite() {
         *overflow = Some(Overflow {
-            layer,
+            layer: Some(layer),
             largest,
             precision,
         });
@@ -184,10 +188,19 @@ fn infer_f16(model: &Model, pixels: &[u8], outcome: &mut Outcome) -> Vec<f64> {
             .map(|&value| round_f16(f64::from(value)))
             .collect()
     };
-    let mut x: Vec<f64> = pixels
+    let largest = |values: &[f64]| values.iter().fold(0.0, |max: f64, v| v.abs().max(max));
+    let exact: Vec<f64> = pixels
         .iter()
-        .map(|&pixel| round_f16(input(model.normalization, pixel)))
+        .map(|&pixel| input(model.normalization, pixel))
         .collect();
+    let mut x: Vec<f64> = exact.iter().map(|&value| round_f16(value)).collect();
+    if outcome.overflow.is_none() && x.iter().any(|value| value.is_infinite()) {
+        outcome.overflow = Some(Overflow {
+            layer: None,
+            largest: largest(&exact),
+            precision: Precision::F16,
+        });
+    }
     for (index, layer) in model.layers.iter().enumerate() {
         let (weights, bias) = (round(&layer.weights), round(&layer.bias));
         x = product(&x, &weights, layer.inputs, layer.outputs);
@@ -198,7 +211,6 @@ fn infer_f16(model: &Model, pixels: &[u8], outcome: &mut Outcome) -> Vec<f64> {
             activate(layer.activation, &mut x, layer.outputs);
         }
         let parameters = weights.iter().chain(&bias);
-        let largest = |values: &[f64]| values.iter().fold(0.0, |max: f64, v| v.abs().max(max));
         let bad_parameter = parameters.clone().any(|value| value.is_infinite());
         let bad_value = x.iter().any(|&value| !round_f16(value).is_finite());
         if outcome.overflow.is_none() && (bad_parameter || bad_value) {
@@ -208,7 +220,7 @@ fn infer_f16(model: &Model, pixels: &[u8], outcome: &mut Outcome) -> Vec<f64> {
                 largest(&x)
             };
             outcome.overflow = Some(Overflow {
-                layer: index,
+                layer: Some(index),
                 largest,
                 precision: Precision::F16,
             });

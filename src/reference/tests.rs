@@ -41,8 +41,32 @@ fn f16_overflow_is_told_by_layer() {
     };
     let model = Model::new(vec![layer(300.0), layer(300.0)]).unwrap();
     let overflow = infer(&model, Precision::F16, &[255], 1).overflow.unwrap();
-    assert_eq!((overflow.layer, overflow.largest), (1, 90_000.0));
+    assert_eq!((overflow.layer, overflow.largest), (Some(1), 90_000.0));
     assert_eq!(infer(&model, Precision::F16, &[1], 1).overflow, None);
+}
+
+/// What an input is before it is rounded is told of it, though a tanh hides that it is infinite.
+#[test]
+fn an_input_beyond_f16_is_told_as_the_input() {
+    let layer = Layer {
+        inputs: 1,
+        outputs: 1,
+        weights: vec![1e-3],
+        bias: vec![0.0],
+        activation: Activation::Tanh,
+    };
+    let mut model = Model::new(vec![layer]).unwrap();
+    let (mean, std) = (0.0, 2.0_f32.powi(-17));
+    model.normalization = Normalization::Standard { mean, std };
+    let outcome = infer(&model, Precision::F16, &[255], 1);
+    let overflow = outcome.overflow.unwrap();
+    assert_eq!((overflow.layer, overflow.largest), (None, 131_072.0));
+    assert_eq!(
+        overflow.to_string(),
+        "the normalized input reaches 1.310720e5, beyond binary16's largest number 65504"
+    );
+    assert_eq!(infer(&model, Precision::F16, &[100], 1).overflow, None);
+    assert_eq!(infer(&model, Precision::F32, &[255], 1).overflow, None);
 }
 
 #[test]
@@ -85,10 +109,12 @@ fn the_first_layer_that_overflows_in_any_image_is_told() {
         let overflow = one.and(other).overflow.unwrap();
         (overflow.layer, overflow.largest)
     };
-    assert_eq!(told(at(1, 9e4), at(0, 7e4)), (0, 7e4));
-    assert_eq!(told(at(1, 9e4), at(1, 1e5)), (1, 1e5));
-    assert_eq!(told(at(1, 9e4), Outcome::default()), (1, 9e4));
-    assert_eq!(told(Outcome::default(), at(1, 9e4)), (1, 9e4));
+    let first = Some(1);
+    assert_eq!(told(at(first, 9e4), at(Some(0), 7e4)), (Some(0), 7e4));
+    assert_eq!(told(at(Some(0), 9e4), at(None, 7e4)), (None, 7e4));
+    assert_eq!(told(at(first, 9e4), at(first, 1e5)), (first, 1e5));
+    assert_eq!(told(at(first, 9e4), Outcome::default()), (first, 9e4));
+    assert_eq!(told(Outcome::default(), at(first, 9e4)), (first, 9e4));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub use search::{
     sensitivity_table,
 };
 pub use table::{closing, opening, rows_table};
-pub use verify::{Compared, VerifyDocument, VerifySubject};
+pub use verify::{Compared, VerifyDocument, VerifyEnd, VerifySubject};
 
 use crate::error::{Error, Result};
 

@@ -1,8 +1,9 @@
 //! What `verify` found, in every format.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::document::{SCHEMA, Tool};
 use super::grid::{Layout, Screen, grid};
@@ -12,7 +13,7 @@ use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind};
 use crate::error::{Error, Result};
 use crate::units::count;
-use crate::verify::passport::{self, Difference};
+use crate::verify::passport::{self, Difference, Earlier};
 use crate::verify::{Outcome, Passport, Row, Status};
 
 /// What `verify` says.
@@ -32,6 +33,9 @@ pub struct VerifyDocument {
     int8_sums_sha256: Option<String>,
     passport: Passport,
     compared: Option<Compared>,
+    /// Why not every check was made; none where all were.
+    incomplete: Option<String>,
+    seconds: f64,
     results: Vec<Row>,
 }
 
@@ -50,6 +54,15 @@ pub struct VerifySubject {
     pub only: Option<String>,
 }
 
+/// How a run of `verify` ended.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyEnd {
+    /// Why it ended before every check was made; none where it did not.
+    pub incomplete: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
 /// An earlier passport beside this one.
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
@@ -63,37 +76,16 @@ pub struct Compared {
     pub differences: Vec<Difference>,
 }
 
-/// What an earlier document says of its passport.
-#[derive(Debug, Deserialize)]
-struct Saved {
-    adapter: SavedAdapter,
-    passport: Passport,
-}
-
-#[derive(Debug, Deserialize)]
-struct SavedAdapter {
-    name: String,
-    driver: String,
-}
-
 impl Compared {
-    /// Compares a passport with that of an earlier document of `verify`, in JSON.
-    ///
-    /// # Errors
-    /// `Error::File` where `text` is none.
-    pub fn new(file: &std::path::Path, text: &str, now: &Passport) -> Result<Self> {
-        let saved: Saved = serde_json::from_str(text).map_err(|error| {
-            Error::file(
-                file,
-                format!("is no result of 'verify --format json': {error}"),
-            )
-        })?;
-        Ok(Self {
+    /// Compares a passport with an earlier one, of this file.
+    #[must_use]
+    pub fn new(file: &std::path::Path, before: &Earlier, now: &Passport) -> Self {
+        Self {
             file: file.display().to_string(),
-            adapter: saved.adapter.name,
-            driver: saved.adapter.driver,
-            differences: now.differences(&saved.passport),
-        })
+            adapter: before.adapter.to_string(),
+            driver: before.driver.to_string(),
+            differences: now.differences(&before.passport),
+        }
     }
 }
 
@@ -105,6 +97,7 @@ impl VerifyDocument {
         outcome: &Outcome,
         passport: Passport,
         compared: Option<Compared>,
+        end: VerifyEnd,
     ) -> Self {
         let skipped = outcome.count(Status::Skipped);
         Self {
@@ -122,6 +115,8 @@ impl VerifyDocument {
             int8_sums_sha256: outcome.int8_sums.clone(),
             passport,
             compared,
+            incomplete: end.incomplete,
+            seconds: (10.0 * end.took.as_secs_f64()).round() / 10.0,
             results: outcome.rows.clone(),
         }
     }
@@ -317,15 +312,29 @@ impl VerifyDocument {
         if let Some(hash) = &self.int8_sums_sha256 {
             let _ = writeln!(text, "SHA-256 of int8 sums, the same everywhere: {hash}");
         }
+        if let Some(why) = &self.incomplete {
+            let _ = writeln!(text, "Incomplete: {why}");
+        }
         let _ = writeln!(
             text,
-            "{}: {} checks passed, {} failed, {} skipped",
-            if self.failed == 0 { "Well" } else { "WRONG" },
+            "{}: {} checks passed, {} failed, {} skipped, in {:.1} s",
+            self.word(),
             count(self.passed as u64),
             count(self.failed as u64),
             count(self.skipped as u64),
+            self.seconds,
         );
         text
+    }
+
+    /// What it comes to in a word or three. Only what was checked, all of it, is well.
+    fn word(&self) -> &'static str {
+        match (self.failed, &self.incomplete, self.checks) {
+            (1.., ..) => "WRONG",
+            (0, Some(_), _) => "Not finished",
+            (0, None, 0) => "Nothing was checked",
+            (0, None, _) => "Well",
+        }
     }
 
     fn csv(&self) -> Result<String> {

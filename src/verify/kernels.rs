@@ -81,7 +81,8 @@ impl Variant {
     }
 
     pub(super) async fn check(&self, device: &Arc<Device>, row: Row) -> Result<Row> {
-        let (mut errors, mut problems, mut trials) = (Errors::default(), Vec::new(), 0);
+        let (mut errors, mut problems) = (Errors::default(), Vec::new());
+        let (mut trials, mut most_repeats) = (0, 0);
         let shapes = shapes(self.pass);
         let largest = shapes
             .iter()
@@ -89,14 +90,11 @@ impl Variant {
             .max_by_key(|[rows, inner, cols]| rows * cols * inner.min(&64));
         for shape in &shapes {
             for trial in self.trials(*shape) {
-                let repeats = if Some(shape) == largest && trials_are_whole(&trial) {
-                    REPEATS
-                } else {
-                    0
-                };
+                let repeats = if Some(shape) == largest { REPEATS } else { 0 };
                 let tried = self.try_it(device, &trial, repeats, &mut errors).await;
-                if let Err(problem) = as_problem(tried)?.and_then(|check| check) {
-                    problems.push(format!("{trial:?}: {problem}"));
+                match as_problem(tried)?.and_then(|check| check) {
+                    Ok(()) => most_repeats = repeats.max(most_repeats),
+                    Err(problem) => problems.push(format!("{trial:?}: {problem}")),
                 }
                 trials += 1;
             }
@@ -108,12 +106,13 @@ impl Variant {
         };
         Ok(Row {
             trials,
-            repeats: if largest.is_some() { REPEATS } else { 0 },
+            repeats: most_repeats,
             ..row.found(check, errors)
         })
     }
 
-    /// Runs a trial once and judges it, and then `repeats` times, to the same bits.
+    /// Runs a trial once and judges it, and then, where that is well, `repeats` times, to the same bits of
+    /// everything that it writes.
     async fn try_it(
         &self,
         device: &Arc<Device>,
@@ -128,8 +127,10 @@ impl Variant {
         if repeats == 0 || judged.is_err() {
             return Ok(judged);
         }
-        let again = single.repeat(trial.written[0], repeats).await?;
-        Ok(same_bits(&first[0], &again))
+        let operand = |&operand: &usize| (operand, &trial.operands[operand][..]);
+        let operands: Vec<_> = trial.written.iter().map(operand).collect();
+        let again = single.repeat(&operands, repeats).await?;
+        Ok(same_bits(&first.concat(), &again))
     }
 
     /// The kernel with a trial's operands on the device.
@@ -161,11 +162,6 @@ impl Variant {
             Err(problems.join("\n"))
         }
     }
-}
-
-/// Whether a trial's outputs are a matrix, and no maximum of one.
-fn trials_are_whole(trial: &Trial) -> bool {
-    trial.written.first().is_some_and(|&operand| operand >= 1)
 }
 
 /// Runs a kernel once and gives what it left in each of the written operands.

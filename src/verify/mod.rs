@@ -95,6 +95,19 @@ impl Row {
         }
     }
 
+    /// A check that `error` kept from being made, where the next one may do better: what is larger than the
+    /// adapter takes cannot run there; what the adapter should run, and has no memory for, is not well.
+    ///
+    /// # Errors
+    /// An error that ends everything.
+    fn ended_by(self, error: Error) -> Result<Self> {
+        match error {
+            Error::TooLarge { .. } => Ok(self.skipped(error.to_string())),
+            Error::OutOfMemory { .. } => Ok(self.found(Err(error.to_string()), Errors::default())),
+            error => Err(error),
+        }
+    }
+
     fn skipped(self, reason: impl Into<String>) -> Self {
         Self {
             status: Status::Skipped,
@@ -131,6 +144,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Takes a check, and the hash of int8 sums where it was of these.
+    pub fn add(&mut self, row: Row, int8_sums: Option<String>) {
+        self.int8_sums = int8_sums.or(self.int8_sums.take());
+        self.rows.push(row);
+    }
+
     /// How many checks ended so.
     #[must_use]
     pub fn count(&self, status: Status) -> usize {
@@ -138,11 +157,18 @@ impl Outcome {
     }
 
     /// # Errors
-    /// `Error::CheckFailed` where a check failed, which names the first.
+    /// `Error::CheckFailed` where a check failed, which names the first; `Error::NothingChecked` where every
+    /// one was skipped, which says why the first was.
     pub fn verdict(&self) -> Result<()> {
         let mut failed = self.rows.iter().filter(|row| row.status == Status::Failed);
         let Some(first) = failed.next() else {
-            return Ok(());
+            return match self.rows.first() {
+                Some(row) if self.count(Status::Passed) == 0 => Err(Error::NothingChecked {
+                    skipped: self.rows.len(),
+                    reason: row.detail.clone().unwrap_or_default(),
+                }),
+                _ => Ok(()),
+            };
         };
         let detail = first.detail.as_deref().unwrap_or_default();
         let detail = detail.lines().next().unwrap_or_default();
@@ -163,6 +189,9 @@ pub struct Scope<'a> {
     pub only: Option<String>,
     /// Called with what is being checked, how many checks are done, and how many there are.
     pub progress: &'a mut dyn FnMut(&str, usize, usize),
+    /// Called with each check as it is made, and with the hash of int8 sums where it was of these: what ends
+    /// everything later takes nothing from it.
+    pub found: &'a mut dyn FnMut(Row, Option<String>),
 }
 
 /// A check that is still to be made.
@@ -192,19 +221,48 @@ impl Task {
             Self::Skipped(row) => row.clone(),
         }
     }
+
+    /// Makes the check: its row, and the hash of int8 sums where it is of these.
+    async fn make(
+        self,
+        device: Option<&Arc<Device>>,
+        matrix_units: &Result<Arc<Device>, String>,
+        row: Row,
+    ) -> Result<(Row, Option<String>)> {
+        Ok(match (self, device) {
+            (Self::Skipped(row), _) => (row, None),
+            (Self::Processor(on), _) => on.check(row)?,
+            (Self::Kernel(variant), Some(device)) => {
+                let device = matrix_units
+                    .as_ref()
+                    .ok()
+                    .filter(|_| variant.on_matrix_units())
+                    .unwrap_or(device);
+                (variant.check(device, row).await?, None)
+            }
+            (Self::Network(network), Some(device)) => {
+                (networks::check(&network, device, row).await?, None)
+            }
+            (Self::Weights(network), Some(device)) => {
+                (weights::check(&network, device, row).await?, None)
+            }
+            (Self::Sums, Some(device)) => sums::check(device, row).await?,
+            (_, None) => return Err(Error::Internal("a check without its device".into())),
+        })
+    }
 }
 
 /// Checks an engine's adapter, or its processor where it has none; `matrix_units` is a device with them,
 /// on which their kernels are checked, or why there is none.
 ///
 /// # Errors
-/// Those of the device that end everything; what a kernel does wrong, its driver's refusal included, is a
-/// row. `Error::Usage` where no check is called as asked.
+/// Those of the device that end everything; what a kernel does wrong, its driver's refusal included, and what one
+/// check has no room for, is a row. `Error::Usage` where no check is called as asked.
 pub async fn check(
     engine: &Engine,
     matrix_units: Result<Arc<Device>, String>,
     scope: Scope<'_>,
-) -> Result<Outcome> {
+) -> Result<()> {
     let mut tasks = match engine.device() {
         Some(device) => tasks_on(device, matrix_units.as_ref())?,
         None => cpu::tasks()?,
@@ -223,34 +281,18 @@ pub async fn check(
         }
     }
     let total = tasks.len();
-    let mut outcome = Outcome::default();
     for (done, task) in tasks.into_iter().enumerate() {
         let row = task.row();
         (scope.progress)(&format!("{} {}", row.group, row.precision), done, total);
-        let (row, sums) = match (task, engine.device()) {
-            (Task::Skipped(row), _) => (row, None),
-            (Task::Processor(on), _) => on.check(row)?,
-            (Task::Kernel(variant), Some(device)) => {
-                let device = matrix_units
-                    .as_ref()
-                    .ok()
-                    .filter(|_| variant.on_matrix_units())
-                    .unwrap_or(device);
-                (variant.check(device, row).await?, None)
-            }
-            (Task::Network(network), Some(device)) => {
-                (networks::check(&network, device, row).await?, None)
-            }
-            (Task::Weights(network), Some(device)) => {
-                (weights::check(&network, device, row).await?, None)
-            }
-            (Task::Sums, Some(device)) => sums::check(device, row).await?,
-            (_, None) => return Err(Error::Internal("a check without its device".into())),
+        let made = task.make(engine.device(), &matrix_units, row.clone()).await;
+        let (row, sums) = match made {
+            Ok(made) => made,
+            Err(error) => (row.ended_by(error)?, None),
         };
-        outcome.int8_sums = sums.or(outcome.int8_sums);
-        outcome.rows.push(row);
+        log::info!("{}/{} {}: {:?}", row.group, row.name, row.mode, row.status);
+        (scope.found)(row, sums);
     }
-    Ok(outcome)
+    Ok(())
 }
 
 /// What there is to check on an adapter.
@@ -351,6 +393,44 @@ mod tests {
             error.to_string(),
             "1 of 2 checks failed, first kernels/one f32: 7×5×3: value 2 is 1, not 2"
         );
+    }
+
+    #[test]
+    fn nothing_checked_is_not_well() {
+        let mut outcome = Outcome::default();
+        outcome.add(row().skipped("no such thing"), None);
+        let error = outcome.verdict().unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains("no such thing"), "{error}");
+        outcome.add(row(), None);
+        assert!(outcome.verdict().is_ok());
+    }
+
+    #[test]
+    fn one_check_without_room_does_not_end_the_others() {
+        let during = "a test".to_owned();
+        let adapter = "one".to_owned();
+        let memory = row().ended_by(Error::OutOfMemory {
+            adapter: adapter.clone(),
+            during: during.clone(),
+        });
+        assert_eq!(memory.unwrap().status, Status::Failed);
+        let large = row().ended_by(Error::TooLarge {
+            what: "layers.0".into(),
+            unit: "bytes",
+            needed: 2,
+            limit: 1,
+            adapter: adapter.clone(),
+            hint: String::new(),
+        });
+        assert_eq!(large.unwrap().status, Status::Skipped);
+        let reason = "destroyed".to_owned();
+        let lost = row().ended_by(Error::DeviceLost {
+            adapter,
+            during,
+            reason,
+        });
+        assert_eq!(lost.unwrap_err().exit_code(), 6);
     }
 
     #[test]

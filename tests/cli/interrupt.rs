@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::html::parse;
-use crate::support::{Fixture, command, has, rows, validate};
+use crate::support::{Fixture, closed_verify_schema, command, has, rows, validate, validate_with};
 
 /// The most that an end may take; the program itself gives up before.
 const BOUND: Duration = Duration::from_secs(30);
@@ -121,6 +121,40 @@ fn an_interrupt_keeps_and_marks_the_rows_that_are_finished() {
         .find(|one| one.get("class") == Some("warning"))
         .expect("a mark");
     has(&warning.text, &["Incomplete: interrupted"]);
+}
+
+#[test]
+fn an_interrupt_keeps_and_marks_the_checks_that_were_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("v.json");
+    let mut command = command();
+    command.args(["verify", "--adapter", "cpu", "--format", "json"]);
+    command.arg("--output").arg(&path);
+    // The log says when a check was made.
+    command.env("RUST_LOG", "fmnist_gpu=info");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary");
+    let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("networks/") {
+        line.clear();
+        assert!(log.read_line(&mut line).expect("a line") > 0, "it ended");
+    }
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.expect("kill").success());
+    let mut text = String::new();
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_to_string(&mut text).expect("its output");
+    assert_eq!(child.wait().expect("an end").code(), Some(130));
+
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    validate_with(&closed_verify_schema(), &document);
+    assert_eq!(document["incomplete"], "interrupted");
+    assert!(document["passed"].as_u64() >= Some(2), "{document:#}");
+    let whole: usize = 4 * (1 + 2 * 13);
+    assert!(rows(&document).len() < whole, "all was checked");
+    assert_eq!(read(&path), text);
 }
 
 #[test]

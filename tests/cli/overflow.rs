@@ -1,6 +1,6 @@
 //! Exit code 4: a model whose values leave binary16.
 
-use fmnist_gpu::model::{Activation, Model};
+use fmnist_gpu::model::{Activation, Model, Normalization};
 use serde_json::{Value, json};
 
 use crate::support::{Ended, Fixture, command, has, model, overflowing, rows, run, validate};
@@ -52,6 +52,49 @@ fn predict_tells_a_logit_beyond_the_range_that_the_softmax_hides() {
         *weight = -1000.0;
     }
     overflows(&model, "layers.1");
+}
+
+/// Inputs up to 10⁵, which is infinite in f16, with weights so small that nothing else is large: a sigmoid, a tanh
+/// or a softmax of infinity is a number like any other.
+#[test]
+fn predict_names_an_input_beyond_the_range() {
+    for hidden in [Activation::Sigmoid, Activation::Tanh, Activation::Relu] {
+        let mut model = model();
+        model.normalization = Normalization::Standard {
+            mean: 0.0,
+            std: 1e-5,
+        };
+        model.layers[0].weights.fill(1e-3);
+        model.layers[0].activation = hidden;
+        let fixture = Fixture::new();
+        for adapter in [&["--adapter", "cpu"][..], &[]] {
+            let error = predict(&fixture, &model, adapter, "f16").fails(4);
+            has(&error, &["f16", "normalized input", "1.000000e5", "65504"]);
+            predict(&fixture, &model, adapter, "f32").good();
+            predict(&fixture, &model, adapter, "bf16").good();
+            mixed_input(&fixture, &model, adapter);
+        }
+    }
+}
+
+/// The same of a network whose first layer alone is in f16.
+fn mixed_input(fixture: &Fixture, model: &Model, adapter: &[&str]) {
+    let path = fixture.save("mixed.safetensors", model);
+    for (layers, code) in [("f16,f32", 4), ("f32,f16", 0)] {
+        let mut command = command();
+        command.args(["predict", "--layer-precision", layers]);
+        command
+            .args(adapter)
+            .arg("--model")
+            .arg(&path)
+            .arg("--data");
+        let ended = run(command.arg(fixture.path("t10k-images-idx3-ubyte")));
+        if code == 0 {
+            ended.good();
+        } else {
+            has(&ended.fails(code), &["normalized input", "1.000000e5"]);
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod matrix;
 mod peak;
 mod selection;
 mod verify;
+mod verify_faults;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde_json::Value;
@@ -198,6 +199,27 @@ const TESTS: &[(&str, Test)] = &[
         verify::a_part_passes_as_the_schema_says,
     ),
     ("what-is-broken-is-found", verify::what_is_broken_is_found),
+    (
+        "what-cannot-be-checked-is-not-well",
+        verify::what_cannot_be_checked_is_not_well,
+    ),
+    #[cfg(target_os = "linux")]
+    (
+        "a-failed-check-counts-more-than-a-lost-output",
+        verify::a_failed_check_counts_more_than_a_lost_output,
+    ),
+    (
+        "a-lost-device-keeps-the-checks-that-were-made",
+        verify_faults::a_lost_device_keeps_the_checks_that_were_made,
+    ),
+    (
+        "a-silent-device-keeps-the-checks-that-were-made",
+        verify_faults::a_silent_device_keeps_the_checks_that_were_made,
+    ),
+    (
+        "a-check-without-memory-leaves-the-others",
+        verify_faults::a_check_without_memory_leaves_the_others,
+    ),
     ("the-index-selects", selection::the_index_selects),
     ("the-backend-selects", selection::the_backend_selects),
     (

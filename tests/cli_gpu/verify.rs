@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use crate::Adapter;
+#[cfg(target_os = "linux")]
+use crate::support::ended;
 use crate::support::{Ended, closed_verify_schema, command, has, run, validate_with};
 
 fn verify(adapter: &Adapter, broken: Option<&str>, only: &str, more: &[&str]) -> Ended {
@@ -20,13 +22,7 @@ fn rows(document: &Value) -> &[Value] {
 
 pub fn a_part_passes_as_the_schema_says(adapter: &Adapter) {
     let mut hashes = Vec::new();
-    for only in [
-        "sums/",
-        "weights/",
-        "matmul",
-        "33-31-7-5 by default",
-        "coop",
-    ] {
+    for only in ["sums/", "weights/", "matmul", "33-31-7-5 by default"] {
         let document = verify(
             adapter,
             None,
@@ -86,6 +82,9 @@ pub fn what_is_broken_is_found(adapter: &Adapter) {
         ),
         ("bit", "weights/33-31-7-5 f32", "weights/33-31-7-5 f32"),
         ("bit", "weights/33-31-7-5 int8", "weights/33-31-7-5 int8"),
+        // A matrix, and a maximum.
+        ("once", "kernels/matmul-8x8 f32", "kernels/matmul-8x8 f32"),
+        ("once", "kernels/absmax int8", "kernels/absmax int8"),
     ] {
         // Broken by nothing, it passes.
         verify(adapter, None, only, &[]).good();
@@ -105,6 +104,54 @@ pub fn what_is_broken_is_found(adapter: &Adapter) {
             "{broken}: {names:?}"
         );
     }
+}
+
+/// Where all that was asked for is skipped, nothing is well.
+pub fn what_cannot_be_checked_is_not_well(adapter: &Adapter) {
+    for format in ["json", "table"] {
+        let more = ["--format", format, "--matrix-units", "off"];
+        let ended = verify(adapter, None, "kernels/coop", &more);
+        let (stdout, stderr) = ended.fails_after_output(3);
+        has(&stderr, &["nothing was checked", "--matrix-units off"]);
+        if format == "table" {
+            has(&stdout, &["Nothing was checked: 0 checks passed"]);
+            assert!(!stdout.contains("Well"), "{stdout}");
+        } else {
+            let document: Value = serde_json::from_str(&stdout).expect("JSON");
+            validate_with(&closed_verify_schema(), &document);
+            assert_eq!(document["checks"], 0);
+        }
+    }
+}
+
+/// A reader who has left, or a full disk, does not hide that a check failed.
+#[cfg(target_os = "linux")]
+pub fn a_failed_check_counts_more_than_a_lost_output(adapter: &Adapter) {
+    use std::process::Stdio;
+
+    let broken = || {
+        let mut command = command();
+        let only = ["--only", "weights/33-31-7-5 f32"];
+        command
+            .args(["verify", "--adapter", &adapter.index])
+            .args(only);
+        command
+            .env("FMNIST_GPU_BREAK", "bit")
+            .stderr(Stdio::piped());
+        command
+    };
+    let end = |command: &mut std::process::Command| {
+        let child = command.spawn().expect("the binary starts");
+        let output = child.wait_with_output().expect("an end");
+        ended(command, output)
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let error = end(broken().stdout(writer)).fails(4);
+    has(&error, &["checks failed"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let error = end(broken().stdout(full.expect("/dev/full"))).fails(4);
+    has(&error, &["checks failed", "standard output"]);
 }
 
 fn name(row: &Value) -> String {

@@ -59,6 +59,30 @@ fn bears((name, run): Target, what: &str, data: &[u8]) {
     }
 }
 
+/// What libFuzzer drives are these functions, all of them: one file and one program each.
+#[test]
+fn every_fuzz_target_is_one_of_these() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let entries = std::fs::read_dir(root.join("fuzz_targets")).expect("the targets");
+    let mut files: Vec<String> = entries
+        .map(|entry| entry.expect("a file").file_name())
+        .map(|name| name.into_string().expect("UTF-8"))
+        .collect();
+    files.sort();
+    let mut expected: Vec<String> = TARGETS.map(|(name, _)| format!("{name}.rs")).into();
+    expected.sort();
+    assert_eq!(files, expected);
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("the manifest");
+    for (name, _) in TARGETS {
+        let path = root.join("fuzz_targets").join(format!("{name}.rs"));
+        let text = std::fs::read_to_string(path).expect("a target");
+        let call = format!("fuzz_target!(|data: &[u8]| fmnist_gpu_fuzz::{name}(data));");
+        assert!(text.contains(&call), "{name}: {text}");
+        let program = format!("name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
+        assert!(manifest.contains(&program), "{name} is no program");
+    }
+}
+
 #[test]
 fn nothing_in_the_corpus_panics() {
     let _alone = alone();

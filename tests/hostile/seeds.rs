@@ -20,6 +20,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "model" => model_files(),
         "quantized" => quantized(),
         "baseline" => baseline(),
+        "passport" => passport(),
         "tuner_cache" => tuner_cache(),
         "search_state" => search_state(),
         other => panic!("{other} has no seeds"),
@@ -234,6 +235,39 @@ fn baseline() -> Vec<Seed> {
             changed(r#""date":"2026"#, r#""date":"\u001b[2J"#),
         ),
         ("not-json", b"\xff\xfe{}".to_vec()),
+        ("deep", vec![b'['; 4_000]),
+    ])
+}
+
+fn passport() -> Vec<Seed> {
+    let file = |driver: &str, seen: &str| {
+        format!(
+            r#"{{"schema":1,"adapter":{{"name":"fuzzed","driver":"{driver}"}},"passport":{{"observations":{{{seen}}},"not_applicable":{{"fma":"no shaders"}}}},"results":[{{"group":"sums","detail":null}}]}}"#
+        )
+        .into_bytes()
+    };
+    let seen = r#""fma":"fused","exp_ulps":1.25,"division_ulps":2,"timestamp_monotonic":true,"f16_round_trip":null"#;
+    let good = file(FUZZED_DRIVER, seen);
+    let other = String::from_utf8(good.clone()).expect("UTF-8");
+    let other = other.replace(r#""schema":1"#, r#""schema":2"#);
+    named([
+        ("good", good.clone()),
+        ("truncated", good[..good.len() / 2].to_vec()),
+        ("other-schema", other.into_bytes()),
+        ("none", file(FUZZED_DRIVER, "")),
+        (
+            "later",
+            file(FUZZED_DRIVER, r#""later":[[1,{"a":null}]],"nan":"nan""#),
+        ),
+        ("steering-word", file(FUZZED_DRIVER, r#""fma":"\u001b[2J""#)),
+        ("steering-driver", file("\\u001b[2J", seen)),
+        ("steering-name", file(FUZZED_DRIVER, r#""\u001b[2J":1"#)),
+        ("no-observation", file(FUZZED_DRIVER, r#""fma":["fused"]"#)),
+        ("overflow", file(FUZZED_DRIVER, r#""exp_ulps":1e999"#)),
+        (
+            "largest",
+            file(FUZZED_DRIVER, r#""exp_ulps":1e308,"division_ulps":-1e308"#),
+        ),
         ("deep", vec![b'['; 4_000]),
     ])
 }

@@ -154,6 +154,29 @@ fn results_that_are_dense() {
 }
 
 #[test]
+fn passports_that_are_dense() {
+    let _alone = alone();
+    let file = |observations: &str, more: &str| {
+        format!(
+            r#"{{"schema":1,"adapter":{{"name":"a","driver":"d"}},"passport":{{"observations":{{{observations}}}}},"results":[{more}]}}"#
+        )
+    };
+    // The largest that are read, and larger ones.
+    for room in [4 * MIB - 1_000, 40 * MIB] {
+        let ones = vec!["1"; room / 2].join(",");
+        let names: Vec<String> = (0..room / 20).map(|at| format!(r#""{at}":"x""#)).collect();
+        let same = vec![r#""fma":"fused""#; room / 14].join(",");
+        let word = format!(r#""fma":"\n{}""#, "x".repeat(room - 20));
+        fuzz::passport(file("", &ones).as_bytes());
+        fuzz::passport(file(&format!(r#""fma":[{ones}]"#), "").as_bytes());
+        fuzz::passport(file(&format!(r#""later":[{ones}]"#), "").as_bytes());
+        for seen in [&names.join(","), &same, &word] {
+            fuzz::passport(file(seen, "").as_bytes());
+        }
+    }
+}
+
+#[test]
 fn dense_files_of_the_programs_own() {
     let _alone = alone();
     // The largest that are read, and larger ones.
