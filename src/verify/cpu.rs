@@ -198,7 +198,7 @@ fn of_widths(images: usize, widths: &[usize]) -> Result<Subject> {
     activations.push(Activation::Softmax);
     let model = random_model(&mut seeded(&name), widths, &activations)?;
     Ok(Subject {
-        name: "edges",
+        name: "edges".to_owned(),
         pixels: random_pixels(&mut seeded(&name), images * model.inputs()),
         model,
         // All images at once.

@@ -1,12 +1,14 @@
 //! Every kernel that an adapter can run, each at the shapes round its tile's edges.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use super::case::{Case, Trial};
 use super::compare::{Check, Errors};
 use super::{REPEATS, Row, as_problem, same_bits, shapes, tolerance};
 use crate::Precision;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Device, SinglePass, kernel};
 use crate::plan::{Arithmetic, Body, LayerKernel, Limits, Pass, Subgroups};
 
@@ -88,8 +90,10 @@ impl Variant {
             .iter()
             .filter(|[rows, _, cols]| REPEATS * 4 * rows * (cols + 3) <= MOST_BYTES)
             .max_by_key(|[rows, inner, cols]| rows * cols * inner.min(&64));
-        for shape in &shapes {
-            for trial in self.trials(*shape) {
+        let largest = largest.copied();
+        let mut prepared = Prepared::new(*self, shapes);
+        while let Some((shape, trials_of_shape)) = prepared.next()? {
+            for trial in trials_of_shape {
                 let repeats = if Some(shape) == largest { REPEATS } else { 0 };
                 let tried = self.try_it(device, &trial, repeats, &mut errors).await;
                 match as_problem(tried)?.and_then(|check| check) {
@@ -161,6 +165,40 @@ impl Variant {
         } else {
             Err(problems.join("\n"))
         }
+    }
+}
+
+/// Trials that another thread makes, with what the oracle says of them, while the device is at work.
+struct Prepared {
+    trials: Receiver<([usize; 3], Vec<Trial>)>,
+    left: usize,
+}
+
+impl Prepared {
+    /// Those of a kernel at each of these shapes, in their order; few of them wait.
+    fn new(variant: Variant, shapes: Vec<[usize; 3]>) -> Self {
+        let (send, trials) = mpsc::sync_channel(1);
+        let left = shapes.len();
+        thread::spawn(move || {
+            for shape in shapes {
+                if send.send((shape, variant.trials(shape))).is_err() {
+                    // Nobody asks for the rest.
+                    break;
+                }
+            }
+        });
+        Self { trials, left }
+    }
+
+    /// The next shape with its trials; none after the last.
+    fn next(&mut self) -> Result<Option<([usize; 3], Vec<Trial>)>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let next = self.trials.recv();
+        let broke = |_| Error::Internal("the oracle broke down".to_owned());
+        next.map(Some).map_err(broke)
     }
 }
 

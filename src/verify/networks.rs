@@ -11,7 +11,7 @@ use crate::deploy::Runnable;
 use crate::error::Result;
 use crate::gpu::{self, Device};
 use crate::mode::Mode;
-use crate::plan::{ChosenBy, Kernels, Path, Strategy};
+use crate::plan::{ChosenBy, Form, Kernels, Path, STRATEGIES, Strategy};
 use crate::reference;
 
 /// A network in a mode, run in one way.
@@ -26,7 +26,7 @@ pub(super) struct Network {
 impl Network {
     pub(super) fn row(&self, group: &'static str) -> Row {
         let name = match (group, self.strategy) {
-            ("weights", _) => self.subject.name.to_owned(),
+            ("weights", _) => self.subject.name.clone(),
             (_, Some(strategy)) => format!("{} {}", self.subject.name, strategy.name),
             (_, None) => format!("{} by default", self.subject.name),
         };
@@ -50,7 +50,8 @@ impl Network {
 type Planned = Result<(Network, bool), Box<Row>>;
 
 /// Each mode on each network: its weights; and it in the likely ways on this adapter, in those that are a
-/// whole network in one dispatch, of which nothing else is checked, and in separate passes.
+/// whole network in one dispatch, and in separate passes. Since nothing else is checked of the kernels of one dispatch,
+/// these are also run on networks whose widths lie round what their lanes do at a time.
 pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
     let (odd, default) = (
         Arc::new(Subject::odd()?),
@@ -80,6 +81,59 @@ pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
             all.push(Ok((of(None), false)));
             if Arc::ptr_eq(subject, &odd) {
                 all.extend(ways.into_iter().map(|way| Ok((of(Some(way)), false))));
+            }
+        }
+    }
+    for (turn, of_turn) in turns() {
+        for subject in Subject::round(turn)?.map(Arc::new) {
+            all.extend(in_one_dispatch(device, &subject, &of_turn)?);
+        }
+    }
+    Ok(all)
+}
+
+/// How many outputs each kernel of a whole network computes at a time, with the kernels that do so.
+fn turns() -> Vec<(usize, Vec<Strategy>)> {
+    let mut turns: Vec<(usize, Vec<Strategy>)> = Vec::new();
+    for &strategy in STRATEGIES {
+        let Form::Network { lanes, k_lanes } = strategy.form else {
+            continue;
+        };
+        // A lane has a group of four.
+        let turn = 4 * (lanes / k_lanes) as usize;
+        match turns.iter_mut().find(|(known, _)| *known == turn) {
+            Some((_, known)) => known.push(strategy),
+            None => turns.push((turn, vec![strategy])),
+        }
+    }
+    turns
+}
+
+/// A network in every mode, by those of these ways that can run it.
+fn in_one_dispatch(
+    device: &Device,
+    subject: &Arc<Subject>,
+    ways: &[Strategy],
+) -> Result<Vec<Planned>> {
+    let mut all = Vec::new();
+    for mode in modes(subject.model.layers.len())? {
+        // As where the other networks are run.
+        if has_f16(&mode) && device.info().lacks(Precision::F16).is_some() {
+            continue;
+        }
+        let model = subject.runnable(&mode)?.architecture();
+        for &way in ways {
+            let runs = |&batch: &usize| {
+                let refused = way.refused(&model, mode.precision, batch, device.limits());
+                refused.is_none()
+            };
+            if subject.batches.iter().any(runs) {
+                let network = Network {
+                    subject: Arc::clone(subject),
+                    mode: mode.clone(),
+                    strategy: Some(way),
+                };
+                all.push(Ok((network, false)));
             }
         }
     }
@@ -182,4 +236,32 @@ async fn repeated(
         runs.push(bits(&network.run().await?.outputs));
     }
     Ok(same_bits(&timed, &runs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kernel_of_a_whole_network_has_networks_round_its_edges() {
+        let turns = turns();
+        let kernels = STRATEGIES.iter().filter(|s| s.path() == Path::Network);
+        for kernel in kernels {
+            let of = |(_, ways): &&(usize, Vec<Strategy>)| ways.contains(kernel);
+            let (turn, _) = turns.iter().find(of).expect("its networks");
+            let [beyond, filled] = Subject::round(*turn).unwrap();
+            let widest = |subject: &Subject| {
+                let runnable = subject.runnable(&Precision::F32.into()).unwrap();
+                let kernel = kernel.network_kernel(&runnable.architecture());
+                (runnable.architecture().widths(), kernel.unwrap())
+            };
+            let (widths, _) = widest(&beyond);
+            for width in [turn - 1, *turn, turn + 1, 2 * turn + 1] {
+                assert!(widths.contains(&width), "{} at {width}", kernel.name);
+            }
+            // The memory for a layer's values is full.
+            let (widths, network) = widest(&filled);
+            assert_eq!(widths.iter().max(), Some(&(4 * network.widest as usize)));
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::{Precision, dataset, reference};
 /// A network, the images that it is given, and the batches that it gets them in.
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) model: Model,
     pub(super) pixels: Vec<u8>,
     pub(super) batches: &'static [usize],
@@ -27,18 +27,37 @@ impl Subject {
         let activations = [Activation::Relu, Activation::Tanh, Activation::Softmax];
         let model = random_model(&mut seeded("odd"), &[33, 31, 7, 5], &activations)?;
         Ok(Self {
-            name: "33-31-7-5",
+            name: "33-31-7-5".to_owned(),
             pixels: random_pixels(&mut seeded("odd"), 37 * model.inputs()),
             model,
             batches: &[37, 8, 1],
         })
     }
 
+    /// Those whose widths lie round `turn`, the outputs that a whole-network kernel computes at a time: one that goes
+    /// beyond two turns, and one that fills them, and the power of two that its memory is made for.
+    pub(super) fn round(turn: usize) -> Result<[Self; 2]> {
+        let beyond = [turn - 1, 2 * turn + 1, turn, turn + 1];
+        let filled = [2 * turn, turn, 1, turn];
+        let of = |widths: [usize; 4]| {
+            let name = widths.map(|width| width.to_string()).join("-");
+            let activations = [Activation::Relu, Activation::Tanh, Activation::Softmax];
+            let model = random_model(&mut seeded(&name), &widths, &activations)?;
+            Ok(Self {
+                pixels: random_pixels(&mut seeded(&name), 3 * model.inputs()),
+                name,
+                model,
+                batches: &[3, 1],
+            })
+        };
+        Ok([of(beyond)?, of(filled)?])
+    }
+
     /// The default model on the first images of its test split.
     pub(super) fn default_model() -> Result<Self> {
         let images = dataset::test_split()?.images;
         Ok(Self {
-            name: "784-64-10",
+            name: "784-64-10".to_owned(),
             model: Model::default_model()?,
             pixels: images.range(0, 256).to_vec(),
             batches: &[256, 1],

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Rig, run_on_adapters};
 use fmnist_gpu::Precision;
-use fmnist_gpu::gpu::{DeviceOptions, kernel};
+use fmnist_gpu::gpu::{Broken, DeviceOptions, kernel};
 use fmnist_gpu::model::Activation;
 use fmnist_gpu::plan::{LayerInput, LayerKernel, Pass};
 use fmnist_gpu::verify::kernels::{self, Variant};
@@ -27,6 +27,7 @@ fn main() {
                 trials.extend(all.into_iter().map(|variant| trial(&rig, variant)));
             }
             if !rig.checked {
+                trials.extend(broken(rig));
                 // What a driver gets whose own conversion does not round to nearest even.
                 let options = DeviceOptions {
                     round_in_integers: true,
@@ -59,6 +60,38 @@ fn variants(rig: &Rig, elements: &[Precision]) -> Vec<Variant> {
         variants.retain(|v| !matches!(v.pass, Pass::Layer(layer) if !first(layer)));
     }
     variants
+}
+
+/// A kernel that is broken on purpose does not pass these trials.
+fn broken(rig: &Rig) -> Vec<Trial> {
+    let of = |fault: Broken| {
+        let options = DeviceOptions {
+            broken: Some(fault),
+            ..DeviceOptions::default()
+        };
+        let on = Rig::open(&rig.found, &format!("broken-{fault}"), options);
+        // Its tile lies in workgroup memory, which is what both faults are about.
+        let staged = "workgroup-4x4:256-f32-pixels-f32-stored-relu";
+        let mut all = variants(&on, &[Precision::F32]);
+        all.retain(|v| kernel::variant_name(v.pass).starts_with(staged));
+        let found = move |on: &Rig, variant: Variant| {
+            let check = pollster::block_on(variant.check_every_shape(&on.device));
+            match check {
+                Err(_) => Ok(()),
+                Ok(()) => Err(format!("{fault} is not found").into()),
+            }
+        };
+        let trial = |variant: Variant| {
+            let name = format!("{}/{}", on.name, kernel::variant_name(variant.pass));
+            let rig = on.clone();
+            on.trial(name, move || found(&rig, variant))
+        };
+        all.into_iter().map(trial).collect::<Vec<_>>()
+    };
+    [Broken::TileEdge, Broken::Barrier]
+        .into_iter()
+        .flat_map(of)
+        .collect()
 }
 
 /// Kernels for matrix units as they are on an adapter that may have larger subgroups than it then has:
