@@ -23,7 +23,7 @@ pub(crate) const ROOM: u64 = 63 << 20;
 const LONGEST_PROBLEM: usize = 600;
 
 /// The longest name, date or other text of a file that is shown, in bytes.
-const MAX_TEXT: usize = 1_000;
+pub(crate) const MAX_TEXT: usize = 1_000;
 
 /// A file that is about to be read.
 #[derive(Debug)]

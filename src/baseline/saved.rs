@@ -247,6 +247,7 @@ fn problem(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::MAX_TEXT;
 
     /// The error of a result with a name and so many rows and samples; none where it is read.
     fn problem_of(name: &str, rows: usize, samples: usize) -> Option<String> {
