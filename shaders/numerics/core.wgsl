@@ -34,7 +34,6 @@ fn result_of(operation: u32, a: u32, b: u32, c: u32) -> u32 {
         case 9u: { return bitcast<u32>(max(x, y)); }
         case 10u: { return bitcast<u32>(min(x, y)); }
         case 11u: { return select(0u, 1u, x == y); }
-        case 12u: { return bitcast<u32>(quantizeToF16(x)); }
         default: { return a; }
     }
 }

@@ -52,8 +52,6 @@ pub enum Operation {
     Minimum = 10,
     /// `a == b`, 0 or 1
     Equal = 11,
-    /// `quantizeToF16(a)`
-    Quantize = 12,
     /// `f16(a)` times both halves of b
     Convert = 16,
     /// `vec2<f16>(vec2<f32>(a, a))`, stored as f16

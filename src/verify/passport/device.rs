@@ -80,18 +80,6 @@ impl Probe {
             self.note(passport, name, word);
         }
         let operands: Vec<_> = values.iter().map(|v| [v.to_bits(), 0, 0]).collect();
-        let quantized = self.words(Operation::Quantize, &operands).await?;
-        let word = quantized.map(|words| {
-            let floats: Vec<f32> = words.into_iter().map(f32::from_bits).collect();
-            let halves: Vec<f16> = floats.iter().copied().map(f16::from_f32).collect();
-            let exact = floats.iter().zip(&halves).all(|(f, h)| h.to_f32() == *f);
-            if exact {
-                rounding(&values, &halves)
-            } else {
-                "other"
-            }
-        });
-        self.note(passport, "f32_to_f16_quantize", word);
         let back = self.words(Operation::RoundTrip, &operands).await?;
         let rounded = back.map(|words| {
             let inexact = values

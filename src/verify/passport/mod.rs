@@ -51,14 +51,13 @@ pub struct Passport {
 }
 
 /// What is looked at, in the order in which it is told, and what it means.
-pub const NAMES: [(&str, &str); 28] = [
+pub const NAMES: [(&str, &str); 27] = [
     ("f32_to_f16_pack2x16float", "rounding of pack2x16float"),
     (
         "f32_to_f16_conversion",
         "rounding of f16(x), as f16 arithmetic sees it",
     ),
     ("f32_to_f16_storage", "rounding of a vector stored as f16"),
-    ("f32_to_f16_quantize", "rounding of quantizeToF16"),
     ("f16_round_trip", "whether f32(f16(x)) rounds at all"),
     ("f16_overflow_pack2x16float", "65520 and more, packed"),
     (

@@ -23,7 +23,6 @@ pub(super) fn observe(processor: &Processor, passport: &mut Passport) {
     for name in [
         "f32_to_f16_pack2x16float",
         "f32_to_f16_storage",
-        "f32_to_f16_quantize",
         "f16_overflow_pack2x16float",
         "f16_subnormals_pack2x16float",
         "f16_subnormals_unpack2x16float",
