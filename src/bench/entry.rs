@@ -4,7 +4,7 @@ use super::budget::{self, Fit};
 use super::{BenchOptions, Warning};
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::{Runnable, Source, losses};
+use crate::deploy::{Deployer, Recipe, Runnable, Sample, Source, losses};
 use crate::engine::{Engine, Network};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
@@ -73,10 +73,22 @@ pub(super) async fn load<'a>(
     if source.model().is_some() && !options.modes.contains(&f32) {
         wanted.push((f32, false));
     }
+    // What compensates one mode's rounding errors serves the next.
+    let images = wanted.iter().any(|(mode, _)| !mode.is_core());
+    let sample = images.then(Sample::standard).transpose()?;
+    let deployer = |model| Deployer::new(Recipe::default(), model, sample.as_ref());
+    let mut deployer = source.model().map(deployer);
     let widths = source.architecture().widths();
     let mut entries = Vec::new();
     for (mode, asked) in wanted {
-        let (model, network) = match Runnable::new(source, &mode) {
+        let runnable = match &mut deployer {
+            Some(deployer) if !mode.is_core() => {
+                let deployed = deployer.deploy(&mode);
+                deployed.map(|deployed| Runnable::Deployed(Box::new(deployed)))
+            }
+            _ => Runnable::new(source, &mode),
+        };
+        let (model, network) = match runnable {
             Ok(model) => {
                 let network = network(engine, &model, data, options, asked).await;
                 (Some(model), network)

@@ -160,7 +160,6 @@ pub async fn run(
         entry.warnings.iter().for_each(&mut warned);
     }
     let mut oracle = Oracle::new(data);
-    let mut tuner = Tuner::new(options.tuning);
     let mut ceilings = Ceilings::default();
     let mut outcome = Outcome {
         rows: Vec::new(),
@@ -171,6 +170,8 @@ pub async fn run(
     };
     let fits = entries.iter().filter_map(|entry| entry.fit);
     let all = budget::batches(options, fits, data.len());
+    let asked = entries.iter().filter(|entry| entry.asked).count();
+    let mut tuner = Tuner::for_networks(options.tuning, asked * all.len());
     let mut batches = all.iter();
     while let Some(&batch) = batches.next() {
         let size = batch.min(data.len());

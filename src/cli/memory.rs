@@ -73,15 +73,20 @@ struct Line {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (widths, own) = match &arguments.layers {
-        Some(layers) => (layers.0.clone(), None),
+    let (widths, modes) = match &arguments.layers {
+        Some(Layers(widths)) => {
+            let modes = (arguments.modes).modes_of_shape(&joined(widths), widths.len() - 1)?;
+            (widths.clone(), modes)
+        }
         None => {
             let model = arguments.model.load()?;
-            (model.architecture().widths(), model.mode())
+            (
+                model.architecture().widths(),
+                arguments.modes.modes(&model)?,
+            )
         }
     };
     let name = joined(&widths);
-    let modes = (arguments.modes).modes_of_shape(&name, widths.len() - 1, own)?;
     let (batch, limit) = (arguments.batch, arguments.limit);
     let document = describe(widths, &modes, batch, limit).ok_or_else(|| {
         Error::Usage(format!(

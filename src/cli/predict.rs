@@ -28,7 +28,7 @@ pub struct Arguments {
     #[command(flatten)]
     mode: ModeOptions,
 
-    /// Images classified at a time; in int8 the result depends on it a little
+    /// Images classified at a time; in int8 by the scheme dynamic-tensor the result depends on it a little
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive)]
     batch: usize,
 

@@ -41,6 +41,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .into());
     };
     let mode = arguments.mode.quantized_mode(&source)?;
+    arguments.calibration.check_use(&mode)?;
     let recipe = arguments.calibration.recipe();
     let sample = match recipe.needs_images(&mode) || recipe.compensates(&mode) {
         true => Some(arguments.calibration.sample()?),
@@ -93,9 +94,6 @@ fn command(arguments: &Arguments, mode: &Mode) -> String {
     if let (Some(scheme), Some(weights)) = (mode.scheme, mode.weights) {
         command += &format!(" --scheme {scheme} --weights {weights}");
     }
-    let recipe = arguments.calibration.recipe();
-    if recipe.needs_images(mode) || recipe.compensates(mode) {
-        command += &arguments.calibration.command();
-    }
+    command += &arguments.calibration.command_of(mode);
     command + &format!(" --output {}", arguments.output.display())
 }

@@ -18,6 +18,7 @@ use fmnist_gpu::{Engine, Error, Mode, Precision};
 use indicatif::ProgressBar;
 
 use super::calibration::CalibrationOptions;
+use super::interrupt;
 use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
 use super::terminal;
 
@@ -194,6 +195,15 @@ fn about(
 /// What was kept of the same search, or nothing; either is told.
 fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> State {
     let path = State::path_of(&arguments.output);
+    let kept = path.clone();
+    interrupt::before_end(move |_| {
+        if kept.exists() {
+            terminal::tell(&format!(
+                "note: what was measured is kept in {}: the same command goes on from there",
+                kept.display()
+            ));
+        }
+    });
     let (state, beginning) = State::open(&path, about);
     match beginning {
         Beginning::New => {}

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::{Deployed, DeployedLayer, Epilogue, INT4_GROUP, INT4_LARGEST, Input, Weights};
+use super::{Affine, Deployed, DeployedLayer, Epilogue, INT4_GROUP, INT4_LARGEST, Input, Weights};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::model::Activation;
@@ -19,6 +19,7 @@ impl Deployed {
             return fail("has no layers".into());
         }
         let mut width = None;
+        let mut before = None;
         for (index, layer) in self.layers.iter().enumerate() {
             let (inputs, outputs) = (layer.inputs, layer.outputs);
             if inputs == 0 || outputs == 0 || width.is_some_and(|width| width != inputs) {
@@ -30,6 +31,10 @@ impl Deployed {
             if let Err(problem) = layer.check(self.int8_clip, self.beyond.is_some()) {
                 return fail(format!("layers.{index}{problem}"));
             }
+            if let Err(problem) = layer.check_input(before) {
+                return fail(format!("layers.{index}{problem}"));
+            }
+            before = Some(layer.activation);
             if layer.activation == Activation::Softmax && index + 1 < self.layers.len() {
                 return fail(format!(
                     "layers.{index} has the activation softmax, which only the last layer may have"
@@ -85,10 +90,6 @@ impl DeployedLayer {
             return Err(".bias holds a value that is not a finite number".into());
         }
         self.check_codes(clip)?;
-        let takes_codes = !matches!(self.input, Input::Values);
-        if takes_codes != (self.precision() == Precision::Int8) {
-            return Err(" must take codes where its weights are int8, and values elsewhere".into());
-        }
         if let Input::Static(affine) = self.input
             && !(affine.scale.is_normal() && affine.scale > 0.0 && affine.inverse().is_finite())
         {
@@ -97,8 +98,35 @@ impl DeployedLayer {
                 affine.scale
             ));
         }
+        let takes_codes = !matches!(self.input, Input::Values);
+        if takes_codes != (self.precision() == Precision::Int8) {
+            return Err(" must take codes where its weights are int8, and values elsewhere".into());
+        }
         if takes_codes {
             self.check_sums(clip)?;
+        }
+        Ok(())
+    }
+
+    /// Static codes can stand for values that the layer `before`, or pixels where there is none, hands on.
+    fn check_input(&self, before: Option<Activation>) -> Result<(), String> {
+        let Input::Static(Affine { scale, zero_point }) = self.input else {
+            return Ok(());
+        };
+        if let (Some(before @ (Activation::Relu | Activation::Sigmoid)), true) =
+            (before, zero_point != i8::MIN)
+        {
+            return Err(format!(
+                ".input_zero_point is {zero_point}, not {}, though what {before} gives is never negative",
+                i8::MIN
+            ));
+        }
+        // The range's ends are numbers of f32, and what lies beyond either is less than a step.
+        let steps = (127 - i32::from(zero_point)).max(i32::from(zero_point) + 128) - 1;
+        if f64::from(scale) * f64::from(steps) > f64::from(f32::MAX) {
+            return Err(format!(
+                ".input_scale is {scale}, whose codes stand for values beyond f32"
+            ));
         }
         Ok(())
     }

@@ -1,20 +1,6 @@
 //! int4 and int8 weights whose rounding errors make up for each other.
 //!
-//! Rounding each weight of a column w to its nearest code keeps w near, but what matters is the layer's
-//! output over real inputs X: ‖X(w − ŵ)‖² = (w − ŵ)ᵀ H (w − ŵ) with H = XᵀX. GPTQ (Frantar et al., *GPTQ:
-//! Accurate Post-Training Quantization for Generative Pre-trained Transformers*, 2022, eq. 2, 3) rounds the
-//! weights along k one after another and moves those not yet rounded so that they make up for the error as
-//! well as they can. With the factor H = M·Mᵀ, M upper triangular, that is the same as rounding
-//!
-//! ```text
-//! t_k = w_k + Σ_{j<k} (M_jk / M_kk) · (w_j − ŵ_j)
-//! ```
-//!
-//! to the nearest code (Chee et al., *QuIP: 2-Bit Quantization of Large Language Models with Guarantees*,
-//! 2023, § 3.2 and theorem 6: the two are one), which needs no inverse. What is left is the sum over k of
-//! M_kk² · (t_k − ŵ_k)²: so a group's scale is chosen by these weights.
-//!
-//! The bias is one more weight, of an input that is always 1; it comes last and is not rounded.
+//! The formulas are told in [`super`].
 
 use half::f16;
 

@@ -12,6 +12,10 @@ use crate::quant::{self, Scheme, WeightScales};
 /// The largest magnitude of a static bias in units of its scale; what remains of int32 is for the sums.
 const LARGEST_BIAS: f32 = (1 << 30) as f32;
 
+/// The magnitude of a static bias in units of its scale where nothing but the bias decides the scale: f32 holds
+/// every whole number up to it, so the bias is as exact as in f32.
+const EXACT_BIAS: f32 = (1 << 24) as f32;
+
 /// The range of each layer's input that static codes are to cover, `(low, high)`, first layer first; of
 /// the first one nothing is used where pixels have codes of their own.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +84,7 @@ fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result
 }
 
 /// The first layer that has infinite numbers now, and the largest of the floats that they were made of.
-fn beyond(model: &Model, layers: &[DeployedLayer]) -> Option<Beyond> {
+pub(super) fn beyond(model: &Model, layers: &[DeployedLayer]) -> Option<Beyond> {
     let layer = layers.iter().position(|layer| !layer.is_finite())?;
     let floats = &model.layers[layer];
     let parameters = floats.weights.iter().chain(&floats.bias);
@@ -96,24 +100,33 @@ pub(super) fn input_of_row(before: Option<Activation>) -> Input {
 }
 
 /// The codes of pixels / 255: of byte p it is p − 128.
-pub(super) const PIXELS: Affine = Affine {
+const PIXELS: Affine = Affine {
     scale: 1.0 / 255.0,
     zero_point: -128,
 };
 
 /// How the codes of a layer's input stand for values.
 fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
-    if index == 0 {
-        let table = model.normalization.table_f32();
-        return Ok(affine(table[0].min(table[255]), table[0].max(table[255])));
-    }
+    let Some(before) = index.checked_sub(1) else {
+        return Ok(of_pixels(model.normalization));
+    };
     let range = ranges.and_then(|ranges| ranges.0.get(index));
     let &(low, high) = range.ok_or_else(|| {
         Error::Usage(format!(
             "the scheme static needs a calibration, which has no range for layers.{index}"
         ))
     })?;
-    Ok(affine(low, high))
+    // Codes for values that cannot be would be wasted.
+    match model.layers[before].activation {
+        Activation::Relu | Activation::Sigmoid => Ok(affine(0.0, high)),
+        _ => Ok(affine(low, high)),
+    }
+}
+
+/// The codes of pixels, which cover what they can be and no more.
+pub(super) fn of_pixels(normalization: Normalization) -> Affine {
+    let table = normalization.table_f32();
+    affine(table[0].min(table[255]), table[0].max(table[255]))
 }
 
 /// Codes that cover a range, and zero exactly: s = (high − low) / 255 and n = round(−low / s) − 128
@@ -121,7 +134,12 @@ fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<
 #[must_use]
 pub(super) fn affine(low: f32, high: f32) -> Affine {
     let (low, high) = (low.min(0.0), high.max(0.0));
-    let scale = (f64::from(high) - f64::from(low)) as f32 / 255.0;
+    let range = f64::from(high) - f64::from(low);
+    let scale = match range as f32 {
+        // Both ends are numbers of f32, though what lies between them is none.
+        f32::INFINITY => (range / 255.0) as f32,
+        range => range / 255.0,
+    };
     if !scale.is_normal() {
         // Nothing but zeros, or nearly so.
         return Affine {
@@ -173,8 +191,8 @@ fn convert(
 
 /// Symmetric codes, with a scale for each column or one for all.
 fn int8(layer: &Layer, input: Input, scales: WeightScales, clip: u8) -> Weights {
-    let mut scales = match scales {
-        WeightScales::Tensor => vec![quant::scale(quant::max_abs(&layer.weights), clip)],
+    let largest = match scales {
+        WeightScales::Tensor => vec![quant::max_abs(&layer.weights)],
         WeightScales::Channel => {
             let mut largest = vec![0.0_f32; layer.outputs];
             for row in layer.weights.chunks_exact(layer.outputs) {
@@ -183,19 +201,14 @@ fn int8(layer: &Layer, input: Input, scales: WeightScales, clip: u8) -> Weights 
                 }
             }
             largest
-                .iter()
-                .map(|&largest| quant::scale(largest, clip))
-                .collect()
         }
     };
+    let scale = |&largest: &f32| quant::scale(largest, clip);
+    let mut scales: Vec<f32> = largest.iter().map(scale).collect();
     if let Input::Static(affine) = input {
-        // A bias that is huge beside its column's weights would leave int32 in units of their scale: then
-        // the column gets coarser codes, which beside such a bias tell just as little apart.
-        let count = scales.len();
-        for (column, bias) in layer.bias.iter().enumerate() {
-            let scale = &mut scales[column % count];
-            *scale = scale.max(bias.abs() / affine.scale / LARGEST_BIAS);
-        }
+        let zeros = |&largest: &f32| largest / f32::from(clip) == 0.0;
+        let zeros: Vec<bool> = largest.iter().map(zeros).collect();
+        fit_bias(&mut scales, &zeros, &layer.bias, affine);
     }
     let count = scales.len();
     let code = |(index, &weight): (usize, &f32)| {
@@ -203,6 +216,28 @@ fn int8(layer: &Layer, input: Input, scales: WeightScales, clip: u8) -> Weights 
     };
     let codes = layer.weights.iter().enumerate().map(code).collect();
     Weights::Int8 { codes, scales }
+}
+
+/// Makes scales such that a static bias, which is held in units of s·s_w, keeps its value. `zeros` tells the
+/// scales whose codes are all zero.
+fn fit_bias(scales: &mut [f32], zeros: &[bool], bias: &[f32], input: Affine) {
+    let mut largest = vec![0.0_f32; scales.len()];
+    for (column, bias) in bias.iter().enumerate() {
+        let largest = &mut largest[column % scales.len()];
+        *largest = largest.max(bias.abs());
+    }
+    for ((scale, &zeros), bias) in scales.iter_mut().zip(zeros).zip(largest) {
+        // Codes of nothing but zeros are right in every scale, so the bias has its own: in units of s · 1 it would
+        // be rounded as coarsely as the layer's input.
+        let unit = bias / EXACT_BIAS;
+        let own = unit / input.scale;
+        if zeros && unit.is_normal() && own.is_normal() {
+            *scale = own;
+        }
+        // A bias that is huge beside its column's weights would leave int32 in units of their scale: then
+        // the column gets coarser codes, which beside such a bias tell just as little apart.
+        *scale = scale.max(bias / input.scale / LARGEST_BIAS);
+    }
 }
 
 /// The scale of a group of int4 codes whose largest magnitude is `largest`: that / 7, to binary16.
@@ -268,6 +303,10 @@ mod tests {
             assert!((back(high) - high).abs() <= affine.scale);
         }
         assert_eq!(affine(0.0, 0.0).scale, 1.0);
+        // The widest range that there is has steps, too.
+        let wide = affine(-f32::MAX, f32::MAX);
+        let steps = i16::from(wide.quantize(3e38)) - i16::from(wide.quantize(-3e38));
+        assert!((f64::from(steps) * f64::from(wide.scale) - 6e38).abs() <= f64::from(wide.scale));
     }
 
     #[test]
@@ -292,6 +331,38 @@ mod tests {
             |column: usize| 128.0 * f64::from(codes[column]) * f64::from(epilogue[column].scale);
         assert!((bias(&epilogue[0]) - moved(0) - 1e3).abs() <= 1e-3);
         assert!((bias(&epilogue[1]) - moved(1) - 0.25).abs() <= 1e-5);
+    }
+
+    #[test]
+    fn the_bias_of_a_column_of_zeros_is_kept() {
+        let layer = |weights: Vec<f32>, bias: Vec<f32>| Layer {
+            inputs: 1,
+            outputs: 2,
+            weights,
+            bias,
+            activation: Activation::Identity,
+        };
+        // The input's step is 100 / 255: in units of it both biases are nothing.
+        let input = Input::Static(affine(0.0, 100.0));
+        for (weights, scales) in [
+            (vec![0.5, 0.0], WeightScales::Channel),
+            (vec![0.0, 0.0], WeightScales::Channel),
+            (vec![0.0, -0.0], WeightScales::Tensor),
+        ] {
+            let layer = layer(weights, vec![0.125, -0.01]);
+            let deployed = convert(&layer, Precision::Int8, input, scales, 127);
+            let epilogue = deployed.epilogue(127);
+            // What a column of zeros gives, whatever its input: the offset has nothing of the zero point.
+            let z = f64::from(epilogue[1].offset) * f64::from(epilogue[1].scale);
+            assert!((z + 0.01).abs() <= 1e-8, "{scales}: {z}");
+            assert!(deployed.largest_sum(127) < 1 << 31);
+        }
+        // Nothing at all, and what is too small for a scale of its own.
+        for bias in [0.0, f32::MIN_POSITIVE] {
+            let layer = layer(vec![0.0; 2], vec![bias; 2]);
+            let deployed = convert(&layer, Precision::Int8, input, WeightScales::Channel, 127);
+            assert_eq!(deployed.epilogue(127)[0].offset, 0);
+        }
     }
 
     /// In units of the scales it is beyond 64 bits, and what zero is moved by is added to it.

@@ -21,7 +21,11 @@
 //! L = 2c + 1 and m the row's largest, s = m / L, q = round(x / s) − (c + 1) and n = −(c + 1). Elsewhere
 //! s = max|x| / c, q = round(x / s) and n = 0. Either way s = 1 where all are zero.
 //!
-//! Static codes are q = clamp(round(x · (1/s)) + n, −128, 127). Pixels / 255 have the static codes p − 128
+//! Static codes are q = clamp(round(x · (1/s)) + n, −128, 127). They cover the range [low, high] that
+//! [`calibrate`] gives, widened to hold zero, whose code n is exact: s = (high − low) / 255 and
+//! n = round(−low / s) − 128 (Krishnamoorthi 2018, § 2.1; s = 1 and n = −128 where the range is nothing). After relu
+//! and sigmoid low = 0, so n = −128. A column of zeros takes s_w from its bias alone, s·s_w = |b| / 2²⁴, and no s_w is
+//! less than leaves |b| ≤ 2³⁰ · s·s_w. Pixels / 255 have the static codes p − 128
 //! in either scheme, with s = 1 / 255: they lose nothing, which a scale of the row's own would.
 //! Rounding is to nearest even. The sum Σ (q − n)·q_w is computed as Σ q·q_w − n · Σ q_w. A bias in units of
 //! s·s_w and scales that are multiplied, never added to, leave nothing that drivers may contract: with
@@ -31,6 +35,26 @@
 //! Integer-Arithmetic-Only Inference*, 2018 (eq. 1, 7); Krishnamoorthi, *Quantizing deep convolutional
 //! networks for efficient inference*, 2018 (§ 2, 3.1); Nagel et al., *A White Paper on Neural Network
 //! Quantization*, 2021 (§ 2.2, 2.4).
+//!
+//! # Compensated rounding
+//!
+//! Rounding each weight of a column w to its nearest code keeps w near, but what matters is the layer's
+//! output over real inputs X: ‖X(w − ŵ)‖² = (w − ŵ)ᵀ H (w − ŵ) with H = XᵀX. GPTQ (Frantar et al., *GPTQ:
+//! Accurate Post-Training Quantization for Generative Pre-trained Transformers*, 2022, eq. 2, 3) rounds the
+//! weights along k one after another and moves those not yet rounded so that they make up for the error as
+//! well as they can. With the factor H = M·Mᵀ, M upper triangular, that is the same as rounding
+//!
+//! ```text
+//! t_k = w_k + Σ_{j<k} (M_jk / M_kk) · (w_j − ŵ_j)
+//! ```
+//!
+//! to the nearest code (Chee et al., *QuIP: 2-Bit Quantization of Large Language Models with Guarantees*,
+//! 2023, § 3.2 and theorem 6: the two are one), which needs no inverse. What is left is the sum over k of
+//! M_kk² · (t_k − ŵ_k)²: so a group's scale is chosen by these weights.
+//!
+//! The bias is one more weight, of an input that is always 1; it comes last and is not rounded.
+//! To the diagonal of H 1% of its mean is added (Frantar et al. 2022, § 3.3, step 3): what no calibration image
+//! lights is then rounded to nearest.
 
 pub mod calibrate;
 mod check;

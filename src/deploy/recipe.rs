@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::calibrate::{Calibration, Sample, calibrate};
 use super::compensate::{Codes, compensate};
+use super::convert::beyond;
 use super::forward::{deployed_layer, input};
 use super::{Deployed, DeployedLayer, Ranges, Weights, deploy};
 use crate::error::{Error, Result};
@@ -80,7 +81,8 @@ impl Recipe {
     }
 
     /// Whether there are weights that are rounded to codes.
-    fn rounds(mode: &Mode) -> bool {
+    #[must_use]
+    pub fn rounds(mode: &Mode) -> bool {
         let precisions = mode.precisions();
         precisions.contains(&Precision::Int4) || precisions.contains(&Precision::Int8)
     }
@@ -175,6 +177,7 @@ impl<'a> Deployer<'a> {
         let mut rounding = Rounding::Nearest;
         if let (Some(sample), true) = (sample, self.recipe.compensates(mode)) {
             rounding = self.compensate(&mut deployed, sample);
+            self.tell_beyond(&mut deployed);
             deployed.check()?;
         }
         let told = Recipe {
@@ -188,6 +191,14 @@ impl<'a> Deployer<'a> {
             deployed.provenance.extend([source]);
         }
         Ok(deployed)
+    }
+
+    /// Compensating moves biases too, and where weights are beyond int4's scales so far that f32 does not hold
+    /// them: then it is the model that leaves the range.
+    fn tell_beyond(&self, deployed: &mut Deployed) {
+        if deployed.beyond.is_none() {
+            deployed.beyond = beyond(self.model, &deployed.layers);
+        }
     }
 
     /// Rounds the int4 and int8 layers again, each for the values that the layers before it, as they are deployed,

@@ -251,6 +251,7 @@ pub fn search_result(subject: &SearchSubject<'_>, outcome: &Outcome, layout: Lay
         points(subject.options.max_drop)
     );
     text += &grid(layout, &header, &rows, 1);
+    text += "\nCompared as quantized files: int8 dynamic-tensor has none, and no file's f16 runs on matrix units.\n";
     let best = &outcome.best.mode;
     let _ = writeln!(text, "\n{}: {best}", subject.output);
     if *best == outcome.f32.mode {

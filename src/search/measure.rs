@@ -121,6 +121,8 @@ impl<'a> Bench<'a> {
         let mut tuner = Tuner::new(self.options.tuning);
         for model in models {
             let mut network = self.engine.load_deployed(model).await?;
+            // What one took is not taken from the others: a comparison of kernels is none of precisions.
+            tuner.renew();
             tuner.tune(&mut network, pixels).await?;
             once(&mut network, pixels).await?;
             networks.push(network);

@@ -5,9 +5,12 @@
 //! test split. It first measures how sensitive each layer is: the layer alone in each low precision, and all
 //! layers but this one. The errors, times and bytes that single layers make are added up to predict those of
 //! every assignment (as HAWQ-V3, Yao et al. 2021, § 3.3, adds up sensitivities and latencies). The most promising ones,
-//! cheapest first, are then measured; those within the drop allowed that are best, and every uniform precision that is
+//! cheapest first, are then measured; those within the drop allowed that are best, and every uniform mode that is
 //! within it, are measured once more side by side, and the best of these is the result. f32 is always one of
 //! them: where nothing is better, it is the result.
+//!
+//! What is compared is what can be written: quantized files, by the kernels that run them. int8 by the scheme
+//! dynamic-tensor has no such file, and no file's f16 runs on matrix units; neither is among the uniform modes.
 
 mod measure;
 mod outcome;
@@ -177,6 +180,11 @@ impl Search<'_, '_> {
         };
         let internal = || Error::Internal("an assignment of two schemes".into());
         let mode = space::mode(&choices)?.ok_or_else(internal)?;
+        self.trial_of(mode).await
+    }
+
+    /// Measures a mode, unless that was done before.
+    async fn trial_of(&mut self, mode: Mode) -> Result<Trial> {
         let name = mode.to_string();
         let measured = match self.state.get(&name) {
             Some(measured) => measured,
@@ -223,10 +231,12 @@ impl Search<'_, '_> {
     }
 
     async fn uniform(&mut self, low: &[Choice]) -> Result<()> {
-        for (index, &choice) in low.iter().enumerate() {
-            let what = format!("all layers in {}", choice.name());
-            self.observer.progress(&what, index, low.len());
-            self.trial(&[choice]).await?;
+        let modes = space::uniform(low);
+        let total = modes.len();
+        for (index, mode) in modes.into_iter().enumerate() {
+            let what = format!("all layers in {mode}");
+            self.observer.progress(&what, index, total);
+            self.trial_of(mode).await?;
         }
         Ok(())
     }

@@ -60,6 +60,22 @@ pub(super) fn mode(choices: &[Choice]) -> Result<Option<Mode>> {
     Ok(Some(mode))
 }
 
+/// The uniform modes that a search compares: every choice in all layers, and for int8 also with one scale for each
+/// weight matrix. Layers that differ have a scale for each output always.
+pub(super) fn uniform(choices: &[Choice]) -> Vec<Mode> {
+    let mut modes = Vec::new();
+    for choice in choices {
+        match choice.scheme {
+            Some(scheme) => {
+                let of = |weights| Mode::int8(scheme, weights);
+                modes.extend([WeightScales::Channel, WeightScales::Tensor].map(of));
+            }
+            None => modes.push(Mode::from(choice.precision)),
+        }
+    }
+    modes
+}
+
 /// What one layer alone costs and gains in a choice, against f32 throughout.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Effect {
@@ -193,6 +209,22 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 28);
+    }
+
+    #[test]
+    fn every_uniform_mode_that_a_file_can_have_is_compared() {
+        let names: Vec<String> = uniform(&all()).iter().map(ToString::to_string).collect();
+        let expected = [
+            "f32",
+            "f16",
+            "bf16",
+            "int8 dynamic-row",
+            "int8 dynamic-row, weights by tensor",
+            "int8 static",
+            "int8 static, weights by tensor",
+            "int4",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -52,9 +52,12 @@ impl FromStr for Tuning {
 }
 
 /// What quick tuning may take for one precision and batch size before no further candidate is tried,
-/// and for everything in one run.
+/// and for everything in one run, unless there is so much in it that this would leave each less.
 const QUICK_EACH: Duration = Duration::from_millis(150);
 const QUICK_IN_ALL: Duration = Duration::from_millis(2000);
+
+/// Candidates that are timed whatever it takes: one alone wins against nothing.
+const FEWEST: usize = 2;
 
 /// Timed runs of a candidate, and the time after which they are enough; a loser gets fewer.
 const RUNS: usize = 5;
@@ -68,6 +71,8 @@ const LOSES: f64 = 1.3;
 pub struct Tuner {
     effort: Option<Effort>,
     cache: Option<Cache>,
+    /// What quick tuning may take altogether.
+    in_all: Duration,
     spent: Duration,
 }
 
@@ -83,8 +88,32 @@ impl Tuner {
         Self {
             effort,
             cache: effort.map(|_| Cache::open()),
+            in_all: QUICK_IN_ALL,
             spent: Duration::ZERO,
         }
+    }
+
+    /// The same with time enough for so many networks and batch sizes.
+    #[must_use]
+    pub fn for_networks(tuning: Tuning, count: usize) -> Self {
+        Self {
+            in_all: in_all(count),
+            ..Self::new(tuning)
+        }
+    }
+
+    /// Makes the time for everything be that for what is tuned from here on.
+    pub fn renew(&mut self) {
+        self.spent = Duration::ZERO;
+    }
+
+    /// What may be spent on the next network; none where nothing is left.
+    fn left(&self, effort: Effort) -> Option<Duration> {
+        let left = match effort {
+            Effort::Quick => QUICK_EACH.min(self.in_all.saturating_sub(self.spent)),
+            Effort::Full => Duration::MAX,
+        };
+        (!left.is_zero()).then_some(left)
     }
 
     /// Chooses the kernels for batches of `pixels` (`[batch, in]` row-major) on this network, unless the
@@ -110,11 +139,13 @@ impl Tuner {
             gpu.choose(batch, known, ChosenBy::Cache);
             return Ok(());
         }
-        let start = Instant::now();
-        let left = match effort {
-            Effort::Quick => QUICK_EACH.min(QUICK_IN_ALL.saturating_sub(self.spent)),
-            Effort::Full => Duration::MAX,
+        let Some(left) = self.left(effort) else {
+            log::info!(
+                "{mode}, batch {batch}: no time is left for tuning, so the default kernel runs"
+            );
+            return Ok(());
         };
+        let start = Instant::now();
         let best = measure(gpu, &candidates, pixels, batch, left).await?;
         self.spent += start.elapsed();
         match best {
@@ -146,8 +177,14 @@ impl Tuner {
     }
 }
 
+/// What quick tuning of so many networks may take.
+fn in_all(networks: usize) -> Duration {
+    let count = u32::try_from(networks).unwrap_or(u32::MAX);
+    QUICK_IN_ALL.max(QUICK_EACH.saturating_mul(count))
+}
+
 /// The fastest of `candidates`; none where not one of them runs, which is told by what then runs untuned. Stops after `limit`, but not before
-/// one has been measured, and one with matrix units and one without where there are both.
+/// two have been measured, and one with matrix units and one without where there are both.
 async fn measure(
     gpu: &mut gpu::Network,
     candidates: &[Strategy],
@@ -160,9 +197,10 @@ async fn measure(
     let mut measured = Vec::new();
     let mut left_out = Vec::new();
     for &candidate in candidates {
-        let enough = candidates
-            .iter()
-            .all(|other| measured.contains(&other.on_matrix_units()));
+        let enough = measured.len() >= FEWEST
+            && candidates
+                .iter()
+                .all(|other| measured.contains(&other.on_matrix_units()));
         if enough && start.elapsed() > limit {
             break;
         }
@@ -321,6 +359,32 @@ mod tests {
             ("int8".into(), dynamic.clone())
         );
         assert_eq!(names(&Precision::F16.into()), ("f16".into(), dynamic));
+    }
+
+    #[test]
+    fn every_network_has_its_share_of_the_time_and_a_default_run_no_more() {
+        // Three precisions at three batch sizes, and nine modes at as many.
+        assert_eq!(in_all(9), QUICK_IN_ALL);
+        assert_eq!(in_all(27), 27 * QUICK_EACH);
+        assert_eq!(in_all(usize::MAX), QUICK_EACH * u32::MAX);
+    }
+
+    #[test]
+    fn nothing_is_tuned_in_no_time() {
+        let mut tuner = Tuner {
+            effort: Some(Effort::Quick),
+            cache: None,
+            in_all: in_all(27),
+            spent: Duration::ZERO,
+        };
+        assert_eq!(tuner.left(Effort::Quick), Some(QUICK_EACH));
+        tuner.spent = 27 * QUICK_EACH - Duration::from_millis(1);
+        assert_eq!(tuner.left(Effort::Quick), Some(Duration::from_millis(1)));
+        tuner.spent = 27 * QUICK_EACH;
+        assert_eq!(tuner.left(Effort::Quick), None);
+        assert_eq!(tuner.left(Effort::Full), Some(Duration::MAX));
+        tuner.renew();
+        assert_eq!(tuner.left(Effort::Quick), Some(QUICK_EACH));
     }
 
     #[test]

@@ -1,19 +1,26 @@
 //! `quantize`: files in the numbers that run, what can be done with them, and damaged ones.
 
+mod asked;
+
 use std::path::{Path, PathBuf};
 
-use fmnist_gpu::deploy::Deployed;
+use fmnist_gpu::deploy::{Deployed, Weights};
 use fmnist_gpu::model::Model;
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
 
+use serde_json::Value;
+
 use crate::support::{Ended, Fixture, command, has, identity, rows, run, validate};
 
-/// Quantizes the small model on the small training split.
+/// Quantizes the small model on the small training split, where images decide anything.
 fn quantize(fixture: &Fixture, arguments: &[&str]) -> (PathBuf, Ended) {
     let output = fixture.path("q.safetensors");
     let mut command = command();
     command.arg("quantize").args(arguments);
-    command.arg("--calibration-data").arg(fixture.data());
+    let without = ["f32", "f16", "bf16", "nearest"];
+    if !arguments.iter().any(|argument| without.contains(argument)) {
+        command.arg("--calibration-data").arg(fixture.data());
+    }
     command.arg("--model").arg(fixture.model());
     command.arg("--output").arg(&output);
     (output, run(&mut command))
@@ -76,6 +83,10 @@ fn every_mode_is_written_and_runs() {
         (vec!["--precision", "int4"], "int4"),
         (vec!["--precision", "int4", "--rounding", "nearest"], "int4"),
         (
+            vec!["--scheme", "dynamic-row", "--rounding", "nearest"],
+            "int8",
+        ),
+        (
             vec!["--scheme", "dynamic-row", "--weights", "tensor"],
             "int8",
         ),
@@ -115,6 +126,103 @@ fn a_quantized_file_is_measured_as_what_it_is_and_as_nothing_else() {
     let error = fmnist!("quantize", "--model", &output, "--output", &again).fails(2);
     has(&error, &["quantized already"]);
     assert!(!again.exists());
+}
+
+/// The file with other bytes in one of its tensors.
+fn with_data(bytes: &[u8], tensor: &str, data: &[u8]) -> Vec<u8> {
+    let header = u64::from_le_bytes(bytes[..8].try_into().expect("a length")) as usize;
+    let json: Value = serde_json::from_slice(&bytes[8..8 + header]).expect("a header");
+    let offset = |end: usize| {
+        json[tensor]["data_offsets"][end]
+            .as_u64()
+            .expect("an offset")
+    };
+    let (from, to) = (
+        8 + header + offset(0) as usize,
+        8 + header + offset(1) as usize,
+    );
+    assert!(data.len() <= to - from, "{tensor} is shorter");
+    let mut damaged = bytes.to_vec();
+    damaged[from..from + data.len()].copy_from_slice(data);
+    damaged
+}
+
+#[test]
+fn damaged_scales_and_zero_points_are_refused_by_name() {
+    let fixture = Fixture::new();
+    let (output, _) = quantized(&fixture, &[]);
+    let bytes = std::fs::read(&output).expect("the file");
+    let refused = |damaged: &[u8], words: &[&str]| {
+        let path = fixture.write("damaged.safetensors", damaged);
+        let error = predict(&fixture, &path, &[]).fails(7);
+        has(&error, &["damaged.safetensors"]);
+        has(&error, words);
+    };
+    for (value, word) in [
+        (0.0, "0"),
+        (f32::NAN, "NaN"),
+        (f32::INFINITY, "inf"),
+        (-1.0, "-1"),
+    ] {
+        for tensor in ["layers.1.input_scale", "layers.1.weight_scale"] {
+            let damaged = with_data(&bytes, tensor, &f32::to_le_bytes(value));
+            refused(&damaged, &[tensor, word]);
+        }
+    }
+    let damaged = with_data(&bytes, "layers.1.input_scale", &1e37_f32.to_le_bytes());
+    refused(&damaged, &["layers.1.input_scale", "beyond f32"]);
+    // The second layer takes what relu gives, of which zero is the least.
+    for zero_point in [127_i8, 0, -127] {
+        let damaged = with_data(
+            &bytes,
+            "layers.1.input_zero_point",
+            &zero_point.to_le_bytes(),
+        );
+        refused(
+            &damaged,
+            &["layers.1.input_zero_point", &zero_point.to_string(), "relu"],
+        );
+    }
+    let damaged = with_data(&bytes, "layers.0.input_zero_point", &[0]);
+    refused(&damaged, &["layers.0.input", "pixels"]);
+}
+
+#[test]
+fn tensors_of_another_length_are_refused_by_name() {
+    let fixture = Fixture::new();
+    let (_, mut deployed) = quantized(&fixture, &[]);
+    let bytes = deployed.to_bytes().expect("the file again");
+    deployed.mode.weights = Some(WeightScales::Tensor);
+    for layer in &mut deployed.layers {
+        if let Weights::Int8 { scales, .. } = &mut layer.weights {
+            scales.truncate(1);
+        }
+    }
+    // A file whose scales are one a matrix, which claims one for each output.
+    let other = deployed.to_bytes().expect("a file");
+    let claim = |bytes: &[u8], from: &str, to: &str| {
+        let header = u64::from_le_bytes(bytes[..8].try_into().expect("a length")) as usize;
+        let text = String::from_utf8(bytes[8..8 + header].to_vec()).expect("a header");
+        assert!(text.contains(from), "no {from} in {text}");
+        let text = text.replace(from, to);
+        let mut changed = (text.len() as u64).to_le_bytes().to_vec();
+        changed.extend(text.as_bytes());
+        changed.extend(&bytes[8 + header..]);
+        changed
+    };
+    let tensor = "\"weights\":\"tensor\"";
+    let channel = "\"weights\":\"channel\"";
+    for damaged in [
+        claim(&other, tensor, channel),
+        claim(&bytes, channel, tensor),
+    ] {
+        let path = fixture.write("damaged.safetensors", &damaged);
+        let error = predict(&fixture, &path, &[]).fails(7);
+        has(
+            &error,
+            &["damaged.safetensors", "layers.0.weight_scale", "shape"],
+        );
+    }
 }
 
 #[test]

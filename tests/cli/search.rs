@@ -94,7 +94,9 @@ fn the_best_is_the_fastest_of_the_last_comparison() {
         "f16",
         "bf16",
         "int8 dynamic-row",
+        "int8 dynamic-row, weights by tensor",
         "int8 static",
+        "int8 static, weights by tensor",
         "int4",
     ] {
         assert!(finalists.iter().any(|row| row["mode"] == name), "{name}");
@@ -114,6 +116,8 @@ fn the_table_names_layers() {
             "layers.1",
             "int8 static",
             "points",
+            "int8 dynamic-tensor has none",
+            "matrix units",
             "mixed.safetensors",
         ],
     );
@@ -158,6 +162,37 @@ fn what_was_measured_is_not_measured_again() {
     let end = run(&mut command);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     has(&end.stderr, &["another batch", "starts anew"]);
+}
+
+/// Ctrl-C leaves what was measured, and says how to go on.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_says_that_the_same_command_goes_on() {
+    let fixture = Fixture::new();
+    let (_, mut command) = search(&fixture, &["--min-time", "1m"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    while !state(&fixture).exists() {
+        assert!(
+            child.try_wait().expect("a child").is_none(),
+            "it ended by itself"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(kill.expect("kill").success());
+    let end = child.wait_with_output().expect("an end");
+    assert_eq!(end.status.code(), Some(130));
+    let told = String::from_utf8(end.stderr).expect("UTF-8");
+    has(
+        &told,
+        &[
+            "interrupted",
+            "mixed.safetensors.search.json",
+            "the same command goes on",
+        ],
+    );
 }
 
 #[test]

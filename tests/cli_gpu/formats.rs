@@ -2,8 +2,8 @@
 
 use crate::Adapter;
 use crate::support::{Fixture, command, has, model, precisions, rows, run, validate};
-use fmnist_gpu::deploy::{Ranges, deploy};
-use fmnist_gpu::model::Activation;
+use fmnist_gpu::deploy::{Deployed, Ranges, deploy};
+use fmnist_gpu::model::{Activation, Model};
 use fmnist_gpu::{Mode, Scheme, WeightScales};
 
 pub fn bench_is_as_the_schema_says(adapter: &Adapter) {
@@ -72,6 +72,79 @@ pub fn a_quantized_file_gives_the_cpu_paths_numbers(adapter: &Adapter) {
     for batch in ["1", "7", "40"] {
         assert_eq!(numbers(&adapter.index, batch), cpu, "batch {batch}");
     }
+}
+
+/// The default model as the command quantizes it. By the scheme static nothing is left to the adapter: the sums are the
+/// same to the bit, and so are the outputs where they are these sums, scaled. By row a scale is computed where it
+/// runs, and a code may differ at a rounding tie: labels may as often as the oracle lets them.
+pub fn a_file_made_by_quantize_answers_as_on_the_cpu_path(adapter: &Adapter) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let mut sums = Model::default_model().expect("the default model");
+    sums.layers[1].activation = Activation::Identity;
+    sums.save(&path("sums.safetensors")).expect("saved");
+    let quantize = |name: &str, arguments: &[&str]| {
+        let mut command = command();
+        command.arg("quantize").args(arguments);
+        run(command.arg("--output").arg(path(name))).good();
+    };
+    let sums = path("sums.safetensors").display().to_string();
+    quantize("static", &["--scheme", "static"]);
+    quantize("static-sums", &["--scheme", "static", "--model", &sums]);
+    quantize("row", &["--scheme", "dynamic-row"]);
+    // Index, label, class and the label's output of 10,000 images.
+    let lines = |adapter: &str, name: &str| -> Vec<String> {
+        let mut command = command();
+        command.args(["predict", "--adapter", adapter, "--format", "csv"]);
+        let text = run(command.arg("--model").arg(path(name))).good();
+        text.lines().map(str::to_owned).collect()
+    };
+    let label = |line: &String| line.split(',').nth(1).map(str::to_owned);
+    for (name, most) in [("static", 0), ("static-sums", 0), ("row", 5)] {
+        let (here, there) = (lines(&adapter.index, name), lines("cpu", name));
+        assert_eq!((here.len(), there.len()), (10_001, 10_001));
+        let pairs = here.iter().zip(&there);
+        let changed = pairs.filter(|(a, b)| label(a) != label(b)).count();
+        assert!(changed <= most, "{name}: {changed} labels");
+        assert!(name != "static-sums" || here == there, "other sums");
+    }
+}
+
+/// A search on an adapter finds what runs there.
+pub fn a_search_is_measured_on_the_adapter(adapter: &Adapter) {
+    let fixture = Fixture::new();
+    let output = fixture.path("mixed.safetensors");
+    let mut command = command();
+    command.args(["search", "--adapter", &adapter.index, "--format", "json"]);
+    command.args([
+        "--batch",
+        "8",
+        "--min-time",
+        "1ms",
+        "--max-accuracy-drop",
+        "100",
+    ]);
+    command.arg("--data").arg(fixture.data());
+    command.arg("--model").arg(fixture.model());
+    let document = run(command.arg("--output").arg(&output)).json();
+    assert_eq!(document["adapter"]["name"], adapter.name.as_str());
+    let finalists = document["finalists"].as_array().expect("finalists");
+    let named = |name: &str| finalists.iter().any(|row| row["mode"] == name);
+    assert!(named("f32") && named("int8 static"), "{document}");
+    assert_eq!(named("f16"), adapter.has("shader-f16"));
+    let best = Deployed::load(&output).expect("a quantized file");
+    assert_eq!(finalists[0]["mode"], best.mode.to_string());
+    let arguments = [
+        "--adapter",
+        &adapter.index,
+        "--batch",
+        "8",
+        "--format",
+        "json",
+    ];
+    std::fs::copy(&output, fixture.model()).expect("copied");
+    let document = fixture.bench(&arguments).json();
+    assert_eq!(rows(&document)[0]["effective"]["device"], "gpu");
 }
 
 fn predict(adapter: &str, precision: &str, format: &str) -> String {

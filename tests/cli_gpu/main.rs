@@ -120,6 +120,14 @@ const TESTS: &[(&str, Test)] = &[
         formats::a_quantized_file_gives_the_cpu_paths_numbers,
     ),
     (
+        "a-file-made-by-quantize-answers-as-on-the-cpu-path",
+        formats::a_file_made_by_quantize_answers_as_on_the_cpu_path,
+    ),
+    (
+        "a-search-is-measured-on-the-adapter",
+        formats::a_search_is_measured_on_the_adapter,
+    ),
+    (
         "timestamps-are-null-where-there-are-none",
         formats::timestamps,
     ),

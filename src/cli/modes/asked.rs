@@ -70,6 +70,8 @@ pub(super) struct Asked {
     pub(super) layers: Vec<Precision>,
     /// What the first is where it was not given.
     pub(super) default: Vec<Precision>,
+    /// What the scheme is where neither options nor model say one; none for the command's usual ones.
+    pub(super) default_scheme: Option<Scheme>,
 }
 
 /// A network, as far as modes depend on it.
@@ -96,6 +98,14 @@ impl<'a> Subject<'a> {
     fn own_layers(&self) -> &[Precision] {
         self.own.as_ref().map_or(&[], |own| &own.layers)
     }
+
+    /// Scheme and weight scales that the model itself says. The reference scheme says nothing: it is what
+    /// int8 is anyway, and has no choice of scales.
+    fn own_int8(&self) -> Option<(Scheme, WeightScales)> {
+        let own = self.own.as_ref()?;
+        let scheme = own.scheme.filter(|&one| one != Scheme::DynamicTensor)?;
+        Some((scheme, own.weights.unwrap_or(WeightScales::Channel)))
+    }
 }
 
 impl Asked {
@@ -119,7 +129,7 @@ impl Asked {
         let mut modes = Vec::new();
         for precision in self.precisions(!layers.is_empty()) {
             match precision {
-                Precision::Int8 => modes.extend(self.int8()?),
+                Precision::Int8 => modes.extend(self.int8(subject)?),
                 Precision::Mixed => modes.extend(self.mixed(layers, subject)?),
                 precision => modes.push(precision.into()),
             }
@@ -130,7 +140,33 @@ impl Asked {
                 once.push(mode);
             }
         }
+        self.check_use(&once)?;
         Ok(once)
+    }
+
+    /// What none of the modes uses was given by mistake.
+    fn check_use(&self, modes: &[Mode]) -> Result<()> {
+        if modes.iter().any(|mode| mode.scheme.is_some()) {
+            return Ok(());
+        }
+        let option = match (&self.schemes, &self.weights) {
+            (Some(_), _) => "--scheme",
+            (None, Some(_)) => "--weights",
+            (None, None) => return Ok(()),
+        };
+        let way_out = match self.layers.as_slice() {
+            [] => "add --precision int8",
+            _ => "--layer-precision names no int8",
+        };
+        Err(Error::Usage(format!("{option} is for int8: {way_out}")))
+    }
+
+    /// The schemes that are asked for, else the model's own, else the command's.
+    fn schemes(&self, own: Option<Scheme>, otherwise: Scheme) -> Vec<Scheme> {
+        match &self.schemes {
+            Some(asked) => asked.list.clone(),
+            None => vec![own.or(self.default_scheme).unwrap_or(otherwise)],
+        }
     }
 
     /// The precisions; `mixed` is one of them where the precision of each layer is given, unless the
@@ -146,11 +182,11 @@ impl Asked {
         precisions
     }
 
-    fn int8(&self) -> Result<Vec<Mode>> {
-        let schemes = match &self.schemes {
-            Some(schemes) => schemes.list.as_slice(),
-            None => &[Scheme::DynamicTensor],
-        };
+    fn int8(&self, subject: &Subject<'_>) -> Result<Vec<Mode>> {
+        // What the layers of a mixed network are says nothing of one that is int8 as a whole.
+        let whole = (subject.own.as_ref()).is_some_and(|own| own.precision == Precision::Int8);
+        let own = subject.own_int8().filter(|_| whole);
+        let schemes = self.schemes(own.map(|(scheme, _)| scheme), Scheme::DynamicTensor);
         let only_channel = |asked: &Several<_>| !asked.list.contains(&WeightScales::Tensor);
         if schemes == [Scheme::DynamicTensor] && self.weights.as_ref().is_some_and(only_channel) {
             return Err(Error::Usage(
@@ -160,7 +196,7 @@ impl Asked {
             ));
         }
         let of_scheme = |&scheme: &Scheme| {
-            let weights = self.weights(scheme, None);
+            let weights = self.weights(scheme, own.map(|(_, weights)| weights));
             weights
                 .into_iter()
                 .map(move |weights| Mode::int8(scheme, weights))
@@ -175,20 +211,16 @@ impl Asked {
                 subject.layers, subject.name
             )));
         }
-        let own = subject.own.as_ref();
-        let mut schemes = match (&self.schemes, own.and_then(|own| own.scheme)) {
-            (Some(asked), _) => asked.list.clone(),
-            (None, Some(scheme)) if scheme != Scheme::DynamicTensor => vec![scheme],
-            // It needs no calibration.
-            (None, _) => vec![Scheme::DynamicRow],
-        };
+        let own = subject.own_int8();
+        // By row it needs no calibration.
+        let mut schemes = self.schemes(own.map(|(scheme, _)| scheme), Scheme::DynamicRow);
         if schemes.len() > 1 {
             // It is told for whole networks only; alone it is an error.
             schemes.retain(|&scheme| scheme != Scheme::DynamicTensor);
         }
         let mut modes = Vec::new();
         for scheme in schemes {
-            for weights in self.weights(scheme, own.and_then(|own| own.weights)) {
+            for weights in self.weights(scheme, own.map(|(_, weights)| weights)) {
                 modes.push(Mode::mixed(layers.to_vec(), scheme, weights)?);
             }
         }
@@ -210,9 +242,7 @@ impl Asked {
     fn only(&self, own: &Mode, name: &str) -> Result<Vec<Mode>> {
         fn other<T: PartialEq>(asked: &Option<Several<T>>, own: Option<&T>) -> bool {
             let named = asked.as_ref().filter(|asked| asked.named);
-            own.is_some_and(|own| {
-                named.is_some_and(|asked| asked.list.iter().any(|one| one != own))
-            })
+            named.is_some_and(|asked| asked.list.iter().any(|one| Some(one) != own))
         }
         let layers = !self.layers.is_empty() && self.layers != own.layers;
         if layers

@@ -24,13 +24,13 @@ pub struct ModesOptions {
     #[arg(long, value_name = "LIST")]
     precision: Option<Several<Precision>>,
 
-    /// How int8 is quantized: dynamic-tensor, dynamic-row, static, a list of them, or all [default:
-    /// dynamic-tensor; dynamic-row where layers differ]
+    /// How int8 is quantized: dynamic-tensor, dynamic-row, static, a list of them, or all [default: the
+    /// scheme stored in the model, else dynamic-tensor; dynamic-row where layers differ]
     #[arg(long, value_name = "LIST")]
     scheme: Option<Several<Scheme>>,
 
-    /// Scales of an int8 weight matrix: tensor (one), channel (one for each output) or all [default:
-    /// channel, and with '--scheme all' both; dynamic-tensor has tensor alone]
+    /// Scales of an int8 weight matrix: tensor (one), channel (one for each output) or all [default: what
+    /// is stored in the model, else channel, and with '--scheme all' both; dynamic-tensor has tensor alone]
     #[arg(long, value_name = "LIST")]
     weights: Option<Several<WeightScales>>,
 
@@ -45,13 +45,13 @@ pub struct ModeOptions {
     #[arg(long, value_name = "P")]
     precision: Option<Precision>,
 
-    /// How int8 is quantized: dynamic-tensor, dynamic-row or static [default: dynamic-tensor; dynamic-row
-    /// where layers differ]
+    /// How int8 is quantized: dynamic-tensor, dynamic-row or static [default: the scheme stored in the
+    /// model, else dynamic-tensor; dynamic-row where layers differ; of quantize static]
     #[arg(long, value_name = "S")]
     scheme: Option<Scheme>,
 
-    /// Scales of an int8 weight matrix: tensor (one) or channel (one for each output) [default: channel;
-    /// dynamic-tensor has tensor alone]
+    /// Scales of an int8 weight matrix: tensor (one) or channel (one for each output) [default: what is
+    /// stored in the model, else channel; dynamic-tensor has tensor alone]
     #[arg(long, value_name = "W")]
     weights: Option<WeightScales>,
 
@@ -77,23 +77,16 @@ impl ModesOptions {
         self.asked().modes(&Subject::new(&name, model))
     }
 
-    /// The modes to speak of for a network of `layers` layers that is called `name` and has, perhaps, a
-    /// mode of its own.
+    /// The modes to speak of for a network of `layers` layers that is called `name` and has no weights.
     ///
     /// # Errors
     /// `Error::Usage` where the options contradict one another, or the network.
-    pub fn modes_of_shape(
-        &self,
-        name: &str,
-        layers: usize,
-        own: Option<Mode>,
-    ) -> Result<Vec<Mode>> {
-        let fixed = false;
+    pub fn modes_of_shape(&self, name: &str, layers: usize) -> Result<Vec<Mode>> {
         let subject = Subject {
             name,
             layers,
-            own,
-            fixed,
+            own: None,
+            fixed: false,
         };
         self.asked().modes(&subject)
     }
@@ -110,6 +103,7 @@ impl ModesOptions {
             weights: self.weights.clone(),
             layers: self.layers.layer_precision.clone(),
             default: Precision::ALL.to_vec(),
+            default_scheme: None,
         }
     }
 }
@@ -130,12 +124,12 @@ impl ModeOptions {
     /// `Error::Usage` where the options contradict one another, or the model.
     pub fn quantized_mode(&self, model: &Source) -> Result<Mode> {
         let own = model.mode().filter(|mode| !mode.is_core());
-        let scheme = own.as_ref().and_then(|own| own.scheme);
         let precision = own.map_or(Precision::Int8, |own| own.precision);
-        self.mode_or(model, precision, Some(scheme.unwrap_or(Scheme::Static)))
+        self.mode_or(model, precision, Some(Scheme::Static))
     }
 
-    /// The mode, of the precision and the scheme that are given here where the options do not say.
+    /// The mode, of the precision that is given here where the options do not say, and the scheme where the
+    /// model does not either.
     fn mode_or(
         &self,
         model: &Source,
@@ -160,10 +154,11 @@ impl ModeOptions {
         };
         let asked = Asked {
             precisions: asked_precision.map(one),
-            schemes: self.scheme.or(scheme).map(one),
+            schemes: self.scheme.map(one),
             weights: self.weights.map(one),
             layers,
             default: vec![precision],
+            default_scheme: scheme,
         };
         let name = model.path().display().to_string();
         let modes = asked.modes(&Subject::new(&name, model))?;

@@ -1,4 +1,23 @@
 //! Calibration: what static scales and error compensation learn from training images.
+//!
+//! Each layer's input x is collected over the images, in float weights, and a [`Calibration`] gives the range
+//! `(low, high)` with low ≤ 0 ≤ high that static codes cover; what lies beyond is clamped. Every range holds
+//! zero, whose code is exact; so zeros say nothing of where a range should end, and none of the methods
+//! counts them.
+//!
+//! | method | the range |
+//! |---|---|
+//! | min-max | all values (Krishnamoorthi 2018, § 3.1) |
+//! | percentile | on each side of zero, the smallest of its values that at least 99.99% of them do not exceed in magnitude (McKinstry et al., *Discovering low-precision networks close to full-precision networks for efficient inference*, 2019, § 3.1) |
+//! | mse | of 1/100 to 100/100 of min-max's, the one with the least Σ (x − x̂)², x̂ being what x's code stands for; of equals the widest (Nagel et al. 2021, § 3.1, eq. 20) |
+//! | entropy | magnitudes up to the threshold at which what codes tell of their distribution diverges least from it (Migacz, *8-bit inference with TensorRT*, 2017) |
+//!
+//! For entropy the magnitudes are put into 2,048 bins. For each number i of the first bins, P is these with
+//! everything beyond put into the last one, Q the same bins merged into as many levels as there are codes (128 for
+//! each sign, or 256 where there is but one) and spread again over those that hold anything; the divergence is
+//! Σ p · ln(p / q), and the i with the least is taken. It is infinite where p > 0 and q = 0.
+//!
+//! The full titles of Krishnamoorthi and Nagel et al. are in [`crate::deploy`], which says how codes cover a range.
 
 mod range;
 
@@ -110,17 +129,28 @@ impl Sample {
     /// `Error::File` where it is missing or damaged.
     pub fn load(folder: &Path, count: usize, seed: u64) -> Result<Self> {
         let data = dataset::load_split(Split::Train, Some(folder))?;
-        Ok(Self::of(&data, count, seed))
+        Self::of(&data, count, seed)
     }
 
     /// `count` images of a training split, or all of it but what is held back.
-    #[must_use]
-    pub fn of(data: &Dataset, count: usize, seed: u64) -> Self {
-        Self {
-            images: draw_calibration(&data.images, count.max(1), seed),
+    ///
+    /// # Errors
+    /// `Error::File` where nothing is left beside what is held back.
+    pub fn of(data: &Dataset, count: usize, seed: u64) -> Result<Self> {
+        let images = draw_calibration(&data.images, count.max(1), seed);
+        if images.count == 0 {
+            let problem = format!(
+                "has {} images, and none is left to calibrate on beside those that 'train' holds back: give \
+                 a larger training split",
+                data.images.count
+            );
+            return Err(Error::file(&data.name, problem));
+        }
+        Ok(Self {
+            images,
             seed,
             origin: data.name.clone(),
-        }
+        })
     }
 
     /// What is used unless told otherwise.

@@ -1,7 +1,5 @@
 //! From the values that a layer takes over the calibration images to the range that its codes cover.
-//!
-//! Every range holds zero, whose code is exact ([`affine`]); so zeros say nothing of where a range should
-//! end, and none of the methods counts them.
+//! The methods are told in [`super`].
 
 use super::Calibration;
 use crate::deploy::convert::affine;
@@ -28,15 +26,13 @@ pub fn range(values: &[f32], method: Calibration) -> (f32, f32) {
     }
 }
 
-/// All of the values (Krishnamoorthi 2018, § 3.1).
+/// All of the values.
 fn whole(values: &[f32]) -> (f32, f32) {
     let wider = |(low, high): (f32, f32), &x: &f32| (low.min(x), high.max(x));
     values.iter().fold((0.0, 0.0), wider)
 }
 
-/// On each side of zero, the smallest of its values that at least 99.99% of them do not exceed in magnitude
-/// (McKinstry et al., *Discovering low-precision networks close to full-precision networks for efficient
-/// inference*, 2019, § 3.1).
+/// On each side of zero, all of its values but the last 0.01%.
 fn percentile(values: Vec<f32>) -> (f32, f32) {
     let (below, above): (Vec<f32>, Vec<f32>) = values.into_iter().partition(|&x| x < 0.0);
     let end = |side: Vec<f32>| {
@@ -48,8 +44,7 @@ fn percentile(values: Vec<f32>) -> (f32, f32) {
     (-end(below), end(above))
 }
 
-/// The shrunken whole range whose codes are nearest to the values: least Σ (x − x̂)² (Nagel et al. 2021,
-/// § 3.1, eq. 20); of equals the widest.
+/// The shrunken whole range whose codes are nearest to the values.
 fn least_error(values: &[f32]) -> (f32, f32) {
     let (low, high) = whole(values);
     let error = |share: u32| {
@@ -69,11 +64,7 @@ fn least_error(values: &[f32]) -> (f32, f32) {
     (low * share, high * share)
 }
 
-/// The threshold on magnitudes for which what the codes tell of their distribution diverges least from it
-/// (Migacz, *8-bit inference with TensorRT*, 2017): for each number i of the histogram's
-/// first bins, P is these with everything beyond put into the last one, Q the same bins merged into as
-/// many levels as there are codes and spread again over those that hold anything, and the divergence is
-/// Σ p · ln(p / q).
+/// The threshold on magnitudes for which what the codes tell of their distribution diverges least from it.
 fn least_divergence(values: &[f32]) -> (f32, f32) {
     let (low, high) = whole(values);
     let largest = high.max(-low);

@@ -26,6 +26,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::{Beyond, Deployed, DeployedLayer, Input, Weights};
+use crate::Precision;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
@@ -45,7 +46,10 @@ impl Deployed {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
         if let Some(Beyond { layer, largest }) = self.beyond {
-            let range = self.layers[layer].precision().largest_number();
+            let range = match self.layers[layer].precision() {
+                Precision::Int4 => "int4's largest weight 7 · 65504",
+                precision => precision.largest_number(),
+            };
             return Err(Error::CheckFailed(format!(
                 "{} overflows: layers.{layer} holds {largest:.6e}, beyond {range}; give that layer f32, bf16 or int8",
                 self.mode

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::super::convert::{PIXELS, input_of_row};
+use super::super::convert::{input_of_row, of_pixels};
 use super::super::{Affine, Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
 use super::{VERSION, unpack};
 use crate::Precision;
@@ -233,10 +233,11 @@ impl Reader<'_> {
             scale: scale[0],
             zero_point: zero_point[0],
         };
-        if index == 0 && normalization == Normalization::Unit && affine != PIXELS {
+        let pixels = of_pixels(normalization);
+        if index == 0 && affine != pixels {
             return self.fail(format!(
-                "layers.0.input_scale and .input_zero_point are {} and {}, not those of pixels / 255, {} and {}",
-                affine.scale, affine.zero_point, PIXELS.scale, PIXELS.zero_point
+                "layers.0.input_scale and .input_zero_point are {} and {}, not those of pixels, {} and {}",
+                affine.scale, affine.zero_point, pixels.scale, pixels.zero_point
             ));
         }
         Ok(Input::Static(affine))

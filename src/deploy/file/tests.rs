@@ -8,7 +8,7 @@ use super::*;
 use crate::deploy::{Ranges, Source, deploy};
 use crate::model::{Activation, Layer, Model, Normalization};
 use crate::quant::{Scheme, WeightScales};
-use crate::{Mode, Precision, reference};
+use crate::{Mode, reference};
 
 /// 33-5-3: rows that fill no group and no byte.
 fn model() -> Model {
@@ -316,6 +316,17 @@ fn codes_and_values_out_of_range_are_refused() {
     });
     refused(&int8, &["layers.0.input_scale", "pixels", "127"], |file| {
         file.data("layers.0.input_zero_point")[0] = 127;
+    });
+    // What relu gives is never negative, and no code stands for what f32 does not hold.
+    refused(
+        &int8,
+        &["layers.1.input_zero_point", "127", "relu"],
+        |file| {
+            file.data("layers.1.input_zero_point")[0] = 127;
+        },
+    );
+    refused(&int8, &["layers.1.input_scale", "beyond f32"], |file| {
+        file.float("layers.1.input_scale", 0, 1e37);
     });
     let int4 = Precision::Int4.into();
     refused(&int4, &["layers.1.weight holds -8", "int4"], |file| {

@@ -26,6 +26,7 @@ fn named(
             layers.split(',').map(|one| one.parse().unwrap()).collect()
         }),
         default: Precision::ALL.to_vec(),
+        default_scheme: None,
     };
     let subject = Subject {
         name: "net",
@@ -67,7 +68,12 @@ fn precisions_schemes_and_weights_multiply() {
         "int8 static | int8 static, weights by tensor"
     );
     assert_eq!(names("int8", "", "all", "").unwrap(), "int8");
-    assert_eq!(names("f32", "static", "channel", "").unwrap(), "f32");
+    refused(
+        names("f32", "static", "channel", ""),
+        "--scheme is for int8",
+    );
+    refused(names("f32,f16", "all", "", ""), "add --precision int8");
+    refused(names("f32", "", "channel", ""), "--weights is for int8");
     refused(names("all", "", "channel", ""), "--scheme dynamic-row");
 }
 
@@ -78,7 +84,7 @@ fn layers_of_their_own_are_a_row_of_their_own() {
     let one = names("mixed", "static", "tensor", "f16,int8").unwrap();
     assert_eq!(one, "f16,int8 static, weights by tensor");
     assert_eq!(names("f32", "", "", "f16,f32").unwrap(), "f32 | f16,f32");
-    assert_eq!(names("mixed", "all", "", "f16,f32").unwrap(), "f16,f32");
+    refused(names("mixed", "all", "", "f16,f32"), "names no int8");
     assert_eq!(
         names("mixed", "all", "channel", "f16,int8").unwrap(),
         "f16,int8 dynamic-row | f16,int8 static"
@@ -104,6 +110,23 @@ fn a_model_may_say_how_its_layers_differ() {
     assert_eq!(with("mixed"), name);
     assert_eq!(with("all"), format!("f32 | f16 | int8 | {name}"));
     assert_eq!(with("f32"), "f32");
+}
+
+#[test]
+fn a_model_may_say_how_int8_is_quantized() {
+    let with = |own: &Mode, precisions, schemes, weights| {
+        named(precisions, schemes, weights, "", Some(own.clone()), false).unwrap()
+    };
+    let own = Mode::int8(Scheme::Static, WeightScales::Tensor);
+    let name = own.to_string();
+    assert_eq!(with(&own, "int8", "", ""), name);
+    assert_eq!(with(&own, "", "", ""), format!("f32 | f16 | {name}"));
+    assert_eq!(with(&own, "int8", "", "channel"), "int8 static");
+    assert_eq!(with(&own, "int8", "dynamic-tensor", ""), "int8");
+    // The reference scheme's one scale is no choice that would hold for another scheme.
+    let own = Precision::Int8.into();
+    assert_eq!(with(&own, "int8", "", ""), "int8");
+    assert_eq!(with(&own, "int8", "static", ""), "int8 static");
 }
 
 #[test]
