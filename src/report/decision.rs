@@ -242,15 +242,9 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let signed = |share: f64| format!("{}%", points(100.0 * share).replace("±0.00", "±0.0"));
     let line = |change: &Change| {
-        let flags: Vec<&str> = change.flags.iter().map(|flag| flag.name()).collect();
-        let flags = if flags.is_empty() {
-            "within the noise".to_owned()
-        } else {
-            flags.join(", ")
-        };
         vec![
             change.name.clone(),
-            flags,
+            change.outcome(),
             count(change.batch as u64),
             or_nothing(change.time.map(|time| signed(time.value))),
             or_nothing(

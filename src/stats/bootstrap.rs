@@ -40,6 +40,13 @@ impl Paired {
         valid.then_some(Self { over, under })
     }
 
+    /// How many there are.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        self.over.len()
+    }
+
     /// The ratio of the two medians.
     fn ratio(&self) -> f64 {
         median(&mut self.over.clone()) / median(&mut self.under.clone())
