@@ -169,3 +169,77 @@ impl Comparison {
         self.rows.iter().any(judged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(time: Option<f64>, flags: &[Flag]) -> Change {
+        let estimate = |value| Estimate {
+            value,
+            low: value - 0.01,
+            high: value + 0.01,
+        };
+        Change {
+            row: Some(0),
+            name: "f32".into(),
+            batch: 1,
+            time: time.map(estimate),
+            least_change: None,
+            accuracy_points: None,
+            accuracy_p: None,
+            flags: flags.to_vec(),
+            note: None,
+        }
+    }
+
+    fn of(rows: Vec<Change>) -> Comparison {
+        Comparison {
+            baseline: "first".into(),
+            date: "today".into(),
+            commit: None,
+            least_change: LEAST_CHANGE,
+            rows,
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_no_longer_measured_is_a_regression_and_one_that_was_not_asked_for_is_none() {
+        let gone = row(None, &[Flag::NoLongerMeasured]);
+        let comparison = of(vec![row(Some(0.0), &[]), gone.clone()]);
+        let regressions: Vec<&Change> = comparison.regressions(0.05).collect();
+        assert_eq!(regressions, [&gone]);
+        assert_eq!(
+            (gone.outcome().as_str(), comparison.refusal()),
+            ("no longer measured", None)
+        );
+        let alone = Change {
+            row: None,
+            ..row(None, &[Flag::Alone])
+        };
+        assert_eq!(alone.outcome(), "only in the baseline");
+        assert_eq!(row(None, &[Flag::Alone]).outcome(), "only here");
+        assert_eq!(row(None, &[]).outcome(), "not measured");
+        assert_eq!(
+            of(vec![row(Some(0.0), &[]), alone.clone()])
+                .regressions(0.05)
+                .count(),
+            0
+        );
+        assert!(of(vec![alone]).refusal().is_some());
+    }
+
+    #[test]
+    fn what_has_too_few_samples_is_no_regression_and_not_judged() {
+        let few = row(Some(9.0), &[Flag::TooFewSamples]);
+        let comparison = of(vec![few.clone()]);
+        assert_eq!(comparison.regressions(0.05).count(), 0);
+        assert_eq!(
+            (comparison.is_judged(), comparison.refusal()),
+            (false, None)
+        );
+        let comparison = of(vec![few, row(Some(0.0), &[])]);
+        assert!(comparison.is_judged());
+        assert_eq!(comparison.unjudged().count(), 1);
+    }
+}

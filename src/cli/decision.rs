@@ -49,7 +49,8 @@ pub struct GoalOptions {
 /// An earlier result.
 #[derive(Debug, Args)]
 pub struct BaselineOptions {
-    /// Keep this result under a name, to be compared with later
+    /// Keep this result under a name, to be compared with later: in the user's data folder, or in that of
+    /// FMNIST_GPU_CACHE_DIR; not where a gate fails or the run ends early
     #[arg(long, value_name = "NAME")]
     save: Option<Name>,
 
@@ -58,7 +59,9 @@ pub struct BaselineOptions {
     compare: Option<String>,
 
     /// End with exit code 5 where a row is slower than the earlier one by more than this (at least 5%; and
-    /// beyond the noise, which is 6% or more), or significantly less accurate
+    /// beyond the noise, which is 6% or more), significantly less accurate, or not measured any more. Rows with
+    /// fewer than 50 samples in either result are not judged, which is told; with no other row the exit code
+    /// is 2. FMNIST_GPU_SLOWDOWN=10% makes every sample longer, to see the gate close
     #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = regression)]
     fail_on_regression: Option<f64>,
 }

@@ -170,7 +170,7 @@ fn limits(budget: &Budget, rows: &[Row], layout: Layout) -> String {
         "largest batch",
         "bound by",
         "planned",
-        "images/s",
+        "with upload",
         "kept",
     ];
     let line = |line: &BudgetLine| {
@@ -221,7 +221,7 @@ fn limits(budget: &Budget, rows: &[Row], layout: Layout) -> String {
         Layout::Terminal(_) => text.push_str(&chart),
         Layout::Markdown => text.push_str(&format!("```\n{chart}```\n")),
     }
-    let legend = "images/s: end to end, upload included; kept: of the images/s at the largest batch measured.";
+    let legend = "with upload: images/s end to end, which the images/s of the tables above are without; kept: of that at the largest batch measured.";
     text.push_str(&layout.paragraph("", legend));
     text
 }
