@@ -1,9 +1,9 @@
 //! Two results, row by row.
 
 use super::saved::{self, Saved};
-use super::{Change, Comparison, Flag, LEAST_CHANGE, MOST_UNREST};
+use super::{Change, Comparison, Flag, LEAST_CHANGE, LEAST_PAIRS, MOST_UNREST};
 use crate::adapter::AdapterInfo;
-use crate::bench::{Machine, Row, Yardstick};
+use crate::bench::{Machine, Row, Status, Yardstick};
 use crate::engine::Place;
 use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_runs, unrest};
 
@@ -25,7 +25,7 @@ pub struct Present<'a> {
 }
 
 /// Holds `rows` and their `yardsticks` against an earlier result, which is called `name` and was found to be of
-/// the same adapter, model and data by [`Saved::check`].
+/// the same adapter, model and data by [`Saved::check`], and of the same schemes by [`Saved::check_modes`].
 #[must_use]
 pub fn compare(
     name: &str,
@@ -91,27 +91,28 @@ fn change(
         .filter(beside)
         .find(|old| *old.name == *row.name)
     else {
-        let precision = row.requested.precision.name();
-        let alike = |old: &&saved::Row| *old.requested.precision == *precision;
-        let other = before.results.iter().filter(beside).find(alike);
-        (change.flags, change.note) = match other {
-            Some(other) => (
-                vec![Flag::Incomparable],
-                Some(format!("there it is {}, of another scheme", other.name)),
-            ),
-            None => (
-                vec![Flag::Alone],
-                Some("the earlier result does not have it".to_owned()),
-            ),
-        };
+        change.flags = vec![Flag::Alone];
+        change.note = Some("the earlier result does not have it".to_owned());
         return change;
     };
+    let mut notes: Vec<String> = unmeasured(row, old).into_iter().collect();
+    if old.is_measured() && row.end_to_end_samples().is_none() {
+        change.flags.push(Flag::NoLongerMeasured);
+    }
     match time(row, old, before, yardsticks) {
-        Ok(time) => {
-            change.time = time.map(|seen| seen.time);
-            change.least_change = time.map(|seen| seen.least);
-            change.flags.extend(time.and_then(|seen| seen.flag));
+        Ok(Some(seen)) => {
+            change.time = Some(seen.time);
+            change.flags.extend(seen.flag);
+            if seen.flag == Some(Flag::TooFewSamples) {
+                notes.push(format!(
+                    "one of the two runs has {} samples of it; {LEAST_PAIRS} of each are the fewest to compare",
+                    seen.pairs
+                ));
+            } else {
+                change.least_change = Some(seen.least);
+            }
         }
+        Ok(None) => {}
         Err(reason) => {
             change.flags.push(Flag::Incomparable);
             change.note = Some(reason);
@@ -132,21 +133,39 @@ fn change(
             change.flags.push(flag);
         }
     }
-    if old.effective.kernel.as_deref() != row.effective.kernel {
-        let name = |kernel: Option<&str>| kernel.unwrap_or("none").to_owned();
-        change.note = Some(format!(
-            "the kernel was {} and is {}",
-            name(old.effective.kernel.as_deref()),
-            name(row.effective.kernel)
-        ));
+    if let (Some(then), Some(now)) = (old.effective.kernel.as_deref(), row.effective.kernel)
+        && then != now
+    {
+        notes.push(format!("the kernel was {then} and is {now}"));
     }
+    change.note = (!notes.is_empty()).then(|| notes.join("; "));
     change
+}
+
+/// Why there is no time to compare, where one of the two results lacks it.
+fn unmeasured(row: &Row, old: &saved::Row) -> Option<String> {
+    let why = match row.status {
+        Status::Ok => "not timed",
+        Status::Unsupported => "unsupported",
+        Status::Overflow => "overflow",
+    };
+    match (old.is_measured(), row.end_to_end_samples().is_some()) {
+        (true, true) => None,
+        (true, false) => Some(match &row.detail {
+            Some(detail) => format!("{why}: {detail}"),
+            None => why.to_owned(),
+        }),
+        (false, true) => Some("the earlier result did not measure it".to_owned()),
+        (false, false) => Some("neither result has measured it".to_owned()),
+    }
 }
 
 /// A change of the end-to-end time, the least that is flagged, and what it comes to.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     time: Estimate,
+    /// The pairs of samples in the run that has fewer.
+    pairs: usize,
     least: f64,
     flag: Option<Flag>,
 }
@@ -237,10 +256,19 @@ fn view(
         low: ratio.low - 1.0,
         high: ratio.high - 1.0,
     };
+    let pairs = over.len().min(under.len());
     let restless = unrest(&over).max(unrest(&under)).min(MOST_UNREST);
     let least = LEAST_CHANGE.max(restless);
-    let flag = flag(time, least);
-    Ok(Seen { time, least, flag })
+    let flag = match pairs < LEAST_PAIRS {
+        true => Some(Flag::TooFewSamples),
+        false => flag(time, least),
+    };
+    Ok(Seen {
+        time,
+        pairs,
+        least,
+        flag,
+    })
 }
 
 /// Of several views of a change that which says least: one that is not flagged, else the smallest. It is
@@ -252,6 +280,10 @@ fn says_least(seen: &[Seen]) -> Option<Seen> {
         by_flag.then(size(one).total_cmp(&size(other)))
     };
     let least = seen.iter().min_by(less)?;
+    let few = |seen: &&Seen| seen.flag == Some(Flag::TooFewSamples);
+    if let Some(few) = seen.iter().find(few) {
+        return Some(*few);
+    }
     let agree = seen.iter().all(|other| other.flag == least.flag);
     Some(Seen {
         flag: least.flag.filter(|_| agree),
@@ -307,8 +339,42 @@ mod tests {
         };
         Seen {
             time,
+            pairs: LEAST_PAIRS,
             least: LEAST_CHANGE,
             flag: flag(time, LEAST_CHANGE),
+        }
+    }
+
+    /// A yardstick of so many samples, and its like in an earlier result.
+    fn yardsticks(count: usize) -> (Yardstick, saved::Yardstick) {
+        let samples = vec![std::time::Duration::from_nanos(1000); count];
+        let now = Yardstick {
+            batch: 1,
+            device: Place::Cpu,
+            threads: Some(1),
+            work: "some".into(),
+            wall_ns: crate::stats::Samples::new(&samples).unwrap(),
+        };
+        let text = format!(
+            r#"{{"batch":1,"device":"cpu","threads":1,"work":"some","wall_ns":{{"samples":{:?}}}}}"#,
+            vec![1000; count]
+        );
+        (now, serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn few_pairs_of_either_run_flag_nothing() {
+        let flag = |now: usize, then: usize| {
+            let (own, _) = yardsticks(now);
+            let (_, theirs) = yardsticks(then);
+            let seen = view(&vec![9000.0; now], &own, &vec![1000.0; then], &theirs).unwrap();
+            assert_eq!(seen.pairs, now.min(then));
+            says_least(&[seen, seen]).unwrap().flag
+        };
+        let (few, enough) = (LEAST_PAIRS - 1, LEAST_PAIRS);
+        assert_eq!(flag(enough, enough), Some(Flag::Slower));
+        for (now, then) in [(few, enough), (enough, few), (3, 3)] {
+            assert_eq!(flag(now, then), Some(Flag::TooFewSamples), "{now} {then}");
         }
     }
 

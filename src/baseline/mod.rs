@@ -23,6 +23,11 @@ pub const LEAST_CHANGE: f64 = 0.06;
 /// run's parts say little about the next run, and a change of 10% has to be seen.
 pub const MOST_UNREST: f64 = 0.08;
 
+/// The fewest pairs of samples in each of two runs whose change is judged. The bootstrap draws blocks of neighbours,
+/// four of them at 50 pairs: a dozen blocks, below which its draws are too much alike for the tails of 95%, and
+/// a lower quartile stands on a handful of samples.
+pub const LEAST_PAIRS: usize = 50;
+
 /// This result beside an earlier one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
@@ -79,6 +84,10 @@ pub enum Flag {
     Incomparable,
     /// Only one of the two results has it.
     Alone,
+    /// Fewer than [`LEAST_PAIRS`] in one of the two runs, so that its time is not judged.
+    TooFewSamples,
+    /// The earlier result measured it, and this one could not.
+    NoLongerMeasured,
 }
 
 impl Flag {
@@ -92,38 +101,145 @@ impl Flag {
             Self::MoreAccurate => "more accurate",
             Self::Incomparable => "incomparable",
             Self::Alone => "alone",
+            Self::TooFewSamples => "too few samples to compare",
+            Self::NoLongerMeasured => "no longer measured",
         }
     }
 }
 
+impl Change {
+    /// What it comes to, in words.
+    #[must_use]
+    pub fn outcome(&self) -> String {
+        let name = |flag: &Flag| match (flag, self.row) {
+            (Flag::Alone, Some(_)) => "only here",
+            (Flag::Alone, None) => "only in the baseline",
+            (flag, _) => flag.name(),
+        };
+        match (self.flags.is_empty(), self.time) {
+            (true, Some(_)) => "within the noise".to_owned(),
+            (true, None) => "not measured".to_owned(),
+            (false, _) => self.flags.iter().map(name).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    fn has(&self, flag: Flag) -> bool {
+        self.flags.contains(&flag)
+    }
+}
+
 impl Comparison {
-    /// Why the earlier result is none to compare with at all: no row of it could be, or one is of another
-    /// scheme.
+    /// Why the earlier result is none to compare with at all: a row was not measured alike, or there is none in
+    /// both.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
-        let with = |flag: Flag| self.rows.iter().find(|change| change.flags.contains(&flag));
-        if let Some(change) = with(Flag::Incomparable) {
+        let unlike = |change: &&Change| change.has(Flag::Incomparable);
+        if let Some(change) = self.rows.iter().find(unlike) {
             let note = change.note.as_deref().unwrap_or("no reason is known");
             return Some(format!(
                 "{} at batch {} cannot be compared with {}: {note}",
                 change.name, change.batch, self.baseline
             ));
         }
-        let compared = |change: &Change| change.time.is_some();
-        (!self.rows.iter().any(compared)).then(|| {
-            format!(
-                "{} has no row in common with this result; use the same --precision and --batch",
-                self.baseline
-            )
-        })
+        let common = |change: &Change| change.time.is_some() || change.has(Flag::NoLongerMeasured);
+        (!self.rows.iter().any(common)).then(|| saved::no_common_row(&self.baseline))
     }
 
-    /// The rows that are slower than a share allows, beyond the noise, or significantly less accurate.
+    /// The rows that are slower than a share allows, beyond the noise, significantly less accurate, or not
+    /// measured any more.
     pub fn regressions(&self, allowed: f64) -> impl Iterator<Item = &Change> {
         self.rows.iter().filter(move |change| {
             let time = change.time.is_some_and(|time| time.value > allowed);
-            change.flags.contains(&Flag::Slower) && time
-                || change.flags.contains(&Flag::LessAccurate)
+            change.has(Flag::Slower) && time
+                || change.has(Flag::LessAccurate)
+                || change.has(Flag::NoLongerMeasured)
         })
+    }
+
+    /// The rows that have too few samples for their time to be judged.
+    pub fn unjudged(&self) -> impl Iterator<Item = &Change> {
+        let few = |change: &&Change| change.has(Flag::TooFewSamples);
+        self.rows.iter().filter(few)
+    }
+
+    /// Whether the time of any row was judged.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        let judged = |change: &Change| change.time.is_some() && !change.has(Flag::TooFewSamples);
+        self.rows.iter().any(judged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(time: Option<f64>, flags: &[Flag]) -> Change {
+        let estimate = |value| Estimate {
+            value,
+            low: value - 0.01,
+            high: value + 0.01,
+        };
+        Change {
+            row: Some(0),
+            name: "f32".into(),
+            batch: 1,
+            time: time.map(estimate),
+            least_change: None,
+            accuracy_points: None,
+            accuracy_p: None,
+            flags: flags.to_vec(),
+            note: None,
+        }
+    }
+
+    fn of(rows: Vec<Change>) -> Comparison {
+        Comparison {
+            baseline: "first".into(),
+            date: "today".into(),
+            commit: None,
+            least_change: LEAST_CHANGE,
+            rows,
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_no_longer_measured_is_a_regression_and_one_that_was_not_asked_for_is_none() {
+        let gone = row(None, &[Flag::NoLongerMeasured]);
+        let comparison = of(vec![row(Some(0.0), &[]), gone.clone()]);
+        let regressions: Vec<&Change> = comparison.regressions(0.05).collect();
+        assert_eq!(regressions, [&gone]);
+        assert_eq!(
+            (gone.outcome().as_str(), comparison.refusal()),
+            ("no longer measured", None)
+        );
+        let alone = Change {
+            row: None,
+            ..row(None, &[Flag::Alone])
+        };
+        assert_eq!(alone.outcome(), "only in the baseline");
+        assert_eq!(row(None, &[Flag::Alone]).outcome(), "only here");
+        assert_eq!(row(None, &[]).outcome(), "not measured");
+        assert_eq!(
+            of(vec![row(Some(0.0), &[]), alone.clone()])
+                .regressions(0.05)
+                .count(),
+            0
+        );
+        assert!(of(vec![alone]).refusal().is_some());
+    }
+
+    #[test]
+    fn what_has_too_few_samples_is_no_regression_and_not_judged() {
+        let few = row(Some(9.0), &[Flag::TooFewSamples]);
+        let comparison = of(vec![few.clone()]);
+        assert_eq!(comparison.regressions(0.05).count(), 0);
+        assert_eq!(
+            (comparison.is_judged(), comparison.refusal()),
+            (false, None)
+        );
+        let comparison = of(vec![few, row(Some(0.0), &[])]);
+        assert!(comparison.is_judged());
+        assert_eq!(comparison.unjudged().count(), 1);
     }
 }

@@ -4,12 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Present;
 use crate::error::{Error, Result};
 use crate::input::{Text, json_problem, read_small};
+use crate::mode::Mode;
 
 /// The version of the form that is understood.
 const SCHEMA: u32 = 1;
@@ -23,6 +24,9 @@ const MAX_VALUES: usize = 3_000_000;
 /// The most rows, and the most yardsticks.
 const MAX_ROWS: usize = 10_000;
 
+/// How a result says that it was slowed on purpose: [`crate::bench::Doubt::Slowed`].
+const SLOWED: &str = "slowed";
+
 /// An earlier result.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Saved {
@@ -35,6 +39,21 @@ pub struct Saved {
     pub(super) results: Vec<Row>,
     #[serde(deserialize_with = "few")]
     pub(super) yardsticks: Vec<Yardstick>,
+    /// Why the run ended early, if it did.
+    incomplete: Option<IgnoredAny>,
+    verdict: Option<Verdict>,
+}
+
+/// What is to be doubted of the run as a whole.
+#[derive(Clone, Debug, Deserialize)]
+struct Verdict {
+    #[serde(default, deserialize_with = "few")]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Warning {
+    kind: Text,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -76,6 +95,13 @@ pub(super) struct Row {
     pub(super) right_images: Option<String>,
     pub(super) wall_ns: Option<Samples>,
     pub(super) upload_samples_ns: Option<Vec<u64>>,
+}
+
+impl Row {
+    /// Whether it has a time end to end.
+    pub(super) fn is_measured(&self) -> bool {
+        self.wall_ns.is_some() && self.upload_samples_ns.is_some()
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -171,11 +197,17 @@ impl Saved {
         &self.tool.date
     }
 
-    /// Why it is of something else than what is measured now; `name` is how it is called.
+    /// Why it is none to compare with, such as one of something else than what is measured now; `name` is how it
+    /// is called.
     ///
     /// # Errors
     /// `Error::Usage` with what differs, by name.
     pub fn check(&self, name: &str, now: &Present<'_>) -> Result<()> {
+        if let Some(problem) = self.unfit() {
+            return Err(Error::Usage(format!(
+                "{name} is no result to compare with: {problem}; measure it again"
+            )));
+        }
         let quoted = |text: &str| format!("'{text}'");
         let threads = |count: Option<usize>| count.map_or("none".to_owned(), |n| n.to_string());
         let software = matches!(&*self.adapter.kind, "software" | "cpu");
@@ -230,6 +262,56 @@ impl Saved {
             ))),
         }
     }
+}
+
+impl Saved {
+    /// What makes it none to compare anything with.
+    fn unfit(&self) -> Option<&'static str> {
+        let doubts = self.verdict.iter().flat_map(|verdict| &verdict.warnings);
+        if self.incomplete.is_some() {
+            Some("its run ended early")
+        } else if doubts.into_iter().any(|doubt| &*doubt.kind == SLOWED) {
+            Some("its samples were made longer on purpose (FMNIST_GPU_SLOWDOWN)")
+        } else {
+            None
+        }
+    }
+
+    /// Why a run of these modes will have nothing to compare with it: a precision of both is of other schemes in
+    /// each, or no row is in both. `batches` are the sizes that will be measured, where all of them are known.
+    ///
+    /// # Errors
+    /// `Error::Usage` with what differs, by name.
+    pub fn check_modes(&self, name: &str, modes: &[Mode], batches: Option<&[usize]>) -> Result<()> {
+        let names: Vec<String> = modes.iter().map(ToString::to_string).collect();
+        let here = |row: &Row| names.iter().any(|name| **name == *row.name);
+        for (mode, own) in modes.iter().zip(&names) {
+            let alike = |row: &&Row| *row.requested.precision == *mode.precision.name();
+            let mut theirs = self.results.iter().filter(alike).peekable();
+            let Some(&first) = theirs.peek() else {
+                continue;
+            };
+            if !theirs.any(here) {
+                return Err(Error::Usage(format!(
+                    "{own} cannot be compared with {name}: there it is {}, of another scheme",
+                    first.name
+                )));
+            }
+        }
+        let Some(batches) = batches else {
+            return Ok(());
+        };
+        let common = |row: &Row| here(row) && batches.contains(&row.requested.batch);
+        if self.results.iter().any(common) {
+            return Ok(());
+        }
+        Err(Error::Usage(no_common_row(name)))
+    }
+}
+
+/// That two results have nothing to compare.
+pub(super) fn no_common_row(name: &str) -> String {
+    format!("{name} has no row in common with this result; use the same --precision and --batch")
 }
 
 /// As much of a hash as tells it from others.

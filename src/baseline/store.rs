@@ -13,7 +13,7 @@ use crate::tune::cache::FOLDER_VARIABLE;
 /// The longest name: with its ending it fits every file system.
 const MOST_CHARACTERS: usize = 100;
 
-/// A baseline's name: letters, digits, `-`, `_` and `.`, not first.
+/// A baseline's name: letters, digits, `-`, `_` and `.`, not first, and no `.json` last: that is a file's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -45,6 +45,11 @@ impl FromStr for Name {
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         let fits = !text.is_empty() && text.len() <= MOST_CHARACTERS && !text.starts_with('.');
         if fits && text.chars().all(plain) {
+            if is_file_name(text) {
+                return Err(Error::Usage(format!(
+                    "'{text}' is a file's name, not a baseline's, which is kept as NAME.json: drop its ending"
+                )));
+            }
             return Ok(Self(text.to_owned()));
         }
         Err(Error::Usage(format!(
@@ -54,12 +59,19 @@ impl FromStr for Name {
     }
 }
 
+/// Whether this is told for a file by its ending, and so never for a baseline's name.
+fn is_file_name(text: &str) -> bool {
+    Path::new(text)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+}
+
 /// The file that is meant by a name, or by a path: what has a separator in it or ends in `.json`.
 ///
 /// # Errors
 /// `Error::Usage` where it is neither.
 pub fn find(text: &str) -> Result<PathBuf> {
-    let is_path = text.contains(std::path::is_separator) || text.ends_with(".json");
+    let is_path = text.contains(std::path::is_separator) || is_file_name(text);
     if is_path {
         return Ok(PathBuf::from(text));
     }
@@ -96,5 +108,34 @@ mod tests {
         assert_eq!(find("result.json").unwrap(), Path::new("result.json"));
         let kept = find("result").unwrap();
         assert!(kept.ends_with("baselines/result.json"), "{kept:?}");
+    }
+
+    /// Of many texts made of what names and paths are made of: what may be saved is looked for where it was kept.
+    #[test]
+    fn every_name_that_is_accepted_is_found_again() {
+        const PARTS: [&str; 9] = [
+            "v1", ".", "json", ".json", ".JSON", "-", "/", "größer", "a.json.b",
+        ];
+        let (mut accepted, mut refused) = (0, 0);
+        for at in 0..PARTS.len().pow(4) {
+            let part = |place: u32| PARTS[at / PARTS.len().pow(place) % PARTS.len()];
+            let text: String = (0..1 + at as u32 % 4).map(part).collect();
+            match text.parse::<Name>() {
+                Ok(name) => {
+                    accepted += 1;
+                    let kept = name.path().unwrap();
+                    assert_eq!(find(&text).unwrap(), kept, "{text}");
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(error.exit_code(), 2, "{text}");
+                }
+            }
+        }
+        assert!(accepted > 100 && refused > 100, "{accepted} {refused}");
+        for file in ["v1.json", "v1.Json", "a.b.JSON"] {
+            let problem = file.parse::<Name>().unwrap_err().to_string();
+            assert!(problem.contains("drop its ending"), "{problem}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The ceiling beside every rate: what the adapter, or the processor, does at most of the same
 //! arithmetic.
 
-use super::{Entry, Row};
+use super::{Doubt, Entry, Row, Warning};
 use crate::Precision;
 use crate::cpu;
 use crate::engine::{Engine, Place};
@@ -45,27 +45,19 @@ impl Ceilings {
         let wanted: Vec<Option<Bound>> = rows.iter().map(|row| bound_of(row, entries)).collect();
         for _ in 0..LOOKS {
             self.look(engine, &wanted).await?;
-            for (row, bound) in rows.iter_mut().zip(&wanted) {
+            for (row, &bound) in rows.iter_mut().zip(&wanted) {
                 let found = bound.and_then(|bound| Some((self.get(bound)?, self.copy(bound))));
                 if let Some(((name, best), copy)) = found {
-                    row.bounded(name, best, copy);
+                    let all = engine.processor().info().threads;
+                    let threads = matches!(bound, Some(Bound::Processor(_))).then_some(all);
+                    row.bounded(name, best, threads, copy);
                 }
             }
             if rows.iter().all(|row| wrong(row).is_none()) {
                 break;
             }
         }
-        for row in rows.iter() {
-            if let Some(found) = wrong(row) {
-                log::warn!(
-                    "{} ran at {:.0}% of the ceiling measured for {}: the machine's speed changed \
-                     under the measurement",
-                    row.requested.name(),
-                    100.0 * found.share,
-                    found.arithmetic
-                );
-            }
-        }
+        rows.iter_mut().for_each(doubt);
         Ok(())
     }
 
@@ -126,6 +118,19 @@ fn wrong(row: &Row) -> Option<super::Ceiling> {
     row.ceiling.filter(|found| found.share > WRONG)
 }
 
+/// Says of a row that it is above its ceiling.
+fn doubt(row: &mut Row) {
+    if let Some(found) = wrong(row) {
+        let text = format!(
+            "it ran at {:.0}% of the ceiling measured for {}: the machine's speed changed under the measurement",
+            100.0 * found.share,
+            found.arithmetic
+        );
+        let kind = Doubt::AboveCeiling;
+        row.warnings.push(Warning { kind, text });
+    }
+}
+
 /// What bounds a row; none where it was not measured.
 fn bound_of(row: &Row, entries: &[Entry<'_>]) -> Option<Bound> {
     row.operations_per_second?;
@@ -147,4 +152,27 @@ fn bound_of(row: &Row, entries: &[Entry<'_>]) -> Option<Bound> {
         Arithmetic::Matrix => Ceiling::Matrix,
         Arithmetic::Dot => Ceiling::Int8Dot,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Requested;
+    use crate::memory::footprint;
+
+    #[test]
+    fn a_row_above_its_ceiling_says_so() {
+        let kinds = |rate: f64| {
+            let precision = Precision::F32;
+            let requested = Requested::new(&precision.into(), 1);
+            let mut row = Row::new(requested, 1, footprint(&[784, 10], precision, 1));
+            row.operations_per_second = Some(rate);
+            row.bounded("f32", 1e9, None, None);
+            doubt(&mut row);
+            let kinds: Vec<Doubt> = row.warnings.iter().map(|warning| warning.kind).collect();
+            kinds
+        };
+        assert_eq!(kinds(1.45e9), [Doubt::AboveCeiling]);
+        assert_eq!(kinds(1.04e9), []);
+    }
 }

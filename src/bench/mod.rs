@@ -80,6 +80,14 @@ pub struct BenchOptions {
 /// of a second, and should not be all that a run has seen.
 pub const TIME_TO_COMPARE: Duration = Duration::from_secs(2);
 
+impl BenchOptions {
+    /// The batch sizes of `batches`, none beyond `batch_limit`.
+    #[must_use]
+    pub fn listed(&self) -> Vec<usize> {
+        budget::listed(self)
+    }
+}
+
 impl Default for BenchOptions {
     fn default() -> Self {
         Self {

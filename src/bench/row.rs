@@ -95,6 +95,8 @@ pub struct Ceiling {
     pub arithmetic: &'static str,
     /// Operations per second of the microkernel, at best.
     pub operations_per_second: f64,
+    /// The threads that it was measured on, all of them; none on an adapter.
+    pub threads: Option<usize>,
     /// The row's operations per second as a share of it.
     pub share: f64,
     /// Bytes per second of a copy of memory, read and written together, at best; none where that was not
@@ -194,7 +196,7 @@ pub struct Row {
     /// Where the time goes, of the kernel chosen and of the separate passes beside it; empty unless asked
     /// for, and where the adapter has no timestamps.
     pub breakdown: Vec<Breakdown>,
-    /// Why it is not faster; none where it was not measured.
+    /// What bounds it; none where it was not measured.
     pub why: Option<Why>,
     /// What is to be doubted of its numbers and its samples.
     pub warnings: Vec<Warning>,
@@ -302,10 +304,17 @@ impl Row {
     }
 
     /// Holds the row's rate against the best of a microkernel, with the best copy of memory beside it.
-    pub(super) fn bounded(&mut self, arithmetic: &'static str, best: f64, copy: Option<f64>) {
+    pub(super) fn bounded(
+        &mut self,
+        arithmetic: &'static str,
+        best: f64,
+        threads: Option<usize>,
+        copy: Option<f64>,
+    ) {
         self.ceiling = self.operations_per_second.map(|rate| Ceiling {
             arithmetic,
             operations_per_second: best,
+            threads,
             share: rate / best,
             bytes_per_second: copy,
         });

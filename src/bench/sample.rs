@@ -132,7 +132,7 @@ pub(super) async fn interleaved(
         let goal = for_each(&durations, options.min_time);
         let done = start.elapsed().min(goal);
         observer.progress("measuring", milliseconds(done), milliseconds(goal));
-        if observer.hurries() && rounds >= FEWEST {
+        if observer.hurries() && rounds >= fewest(&durations) {
             break;
         }
     }
@@ -141,6 +141,9 @@ pub(super) async fn interleaved(
     for _ in 0..rounds.min(DEVICE_ROUNDS) {
         for ((_, network, _), durations) in candidates.iter_mut().zip(&mut durations) {
             durations.gpu.extend(network.device_time().await?);
+        }
+        if observer.hurries() {
+            break;
         }
     }
 
@@ -166,6 +169,12 @@ fn bring_near(pixels: &[u8]) {
     std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
 }
 
+/// The fewest rounds.
+fn fewest(durations: &[Durations]) -> usize {
+    let slow = durations.iter().any(|durations| durations.slow);
+    if slow { FEWEST_SLOW } else { FEWEST }
+}
+
 /// Whether every precision has samples enough after so many rounds, which took `elapsed`.
 fn enough(
     durations: &[Durations],
@@ -176,8 +185,7 @@ fn enough(
     if let Some(runs) = options.runs {
         return rounds >= runs;
     }
-    let slow = durations.iter().any(|durations| durations.slow);
-    let fewest = if slow { FEWEST_SLOW } else { FEWEST };
+    let fewest = fewest(durations);
     let capped = options.min_time <= TIME_TO_COMPARE;
     // Beside quick passes all that is round them counts too.
     let quick = capped && rounds >= MOST && elapsed >= for_each(durations, options.min_time);
@@ -245,6 +253,13 @@ mod tests {
     fn through(rounds: usize, wall: Duration, options: &BenchOptions) -> bool {
         let elapsed = wall * 3 * rounds as u32;
         enough(&after(rounds, wall), rounds, elapsed, options)
+    }
+
+    /// An interrupted run goes on to as many, too.
+    #[test]
+    fn slow_samples_need_be_fewer() {
+        assert_eq!(fewest(&after(1, Duration::from_millis(10))), 10);
+        assert_eq!(fewest(&after(1, Duration::from_secs(2))), 5);
     }
 
     #[test]

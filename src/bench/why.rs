@@ -1,15 +1,23 @@
 //! Why a row is not faster: the parts of its time, and the one that binds, in words.
 
+use std::fmt;
+
 use super::Row;
 use super::analysis::{Part, Share, Why};
 use super::row::Breakdown;
 use crate::engine::Place;
 use crate::units::share;
 
-/// A row from this share of its ceiling on is bound by arithmetic.
-const NEAR_CEILING: f64 = 0.5;
+/// Kernels from this share of their ceiling on are bound by arithmetic.
+const NEAR_CEILING: f64 = 0.6;
 
-/// A bound on all precisions is worth telling below this: no more than int8 often gains.
+/// Kernels bind by memory where a copy of their bytes, once, takes this share of their time.
+const MOSTLY_MEMORY: f64 = 0.5;
+
+/// Below this share of the ceiling something else binds; between the two neither alone does.
+const FAR_FROM_CEILING: f64 = 0.4;
+
+/// What free kernels would gain is worth telling below this: no more than int8 often gains.
 const LOW_BOUND: f64 = 3.0;
 
 /// Why a measured row is not faster, beside that of f32 at the same batch size, where that was measured.
@@ -32,7 +40,7 @@ pub(super) fn why(row: &Row, f32: Option<&Row>) -> Option<Why> {
     }
     if let Some(most) = most_over_f32.filter(|&most| most < LOW_BOUND) {
         text.push_str(&format!(
-            " Were the kernels free, any precision would be {most:.2}× as fast as f32 at most."
+            " With the dispatches of f32, kernels that take no time would be {most:.2}× as fast as f32."
         ));
     }
     Some(Why {
@@ -83,8 +91,8 @@ fn kernel_time(row: &Row, parts: &[Share]) -> Option<f64> {
     Some(row.end_to_end_ns? as f64 * share).filter(|&time| time > 0.0)
 }
 
-/// The most that any precision can gain over this row of f32, were its kernels free; none where all that is
-/// known of its time is kernels.
+/// What this row of f32 would gain, were its kernels free and all else as it is; none where all that is known of
+/// its time is kernels. Other kernels may have fewer gaps.
 fn most(f32: &Row) -> Option<f64> {
     f32.breakdown.first()?;
     let parts = parts(f32)?;
@@ -119,18 +127,81 @@ fn kernels(row: &Row, of: &str, parts: &[Share]) -> String {
         _ if parts.len() == 2 => "The kernels, with submitting and reading back, take",
         _ => "The kernels take",
     };
-    let Some(ceiling) = row.ceiling else {
+    let Some(inside) = Inside::of(row, parts) else {
         return format!("{who} {of} of the time.");
     };
-    let (reached, arithmetic) = (share(ceiling.share), ceiling.arithmetic);
-    let binds = if ceiling.share >= NEAR_CEILING {
-        "arithmetic binds"
-    } else {
-        "memory, conversions and starting work bind, not arithmetic"
-    };
-    format!(
-        "{who} {of} of the time; over all of it {reached} of the {arithmetic} peak is reached: {binds}."
-    )
+    format!("{who} {of} of the time; {inside}.")
+}
+
+/// What is reached inside the kernels.
+struct Inside {
+    /// The arithmetic's name.
+    arithmetic: &'static str,
+    /// The share of the peak of as many threads as it ran on.
+    share: f64,
+    /// On how many of the threads it ran, where it ran on fewer than the peak's.
+    threads: Option<(usize, usize)>,
+    /// The share of the kernels' time that a copy of the planned bytes takes; none where no copy was measured.
+    bytes: Option<f64>,
+}
+
+impl Inside {
+    fn of(row: &Row, parts: &[Share]) -> Option<Self> {
+        let ceiling = row.ceiling?;
+        let share_of = |part| parts.iter().find(|share| share.part == part);
+        let upload = share_of(Part::Upload).map_or(0.0, |upload| upload.share);
+        let kernels = share_of(Part::Kernels)?.share;
+        if kernels <= 0.0 {
+            return None;
+        }
+        // The rate is over the time without the upload.
+        let narrower = (1.0 - upload) / kernels;
+        let threads = row.effective.threads.zip(ceiling.threads);
+        let threads = threads.filter(|(own, all)| own < all);
+        let part = threads.map_or(1.0, |(own, all)| own as f64 / all as f64);
+        let rate = ceiling.share * ceiling.operations_per_second * narrower;
+        let bytes = ceiling.bytes_per_second.zip(row.operations_per_byte);
+        Some(Self {
+            arithmetic: ceiling.arithmetic,
+            share: ceiling.share * narrower / part,
+            threads,
+            bytes: bytes.map(|(copy, intensity)| rate / intensity / copy),
+        })
+    }
+}
+
+impl fmt::Display for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (reached, arithmetic) = (share(self.share), self.arithmetic);
+        write!(f, "inside the kernels {reached} of the {arithmetic} peak")?;
+        if let Some((own, all)) = self.threads {
+            write!(f, " of {own} of {all} threads")?;
+        }
+        write!(f, " is reached: ")?;
+        if self.share >= NEAR_CEILING {
+            return write!(f, "arithmetic binds");
+        }
+        if self.share >= FAR_FROM_CEILING {
+            return write!(f, "arithmetic and the rest bind about equally");
+        }
+        match self.bytes {
+            None => write!(
+                f,
+                "memory, conversions or starting work bind, not arithmetic"
+            ),
+            Some(bytes) if bytes >= MOSTLY_MEMORY => write!(
+                f,
+                "memory binds, since a copy of the planned bytes takes {} of that time",
+                share(bytes)
+            ),
+            Some(bytes) => write!(
+                f,
+                "conversions, repeated reads and starting work bind, not arithmetic, and a copy of the planned \
+                 bytes takes only {} of that time",
+                share(bytes)
+            ),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -198,10 +269,62 @@ mod tests {
         assert!((why.most_over_f32.expect("a bound") - 1.25).abs() <= 1e-12);
         assert!(why.text.contains("1.50× the time"), "{}", why.text);
         assert!(
-            why.text.contains("1.25× as fast as f32 at most"),
+            why.text
+                .contains("With the dispatches of f32, kernels that take no time would be 1.25×"),
             "{}",
             why.text
         );
+    }
+
+    fn ceiling(share: f64) -> Ceiling {
+        Ceiling {
+            arithmetic: "f32",
+            operations_per_second: 1e9,
+            threads: None,
+            share,
+            bytes_per_second: None,
+        }
+    }
+
+    /// A quarter of the peak over the time after the upload is more over that of the kernels.
+    #[test]
+    fn what_binds_is_judged_inside_the_kernels() {
+        let mut row = row(Precision::F32, Some([200, 400, 200, 200]));
+        let text = |row: &Row| why(row, None).expect("a measured row").text;
+        row.ceiling = Some(ceiling(0.35));
+        let words = "inside the kernels 70% of the f32 peak is reached: arithmetic binds";
+        assert!(text(&row).contains(words), "{}", text(&row));
+        // 0.2 of 1e9 operations a second, an operation a byte: 0.2e9 bytes a second.
+        row.ceiling = Some(ceiling(0.1));
+        row.operations_per_byte = Some(1.0);
+        for (copy, words) in [
+            (None, "memory, conversions or starting work bind"),
+            (
+                Some(0.25e9),
+                "memory binds, since a copy of the planned bytes takes 80%",
+            ),
+            (Some(4e9), "a copy of the planned bytes takes only 5.0%"),
+        ] {
+            row.ceiling = Some(Ceiling {
+                bytes_per_second: copy,
+                ..ceiling(0.1)
+            });
+            assert!(text(&row).contains(words), "{}", text(&row));
+        }
+    }
+
+    #[test]
+    fn one_thread_is_held_against_the_peak_of_one() {
+        let mut row = row(Precision::F32, None);
+        row.effective.device = Some(Place::Cpu);
+        row.effective.threads = Some(1);
+        row.ceiling = Some(Ceiling {
+            threads: Some(4),
+            ..ceiling(0.2)
+        });
+        let text = why(&row, None).expect("a measured row").text;
+        let words = "80% of the f32 peak of 1 of 4 threads is reached: arithmetic binds";
+        assert!(text.contains(words), "{text}");
     }
 
     #[test]
@@ -212,13 +335,12 @@ mod tests {
         assert!(found.text.contains("with submitting"), "{}", found.text);
         let mut near = f32.clone();
         near.effective.device = Some(Place::Cpu);
-        for (share, words) in [(0.8, "arithmetic binds"), (0.2, "not arithmetic")] {
-            near.ceiling = Some(Ceiling {
-                arithmetic: "f32",
-                operations_per_second: 1e9,
-                share,
-                bytes_per_second: None,
-            });
+        for (share, words) in [
+            (0.8, "80% of the f32 peak is reached: arithmetic binds"),
+            (0.5, "about equally"),
+            (0.2, "not arithmetic"),
+        ] {
+            near.ceiling = Some(ceiling(share));
             let found = why(&near, None).expect("a measured row");
             assert!(found.text.contains(words), "{}", found.text);
         }

@@ -135,7 +135,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         comparison: None,
     };
 
-    let baselines = arguments.baseline.open(&document)?;
+    let baselines = arguments.baseline.open(&document, &options)?;
     let conclusions = decision::conclusions(&arguments.goal, &baselines, options.slowdown);
 
     let bar = terminal::progress_bar();
@@ -146,29 +146,54 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         bar.clone(),
         conclusions,
     );
-    let mut watch = Watch { bar, record };
+    let mut watch = Watch {
+        bar,
+        record,
+        judged: arguments.baseline.compares() || arguments.goal.is_gate(),
+    };
     let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut watch))?;
     let record = watch.record;
     // What was measured is kept, whatever ended the measurement.
     let failure = outcome.failure.map(anyhow::Error::from);
     let failure = failure.or_else(|| interrupt::requested().then(|| Interrupted.into()));
-    let ended = record.end(failure.as_ref().map(ToString::to_string), outcome.budget);
     if let Some(failure) = failure {
-        // One error ends the command; that its rows were lost on the way is told beside it.
-        if let Err(lost) = ended
-            && !terminal::is_closed(&lost)
-        {
-            terminal::fail(&format!("{lost:#}"));
+        if let Some(unsaved) = baselines.unsaved() {
+            terminal::tell(&unsaved);
         }
-        return Err(failure);
+        let ended = record.end(Some(failure.to_string()), outcome.budget);
+        return first_of([Err(failure), ended]);
     }
+    let ended = record.end(None, outcome.budget);
     let document = record.document();
-    baselines.save(&document)?;
-    ended?;
-    overflows(&document.results)?;
-    arguments.goal.check(&document.verdict)?;
-    arguments.baseline.check(&document)?;
-    Ok(())
+    let gates = [
+        arguments.goal.check(&document.verdict),
+        arguments.baseline.check(&document),
+    ];
+    // A regression must not become the baseline, nor what is held against nothing. An overflow is a row of the
+    // result as any other.
+    let keep = gates.iter().all(Result::is_ok) && document.incomplete.is_none();
+    let note = baselines.unsaved().filter(|_| !keep);
+    let saved = if keep {
+        baselines.save(&document)
+    } else {
+        Ok(())
+    };
+    let checks = std::iter::once(overflows(&document.results)).chain(gates);
+    let checks = decision::together(checks.filter_map(Result::err).collect(), note);
+    first_of([checks.map_err(Into::into), saved.map_err(Into::into), ended])
+}
+
+/// One error ends the command, the first; the others are told beside it. A closed standard output is no error
+/// beside any other, and nothing to tell.
+fn first_of<const N: usize>(ends: [anyhow::Result<()>; N]) -> anyhow::Result<()> {
+    let errors = ends.into_iter().filter_map(Result::err);
+    let (closed, errors): (Vec<_>, Vec<_>) = errors.partition(terminal::is_closed);
+    let mut errors = errors.into_iter();
+    let first = errors.next();
+    for other in errors {
+        terminal::fail(&format!("{other:#}"));
+    }
+    first.or(closed.into_iter().next()).map_or(Ok(()), Err)
 }
 
 /// What the adapter does where it has a choice. A result is worth having without it, but not from a device that is
@@ -208,14 +233,16 @@ fn load_data(folder: Option<&std::path::Path>) -> Result<Dataset, Error> {
 
 /// An overflow is told in its row; the rest was measured, and the exit code says that not all is
 /// well.
-fn overflows(rows: &[Row]) -> anyhow::Result<()> {
+fn overflows(rows: &[Row]) -> Result<(), Error> {
     let Some(row) = rows.iter().find(|row| row.status == Status::Overflow) else {
         return Ok(());
     };
     let detail = row.detail.as_deref().unwrap_or_default();
     let name = row.requested.name();
     let way_out = modes::way_out_of_overflow(row.requested.precision);
-    Err(Error::CheckFailed(format!("{name} overflows: {detail}; {way_out}")).into())
+    Err(Error::CheckFailed(format!(
+        "{name} overflows: {detail}; {way_out}"
+    )))
 }
 
 /// The batch sizes in the order in which they are measured.
@@ -249,6 +276,8 @@ fn quoted(word: &str) -> String {
 struct Watch {
     bar: ProgressBar,
     record: Record,
+    /// Whether a gate or a baseline wants every row, also where nobody reads them.
+    judged: bool,
 }
 
 impl Observer for Watch {
@@ -265,7 +294,7 @@ impl Observer for Watch {
 
     fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()> {
         self.record.finished(batch);
-        if self.hurries() || self.record.is_unread() {
+        if self.hurries() || !self.judged && self.record.is_unread() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())

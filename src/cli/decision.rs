@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::baseline::{self, Change, Name, Present, Saved, compare};
+use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
+use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::report::{self, Document, Format};
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, doubts};
 use fmnist_gpu::{Error, Result};
 
-use super::options;
+use super::{options, terminal};
 
 /// The variable that makes every sample longer, for tests of comparisons.
 const SLOWDOWN_VARIABLE: &str = "FMNIST_GPU_SLOWDOWN";
@@ -48,7 +49,8 @@ pub struct GoalOptions {
 /// An earlier result.
 #[derive(Debug, Args)]
 pub struct BaselineOptions {
-    /// Keep this result under a name, to be compared with later
+    /// Keep this result under a name, to be compared with later: in the user's data folder, or in that of
+    /// FMNIST_GPU_CACHE_DIR; not where a gate fails or the run ends early
     #[arg(long, value_name = "NAME")]
     save: Option<Name>,
 
@@ -57,7 +59,9 @@ pub struct BaselineOptions {
     compare: Option<String>,
 
     /// End with exit code 5 where a row is slower than the earlier one by more than this (at least 5%; and
-    /// beyond the noise, which is 6% or more), or significantly less accurate
+    /// beyond the noise, which is 6% or more), significantly less accurate, or not measured any more. Rows with
+    /// fewer than 50 samples in either result are not judged, which is told; with no other row the exit code
+    /// is 2. FMNIST_GPU_SLOWDOWN=10% makes every sample longer, to see the gate close
     #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = regression)]
     fail_on_regression: Option<f64>,
 }
@@ -70,6 +74,11 @@ impl BaselineOptions {
 }
 
 impl GoalOptions {
+    /// Whether the exit code depends on the result.
+    pub fn is_gate(&self) -> bool {
+        self.gate
+    }
+
     fn request(&self) -> Request {
         Request {
             goal: self.goal,
@@ -124,12 +133,17 @@ fn flag(limit: LimitName) -> &'static str {
 /// An earlier result that was read, and the place of the one to keep, both found before anything is measured.
 pub struct Baselines {
     before: Option<Arc<(String, Saved)>>,
-    place: Option<AtomicFile>,
+    place: Option<(Name, AtomicFile)>,
 }
 
 impl BaselineOptions {
     /// Reads the earlier result and holds it against what is about to be measured.
-    pub fn open(&self, document: &Document) -> Result<Baselines> {
+    pub fn open(&self, document: &Document, options: &BenchOptions) -> Result<Baselines> {
+        if self.save.is_some() && options.slowdown > 0.0 {
+            return Err(Error::Usage(format!(
+                "a run that is slow on purpose is no baseline: unset {SLOWDOWN_VARIABLE}, or drop --save"
+            )));
+        }
         let before = match &self.compare {
             None => None,
             Some(name) => {
@@ -137,6 +151,9 @@ impl BaselineOptions {
                 let missing = |error: Error| self.explain(error, name, &path);
                 let saved = Saved::read(&path).map_err(missing)?;
                 saved.check(name, &present(document))?;
+                // A limit's own batch sizes are found later.
+                let batches = options.memory_limit.is_none().then(|| options.listed());
+                saved.check_modes(name, &options.modes, batches.as_deref())?;
                 Some(Arc::new((name.clone(), saved)))
             }
         };
@@ -150,7 +167,7 @@ impl BaselineOptions {
                         source,
                     })?;
                 }
-                Some(AtomicFile::create(&path)?)
+                Some((name.clone(), AtomicFile::create(&path)?))
             }
         };
         Ok(Baselines { before, place })
@@ -179,23 +196,59 @@ impl BaselineOptions {
             return Ok(());
         };
         let worse = |change: &Change| {
-            let flags: Vec<&str> = change.flags.iter().map(|flag| flag.name()).collect();
-            format!(
-                "{} at batch {} is {}",
-                change.name,
-                change.batch,
-                flags.join(", ")
-            )
+            let text = format!("{} is {}", place(change), change.outcome());
+            match &change.note {
+                Some(note) if change.flags.contains(&Flag::NoLongerMeasured) => {
+                    format!("{text}: {note}")
+                }
+                _ => text,
+            }
         };
         let all: Vec<String> = comparison.regressions(allowed).map(worse).collect();
-        if all.is_empty() {
-            return Ok(());
+        if !all.is_empty() {
+            return Err(Error::Regression(format!(
+                "worse than {}: {}",
+                comparison.baseline,
+                all.join("; ")
+            )));
         }
-        Err(Error::Regression(format!(
-            "worse than {}: {}",
-            comparison.baseline,
-            all.join("; ")
-        )))
+        let few: Vec<String> = comparison.unjudged().map(place).collect();
+        let way_out = format!(
+            "both runs need {LEAST_PAIRS} samples of a row: give both a longer --min-time, or --runs {LEAST_PAIRS}"
+        );
+        if !comparison.is_judged() {
+            return Err(Error::Usage(format!(
+                "no row's time could be judged against {}; {way_out}",
+                comparison.baseline
+            )));
+        }
+        if !few.is_empty() {
+            terminal::tell(&format!(
+                "warning: --fail-on-regression did not judge the time of {}: too few samples; {way_out}",
+                few.join(", ")
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `f32 at batch 8`
+fn place(change: &Change) -> String {
+    format!("{} at batch {}", change.name, change.batch)
+}
+
+/// Several failures as one error: all are told, and its kind, from which the exit code follows, is the first's.
+pub fn together(failures: Vec<Error>, note: Option<String>) -> Result<()> {
+    let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let mut text = texts.join("; and ");
+    if let Some(note) = note {
+        text.push_str(&format!("; {note}"));
+    }
+    match failures.into_iter().next() {
+        None => Ok(()),
+        Some(Error::CheckFailed(_)) => Err(Error::CheckFailed(text)),
+        Some(Error::Regression(_)) => Err(Error::Regression(text)),
+        Some(_) => Err(Error::Usage(text)),
     }
 }
 
@@ -204,8 +257,14 @@ impl Baselines {
     pub fn save(self, document: &Document) -> Result<()> {
         match self.place {
             None => Ok(()),
-            Some(place) => place.commit(report::render(document, Format::Json)?.as_bytes()),
+            Some((_, place)) => place.commit(report::render(document, Format::Json)?.as_bytes()),
         }
+    }
+
+    /// That a result is not kept, where it was to be.
+    pub fn unsaved(&self) -> Option<String> {
+        let (name, _) = self.place.as_ref()?;
+        Some(format!("nothing was saved as {}", name.as_str()))
     }
 }
 

@@ -61,7 +61,8 @@ Exit codes:
   130  interrupted: what was measured so far is kept, and marked
 
 Environment:
-  FMNIST_GPU_CACHE_DIR             where tuned kernels are kept, instead of the user's cache folder
+  FMNIST_GPU_CACHE_DIR             a folder for tuned kernels and baselines, not the user's own
+  FMNIST_GPU_SLOWDOWN              what samples of 'bench' are made longer by, as 10%: a test
   FMNIST_GPU_BREAK                 what 'verify' breaks on purpose, to see that it is found
   WGPU_BACKEND, WGPU_ADAPTER_NAME  as --adapter, which beats them
   NO_COLOR, CLICOLOR_FORCE         no colours, and colours always; --color beats them

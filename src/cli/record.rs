@@ -13,6 +13,9 @@ use indicatif::ProgressBar;
 use super::interrupt::{self, Early};
 use super::terminal;
 
+/// Why a run without an error or an interrupt has not measured everything.
+const UNREAD: &str = "nobody read the results any more";
+
 /// The files of a run, opened before anything is measured.
 pub struct Outputs(Vec<(Format, AtomicFile)>);
 
@@ -207,7 +210,9 @@ impl State {
     fn end(&mut self, why: Option<String>) -> anyhow::Result<()> {
         self.ended = true;
         self.bar.finish_and_clear();
-        self.document.incomplete = why;
+        // What was left out was left out for want of a reader.
+        let left = !self.document.missing_batches.is_empty();
+        self.document.incomplete = why.or_else(|| left.then(|| UNREAD.to_owned()));
         (self.conclude)(&mut self.document);
         if self.format != Format::Table {
             self.printed = report::render(&self.document, self.format)

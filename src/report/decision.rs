@@ -170,7 +170,7 @@ fn limits(budget: &Budget, rows: &[Row], layout: Layout) -> String {
         "largest batch",
         "bound by",
         "planned",
-        "images/s",
+        "with upload",
         "kept",
     ];
     let line = |line: &BudgetLine| {
@@ -221,7 +221,7 @@ fn limits(budget: &Budget, rows: &[Row], layout: Layout) -> String {
         Layout::Terminal(_) => text.push_str(&chart),
         Layout::Markdown => text.push_str(&format!("```\n{chart}```\n")),
     }
-    let legend = "images/s: end to end, upload included; kept: of the images/s at the largest batch measured.";
+    let legend = "with upload: images/s end to end, which the images/s of the tables above are without; kept: of that at the largest batch measured.";
     text.push_str(&layout.paragraph("", legend));
     text
 }
@@ -242,15 +242,9 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let signed = |share: f64| format!("{}%", points(100.0 * share).replace("±0.00", "±0.0"));
     let line = |change: &Change| {
-        let flags: Vec<&str> = change.flags.iter().map(|flag| flag.name()).collect();
-        let flags = if flags.is_empty() {
-            "within the noise".to_owned()
-        } else {
-            flags.join(", ")
-        };
         vec![
             change.name.clone(),
-            flags,
+            change.outcome(),
             count(change.batch as u64),
             or_nothing(change.time.map(|time| signed(time.value))),
             or_nothing(

@@ -3,9 +3,9 @@
 use super::limits::{broken, check};
 use super::words::{beside_f32, interval, is_f32, times};
 use super::{AtBatch, CLEARLY_FASTER, Candidate, Choice, Goal, LimitCheck, Request, Verdict};
-use crate::bench::{Row, Status, Warning};
+use crate::bench::{Doubt, Row, Status, Warning};
 use crate::engine::Place;
-use crate::stats::{Paired, SIGNIFICANT, ratio_of_medians};
+use crate::stats::{Paired, SIGNIFICANT, drift, ratio_of_medians};
 use crate::units::count;
 
 /// A row that may be chosen, or why not.
@@ -71,6 +71,11 @@ impl<'a> Contender<'a> {
         })
     }
 
+    /// Whether it is known to be no less accurate than f32, beyond chance.
+    fn is_as_accurate(&self) -> bool {
+        is_f32(self.row) || self.row.mcnemar.is_some() && !self.differs(false)
+    }
+
     /// Whether it is faster than another row of the same batch size, by enough and beyond the noise.
     fn clearly_faster(&self, other: &Self) -> bool {
         let (Some(own), Some(others)) = (
@@ -126,7 +131,7 @@ pub fn decide(
     };
     Verdict {
         goal: request.goal,
-        sentence: sentence(best, &group, images, request.goal),
+        sentence: sentence(best, &group, images, request.goal) + caveat(best, &group, &warnings),
         reasons: reasons(best, &group, images),
         recommended: Some(best.choice()),
         limits: best.limits.clone(),
@@ -150,16 +155,17 @@ fn best<'c, 'a>(group: &[&'c Contender<'a>], goal: Goal) -> Option<&'c Contender
             eligible.iter().min_by_key(needs).copied()
         }
         Goal::Accuracy => {
-            let better = eligible.iter().filter(|c| c.differs(true));
-            let best = better.max_by_key(|c| (c.row.correct, std::cmp::Reverse(c.time())));
-            let as_good: Vec<&Contender<'_>> = eligible
-                .iter()
-                .copied()
-                .filter(|c| !c.differs(false))
-                .collect();
-            best.copied()
+            let most = |rows: &[&'c Contender<'a>]| {
+                let right = |c: &&&Contender<'_>| (c.row.correct, std::cmp::Reverse(c.time()));
+                rows.iter().max_by_key(right).copied()
+            };
+            let only = |keep: &dyn Fn(&Contender<'_>) -> bool| -> Vec<&'c Contender<'a>> {
+                eligible.iter().copied().filter(|c| keep(c)).collect()
+            };
+            let as_good = only(&|c| c.is_as_accurate());
+            most(&only(&|c| c.differs(true)))
                 .or_else(|| fastest(&as_good))
-                .or_else(|| fastest(&eligible))
+                .or_else(|| most(&eligible))
         }
     }
 }
@@ -214,12 +220,39 @@ fn sentence(best: &Contender<'_>, group: &[&Contender<'_>], images: usize, goal:
     let beside = beside_f32(best.row, f32_of(group), images);
     let what = match goal {
         Goal::Latency => "",
-        Goal::Throughput => ", the batch of the most images a second",
+        Goal::Throughput => ", the batch of the most images a second, upload included",
         Goal::Memory => ", which needs the least memory",
         Goal::Accuracy if best.differs(true) => ", which is significantly more accurate",
-        Goal::Accuracy => ", since no precision is significantly more accurate",
+        Goal::Accuracy if best.is_as_accurate() => {
+            ", since no precision is significantly more accurate"
+        }
+        Goal::Accuracy => ", the most accurate of those that may be chosen",
     };
     format!("Deploy {} at batch {batch}{what}: {beside}.", best.name())
+}
+
+/// What to do first where the measurement may not bear what is said of it.
+fn caveat(best: &Contender<'_>, group: &[&Contender<'_>], warnings: &[Warning]) -> &'static str {
+    if warnings.iter().any(|warning| warning.kind == Doubt::Busy) {
+        return " Measured on a busy machine: repeat it.";
+    }
+    let gain = best.row.speed_vs_f32.map(|speed| speed.value - 1.0);
+    let drifted = |row: &Row| {
+        let samples = row.end_to_end_samples()?;
+        let samples: Vec<u64> = samples.iter().map(|&sample| sample as u64).collect();
+        drift(&samples).map(f64::abs)
+    };
+    let beside = f32_of(group).filter(|_| !is_f32(best.row));
+    let most = beside.and_then(|f32| {
+        let both = [drifted(best.row), drifted(f32)];
+        both.into_iter().flatten().max_by(f64::total_cmp)
+    });
+    match (gain, most) {
+        (Some(gain), Some(most)) if most > gain.abs() => {
+            " Samples drifted by more than that gain: repeat it."
+        }
+        _ => "",
+    }
 }
 
 /// A sentence for each other row of the batch, and where the time of the best goes.
@@ -241,7 +274,7 @@ fn reasons(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Vec
         });
     }
     if let Some(why) = &best.row.why {
-        reasons.push(format!("Why {} is not faster: {}", best.name(), why.text));
+        reasons.push(format!("What bounds {}: {}", best.name(), why.text));
     }
     reasons
 }

@@ -1,19 +1,29 @@
 //! `bench --save`, `--compare` and `--fail-on-regression`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use fmnist_gpu::cpu::Isa;
+use fmnist_gpu::model::{Activation, Layer, Model};
 use serde_json::Value;
 
-use crate::support::{Ended, Fixture, command, has, run, validate};
+use crate::support::{CLASSES, Ended, Fixture, PIXELS, command, has, overflowing, run, validate};
 
 /// Runs `bench` with a folder of its own for baselines, and what every sample is to be slowed by.
-fn bench(fixture: &Fixture, slowdown: Option<&str>, more: &[&str]) -> Ended {
+pub fn bench(fixture: &Fixture, slowdown: Option<&str>, more: &[&str]) -> Ended {
+    run(&mut bench_command(fixture, slowdown, more))
+}
+
+pub fn bench_command(fixture: &Fixture, slowdown: Option<&str>, more: &[&str]) -> Command {
     let mut command = command();
     command.env("FMNIST_GPU_CACHE_DIR", fixture.data());
     if let Some(slowdown) = slowdown {
         command.env("FMNIST_GPU_SLOWDOWN", slowdown);
     }
-    command.args(["bench", "--adapter", "cpu", "--precision", "f32,int8"]);
+    command.args(["bench", "--adapter", "cpu"]);
+    if !more.contains(&"--precision") {
+        command.args(["--precision", "f32,int8"]);
+    }
     if !more.contains(&"--batch") {
         command.args(["--batch", "8"]);
     }
@@ -21,23 +31,25 @@ fn bench(fixture: &Fixture, slowdown: Option<&str>, more: &[&str]) -> Ended {
         .arg("--data")
         .arg(fixture.data())
         .arg("--model")
-        .arg(fixture.model());
-    run(command.args(more))
+        .arg(fixture.model())
+        .args(more);
+    command
 }
 
-fn kept(fixture: &Fixture, name: &str) -> PathBuf {
+pub fn kept(fixture: &Fixture, name: &str) -> PathBuf {
     fixture.path("baselines").join(format!("{name}.json"))
 }
 
 /// Changes a kept result.
-fn spoil(path: &Path, change: impl FnOnce(&mut Value)) {
+pub fn spoil(path: &Path, change: impl FnOnce(&mut Value)) {
     let text = std::fs::read_to_string(path).expect("a kept result");
     let mut document = serde_json::from_str(&text).expect("JSON");
     change(&mut document);
     std::fs::write(path, document.to_string()).expect("a written file");
 }
 
-const QUICK: [&str; 2] = ["--runs", "30"];
+/// Samples enough to be compared.
+pub const QUICK: [&str; 2] = ["--runs", "60"];
 
 #[test]
 fn what_was_saved_is_the_result_and_can_be_compared_by_name_and_by_file() {
@@ -100,6 +112,195 @@ fn a_deliberate_slowdown_ends_with_5_and_is_marked() {
     allowed.good();
 }
 
+/// Makes every sample of a kept row that of a very slow program.
+pub fn age(row: &mut Value) {
+    for samples in [&["upload_samples_ns"][..], &["wall_ns", "samples"]] {
+        let place = samples
+            .iter()
+            .fold(&mut *row, |value, key| &mut value[*key]);
+        for sample in place.as_array_mut().expect("samples") {
+            *sample = (1_u64 << 50).into();
+        }
+    }
+}
+
+const GATE: [&str; 4] = ["--compare", "first", "--fail-on-regression", "5%"];
+
+#[test]
+fn a_faster_run_passes_the_gate() {
+    let fixture = Fixture::new();
+    bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat()).good();
+    spoil(&kept(&fixture, "first"), |document| {
+        let rows = document["results"].as_array_mut().expect("rows");
+        rows.iter_mut().for_each(age);
+    });
+    let table = bench(&fixture, None, &[&QUICK[..], &GATE].concat()).good();
+    has(&table, &["faster"]);
+}
+
+/// The kernel of fewer instructions does the same work in more of them: no switch lengthens its samples.
+#[test]
+fn a_really_slower_kernel_ends_with_5() {
+    let fixture = Fixture::new();
+    let wide = |inputs: usize, outputs: usize, activation| Layer {
+        inputs,
+        outputs,
+        weights: (0..inputs * outputs)
+            .map(|at| (at * 389 % 1009) as f32 / 2e5)
+            .collect(),
+        bias: vec![0.0; outputs],
+        activation,
+    };
+    let layers = vec![
+        wide(PIXELS, 512, Activation::Relu),
+        wide(512, 512, Activation::Relu),
+        wide(512, CLASSES, Activation::Softmax),
+    ];
+    fixture.save("model.safetensors", &Model::new(layers).expect("a model"));
+    let one = ["--precision", "f32", "--batch", "32", "--threads", "1"];
+    bench(
+        &fixture,
+        None,
+        &[&QUICK[..], &one, &["--save", "first"]].concat(),
+    )
+    .good();
+    // A processor whose best kernel is the portable one has no slower one: there the work is lengthened.
+    let slowdown = (Isa::ALL
+        .into_iter()
+        .filter(|isa| isa.is_supported())
+        .count()
+        == 1)
+        .then_some("100%");
+    let slower = [&QUICK[..], &one, &["--kernel", "portable"], &GATE].concat();
+    let (table, error) = bench(&fixture, slowdown, &slower).fails_after_output(5);
+    has(&error, &["worse than first", "f32 at batch 32 is slower"]);
+    if slowdown.is_none() {
+        has(&table, &["the kernel was", "and is portable"]);
+    }
+}
+
+#[test]
+fn few_samples_are_not_judged_and_no_gate_passes_by_them_alone() {
+    let fixture = Fixture::new();
+    let few = ["--runs", "20"];
+    bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat()).good();
+    let table = bench(
+        &fixture,
+        None,
+        &[&few[..], &["--compare", "first"]].concat(),
+    )
+    .good();
+    has(&table, &["too few samples to compare", "20 samples"]);
+    let (_, error) =
+        bench(&fixture, Some("1000%"), &[&few[..], &GATE].concat()).fails_after_output(2);
+    has(&error, &["no row's time could be judged", "--runs 50"]);
+    // One row of the two has samples enough.
+    spoil(&kept(&fixture, "first"), |document| {
+        let row = &mut document["results"][1];
+        for place in ["/wall_ns/samples", "/upload_samples_ns"] {
+            let samples = row.pointer_mut(place).and_then(Value::as_array_mut);
+            samples.expect("samples").truncate(49);
+        }
+        age(&mut document["results"][0]);
+    });
+    let ended = bench(&fixture, None, &[&QUICK[..], &GATE].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    has(
+        &ended.stderr,
+        &[
+            "warning: --fail-on-regression did not judge",
+            "int8 at batch 8",
+        ],
+    );
+    has(&ended.stdout, &["too few samples to compare", "49 samples"]);
+}
+
+#[test]
+fn what_only_one_result_has_is_told_and_the_rest_is_compared() {
+    let fixture = Fixture::new();
+    bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat()).good();
+    let compare = [&QUICK[..], &["--compare", "first", "--format", "json"]].concat();
+    let flags = |more: &[&str]| -> Vec<(String, bool, Value)> {
+        let document = bench(&fixture, None, &[&compare[..], more].concat()).json();
+        validate(&document);
+        let rows = document["comparison"]["rows"].as_array().expect("rows");
+        let line = |row: &Value| {
+            let name = row["name"].as_str().expect("a name").to_owned();
+            let alone = row["flags"] == serde_json::json!(["alone"]);
+            assert_eq!(alone, row["time"].is_null(), "{row}");
+            (name, alone, row["row"].clone())
+        };
+        rows.iter().map(line).collect()
+    };
+    let line = |name: &str, alone: bool, row: Option<u64>| (name.to_owned(), alone, row.into());
+    assert_eq!(
+        flags(&["--precision", "f32,f16,int8"]),
+        [
+            line("f32", false, Some(0)),
+            line("f16", true, Some(1)),
+            line("int8", false, Some(2)),
+        ]
+    );
+    assert_eq!(
+        flags(&["--precision", "f32"]),
+        [line("f32", false, Some(0)), line("int8", true, None)]
+    );
+    let schemes = flags(&[
+        "--precision",
+        "f32,int8",
+        "--scheme",
+        "dynamic-tensor,dynamic-row",
+    ]);
+    for (name, alone, _) in &schemes {
+        assert_eq!(*alone, !["f32", "int8"].contains(&name.as_str()), "{name}");
+    }
+    assert!(schemes.len() >= 3, "{schemes:?}");
+    let table = [
+        &QUICK[..],
+        &["--compare", "first", "--precision", "f32,f16"],
+    ]
+    .concat();
+    has(
+        &bench(&fixture, None, &table).good(),
+        &["only here", "only in the baseline"],
+    );
+}
+
+#[test]
+fn what_overflows_now_is_no_longer_measured() {
+    let fixture = Fixture::new();
+    fixture.save(
+        "model.safetensors",
+        &overflowing(60_000.0, Activation::Relu),
+    );
+    let both = ["--precision", "f32,f16"];
+    let save = [&QUICK[..], &both, &["--save", "first"]].concat();
+    bench(&fixture, None, &save).fails_after_output(4);
+    let path = kept(&fixture, "first");
+    let compare = [&QUICK[..], &both, &GATE].concat();
+    spoil(&path, |document| age(&mut document["results"][0]));
+    let (table, error) = bench(&fixture, None, &compare).fails_after_output(4);
+    has(&table, &["not measured", "neither result has measured it"]);
+    assert!(!error.contains("worse than"), "{error}");
+    spoil(&path, |document| {
+        for field in ["wall_ns", "upload_samples_ns"] {
+            document["results"][1][field] = document["results"][0][field].clone();
+        }
+    });
+    let (table, error) = bench(&fixture, None, &compare).fails_after_output(4);
+    has(
+        &table,
+        &["no longer measured", "f16 at batch 8: overflow: "],
+    );
+    has(
+        &error,
+        &[
+            "f16 overflows",
+            "worse than first: f16 at batch 8 is no longer measured: overflow",
+        ],
+    );
+}
+
 #[test]
 fn a_loss_of_accuracy_ends_with_5() {
     let fixture = Fixture::new();
@@ -108,14 +309,7 @@ fn a_loss_of_accuracy_ends_with_5() {
     spoil(&kept(&fixture, "first"), |document| {
         for row in document["results"].as_array_mut().expect("rows") {
             row["right_images"] = "ffffffffff".into();
-            for samples in [&["upload_samples_ns"][..], &["wall_ns", "samples"]] {
-                let place = samples
-                    .iter()
-                    .fold(&mut *row, |value, key| &mut value[*key]);
-                for sample in place.as_array_mut().expect("samples") {
-                    *sample = (1_u64 << 50).into();
-                }
-            }
+            age(row);
         }
     });
     let gate = [
@@ -158,26 +352,39 @@ fn a_result_of_something_else_is_refused_by_name_before_anything_is_measured() {
 }
 
 #[test]
-fn a_row_of_another_scheme_or_no_common_row_is_refused_once_it_is_known() {
+fn a_row_of_another_scheme_or_no_common_row_is_refused_before_anything_is_measured() {
     let fixture = Fixture::new();
     bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat()).good();
     let path = kept(&fixture, "first");
     let other = [&QUICK[..], &["--compare", "first", "--batch", "3"]].concat();
-    let (_, error) = bench(&fixture, None, &other).fails_after_output(2);
-    has(&error, &["no row in common"]);
+    has(
+        &bench(&fixture, None, &other).fails(2),
+        &["no row in common"],
+    );
+    let other = [
+        &QUICK[..],
+        &["--compare", "first", "--scheme", "dynamic-row"],
+    ]
+    .concat();
+    has(
+        &bench(&fixture, None, &other).fails(2),
+        &[
+            "int8 dynamic-row cannot be compared with first",
+            "it is int8,",
+        ],
+    );
     spoil(&path, |document| {
         document["results"][1]["name"] = "int8 of another scheme".into();
     });
     let more = [&QUICK[..], &["--compare", "first"]].concat();
-    let (table, error) = bench(&fixture, None, &more).fails_after_output(2);
+    let error = bench(&fixture, None, &more).fails(2);
     has(
         &error,
         &[
-            "int8 at batch 8 cannot be compared",
+            "int8 cannot be compared with first",
             "int8 of another scheme",
         ],
     );
-    has(&table, &["incomparable"]);
 }
 
 #[test]
@@ -216,6 +423,7 @@ fn requests_that_cannot_be_meant_are_usage_errors() {
     let fixture = Fixture::new();
     for (arguments, word) in [
         (&["--save", "a/b"][..], "no name for a baseline"),
+        (&["--save", "v1.json"], "drop its ending"),
         (&["--compare", ".."], "no name for a baseline"),
         (&["--fail-on-regression", "5%"], "--compare"),
         (&["--compare", "a", "--fail-on-regression", "5"], "5%"),

@@ -7,6 +7,7 @@ mod support;
 
 mod baseline;
 mod bench;
+mod endings;
 mod errors;
 mod faults;
 mod files;

@@ -70,6 +70,7 @@ fn threads_are_as_many_as_asked_for_and_batch_1_takes_one() {
             if small { 1 } else { 3 },
             "{row}"
         );
+        assert_eq!(row["ceiling"]["threads"], 3, "the peak is that of all");
     }
 }
 

@@ -143,18 +143,8 @@ fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
             (of("time/low", time.map(|time| change_of(time.low))).cell())
             (of("time/high", time.map(|time| change_of(time.high))).cell())
             (of("accuracy_points", change.accuracy_points.map(|points| format!("{points:+.2}"))).cell())
-            td { (outcome(change)) }
+            td { (change.outcome()) }
             td { (change.note.as_deref().unwrap_or("")) }
         }
-    }
-}
-
-/// What a change comes to; that all is within the noise, where it comes to nothing.
-fn outcome(change: &Change) -> String {
-    let flags: Vec<&str> = change.flags.iter().map(|flag| flag.name()).collect();
-    if flags.is_empty() {
-        "the same".to_owned()
-    } else {
-        flags.join(", ")
     }
 }

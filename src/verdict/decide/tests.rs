@@ -272,3 +272,70 @@ fn without_f32_the_fastest_is_deployed() {
     );
     assert!(found.sentence.contains("a batch"), "{}", found.sentence);
 }
+
+#[test]
+fn for_accuracy_the_most_accurate_is_deployed_where_f32_may_not_be() {
+    let mut rows = three(1, [1000, 900, 500]);
+    rows[1] = with_labels(rows[1].clone(), 120, 60);
+    rows[2] = with_labels(rows[2].clone(), 160, 60);
+    rows[0].status = Status::Unsupported;
+    rows[0].detail = Some("no reason".into());
+    let request = Request {
+        max_accuracy_drop: Some(2.0),
+        ..of(Goal::Accuracy)
+    };
+    assert_eq!(deployed(&rows, request), "f16 at 1");
+    let sentence = verdict(&rows, request).sentence;
+    assert!(
+        sentence.contains("the most accurate of those"),
+        "{sentence}"
+    );
+    // Nothing is known beside f32 where it has no answers.
+    rows.iter_mut().for_each(|row| row.mcnemar = None);
+    assert_eq!(deployed(&rows, of(Goal::Accuracy)), "f16 at 1");
+}
+
+#[test]
+fn what_was_measured_on_a_busy_machine_or_drifted_beyond_the_gain_is_to_be_repeated() {
+    let busy = Warning {
+        kind: Doubt::Busy,
+        text: "The machine was busy.".into(),
+    };
+    for times in [[1000, 990, 500], [1000, 970, 1400]] {
+        let rows = three(1, times);
+        let found = decide(&rows, IMAGES, true, &of(Goal::Latency), vec![busy.clone()]);
+        let words = "Measured on a busy machine: repeat it.";
+        assert!(found.sentence.ends_with(words), "{}", found.sentence);
+        let calm = verdict(&rows, of(Goal::Latency)).sentence;
+        assert!(!calm.contains("repeat it"), "{calm}");
+    }
+    // f32 and f16 become slower together by a half, so that f16's gain of a quarter is still one.
+    let drifting = |times: [u64; 3]| {
+        let mut rows = three(1, times);
+        for row in &mut rows {
+            let samples = row.wall_ns.as_ref().unwrap().samples.iter();
+            let slower = |(at, &ns): (usize, &u64)| Duration::from_nanos(ns + ns * at as u64 / 40);
+            let samples: Vec<Duration> = samples.enumerate().map(slower).collect();
+            row.wall_ns = Samples::new(&samples);
+        }
+        let pairs = |row: &Row| {
+            let own = row.end_to_end_samples().unwrap();
+            Paired::new(&rows[0].end_to_end_samples().unwrap(), &own)
+        };
+        let speeds: Vec<_> = rows
+            .iter()
+            .map(|row| pairs(row).map(|p| ratio_of_medians(&p)))
+            .collect();
+        for (row, speed) in rows.iter_mut().zip(speeds) {
+            row.speed_vs_f32 = speed;
+        }
+        verdict(&rows, of(Goal::Latency)).sentence
+    };
+    let sentence = drifting([1000, 800, 1400]);
+    assert!(
+        sentence.contains("drifted by more than that gain"),
+        "{sentence}"
+    );
+    let sentence = drifting([1000, 200, 1400]);
+    assert!(!sentence.contains("drifted"), "{sentence}");
+}
