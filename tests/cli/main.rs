@@ -9,6 +9,7 @@ mod baseline;
 mod bench;
 mod errors;
 mod faults;
+mod figures;
 mod files;
 mod html;
 mod interrupt;
