@@ -248,3 +248,17 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
     text.push_str(&layout.paragraph("", &legend));
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accuracy_that_is_gained_has_the_sign_that_it_has_everywhere() {
+        let of = |drop: f64| limit_value(LimitName::AccuracyDrop, drop);
+        assert_eq!(
+            [0.02, -0.02, 0.0, -0.001].map(of),
+            ["0.02 points", "−0.02 points", "0.00 points", "0.00 points"]
+        );
+    }
+}

@@ -172,6 +172,8 @@ fn without_names(text: &str, document: &Value) -> String {
         let name = document.pointer(place).and_then(Value::as_str);
         names.push(name.expect("a name").to_owned());
     }
+    let processor = document["adapter"]["processor"]["instruction_set"].as_str();
+    names.extend(processor.map(str::to_owned));
     let rows = document["results"].as_array().expect("rows");
     for row in rows {
         names.extend(row["name"].as_str().map(str::to_owned));

@@ -39,6 +39,26 @@ fn check_all(elements: &[Element], document: &Value) -> Vec<String> {
     places
 }
 
+/// Fails where words run off a chart's side, were its letters 6 units wide, which is less than they are.
+fn check_room(elements: &[Element]) {
+    let texts = elements.iter().filter(|one| one.name == "text");
+    let upright: Vec<&Element> = texts.filter(|one| one.get("transform").is_none()).collect();
+    assert!(upright.len() > 100, "{}", upright.len());
+    for text in upright {
+        let x: f64 = text.get("x").and_then(|x| x.parse().ok()).expect("a place");
+        let width = 6.0 * text.text.chars().count() as f64;
+        let start = match text.get("text-anchor") {
+            Some("end") => x - width,
+            Some("middle") => x - width / 2.0,
+            _ => x,
+        };
+        let inside = start >= -1.0 && start + width <= 361.0;
+        // The figures of a confusion are smaller, and in their fields.
+        let small = text.get("class") == Some("cell");
+        assert!(inside || small, "cut off: '{}' from {start}", text.text);
+    }
+}
+
 #[test]
 fn every_figure_is_that_of_the_json() {
     let (elements, document) = report(&["--batch", "1000,32"]);
@@ -90,6 +110,7 @@ fn every_figure_of_every_mode_under_a_limit_is_that_of_the_json() {
     ];
     let limits = ["--max-latency", "1s", "--max-accuracy-drop", "5"];
     let (elements, document) = report(&[&every[..], &limit, &limits].concat());
+    check_room(&elements);
     let places = check_all(&elements, &document);
     for place in [
         "/memory_limit/limit_bytes",
@@ -105,6 +126,37 @@ fn every_figure_of_every_mode_under_a_limit_is_that_of_the_json() {
     for field in ["memory_vs_f32", "accuracy_points_vs_f32"] {
         let place = format!("/results/{row}/{field}");
         assert!(places.contains(&place), "no {place}");
+    }
+}
+
+#[test]
+fn rows_say_what_they_are_beside_f32_and_class_by_class() {
+    let (_, document) = report(&["--batch", "1000"]);
+    let rows = document["results"].as_array().expect("rows");
+    let number = |row: &Value, place: &str| row.pointer(place).and_then(Value::as_f64);
+    let near = |a: Option<f64>, b: f64| a.is_some_and(|a| (a - b).abs() <= 1e-9);
+    let f32 = rows.iter().find(|row| row["name"] == "f32").expect("f32");
+    let of_f32 = |place: &str| number(f32, place).expect("a number");
+    for row in rows {
+        let own = |place: &str| number(row, place).expect("a number");
+        let memory = own("/memory/total_bytes") / of_f32("/memory/total_bytes");
+        assert!(near(number(row, "/memory_vs_f32"), memory));
+        let points = 100.0 * (own("/accuracy") - of_f32("/accuracy"));
+        assert!(near(number(row, "/accuracy_points_vs_f32"), points));
+        let classes = row["class_accuracy"].as_array().expect("classes");
+        let sum = |field: &str| {
+            let all = classes.iter().filter_map(|class| class[field].as_f64());
+            all.sum::<f64>()
+        };
+        assert_eq!(sum("correct"), own("/correct"));
+        assert_eq!(sum("images"), 10_000.0);
+        assert_eq!(sum("more_than_f32"), own("/correct") - of_f32("/correct"));
+        let least = classes
+            .iter()
+            .filter_map(|class| class["accuracy"].as_f64());
+        let hardest = row["hardest_class"].as_u64().expect("a class") as usize;
+        let hardest = classes[hardest]["accuracy"].as_f64();
+        assert_eq!(hardest, least.reduce(f64::min));
     }
 }
 

@@ -118,8 +118,8 @@ fn sections(view: &View<'_>) -> Vec<Section> {
     let by_batch = |chart: fn(&View<'_>, &Batch<'_>) -> Option<Chart>| {
         side_by_side(
             &view
-                .batches
-                .iter()
+                .charted()
+                .into_iter()
                 .filter_map(|batch| chart(view, batch))
                 .collect::<Vec<_>>(),
         )
@@ -229,8 +229,8 @@ fn of_classes(view: &View<'_>) -> Option<Markup> {
 
 fn of_memory(view: &View<'_>) -> Option<Markup> {
     let charts = view
-        .batches
-        .iter()
+        .charted()
+        .into_iter()
         .filter_map(|batch| memory::chart(view, batch))
         .chain(limit::chart(view));
     side_by_side(&charts.collect::<Vec<_>>())

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::figure::{Figure, Told};
 use super::view::View;
+use crate::report::Document;
 use crate::report::table::adapter_line;
 use crate::verify::passport::Observed;
 
@@ -39,7 +40,7 @@ pub fn section(view: &View<'_>) -> Markup {
                     None => "of no known commit",
                 }
             }
-            dt { "Adapter" } dd { (adapter_line(&document.adapter)) "; " span data-json="/adapter_reason" { (document.adapter_reason) } }
+            dt { "Adapter" } dd { (adapter(document).inline()) "; " span data-json="/adapter_reason" { (document.adapter_reason) } }
             dt { "Features" } dd { (if features.is_empty() { "none that matter here".to_owned() } else { features.join(", ") }) }
             @if let Some(passport) = &document.passport {
                 dt { "Arithmetic" }
@@ -67,6 +68,15 @@ pub fn section(view: &View<'_>) -> Markup {
                 (of("rows", dataset.rows)) " pixels, SHA-256 " code.hash data-json="/dataset/sha256" { (dataset.sha256) }
             }
         }
+    }
+}
+
+/// What it ran on, with the threads of the CPU path.
+fn adapter(document: &Document) -> Told {
+    let line = adapter_line(&document.adapter);
+    match document.adapter.processor {
+        Some(_) => Told::quoted("/adapter/processor/threads".to_owned(), &line),
+        None => line.into(),
     }
 }
 

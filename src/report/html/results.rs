@@ -98,8 +98,12 @@ fn notes(view: &View<'_>) -> Markup {
             notes.push(note);
         }
     }
+    let alone = view.charted().len() < view.batches.len();
     html! {
         @for note in &notes { p.note { (note.inline()) } }
+        @if alone {
+            p.note { "Batch sizes of a single precision, which a limit brings, have no charts of their own." }
+        }
         p.note {
             "End to end: a batch's way to the device, and from there (median, p99) to its outputs in host memory. "
             "Speed: the end-to-end time of f32 over this one's. Of peak: operations per second over the most that this "

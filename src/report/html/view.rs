@@ -115,6 +115,18 @@ impl<'a> View<'a> {
         })
     }
 
+    /// The batch sizes that charts are drawn of: those of several precisions, which can be compared; all where
+    /// there is no such one.
+    pub fn charted(&self) -> Vec<&Batch<'a>> {
+        let several = |batch: &&Batch<'a>| batch.rows.len() > 1;
+        let some: Vec<&Batch<'a>> = self.batches.iter().filter(several).collect();
+        if some.is_empty() {
+            self.batches.iter().collect()
+        } else {
+            some
+        }
+    }
+
     /// The changed images of every batch size, with their places in the document: those of the focus first,
     /// then the largest batch.
     pub fn changed(&self) -> Vec<(usize, &'a Changed)> {

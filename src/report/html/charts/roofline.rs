@@ -59,7 +59,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         (x_axis(FRAME, x, &x.ticks(5), |tick| tidy(&plain(tick)), "operations per byte"))
         @for (point, at) in roofs.iter().zip(&above) {
             (roof(x, y, point.best(), copy))
-            (words(FRAME.right, *at, Anchor::End, "roof-label", point.roof_label()))
+            (words(FRAME.right, *at, Anchor::End, "roof-label halo", point.roof_label()))
         }
         @if let Some(point) = under_memory { (slope(x, y, point, &roofs)) }
         @for (point, label) in points.iter().zip(&labels) {
