@@ -187,11 +187,13 @@ fn limits_and_comparisons_fit_the_terminal_with_long_names() {
             .iter()
             .filter(|line| line.starts_with("precision"))
             .collect();
-        assert_eq!(headers.len(), 3, "rows, limits, changes: {text}");
-        has(headers[1], &["largest", "images/s", "kept"]);
-        has(headers[2], &["change", "batch", "time"]);
+        let [.., limits, changes] = headers.as_slice() else {
+            panic!("no limits or changes: {text}");
+        };
+        has(limits, &["largest", "images/s", "kept"]);
+        has(changes, &["change", "batch", "time"]);
         let all = columns == 120;
-        assert_eq!(headers[2].contains("interval"), all, "{}", headers[2]);
+        assert_eq!(changes.contains("interval"), all, "{changes}");
         // Bars stand under each other, whatever the names.
         let bars = lines.iter().filter_map(|line| line.find('█'));
         let bars: Vec<usize> = bars.collect();
