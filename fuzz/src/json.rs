@@ -91,6 +91,9 @@ fn row(precision: Precision) -> Row {
         agreement_with_f32: None,
         label_changes: None,
         confusion: None,
+        class_accuracy: None,
+        hardest_class: None,
+        accuracy_points_vs_f32: None,
         mcnemar: None,
         wall_ns: Some(samples()),
         gpu_ns: None,
@@ -102,6 +105,7 @@ fn row(precision: Precision) -> Row {
         operations_per_second: None,
         operations_per_byte: None,
         ceiling: None,
+        memory_vs_f32: None,
         memory: Memory {
             planned: footprint(&[4, 2], &mode, 8),
             device_allocated_bytes: None,

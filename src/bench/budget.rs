@@ -30,8 +30,14 @@ pub struct BudgetLine {
     pub bytes: u64,
     /// The row measured at that batch; none where nothing fits or runs.
     pub row: Option<usize>,
+    /// Images a second there, end to end.
+    pub images_per_second: Option<f64>,
     /// The row of the largest batch that it was measured at, whether that fits or not.
     pub unlimited_row: Option<usize>,
+    /// That batch.
+    pub unlimited_batch: Option<usize>,
+    /// Images a second there, end to end.
+    pub unlimited_images_per_second: Option<f64>,
     /// Images a second, end to end, at the batch that fits over those at the largest.
     pub speed_kept: Option<f64>,
 }
@@ -151,7 +157,10 @@ impl BudgetLine {
             bound_by: fit.bound_by,
             bytes: fit.bytes,
             row: row.map(|(at, _)| *at),
+            images_per_second: speed(row),
             unlimited_row: largest.map(|(at, _)| *at),
+            unlimited_batch: largest.map(|(_, row)| row.effective.batch),
+            unlimited_images_per_second: speed(largest),
             speed_kept: speed(row).zip(speed(largest)).map(|(kept, all)| kept / all),
         }
     }

@@ -11,6 +11,7 @@ mod breakdown;
 mod budget;
 mod ceiling;
 mod check;
+mod classes;
 mod entry;
 mod machine;
 mod row;
@@ -25,6 +26,7 @@ pub use crate::stats::Samples;
 pub use analysis::{Doubt, Mcnemar, Part, Share, Warning, Why, explain};
 pub use answers::{Answer, Changed, ChangedImage, MOST_CHANGED, MOST_CLASSES};
 pub use budget::{Bound, Budget, BudgetLine};
+pub use classes::ClassAccuracy;
 pub use machine::Machine;
 pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
 pub use yardstick::Yardstick;
@@ -343,12 +345,18 @@ async fn measure_batch(
         .find(|(entry, _)| entry.mode.precision == Precision::F32)
         .and_then(|(_, checked)| checked.as_ref().filter(|one| one.overflow.is_none()))
         .map(|checked| checked.labels.clone());
+    let f32_confusion = f32_labels
+        .as_deref()
+        .and_then(|labels| answers::confusion(labels, &data.labels, outputs));
+    let widths = model.architecture().widths();
+    let f32_memory = footprint(&widths, Precision::F32, size);
     let mut rows = Vec::new();
     let wanted = entries.iter_mut().zip(&checked);
     for (entry, checked) in wanted.filter(|(entry, _)| entry.wanted) {
         let requested = Requested::new(&entry.mode, requested);
-        let planned = footprint(&model.architecture().widths(), &entry.mode, size);
+        let planned = footprint(&widths, &entry.mode, size);
         let mut row = Row::new(requested, size, planned);
+        row.beside_memory_of(&f32_memory);
         row.warnings.clone_from(&entry.warnings);
         row.effective.rounding = entry.model.as_ref().and_then(Runnable::rounding);
         match entry.runs() {
@@ -360,7 +368,8 @@ async fn measure_batch(
                 Some(reason) => row.overflowed(reason),
                 None => {
                     row.classified(&checked.labels, &data.labels, f32_labels.as_deref());
-                    row.confusion = answers::confusion(&checked.labels, &data.labels, outputs);
+                    let confusion = answers::confusion(&checked.labels, &data.labels, outputs);
+                    row.classes(confusion, f32_confusion.as_deref());
                 }
             }
         }

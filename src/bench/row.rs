@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::analysis::{Mcnemar, Warning, Why};
+use super::classes::{self, ClassAccuracy};
 use super::sample::Taken;
 use crate::engine::{Network, Place};
 use crate::memory::Footprint;
@@ -168,6 +169,12 @@ pub struct Row {
     /// How often each label was given to the images of each class, `[truth][label]`; none where there are
     /// too many classes.
     pub confusion: Option<Vec<Vec<usize>>>,
+    /// How many of each class are labelled right, where `confusion` is known.
+    pub class_accuracy: Option<Vec<ClassAccuracy>>,
+    /// The class with the lowest accuracy.
+    pub hardest_class: Option<usize>,
+    /// How many percentage points more accurate it is than f32; none where f32 has no answers.
+    pub accuracy_points_vs_f32: Option<f64>,
     /// The images on which only one of this precision and f32 is right; none for f32 itself.
     pub mcnemar: Option<Mcnemar>,
     /// From the batch on the device to its outputs in host memory.
@@ -193,6 +200,8 @@ pub struct Row {
     pub ceiling: Option<Ceiling>,
     /// Bytes planned and made.
     pub memory: Memory,
+    /// The planned memory over that of f32 at the same batch size, measured or not.
+    pub memory_vs_f32: Option<f64>,
     /// Where the time goes, of the kernel chosen and of the separate passes beside it; empty unless asked
     /// for, and where the adapter has no timestamps.
     pub breakdown: Vec<Breakdown>,
@@ -223,6 +232,9 @@ impl Row {
             agreement_with_f32: None,
             label_changes: None,
             confusion: None,
+            class_accuracy: None,
+            hardest_class: None,
+            accuracy_points_vs_f32: None,
             mcnemar: None,
             wall_ns: None,
             gpu_ns: None,
@@ -238,6 +250,7 @@ impl Row {
                 planned,
                 device_allocated_bytes: None,
             },
+            memory_vs_f32: None,
             breakdown: Vec::new(),
             why: None,
             warnings: Vec::new(),
@@ -290,11 +303,35 @@ impl Row {
             let changes = labels.iter().zip(f32).filter(|(a, b)| a != b).count();
             self.label_changes = Some(changes);
             self.agreement_with_f32 = Some(1.0 - changes as f64 / count);
+            let right_in_f32 = right_images(f32, truth);
+            let correct_in_f32 = right_in_f32.iter().filter(|&&right| right).count();
+            self.accuracy_points_vs_f32 =
+                Some(100.0 * (correct as f64 - correct_in_f32 as f64) / count);
             if self.requested.precision != Precision::F32 {
-                self.mcnemar = Some(Mcnemar::new(&right_images(f32, truth), &right));
+                self.mcnemar = Some(Mcnemar::new(&right_in_f32, &right));
             }
         }
         self.right_images = Some(to_hex(&right));
+    }
+
+    /// Keeps how often each label was given to each class, and what that says of the classes.
+    pub(super) fn classes(
+        &mut self,
+        confusion: Option<Vec<Vec<usize>>>,
+        f32: Option<&[Vec<usize>]>,
+    ) {
+        let all = confusion
+            .as_deref()
+            .map(|counts| classes::accuracies(counts, f32));
+        self.hardest_class = all.as_deref().and_then(classes::hardest);
+        self.class_accuracy = all;
+        self.confusion = confusion;
+    }
+
+    /// Holds the planned memory against that of f32.
+    pub(super) fn beside_memory_of(&mut self, f32: &Footprint) {
+        let own = self.memory.planned.total_bytes as f64;
+        self.memory_vs_f32 = Some(own / f32.total_bytes.max(1) as f64);
     }
 
     /// What came out of an overflow is no answer, so it has no accuracy either.

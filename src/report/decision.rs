@@ -1,15 +1,30 @@
 //! What follows the tables: why rows are not faster, memory limits, an earlier result, and the verdict.
 
 use super::document::Document;
-use super::grid::{Layout, grid};
+use super::grid::{Column, Layout, fitted};
+use super::memory_limit::limits;
 use super::table::{BOLD, NOTHING};
 use crate::baseline::{Change, Comparison, MOST_UNREST};
-use crate::bench::{Bound, Budget, BudgetLine, Part, Row};
+use crate::bench::{Part, Row};
 use crate::units::{bytes, chance, count, duration, points, share};
 use crate::verdict::{AtBatch, LimitCheck, LimitName, Verdict};
 
-/// The columns of a bar that stands for the largest value.
-const BAR: usize = 30;
+/// The columns of a comparison, and the order in which a narrow terminal does without them.
+const CHANGES: [Column; 8] = {
+    const fn column(name: &'static str, left_out: u8) -> Column {
+        Column { name, left_out }
+    }
+    [
+        column("precision", 0),
+        column("change", 0),
+        column("batch", 0),
+        column("time", 0),
+        column("interval", 4),
+        column("least", 1),
+        column("accuracy", 3),
+        column("p", 2),
+    ]
+};
 
 /// Everything that follows the tables.
 #[must_use]
@@ -17,7 +32,7 @@ pub fn conclusion(document: &Document, layout: Layout) -> String {
     let mut text = String::new();
     if let Some(budget) = &document.memory_limit {
         text.push('\n');
-        text.push_str(&limits(budget, &document.results, layout));
+        text.push_str(&limits(budget, layout));
     }
     if let Some(comparison) = &document.comparison {
         text.push('\n');
@@ -29,12 +44,19 @@ pub fn conclusion(document: &Document, layout: Layout) -> String {
 }
 
 /// A heading of a section.
-fn heading(title: &str, layout: Layout) -> String {
-    match layout {
-        Layout::Terminal(screen) if screen.color => format!("{BOLD}{title}{BOLD:#}\n"),
-        Layout::Terminal(_) => format!("{title}\n"),
-        Layout::Markdown => format!("### {title}\n\n"),
-    }
+pub(super) fn heading(title: &str, layout: Layout) -> String {
+    let Layout::Terminal(screen) = layout else {
+        return format!("### {title}\n\n");
+    };
+    let lines = textwrap::wrap(title, usize::from(screen.width));
+    let line = |line: &std::borrow::Cow<'_, str>| {
+        if screen.color {
+            format!("{BOLD}{line}{BOLD:#}\n")
+        } else {
+            format!("{line}\n")
+        }
+    };
+    lines.iter().map(line).collect()
 }
 
 /// Why the rows of a batch size are not faster, a paragraph each, and what is to be doubted of their samples.
@@ -127,11 +149,12 @@ fn item_mark(layout: Layout) -> &'static str {
 
 /// `Limit met: accuracy drop ±0.00 points, at most 1 (which holds unless --max-accuracy-drop is given)`
 fn limit_line(limit: &LimitCheck) -> String {
-    let (name, value): (&str, fn(f64) -> String) = match limit.name {
-        LimitName::AccuracyDrop => ("accuracy lost", |value| format!("{value:.2} points")),
-        LimitName::Latency => ("time of a batch", duration),
-        LimitName::Memory => ("planned memory", |value| bytes(value as u64)),
+    let name = match limit.name {
+        LimitName::AccuracyDrop => "accuracy lost",
+        LimitName::Latency => "time of a batch",
+        LimitName::Memory => "planned memory",
     };
+    let value = |value| limit_value(limit.name, value);
     let met = if limit.met { "met" } else { "not met" };
     let measured = limit.measured.map_or("not measured".to_owned(), value);
     let own = if limit.asked {
@@ -145,85 +168,18 @@ fn limit_line(limit: &LimitCheck) -> String {
     )
 }
 
-/// Memory limits: what fits, what that costs, and a chart of it.
-fn limits(budget: &Budget, rows: &[Row], layout: Layout) -> String {
-    let title = format!("Within {}", bytes(budget.limit_bytes));
-    let mut text = heading(&title, layout);
-    let speed = |row: Option<usize>| row.and_then(|row| rows.get(row)).and_then(Row::speed);
-    let fastest = budget
-        .lines
-        .iter()
-        .flat_map(|line| [speed(line.row), speed(line.unlimited_row)])
-        .flatten()
-        .fold(0.0, f64::max);
-    let bar = |speed: Option<f64>| match speed {
-        Some(speed) if fastest > 0.0 => {
-            let length = (speed / fastest * BAR as f64).round() as usize;
-            "█".repeat(length.max(1))
+/// A limit, or what was measured against it, in its unit.
+pub(super) fn limit_value(name: LimitName, value: f64) -> String {
+    match name {
+        LimitName::AccuracyDrop => {
+            let text = format!("{:.2} points", value.abs());
+            // What is lost needs no sign; what is gained has the one that it has everywhere.
+            let gained = points(value).starts_with('−');
+            if gained { format!("−{text}") } else { text }
         }
-        _ => String::new(),
-    };
-    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
-    let rate = |speed: f64| count(speed.round() as u64);
-    let header = [
-        "precision",
-        "largest batch",
-        "bound by",
-        "planned",
-        "with upload",
-        "kept",
-    ];
-    let line = |line: &BudgetLine| {
-        vec![
-            line.name.clone(),
-            line.batch
-                .map_or("none fits".to_owned(), |batch| count(batch as u64)),
-            match line.bound_by {
-                Bound::Memory => "memory",
-                Bound::BatchLimit => "--batch-limit",
-                Bound::Data => "the data",
-            }
-            .to_owned(),
-            bytes(line.bytes),
-            or_nothing(speed(line.row).map(rate)),
-            or_nothing(line.speed_kept.map(share)),
-        ]
-    };
-    let lines: Vec<Vec<String>> = budget.lines.iter().map(line).collect();
-    text.push_str(&grid(layout, &header, &lines, 3));
-    text.push('\n');
-    let mut chart = String::new();
-    for line in &budget.lines {
-        let unlimited = line.unlimited_row.and_then(|row| rows.get(row));
-        let largest = unlimited.map(|row| row.effective.batch);
-        let pairs = [
-            (line.batch, speed(line.row)),
-            (largest, speed(line.unlimited_row)),
-        ];
-        for (at, (batch, speed)) in pairs.into_iter().enumerate() {
-            let name = if at == 0 { line.name.as_str() } else { "" };
-            let Some(batch) = batch else {
-                let none = format!("{name:<9} not even one image fits: {}", bytes(line.bytes));
-                chart.push_str(&none);
-                chart.push('\n');
-                continue;
-            };
-            if at == 1 && Some(batch) == line.batch {
-                continue;
-            }
-            let what = if at == 0 { "fits" } else { "unlimited" };
-            let label = format!("{name:<9} batch {:>7} {what:<9} ", count(batch as u64));
-            let value = speed.map_or(NOTHING.to_owned(), rate);
-            chart.push_str(&format!("{label}{} {value}\n", bar(speed)));
-        }
+        LimitName::Latency => duration(value),
+        LimitName::Memory => bytes(value as u64),
     }
-    match layout {
-        Layout::Terminal(_) => text.push_str(&chart),
-        Layout::Markdown => text.push_str(&format!("```\n{chart}```\n")),
-    }
-    let legend = "with upload: images/s end to end, which the images/s of the tables above are without; kept: of that at the largest batch measured.";
-    text.push_str(&layout.paragraph("", legend));
-    text
 }
 
 /// What became of each row since an earlier result.
@@ -257,18 +213,12 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
             or_nothing(change.accuracy_p.map(chance)),
         ]
     };
-    let header = [
-        "precision",
-        "change",
-        "batch",
-        "time",
-        "interval",
-        "least",
-        "accuracy",
-        "p",
-    ];
     let lines: Vec<Vec<String>> = comparison.rows.iter().map(line).collect();
-    text.push_str(&grid(layout, &header, &lines, 2));
+    let (table, left_out) = fitted(layout, &CHANGES, &lines, 2);
+    text.push_str(&table);
+    if !left_out.is_empty() {
+        text.push_str(&layout.wrap(format!("No room here for: {}\n", left_out.join(", "))));
+    }
     if layout == Layout::Markdown {
         text.push('\n');
     }
@@ -291,4 +241,18 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
     );
     text.push_str(&layout.paragraph("", &legend));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accuracy_that_is_gained_has_the_sign_that_it_has_everywhere() {
+        let of = |drop: f64| limit_value(LimitName::AccuracyDrop, drop);
+        assert_eq!(
+            [0.02, -0.02, 0.0, -0.001].map(of),
+            ["0.02 points", "−0.02 points", "0.00 points", "0.00 points"]
+        );
+    }
 }

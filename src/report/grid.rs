@@ -1,8 +1,8 @@
 //! Tables of text, on a terminal of any width or in Markdown.
 
 use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle,
-    presets,
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
+    TableStyle, Width, presets,
 };
 
 /// How a table is drawn.
@@ -81,6 +81,15 @@ pub fn grid(layout: Layout, header: &[&str], rows: &[Vec<String>], left: usize) 
     let mut table = draw(screen, header, rows, left);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(screen.width);
+    let least = least_widths(header, rows, left);
+    // A space stands between columns.
+    let all: usize = least.iter().sum::<usize>() + least.len().saturating_sub(1);
+    if all <= usize::from(screen.width) {
+        for (column, least) in table.column_iter_mut().zip(least) {
+            let least = u16::try_from(least).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
+    }
     lines(&table)
 }
 
@@ -112,6 +121,25 @@ pub fn fitted(
             _ => return (grid(layout, &header, &rows, left), dropped),
         }
     }
+}
+
+/// What each column needs so that no word and no number is broken, padding included.
+fn least_widths(header: &[&str], rows: &[Vec<String>], left: usize) -> Vec<usize> {
+    let longest = |text: &str, parts: fn(char) -> bool| {
+        let parts = text.split(parts).map(|part| part.chars().count());
+        parts.max().unwrap_or(0)
+    };
+    let of_column = |(at, name): (usize, &&str)| {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        let parts: fn(char) -> bool = if at < left {
+            char::is_whitespace
+        } else {
+            |letter| letter == '\n'
+        };
+        let cells = cells.map(|cell| longest(cell, parts)).max().unwrap_or(0);
+        longest(name, char::is_whitespace).max(cells) + usize::from(at < left)
+    };
+    header.iter().enumerate().map(of_column).collect()
 }
 
 /// The columns that a table takes where nothing is wrapped.

@@ -5,6 +5,7 @@ mod decision;
 mod document;
 mod grid;
 mod html;
+mod memory_limit;
 mod peak;
 mod search;
 mod table;

@@ -9,8 +9,12 @@ pub struct Element {
     pub name: String,
     pub attributes: Vec<(String, String)>,
     pub text: String,
+    /// The text in it that is in no element of its own.
+    pub own: String,
     /// The names of the elements round it, from the outermost.
     pub inside: Vec<String>,
+    /// Their places among all elements.
+    pub ancestors: Vec<usize>,
 }
 
 impl Element {
@@ -40,6 +44,11 @@ pub fn parse(page: &str) -> Vec<Element> {
         for &at in &open {
             elements[at].text += &decoded(text);
         }
+        if let Some(&last) = open.last() {
+            // What stands between two elements does not run together.
+            elements[last].own += &decoded(text);
+            elements[last].own.push(' ');
+        }
         let Some(tag) = tail.strip_prefix('<') else {
             break;
         };
@@ -52,6 +61,7 @@ pub fn parse(page: &str) -> Vec<Element> {
         }
         let mut element = tag_of(tag);
         element.inside = open.iter().map(|&at| elements[at].name.clone()).collect();
+        element.ancestors.clone_from(&open);
         if !VOID.contains(&element.name.as_str()) {
             open.push(elements.len());
         }

@@ -10,6 +10,7 @@ mod bench;
 mod endings;
 mod errors;
 mod faults;
+mod figures;
 mod files;
 mod html;
 mod interrupt;

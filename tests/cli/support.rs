@@ -118,8 +118,9 @@ pub fn gpu_adapters() -> Vec<Value> {
         .collect()
 }
 
-/// The published schema, with every object closed: a field that it does not describe is a failure
-/// here, while a reader's copy allows the fields that later versions add.
+/// The published schema, with every object closed: a field that it does not describe, or describes and
+/// does not find, is a failure here, while a reader's copy allows the fields that later versions add and
+/// those that earlier ones did not have.
 pub fn closed_schema() -> jsonschema::Validator {
     closed(include_str!("../../src/report/bench.schema.json"))
 }
@@ -146,6 +147,9 @@ fn closed(schema: &str) -> jsonschema::Validator {
 fn close(schema: &mut Value) {
     if schema["type"] == "object" {
         schema["additionalProperties"] = false.into();
+        let described = schema["properties"].as_object().into_iter().flatten();
+        let names: Vec<Value> = described.map(|(name, _)| name.as_str().into()).collect();
+        schema["required"] = names.into();
     }
 }
 

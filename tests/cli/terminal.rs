@@ -114,8 +114,7 @@ fn the_manual_has_a_page_for_every_command() {
 
 /// A run on a terminal of so many columns, which `script` of util-linux gives; its lines.
 #[cfg(target_os = "linux")]
-fn on_a_terminal(columns: usize, set: &str, arguments: &str) -> Vec<String> {
-    let fixture = Fixture::new();
+fn on_a_terminal(fixture: &Fixture, columns: usize, set: &str, arguments: &str) -> Vec<String> {
     let (data, model) = (fixture.data().display(), fixture.model());
     let binary = env!("CARGO_BIN_EXE_fmnist-gpu");
     let call = format!(
@@ -139,7 +138,7 @@ fn on_a_terminal(columns: usize, set: &str, arguments: &str) -> Vec<String> {
 #[test]
 fn tables_fit_the_terminal() {
     for columns in [50, 90, 120] {
-        let lines = on_a_terminal(columns, "", "--color never");
+        let lines = on_a_terminal(&Fixture::new(), columns, "", "--color never");
         for line in &lines {
             // Paths and hashes are words that nothing breaks.
             let breakable = line.split(' ').all(|word| word.chars().count() < columns);
@@ -165,8 +164,54 @@ fn tables_fit_the_terminal() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn limits_and_comparisons_fit_the_terminal_with_long_names() {
+    let fixture = Fixture::new();
+    let modes = "--color never --precision f32,int8 --scheme dynamic-row --weights tensor";
+    let earlier = fixture.path("earlier.json");
+    let earlier = earlier.display();
+    let made = format!("{modes} --output {earlier}");
+    on_a_terminal(&fixture, 120, "", &made);
+    let asked = format!("{modes} --memory-limit 1500B --compare {earlier}");
+    for columns in [40, 50, 80, 120] {
+        let lines = on_a_terminal(&fixture, columns, "", &asked);
+        let text = lines.join("\n");
+        // A path is a word that nothing breaks.
+        let folder = fixture.data().display().to_string();
+        for line in lines.iter().filter(|line| !line.contains(&folder)) {
+            assert!(
+                line.chars().count() <= columns,
+                "over {columns}: {line}\n{text}"
+            );
+        }
+        let headers: Vec<&String> = lines
+            .iter()
+            .filter(|line| line.starts_with("precision"))
+            .collect();
+        let [.., limits, changes] = headers.as_slice() else {
+            panic!("no limits or changes: {text}");
+        };
+        has(limits, &["largest", "upload", "kept"]);
+        has(changes, &["change", "batch", "time"]);
+        let all = columns == 120;
+        assert_eq!(changes.contains("interval"), all, "{changes}");
+        // Bars stand under each other, whatever the names.
+        let bars = lines.iter().filter_map(|line| line.find('█'));
+        let bars: Vec<usize> = bars.collect();
+        assert!(
+            bars.len() >= 3 && bars.iter().all(|at| *at == bars[0]),
+            "{text}"
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_terminal_has_colours_unless_they_are_not_wanted() {
-    let colored = |set: &str| on_a_terminal(120, set, "").join("").contains(ESCAPE);
+    let colored = |set: &str| {
+        on_a_terminal(&Fixture::new(), 120, set, "")
+            .join("")
+            .contains(ESCAPE)
+    };
     assert!(colored(""));
     assert!(!colored("NO_COLOR=1"));
     assert!(!colored("TERM=dumb"));

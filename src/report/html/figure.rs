@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::report::table::NOTHING;
 use crate::units::{bytes, count, duration, percent};
 
 /// A figure's text, with the place of its number in the JSON document as a JSON pointer.
@@ -33,11 +34,16 @@ impl Figure {
         Self::new(pointer, share.map(percent))
     }
 
+    /// To go on with.
+    pub fn told(&self) -> Told {
+        self.into()
+    }
+
     /// In a text.
     pub fn inline(&self) -> Markup {
         match &self.text {
             Some(text) => html! { span data-json=(self.pointer) { (text) } },
-            None => html! { "–" },
+            None => html! { (NOTHING) },
         }
     }
 
@@ -45,8 +51,87 @@ impl Figure {
     pub fn cell(&self) -> Markup {
         match &self.text {
             Some(text) => html! { td.number data-json=(self.pointer) { (text) } },
-            None => html! { td.number { "–" } },
+            None => html! { td.number { (NOTHING) } },
         }
+    }
+}
+
+impl From<&Figure> for Told {
+    fn from(figure: &Figure) -> Self {
+        let pointer = figure.text.as_ref().map(|_| figure.pointer.clone());
+        Self {
+            text: figure.text.clone().unwrap_or_else(|| NOTHING.to_owned()),
+            pointers: pointer.into_iter().collect(),
+        }
+    }
+}
+
+/// Words with figures among them, and the places of all of these in the JSON document, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    pub text: String,
+    pointers: Vec<String>,
+}
+
+impl Told {
+    /// What stands in the JSON document as it is.
+    pub fn quoted(pointer: String, text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            pointers: vec![pointer],
+        }
+    }
+
+    /// Goes on with words or figures.
+    pub fn and(mut self, more: impl Into<Self>) -> Self {
+        let more = more.into();
+        self.text.push_str(&more.text);
+        self.pointers.extend(more.pointers);
+        self
+    }
+
+    /// All, with words between them.
+    pub fn joined(all: impl IntoIterator<Item = Self>, between: &str) -> Self {
+        let mut all = all.into_iter();
+        let first = all.next().unwrap_or_default();
+        all.fold(first, |told, more| told.and(between).and(more))
+    }
+
+    /// The places, for `data-json`; none where there is no figure.
+    pub fn places(&self) -> Option<String> {
+        (!self.pointers.is_empty()).then(|| self.pointers.join(" "))
+    }
+
+    /// In a text.
+    pub fn inline(&self) -> Markup {
+        html! { span data-json=[self.places()] { (self.text) } }
+    }
+}
+
+impl From<&str> for Told {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl From<String> for Told {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            pointers: Vec::new(),
+        }
+    }
+}
+
+impl From<&Self> for Told {
+    fn from(told: &Self) -> Self {
+        told.clone()
+    }
+}
+
+impl From<Figure> for Told {
+    fn from(figure: Figure) -> Self {
+        (&figure).into()
     }
 }
 

@@ -4,11 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
-use super::figure::Figure;
+use super::figure::{Figure, Told};
 use super::plot::bar;
 use super::view::View;
 use crate::bench::{Answer, Changed, ChangedImage};
-use crate::units::count;
 
 /// Every batch size: the first is open.
 pub fn section(view: &View<'_>) -> Markup {
@@ -16,7 +15,7 @@ pub fn section(view: &View<'_>) -> Markup {
     html! {
         @for (place, (at, changed)) in all.iter().enumerate() {
             details.batch open[place == 0] {
-                summary { "Batch " (count(changed.batch as u64)) ": " (told(changed)) }
+                summary { (told(*at, changed).inline()) }
                 @if !changed.images.is_empty() {
                     ul.gallery {
                         @for (image, one) in changed.images.iter().enumerate() {
@@ -29,23 +28,36 @@ pub fn section(view: &View<'_>) -> Markup {
     }
 }
 
-fn told(changed: &Changed) -> String {
-    match (changed.total, changed.images.len()) {
-        (0, _) => "no label changes".to_owned(),
-        (1, _) => "the label of one image changes".to_owned(),
-        (total, shown) if total == shown => {
-            format!("the labels of {} images change", count(total as u64))
+fn told(at: usize, changed: &Changed) -> Told {
+    let of = |field: &str, number: usize| {
+        Figure::count(format!("/changed/{at}/{field}"), Some(number as u64))
+    };
+    let batch = Told::from("Batch ")
+        .and(of("batch", changed.batch))
+        .and(": ");
+    let shown = changed.images.len();
+    match changed.total {
+        0 => batch.and("no label changes"),
+        1 => batch.and("the label of one image changes"),
+        total => {
+            let all = batch
+                .and("the labels of ")
+                .and(of("total", total))
+                .and(" images change");
+            if total == shown {
+                return all;
+            }
+            // A list's figure is its length.
+            all.and("; ")
+                .and(of("images", shown))
+                .and(" of them, taken in turn from each precision's")
         }
-        (total, shown) => format!(
-            "the labels of {} images change; {} of them, taken in turn from each precision's",
-            count(total as u64),
-            count(shown as u64)
-        ),
     }
 }
 
 fn card(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
     let truth = view.class(image.truth);
+    let index = Figure::count(format!("{pointer}/index"), Some(image.index as u64));
     let f32 = image
         .answers
         .iter()
@@ -58,7 +70,7 @@ fn card(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
                 div {
                     p.truth { (truth) }
                     p.sub { "true class" }
-                    p.sub { "image " (Figure::count(format!("{pointer}/index"), Some(image.index as u64)).inline()) }
+                    p.sub { "image " (index.inline()) }
                 }
             }
             ul.answers {
@@ -67,7 +79,7 @@ fn card(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
                 }
             }
             details {
-                summary { "All outputs" span.visually-hidden { " for image " (image.index) } }
+                summary { "All outputs" span.visually-hidden { " for image " (index.inline()) } }
                 div.scroll tabindex="0" role="region" aria-label={ "Outputs for image " (image.index) } {
                     (outputs(view, image, pointer))
                 }

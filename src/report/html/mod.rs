@@ -10,6 +10,7 @@ mod gallery;
 mod plot;
 mod provenance;
 mod results;
+mod room;
 mod scale;
 mod series;
 mod verdict;
@@ -18,10 +19,10 @@ mod view;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::charts::{classes, confusion, latency, limit, memory, pareto, parts, roofline};
+use self::figure::Figure;
 use self::plot::Chart;
 use self::view::{Batch, View};
 use super::Document;
-use crate::units::count;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -58,7 +59,11 @@ pub(super) fn page(document: &Document) -> String {
                 header.page-head {
                     p.brand { "fmnist-gpu" span { "precision report" } }
                     h1 { (title) }
-                    p.sub { (count(document.dataset.images as u64)) " images, " (document.dataset.name) ", " (day(&document.tool.date)) }
+                    p.sub {
+                        (Figure::count("/dataset/images".to_owned(), Some(document.dataset.images as u64)).inline())
+                        " images, " (document.dataset.name) ", "
+                        span data-json="/tool/date" { (day(&document.tool.date)) }
+                    }
                     nav aria-label="Sections" {
                         a href="#verdict" { "Verdict" }
                         @for section in &sections { a href={ "#" (section.id) } { (section.short) } }
@@ -113,8 +118,8 @@ fn sections(view: &View<'_>) -> Vec<Section> {
     let by_batch = |chart: fn(&View<'_>, &Batch<'_>) -> Option<Chart>| {
         side_by_side(
             &view
-                .batches
-                .iter()
+                .charted()
+                .into_iter()
                 .filter_map(|batch| chart(view, batch))
                 .collect::<Vec<_>>(),
         )
@@ -188,7 +193,7 @@ fn reasons(view: &View<'_>) -> Markup {
             dl.batches {
                 @for placed in view.batches.iter().flat_map(Batch::measured) {
                     @if let Some(why) = &placed.row.why {
-                        dt { "Batch " (count(placed.row.effective.batch as u64)) " " (view.series.label(&placed.name())) }
+                        dt { "Batch " (placed.batch().inline()) " " (view.series.label(&placed.name())) }
                         dd data-json=(placed.pointer("why/text")) { (why.text) }
                     }
                 }
@@ -213,7 +218,7 @@ fn of_classes(view: &View<'_>) -> Option<Markup> {
         .filter_map(|placed| confusion::chart(view, placed))
         .collect();
     Some(html! {
-        p.lead { "In batches of " (count(batch.size as u64)) "; the JSON has the others." }
+        p.lead { "In batches of " (batch.figure().inline()) "; the JSON has the others." }
         (legend(view))
         (charts)
         h3 { "Confusion" }
@@ -224,8 +229,8 @@ fn of_classes(view: &View<'_>) -> Option<Markup> {
 
 fn of_memory(view: &View<'_>) -> Option<Markup> {
     let charts = view
-        .batches
-        .iter()
+        .charted()
+        .into_iter()
         .filter_map(|batch| memory::chart(view, batch))
         .chain(limit::chart(view));
     side_by_side(&charts.collect::<Vec<_>>())

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::figure::Told;
 use super::scale::Scale;
 use super::series::n;
 
@@ -23,9 +24,9 @@ pub struct Chart {
     /// Its own name in the page.
     pub id: String,
     /// What stands over it.
-    pub title: String,
+    pub title: Told,
     /// What it shows, for those who do not see it.
-    pub summary: String,
+    pub summary: Told,
     pub height: f64,
     pub drawing: Markup,
     /// A note under it.
@@ -40,15 +41,15 @@ impl Chart {
         let size = format!("0 0 {} {}", n(WIDTH), n(self.height));
         html! {
             figure.chart id=(self.id) {
-                figcaption id=(title) { (self.title) }
+                figcaption id=(title) data-json=[self.title.places()] { (self.title.text) }
                 svg viewBox=(size) role="img" aria-labelledby=(title) aria-describedby=(summary) {
                     (self.drawing)
                 }
-                p.visually-hidden id=(summary) { (self.summary) }
+                p.visually-hidden id=(summary) data-json=[self.summary.places()] { (self.summary.text) }
                 @if let Some(note) = &self.note { p.note { (note) } }
                 details {
-                    summary { "Figures" span.visually-hidden { " of " (self.title) } }
-                    div.scroll tabindex="0" role="region" aria-label={ "Figures of " (self.title) } {
+                    summary { "Figures" span.visually-hidden { " of " (self.title.inline()) } }
+                    div.scroll tabindex="0" role="region" aria-label={ "Figures of " (self.title.text) } {
                         (self.figures)
                     }
                 }
@@ -66,13 +67,22 @@ pub enum Anchor {
 }
 
 /// Words in a drawing.
-pub fn words(x: f64, y: f64, anchor: Anchor, class: &str, text: &str) -> Markup {
+pub fn words(x: f64, y: f64, anchor: Anchor, class: &str, told: impl Into<Told>) -> Markup {
+    let told = told.into();
     let anchor = match anchor {
         Anchor::Start => "start",
         Anchor::Middle => "middle",
         Anchor::End => "end",
     };
-    html! { text class=(class) x=(n(x)) y=(n(y)) text-anchor=(anchor) { (text) } }
+    html! {
+        text class=(class) x=(n(x)) y=(n(y)) text-anchor=(anchor) data-json=[told.places()] { (told.text) }
+    }
+}
+
+/// What is told where the pointer rests on a mark.
+pub fn hover(told: impl Into<Told>) -> Markup {
+    let told = told.into();
+    html! { title data-json=[told.places()] { (told.text) } }
 }
 
 pub fn line(class: &str, from: (f64, f64), to: (f64, f64)) -> Markup {
@@ -128,7 +138,7 @@ pub fn y_axis(
     html! {
         @for &tick in ticks {
             (line("grid", (frame.left, scale.at(tick)), (frame.right, scale.at(tick))))
-            (words(frame.left - 6.0, scale.at(tick) + 3.5, Anchor::End, "tick", &format(tick)))
+            (words(frame.left - 6.0, scale.at(tick) + 3.5, Anchor::End, "tick", format(tick)))
         }
         (words(2.0, frame.top - 10.0, Anchor::Start, "axis-title", title))
     }

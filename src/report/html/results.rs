@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::figure::Figure;
+use super::figure::{Figure, Told};
 use super::view::{Placed, View};
 use crate::baseline::Change;
 use crate::bench::Status;
 use crate::engine::Place;
-use crate::units::{chance, count, share};
+use crate::units::{chance, count, points, share};
 
 const COLUMNS: [&str; 13] = [
     "precision",
@@ -33,7 +33,7 @@ pub fn table(view: &View<'_>) -> Markup {
                 thead { tr { @for name in COLUMNS { th scope="col" { (name) } } } }
                 @for batch in &view.batches {
                     tbody {
-                        tr.group { th scope="rowgroup" colspan=(COLUMNS.len()) { "Batch " (count(batch.size as u64)) } }
+                        tr.group { th scope="rowgroup" colspan=(COLUMNS.len()) { "Batch " (batch.figure().inline()) } }
                         @for &placed in &batch.rows { (line(view, placed, recommended == Some(placed.at))) }
                     }
                 }
@@ -81,20 +81,29 @@ fn status(status: Status) -> &'static str {
 
 /// Why a row did not run as asked, each reason once.
 fn notes(view: &View<'_>) -> Markup {
-    let mut notes: Vec<String> = Vec::new();
-    for row in &view.document.results {
-        let name = &row.name;
+    let mut notes: Vec<Told> = Vec::new();
+    for (at, row) in view.document.results.iter().enumerate() {
+        let placed = Placed { at, row };
+        let name = Told::from(row.name.as_str());
+        let quoted = |field: &str, text: &str| Told::quoted(placed.pointer(field), text);
         let note = match (&row.detail, &row.effective.reason) {
-            (Some(detail), _) => format!("{name}: {detail}"),
-            (None, Some(reason)) => format!("{name} ran on the CPU path: {reason}"),
+            (Some(detail), _) => name.and(": ").and(quoted("detail", detail)),
+            (None, Some(reason)) => {
+                let reason = quoted("effective/reason", reason);
+                name.and(" ran on the CPU path: ").and(reason)
+            }
             (None, None) => continue,
         };
-        if !notes.contains(&note) {
+        if notes.iter().all(|other| other.text != note.text) {
             notes.push(note);
         }
     }
+    let alone = view.charted().len() < view.batches.len();
     html! {
-        @for note in &notes { p.note { (note) } }
+        @for note in &notes { p.note { (note.inline()) } }
+        @if alone {
+            p.note { "Batch sizes of a single precision, which a limit brings, have no charts of their own." }
+        }
         p.note {
             "End to end: a batch's way to the device, and from there (median, p99) to its outputs in host memory. "
             "Speed: the end-to-end time of f32 over this one's. Of peak: operations per second over the most that this "
@@ -110,15 +119,16 @@ pub fn comparison(view: &View<'_>) -> Option<Markup> {
     let comparison = view.document.comparison.as_ref()?;
     Some(html! {
         p {
-            "Against " strong { (comparison.baseline) } ", measured " (comparison.date)
-            @if let Some(commit) = &comparison.commit { ", commit " code { (commit) } }
+            "Against " strong data-json="/comparison/baseline" { (comparison.baseline) } ", measured "
+            span data-json="/comparison/date" { (comparison.date) }
+            @if let Some(commit) = &comparison.commit { ", commit " code.hash data-json="/comparison/commit" { (commit) } }
             ". Time is held against an interleaved loop of fixed work, since a machine's own speed drifts."
         }
         div.scroll tabindex="0" role="region" aria-label="Comparison" {
-            table {
+            table.comparison {
                 thead {
                     tr {
-                        @for name in ["precision", "batch", "time", "from (95%)", "to", "accuracy, points", "it is", "note"] {
+                        @for name in ["precision", "it is", "batch", "time", "from (95%)", "to", "accuracy, points", "note"] {
                             th scope="col" { (name) }
                         }
                     }
@@ -133,18 +143,18 @@ fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
     let of = |field: &str, text: Option<String>| {
         Figure::new(format!("/comparison/rows/{at}/{field}"), text)
     };
-    let change_of = |value: f64| format!("{:+.1}%", 100.0 * value);
+    let change_of = |value: f64| format!("{}%", points(100.0 * value));
     let time = change.time.as_ref();
     html! {
         tr {
             th scope="row" { (view.series.label(&change.name)) }
-            (Figure::count(format!("/comparison/rows/{at}/batch"), Some(change.batch as u64)).cell())
+            td { (change.outcome()) }
+            (of("batch", Some(count(change.batch as u64))).cell())
             (of("time/value", time.map(|time| change_of(time.value))).cell())
             (of("time/low", time.map(|time| change_of(time.low))).cell())
             (of("time/high", time.map(|time| change_of(time.high))).cell())
-            (of("accuracy_points", change.accuracy_points.map(|points| format!("{points:+.2}"))).cell())
-            td { (change.outcome()) }
-            td { (change.note.as_deref().unwrap_or("")) }
+            (of("accuracy_points", change.accuracy_points.map(points)).cell())
+            td.note-cell { @if let Some(note) = &change.note { (Told::quoted(format!("/comparison/rows/{at}/note"), note).inline()) } }
         }
     }
 }

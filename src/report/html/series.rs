@@ -2,17 +2,22 @@
 
 use maud::{Markup, html};
 
+use crate::bench::Row;
 use crate::report::Document;
 
 /// How many looks there are; further precisions begin again.
-const LOOKS: usize = 8;
+const LOOKS: usize = 10;
 
 /// The precisions of a document, f32 first, then in the order of the rows.
 pub struct Series(Vec<String>);
 
 impl Series {
     pub fn of(document: &Document) -> Self {
-        let rows = document.results.iter().map(|row| row.name.clone());
+        // Those of the batch size with the most rows first: a memory limit has batch sizes of few precisions.
+        let same = |a: &Row, b: &Row| a.effective.batch == b.effective.batch;
+        let mut groups: Vec<&[Row]> = document.results.chunk_by(same).collect();
+        groups.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
+        let rows = groups.into_iter().flatten().map(|row| row.name.clone());
         let answers = document.changed.iter().flat_map(|changed| &changed.images);
         let answers = answers.flat_map(|image| image.answers.iter().map(|one| one.name.clone()));
         let mut names: Vec<String> = Vec::new();
@@ -112,13 +117,15 @@ fn outline(place: usize) -> &'static [(f64, f64)] {
             (-1.2, -0.4),
             (-0.4, -0.4),
         ],
-        _ => &[
+        7 => &[
             (0.0, -1.35),
             (1.28, -0.42),
             (0.79, 1.09),
             (-0.79, 1.09),
             (-1.28, -0.42),
         ],
+        8 => &[(-1.1, -1.1), (1.1, -1.1), (-1.1, 1.1), (1.1, 1.1)],
+        _ => &[(-0.5, -1.4), (0.5, -1.4), (0.5, 1.4), (-0.5, 1.4)],
     }
 }
 

@@ -2,10 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::figure::Figure;
+use super::figure::{Figure, Told};
 use super::view::{Placed, View};
 use crate::adapter::Kind;
-use crate::units::{bytes, chance, count, duration, percent, points};
+use crate::report::Document;
+use crate::report::decision::limit_value;
+use crate::units::{chance, points};
 use crate::verdict::{LimitCheck, LimitName, Verdict};
 
 pub fn section(view: &View<'_>) -> Markup {
@@ -13,19 +15,55 @@ pub fn section(view: &View<'_>) -> Markup {
     html! {
         section.verdict id="verdict" aria-labelledby="verdict-heading" {
             h2 id="verdict-heading" { "Verdict" }
-            @if let Some(shortfall) = view.document.shortfall() { p.warning role="note" { (shortfall) } }
+            @if let Some(told) = shortfall(view.document) { p.warning role="note" { (told.inline()) } }
             p.sentence data-json="/verdict/sentence" { (verdict.sentence) }
             @if let Some(placed) = view.recommended() { (tiles(view, placed)) }
-            @if !verdict.reasons.is_empty() {
-                ul.reasons {
-                    @for (at, reason) in verdict.reasons.iter().enumerate() {
-                        li data-json={ "/verdict/reasons/" (at) } { (reason) }
-                    }
-                }
-            }
+            (reasons(verdict))
             (limits(verdict))
             (warnings(view))
             (batches(view))
+        }
+    }
+}
+
+/// What is missing of a run that ended early.
+fn shortfall(document: &Document) -> Option<Told> {
+    let reason = document.incomplete.as_ref()?;
+    let told = Told::from("Incomplete: ").and(Told::quoted("/incomplete".to_owned(), reason));
+    let missing = document
+        .missing_batches
+        .iter()
+        .enumerate()
+        .map(|(at, &batch)| {
+            Figure::count(format!("/missing_batches/{at}"), Some(batch as u64)).told()
+        });
+    if document.missing_batches.is_empty() {
+        return Some(told.and("."));
+    }
+    let told = told.and("; not measured: batch ");
+    Some(told.and(Told::joined(missing, ", ")).and("."))
+}
+
+/// How many reasons are open from the start.
+const OPEN_REASONS: usize = 4;
+
+/// The first reasons and the last, which says why the best is not faster; those between on demand.
+fn reasons(verdict: &Verdict) -> Markup {
+    let all: Vec<(usize, &String)> = verdict.reasons.iter().enumerate().collect();
+    let open = if all.len() > OPEN_REASONS + 1 {
+        OPEN_REASONS - 1
+    } else {
+        all.len()
+    };
+    let (first, rest) = all.split_at(open);
+    let (between, last) = rest.split_at(rest.len().saturating_sub(1));
+    let item = |(at, reason): &(usize, &String)| html! { li data-json={ "/verdict/reasons/" (at) } { (reason) } };
+    html! {
+        @if !all.is_empty() {
+            ul.reasons { @for reason in first.iter().chain(last) { (item(reason)) } }
+        }
+        @if !between.is_empty() {
+            details.more { summary { "The other candidates" } ul.reasons { @for reason in between { (item(reason)) } } }
         }
     }
 }
@@ -35,13 +73,19 @@ fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
     let row = placed.row;
     let f32 = view.f32_beside(placed).filter(|f32| f32.at != placed.at);
     let memory = row.memory.planned.total_bytes;
-    let share = f32.map(|f32| memory as f64 / f32.row.memory.planned.total_bytes.max(1) as f64);
+    let share = row.memory_vs_f32.filter(|_| f32.is_some());
+    let share = share.map(|share| {
+        Figure::new(
+            placed.pointer("memory_vs_f32"),
+            Some(format!("{:.0}%", 100.0 * share)),
+        )
+    });
     html! {
         dl.tiles {
             div.tile.deploy {
                 dt { "Deploy" }
                 dd { (view.series.label(&placed.name())) }
-                dd.sub { "in batches of " (count(row.effective.batch as u64)) }
+                dd.sub { "in batches of " (placed.batch().inline()) }
             }
             div.tile {
                 dt { "Time of a batch" }
@@ -53,7 +97,7 @@ fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
                 dd { (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory)).inline()) }
                 dd.sub {
                     @match share {
-                        Some(share) => (format!("{:.0}% of f32's", 100.0 * share)),
+                        Some(share) => { (share.inline()) " of f32's" },
                         None => "parameters and activations",
                     }
                 }
@@ -81,21 +125,35 @@ fn speed(placed: Placed<'_>, f32: Option<Placed<'_>>) -> Markup {
         };
     }
     match placed.row.images_per_second {
-        Some(rate) => html! { (count(rate.round() as u64)) " images a second" },
+        Some(rate) => {
+            let rate = Figure::count(
+                placed.pointer("images_per_second"),
+                Some(rate.round() as u64),
+            );
+            html! { (rate.inline()) " images a second" }
+        }
         None => html! {},
     }
 }
 
 fn accuracy(placed: Placed<'_>, f32: Option<Placed<'_>>) -> Markup {
-    let both = f32.and_then(|f32| Some((placed.row.accuracy?, f32.row.accuracy?)));
-    match (both, placed.row.label_changes) {
-        (Some((this, f32)), Some(changes)) => html! {
-            (points(100.0 * (this - f32))) " points; "
+    let change = placed.row.accuracy_points_vs_f32.filter(|_| f32.is_some());
+    match (change, placed.row.label_changes) {
+        (Some(change), Some(changes)) => html! {
+            (Figure::new(placed.pointer("accuracy_points_vs_f32"), Some(points(change))).inline()) " points; "
             (Figure::count(placed.pointer("label_changes"), Some(changes as u64)).inline()) " labels change"
-            @if let Some(test) = placed.row.mcnemar.as_ref().filter(|_| changes > 0) { " (p = " (chance(test.p)) ")" }
+            @if let Some(test) = placed.row.mcnemar.as_ref().filter(|_| changes > 0) {
+                " (p = " (Figure::new(placed.pointer("mcnemar/p"), Some(chance(test.p))).inline()) ")"
+            }
         },
         _ => match &placed.row.accuracy_interval {
-            Some(interval) => html! { (percent(interval.low)) " to " (percent(interval.high)) },
+            Some(interval) => {
+                let of = |field: &str, share: f64| {
+                    let pointer = placed.pointer(&format!("accuracy_interval/{field}"));
+                    Figure::percent(pointer, Some(share)).inline()
+                };
+                html! { (of("low", interval.low)) " to " (of("high", interval.high)) }
+            }
             None => html! {},
         },
     }
@@ -108,76 +166,85 @@ fn limits(verdict: &Verdict) -> Markup {
     html! {
         h3 { "Limits" }
         ul.checks {
-            @for limit in &verdict.limits {
+            @for (at, limit) in verdict.limits.iter().enumerate() {
                 li class=(if limit.met { "met" } else { "unmet" }) {
                     span.mark-text { (if limit.met { "✓ met" } else { "✗ not met" }) } " "
-                    (describe(limit))
+                    (describe(at, limit).inline())
                 }
             }
         }
     }
 }
 
-fn describe(limit: &LimitCheck) -> String {
-    let figure = |value: f64| match limit.unit {
-        "ns" => duration(value),
-        "bytes" => bytes(value as u64),
-        unit => format!("{value:.2} {unit}"),
+fn describe(at: usize, limit: &LimitCheck) -> Told {
+    let figure = |field: &str, value: f64| {
+        Figure::new(
+            format!("/verdict/limits/{at}/{field}"),
+            Some(limit_value(limit.name, value)),
+        )
     };
+    let most = figure("limit", limit.limit);
     let name = match limit.name {
-        LimitName::AccuracyDrop => "accuracy drop",
-        LimitName::Latency => "latency",
-        LimitName::Memory => "memory",
+        LimitName::AccuracyDrop => "accuracy lost",
+        LimitName::Latency => "time of a batch",
+        LimitName::Memory => "planned memory",
     };
-    match limit.measured {
-        Some(measured) => format!(
-            "{name}: {} of at most {}",
-            figure(measured),
-            figure(limit.limit)
-        ),
-        None => format!("{name}: not measured, at most {}", figure(limit.limit)),
-    }
+    let told = Told::from(name).and(": ");
+    let told = match limit.measured {
+        Some(measured) => told.and(figure("measured", measured)).and(" of at most "),
+        None => told.and("not measured, at most "),
+    };
+    told.and(most)
 }
 
-/// What is to be doubted, of the whole and of rows; and that a software adapter speaks of itself alone.
+/// What is to be doubted of the whole, and that a software adapter speaks of itself alone; what is to be
+/// doubted of single rows on demand.
 fn warnings(view: &View<'_>) -> Markup {
     let document = view.document;
-    let mut texts: Vec<String> = document
-        .verdict
-        .warnings
-        .iter()
-        .map(|warning| warning.text.clone())
+    let whole = document.verdict.warnings.iter().enumerate();
+    let mut whole: Vec<Told> = whole
+        .map(|(at, warning)| Told::quoted(format!("/verdict/warnings/{at}/text"), &warning.text))
         .collect();
-    if texts.is_empty() {
+    if whole.is_empty() {
         if document.adapter.kind == Kind::Software {
-            texts.push(
+            whole.push(
                 "This adapter runs shaders on the processor: its times say nothing about a GPU."
                     .into(),
             );
         }
         if document.tool.profile == "debug" {
-            texts.push("This is a debug build: its times mean nothing.".into());
+            whole.push("This is a debug build: its times mean nothing.".into());
         }
     }
-    for row in &document.results {
-        for warning in &row.warnings {
-            let name = &row.name;
-            texts.push(format!(
-                "{name}, batch {}: {}",
-                count(row.effective.batch as u64),
-                warning.text
-            ));
-        }
-    }
-    texts.dedup();
-    let (first, more) = texts.split_at(texts.len().min(3));
+    let rows = row_warnings(view);
     html! {
-        @for text in first { p.warning role="note" { (text) } }
-        @if !more.is_empty() {
-            details.more { summary { (more.len()) " more warnings" } @for text in more { p.warning { (text) } } }
+        @for told in &whole { p.warning role="note" { (told.inline()) } }
+        @if !rows.is_empty() {
+            details.more {
+                summary { "What is to be doubted of single rows" }
+                ul.reasons { @for told in &rows { li { (told.inline()) } } }
+            }
         }
     }
 }
+
+fn row_warnings(view: &View<'_>) -> Vec<Told> {
+    let mut all = Vec::new();
+    for placed in view.batches.iter().flat_map(|batch| &batch.rows) {
+        for (at, warning) in placed.row.warnings.iter().enumerate() {
+            let pointer = placed.pointer(&format!("warnings/{at}/text"));
+            let told = Told::from(placed.name())
+                .and(", batch ")
+                .and(placed.batch())
+                .and(": ");
+            all.push(told.and(Told::quoted(pointer, &warning.text)));
+        }
+    }
+    all
+}
+
+/// How many batch sizes are open from the start.
+const OPEN_BATCHES: usize = 4;
 
 /// What the goal says at each batch size.
 fn batches(view: &View<'_>) -> Markup {
@@ -185,13 +252,20 @@ fn batches(view: &View<'_>) -> Markup {
     if batches.len() < 2 {
         return html! {};
     }
-    html! {
-        h3 { "At each batch size" }
+    let list = html! {
         dl.batches {
             @for (at, batch) in batches.iter().enumerate() {
-                dt { "Batch " (count(batch.batch as u64)) }
+                dt { "Batch " (Figure::count(format!("/verdict/batches/{at}/batch"), Some(batch.batch as u64)).inline()) }
                 dd data-json={ "/verdict/batches/" (at) "/sentence" } { (batch.sentence) }
             }
+        }
+    };
+    html! {
+        @if batches.len() > OPEN_BATCHES {
+            details.more { summary { "At each batch size" } (list) }
+        } @else {
+            h3 { "At each batch size" }
+            (list)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use super::figure::{Figure, Told};
 use super::series::Series;
 use crate::bench::{Changed, Row};
 use crate::report::Document;
@@ -18,6 +19,14 @@ impl Placed<'_> {
         self.row.name.clone()
     }
 
+    /// The batch size that it ran with.
+    pub fn batch(&self) -> Figure {
+        Figure::count(
+            self.pointer("effective/batch"),
+            Some(self.row.effective.batch as u64),
+        )
+    }
+
     /// The JSON pointer of one of its fields.
     pub fn pointer(&self, field: &str) -> String {
         format!("/results/{}/{field}", self.at)
@@ -32,6 +41,20 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// Its size, as it stands in the JSON.
+    pub fn figure(&self) -> Figure {
+        let pointer = self
+            .rows
+            .first()
+            .map(|first| first.pointer("effective/batch"));
+        Figure::count(pointer.unwrap_or_default(), Some(self.size as u64))
+    }
+
+    /// What a chart of it is called.
+    pub fn title(&self) -> Told {
+        Told::from("Batch ").and(self.figure())
+    }
+
     /// The rows that were measured.
     pub fn measured(&self) -> impl Iterator<Item = Placed<'a>> {
         self.rows
@@ -90,6 +113,18 @@ impl<'a> View<'a> {
                 .rev()
                 .find(|batch| batch.measured().next().is_some())
         })
+    }
+
+    /// The batch sizes that charts are drawn of: those of several precisions, which can be compared; all where
+    /// there is no such one.
+    pub fn charted(&self) -> Vec<&Batch<'a>> {
+        let several = |batch: &&Batch<'a>| batch.rows.len() > 1;
+        let some: Vec<&Batch<'a>> = self.batches.iter().filter(several).collect();
+        if some.is_empty() {
+            self.batches.iter().collect()
+        } else {
+            some
+        }
     }
 
     /// The changed images of every batch size, with their places in the document: those of the focus first,

@@ -2,68 +2,97 @@
 
 use maud::{Markup, html};
 
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, line, words, x_axis};
+use super::super::figure::{Figure, Told};
+use super::super::plot::{Anchor, Chart, Frame, WIDTH, hover, line, words, x_axis};
 use super::super::scale::Scale;
 use super::super::view::{Batch, Placed, View};
 use super::tidy;
-use crate::units::{count, percent};
+use crate::bench::ClassAccuracy;
 
 const BAND: f64 = 22.0;
 const TOP: f64 = 8.0;
 const LEFT: f64 = 96.0;
 
-/// A row's confusion.
-type Known<'a> = (Placed<'a>, &'a [Vec<usize>]);
+/// A row whose classes are known.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    placed: Placed<'a>,
+    classes: &'a [ClassAccuracy],
+}
+
+impl Known<'_> {
+    fn of(&self, class: usize, field: &str) -> String {
+        self.placed
+            .pointer(&format!("class_accuracy/{class}/{field}"))
+    }
+
+    fn accuracy(&self, class: usize) -> Figure {
+        Figure::percent(self.of(class, "accuracy"), self.classes[class].accuracy)
+    }
+
+    fn correct(&self, class: usize) -> Figure {
+        let correct = self.classes[class].correct as u64;
+        Figure::count(self.of(class, "correct"), Some(correct))
+    }
+
+    /// How many more images of the class are labelled right than in f32.
+    fn change(&self, class: usize) -> f64 {
+        self.classes[class].more_than_f32.unwrap_or(0) as f64
+    }
+
+    fn change_figure(&self, class: usize) -> Figure {
+        let change = signed(self.change(class));
+        Figure::new(self.of(class, "more_than_f32"), Some(change))
+    }
+}
 
 fn known<'a>(batch: &Batch<'a>) -> Vec<Known<'a>> {
     batch
         .measured()
-        .filter_map(|placed| Some((placed, placed.row.confusion.as_deref()?)))
+        .filter_map(|placed| {
+            let classes = placed.row.class_accuracy.as_deref()?;
+            Some(Known { placed, classes })
+        })
         .collect()
-}
-
-/// The share of a class's images that are labelled right; none of a class without images.
-fn accuracy(confusion: &[Vec<usize>], class: usize) -> Option<f64> {
-    let total: usize = confusion[class].iter().sum();
-    (total > 0).then(|| confusion[class][class] as f64 / total as f64)
 }
 
 /// Accuracy by class, a mark for each precision; none where no confusion is known.
 pub fn accuracies(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let rows = known(batch);
-    let classes = rows.first()?.1.len();
-    let all = rows
-        .iter()
-        .flat_map(|(_, counts)| (0..classes).filter_map(|class| accuracy(counts, class)));
+    let first = rows.first()?;
+    let classes = first.classes.len();
+    let all = rows.iter().flat_map(|known| known.classes);
+    let all = all.filter_map(|class| class.accuracy);
     let least = all.fold(1.0, f64::min);
     let frame = frame(classes);
     let x = Scale::linear((least - 0.04).max(0.0), 1.0, frame.left, frame.right);
     let drawing = html! {
         (x_axis(frame, x, &x.ticks(5), |tick| format!("{}%", tidy(&format!("{:.1}", 100.0 * tick))), "images of the class that are labelled right"))
         (names(view, classes))
-        @for (row, (placed, counts)) in rows.iter().enumerate() {
+        @for (row, known) in rows.iter().enumerate() {
             @for class in 0..classes {
-                @if let Some(share) = accuracy(counts, class) {
+                @if let Some(share) = known.classes[class].accuracy {
                     g {
-                        title { (view.class(class)) ", " (placed.name()) ": " (percent(share)) }
+                        (hover(named(view, known, class).and(known.accuracy(class))))
                         // Side by side where they would hide each other.
-                        (view.series.mark(&placed.name(), x.at(share), middle(class) + offset(row, rows.len()), 3.6))
+                        (view.series.mark(&known.placed.name(), x.at(share), middle(class) + offset(row, rows.len()), 3.6))
                     }
                 }
             }
         }
     };
-    let worst = worst(&rows[0], classes);
+    let hardest = first.placed.row.hardest_class;
     Some(Chart {
         id: format!("classes-{}", batch.size),
-        title: "Accuracy by class".to_owned(),
-        summary: worst.map_or_else(String::new, |(class, share)| {
-            let name = rows[0].0.name();
-            format!(
-                "In {name} the hardest class is {} with {}.",
-                view.class(class),
-                percent(share)
-            )
+        title: "Accuracy by class".into(),
+        summary: hardest.map_or_else(Told::default, |class| {
+            Told::from("In ")
+                .and(first.placed.name())
+                .and(" the hardest class is ")
+                .and(view.class(class))
+                .and(" with ")
+                .and(first.accuracy(class))
+                .and(".")
         }),
         height: frame.bottom + 38.0,
         drawing,
@@ -75,19 +104,16 @@ pub fn accuracies(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
 /// How many more images of each class are labelled right than in f32; none where there is nothing to compare.
 pub fn changes(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let rows = known(batch);
-    let f32 = rows.iter().find(|(placed, _)| placed.name() == "f32")?.1;
     let others: Vec<Known<'_>> = rows
         .iter()
         .copied()
-        .filter(|(placed, _)| placed.name() != "f32")
+        .filter(|known| known.placed.name() != "f32")
+        .filter(|known| known.classes.iter().all(|one| one.more_than_f32.is_some()))
         .collect();
-    let classes = f32.len();
-    let change = |counts: &[Vec<usize>], class: usize| {
-        counts[class][class] as f64 - f32[class][class] as f64
-    };
+    let classes = others.first()?.classes.len();
     let all = others
         .iter()
-        .flat_map(|(_, counts)| (0..classes).map(|class| change(counts, class).abs()));
+        .flat_map(|known| (0..classes).map(|class| known.change(class).abs()));
     let most = all.reduce(f64::max)?.max(1.0);
     let frame = frame(classes);
     let x = Scale::linear(-1.15 * most, 1.15 * most, frame.left, frame.right);
@@ -95,37 +121,37 @@ pub fn changes(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         (x_axis(frame, x, &whole(&x.ticks(5)), signed, "images more than f32 labelled right"))
         (names(view, classes))
         (line("zero", (x.at(0.0), frame.top), (x.at(0.0), frame.bottom)))
-        @for (row, (placed, counts)) in others.iter().enumerate() {
+        @for (row, known) in others.iter().enumerate() {
+            @let name = known.placed.name();
             @for class in 0..classes {
-                @let change = change(counts, class);
+                @let change = known.change(class);
                 @let y = middle(class) + offset(row, others.len());
                 g {
-                    title { (view.class(class)) ", " (placed.name()) ": " (signed(change)) }
-                    (line(&format!("stem {}", view.series.class(&placed.name())), (x.at(0.0), y), (x.at(change), y)))
-                    (view.series.mark(&placed.name(), x.at(change), y, 3.4))
+                    (hover(named(view, known, class).and(known.change_figure(class))))
+                    (line(&format!("stem {}", view.series.class(&name)), (x.at(0.0), y), (x.at(change), y)))
+                    (view.series.mark(&name, x.at(change), y, 3.4))
                 }
             }
         }
     };
-    let described: Vec<String> = others
-        .iter()
-        .map(|(placed, counts)| {
-            let parts = (0..classes).filter(|&class| change(counts, class) != 0.0);
-            let parts: Vec<String> = parts
-                .map(|class| format!("{} {}", view.class(class), signed(change(counts, class))))
-                .collect();
-            let parts = if parts.is_empty() {
-                "no class changes".to_owned()
-            } else {
-                parts.join(", ")
-            };
-            format!("{}: {parts}", placed.name())
-        })
-        .collect();
+    let described = others.iter().map(|known| {
+        let parts = (0..classes).filter(|&class| known.change(class) != 0.0);
+        let part = |class| {
+            Told::from(view.class(class))
+                .and(" ")
+                .and(known.change_figure(class))
+        };
+        let parts: Vec<Told> = parts.map(part).collect();
+        let told = Told::from(known.placed.name()).and(": ");
+        match parts.as_slice() {
+            [] => told.and("no class changes"),
+            _ => told.and(Told::joined(parts, ", ")),
+        }
+    });
     Some(Chart {
         id: format!("class-changes-{}", batch.size),
-        title: "What changes from f32".to_owned(),
-        summary: described.join("; "),
+        title: "What changes from f32".into(),
+        summary: Told::joined(described, "; "),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -172,38 +198,43 @@ fn names(view: &View<'_>, classes: usize) -> Markup {
     html! {
         @for class in 0..classes {
             (line("grid", (LEFT, middle(class)), (WIDTH - 14.0, middle(class))))
-            (words(LEFT - 8.0, middle(class) + 3.5, Anchor::End, "tick", &view.short_class(class, 14)))
+            (words(LEFT - 8.0, middle(class) + 3.5, Anchor::End, "tick", view.short_class(class, 14)))
         }
     }
 }
 
-fn worst((_, counts): &Known<'_>, classes: usize) -> Option<(usize, f64)> {
-    let all = (0..classes).filter_map(|class| Some((class, accuracy(counts, class)?)));
-    all.min_by(|(_, a), (_, b)| a.total_cmp(b))
+fn named(view: &View<'_>, known: &Known<'_>, class: usize) -> Told {
+    Told::from(view.class(class))
+        .and(", ")
+        .and(known.placed.name())
+        .and(": ")
 }
 
-/// Counts, as the JSON has them: of each class how many images, and how many each precision labels right.
+/// Of each class how many images, and how many each precision labels right.
 fn figures(view: &View<'_>, rows: &[Known<'_>]) -> Markup {
-    let classes = rows.first().map_or(0, |(_, counts)| counts.len());
+    let classes = rows.first().map_or(0, |known| known.classes.len());
+    let images = |class: usize| {
+        let of_first = rows.first().map(|known| {
+            let images = known.classes[class].images as u64;
+            Figure::count(known.of(class, "images"), Some(images))
+        });
+        of_first.map(|figure| figure.cell())
+    };
     html! {
         table {
             thead {
                 tr {
                     th scope="col" { "class" }
                     th scope="col" { "images" }
-                    @for (placed, _) in rows { th scope="col" { "right in " (placed.name()) } }
+                    @for known in rows { th scope="col" { "right in " (known.placed.name()) } }
                 }
             }
             tbody {
                 @for class in 0..classes {
                     tr {
                         th scope="row" { (view.class(class)) }
-                        td.number { (count(rows[0].1[class].iter().sum::<usize>() as u64)) }
-                        @for (placed, counts) in rows {
-                            td.number data-json=(placed.pointer(&format!("confusion/{class}/{class}"))) {
-                                (count(counts[class][class] as u64))
-                            }
-                        }
+                        @if let Some(cell) = images(class) { (cell) }
+                        @for known in rows { (known.correct(class).cell()) }
                     }
                 }
             }

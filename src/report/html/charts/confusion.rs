@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
+use super::super::figure::{Figure, Told};
 use super::super::plot::{Anchor, Chart, WIDTH, bar, words};
 use super::super::series::n;
 use super::super::view::{Placed, View};
-use crate::units::count;
 
 const LEFT: f64 = 84.0;
 const TOP: f64 = 66.0;
@@ -32,37 +32,47 @@ pub fn chart(view: &View<'_>, placed: Placed<'_>) -> Option<Chart> {
         }
         @for (truth, line) in counts.iter().enumerate() {
             @let y = TOP + side * truth as f64;
-            (words(LEFT - 6.0, y + side / 2.0 + 3.5, Anchor::End, "tick", &view.short_class(truth, 13)))
+            (words(LEFT - 6.0, y + side / 2.0 + 3.5, Anchor::End, "tick", view.short_class(truth, 13)))
             @for (label, &number) in line.iter().enumerate() {
                 @let x = LEFT + side * label as f64;
                 (field(&class, (x, y), side, number, if truth == label { None } else { Some(number as f64 / most) }))
                 @if classes <= NUMBERED && number > 0 {
-                    (words(x + side / 2.0, y + side / 2.0 + 3.2, Anchor::Middle, "cell", &number.to_string()))
+                    (words(x + side / 2.0, y + side / 2.0 + 3.2, Anchor::Middle, "cell", number_of(placed, truth, label, number)))
                 }
             }
         }
     };
-    let worst: Vec<String> = errors
+    let worst: Vec<Told> = errors
         .iter()
         .take(3)
         .map(|(truth, label, number)| {
-            format!(
-                "{} images of {} are labelled {}",
-                count(*number as u64),
-                view.class(*truth),
-                view.class(*label)
-            )
+            number_of(placed, *truth, *label, *number)
+                .told()
+                .and(" images of ")
+                .and(view.class(*truth))
+                .and(" are labelled ")
+                .and(view.class(*label))
         })
         .collect();
     Some(Chart {
         id: format!("confusion-{}", placed.at),
-        title: placed.name(),
-        summary: format!("The most frequent mistakes: {}.", worst.join("; ")),
+        title: placed.name().into(),
+        summary: match worst.as_slice() {
+            [] => "No mistake was made.".into(),
+            _ => Told::from("The most frequent mistakes: ")
+                .and(Told::joined(worst, "; "))
+                .and("."),
+        },
         height: TOP + side * classes as f64 + 4.0,
         drawing,
         note: None,
         figures: figures(view, placed, counts),
     })
+}
+
+fn number_of(placed: Placed<'_>, truth: usize, label: usize, number: usize) -> Figure {
+    let pointer = placed.pointer(&format!("confusion/{truth}/{label}"));
+    Figure::count(pointer, Some(number as u64))
 }
 
 /// A field: what is right is plain, a mistake the stronger the more frequent.
@@ -105,9 +115,7 @@ fn figures(view: &View<'_>, placed: Placed<'_>, counts: &[Vec<usize>]) -> Markup
                     tr {
                         th scope="row" { (view.class(truth)) }
                         @for (label, &number) in line.iter().enumerate() {
-                            td.number data-json=(placed.pointer(&format!("confusion/{truth}/{label}"))) {
-                                (count(number as u64))
-                            }
+                            (number_of(placed, truth, label, number).cell())
                         }
                     }
                 }

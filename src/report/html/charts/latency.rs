@@ -2,14 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure};
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, line, words, x_axis};
+use super::super::figure::{self, Figure, Told};
+use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, line, words, x_axis};
+use super::super::room::{beside, width};
 use super::super::scale::Scale;
 use super::super::series::short;
 use super::super::view::{Batch, Placed, View};
 use super::tidy;
 use crate::bench::Samples;
-use crate::units::{count, duration};
+use crate::units::duration;
 
 /// The height of one precision's band.
 const BAND: f64 = 50.0;
@@ -40,25 +41,31 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let drawing = html! {
         (x_axis(frame, x, &x.ticks(4), |tick| tidy(&duration(tick)), "time of one pass"))
         @for (band, (placed, wall)) in rows.iter().enumerate() {
-            (histogram(view, &placed.name(), wall, x, TOP + BAND * (band + 1) as f64))
+            (histogram(view, *placed, wall, x, TOP + BAND * (band + 1) as f64))
         }
     };
-    let described: Vec<String> = rows
+    let described: Vec<Told> = rows
         .iter()
         .map(|(placed, wall)| {
-            format!(
-                "{}: median {}, 90% within {}, 99% within {}",
-                placed.name(),
-                duration(wall.median as f64),
-                duration(wall.p90 as f64),
-                duration(wall.p99 as f64)
-            )
+            let of = |field: &str, value: u64| {
+                Figure::time(
+                    placed.pointer(&format!("wall_ns/{field}")),
+                    Some(value as f64),
+                )
+            };
+            Told::from(placed.name())
+                .and(": median ")
+                .and(of("median", wall.median))
+                .and(", 90% within ")
+                .and(of("p90", wall.p90))
+                .and(", 99% within ")
+                .and(of("p99", wall.p99))
         })
         .collect();
     Some(Chart {
         id: format!("latency-{}", batch.size),
-        title: format!("Batch {}", count(batch.size as u64)),
-        summary: described.join("; "),
+        title: batch.title(),
+        summary: Told::joined(described, "; "),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -67,7 +74,8 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
 }
 
 /// The samples up to the axis's end, and ticks at the median and at p99.
-fn histogram(view: &View<'_>, name: &str, wall: &Samples, x: Scale, bottom: f64) -> Markup {
+fn histogram(view: &View<'_>, placed: Placed<'_>, wall: &Samples, x: Scale, bottom: f64) -> Markup {
+    let name = &placed.name();
     let (from, to) = x.ends();
     let mut counts = [0_usize; BINS];
     for &sample in wall.samples.iter().filter(|&&sample| sample as f64 <= to) {
@@ -79,11 +87,13 @@ fn histogram(view: &View<'_>, name: &str, wall: &Samples, x: Scale, bottom: f64)
     let mark = format!("whisker {}", view.series.class(name));
     let (median, p99) = (x.at(wall.median as f64), x.at(wall.p99 as f64));
     let place = |bin: usize| x.at(x.figure_at(bin as f64 / BINS as f64));
-    // The words stand where the fewest samples are: the tail is to the right.
-    let right = median < f64::midpoint(LEFT, WIDTH);
+    let time = Figure::time(placed.pointer("wall_ns/median"), Some(wall.median as f64));
+    let label = Told::from(short(name)).and("  ").and(&time);
+    // The words stand behind the median, where there is room: the tail is to the right.
+    let at = beside(median, 4.0, width(&label.text), (LEFT, WIDTH - 4.0));
     html! {
         g {
-            title { (name) ": median " (duration(wall.median as f64)) }
+            (hover(Told::from(name.as_str()).and(": median ").and(&time)))
             (line("axis", (LEFT, bottom), (WIDTH - 14.0, bottom)))
             @for (bin, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 @let height = (BAND - 20.0) * count as f64 / highest;
@@ -92,12 +102,7 @@ fn histogram(view: &View<'_>, name: &str, wall: &Samples, x: Scale, bottom: f64)
             (line(&mark, (median, bottom - BAND + 16.0), (median, bottom)))
             (line(&format!("{mark} dashed"), (p99, bottom - 12.0), (p99, bottom)))
         }
-        @let text = format!("{}  {}", short(name), duration(wall.median as f64));
-        @if right {
-            (words(median + 4.0, bottom - BAND + 22.0, Anchor::Start, "label halo", &text))
-        } @else {
-            (words(median - 4.0, bottom - BAND + 22.0, Anchor::End, "label halo", &text))
-        }
+        (words(at, bottom - BAND + 22.0, Anchor::Start, "label halo", label))
     }
 }
 

@@ -1,90 +1,223 @@
-//! The largest batch under a memory limit, and what it costs in speed.
+//! The largest batch under a memory limit, and what it costs in speed: beside the largest that was measured.
 
-use maud::html;
+use maud::{Markup, html};
 
-use super::super::figure::{self, Figure};
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, words, x_axis};
+use super::super::figure::{self, Figure, Told};
+use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, words, x_axis};
+use super::super::room::{fitted, width};
 use super::super::scale::Scale;
 use super::super::view::View;
-use crate::bench::Budget;
-use crate::units::{bytes, count};
+use super::tidy;
+use crate::bench::{Budget, BudgetLine};
+use crate::units::{count, share};
 
-const BAND: f64 = 34.0;
-const TOP: f64 = 10.0;
+/// The height of a name, of a bar, and of the gap under a precision's bars.
+const NAME: f64 = 16.0;
+const ROW: f64 = 15.0;
+const GAP: f64 = 7.0;
+const TOP: f64 = 6.0;
 const LEFT: f64 = 8.0;
+/// Bars have batch sizes to their left and their own figures to their right.
+const BARS: (f64, f64) = (92.0, WIDTH - 82.0);
+
+/// A precision under the limit.
+struct Line<'a> {
+    at: usize,
+    line: &'a BudgetLine,
+    /// Where it begins.
+    top: f64,
+}
+
+impl Line<'_> {
+    fn pointer(&self, field: &str) -> String {
+        format!("/memory_limit/lines/{}/{field}", self.at)
+    }
+
+    /// Whether a larger batch was measured than the one that fits.
+    fn has_larger(&self) -> bool {
+        self.line.unlimited_batch.is_some() && self.line.unlimited_batch != self.line.batch
+    }
+
+    fn height(&self) -> f64 {
+        NAME + ROW * if self.has_larger() { 2.0 } else { 1.0 } + GAP
+    }
+
+    fn batch(&self) -> Figure {
+        let batch = self.line.batch.map(|batch| batch as u64);
+        Figure::count(self.pointer("batch"), batch)
+    }
+
+    fn unlimited_batch(&self) -> Figure {
+        let batch = self.line.unlimited_batch.map(|batch| batch as u64);
+        Figure::count(self.pointer("unlimited_batch"), batch)
+    }
+
+    fn speed(&self) -> Figure {
+        self.speed_of("images_per_second", self.line.images_per_second)
+    }
+
+    fn unlimited_speed(&self) -> Figure {
+        let speed = self.line.unlimited_images_per_second;
+        self.speed_of("unlimited_images_per_second", speed)
+    }
+
+    fn speed_of(&self, field: &str, speed: Option<f64>) -> Figure {
+        let speed = speed.map(|speed| speed.round() as u64);
+        Figure::count(self.pointer(field), speed)
+    }
+
+    fn kept(&self) -> Figure {
+        Figure::new(self.pointer("speed_kept"), self.line.speed_kept.map(share))
+    }
+
+    fn bytes(&self) -> Figure {
+        Figure::bytes(self.pointer("bytes"), Some(self.line.bytes))
+    }
+
+    /// What it comes to, in words.
+    fn describe(&self) -> Told {
+        let told = Told::from(self.line.name.as_str());
+        if self.line.batch.is_none() {
+            let told = told.and(": not even one image fits, which takes ");
+            return told.and(self.bytes());
+        }
+        let told = told.and(": ").and(self.batch()).and(" images fit");
+        let told = match self.line.images_per_second {
+            Some(_) => told.and(", at ").and(self.speed()).and(" images a second"),
+            None => return told.and(", not measured"),
+        };
+        if !self.has_larger() {
+            return told.and("; no larger batch was measured");
+        }
+        told.and("; ")
+            .and(self.kept())
+            .and(" of the ")
+            .and(self.unlimited_speed())
+            .and(" in batches of ")
+            .and(self.unlimited_batch())
+    }
+}
 
 /// The largest batch of each precision; none without a limit.
 pub fn chart(view: &View<'_>) -> Option<Chart> {
     let budget: &Budget = view.document.memory_limit.as_ref()?;
-    let most = budget
+    let mut bottom = TOP;
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (at, line) in budget.lines.iter().enumerate() {
+        let top = bottom;
+        let line = Line { at, line, top };
+        bottom += line.height();
+        lines.push(line);
+    }
+    let speeds = budget
         .lines
         .iter()
-        .filter_map(|line| line.batch)
-        .max()
-        .unwrap_or(1) as f64;
+        .flat_map(|line| [line.images_per_second, line.unlimited_images_per_second]);
+    let most = speeds.flatten().fold(1.0, f64::max);
     let frame = Frame {
-        left: LEFT,
-        right: WIDTH - 14.0,
+        left: BARS.0,
+        right: BARS.1,
         top: TOP,
-        bottom: TOP + BAND * budget.lines.len() as f64 + 4.0,
+        bottom,
     };
-    let x = Scale::linear(0.0, 1.02 * most, frame.left, frame.right);
-    let whole: Vec<f64> = x
-        .ticks(4)
-        .into_iter()
-        .filter(|tick| tick.fract() == 0.0)
-        .collect();
-    let text = |at: usize| {
-        let line = &budget.lines[at];
-        let batch = line
-            .batch
-            .map_or_else(|| "none fits".to_owned(), |batch| count(batch as u64));
-        match line.speed_kept {
-            Some(kept) => format!(
-                "{}  {batch}, at {:.0}% of the speed",
-                line.name,
-                100.0 * kept
-            ),
-            None => format!("{}  {batch}", line.name),
-        }
-    };
+    let x = Scale::linear(0.0, most, BARS.0, BARS.1);
     let drawing = html! {
-        (x_axis(frame, x, &whole, |tick| count(tick as u64), "images in the largest batch that fits"))
-        @for (at, line) in budget.lines.iter().enumerate() {
-            @let top = TOP + BAND * at as f64;
-            @let class = format!("fill solid {}", view.series.class(&line.name));
-            (words(LEFT, top + 10.0, Anchor::Start, "label", &text(at)))
-            (bar(&class, LEFT, top + 14.0, x.at(line.batch.unwrap_or(0) as f64) - LEFT, 14.0))
-        }
+        (x_axis(frame, x, &x.ticks(3), short_count, "images a second, end to end"))
+        @for line in &lines { (band(view, line, x)) }
     };
-    let described: Vec<String> = (0..budget.lines.len()).map(text).collect();
-    let lines: Vec<_> = budget
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(at, line)| {
-            let of = |field: &str| format!("/memory_limit/lines/{at}/{field}");
-            let figures = vec![
-                Figure::count(of("batch"), line.batch.map(|batch| batch as u64)),
-                Figure::bytes(of("bytes"), Some(line.bytes)),
-                Figure::new(
-                    of("speed_kept"),
-                    line.speed_kept.map(|kept| format!("{:.0}%", 100.0 * kept)),
-                ),
-            ];
-            (view.series.label(&line.name), figures)
-        })
-        .collect();
+    let limit = Figure::bytes(
+        "/memory_limit/limit_bytes".to_owned(),
+        Some(budget.limit_bytes),
+    );
     Some(Chart {
         id: "memory-limit".to_owned(),
-        title: format!("Under {}", bytes(budget.limit_bytes)),
-        summary: described.join("; "),
+        title: Told::from("Under ").and(limit),
+        summary: Told::joined(lines.iter().map(Line::describe), "; "),
         height: frame.bottom + 38.0,
         drawing,
-        note: None,
-        figures: figure::table(
-            &["precision", "largest batch", "planned", "speed kept"],
-            &lines,
+        note: Some(
+            "Strong: the largest batch that fits; pale: the largest that was measured, whatever it takes. \
+             Kept: of the speed of that one."
+                .to_owned(),
         ),
+        figures: figures(view, &lines),
     })
+}
+
+/// A name, and a bar for the batch that fits and one for the largest.
+fn band(view: &View<'_>, line: &Line<'_>, x: Scale) -> Markup {
+    let class = view.series.class(&line.line.name);
+    let kept = match line.line.speed_kept {
+        Some(_) if line.has_larger() => line.kept().told().and(" kept"),
+        _ => Told::default(),
+    };
+    let room = WIDTH - 2.0 * LEFT - 12.0 - width(&kept.text);
+    html! {
+        (words(LEFT, line.top + 12.0, Anchor::Start, "label", fitted(&line.line.name, room)))
+        (words(WIDTH - LEFT, line.top + 12.0, Anchor::End, "axis-title", kept))
+        @if line.line.batch.is_some() {
+            (one_bar(line, 0, &format!("fill solid {class}"), x))
+        } @else {
+            (words(LEFT, line.top + NAME + 11.0, Anchor::Start, "axis-title",
+                Told::from("not even one image fits: ").and(line.bytes())))
+        }
+        @if line.has_larger() { (one_bar(line, 1, &format!("fill {class}"), x)) }
+    }
+}
+
+/// The first bar of a precision is that of the batch that fits.
+fn one_bar(line: &Line<'_>, place: usize, class: &str, x: Scale) -> Markup {
+    let (batch, speed, figure) = if place == 0 {
+        (line.batch(), line.line.images_per_second, line.speed())
+    } else {
+        let speed = line.line.unlimited_images_per_second;
+        (line.unlimited_batch(), speed, line.unlimited_speed())
+    };
+    let top = line.top + NAME + ROW * place as f64;
+    let end = x.at(speed.unwrap_or(0.0));
+    html! {
+        g {
+            (hover(line.describe()))
+            (words(BARS.0 - 6.0, top + 10.0, Anchor::End, "axis-title", Told::from("batch ").and(batch)))
+            (bar(class, BARS.0, top, end - BARS.0, ROW - 3.0))
+            (words(end + 4.0, top + 10.0, Anchor::Start, "axis-title", figure))
+        }
+    }
+}
+
+/// `1.5M` for an axis.
+fn short_count(number: f64) -> String {
+    let (number, unit) = match number {
+        number if number >= 1e6 => (number / 1e6, "M"),
+        number if number >= 1e4 => (number / 1e3, "k"),
+        number => return count(number as u64),
+    };
+    tidy(&format!("{number:.2} {unit}")).replace(' ', "")
+}
+
+fn figures(view: &View<'_>, lines: &[Line<'_>]) -> Markup {
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let figures = vec![
+                line.batch(),
+                line.bytes(),
+                line.speed(),
+                line.unlimited_batch(),
+                line.unlimited_speed(),
+                line.kept(),
+            ];
+            (view.series.label(&line.line.name), figures)
+        })
+        .collect();
+    let header = [
+        "precision",
+        "largest batch that fits",
+        "planned",
+        "images/s",
+        "largest measured",
+        "images/s",
+        "kept",
+    ];
+    figure::table(&header, &lines)
 }

@@ -2,11 +2,12 @@
 
 use maud::html;
 
-use super::super::figure::{self, Figure};
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, line, words, x_axis};
+use super::super::figure::{self, Figure, Told};
+use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, line, words, x_axis};
+use super::super::room::{fitted, width};
 use super::super::scale::Scale;
-use super::super::view::{Batch, View};
-use crate::units::{bytes, count};
+use super::super::view::{Batch, Placed, View};
+use crate::units::bytes;
 
 const BAND: f64 = 34.0;
 const TOP: f64 = 10.0;
@@ -37,34 +38,33 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             @let class = view.series.class(&placed.name());
             @let parameters = x.at(memory.planned.parameters_bytes as f64);
             @let total = x.at(memory.planned.total_bytes as f64);
-            (words(LEFT, top + 10.0, Anchor::Start, "label", &format!("{}  {}", placed.name(), bytes(memory.planned.total_bytes))))
+            (words(LEFT, top + 10.0, Anchor::Start, "label", label(placed)))
             g {
-                title { "parameters " (bytes(memory.planned.parameters_bytes)) }
+                (hover(Told::from("parameters ").and(parameters_of(placed))))
                 (bar(&format!("fill solid {class}"), LEFT, top + 14.0, parameters - LEFT, 14.0))
             }
             g {
-                title { "activations " (bytes(memory.planned.activations_bytes)) }
+                (hover(Told::from("activations ").and(activations_of(placed))))
                 (bar(&format!("fill {class}"), parameters, top + 14.0, total - parameters, 14.0))
             }
             @if let Some(allocated) = memory.device_allocated_bytes {
                 g {
-                    title { "allocated " (bytes(allocated)) }
+                    (hover(Told::from("allocated ").and(of(placed, "device_allocated_bytes", Some(allocated)))))
                     (line("allocated", (x.at(allocated as f64), top + 11.0), (x.at(allocated as f64), top + 31.0)))
                 }
             }
         }
     };
-    let described: Vec<String> = batch
+    let described: Vec<Told> = batch
         .rows
         .iter()
         .map(|placed| {
-            let planned = &placed.row.memory.planned;
-            format!(
-                "{}: {} of parameters and {} of activations",
-                placed.name(),
-                bytes(planned.parameters_bytes),
-                bytes(planned.activations_bytes)
-            )
+            Told::from(placed.name())
+                .and(": ")
+                .and(parameters_of(placed))
+                .and(" of parameters and ")
+                .and(activations_of(placed))
+                .and(" of activations")
         })
         .collect();
     let lines: Vec<_> = batch
@@ -72,22 +72,23 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         .iter()
         .map(|placed| {
             let memory = &placed.row.memory;
-            let of = |field: &str, value| {
-                Figure::bytes(placed.pointer(&format!("memory/{field}")), value)
-            };
             let figures = vec![
-                of("parameters_bytes", Some(memory.planned.parameters_bytes)),
-                of("activations_bytes", Some(memory.planned.activations_bytes)),
-                of("total_bytes", Some(memory.planned.total_bytes)),
-                of("device_allocated_bytes", memory.device_allocated_bytes),
+                parameters_of(placed),
+                activations_of(placed),
+                total_of(placed),
+                of(
+                    placed,
+                    "device_allocated_bytes",
+                    memory.device_allocated_bytes,
+                ),
             ];
             (view.series.label(&placed.name()), figures)
         })
         .collect();
     Some(Chart {
         id: format!("memory-{}", batch.size),
-        title: format!("Batch {}", count(batch.size as u64)),
-        summary: described.join("; "),
+        title: batch.title(),
+        summary: Told::joined(described, "; "),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -102,6 +103,32 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             &lines,
         ),
     })
+}
+
+fn of(placed: &Placed<'_>, field: &str, value: Option<u64>) -> Figure {
+    Figure::bytes(placed.pointer(&format!("memory/{field}")), value)
+}
+
+fn parameters_of(placed: &Placed<'_>) -> Figure {
+    let bytes = placed.row.memory.planned.parameters_bytes;
+    of(placed, "parameters_bytes", Some(bytes))
+}
+
+fn activations_of(placed: &Placed<'_>) -> Figure {
+    let bytes = placed.row.memory.planned.activations_bytes;
+    of(placed, "activations_bytes", Some(bytes))
+}
+
+fn total_of(placed: &Placed<'_>) -> Figure {
+    let bytes = placed.row.memory.planned.total_bytes;
+    of(placed, "total_bytes", Some(bytes))
+}
+
+/// The precision's name, cut where there is no room for it, and its planned memory.
+fn label(placed: &Placed<'_>) -> Told {
+    let total = Told::from("  ").and(total_of(placed));
+    let room = WIDTH - 2.0 * LEFT - width(&total.text);
+    Told::from(fitted(&placed.name(), room)).and(total)
 }
 
 /// Round figures in binary units: four steps at most.

@@ -2,13 +2,16 @@
 
 use maud::html;
 
-use super::super::figure::{self, Figure};
-use super::super::plot::{Anchor, Chart, Frame, NAMED, WIDTH, line, spread, words, x_axis, y_axis};
+use super::super::figure::{self, Figure, Told};
+use super::super::plot::{
+    Anchor, Chart, Frame, NAMED, WIDTH, hover, line, spread, words, x_axis, y_axis,
+};
+use super::super::room::width;
 use super::super::scale::Scale;
 use super::super::series::{n, short};
 use super::super::view::{Batch, Placed, View};
 use super::{listed, tidy};
-use crate::units::{bytes, count, duration, percent};
+use crate::units::duration;
 
 const FRAME: Frame = Frame {
     left: 52.0,
@@ -59,16 +62,11 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         .collect();
     // Over their intervals, side by side: the marks may lie on one another.
     let wanted: Vec<f64> = points.iter().map(|point| x.at(point.time)).collect();
-    let widest = points
-        .iter()
-        .map(|point| short(&point.name).chars().count())
-        .max()
-        .unwrap_or(0);
-    let labels = spread(
-        &wanted,
-        10.0 + 6.0 * widest as f64,
-        FRAME.right - 3.0 * widest as f64,
-    );
+    let widths = points.iter().map(|point| width(short(&point.name)));
+    let widest = widths.fold(0.0, f64::max);
+    let labels = spread(&wanted, 6.0 + widest, WIDTH - 2.0 - widest / 2.0);
+    // With too many, or too long ones, the legend names them.
+    let named = points.len() <= NAMED && labels.iter().all(|&at| at >= FRAME.left + widest / 2.0);
     let drawing = html! {
         (y_axis(FRAME, y, &y.ticks(5), tidy_percent, "accuracy"))
         (x_axis(FRAME, x, &x.ticks(4), |tick| tidy(&duration(tick)), "time of a batch, end to end"))
@@ -77,25 +75,24 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             @let (px, py) = (x.at(point.time), y.at(point.accuracy));
             @let class = format!("whisker {}", view.series.class(&point.name));
             g {
-                title { (describe(point)) }
+                (hover(describe(point)))
                 (line(&class, (px, y.at(point.low)), (px, y.at(point.high))))
                 (view.series.mark(&point.name, px, py, radius(point)))
             }
-            @if points.len() <= NAMED {
+            @if named {
                 (words(*label, y.at(point.high) - 5.0, Anchor::Middle, "label", short(&point.name)))
             }
         }
     };
     let best: Vec<String> = front.iter().map(|&at| points[at].name.clone()).collect();
-    let described: Vec<String> = points.iter().map(describe).collect();
+    let described: Vec<Told> = points.iter().map(describe).collect();
     Some(Chart {
         id: format!("pareto-{}", batch.size),
-        title: format!("Batch {}", count(batch.size as u64)),
-        summary: format!(
-            "{}. Nothing measured is both faster and more accurate than {}.",
-            described.join("; "),
-            listed(&best)
-        ),
+        title: batch.title(),
+        summary: Told::joined(described, "; ")
+            .and(". Nothing measured is both faster and more accurate than ")
+            .and(listed(&best))
+            .and("."),
         height: FRAME.bottom + 38.0,
         drawing,
         note: None,
@@ -155,14 +152,28 @@ fn front(points: &[Point<'_>]) -> Vec<usize> {
     order
 }
 
-fn describe(point: &Point<'_>) -> String {
-    format!(
-        "{}: {} in {}, {}",
-        point.name,
-        percent(point.accuracy),
-        duration(point.time),
-        bytes(point.bytes)
-    )
+fn describe(point: &Point<'_>) -> Told {
+    Told::from(point.name.as_str())
+        .and(": ")
+        .and(point.accuracy_figure())
+        .and(" in ")
+        .and(point.time_figure())
+        .and(", ")
+        .and(point.bytes_figure())
+}
+
+impl Point<'_> {
+    fn accuracy_figure(&self) -> Figure {
+        Figure::percent(self.placed.pointer("accuracy"), Some(self.accuracy))
+    }
+
+    fn time_figure(&self) -> Figure {
+        Figure::time(self.placed.pointer("end_to_end_ns"), Some(self.time))
+    }
+
+    fn bytes_figure(&self) -> Figure {
+        Figure::bytes(self.placed.pointer("memory/total_bytes"), Some(self.bytes))
+    }
 }
 
 fn tidy_percent(share: f64) -> String {
@@ -176,8 +187,8 @@ fn figures(view: &View<'_>, points: &[Point<'_>]) -> maud::Markup {
             let (placed, row) = (point.placed, point.placed.row);
             let interval = row.accuracy_interval.as_ref();
             let figures = vec![
-                Figure::time(placed.pointer("end_to_end_ns"), Some(point.time)),
-                Figure::percent(placed.pointer("accuracy"), Some(point.accuracy)),
+                point.time_figure(),
+                point.accuracy_figure(),
                 Figure::percent(
                     placed.pointer("accuracy_interval/low"),
                     interval.map(|i| i.low),
@@ -186,7 +197,7 @@ fn figures(view: &View<'_>, points: &[Point<'_>]) -> maud::Markup {
                     placed.pointer("accuracy_interval/high"),
                     interval.map(|i| i.high),
                 ),
-                Figure::bytes(placed.pointer("memory/total_bytes"), Some(point.bytes)),
+                point.bytes_figure(),
             ];
             (view.series.label(&point.name), figures)
         })

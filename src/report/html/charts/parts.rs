@@ -2,12 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure};
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, words, x_axis};
+use super::super::figure::{self, Figure, Told};
+use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, words, x_axis};
+use super::super::room::fitted;
 use super::super::scale::Scale;
 use super::super::view::{Batch, Placed, View};
 use crate::bench::{Part, Why};
-use crate::units::{count, duration};
+use crate::units::duration;
 
 const BAND: f64 = 34.0;
 const TOP: f64 = 10.0;
@@ -37,18 +38,21 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         (x_axis(frame, x, &x.ticks(4), |tick| super::tidy(&duration(tick)), "time of a batch, end to end"))
         @for (band, (placed, why, time)) in rows.iter().enumerate() {
             @let top = TOP + BAND * band as f64;
-            (words(LEFT, top + 10.0, Anchor::Start, "label", &placed.name()))
-            (stack(why, *time, x, top + 14.0))
+            (words(LEFT, top + 10.0, Anchor::Start, "label", fitted(&placed.name(), WIDTH - 2.0 * LEFT)))
+            (stack(*placed, why, *time, x, top + 14.0))
         }
     };
-    let texts: Vec<String> = rows
+    let texts: Vec<Told> = rows
         .iter()
-        .map(|(placed, why, _)| format!("{}: {}", placed.name(), why.text))
+        .map(|(placed, why, _)| {
+            let text = Told::quoted(placed.pointer("why/text"), &why.text);
+            Told::from(placed.name()).and(": ").and(text)
+        })
         .collect();
     Some(Chart {
         id: format!("parts-{}", batch.size),
-        title: format!("Batch {}", count(batch.size as u64)),
-        summary: texts.join(" "),
+        title: batch.title(),
+        summary: Told::joined(texts, " "),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -71,26 +75,32 @@ pub fn legend() -> Markup {
     }
 }
 
-fn stack(why: &Why, time: f64, x: Scale, top: f64) -> Markup {
+fn stack(placed: Placed<'_>, why: &Why, time: f64, x: Scale, top: f64) -> Markup {
     let mut end = 0.0;
-    let spans: Vec<(Part, f64, f64)> = why
+    let spans: Vec<(Figure, Part, f64, f64)> = why
         .parts
         .iter()
-        .map(|share| {
+        .enumerate()
+        .map(|(at, share)| {
             let start = end;
             end += share.share;
-            (share.part, start, end)
+            (share_of(placed, at, share.share), share.part, start, end)
         })
         .collect();
     html! {
-        @for (part, start, end) in spans {
+        @for (share, part, start, end) in spans {
             @let (from, to) = (x.at(start * time), x.at(end * time));
             g {
-                title { (name(part)) ": " (format!("{:.0}%", 100.0 * (end - start))) }
+                (hover(Told::from(name(part)).and(": ").and(share)))
                 (bar(class(part), from, top, to - from, 14.0))
             }
         }
     }
+}
+
+fn share_of(placed: Placed<'_>, at: usize, share: f64) -> Figure {
+    let pointer = placed.pointer(&format!("why/parts/{at}/share"));
+    Figure::new(pointer, Some(format!("{:.1}%", 100.0 * share)))
 }
 
 fn class(part: Part) -> &'static str {
@@ -120,10 +130,7 @@ fn figures(view: &View<'_>, rows: &[(Placed<'_>, &Why, f64)]) -> Markup {
                     placed.pointer(&format!("why/parts/{at}/part")),
                     Some(name(share.part).to_owned()),
                 ),
-                Figure::new(
-                    placed.pointer(&format!("why/parts/{at}/share")),
-                    Some(format!("{:.1}%", 100.0 * share.share)),
-                ),
+                share_of(*placed, at, share.share),
                 Figure::time(placed.pointer("end_to_end_ns"), Some(*time)),
             ];
             lines.push((view.series.label(&placed.name()), figures));

@@ -3,14 +3,17 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure};
-use super::super::plot::{Anchor, Chart, Frame, NAMED, WIDTH, line, spread, words, x_axis, y_axis};
+use super::super::figure::{self, Figure, Told};
+use super::super::plot::{
+    Anchor, Chart, Frame, NAMED, WIDTH, hover, line, spread, words, x_axis, y_axis,
+};
+use super::super::room::{beside, width};
 use super::super::scale::Scale;
 use super::super::series::short;
 use super::super::view::{Batch, Placed, View};
 use super::tidy;
 use crate::bench::Ceiling;
-use crate::units::{count, rate};
+use crate::units::rate;
 
 const FRAME: Frame = Frame {
     left: 46.0,
@@ -31,51 +34,55 @@ struct Point<'a> {
 /// One batch size; none where no row has a ceiling.
 pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let points: Vec<Point<'_>> = batch.measured().filter_map(point).collect();
-    let first = points.first()?;
-    let copy = points
+    if points.is_empty() {
+        return None;
+    }
+    // All rows of a batch size have the same ceiling of memory, if any.
+    let under_memory = points
         .iter()
-        .filter_map(|p| p.ceiling.bytes_per_second)
-        .reduce(f64::max);
+        .find(|point| point.ceiling.bytes_per_second.is_some());
+    let copy = under_memory.and_then(|point| point.ceiling.bytes_per_second);
     let (x, y) = scales(&points, copy);
-    let mut roofs: Vec<(&str, f64)> = Vec::new();
-    for Point { ceiling, .. } in &points {
-        if roofs.iter().all(|(name, _)| *name != ceiling.arithmetic) {
-            roofs.push((ceiling.arithmetic, ceiling.operations_per_second));
+    let mut roofs: Vec<&Point<'_>> = Vec::new();
+    for point in &points {
+        let arithmetic = |roof: &&Point<'_>| roof.ceiling.arithmetic == point.ceiling.arithmetic;
+        if !roofs.iter().any(arithmetic) {
+            roofs.push(point);
         }
     }
     let wanted: Vec<f64> = points.iter().map(|point| y.at(point.rate) + 3.5).collect();
     let labels = spread(&wanted, 13.0, FRAME.bottom - 4.0);
-    let above: Vec<f64> = roofs.iter().map(|(_, rate)| y.at(*rate) - 4.0).collect();
+    let above: Vec<f64> = roofs.iter().map(|roof| y.at(roof.best()) - 4.0).collect();
     let above = spread(&above, 12.0, FRAME.bottom);
     let drawing = html! {
         (y_axis(FRAME, y, &y.ticks(5), |tick| tidy(rate(tick, "").trim_end_matches("/s")), "operations per second"))
         (x_axis(FRAME, x, &x.ticks(5), |tick| tidy(&plain(tick)), "operations per byte"))
-        @for ((name, best), at) in roofs.iter().zip(&above) {
-            (roof(x, y, *best, copy))
-            (words(FRAME.right, *at, Anchor::End, "roof-label", &format!("{name} {}", tidy(&rate(*best, "OP")))))
+        @for (point, at) in roofs.iter().zip(&above) {
+            (roof(x, y, point.best(), copy))
+            (words(FRAME.right, *at, Anchor::End, "roof-label halo", point.roof_label()))
         }
-        @if let Some(copy) = copy { (slope(x, y, copy, &roofs)) }
+        @if let Some(point) = under_memory { (slope(x, y, point, &roofs)) }
         @for (point, label) in points.iter().zip(&labels) {
             @let (px, py) = (x.at(point.intensity), y.at(point.rate));
             g {
-                title { (describe(point)) }
+                (hover(describe(point)))
                 (view.series.mark(&point.name, px, py, 5.5))
             }
             @if points.len() > NAMED {
                 // The legend names them.
-            } @else if px > FRAME.right - 60.0 {
-                (words(px - 10.0, *label, Anchor::End, "label", short(&point.name)))
             } @else {
-                (words(px + 10.0, *label, Anchor::Start, "label", short(&point.name)))
+                @let name = short(&point.name);
+                @let at = beside(px, 10.0, width(name), (FRAME.left, WIDTH - 2.0));
+                (words(at, *label, Anchor::Start, "label halo", name))
             }
         }
     };
-    let described: Vec<String> = points.iter().map(describe).collect();
+    let described: Vec<Told> = points.iter().map(describe).collect();
     let missing = "no ceiling of memory was measured here, so only those of arithmetic are drawn";
     Some(Chart {
         id: format!("roofline-{}", batch.size),
-        title: format!("Batch {}", count(first.placed.row.effective.batch as u64)),
-        summary: format!("{}.", described.join("; ")),
+        title: batch.title(),
+        summary: Told::joined(described, "; ").and("."),
         height: FRAME.bottom + 38.0,
         drawing,
         note: copy.is_none().then(|| format!("On this device {missing}.")),
@@ -125,10 +132,11 @@ fn roof(x: Scale, y: Scale, best: f64, copy: Option<f64>) -> Markup {
 }
 
 /// The most that memory allows: its rate times operations per byte.
-fn slope(x: Scale, y: Scale, copy: f64, roofs: &[(&str, f64)]) -> Markup {
+fn slope(x: Scale, y: Scale, point: &Point<'_>, roofs: &[&Point<'_>]) -> Markup {
+    let copy = point.ceiling.bytes_per_second.unwrap_or(f64::NAN);
     let (left, _) = x.ends();
     let (bottom, _) = y.ends();
-    let (_, highest) = ends(&roofs.iter().map(|(_, best)| *best).collect::<Vec<_>>());
+    let (_, highest) = ends(&roofs.iter().map(|roof| roof.best()).collect::<Vec<_>>());
     let start = left.max(bottom / copy);
     let (from, to) = (
         (x.at(start), y.at(start * copy)),
@@ -137,7 +145,7 @@ fn slope(x: Scale, y: Scale, copy: f64, roofs: &[(&str, f64)]) -> Markup {
     html! {
         (line("roof", from, to))
         (words(from.0 + 12.0,
-            from.1 + 5.0, Anchor::Start, "roof-label", &format!("memory {}", tidy(&rate(copy, "B")))))
+            from.1 + 5.0, Anchor::Start, "roof-label halo", Told::from("memory ").and(point.copy_figure())))
     }
 }
 
@@ -150,52 +158,78 @@ fn plain(figure: f64) -> String {
     }
 }
 
-fn describe(point: &Point<'_>) -> String {
-    format!(
-        "{}: {} at {} operations per byte, {:.1}% of the most that {} did",
-        point.name,
-        rate(point.rate, "OP"),
-        plain(point.intensity),
-        100.0 * point.ceiling.share,
-        point.ceiling.arithmetic
-    )
+fn describe(point: &Point<'_>) -> Told {
+    Told::from(point.name.as_str())
+        .and(": ")
+        .and(point.rate_figure())
+        .and(" at ")
+        .and(point.intensity_figure())
+        .and(" operations per byte, ")
+        .and(point.share_figure())
+        .and(" of the most that ")
+        .and(point.arithmetic())
+        .and(" did")
+}
+
+impl Point<'_> {
+    /// The most that its arithmetic did, in operations per second.
+    fn best(&self) -> f64 {
+        self.ceiling.operations_per_second
+    }
+
+    fn of(&self, field: &str, text: Option<String>) -> Figure {
+        Figure::new(self.placed.pointer(field), text)
+    }
+
+    fn rate_figure(&self) -> Figure {
+        self.of("operations_per_second", Some(rate(self.rate, "OP")))
+    }
+
+    fn intensity_figure(&self) -> Figure {
+        self.of("operations_per_byte", Some(plain(self.intensity)))
+    }
+
+    fn share_figure(&self) -> Figure {
+        let share = format!("{:.1}%", 100.0 * self.ceiling.share);
+        self.of("ceiling/share", Some(share))
+    }
+
+    fn arithmetic(&self) -> Figure {
+        let name = self.ceiling.arithmetic.to_owned();
+        self.of("ceiling/arithmetic", Some(name))
+    }
+
+    fn best_figure(&self) -> Figure {
+        let best = tidy(&rate(self.best(), "OP"));
+        self.of("ceiling/operations_per_second", Some(best))
+    }
+
+    fn copy_figure(&self) -> Figure {
+        let copy = self.ceiling.bytes_per_second;
+        let copy = copy.map(|copy| tidy(&rate(copy, "B")));
+        self.of("ceiling/bytes_per_second", copy)
+    }
+
+    /// What stands over its ceiling.
+    fn roof_label(&self) -> Told {
+        self.arithmetic().told().and(" ").and(self.best_figure())
+    }
 }
 
 fn figures(view: &View<'_>, points: &[Point<'_>]) -> Markup {
     let lines: Vec<_> = points
         .iter()
-        .map(
-            |Point {
-                 placed,
-                 name,
-                 ceiling,
-                 rate: done,
-                 intensity,
-             }| {
-                let of = |field: &str| placed.pointer(&format!("ceiling/{field}"));
-                let figures = vec![
-                    Figure::new(
-                        placed.pointer("operations_per_byte"),
-                        Some(plain(*intensity)),
-                    ),
-                    Figure::new(
-                        placed.pointer("operations_per_second"),
-                        Some(rate(*done, "OP")),
-                    ),
-                    Figure::new(of("arithmetic"), Some(ceiling.arithmetic.to_owned())),
-                    Figure::new(
-                        of("operations_per_second"),
-                        Some(rate(ceiling.operations_per_second, "OP")),
-                    ),
-                    Figure::new(of("share"), Some(format!("{:.1}%", 100.0 * ceiling.share))),
-                    Figure::new(
-                        of("bytes_per_second"),
-                        ceiling.bytes_per_second.map(|copy| rate(copy, "B")),
-                    ),
-                ];
-                (view.series.label(name), figures)
-            },
-        )
+        .map(|point| {
+            let figures = vec![
+                point.intensity_figure(),
+                point.rate_figure(),
+                point.arithmetic(),
+                point.best_figure(),
+                point.share_figure(),
+                point.copy_figure(),
+            ];
+            (view.series.label(&point.name), figures)
+        })
         .collect();
     let header = [
         "precision",

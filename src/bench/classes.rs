@@ -1,0 +1,62 @@
+//! How accurate a precision is class by class, and what it changes of f32 there.
+
+use serde::Serialize;
+
+/// The images of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ClassAccuracy {
+    /// How many there are.
+    pub images: usize,
+    /// How many of them are labelled right.
+    pub correct: usize,
+    /// The share that is; none of a class without images.
+    pub accuracy: Option<f64>,
+    /// How many more of them are labelled right than in f32; none where f32 has no answers.
+    pub more_than_f32: Option<i64>,
+}
+
+/// Every class, from the counts of labels `[truth][label]` of a precision and of f32.
+pub(super) fn accuracies(counts: &[Vec<usize>], f32: Option<&[Vec<usize>]>) -> Vec<ClassAccuracy> {
+    let of_class = |(class, line): (usize, &Vec<usize>)| {
+        let (images, correct) = (line.iter().sum(), line[class]);
+        ClassAccuracy {
+            images,
+            correct,
+            accuracy: (images > 0).then(|| correct as f64 / images as f64),
+            more_than_f32: f32.map(|f32| correct as i64 - f32[class][class] as i64),
+        }
+    };
+    counts.iter().enumerate().map(of_class).collect()
+}
+
+/// The class with the lowest accuracy, the first of equals; none where no class has images.
+pub(super) fn hardest(classes: &[ClassAccuracy]) -> Option<usize> {
+    let known = classes.iter().enumerate();
+    let known = known.filter_map(|(class, seen)| Some((class, seen.accuracy?)));
+    let hardest = known.min_by(|(_, a), (_, b)| a.total_cmp(b));
+    hardest.map(|(class, _)| class)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_counted_one_by_one_and_held_against_f32() {
+        let (counts, f32) = (
+            [vec![3, 1, 0], vec![2, 2, 0], vec![0, 0, 0]],
+            [vec![4, 0, 0], vec![3, 1, 0], vec![0, 0, 0]],
+        );
+        let found = accuracies(&counts, Some(&f32));
+        let of = |class: usize| {
+            let seen = found[class];
+            (seen.images, seen.correct, seen.accuracy, seen.more_than_f32)
+        };
+        assert_eq!(of(0), (4, 3, Some(0.75), Some(-1)));
+        assert_eq!(of(1), (4, 2, Some(0.5), Some(1)));
+        assert_eq!(of(2), (0, 0, None, Some(0)));
+        assert_eq!(hardest(&found), Some(1));
+        assert_eq!(hardest(&found[2..]), None);
+        assert!(accuracies(&counts, None)[0].more_than_f32.is_none());
+    }
+}
