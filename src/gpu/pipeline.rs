@@ -1,7 +1,9 @@
 //! Compiling kernels on a device, each once.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use super::device::{Device, lock};
 use super::fault::NO_SHADER;
@@ -44,17 +46,52 @@ impl Device {
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
             return Ok(Arc::clone(pipeline));
         }
-        let pipeline = Arc::new(self.compile(pass, elements, round_in_integers)?);
+        let (label, pipeline) = self.compile(pass, elements, round_in_integers)?;
+        self.check(&format!("compiling {label}"))?;
+        let pipeline = Arc::new(pipeline);
         lock(&self.pipelines).insert(key, Arc::clone(&pipeline));
         Ok(pipeline)
     }
 
+    /// Compiles the kernel of a pass before it is asked for, on any thread beside those that work with the
+    /// device. What goes wrong is nobody's yet: it is told to who asks for the kernel.
+    pub(crate) fn compile_ahead(&self, pass: Pass, elements: Precision) {
+        let fused = matches!(pass, Pass::Layer(_) | Pass::Network(_));
+        let round = match (fused, elements, self.round_in_integers.get()) {
+            (false, Precision::F16, None) => return,
+            (false, Precision::F16, Some(&round)) => round,
+            _ => false,
+        };
+        let key = (pass, elements, round);
+        if lock(&self.pipelines).contains_key(&key) {
+            return;
+        }
+        // Errors of this thread alone, which so are not taken for those of another's work.
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        let scopes = [Validation, OutOfMemory, Internal].map(|of| self.device.push_error_scope(of));
+        let compiled = self.compile(pass, elements, round);
+        let mut well = true;
+        for scope in scopes.into_iter().rev() {
+            let told = pin!(scope.pop()).poll(&mut Context::from_waker(Waker::noop()));
+            well &= matches!(told, Poll::Ready(None));
+        }
+        if let (Ok((_, pipeline)), true) = (compiled, well) {
+            lock(&self.pipelines).insert(key, Arc::new(pipeline));
+        }
+    }
+
+    /// Lets go of the compiled kernel of a pass, which is compiled again where it is asked for again.
+    pub(crate) fn forget(&self, pass: Pass, elements: Precision) {
+        lock(&self.pipelines).retain(|(one, of, _), _| (*one, *of) != (pass, elements));
+    }
+
+    /// The compiled kernel with its label; the driver's complaints are not looked at.
     fn compile(
         &self,
         pass: Pass,
         elements: Precision,
         round_in_integers: bool,
-    ) -> Result<Pipeline> {
+    ) -> Result<(String, Pipeline)> {
         let missing = || Error::Internal(format!("no kernel for {pass:?} in {elements}"));
         let kernel = kernel::find(pass, elements).ok_or_else(missing)?;
         let mut source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
@@ -62,7 +99,8 @@ impl Device {
             source = broken.in_shader(source);
         }
         let label = format!("{}.{elements}", kernel.name);
-        self.compile_source(&label, source, kernel.bindings)
+        let pipeline = self.compile_text(&label, source, kernel.bindings);
+        Ok((label, pipeline))
     }
 
     /// Compiles the text of a shader that uses the uniform at binding 0 and these storage buffers
@@ -73,6 +111,12 @@ impl Device {
         source: String,
         bindings: &[Binding],
     ) -> Result<Pipeline> {
+        let pipeline = self.compile_text(label, source, bindings);
+        self.check(&format!("compiling {label}"))?;
+        Ok(pipeline)
+    }
+
+    fn compile_text(&self, label: &str, source: String, bindings: &[Binding]) -> Pipeline {
         let spoiled = self
             .injection
             .as_ref()
@@ -146,7 +190,6 @@ impl Device {
                 },
                 cache: None,
             });
-        self.check(&format!("compiling {label}"))?;
-        Ok(Pipeline { pipeline, layout })
+        Pipeline { pipeline, layout }
     }
 }

@@ -7,6 +7,7 @@
 //! - [`compare`] has the comparisons, [`tolerance`] says in words what each allows, and why.
 //! - [`passport`] observes. What it sees is neither right nor wrong, but may differ after an update.
 
+mod ahead;
 pub mod case;
 pub mod compare;
 mod cpu;
@@ -29,7 +30,9 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::mode::Mode;
+use ahead::Ahead;
 use compare::{Check, Errors};
+use kernels::Variant;
 pub use passport::Passport;
 pub use shapes::{SIZES, shapes};
 
@@ -196,7 +199,7 @@ pub struct Scope<'a> {
 
 /// A check that is still to be made.
 enum Task {
-    Kernel(kernels::Variant),
+    Kernel(Variant),
     Network(Box<networks::Network>),
     Weights(Box<networks::Network>),
     Sums,
@@ -222,6 +225,14 @@ impl Task {
         }
     }
 
+    /// The kernel that is compiled while other checks are made. Those on matrix units have a device of their own.
+    fn ahead(&self) -> Option<Variant> {
+        match self {
+            Self::Kernel(variant) if !variant.on_matrix_units() => Some(*variant),
+            _ => None,
+        }
+    }
+
     /// Makes the check: its row, and the hash of int8 sums where it is of these.
     async fn make(
         self,
@@ -238,7 +249,9 @@ impl Task {
                     .ok()
                     .filter(|_| variant.on_matrix_units())
                     .unwrap_or(device);
-                (variant.check(device, row).await?, None)
+                let checked = variant.check(device, row).await;
+                device.forget(variant.pass, variant.elements);
+                (checked?, None)
             }
             (Self::Network(network), Some(device)) => {
                 (networks::check(&network, device, row).await?, None)
@@ -280,19 +293,39 @@ pub async fn check(
             )));
         }
     }
+    let ahead = match engine.device() {
+        Some(device) => Some(compile_ahead(device, &tasks).await?),
+        None => None,
+    };
     let total = tasks.len();
     for (done, task) in tasks.into_iter().enumerate() {
         let row = task.row();
         (scope.progress)(&format!("{} {}", row.group, row.precision), done, total);
+        if let (Some(ahead), Some(_)) = (&ahead, task.ahead()) {
+            ahead.wait();
+        }
         let made = task.make(engine.device(), &matrix_units, row.clone()).await;
         let (row, sums) = match made {
             Ok(made) => made,
             Err(error) => (row.ended_by(error)?, None),
         };
-        log::info!("{}/{} {}: {:?}", row.group, row.name, row.mode, row.status);
+        let told = format!("{}/{} {}: {:?}", row.group, row.name, row.mode, row.status);
         (scope.found)(row, sums);
+        // What the log says was checked is kept, whatever comes next.
+        log::info!("{told}");
     }
     Ok(())
+}
+
+/// Begins to compile the kernels of the tasks.
+async fn compile_ahead(device: &Arc<Device>, tasks: &[Task]) -> Result<Ahead> {
+    let variants: Vec<Variant> = tasks.iter().filter_map(Task::ahead).collect();
+    let half = |variant: &Variant| variant.elements == Precision::F16;
+    if variants.iter().any(half) {
+        // Which of two texts a kernel of f16 has, is found out before anything is compiled.
+        device.rounds_in_integers().await?;
+    }
+    Ok(Ahead::new(device, variants))
 }
 
 /// What there is to check on an adapter.
@@ -300,7 +333,7 @@ fn tasks_on(
     device: &Arc<Device>,
     matrix_units: Result<&Arc<Device>, &String>,
 ) -> Result<Vec<Task>> {
-    let task = |variant: kernels::Variant, device: &Device| match variant.lacks(device) {
+    let task = |variant: Variant, device: &Device| match variant.lacks(device) {
         Some(reason) => Task::Skipped(variant.row().skipped(reason)),
         None => Task::Kernel(variant),
     };
@@ -310,7 +343,7 @@ fn tasks_on(
     match matrix_units {
         Ok(device) => {
             let mut variants = kernels::every(device.limits().subgroups());
-            variants.retain(kernels::Variant::on_matrix_units);
+            variants.retain(Variant::on_matrix_units);
             tasks.extend(variants.into_iter().map(|variant| task(variant, device)));
         }
         Err(reason) => {

@@ -190,7 +190,8 @@ fn limits_and_comparisons_fit_the_terminal_with_long_names() {
         let [.., limits, changes] = headers.as_slice() else {
             panic!("no limits or changes: {text}");
         };
-        has(limits, &["largest", "upload", "kept"]);
+        // The first line of a header of two.
+        has(limits, &["largest", "with", "kept"]);
         has(changes, &["change", "batch", "time"]);
         let all = columns == 120;
         assert_eq!(changes.contains("interval"), all, "{changes}");
