@@ -189,6 +189,12 @@ impl fmt::Display for Inside {
                 f,
                 "memory, conversions or starting work bind, not arithmetic"
             ),
+            // What takes less time than its bytes' way through memory has not gone it.
+            Some(bytes) if bytes > 1.0 => write!(
+                f,
+                "conversions, reads from caches and starting work bind, not arithmetic, and not memory, \
+                 through which a copy of the planned bytes takes {bytes:.1}× that time"
+            ),
             Some(bytes) if bytes >= MOSTLY_MEMORY => write!(
                 f,
                 "memory binds, since a copy of the planned bytes takes {} of that time",
@@ -304,6 +310,10 @@ mod tests {
                 "memory binds, since a copy of the planned bytes takes 80%",
             ),
             (Some(4e9), "a copy of the planned bytes takes only 5.0%"),
+            (
+                Some(1e8),
+                "not memory, through which a copy of the planned bytes takes 2.0×",
+            ),
         ] {
             row.ceiling = Some(Ceiling {
                 bytes_per_second: copy,

@@ -18,6 +18,7 @@ pub mod passport;
 mod shapes;
 mod subjects;
 mod sums;
+mod task;
 pub mod tolerance;
 mod weights;
 
@@ -30,11 +31,10 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::mode::Mode;
-use ahead::Ahead;
 use compare::{Check, Errors};
-use kernels::Variant;
 pub use passport::Passport;
 pub use shapes::{SIZES, shapes};
+use task::Task;
 
 /// How often everything is run to see whether it comes to the same bits.
 pub const REPEATS: usize = 20;
@@ -197,74 +197,6 @@ pub struct Scope<'a> {
     pub found: &'a mut dyn FnMut(Row, Option<String>),
 }
 
-/// A check that is still to be made.
-enum Task {
-    Kernel(Variant),
-    Network(Box<networks::Network>),
-    Weights(Box<networks::Network>),
-    Sums,
-    Processor(Box<cpu::OnProcessor>),
-    /// What cannot be made.
-    Skipped(Row),
-}
-
-impl Task {
-    fn row(&self) -> Row {
-        match self {
-            Self::Kernel(variant) => variant.row(),
-            Self::Network(network) => network.row("networks"),
-            Self::Weights(network) => network.row("weights"),
-            Self::Sums => Row::new(
-                "sums",
-                "int8 products".to_owned(),
-                &Precision::Int8.into(),
-                tolerance::SUMS,
-            ),
-            Self::Processor(on) => on.row(),
-            Self::Skipped(row) => row.clone(),
-        }
-    }
-
-    /// The kernel that is compiled while other checks are made. Those on matrix units have a device of their own.
-    fn ahead(&self) -> Option<Variant> {
-        match self {
-            Self::Kernel(variant) if !variant.on_matrix_units() => Some(*variant),
-            _ => None,
-        }
-    }
-
-    /// Makes the check: its row, and the hash of int8 sums where it is of these.
-    async fn make(
-        self,
-        device: Option<&Arc<Device>>,
-        matrix_units: &Result<Arc<Device>, String>,
-        row: Row,
-    ) -> Result<(Row, Option<String>)> {
-        Ok(match (self, device) {
-            (Self::Skipped(row), _) => (row, None),
-            (Self::Processor(on), _) => on.check(row)?,
-            (Self::Kernel(variant), Some(device)) => {
-                let device = matrix_units
-                    .as_ref()
-                    .ok()
-                    .filter(|_| variant.on_matrix_units())
-                    .unwrap_or(device);
-                let checked = variant.check(device, row).await;
-                device.forget(variant.pass, variant.elements);
-                (checked?, None)
-            }
-            (Self::Network(network), Some(device)) => {
-                (networks::check(&network, device, row).await?, None)
-            }
-            (Self::Weights(network), Some(device)) => {
-                (weights::check(&network, device, row).await?, None)
-            }
-            (Self::Sums, Some(device)) => sums::check(device, row).await?,
-            (_, None) => return Err(Error::Internal("a check without its device".into())),
-        })
-    }
-}
-
 /// Checks an engine's adapter, or its processor where it has none; `matrix_units` is a device with them,
 /// on which their kernels are checked, or why there is none.
 ///
@@ -277,7 +209,7 @@ pub async fn check(
     scope: Scope<'_>,
 ) -> Result<()> {
     let mut tasks = match engine.device() {
-        Some(device) => tasks_on(device, matrix_units.as_ref())?,
+        Some(device) => task::on_adapter(device, matrix_units.as_ref())?,
         None => cpu::tasks()?,
     };
     if let Some(only) = &scope.only {
@@ -294,7 +226,7 @@ pub async fn check(
         }
     }
     let ahead = match engine.device() {
-        Some(device) => Some(compile_ahead(device, &tasks).await?),
+        Some(device) => Some(task::compile_ahead(device, &tasks).await?),
         None => None,
     };
     let total = tasks.len();
@@ -315,55 +247,6 @@ pub async fn check(
         log::info!("{told}");
     }
     Ok(())
-}
-
-/// Begins to compile the kernels of the tasks.
-async fn compile_ahead(device: &Arc<Device>, tasks: &[Task]) -> Result<Ahead> {
-    let variants: Vec<Variant> = tasks.iter().filter_map(Task::ahead).collect();
-    let half = |variant: &Variant| variant.elements == Precision::F16;
-    if variants.iter().any(half) {
-        // Which of two texts a kernel of f16 has, is found out before anything is compiled.
-        device.rounds_in_integers().await?;
-    }
-    Ok(Ahead::new(device, variants))
-}
-
-/// What there is to check on an adapter.
-fn tasks_on(
-    device: &Arc<Device>,
-    matrix_units: Result<&Arc<Device>, &String>,
-) -> Result<Vec<Task>> {
-    let task = |variant: Variant, device: &Device| match variant.lacks(device) {
-        Some(reason) => Task::Skipped(variant.row().skipped(reason)),
-        None => Task::Kernel(variant),
-    };
-    let mut tasks = vec![Task::Sums];
-    let variants = kernels::every(device.limits().subgroups()).into_iter();
-    tasks.extend(variants.map(|variant| task(variant, device)));
-    match matrix_units {
-        Ok(device) => {
-            let mut variants = kernels::every(device.limits().subgroups());
-            variants.retain(Variant::on_matrix_units);
-            tasks.extend(variants.into_iter().map(|variant| task(variant, device)));
-        }
-        Err(reason) => {
-            let row = Row::new(
-                "kernels",
-                "coop".to_owned(),
-                &Precision::F16.into(),
-                tolerance::HALF,
-            );
-            tasks.push(Task::Skipped(row.skipped(reason)));
-        }
-    }
-    for network in networks::every(device)? {
-        tasks.push(match network {
-            Ok((network, true)) => Task::Weights(Box::new(network)),
-            Ok((network, false)) => Task::Network(Box::new(network)),
-            Err(skipped) => Task::Skipped(*skipped),
-        });
-    }
-    Ok(tasks)
 }
 
 /// An error that is one kernel's and no end of everything, as what is wrong.
