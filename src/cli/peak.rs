@@ -1,17 +1,18 @@
 //! `peak`: the most that an adapter does of one thing, measured.
 
-use std::sync::Arc;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
-use fmnist_gpu::Result;
-use fmnist_gpu::adapter::ProcessorInfo;
 use fmnist_gpu::cpu::{self, Processor};
 use fmnist_gpu::gpu::Device;
 use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peak, Peaks};
 use fmnist_gpu::report::{Format, PeakDocument};
+use fmnist_gpu::{Error, Result};
+use indicatif::ProgressBar;
 
 use super::options::{self, AdapterOptions};
-use super::terminal;
+use super::{interrupt, terminal};
 
 /// Measures the ceilings of an adapter, or of the processor: arithmetic in registers, and a copy of memory.
 #[derive(Debug, Args)]
@@ -36,45 +37,135 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let (info, reason) = (engine.info(), engine.reason());
     let document = match engine.device() {
-        Some(device) => {
-            let measured = measure(&arguments.adapter, device, effort);
-            let (peaks, failed) = pollster::block_on(measured)?;
-            PeakDocument::new(info, reason, &peaks, &failed)
-        }
-        None => {
-            let peaks = measure_processor(engine.processor(), effort)?;
-            PeakDocument::of_processor(info, reason, &peaks)
-        }
+        Some(_) => PeakDocument::of_adapter(info, reason),
+        None => PeakDocument::of_processor(info, reason),
     };
-    terminal::print(&document.render(arguments.format, terminal::layout())?)
+    let run = Run::new(document, arguments.format);
+    let ended = match engine.device() {
+        Some(device) => pollster::block_on(measure(&arguments.adapter, device, effort, &run)),
+        None => measure_processor(engine.processor(), effort, &run),
+    };
+    let told = run.end(ended.as_ref().err().map(ToString::to_string));
+    ended?;
+    told
 }
 
-/// Ceilings that could not be measured, and why.
-type Failed = Vec<(Ceiling, String)>;
+/// A run that is under way: an early end, which is another thread's, still tells what was measured.
+#[derive(Clone)]
+struct Run(Arc<Mutex<State>>);
 
-/// Measures all that the adapter has, one after another, under a progress bar.
+struct State {
+    /// None once it was told.
+    document: Option<PeakDocument>,
+    format: Format,
+    bar: ProgressBar,
+}
+
+impl Run {
+    fn new(document: PeakDocument, format: Format) -> Self {
+        let run = Self(Arc::new(Mutex::new(State {
+            document: Some(document),
+            format,
+            bar: terminal::progress_bar(),
+        })));
+        let ended = run.clone();
+        interrupt::before_end(move |early| {
+            if let Err(error) = ended.end(Some(early.why.clone()))
+                && !terminal::is_closed(&error)
+            {
+                terminal::fail(&format!("{error:#}"));
+            }
+        });
+        run
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere takes nothing from what was measured.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begins(&self, ceiling: impl Display, done: usize, total: usize) {
+        let state = self.state();
+        state.bar.set_length(total as u64);
+        state.bar.set_position(done as u64);
+        state.bar.set_message(format!("measuring {ceiling}"));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut PeakDocument)) {
+        if let Some(document) = &mut self.state().document {
+            change(document);
+        }
+    }
+
+    fn measured<S: Display>(&self, ceiling: &str, peak: &Peak<S>) {
+        self.change(|document| document.measured(ceiling, peak));
+        // What the log says was measured is kept, whatever comes next.
+        log::info!("{ceiling}: {:e} a second", peak.best());
+    }
+
+    fn failed(&self, ceiling: &str, why: &str) {
+        self.change(|document| document.failed(ceiling, why));
+    }
+
+    /// The end: standard output gets what was measured. `why` it is an early one, in words; then nothing is told
+    /// where there is no figure.
+    fn end(&self, why: Option<String>) -> anyhow::Result<()> {
+        let mut state = self.state();
+        let Some(mut document) = state.document.take() else {
+            return Ok(());
+        };
+        state.bar.finish_and_clear();
+        if let Some(why) = why {
+            if !document.has_figures() {
+                return Ok(());
+            }
+            document.end_early(&why);
+        }
+        terminal::print(&document.render(state.format, terminal::layout())?)
+    }
+}
+
+/// Measures all that the adapter has, one after another.
+///
+/// # Errors
+/// The first that went wrong, after everything that does not hang on it.
 async fn measure(
     adapter: &AdapterOptions,
     device: &Arc<Device>,
     effort: Effort,
-) -> Result<(Peaks, Failed)> {
-    let bar = terminal::progress_bar();
-    bar.set_length(Ceiling::ALL.len() as u64);
-    let (mut peaks, mut failed) = (Peaks::default(), Failed::new());
-    for ceiling in Ceiling::ALL {
-        bar.set_message(format!("measuring {ceiling}"));
-        if ceiling == Ceiling::Matrix && ceiling.lacks(device.info()).is_none() {
-            match measure_matrices(adapter, effort).await {
-                Ok(measured) => peaks.merge(measured),
-                Err(error) => failed.push((ceiling, error.to_string())),
-            }
-        } else {
-            peaks.merge(peak::measure(device, &[ceiling], effort).await?);
+    run: &Run,
+) -> Result<()> {
+    let mut result = Ok(());
+    for (done, ceiling) in Ceiling::ALL.into_iter().enumerate() {
+        run.begins(ceiling, done, Ceiling::ALL.len());
+        if ceiling.lacks(device.info()).is_some() {
+            continue;
         }
-        bar.inc(1);
+        let on_matrix_units = ceiling == Ceiling::Matrix;
+        let measured = if on_matrix_units {
+            measure_matrices(adapter, effort).await
+        } else {
+            peak::measure(device, &[ceiling], effort).await
+        };
+        match measured {
+            Ok(peaks) => match peaks.get(ceiling) {
+                Some(peak) => run.measured(ceiling.name(), peak),
+                None => run.failed(ceiling.name(), "the device was opened without it"),
+            },
+            Err(error) => {
+                run.failed(ceiling.name(), &error.to_string());
+                if on_matrix_units {
+                    continue;
+                }
+                let gone = matches!(error, Error::DeviceLost { .. } | Error::NoAnswer { .. });
+                result = result.and(Err(error));
+                if gone {
+                    break;
+                }
+            }
+        }
     }
-    bar.finish_and_clear();
-    Ok((peaks, failed))
+    result
 }
 
 /// The ceiling of matrix units: on a device of its own, since the feature is experimental, and what goes
@@ -88,18 +179,17 @@ async fn measure_matrices(adapter: &AdapterOptions, effort: Effort) -> Result<Pe
 }
 
 /// The same for what the CPU path runs on.
-fn measure_processor(
-    processor: &Processor,
-    effort: Effort,
-) -> Result<Vec<(cpu::peak::Ceiling, Peak<ProcessorInfo>)>> {
-    let bar = terminal::progress_bar();
-    bar.set_length(cpu::peak::Ceiling::ALL.len() as u64);
-    let mut peaks = Vec::new();
-    for ceiling in cpu::peak::Ceiling::ALL {
-        bar.set_message(format!("measuring {ceiling}"));
-        peaks.push((ceiling, cpu::peak::measure(processor, ceiling, effort)?));
-        bar.inc(1);
+fn measure_processor(processor: &Processor, effort: Effort, run: &Run) -> Result<()> {
+    let mut result = Ok(());
+    for (done, ceiling) in cpu::peak::Ceiling::ALL.into_iter().enumerate() {
+        run.begins(ceiling, done, cpu::peak::Ceiling::ALL.len());
+        match cpu::peak::measure(processor, ceiling, effort) {
+            Ok(peak) => run.measured(ceiling.name(), &peak),
+            Err(error) => {
+                run.failed(ceiling.name(), &error.to_string());
+                result = result.and(Err(error));
+            }
+        }
     }
-    bar.finish_and_clear();
-    Ok(peaks)
+    result
 }

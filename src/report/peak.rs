@@ -8,10 +8,10 @@ use super::document::{SCHEMA, Tool};
 use super::grid::{Layout, grid};
 use super::table::{NOTHING, adapter_line};
 use super::{Format, to_json};
-use crate::adapter::{AdapterInfo, Backend, Kind, ProcessorInfo};
+use crate::adapter::{AdapterInfo, Backend, Kind};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::peak::{Ceiling, Peak, Peaks};
+use crate::gpu::peak::{Ceiling, Peak};
 use crate::units::{count, rate};
 
 /// What `peak` says.
@@ -21,7 +21,33 @@ pub struct PeakDocument {
     tool: Tool,
     adapter: AdapterInfo,
     adapter_reason: String,
+    /// Why not everything was measured; none where it was.
+    incomplete: Option<String>,
     ceilings: Vec<Line>,
+}
+
+/// Whether there is a figure, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    /// The adapter lacks what it takes.
+    Unsupported,
+    /// Something went wrong.
+    Failed,
+    /// It was not come to.
+    Unmeasured,
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unsupported => "unsupported",
+            Self::Failed => "failed",
+            Self::Unmeasured => "unmeasured",
+        }
+    }
 }
 
 /// A ceiling as JSON has it. What was not measured is null.
@@ -29,7 +55,7 @@ pub struct PeakDocument {
 struct Line {
     name: &'static str,
     unit: &'static str,
-    status: &'static str,
+    status: Status,
     detail: Option<String>,
     per_second: Option<f64>,
     median_per_second: Option<f64>,
@@ -45,33 +71,18 @@ struct Line {
 }
 
 impl PeakDocument {
-    /// All ceilings; those without a figure in `peaks` are rows that say why: what `failed` did so for the
-    /// reason beside it.
+    /// The ceilings of an adapter, none of which is measured yet.
     #[must_use]
-    pub fn new(
-        adapter: &AdapterInfo,
-        adapter_reason: &str,
-        peaks: &Peaks,
-        failed: &[(Ceiling, String)],
-    ) -> Self {
-        let why = |ceiling: Ceiling| {
-            let found = failed.iter().find(|(of, _)| *of == ceiling);
-            let lacks = || ceiling.lacks(adapter).unwrap_or("not asked for").to_owned();
-            found.map_or_else(lacks, |(_, reason)| reason.clone())
-        };
-        let line = |ceiling| Line::new(ceiling, peaks.get(ceiling), || why(ceiling));
+    pub fn of_adapter(adapter: &AdapterInfo, adapter_reason: &str) -> Self {
+        let line = |ceiling: Ceiling| Line::of_adapter(ceiling, adapter);
         Self::of_lines(adapter, adapter_reason, Ceiling::ALL.map(line).to_vec())
     }
 
-    /// The ceilings of the CPU path's processor.
+    /// Those of the CPU path's processor.
     #[must_use]
-    pub fn of_processor(
-        adapter: &AdapterInfo,
-        adapter_reason: &str,
-        peaks: &[(cpu::peak::Ceiling, Peak<ProcessorInfo>)],
-    ) -> Self {
-        let line = |(ceiling, peak): &(_, _)| Line::of_processor(*ceiling, peak);
-        Self::of_lines(adapter, adapter_reason, peaks.iter().map(line).collect())
+    pub fn of_processor(adapter: &AdapterInfo, adapter_reason: &str) -> Self {
+        let lines = cpu::peak::Ceiling::ALL.map(Line::of_processor).to_vec();
+        Self::of_lines(adapter, adapter_reason, lines)
     }
 
     fn of_lines(adapter: &AdapterInfo, adapter_reason: &str, ceilings: Vec<Line>) -> Self {
@@ -80,7 +91,40 @@ impl PeakDocument {
             tool: Tool::now(),
             adapter: adapter.clone(),
             adapter_reason: adapter_reason.to_owned(),
+            incomplete: None,
             ceilings,
+        }
+    }
+
+    /// Takes what was measured of the ceiling of this name.
+    pub fn measured<S: Display>(&mut self, name: &str, peak: &Peak<S>) {
+        self.put(name, |line| line.with(peak));
+    }
+
+    /// Takes what went wrong with the ceiling of this name.
+    pub fn failed(&mut self, name: &str, why: &str) {
+        self.put(name, |line| line.without(Status::Failed, why));
+    }
+
+    /// Ends it before all is measured.
+    pub fn end_early(&mut self, why: &str) {
+        self.incomplete = Some(why.to_owned());
+        for line in &mut self.ceilings {
+            if line.status == Status::Unmeasured {
+                line.detail = Some(why.to_owned());
+            }
+        }
+    }
+
+    /// Whether anything was measured.
+    #[must_use]
+    pub fn has_figures(&self) -> bool {
+        self.ceilings.iter().any(|line| line.status == Status::Ok)
+    }
+
+    fn put(&mut self, name: &str, change: impl FnOnce(Line) -> Line) {
+        if let Some(line) = self.ceilings.iter_mut().find(|line| line.name == name) {
+            *line = change(line.clone());
         }
     }
 
@@ -169,7 +213,7 @@ spread  standard deviation over mean; an operation is one product or one sum, so
 ";
 
 impl Line {
-    fn new(ceiling: Ceiling, peak: Option<&Peak>, missing: impl FnOnce() -> String) -> Self {
+    fn of_adapter(ceiling: Ceiling, adapter: &AdapterInfo) -> Self {
         let (what, short) = match ceiling {
             Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
             Ceiling::F16 => ("multiply-add in f16, registers only", "FLOP"),
@@ -177,26 +221,22 @@ impl Line {
             Ceiling::Int8Dot => ("dot4I8Packed, registers only", "OP"),
             Ceiling::Copy => ("memory, bytes read and written", "B"),
         };
-        let line = Self::empty(ceiling.name(), ceiling.unit(), what, short);
-        match peak {
-            Some(peak) => line.with(peak),
-            None => Self {
-                detail: Some(missing()),
-                ..line
-            },
+        let line = Self::unmeasured(ceiling.name(), ceiling.unit(), what, short);
+        match ceiling.lacks(adapter) {
+            Some(reason) => line.without(Status::Unsupported, reason),
+            None => line,
         }
     }
 
-    fn of_processor(ceiling: cpu::peak::Ceiling, peak: &Peak<ProcessorInfo>) -> Self {
+    fn of_processor(ceiling: cpu::peak::Ceiling) -> Self {
         let (what, short) = match ceiling {
             cpu::peak::Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
             cpu::peak::Ceiling::Int8 => ("int8 products, registers only", "OP"),
         };
-        Self::empty(ceiling.name(), "operations", what, short).with(peak)
+        Self::unmeasured(ceiling.name(), "operations", what, short)
     }
 
-    /// One of which nothing was measured.
-    fn empty(
+    fn unmeasured(
         name: &'static str,
         unit: &'static str,
         what: &'static str,
@@ -205,7 +245,7 @@ impl Line {
         Self {
             name,
             unit,
-            status: "unsupported",
+            status: Status::Unmeasured,
             detail: None,
             per_second: None,
             median_per_second: None,
@@ -217,10 +257,20 @@ impl Line {
         }
     }
 
+    /// The same with why nothing was measured.
+    fn without(self, status: Status, why: &str) -> Self {
+        Self {
+            status,
+            detail: Some(why.to_owned()),
+            ..self
+        }
+    }
+
     /// The same with what was measured.
     fn with<S: Display>(self, peak: &Peak<S>) -> Self {
         Self {
-            status: "ok",
+            status: Status::Ok,
+            detail: None,
             per_second: Some(peak.best()),
             median_per_second: Some(peak.median()),
             spread: Some(peak.spread()),
@@ -238,7 +288,7 @@ impl Line {
             self.name.to_owned(),
             self.what.to_owned(),
             or_nothing(self.shape.clone()),
-            best.unwrap_or_else(|| self.status.to_owned()),
+            best.unwrap_or_else(|| self.status.name().to_owned()),
             or_nothing(
                 self.median_per_second
                     .map(|median| rate(median, self.short)),
@@ -272,7 +322,7 @@ impl<'a> CsvLine<'a> {
         Self {
             name: line.name,
             unit: line.unit,
-            status: line.status,
+            status: line.status.name(),
             detail: line.detail.as_deref(),
             per_second: line.per_second,
             median_per_second: line.median_per_second,

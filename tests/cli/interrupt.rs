@@ -123,20 +123,15 @@ fn an_interrupt_keeps_and_marks_the_rows_that_are_finished() {
     has(&warning.text, &["Incomplete: interrupted"]);
 }
 
-#[test]
-fn an_interrupt_keeps_and_marks_the_checks_that_were_made() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("v.json");
-    let mut command = command();
-    command.args(["verify", "--adapter", "cpu", "--format", "json"]);
-    command.arg("--output").arg(&path);
-    // The log says when a check was made.
+/// Interrupts a command when its log has a line with `until`; what is then on standard output.
+fn interrupted(command: &mut Command, until: &str) -> String {
+    // The log says when something was done.
     command.env("RUST_LOG", "fmnist_gpu=info");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary");
     let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut line = String::new();
-    while !line.contains("networks/") {
+    while !line.contains(until) {
         line.clear();
         assert!(log.read_line(&mut line).expect("a line") > 0, "it ended");
     }
@@ -147,6 +142,16 @@ fn an_interrupt_keeps_and_marks_the_checks_that_were_made() {
     let mut stdout = child.stdout.take().expect("a pipe");
     stdout.read_to_string(&mut text).expect("its output");
     assert_eq!(child.wait().expect("an end").code(), Some(130));
+    text
+}
+
+#[test]
+fn an_interrupt_keeps_and_marks_the_checks_that_were_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("v.json");
+    let mut command = command();
+    command.args(["verify", "--adapter", "cpu", "--format", "json"]);
+    let text = interrupted(command.arg("--output").arg(&path), "networks/");
 
     let document: Value = serde_json::from_str(&text).expect("JSON");
     validate_with(&closed_verify_schema(), &document);
@@ -155,6 +160,24 @@ fn an_interrupt_keeps_and_marks_the_checks_that_were_made() {
     let whole: usize = 4 * (1 + 2 * 13);
     assert!(rows(&document).len() < whole, "all was checked");
     assert_eq!(read(&path), text);
+}
+
+#[test]
+fn an_interrupt_keeps_and_marks_the_ceilings_that_were_measured() {
+    let peak = |format: &str| {
+        let mut command = command();
+        command.args(["peak", "--adapter", "cpu", "--min-time", "3s"]);
+        interrupted(command.args(["--format", format]), " a second")
+    };
+    let document: Value = serde_json::from_str(&peak("json")).expect("JSON");
+    assert_eq!(document["incomplete"], "interrupted");
+    let status = |at: usize| &document["ceilings"][at]["status"];
+    assert_eq!([status(0), status(1)], ["ok", "unmeasured"]);
+    assert_eq!(document["ceilings"][1]["detail"], "interrupted");
+    has(
+        &peak("table"),
+        &["FLOP/s", "unmeasured", "not measured: interrupted"],
+    );
 }
 
 #[test]

@@ -133,6 +133,47 @@ pub fn other_commands_tell_a_lost_and_a_silent_device(adapter: &Adapter) {
     }
 }
 
+/// `peak` with a fault that strikes after so many waits: how many ceilings were measured before, none where it was not
+/// struck at all.
+fn measured(adapter: &Adapter, fault: &str, word: &str) -> Option<usize> {
+    let mut command = command();
+    command.args(["peak", "--adapter", &adapter.index, "--min-time", "1ms"]);
+    command.args(["--format", "json"]);
+    let end = end(command.env("FMNIST_GPU_FAULT", fault));
+    if end.code == Some(0) {
+        return None;
+    }
+    let (text, error) = end.fails_after_output(6);
+    has(&error, &[&adapter.name, word]);
+    if text.is_empty() {
+        return Some(0);
+    }
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    has(document["incomplete"].as_str().expect("why"), &[word]);
+    let ceilings = document["ceilings"].as_array().expect("ceilings");
+    let of = |status: &str| ceilings.iter().filter(|c| c["status"] == status).count();
+    // Matrix units have a device of their own, which is struck too.
+    assert!(of("failed") >= 1, "{document:#}");
+    Some(of("ok"))
+}
+
+pub fn a_lost_or_silent_device_keeps_the_ceilings_that_were_measured(adapter: &Adapter) {
+    for (word, fault, time) in [
+        ("lost", "device-lost", ""),
+        ("no answer for 300ms", "no-answer", ":300ms"),
+    ] {
+        let mut kept = Vec::new();
+        let mut waits = 2;
+        while let Some(ceilings) = measured(adapter, &format!("{fault}:{waits}{time}"), word) {
+            kept.push(ceilings);
+            waits *= 2;
+            assert!(waits < 1 << 20, "it is never too late: {kept:?}");
+        }
+        assert!(kept.contains(&0) && kept.is_sorted(), "{kept:?}");
+        assert!(kept.iter().any(|&kept| kept > 0), "{kept:?}");
+    }
+}
+
 pub fn a_device_without_memory_is_told(adapter: &Adapter) {
     let fixture = Fixture::new();
     for (fault, during) in [

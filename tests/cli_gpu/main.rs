@@ -70,6 +70,10 @@ const TESTS: &[(&str, Test)] = &[
         faults::other_commands_tell_a_lost_and_a_silent_device,
     ),
     (
+        "a-lost-or-silent-device-keeps-the-ceilings-that-were-measured",
+        faults::a_lost_or_silent_device_keeps_the_ceilings_that_were_measured,
+    ),
+    (
         "a-device-without-memory-is-told",
         faults::a_device_without_memory_is_told,
     ),
