@@ -48,6 +48,7 @@ mod int8;
 mod integer;
 mod isa;
 pub mod matmul;
+pub(crate) mod numerics;
 mod panels;
 pub mod peak;
 mod processor;

@@ -6,13 +6,13 @@ use super::simd::Simd;
 /// Below this e^x is no normal number; it is taken to be about 10⁻³⁸ there, and so is what fills up a row.
 const SMALLEST: f32 = -87.0;
 
-/// e^x of x ≤ 0, to about two units in the last place; NaN of NaN.
+/// e^x of x ≤ 88, to about two units in the last place; NaN of NaN.
 ///
 /// With k the whole number nearest to x · log₂ e, e^x = 2^k · e^r with r = x − k · ln 2, |r| ≤ ln 2 / 2.
 /// ln 2 is taken in two parts, so that k times the first is exact; e^r is the polynomial of expf in
 /// Cephes (Moshier, 1992).
 #[inline(always)]
-unsafe fn exp<S: Simd>(x: S::F) -> S::F {
+pub(super) unsafe fn exp<S: Simd>(x: S::F) -> S::F {
     const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
     const POLYNOMIAL: [f32; 6] = [
         1.987_569_1e-4,

@@ -9,16 +9,18 @@ use super::single::{bind_group, whole};
 use crate::adapter::Feature;
 use crate::error::Result;
 
-/// The texts of their shaders, those of the core language and those of the f16 type.
-pub const NUMERICS_SOURCES: [&str; 2] = [
+/// The texts of their shaders: those of the core language, those of the f16 type, and `quantizeToF16`.
+pub const NUMERICS_SOURCES: [&str; 3] = [
     include_str!("../../shaders/numerics/core.wgsl"),
     include_str!("../../shaders/numerics/half.wgsl"),
+    include_str!("../../shaders/numerics/quantize.wgsl"),
 ];
 
-/// The storage buffers of either, from binding 1 on.
-pub const NUMERICS_BINDINGS: [&[Binding]; 2] = [
+/// The storage buffers of each, from binding 1 on.
+pub const NUMERICS_BINDINGS: [&[Binding]; 3] = [
     &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
     &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
+    &[Binding::Read, Binding::Write],
 ];
 
 /// Lanes of a workgroup.
@@ -62,13 +64,14 @@ pub enum Operation {
     MultiplyHalves = 19,
     /// The f32 of the lower half of b
     Widen = 20,
+    /// `quantizeToF16(a)`
+    Quantize = 32,
 }
 
 impl Operation {
-    /// Whether it is one of the f16 type, which not every adapter has.
-    #[must_use]
-    pub fn needs_f16(self) -> bool {
-        self as u32 >= Self::Convert as u32
+    /// Which shader has it: sixteen numbers belong to each.
+    fn module(self) -> usize {
+        self as usize / 16
     }
 
     /// Whether its results are stored as f16, behind those that are words.
@@ -82,7 +85,9 @@ impl Operation {
 pub struct Numerics {
     device: Arc<Device>,
     core: Pipeline,
+    /// Where the adapter has the type.
     half: Option<Pipeline>,
+    quantize: Pipeline,
 }
 
 impl Numerics {
@@ -99,6 +104,7 @@ impl Numerics {
         Ok(Self {
             core: compile(0)?,
             half: if has_f16 { Some(compile(1)?) } else { None },
+            quantize: compile(2)?,
             device: Arc::clone(device),
         })
     }
@@ -114,10 +120,12 @@ impl Numerics {
     ) -> Result<Option<Vec<u32>>> {
         use wgpu::BufferUsages as Usage;
         let (device, label) = (&*self.device, "numerics");
-        let pipeline = match (operation.needs_f16(), &self.half) {
-            (false, _) => &self.core,
-            (true, Some(half)) => half,
-            (true, None) => return Ok(None),
+        let module = operation.module();
+        let pipeline = match (module, &self.half) {
+            (0, _) => &self.core,
+            (1, Some(half)) => half,
+            (1, None) => return Ok(None),
+            _ => &self.quantize,
         };
         let params = [operation as u32, operands.len() as u32, 0, 0];
         let uniform = device.filled(label, bytemuck::cast_slice(&params), Usage::UNIFORM);
@@ -127,13 +135,17 @@ impl Numerics {
         };
         let bytes = 4 * operands.len() as u64;
         let room = || device.buffer(label, bytes, Usage::STORAGE | Usage::COPY_SRC);
-        let (inputs, outputs) = if operation.needs_f16() {
-            (vec![column(0), column(1)], vec![room(), room()])
-        } else {
-            (vec![column(0), column(1), column(2)], vec![room()])
-        };
-        let buffers: Vec<_> = inputs.iter().chain(&outputs).map(whole).collect();
-        let bound = bind_group(device, pipeline, &uniform, &buffers);
+        let (mut buffers, mut outputs) = (Vec::new(), Vec::new());
+        for (at, binding) in NUMERICS_BINDINGS[module].iter().enumerate() {
+            if *binding == Binding::Read {
+                buffers.push(column(at));
+            } else {
+                outputs.push(buffers.len());
+                buffers.push(room());
+            }
+        }
+        let bound: Vec<_> = buffers.iter().map(whole).collect();
+        let bound = bind_group(device, pipeline, &uniform, &bound);
         let target = device.buffer(label, bytes, Usage::MAP_READ | Usage::COPY_DST);
         let mut encoder = device.device.create_command_encoder(&Default::default());
         {
@@ -142,7 +154,7 @@ impl Numerics {
             pass.set_bind_group(0, &bound, &[]);
             pass.dispatch_workgroups(operands.len().div_ceil(LANES) as u32, 1, 1);
         }
-        let written = &outputs[usize::from(operation.is_stored())];
+        let written = &buffers[outputs[usize::from(operation.is_stored())]];
         encoder.copy_buffer_to_buffer(written, 0, &target, 0, bytes);
         device.queue.submit([encoder.finish()]);
         let words = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, u32>(bytes);

@@ -9,10 +9,11 @@ use super::limits::{check_limits, least};
 use super::variant::{Checked, check};
 use super::write::{Layout, targets_for};
 
-/// The core language with its packing of two f16 into a word, and what has the f16 type.
-const KINDS: [(Precision, Capabilities); 2] = [
+/// The core language with its packing of two f16 into a word, what has the f16 type, and what rounds f32 to f16.
+const KINDS: [(Precision, Capabilities); 3] = [
     (Precision::F32, Capabilities::SHADER_FLOAT16_IN_FLOAT32),
     (Precision::F16, Capabilities::SHADER_FLOAT16),
+    (Precision::F32, Capabilities::SHADER_FLOAT16_IN_FLOAT32),
 ];
 
 fn checked(at: usize) -> Checked {

@@ -6,8 +6,8 @@ use half::f16;
 
 use super::Passport;
 use super::observe::{
-    all_or_none, class, clock, code_pairs, contracted_operands, contraction, dot, exponents,
-    largest_ulps, midpoints, quotients, rounding, subnormals,
+    LARGE, TINY, all_or_none, class, clock, code_pairs, contracted_operands, contraction, dot,
+    exponents, largest_ulps, midpoints, overflow, quotients, rounding, rounding_in_f32, subnormals,
 };
 use crate::Precision;
 use crate::error::Result;
@@ -23,6 +23,7 @@ pub(super) async fn observe(device: &Arc<Device>, passport: &mut Passport) -> Re
     let probe = Probe { numerics, lacks };
     probe.f16(passport).await?;
     probe.f16_range(passport).await?;
+    probe.quantize(passport).await?;
     probe.arithmetic(passport).await?;
     probe.limits(passport).await?;
     probe.clock(passport).await
@@ -95,11 +96,10 @@ impl Probe {
 
     /// The ends of f16's range.
     async fn f16_range(&self, passport: &mut Passport) -> Result<()> {
-        let tiny: Vec<u16> = vec![0x0001, 0x0002, 0x0155, 0x0200, 0x03ff];
-        let exact: Vec<f32> = tiny.iter().map(|&b| f16::from_bits(b).to_f32()).collect();
+        let exact = TINY.map(|bits| f16::from_bits(bits).to_f32());
         let widen = |halves: Vec<f16>| halves.into_iter().map(f16::to_f32).collect::<Vec<_>>();
         // Stored, since a product may flush what the conversion kept.
-        for (overflow, small, operation) in [
+        for (beyond, small, operation) in [
             (
                 "f16_overflow_pack2x16float",
                 "f16_subnormals_pack2x16float",
@@ -111,22 +111,14 @@ impl Probe {
                 Operation::Store,
             ),
         ] {
-            let large = self.halves(operation, &[65520.0, 1e6, f32::MAX]).await?;
-            let word = large.map(|halves| {
-                let infinite = halves.iter().all(|half| half.is_infinite());
-                let largest = halves.iter().all(|half| *half == f16::MAX);
-                match (infinite, largest) {
-                    (true, _) => "infinity",
-                    (_, true) => "largest-number",
-                    _ => "other",
-                }
-            });
-            self.note(passport, overflow, word);
+            let large = self.halves(operation, &LARGE).await?;
+            let word = large.map(|halves| overflow(&halves));
+            self.note(passport, beyond, word);
             let kept = self.halves(operation, &exact).await?;
             let word = kept.map(|halves| subnormals(&widen(halves), &exact));
             self.note(passport, small, word);
         }
-        let words = tiny.iter().map(|&bits| u32::from(bits));
+        let words = TINY.iter().map(|&bits| u32::from(bits));
         let operands: Vec<_> = words.map(|bits| [bits, bits, 0]).collect();
         for (name, operation) in [
             ("f16_subnormals_unpack2x16float", Operation::Unpack),
@@ -157,6 +149,26 @@ impl Probe {
             subnormals(&widen(products.take(small).collect()), &exact[..small])
         });
         self.note(passport, "f16_subnormals_product", word);
+        Ok(())
+    }
+
+    /// `quantizeToF16`, which gives f32 that binary16 has.
+    async fn quantize(&self, passport: &mut Passport) -> Result<()> {
+        let quantized = async |values: &[f32]| {
+            let operands: Vec<_> = values.iter().map(|&value| [value, 0.0, 0.0]).collect();
+            self.values(Operation::Quantize, &operands).await
+        };
+        let values = midpoints();
+        passport.word(
+            "f32_to_f16_quantize",
+            rounding_in_f32(&values, &quantized(&values).await?),
+        );
+        let large = quantized(&LARGE).await?;
+        let large: Vec<f16> = large.into_iter().map(f16::from_f32).collect();
+        passport.word("f16_overflow_quantize", overflow(&large));
+        let exact = TINY.map(|bits| f16::from_bits(bits).to_f32());
+        let kept = quantized(&exact).await?;
+        passport.word("f16_subnormals_quantize", subnormals(&kept, &exact));
         Ok(())
     }
 

@@ -51,19 +51,21 @@ pub struct Passport {
 }
 
 /// What is looked at, in the order in which it is told, and what it means.
-pub const NAMES: [(&str, &str); 27] = [
+pub const NAMES: [(&str, &str); 30] = [
     ("f32_to_f16_pack2x16float", "rounding of pack2x16float"),
     (
         "f32_to_f16_conversion",
         "rounding of f16(x), as f16 arithmetic sees it",
     ),
     ("f32_to_f16_storage", "rounding of a vector stored as f16"),
+    ("f32_to_f16_quantize", "rounding of quantizeToF16"),
     ("f16_round_trip", "whether f32(f16(x)) rounds at all"),
     ("f16_overflow_pack2x16float", "65520 and more, packed"),
     (
         "f16_overflow_conversion",
         "65520 and more, converted and stored",
     ),
+    ("f16_overflow_quantize", "65520 and more, by quantizeToF16"),
     ("f16_subnormals_pack2x16float", "results below 2⁻¹⁴, packed"),
     (
         "f16_subnormals_unpack2x16float",
@@ -72,6 +74,10 @@ pub const NAMES: [(&str, &str); 27] = [
     (
         "f16_subnormals_conversion",
         "results below 2⁻¹⁴, converted and stored",
+    ),
+    (
+        "f16_subnormals_quantize",
+        "results below 2⁻¹⁴, by quantizeToF16",
     ),
     (
         "f16_subnormals_widened",

@@ -2,6 +2,12 @@
 
 use half::f16;
 
+/// Values beyond binary16, the first of which is the smallest that is nearer to its next number, which it lacks.
+pub(super) const LARGE: [f32; 3] = [65520.0, 1e6, f32::MAX];
+
+/// Subnormal numbers of binary16.
+pub(super) const TINY: [u16; 5] = [0x0001, 0x0002, 0x0155, 0x0200, 0x03ff];
+
 /// Values round the midpoints between neighbouring binary16 numbers, of both signs.
 pub(super) fn midpoints() -> Vec<f32> {
     let codes = [
@@ -74,6 +80,31 @@ pub(super) fn rounding(values: &[f32], results: &[f16]) -> &'static str {
     };
     let found = ways.iter().find(|(_, way)| is(way));
     found.map_or("other", |(name, _)| name)
+}
+
+/// The same where the results are f32, which may be numbers that binary16 lacks.
+pub(super) fn rounding_in_f32(values: &[f32], results: &[f32]) -> &'static str {
+    let halves: Vec<f16> = results
+        .iter()
+        .map(|&result| f16::from_f32(result))
+        .collect();
+    let exact = halves.iter().map(|half| half.to_f32().to_bits());
+    if exact.eq(results.iter().map(|result| result.to_bits())) {
+        rounding(values, &halves)
+    } else {
+        "other"
+    }
+}
+
+/// What became of values beyond binary16.
+pub(super) fn overflow(results: &[f16]) -> &'static str {
+    let infinite = results.iter().all(|half| half.is_infinite());
+    let largest = results.iter().all(|half| *half == f16::MAX);
+    match (infinite, largest) {
+        (true, _) => "infinity",
+        (_, true) => "largest-number",
+        _ => "other",
+    }
 }
 
 /// Whether all, none or some of them are so, in these words.
@@ -231,6 +262,11 @@ mod tests {
         other[3] = f16::ZERO;
         assert_eq!(rounding(&values, &other), "other");
         assert_eq!(rounding(&values, &[]), "other");
+        let widened = by(|_, [low, _]| low).into_iter().map(f16::to_f32);
+        let widened: Vec<f32> = widened.collect();
+        assert_eq!(rounding_in_f32(&values, &widened), "downward");
+        // Not rounded at all, which would round to the nearest.
+        assert_eq!(rounding_in_f32(&values, &values), "other");
         let [low, high] = neighbours(-1.000_01);
         assert!(low.to_f32() < -1.000_01 && high.to_f32() > -1.000_01);
     }
@@ -259,5 +295,8 @@ mod tests {
         assert_eq!(clock(&[0, 40, 100, 160]), (true, 20));
         assert_eq!(clock(&[5, 3]), (false, 2));
         assert_eq!(class(f32::MAX), "largest-number");
+        assert_eq!(overflow(&[f16::INFINITY; 2]), "infinity");
+        assert_eq!(overflow(&[f16::MAX; 2]), "largest-number");
+        assert_eq!(overflow(&[f16::MAX, f16::INFINITY]), "other");
     }
 }

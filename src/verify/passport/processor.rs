@@ -1,4 +1,5 @@
-//! The passport of the CPU path's processor: what its code does where an adapter's would be a driver's choice.
+//! The passport of the CPU path's processor: what its kernels' vectors do where an adapter's would be a driver's
+//! choice.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -7,9 +8,10 @@ use half::f16;
 
 use super::Passport;
 use super::observe::{
-    all_or_none, class, clock, code_pairs, contracted_operands, contraction, dot, exponents,
-    largest_ulps, midpoints, quotients, rounding, subnormals,
+    LARGE, TINY, all_or_none, class, clock, code_pairs, contracted_operands, contraction, dot,
+    exponents, largest_ulps, midpoints, overflow, quotients, rounding_in_f32, subnormals,
 };
+use crate::cpu::numerics::{Operation, apply};
 use crate::cpu::{IntegerWeights, Processor};
 
 /// How often the clock is read.
@@ -23,6 +25,9 @@ pub(super) fn observe(processor: &Processor, passport: &mut Passport) {
     for name in [
         "f32_to_f16_pack2x16float",
         "f32_to_f16_storage",
+        "f32_to_f16_quantize",
+        "f16_overflow_quantize",
+        "f16_subnormals_quantize",
         "f16_overflow_pack2x16float",
         "f16_subnormals_pack2x16float",
         "f16_subnormals_unpack2x16float",
@@ -30,98 +35,111 @@ pub(super) fn observe(processor: &Processor, passport: &mut Passport) {
         passport.nothing(name, NO_SHADER);
     }
     passport.nothing("f16_subnormals_product", "the CPU path multiplies in f32");
-    halves(passport);
-    arithmetic(processor, passport);
-    limits(passport);
+    let probe = Probe(processor);
+    halves(&probe, passport);
+    arithmetic(&probe, passport);
+    limits(&probe, passport);
     time(passport);
 }
 
+/// What the kernels' vectors are asked for.
+struct Probe<'a>(&'a Processor);
+
+impl Probe<'_> {
+    fn each(&self, operation: Operation, operands: &[[f32; 3]]) -> Vec<f32> {
+        apply(self.0, operation, operands)
+    }
+
+    /// Of operations on one value.
+    fn of_values(&self, operation: Operation, values: &[f32]) -> Vec<f32> {
+        let operands: Vec<_> = values.iter().map(|&value| [value, 0.0, 0.0]).collect();
+        self.each(operation, &operands)
+    }
+
+    /// Of operations on two values.
+    fn of_pairs(&self, operation: Operation, pairs: &[[f32; 2]]) -> Vec<f32> {
+        let operands: Vec<_> = pairs.iter().map(|&[a, b]| [a, b, 0.0]).collect();
+        self.each(operation, &operands)
+    }
+}
+
 /// Conversions to binary16 and back.
-fn halves(passport: &mut Passport) {
-    let convert = |values: &[f32]| -> Vec<f16> {
-        values
-            .iter()
-            .map(|&v| f16::from_f32(black_box(v)))
-            .collect()
-    };
+fn halves(probe: &Probe<'_>, passport: &mut Passport) {
+    let convert = |values: &[f32]| probe.of_values(Operation::RoundF16, values);
     let values = midpoints();
-    passport.word(
-        "f32_to_f16_conversion",
-        rounding(&values, &convert(&values)),
-    );
-    let inexact = values.iter().filter(|v| f16::from_f32(**v).to_f32() != **v);
-    let changed = inexact.map(|&value| f16::from_f32(black_box(value)).to_f32() != value);
+    let rounded = convert(&values);
+    passport.word("f32_to_f16_conversion", rounding_in_f32(&values, &rounded));
+    let inexact = values.iter().zip(&rounded);
+    let inexact = inexact.filter(|(value, _)| f16::from_f32(**value).to_f32() != **value);
+    let changed = inexact.map(|(value, rounded)| rounded != value);
     let word = all_or_none(changed, ["rounds", "changes-nothing"]);
     passport.word("f16_round_trip", word);
-    let infinite = convert(&[65520.0, 1e6])
-        .iter()
-        .all(|half| half.is_infinite());
-    let word = if infinite { "infinity" } else { "other" };
-    passport.word("f16_overflow_conversion", word);
-    let tiny = [0x0001_u16, 0x0155, 0x03ff].map(|bits| f16::from_bits(bits).to_f32());
-    let kept: Vec<f32> = convert(&tiny).into_iter().map(f16::to_f32).collect();
-    let word = subnormals(&kept, &tiny);
+    let large: Vec<f16> = convert(&LARGE).into_iter().map(f16::from_f32).collect();
+    passport.word("f16_overflow_conversion", overflow(&large));
+    let exact = TINY.map(|bits| f16::from_bits(bits).to_f32());
+    let word = subnormals(&convert(&exact), &exact);
     passport.word("f16_subnormals_conversion", word);
-    passport.word("f16_subnormals_widened", word);
+    let bits = TINY.map(|bits| f32::from_bits(u32::from(bits)));
+    let widened = probe.of_values(Operation::WidenF16, &bits);
+    passport.word("f16_subnormals_widened", subnormals(&widened, &exact));
 }
 
 /// Contraction, division, exp and int8 products.
-fn arithmetic(processor: &Processor, passport: &mut Passport) {
+fn arithmetic(probe: &Probe<'_>, passport: &mut Passport) {
     let operands = contracted_operands();
-    let plain = |[a, b, c]: &[f32; 3]| black_box(*a) * black_box(*b) + black_box(*c);
-    let sums: Vec<f32> = operands.iter().map(plain).collect();
+    let sums = probe.each(Operation::MultiplyThenAdd, &operands);
     let word = contraction(&operands, &sums, ["contracted", "separate"]);
     passport.word("multiply_add", word);
-    let fused = |[a, b, c]: &[f32; 3]| black_box(*a).mul_add(black_box(*b), black_box(*c));
-    let sums: Vec<f32> = operands.iter().map(fused).collect();
+    let sums = probe.each(Operation::MultiplyAdd, &operands);
     passport.word("fma", contraction(&operands, &sums, ["fused", "separate"]));
 
     let pairs = quotients();
-    let got: Vec<f32> = pairs
-        .iter()
-        .map(|[a, b]| black_box(*a) / black_box(*b))
-        .collect();
+    let got = probe.of_pairs(Operation::Divide, &pairs);
     let exact: Vec<f64> = pairs
         .iter()
         .map(|[a, b]| f64::from(*a) / f64::from(*b))
         .collect();
     passport.number("division_ulps", largest_ulps(&got, &exact));
     let values = exponents();
-    let got: Vec<f32> = values.iter().map(|x| black_box(*x).exp()).collect();
     let exact: Vec<f64> = values.iter().map(|x| f64::from(*x).exp()).collect();
-    passport.number("exp_ulps", largest_ulps(&got, &exact));
+    // Softmax has its own, sigmoid the language's.
+    let own = probe.of_values(Operation::Exp, &values);
+    let of_language: Vec<f32> = values.iter().map(|x| black_box(*x).exp()).collect();
+    let ulps = largest_ulps(&own, &exact).max(largest_ulps(&of_language, &exact));
+    passport.number("exp_ulps", ulps);
 
     let pairs = code_pairs();
     let exact = pairs.iter().map(|[x, y]| {
         let codes = |word: &u32| word.to_le_bytes().map(|byte| byte as i8);
-        let sums = IntegerWeights::new(&codes(y), 4, 1, processor).sums(&codes(x));
+        let sums = IntegerWeights::new(&codes(y), 4, 1, probe.0).sums(&codes(x));
         sums == [dot(*x, *y)]
     });
     passport.word("dot4i8packed", all_or_none(exact, ["exact", "inexact"]));
 }
 
 /// f32's range, infinities and what is no number.
-fn limits(passport: &mut Passport) {
-    let tiny = black_box(f32::MIN_POSITIVE);
-    let (infinity, nan) = (black_box(f32::INFINITY), black_box(f32::NAN));
+fn limits(probe: &Probe<'_>, passport: &mut Passport) {
+    let (tiny, infinity, nan) = (f32::MIN_POSITIVE, f32::INFINITY, f32::NAN);
     // Written as bits, so that nothing is computed.
     let exact = [0x0040_0000_u32, 0x0020_0000].map(f32::from_bits);
-    let word = subnormals(&[tiny * 0.5, tiny * 0.25], &exact);
-    passport.word("f32_subnormals_product", word);
-    let [a, b] = exact.map(black_box);
-    let word = subnormals(&[a + b], &[f32::from_bits(0x0060_0000)]);
+    let products = probe.of_pairs(Operation::Multiply, &[[tiny, 0.5], [tiny, 0.25]]);
+    passport.word("f32_subnormals_product", subnormals(&products, &exact));
+    let sums = probe.of_pairs(Operation::Add, &[exact]);
+    let word = subnormals(&sums, &[f32::from_bits(0x0060_0000)]);
     passport.word("f32_subnormals_operand", word);
-    for (name, value) in [
-        ("infinity_overflow", black_box(f32::MAX) * 2.0),
-        ("infinity_division", 1.0 / black_box(0.0_f32)),
-        ("infinity_exp", black_box(100.0_f32).exp()),
-        ("nan_difference", infinity - black_box(f32::INFINITY)),
-        ("nan_product", 0.0 * infinity),
-        ("nan_maximum", nan.max(1.0)),
-        ("nan_minimum", nan.min(1.0)),
+    for (name, operation, operands) in [
+        ("infinity_overflow", Operation::Multiply, [f32::MAX, 2.0]),
+        ("infinity_division", Operation::Divide, [1.0, 0.0]),
+        ("nan_difference", Operation::Add, [infinity, -infinity]),
+        ("nan_product", Operation::Multiply, [0.0, infinity]),
+        ("nan_maximum", Operation::Maximum, [nan, 1.0]),
+        ("nan_minimum", Operation::Minimum, [nan, 1.0]),
     ] {
-        passport.word(name, class(value));
+        let got = probe.of_pairs(operation, &[operands]);
+        passport.word(name, got.first().map_or("nothing", |&value| class(value)));
     }
+    // Sigmoid's; softmax takes e^x of x ≤ 0 only.
+    passport.word("infinity_exp", class(black_box(100.0_f32).exp()));
     let equal = black_box(nan) == black_box(nan);
     passport.word("nan_equality", if equal { "equal" } else { "unequal" });
 }
