@@ -45,9 +45,9 @@ impl Checked {
         checked
     }
 
-    /// Takes a check that was made.
-    pub fn add(&self, row: Row, int8_sums: Option<String>) {
-        self.state().outcome.add(row, int8_sums);
+    /// Takes a check that was made, which has this place among all.
+    pub fn add(&self, place: usize, row: Row, int8_sums: Option<String>) {
+        self.state().outcome.add(place, row, int8_sums);
     }
 
     /// The end: files and standard output get what was checked. `why` it is an early one, in words.

@@ -119,8 +119,20 @@ impl AdapterOptions {
         let mut options = self.engine()?;
         options.device.matrix_units = matrix_units;
         options.device.broken = broken;
+        // Several are checked on at the same time, and nothing is timed.
+        options.device.sleeps = true;
         let opened = Engine::open(&options).await;
         opened.map_err(|error| self.name_variables(&options, error))
+    }
+
+    /// On how many devices at the same time the adapter is verified: as many as keep the processor's cores busy with
+    /// a driver's compiler. On OpenGL all devices share one context. A fault made on purpose is counted on one.
+    pub fn lanes_to_verify(backend: Backend) -> usize {
+        if backend == Backend::Gl || environment(FAULT_VARIABLE).is_some() {
+            return 1;
+        }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        cores.min(MOST_LANES)
     }
 
     /// The engine, where it has the kernel that was asked for at all.
@@ -220,6 +232,9 @@ impl AdapterOptions {
         })
     }
 }
+
+/// The most devices that an adapter is verified on at the same time: each keeps what it compiled for a while.
+const MOST_LANES: usize = 8;
 
 /// The variable that makes a fault on purpose, for tests: see `gpu::Injected`.
 const FAULT_VARIABLE: &str = "FMNIST_GPU_FAULT";

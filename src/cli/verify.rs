@@ -9,7 +9,7 @@ use fmnist_gpu::gpu::{Broken, Device};
 use fmnist_gpu::report::{Compared, Format, VerifySubject};
 use fmnist_gpu::tune::MatrixUnitsMode;
 use fmnist_gpu::verify::passport::Earlier;
-use fmnist_gpu::verify::{self, Passport, Scope};
+use fmnist_gpu::verify::{self, Lane, Passport, Scope};
 use fmnist_gpu::{Engine, Error, Result};
 
 use super::bench::command_line;
@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         _ => None,
     };
 
-    let units = with_matrix_units(arguments, &engine, broken)?;
+    let lanes = lanes(arguments, &engine, broken)?;
     let bar = terminal::progress_bar();
     let checked = Checked::new(Beginning {
         subject: VerifySubject {
@@ -101,9 +101,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         },
-        found: &mut |row, int8_sums| checked.add(row, int8_sums),
+        found: &mut |place, row, int8_sums| checked.add(place, row, int8_sums),
     };
-    let ended = pollster::block_on(verify::check(&engine, units, scope));
+    let ended = verify::check(&lanes, scope);
     let told = checked.end(ended.as_ref().err().map(ToString::to_string));
     // What is wrong with the adapter counts more than who heard of it.
     if let Err(error) = ended.and_then(|()| checked.verdict()) {
@@ -125,6 +125,31 @@ fn broken() -> Result<Option<Broken>> {
             Err(error) => Err(Error::Usage(format!("{BREAK_VARIABLE}: {error}"))),
         },
     }
+}
+
+/// What the adapter is checked on: the device that is open, and more of the same adapter; or the CPU path.
+fn lanes(arguments: &Arguments, engine: &Engine, broken: Option<Broken>) -> Result<Vec<Lane>> {
+    let lane = |engine: &Engine| -> Result<Lane> {
+        Ok(Lane {
+            device: engine.device().cloned(),
+            matrix_units: with_matrix_units(arguments, engine, broken)?,
+        })
+    };
+    let mut lanes = vec![lane(engine)?];
+    if engine.device().is_none() {
+        return Ok(lanes);
+    }
+    for _ in 1..AdapterOptions::lanes_to_verify(engine.info().backend) {
+        let more = pollster::block_on(arguments.adapter.open_for_verify(false, broken));
+        match more.and_then(|engine| lane(&engine)) {
+            Ok(more) => lanes.push(more),
+            Err(error) => {
+                log::warn!("checks run on {} devices at a time: {error}", lanes.len());
+                break;
+            }
+        }
+    }
+    Ok(lanes)
 }
 
 /// The same adapter with its matrix units, which are asked for on a device of their own since the feature is

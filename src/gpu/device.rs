@@ -1,7 +1,8 @@
 //! An open adapter: device, queue, pipelines, and what went wrong on it.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::broken::Broken;
 use super::enumerate::{Found, wgpu_feature};
@@ -13,6 +14,9 @@ use crate::plan::Limits;
 
 /// The longest that a device may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The shortest and the longest pause between two looks at a device.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(1));
 
 /// How a device is opened.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +40,10 @@ pub struct DeviceOptions {
     pub on_silence: Option<fn(&Error)>,
     /// What is broken on purpose, to show that it is found.
     pub broken: Option<Broken>,
+    /// Look now and then whether the device is done, and sleep in between. Some drivers keep a processor core busy
+    /// while they are waited for, which whatever else the process does then lacks; but what is timed so, is timed
+    /// coarsely.
+    pub sleeps: bool,
 }
 
 /// An open adapter.
@@ -51,6 +59,8 @@ pub struct Device {
     faults: Arc<Faults>,
     pub(super) injection: Option<Injection>,
     on_silence: Option<fn(&Error)>,
+    /// Whether it sleeps while it waits.
+    sleeps: bool,
     pub(super) pipelines: Pipelines,
     /// Whether f16 stores must be rounded in integers, found out when f16 is first used.
     pub(super) round_in_integers: OnceLock<bool>,
@@ -173,6 +183,7 @@ impl Device {
             faults,
             injection,
             on_silence: options.on_silence,
+            sleeps: options.sleeps,
             pipelines: Mutex::default(),
             round_in_integers: if options.round_in_integers {
                 OnceLock::from(true)
@@ -238,16 +249,36 @@ impl Device {
             Some(Wait::AtMost(patience)) => patience,
             Some(Wait::InVain(patience)) => return Err(self.no_answer(during, patience)),
         };
-        let wait = wgpu::PollType::Wait {
-            submission_index: None,
-            timeout: Some(patience),
+        let polled = if self.sleeps {
+            self.look_until_done(patience)
+        } else {
+            self.device.poll(wgpu::PollType::Wait {
+                submission_index: None,
+                timeout: Some(patience),
+            })
         };
-        let polled = self.device.poll(wait);
         self.check(during)?;
         match polled {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => Err(self.no_answer(during, patience)),
             Err(error) => Err(Error::Internal(format!("{during}: {error}"))),
+        }
+    }
+
+    /// Waits asleep, longer and longer at a time.
+    fn look_until_done(&self, patience: Duration) -> Result<wgpu::PollStatus, wgpu::PollError> {
+        let start = Instant::now();
+        let mut pause = PAUSES.0;
+        loop {
+            let status = self.device.poll(wgpu::PollType::Poll)?;
+            if status.is_queue_empty() {
+                return Ok(status);
+            }
+            if start.elapsed() >= patience {
+                return Err(wgpu::PollError::Timeout);
+            }
+            thread::sleep(pause);
+            pause = PAUSES.1.min(pause * 2);
         }
     }
 

@@ -1,9 +1,7 @@
 //! Compiling kernels on a device, each once.
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 
 use super::device::{Device, lock};
 use super::fault::NO_SHADER;
@@ -51,33 +49,6 @@ impl Device {
         let pipeline = Arc::new(pipeline);
         lock(&self.pipelines).insert(key, Arc::clone(&pipeline));
         Ok(pipeline)
-    }
-
-    /// Compiles the kernel of a pass before it is asked for, on any thread beside those that work with the
-    /// device. What goes wrong is nobody's yet: it is told to who asks for the kernel.
-    pub(crate) fn compile_ahead(&self, pass: Pass, elements: Precision) {
-        let fused = matches!(pass, Pass::Layer(_) | Pass::Network(_));
-        let round = match (fused, elements, self.round_in_integers.get()) {
-            (false, Precision::F16, None) => return,
-            (false, Precision::F16, Some(&round)) => round,
-            _ => false,
-        };
-        let key = (pass, elements, round);
-        if lock(&self.pipelines).contains_key(&key) {
-            return;
-        }
-        // Errors of this thread alone, which so are not taken for those of another's work.
-        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
-        let scopes = [Validation, OutOfMemory, Internal].map(|of| self.device.push_error_scope(of));
-        let compiled = self.compile(pass, elements, round);
-        let mut well = true;
-        for scope in scopes.into_iter().rev() {
-            let told = pin!(scope.pop()).poll(&mut Context::from_waker(Waker::noop()));
-            well &= matches!(told, Poll::Ready(None));
-        }
-        if let (Ok((_, pipeline)), true) = (compiled, well) {
-            lock(&self.pipelines).insert(key, Arc::new(pipeline));
-        }
     }
 
     /// Lets go of the compiled kernel of a pass, which is compiled again where it is asked for again.

@@ -4,7 +4,8 @@
 use super::compare::{Check, Errors, equal};
 use super::data::{random_model, random_pixels, seeded};
 use super::subjects::{Subject, judge, modes};
-use super::{REPEATS, Row, Task, same_bits, sums, tolerance};
+use super::task::Task;
+use super::{REPEATS, Row, same_bits, sums, tolerance};
 use crate::Precision;
 use crate::cpu::{Isa, Network, Processor, ProcessorOptions};
 use crate::deploy::Runnable;

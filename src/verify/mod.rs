@@ -3,16 +3,16 @@
 //!
 //! - [`case`] says what a kernel is tried on at one shape, and judges it; [`shapes`] are those round the
 //!   edges of its tile. Tests run the same trials.
-//! - [`check`] tries everything on an engine, adapter or processor, and gives a [`Row`] for each check.
+//! - [`check`] tries everything on an adapter, or on the processor, and gives a [`Row`] for each check.
 //! - [`compare`] has the comparisons, [`tolerance`] says in words what each allows, and why.
 //! - [`passport`] observes. What it sees is neither right nor wrong, but may differ after an update.
 
-mod ahead;
 pub mod case;
 pub mod compare;
 mod cpu;
 pub mod data;
 pub mod kernels;
+mod lane;
 mod networks;
 pub mod passport;
 mod shapes;
@@ -22,19 +22,15 @@ mod task;
 pub mod tolerance;
 mod weights;
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use crate::Precision;
-use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::gpu::Device;
 use crate::mode::Mode;
 use compare::{Check, Errors};
+pub use lane::Lane;
 pub use passport::Passport;
 pub use shapes::{SIZES, shapes};
-use task::Task;
 
 /// How often everything is run to see whether it comes to the same bits.
 pub const REPEATS: usize = 20;
@@ -140,17 +136,21 @@ impl Row {
 /// Everything that was checked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// The checks, in the order in which they were made.
+    /// The checks that were made, in the order of their places.
     pub rows: Vec<Row>,
+    /// The place of each among all checks.
+    places: Vec<usize>,
     /// SHA-256 of the exact sums of int8 products; none where these were not checked.
     pub int8_sums: Option<String>,
 }
 
 impl Outcome {
-    /// Takes a check, and the hash of int8 sums where it was of these.
-    pub fn add(&mut self, row: Row, int8_sums: Option<String>) {
+    /// Takes a check, which has this place among all, and the hash of int8 sums where it was of these.
+    pub fn add(&mut self, place: usize, row: Row, int8_sums: Option<String>) {
         self.int8_sums = int8_sums.or(self.int8_sums.take());
-        self.rows.push(row);
+        let at = self.places.partition_point(|&other| other < place);
+        self.places.insert(at, place);
+        self.rows.insert(at, row);
     }
 
     /// How many checks ended so.
@@ -192,61 +192,18 @@ pub struct Scope<'a> {
     pub only: Option<String>,
     /// Called with what is being checked, how many checks are done, and how many there are.
     pub progress: &'a mut dyn FnMut(&str, usize, usize),
-    /// Called with each check as it is made, and with the hash of int8 sums where it was of these: what ends
-    /// everything later takes nothing from it.
-    pub found: &'a mut dyn FnMut(Row, Option<String>),
+    /// Called with each check as it is made, with its place among all, and with the hash of int8 sums where it was
+    /// of these: what ends everything later takes nothing from it.
+    pub found: &'a mut dyn FnMut(usize, Row, Option<String>),
 }
 
-/// Checks an engine's adapter, or its processor where it has none; `matrix_units` is a device with them,
-/// on which their kernels are checked, or why there is none.
+/// Makes checks on an adapter, or on the CPU path, on all of these lanes at the same time. All are of one adapter.
 ///
 /// # Errors
-/// Those of the device that end everything; what a kernel does wrong, its driver's refusal included, and what one
+/// Those of a device that end everything; what a kernel does wrong, its driver's refusal included, and what one
 /// check has no room for, is a row. `Error::Usage` where no check is called as asked.
-pub async fn check(
-    engine: &Engine,
-    matrix_units: Result<Arc<Device>, String>,
-    scope: Scope<'_>,
-) -> Result<()> {
-    let mut tasks = match engine.device() {
-        Some(device) => task::on_adapter(device, matrix_units.as_ref())?,
-        None => cpu::tasks()?,
-    };
-    if let Some(only) = &scope.only {
-        tasks.retain(|task| {
-            let Row {
-                group, name, mode, ..
-            } = task.row();
-            format!("{group}/{name} {mode}").contains(only)
-        });
-        if tasks.is_empty() {
-            return Err(Error::Usage(format!(
-                "no check is called '{only}': 'verify --format json' without --only names them all"
-            )));
-        }
-    }
-    let ahead = match engine.device() {
-        Some(device) => Some(task::compile_ahead(device, &tasks).await?),
-        None => None,
-    };
-    let total = tasks.len();
-    for (done, task) in tasks.into_iter().enumerate() {
-        let row = task.row();
-        (scope.progress)(&format!("{} {}", row.group, row.precision), done, total);
-        if let (Some(ahead), Some(_)) = (&ahead, task.ahead()) {
-            ahead.wait();
-        }
-        let made = task.make(engine.device(), &matrix_units, row.clone()).await;
-        let (row, sums) = match made {
-            Ok(made) => made,
-            Err(error) => (row.ended_by(error)?, None),
-        };
-        let told = format!("{}/{} {}: {:?}", row.group, row.name, row.mode, row.status);
-        (scope.found)(row, sums);
-        // What the log says was checked is kept, whatever comes next.
-        log::info!("{told}");
-    }
-    Ok(())
+pub fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
+    lane::check(lanes, scope)
 }
 
 /// An error that is one kernel's and no end of everything, as what is wrong.
@@ -292,17 +249,16 @@ mod tests {
 
     #[test]
     fn one_failure_is_enough_and_is_named() {
-        let mut outcome = Outcome {
-            rows: vec![row(), row().skipped("no such thing")],
-            int8_sums: None,
-        };
+        let mut outcome = Outcome::default();
+        outcome.add(0, row(), None);
+        outcome.add(1, row().skipped("no such thing"), None);
         assert!(outcome.verdict().is_ok());
         let wrong = row().found(
             Err("7×5×3: value 2 is 1, not 2\nmore".into()),
             Errors::default(),
         );
         assert_eq!(wrong.largest_error, None);
-        outcome.rows.push(wrong);
+        outcome.add(2, wrong, None);
         let error = outcome.verdict().unwrap_err();
         assert_eq!(error.exit_code(), 4);
         assert_eq!(
@@ -314,12 +270,25 @@ mod tests {
     #[test]
     fn nothing_checked_is_not_well() {
         let mut outcome = Outcome::default();
-        outcome.add(row().skipped("no such thing"), None);
+        outcome.add(0, row().skipped("no such thing"), None);
         let error = outcome.verdict().unwrap_err();
         assert_eq!(error.exit_code(), 3);
         assert!(error.to_string().contains("no such thing"), "{error}");
-        outcome.add(row(), None);
+        outcome.add(1, row(), None);
         assert!(outcome.verdict().is_ok());
+    }
+
+    #[test]
+    fn checks_stand_in_their_places_whichever_is_made_first() {
+        let mut outcome = Outcome::default();
+        for place in [3, 0, 2, 7, 1] {
+            let name = place.to_string();
+            let sums = (place == 2).then(|| "sums".to_owned());
+            outcome.add(place, Row { name, ..row() }, sums);
+        }
+        let names: Vec<&str> = outcome.rows.iter().map(|row| &*row.name).collect();
+        assert_eq!(names, ["0", "1", "2", "3", "7"]);
+        assert_eq!(outcome.int8_sums.as_deref(), Some("sums"));
     }
 
     #[test]

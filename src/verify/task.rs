@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::ahead::Ahead;
 use super::kernels::{self, Variant};
 use super::{Row, cpu, networks, sums, tolerance, weights};
 use crate::Precision;
@@ -37,14 +36,6 @@ impl Task {
         }
     }
 
-    /// The kernel that is compiled while other checks are made. Those on matrix units have a device of their own.
-    pub(super) fn ahead(&self) -> Option<Variant> {
-        match self {
-            Self::Kernel(variant) if !variant.on_matrix_units() => Some(*variant),
-            _ => None,
-        }
-    }
-
     /// Makes the check: its row, and the hash of int8 sums where it is of these.
     pub(super) async fn make(
         self,
@@ -75,17 +66,6 @@ impl Task {
             (_, None) => return Err(Error::Internal("a check without its device".into())),
         })
     }
-}
-
-/// Begins to compile the kernels of the tasks.
-pub(super) async fn compile_ahead(device: &Arc<Device>, tasks: &[Task]) -> Result<Ahead> {
-    let variants: Vec<Variant> = tasks.iter().filter_map(Task::ahead).collect();
-    let half = |variant: &Variant| variant.elements == Precision::F16;
-    if variants.iter().any(half) {
-        // Which of two texts a kernel of f16 has, is found out before anything is compiled.
-        device.rounds_in_integers().await?;
-    }
-    Ok(Ahead::new(device, variants))
 }
 
 /// What there is to check on an adapter.

@@ -104,7 +104,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// The model in the numbers of a mode, with ranges that its values mostly keep to.
-fn deployed(model: &Model, mode: &Mode) -> Result<Deployed, String> {
+pub fn deployed(model: &Model, mode: &Mode) -> Result<Deployed, String> {
     let range = |index: usize| match model.layers[index].activation {
         Activation::Relu => (0.0, 3.0),
         Activation::Sigmoid => (0.0, 1.0),

@@ -5,11 +5,13 @@
 //! The executors are the CPU path and every adapter, with checked and with trusted shaders, which runs
 //! networks in the way that is chosen where nothing is measured, and in one that is asked for.
 
+mod broken;
 mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 mod deployed;
 mod executor;
+mod lanes;
 mod processor;
 mod strategies;
 mod whole;
@@ -68,6 +70,10 @@ fn main() {
             all.extend(golden_trials(&chosen, !rig.checked));
             all.extend(strategy_trials(rig));
             all.extend(deployed::trials(rig));
+            if !rig.checked {
+                all.extend(broken::trials(rig));
+                all.extend(lanes::trials(rig));
+            }
             if let Some(rig) = rig.with_matrix_units() {
                 let on = Executor::gpu(&rig, Kernels::MatrixUnits);
                 all.extend(trials(&on));

@@ -1,0 +1,75 @@
+//! Weights that are broken on their way to the device do not pass what sound ones pass.
+
+use fmnist_gpu::gpu::{self, Broken, DeviceOptions};
+use fmnist_gpu::mode::Mode;
+use fmnist_gpu::model::{Activation, Model};
+use fmnist_gpu::plan::Kernels;
+use fmnist_gpu::quant::{Scheme, WeightScales};
+use fmnist_gpu::{Precision, reference};
+use libtest_mimic::Trial;
+
+use crate::common::compare::{Check, equal};
+use crate::common::{Rig, random_model, random_pixels, seeded};
+use crate::deployed::deployed;
+use crate::executor::{Executor, compare, done, precisions};
+
+const IMAGES: usize = 50;
+
+fn model(widths: &[usize], activations: &[Activation]) -> Model {
+    random_model(&mut seeded("broken"), widths, activations)
+}
+
+/// Each block of four by four turned over is more than any tolerance.
+fn within_tolerance(rig: &Rig, precision: Precision) -> Check {
+    let executor = Executor::gpu(rig, Kernels::Any);
+    let model = model(&[64, 40, 10], &[Activation::Relu, Activation::Softmax]);
+    compare(&executor, &model, precision, IMAGES, IMAGES)
+}
+
+/// One bit of one weight of many is less than tolerances are, and a layer behind it may round it away: it takes the
+/// sums of codes, which are exact, of a layer alone.
+fn the_oracles_bits(rig: &Rig) -> Check {
+    let text = |error: fmnist_gpu::Error| error.to_string();
+    let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
+    let model = deployed(&model(&[64, 10], &[Activation::Identity]), &mode)?;
+    let pixels = random_pixels(&mut seeded("broken"), IMAGES * 64);
+    let run = async {
+        let mut network = gpu::Network::deployed(&rig.device, &model).await?;
+        network.infer(&pixels, IMAGES, &mut |_| ()).await
+    };
+    let outputs = pollster::block_on(run).map_err(text)?;
+    let want = reference::infer_deployed(&model, &pixels).outputs;
+    let want: Vec<f32> = want.iter().map(|&value| value as f32).collect();
+    equal(&outputs, &want)
+}
+
+/// The trials of an adapter: `check` passes on it, and not on one that breaks weights.
+pub fn trials(rig: &Rig) -> Vec<Trial> {
+    let open = |fault: Broken| {
+        let options = DeviceOptions {
+            broken: Some(fault),
+            ..DeviceOptions::default()
+        };
+        Rig::open(&rig.found, &format!("broken-{fault}"), options)
+    };
+    let mut trials = Vec::new();
+    let mut add = |on: &Rig, what: String, check: Box<dyn Fn(&Rig) -> Check + Send>| {
+        let (sound, broken) = (rig.clone(), on.clone());
+        let found = move || {
+            check(&sound)?;
+            match check(&broken) {
+                Err(_) => Ok(()),
+                Ok(()) => Err("it is not found".to_owned()),
+            }
+        };
+        trials.push(on.trial(format!("{}/{what}", on.name), move || done(found())));
+    };
+    let transposed = open(Broken::Transposed);
+    for precision in precisions(&Executor::gpu(rig, Kernels::Any)) {
+        let check = move |rig: &Rig| within_tolerance(rig, precision);
+        add(&transposed, precision.to_string(), Box::new(check));
+    }
+    let bit = open(Broken::Bit);
+    add(&bit, "int8-static".to_owned(), Box::new(the_oracles_bits));
+    trials
+}

@@ -1,0 +1,76 @@
+//! Checks that several devices of an adapter make at the same time come to what one makes alone, and one device
+//! that is lost ends them all without taking anything from what was checked.
+
+use fmnist_gpu::gpu::DeviceOptions;
+use fmnist_gpu::verify::{self, Lane, Outcome, Scope};
+use libtest_mimic::Trial;
+
+use crate::common::Rig;
+use crate::common::compare::Check;
+use crate::executor::done;
+
+/// A network in every mode: a dozen checks.
+const ONLY: &str = "33-31-7-5 by default";
+
+fn lane(rig: &Rig, fault: Option<&str>) -> Lane {
+    let options = DeviceOptions {
+        fault: fault.map(|text| text.parse().expect("a fault")),
+        sleeps: true,
+        ..DeviceOptions::default()
+    };
+    Lane {
+        device: Some(Rig::open(&rig.found, "lane", options).device),
+        matrix_units: Err("not asked for".into()),
+    }
+}
+
+/// What was checked, and how many checks there were to make.
+fn check(lanes: &[Lane]) -> (fmnist_gpu::Result<()>, Outcome, usize) {
+    let (mut outcome, mut all) = (Outcome::default(), 0);
+    let scope = Scope {
+        only: Some(ONLY.into()),
+        progress: &mut |_, _, total| all = total,
+        found: &mut |place, row, sums| outcome.add(place, row, sums),
+    };
+    let ended = verify::check(lanes, scope);
+    (ended, outcome, all)
+}
+
+fn check_together(rig: &Rig) -> Check {
+    let (alone, want, all) = check(&[lane(rig, None)]);
+    alone.map_err(|error| error.to_string())?;
+    let lanes = [(); 3].map(|()| lane(rig, None));
+    let (together, got, _) = check(&lanes);
+    together.map_err(|error| error.to_string())?;
+    if got == want && got.rows.len() == all {
+        Ok(())
+    } else {
+        Err(format!("{all} checks: {got:?}, but alone {want:?}"))
+    }
+}
+
+fn check_lost(rig: &Rig) -> Check {
+    let lanes = [lane(rig, None), lane(rig, Some("device-lost:30"))];
+    let (ended, outcome, all) = check(&lanes);
+    let error = ended.err().ok_or("no error")?;
+    if error.exit_code() != 6 {
+        return Err(format!("another error: {error}"));
+    }
+    outcome.verdict().map_err(|error| error.to_string())?;
+    match outcome.rows.len() {
+        kept if (1..all).contains(&kept) => Ok(()),
+        kept => Err(format!("{kept} of {all} checks were kept")),
+    }
+}
+
+/// The trials of an adapter.
+pub fn trials(rig: &Rig) -> Vec<Trial> {
+    let trial = |name: &str, check: fn(&Rig) -> Check| {
+        let on = rig.clone();
+        rig.trial(format!("{}/{name}", rig.name), move || done(check(&on)))
+    };
+    vec![
+        trial("lanes-together", check_together),
+        trial("lane-lost", check_lost),
+    ]
+}
