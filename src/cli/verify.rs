@@ -14,7 +14,7 @@ use fmnist_gpu::{Engine, Error, Result};
 
 use super::bench::command_line;
 use super::checked::{Beginning, Checked};
-use super::options::{AdapterOptions, MatrixOptions};
+use super::options::{self, AdapterOptions, MatrixOptions};
 use super::record::Outputs;
 use super::terminal;
 
@@ -35,6 +35,11 @@ pub struct Arguments {
     /// Only the checks of whose names this is a part, as 'kernels/matmul-8x8 f32' in a result names them
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+
+    /// Begin no check later than so long from the first on; what is left is skipped and counted, and what is checked is
+    /// spread over all there is. Without it everything is checked
+    #[arg(long, value_name = "DURATION", value_parser = options::duration)]
+    max_time: Option<humantime::Duration>,
 
     /// An earlier result of 'verify --format json', to say what this driver does otherwise
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -96,6 +101,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     });
     let scope = Scope {
         only: arguments.only.clone(),
+        time: arguments.max_time.map(Into::into),
         progress: &mut |what: &str, done: usize, total: usize| {
             bar.set_message(what.to_owned());
             bar.set_length(total as u64);

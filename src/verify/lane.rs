@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::task::{self, Task};
 use super::{Row, Scope, cpu};
@@ -22,6 +23,35 @@ pub struct Lane {
 
 /// Checks that are still to be made, each with its place among all.
 type Todo = Mutex<VecDeque<(usize, Task)>>;
+
+/// When no check is begun any more.
+#[derive(Clone, Copy)]
+struct Deadline {
+    start: Instant,
+    time: Duration,
+}
+
+impl Deadline {
+    fn after(time: Duration) -> Self {
+        let start = Instant::now();
+        Self { start, time }
+    }
+
+    /// Why a check is not begun.
+    fn passed(self) -> Option<String> {
+        let passed = self.start.elapsed() >= self.time;
+        passed.then(|| {
+            let time = humantime::format_duration(self.time);
+            format!("no time was left of --max-time {time}")
+        })
+    }
+}
+
+/// A number by which places in their order are thrown about evenly: the fractional parts of their multiples of the
+/// golden ratio (Knuth 1998, The Art of Computer Programming 3, 6.4). The first stays the first.
+fn spread(place: usize) -> u64 {
+    (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
 
 /// What a lane tells.
 enum Told {
@@ -56,12 +86,17 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
         }
     }
     let total = tasks.len();
-    let todo: Todo = Mutex::new(tasks.into_iter().enumerate().collect());
+    let mut all: Vec<(usize, Task)> = tasks.into_iter().enumerate().collect();
+    let deadline = scope.time.map(|time| {
+        all.sort_by_key(|&(place, _)| spread(place));
+        Deadline::after(time)
+    });
+    let todo: Todo = Mutex::new(all.into());
     let (tell, told) = channel();
     thread::scope(|threads| {
         for lane in lanes {
             let (todo, tell) = (&todo, tell.clone());
-            threads.spawn(move || lane.work(todo, &tell));
+            threads.spawn(move || lane.work(todo, deadline, &tell));
         }
         drop(tell);
         let (mut done, mut ended) = (0, Ok(()));
@@ -85,7 +120,7 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
 
 impl Lane {
     /// Makes one check after another, until there are none left. With an error that ends everything none are.
-    fn work(&self, todo: &Todo, tell: &Sender<Told>) {
+    fn work(&self, todo: &Todo, deadline: Option<Deadline>, tell: &Sender<Told>) {
         let left = || todo.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let next = left().pop_front();
@@ -93,6 +128,10 @@ impl Lane {
                 return;
             };
             let row = task.row();
+            if let Some(reason) = deadline.and_then(Deadline::passed) {
+                let _ = tell.send(Told::Made(place, row.skipped(reason), None));
+                continue;
+            }
             // Who is told is there until every lane has ended.
             let _ = tell.send(Told::Begins(format!("{} {}", row.group, row.precision)));
             let made = task.make(self.device.as_ref(), &self.matrix_units, row.clone());
@@ -106,5 +145,42 @@ impl Lane {
                 }
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::{Outcome, Status};
+
+    #[test]
+    fn what_has_no_time_is_skipped_and_says_so() {
+        let lane = Lane {
+            device: None,
+            matrix_units: Err("none".into()),
+        };
+        let mut outcome = Outcome::default();
+        let scope = Scope {
+            only: Some("sums/".into()),
+            time: Some(Duration::ZERO),
+            progress: &mut |_, _, _| (),
+            found: &mut |place, row, sums| outcome.add(place, row, sums),
+        };
+        check(&[lane], scope).unwrap();
+        assert_eq!(outcome.count(Status::Skipped), outcome.rows.len());
+        let error = outcome.verdict().unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains("--max-time 0s"), "{error}");
+    }
+
+    #[test]
+    fn the_first_of_many_are_spread_over_all() {
+        let mut places: Vec<usize> = (0..1000).collect();
+        places.sort_by_key(|&place| spread(place));
+        assert_eq!(places[0], 0);
+        let mut first = places[..100].to_vec();
+        first.sort_unstable();
+        let gaps = first.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(gaps.max() <= Some(25), "{first:?}");
     }
 }

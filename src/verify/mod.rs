@@ -22,6 +22,8 @@ mod task;
 pub mod tolerance;
 mod weights;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::Precision;
@@ -190,6 +192,9 @@ impl Outcome {
 pub struct Scope<'a> {
     /// Only those of whose names (`kernels/matmul-8x8 f32`) this is a part.
     pub only: Option<String>,
+    /// No check is begun later than so long from the beginning on: those that are left are skipped. What is checked
+    /// is then spread over all there is.
+    pub time: Option<Duration>,
     /// Called with what is being checked, how many checks are done, and how many there are.
     pub progress: &'a mut dyn FnMut(&str, usize, usize),
     /// Called with each check as it is made, with its place among all, and with the hash of int8 sums where it was

@@ -29,6 +29,7 @@ fn check(lanes: &[Lane]) -> (fmnist_gpu::Result<()>, Outcome, usize) {
     let (mut outcome, mut all) = (Outcome::default(), 0);
     let scope = Scope {
         only: Some(ONLY.into()),
+        time: None,
         progress: &mut |_, _, total| all = total,
         found: &mut |place, row, sums| outcome.add(place, row, sums),
     };
