@@ -63,7 +63,7 @@ pub enum Error {
 
     /// Nothing of what `verify` was asked to check can run.
     #[error(
-        "nothing was checked: {skipped} skipped, since {reason}; drop --only, or use another --adapter"
+        "nothing was checked: {skipped} skipped, since {reason}; drop --only and --max-time, or use another --adapter"
     )]
     NothingChecked {
         /// How many checks were skipped.
