@@ -64,6 +64,8 @@ pub struct BenchOptions {
     /// wait for it: after twice this for each of them sampling ends all the same. Up to
     /// [`TIME_TO_COMPARE`], no more than 1,000 samples are kept, spread over all of the time.
     pub min_time: Duration,
+    /// The fewest samples of each mode, whatever `min_time`; fewer where one takes longer than 0.2 seconds.
+    pub fewest: usize,
     /// How much is tuned before anything is measured.
     pub tuning: Tuning,
     /// Whether each batch is also taken apart as separate passes.
@@ -99,6 +101,7 @@ impl Default for BenchOptions {
             runs: None,
             warmup: 3,
             min_time: Duration::from_millis(300),
+            fewest: sample::FEWEST,
             tuning: Tuning::Quick,
             breakdown: false,
             slowdown: 0.0,

@@ -10,9 +10,12 @@ use crate::engine::Network;
 use crate::error::{Error, Result};
 
 /// The fewest samples, and the fewest where one takes longer than [`SLOW`].
-const FEWEST: usize = 10;
+pub(super) const FEWEST: usize = 10;
 const FEWEST_SLOW: usize = 5;
 const SLOW: Duration = Duration::from_secs(1);
+
+/// Where one takes longer than this, no more than these are waited for: fifty would take more than ten seconds.
+const PATIENT: Duration = Duration::from_millis(200);
 
 /// The most samples that are kept for a time up to [`TIME_TO_COMPARE`]: beyond, nothing is learned of a median,
 /// and a quick network would fill its results with them. Those that are kept are spread over all of the time,
@@ -40,8 +43,8 @@ struct Durations {
     upload: Vec<Duration>,
     /// The sum of `wall`, kept up since it is asked for after every round.
     total: Duration,
-    /// Whether a sample took longer than [`SLOW`].
-    slow: bool,
+    /// The longest sample.
+    longest: Duration,
 }
 
 impl Durations {
@@ -51,7 +54,7 @@ impl Durations {
             self.wall.push(wall);
         }
         self.total = self.total.saturating_add(wall);
-        self.slow |= wall > SLOW;
+        self.longest = self.longest.max(wall);
     }
 
     fn thin(&mut self) {
@@ -131,7 +134,7 @@ pub(super) async fn interleaved(
         let goal = for_each(&durations, options.min_time);
         let done = start.elapsed().min(goal);
         observer.progress("measuring", milliseconds(done), milliseconds(goal));
-        if observer.hurries() && rounds >= fewest(&durations) {
+        if observer.hurries() && rounds >= fewest(&durations, FEWEST) {
             break;
         }
     }
@@ -168,10 +171,14 @@ fn bring_near(pixels: &[u8]) {
     std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
 }
 
-/// The fewest rounds.
-fn fewest(durations: &[Durations]) -> usize {
-    let slow = durations.iter().any(|durations| durations.slow);
-    if slow { FEWEST_SLOW } else { FEWEST }
+/// The fewest rounds, where so many are asked for.
+fn fewest(durations: &[Durations], asked: usize) -> usize {
+    let longest = durations.iter().map(|durations| durations.longest).max();
+    match longest {
+        Some(longest) if longest > SLOW => FEWEST_SLOW,
+        Some(longest) if longest > PATIENT => FEWEST,
+        _ => asked,
+    }
 }
 
 /// Whether every precision has samples enough after so many rounds, which took `elapsed`.
@@ -184,7 +191,7 @@ fn enough(
     if let Some(runs) = options.runs {
         return rounds >= runs;
     }
-    let fewest = fewest(durations);
+    let fewest = fewest(durations, options.fewest);
     let capped = options.min_time <= TIME_TO_COMPARE;
     // Beside quick passes all that is round them counts too.
     let quick = capped && rounds >= MOST && elapsed >= for_each(durations, options.min_time);
@@ -251,8 +258,13 @@ mod tests {
     /// An interrupted run goes on to as many, too.
     #[test]
     fn slow_samples_need_be_fewer() {
-        assert_eq!(fewest(&after(1, Duration::from_millis(10))), 10);
-        assert_eq!(fewest(&after(1, Duration::from_secs(2))), 5);
+        let of = |milliseconds, asked| {
+            let durations = after(1, Duration::from_millis(milliseconds));
+            fewest(&durations, asked)
+        };
+        assert_eq!((of(10, FEWEST), of(10, 50)), (10, 50));
+        assert_eq!((of(100, 50), of(300, 50)), (50, 10));
+        assert_eq!((of(2000, FEWEST), of(2000, 50)), (5, 5));
     }
 
     #[test]

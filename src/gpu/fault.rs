@@ -12,7 +12,8 @@
 //! | `binding:BYTES` | no binding may be larger |
 //!
 //! N is 1 where it is left out, and a duration one second. A device counts for itself; what looks at the driver's
-//! arithmetic first is not counted, so that N is about what a command is there for.
+//! arithmetic first is not counted, so that N is about what a command is there for; and `verify` then checks on one
+//! device alone.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

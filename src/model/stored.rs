@@ -69,6 +69,9 @@ pub(crate) fn mode(path: &Path, metadata: &HashMap<String, String>) -> Result<Op
         (Some(Precision::Int8), None) => {
             let scheme = scheme.unwrap_or_default();
             Ok(match scheme {
+                Scheme::DynamicTensor if weights == Some(WeightScales::Channel) => {
+                    return fail("weights by channel call for the scheme dynamic-row or static");
+                }
                 Scheme::DynamicTensor => Mode::from(Precision::Int8),
                 _ => Mode::int8(scheme, weights.unwrap_or(WeightScales::Channel)),
             })
@@ -143,6 +146,7 @@ mod tests {
             vec![("layer_precisions", "int8"), ("scheme", "dynamic-tensor")],
             vec![("precision", "int8"), ("scheme", "nosuch")],
             vec![("precision", "int8"), ("weights", "nosuch")],
+            vec![("precision", "int8"), ("weights", "channel")],
         ] {
             let metadata: HashMap<String, String> = entries
                 .iter()
