@@ -64,7 +64,8 @@ pub struct BenchOptions {
     /// wait for it: after twice this for each of them sampling ends all the same. Up to
     /// [`TIME_TO_COMPARE`], no more than 1,000 samples are kept, spread over all of the time.
     pub min_time: Duration,
-    /// The fewest samples of each mode, whatever `min_time`; fewer where one takes longer than 0.2 seconds.
+    /// The fewest samples of each mode, whatever `min_time`; at most 10 are waited for where one takes longer than 0.2
+    /// seconds, and 5 where one takes longer than a second.
     pub fewest: usize,
     /// How much is tuned before anything is measured.
     pub tuning: Tuning,

@@ -115,7 +115,7 @@ pub(super) async fn interleaved(
                 }
             }
             durations.push(slowed(upload), slowed(wall), keep);
-            // After the clock was read: every timed run is one that gave what was checked.
+            // After the clock was read: every sample is of a run that gave what was checked.
             check_repeats(mode, &run.outputs, want)?;
         }
         rounds += 1;
@@ -175,8 +175,8 @@ fn bring_near(pixels: &[u8]) {
 fn fewest(durations: &[Durations], asked: usize) -> usize {
     let longest = durations.iter().map(|durations| durations.longest).max();
     match longest {
-        Some(longest) if longest > SLOW => FEWEST_SLOW,
-        Some(longest) if longest > PATIENT => FEWEST,
+        Some(longest) if longest > SLOW => FEWEST_SLOW.min(asked),
+        Some(longest) if longest > PATIENT => FEWEST.min(asked),
         _ => asked,
     }
 }
@@ -264,7 +264,7 @@ mod tests {
         };
         assert_eq!((of(10, FEWEST), of(10, 50)), (10, 50));
         assert_eq!((of(100, 50), of(300, 50)), (50, 10));
-        assert_eq!((of(2000, FEWEST), of(2000, 50)), (5, 5));
+        assert_eq!((of(2000, FEWEST), of(2000, 50), of(2000, 3)), (5, 5, 3));
     }
 
     #[test]

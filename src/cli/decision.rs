@@ -214,7 +214,7 @@ impl BaselineOptions {
         }
         let few: Vec<String> = comparison.unjudged().map(place).collect();
         let way_out = format!(
-            "both runs need {LEAST_PAIRS} samples of a row: give both a longer --min-time, or --runs {LEAST_PAIRS}"
+            "both runs need {LEAST_PAIRS} samples of a row: drop --min-time, or give both --runs {LEAST_PAIRS}"
         );
         if !comparison.is_judged() {
             return Err(Error::Usage(format!(

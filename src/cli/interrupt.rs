@@ -1,8 +1,8 @@
 //! Ends that do not come by themselves: Ctrl-C, with exit code 130, and a device that is silent, with 6. What a
 //! command does before either takes bounded time.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often Ctrl-C came.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Held while the last work is done: who comes second waits for it.
+static ENDING: Mutex<()> = Mutex::new(());
 
 /// What is done before the end.
 static LAST_WORK: Mutex<Option<LastWork>> = Mutex::new(None);
@@ -87,6 +90,7 @@ pub fn give_up(error: &Error) {
 }
 
 fn last_work(early: &Early) {
+    let _ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
     let work = LAST_WORK.lock().ok().and_then(|mut last| last.take());
     if let Some(work) = work {
         work(early);

@@ -46,7 +46,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => measure_processor(engine.processor(), effort, &run),
     };
     let told = run.end(ended.as_ref().err().map(ToString::to_string));
-    ended?;
+    // What is wrong with the adapter counts more than who heard of it.
+    if let Err(error) = ended {
+        match told {
+            Err(other) if !terminal::is_closed(&other) => terminal::fail(&format!("{other:#}")),
+            _ => {}
+        }
+        return Err(error.into());
+    }
     told
 }
 
@@ -154,10 +161,13 @@ async fn measure(
             },
             Err(error) => {
                 run.failed(ceiling.name(), &error.to_string());
-                if on_matrix_units {
+                // A silent device ends the process, whichever it is. The device of matrix units is otherwise none of
+                // the others'.
+                let silent = matches!(error, Error::NoAnswer { .. });
+                if on_matrix_units && !silent {
                     continue;
                 }
-                let gone = matches!(error, Error::DeviceLost { .. } | Error::NoAnswer { .. });
+                let gone = silent || matches!(error, Error::DeviceLost { .. });
                 result = result.and(Err(error));
                 if gone {
                     break;

@@ -142,18 +142,24 @@ fn lanes(arguments: &Arguments, engine: &Engine, broken: Option<Broken>) -> Resu
         })
     };
     let mut lanes = vec![lane(engine)?];
+    let has_units = lanes[0].matrix_units.is_ok();
     if engine.device().is_none() {
         return Ok(lanes);
     }
     for _ in 1..AdapterOptions::lanes_to_verify(engine.info().backend) {
         let more = pollster::block_on(arguments.adapter.open_for_verify(false, broken));
-        match more.and_then(|engine| lane(&engine)) {
-            Ok(more) => lanes.push(more),
-            Err(error) => {
-                log::warn!("checks run on {} devices at a time: {error}", lanes.len());
-                break;
+        let more = more.and_then(|more| Ok((more.info() == engine.info(), lane(&more)?)));
+        let reason = match more {
+            // What is checked was planned for the first, so that the others must be like it.
+            Ok((true, lane)) if lane.matrix_units.is_ok() == has_units => {
+                lanes.push(lane);
+                continue;
             }
-        }
+            Ok((_, Lane { matrix_units, .. })) => matrix_units.err().unwrap_or_default(),
+            Err(error) => error.to_string(),
+        };
+        log::warn!("checks run on {} devices at a time: {reason}", lanes.len());
+        break;
     }
     Ok(lanes)
 }

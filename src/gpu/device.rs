@@ -8,12 +8,14 @@ use super::broken::Broken;
 use super::enumerate::{Found, wgpu_feature};
 use super::fault::{Injected, Injection, Pause, Wait};
 use super::pipeline::Pipelines;
-use crate::adapter::{AdapterInfo, Feature};
+use crate::adapter::{AdapterInfo, Feature, Kind};
 use crate::error::{Error, Result};
 use crate::plan::Limits;
 
-/// The longest that a device may take to answer.
+/// The longest that a device may take to answer; and one that runs shaders on the processor, whose driver
+/// compiles a kernel when it first runs: a large one can take a minute on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_WITH_SOFTWARE: Duration = Duration::from_secs(300);
 
 /// The shortest and the longest pause between two looks at a device.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(1));
@@ -245,6 +247,9 @@ impl Device {
     /// `Error::DeviceLost` where the device is gone, `Error::NoAnswer` where it is silent for too long.
     pub(super) fn wait(&self, during: &str) -> Result<()> {
         let patience = match self.injection.as_ref().map(|one| one.at_wait(self)) {
+            None | Some(Wait::Usually) if self.info.kind == Kind::Software => {
+                PATIENCE_WITH_SOFTWARE
+            }
             None | Some(Wait::Usually) => PATIENCE,
             Some(Wait::AtMost(patience)) => patience,
             Some(Wait::InVain(patience)) => return Err(self.no_answer(during, patience)),

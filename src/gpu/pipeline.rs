@@ -44,25 +44,6 @@ impl Device {
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
             return Ok(Arc::clone(pipeline));
         }
-        let (label, pipeline) = self.compile(pass, elements, round_in_integers)?;
-        self.check(&format!("compiling {label}"))?;
-        let pipeline = Arc::new(pipeline);
-        lock(&self.pipelines).insert(key, Arc::clone(&pipeline));
-        Ok(pipeline)
-    }
-
-    /// Lets go of the compiled kernel of a pass, which is compiled again where it is asked for again.
-    pub(crate) fn forget(&self, pass: Pass, elements: Precision) {
-        lock(&self.pipelines).retain(|(one, of, _), _| (*one, *of) != (pass, elements));
-    }
-
-    /// The compiled kernel with its label; the driver's complaints are not looked at.
-    fn compile(
-        &self,
-        pass: Pass,
-        elements: Precision,
-        round_in_integers: bool,
-    ) -> Result<(String, Pipeline)> {
         let missing = || Error::Internal(format!("no kernel for {pass:?} in {elements}"));
         let kernel = kernel::find(pass, elements).ok_or_else(missing)?;
         let mut source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
@@ -70,8 +51,14 @@ impl Device {
             source = broken.in_shader(source);
         }
         let label = format!("{}.{elements}", kernel.name);
-        let pipeline = self.compile_text(&label, source, kernel.bindings);
-        Ok((label, pipeline))
+        let pipeline = Arc::new(self.compile_source(&label, source, kernel.bindings)?);
+        lock(&self.pipelines).insert(key, Arc::clone(&pipeline));
+        Ok(pipeline)
+    }
+
+    /// Lets go of the compiled kernel of a pass, which is compiled again where it is asked for again.
+    pub(crate) fn forget(&self, pass: Pass, elements: Precision) {
+        lock(&self.pipelines).retain(|(one, of, _), _| (*one, *of) != (pass, elements));
     }
 
     /// Compiles the text of a shader that uses the uniform at binding 0 and these storage buffers

@@ -174,6 +174,9 @@ impl PeakDocument {
         text.push('\n');
         text.push_str(&grid(layout, &header, &rows, 3));
         let mut notes = String::new();
+        if let Some(why) = &self.incomplete {
+            let _ = writeln!(notes, "Incomplete: {why}");
+        }
         for Line { name, detail, .. } in &self.ceilings {
             if let Some(detail) = detail {
                 let _ = writeln!(notes, "{name}: not measured: {detail}");
@@ -196,7 +199,7 @@ impl PeakDocument {
         let mut writer = csv::Writer::from_writer(Vec::new());
         for line in &self.ceilings {
             writer
-                .serialize(CsvLine::new(line, &self.adapter))
+                .serialize(CsvLine::new(line, self))
                 .map_err(|error| internal(error.to_string()))?;
         }
         let bytes = writer
@@ -315,10 +318,12 @@ struct CsvLine<'a> {
     backend: Backend,
     kind: Kind,
     driver: &'a str,
+    complete: bool,
 }
 
 impl<'a> CsvLine<'a> {
-    fn new(line: &'a Line, adapter: &'a AdapterInfo) -> Self {
+    fn new(line: &'a Line, document: &'a PeakDocument) -> Self {
+        let adapter = &document.adapter;
         Self {
             name: line.name,
             unit: line.unit,
@@ -333,6 +338,7 @@ impl<'a> CsvLine<'a> {
             backend: adapter.backend,
             kind: adapter.kind,
             driver: &adapter.driver,
+            complete: document.incomplete.is_none(),
         }
     }
 }

@@ -22,6 +22,7 @@ mod task;
 pub mod tolerance;
 mod weights;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -161,19 +162,29 @@ impl Outcome {
         self.rows.iter().filter(|row| row.status == status).count()
     }
 
+    /// Why most of what was skipped was.
+    fn usual_reason(&self) -> &str {
+        let mut counts = BTreeMap::new();
+        for reason in self.rows.iter().filter_map(|row| row.detail.as_deref()) {
+            *counts.entry(reason).or_insert(0) += 1;
+        }
+        let most = counts.into_iter().max_by_key(|&(_, count)| count);
+        most.map_or("", |(reason, _)| reason)
+    }
+
     /// # Errors
     /// `Error::CheckFailed` where a check failed, which names the first; `Error::NothingChecked` where every
-    /// one was skipped, which says why the first was.
+    /// one was skipped, which says why most were.
     pub fn verdict(&self) -> Result<()> {
         let mut failed = self.rows.iter().filter(|row| row.status == Status::Failed);
         let Some(first) = failed.next() else {
-            return match self.rows.first() {
-                Some(row) if self.count(Status::Passed) == 0 => Err(Error::NothingChecked {
-                    skipped: self.rows.len(),
-                    reason: row.detail.clone().unwrap_or_default(),
-                }),
-                _ => Ok(()),
-            };
+            if self.rows.is_empty() || self.count(Status::Passed) > 0 {
+                return Ok(());
+            }
+            return Err(Error::NothingChecked {
+                skipped: self.rows.len(),
+                reason: self.usual_reason().to_owned(),
+            });
         };
         let detail = first.detail.as_deref().unwrap_or_default();
         let detail = detail.lines().next().unwrap_or_default();

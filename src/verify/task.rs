@@ -47,11 +47,11 @@ impl Task {
             (Self::Skipped(row), _) => (row, None),
             (Self::Processor(on), _) => on.check(row)?,
             (Self::Kernel(variant), Some(device)) => {
-                let device = matrix_units
-                    .as_ref()
-                    .ok()
-                    .filter(|_| variant.on_matrix_units())
-                    .unwrap_or(device);
+                let device = match (variant.on_matrix_units(), matrix_units) {
+                    (false, _) => device,
+                    (true, Ok(device)) => device,
+                    (true, Err(reason)) => return Err(Error::Internal(reason.clone())),
+                };
                 let checked = variant.check(device, row).await;
                 device.forget(variant.pass, variant.elements);
                 (checked?, None)

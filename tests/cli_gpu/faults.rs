@@ -152,8 +152,8 @@ fn measured(adapter: &Adapter, fault: &str, word: &str) -> Option<usize> {
     has(document["incomplete"].as_str().expect("why"), &[word]);
     let ceilings = document["ceilings"].as_array().expect("ceilings");
     let of = |status: &str| ceilings.iter().filter(|c| c["status"] == status).count();
-    // Matrix units have a device of their own, which is struck too.
-    assert!(of("failed") >= 1, "{document:#}");
+    // Matrix units have a device of their own, which is struck too. Where a driver hangs, the end comes first.
+    assert!(of("failed") + of("unmeasured") >= 1, "{document:#}");
     Some(of("ok"))
 }
 

@@ -112,7 +112,7 @@ impl Probe {
             ),
         ] {
             let large = self.halves(operation, &LARGE).await?;
-            let word = large.map(|halves| overflow(&halves));
+            let word = large.map(|halves| overflow(&widen(halves)));
             self.note(passport, beyond, word);
             let kept = self.halves(operation, &exact).await?;
             let word = kept.map(|halves| subnormals(&widen(halves), &exact));
@@ -164,7 +164,6 @@ impl Probe {
             rounding_in_f32(&values, &quantized(&values).await?),
         );
         let large = quantized(&LARGE).await?;
-        let large: Vec<f16> = large.into_iter().map(f16::from_f32).collect();
         passport.word("f16_overflow_quantize", overflow(&large));
         let exact = TINY.map(|bits| f16::from_bits(bits).to_f32());
         let kept = quantized(&exact).await?;

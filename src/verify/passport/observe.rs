@@ -2,7 +2,7 @@
 
 use half::f16;
 
-/// Values beyond binary16, the first of which is the smallest that is nearer to its next number, which it lacks.
+/// Values beyond binary16, the first of which lies midway between its largest number and the next, which it lacks.
 pub(super) const LARGE: [f32; 3] = [65520.0, 1e6, f32::MAX];
 
 /// Subnormal numbers of binary16.
@@ -96,10 +96,10 @@ pub(super) fn rounding_in_f32(values: &[f32], results: &[f32]) -> &'static str {
     }
 }
 
-/// What became of values beyond binary16.
-pub(super) fn overflow(results: &[f16]) -> &'static str {
-    let infinite = results.iter().all(|half| half.is_infinite());
-    let largest = results.iter().all(|half| *half == f16::MAX);
+/// What became of values beyond binary16, widened to f32.
+pub(super) fn overflow(results: &[f32]) -> &'static str {
+    let infinite = results.iter().all(|result| result.is_infinite());
+    let largest = results.iter().all(|result| *result == f16::MAX.to_f32());
     match (infinite, largest) {
         (true, _) => "infinity",
         (_, true) => "largest-number",
@@ -295,8 +295,9 @@ mod tests {
         assert_eq!(clock(&[0, 40, 100, 160]), (true, 20));
         assert_eq!(clock(&[5, 3]), (false, 2));
         assert_eq!(class(f32::MAX), "largest-number");
-        assert_eq!(overflow(&[f16::INFINITY; 2]), "infinity");
-        assert_eq!(overflow(&[f16::MAX; 2]), "largest-number");
-        assert_eq!(overflow(&[f16::MAX, f16::INFINITY]), "other");
+        assert_eq!(overflow(&[f32::INFINITY; 2]), "infinity");
+        assert_eq!(overflow(&[65504.0; 2]), "largest-number");
+        assert_eq!(overflow(&[65504.0, f32::INFINITY]), "other");
+        assert_eq!(overflow(&LARGE), "other");
     }
 }
