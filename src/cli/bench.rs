@@ -70,8 +70,8 @@ pub struct Arguments {
     /// The time that each precision's samples are to take together. Sampling ends once all of them
     /// have it and 10 samples (5 where one takes over a second); or, since a quick precision would
     /// keep a slow one waiting, after twice that time for every precision. Up to two seconds, 1000
-    /// samples at most are kept, spread over all of it. [default: 300ms; with --save or --compare 2s, and
-    /// 50 samples unless one takes over 0.2 seconds]
+    /// samples at most are kept, spread over all of it. Where it is left out, --save and --compare take 50
+    /// samples unless one takes over 0.2 seconds. [default: 300ms; 2s with --save or --compare]
     #[arg(long, value_name = "DURATION", value_parser = options::duration)]
     min_time: Option<humantime::Duration>,
 
