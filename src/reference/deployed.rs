@@ -9,6 +9,9 @@ use crate::deploy::{Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
 use crate::model::Activation;
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major). No image depends on another.
+///
+/// # Panics
+/// Where the model is one that [`Deployed::check`] refuses, which no file and no conversion gives.
 #[must_use]
 pub fn infer_deployed(model: &Deployed, pixels: &[u8]) -> Outcome {
     let width = model.layers.first().map_or(1, |layer| layer.inputs);
@@ -30,6 +33,9 @@ pub fn infer_deployed(model: &Deployed, pixels: &[u8]) -> Outcome {
 
 /// The exact sums T of every int8 layer for one image, layer after layer: what must be equal on every
 /// adapter where the same codes go in.
+///
+/// # Panics
+/// As [`infer_deployed`] does.
 #[must_use]
 pub fn sums_of_image(model: &Deployed, image: &[u8]) -> Vec<Vec<i32>> {
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
