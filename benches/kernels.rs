@@ -15,7 +15,7 @@ use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
 use fmnist_gpu::gpu::peak::{Ceiling, Effort, Peak, Peaks, measure};
 use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
-use fmnist_gpu::model::{Activation, Architecture, Normalization};
+use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
 use fmnist_gpu::plan::{
     Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
 };
@@ -130,12 +130,16 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
             let between = layer.input == input && layer.activation == Activation::Identity;
             let fits = |s: &&Strategy| matches!(s.form, Form::Layers(tile) if tile.on(limits.subgroups()) == layer.tile);
             let model = Architecture {
-                formats: Vec::new(),
-                layers: Vec::new(),
+                layers: vec![LayerShape {
+                    inputs: 1024,
+                    outputs: 1024,
+                    activation: Activation::Identity,
+                    format: Format::of(elements, 1024, 127),
+                }],
                 normalization: Normalization::Unit,
                 int8_clip: 127,
             };
-            let refused = |s: &Strategy| s.refused(&model, elements, 1, limits).is_some();
+            let refused = |s: &Strategy| s.refused(&model, 1, limits).is_some();
             between && STRATEGIES.iter().filter(fits).any(|s| !refused(s))
         }
         _ => true,

@@ -80,17 +80,6 @@ impl Mode {
         })
     }
 
-    /// Whether it is one of the three precisions of the core, int8 by the reference scheme: then a model
-    /// is run from its float weights as it is.
-    #[must_use]
-    pub fn is_core(&self) -> bool {
-        match self.precision {
-            Precision::F32 | Precision::F16 => true,
-            Precision::Int8 => self.scheme == Some(Scheme::DynamicTensor),
-            Precision::Bf16 | Precision::Int4 | Precision::Mixed => false,
-        }
-    }
-
     /// The precisions that its layers have.
     #[must_use]
     pub fn precisions(&self) -> &[Precision] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fmnist_gpu::dataset::{self, Images};
-use fmnist_gpu::deploy::{Runnable, Source};
+use fmnist_gpu::deploy::Source;
 use fmnist_gpu::engine::{Engine, Network};
 use fmnist_gpu::model::Model;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
@@ -67,7 +67,7 @@ impl Soak {
                 mode: Some(mode.clone()),
                 ..model.clone()
             };
-            match mode.is_core() {
+            match mode.depends_on_batch() {
                 true => model.save(&path)?,
                 false => Source::Model(model).deploy(&mode)?.save(&path)?,
             }
@@ -149,8 +149,7 @@ fn modes() -> Vec<Mode> {
 async fn load(engine: &Engine, path: &std::path::Path) -> Result<Network> {
     let source = Source::load(path)?;
     let mode = source.mode().unwrap_or(Precision::F32.into());
-    let runnable = Runnable::new(&source, &mode)?;
-    engine.load_runnable(&runnable).await
+    engine.load(&source.deploy(&mode)?).await
 }
 
 /// Holds outputs against those of the first cycle, to the bit.

@@ -39,7 +39,7 @@ impl Ceilings {
     pub(super) async fn bound(
         &mut self,
         engine: &Engine,
-        entries: &[Entry<'_>],
+        entries: &[Entry],
         rows: &mut [Row],
     ) -> Result<()> {
         let wanted: Vec<Option<Bound>> = rows.iter().map(|row| bound_of(row, entries)).collect();
@@ -132,10 +132,10 @@ fn doubt(row: &mut Row) {
 }
 
 /// What bounds a row; none where it was not measured.
-fn bound_of(row: &Row, entries: &[Entry<'_>]) -> Option<Bound> {
+fn bound_of(row: &Row, entries: &[Entry]) -> Option<Bound> {
     row.operations_per_second?;
     let mode = row.requested.mode();
-    let of = |entry: &&Entry<'_>| entry.mode == mode;
+    let of = |entry: &&Entry| entry.mode == mode;
     let network = entries.iter().find(of)?.network.as_ref().ok()?;
     if network.placement().place == Place::Cpu {
         // Where layers differ, the fastest arithmetic of any of them bounds the whole.

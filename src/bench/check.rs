@@ -1,7 +1,7 @@
 //! Holding a precision's answers against the oracle, before anything is timed.
 
 use crate::dataset::Dataset;
-use crate::deploy::Runnable;
+use crate::deploy::Deployed;
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
@@ -32,13 +32,13 @@ impl<'a> Oracle<'a> {
     /// `Error::CheckFailed` where labels or outputs differ by more than the tolerance.
     pub(super) fn check(
         &mut self,
-        model: &Runnable<'_>,
+        model: &Deployed,
         batch: usize,
         outputs: &[f32],
     ) -> Result<Option<String>> {
         let width = model.architecture().outputs();
-        let mode = model.mode();
-        let want = self.outcome(model, &mode, batch);
+        let mode = &model.mode;
+        let want = self.outcome(model, batch);
         if let Some(overflow) = want.overflow {
             return Ok(Some(overflow.to_string()));
         }
@@ -52,7 +52,8 @@ impl<'a> Oracle<'a> {
             })
     }
 
-    fn outcome(&mut self, model: &Runnable<'_>, mode: &Mode, batch: usize) -> &Outcome {
+    fn outcome(&mut self, model: &Deployed, batch: usize) -> &Outcome {
+        let mode = &model.mode;
         // Only the reference scheme's scales depend on the batch.
         let batch = if mode.depends_on_batch() { batch } else { 1 };
         let at = self

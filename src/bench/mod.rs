@@ -33,7 +33,7 @@ pub use yardstick::Yardstick;
 
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::{Runnable, Source};
+use crate::deploy::{Deployed, Source};
 use crate::engine::{self, Engine, check_width};
 use crate::error::{Error, Result};
 use crate::memory::footprint;
@@ -255,7 +255,7 @@ pub async fn run(
 
 /// Notes which modes are to be measured at this batch size: the one asked for, and the one that the data
 /// allow.
-fn want(entries: &mut [Entry<'_>], options: &BenchOptions, batch: (usize, usize)) {
+fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
     let listed = budget::listed(options).contains(&batch.0);
     for entry in entries {
         let fits = entry.fit.and_then(|fit| fit.batch) == Some(batch.1);
@@ -266,7 +266,7 @@ fn want(entries: &mut [Entry<'_>], options: &BenchOptions, batch: (usize, usize)
 /// Chooses the kernels of every mode that is timed.
 async fn tune(
     tuner: &mut Tuner,
-    entries: &mut [Entry<'_>],
+    entries: &mut [Entry],
     data: &Dataset,
     size: usize,
     observer: &mut dyn Observer,
@@ -312,7 +312,7 @@ struct Checked {
 #[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
     engine: &Engine,
-    entries: &mut [Entry<'_>],
+    entries: &mut [Entry],
     model: &Source,
     data: &Dataset,
     batch: (usize, usize),
@@ -362,7 +362,7 @@ async fn measure_batch(
         let mut row = Row::new(requested, size, planned);
         row.beside_memory_of(&f32_memory);
         row.warnings.clone_from(&entry.warnings);
-        row.effective.rounding = entry.model.as_ref().and_then(Runnable::rounding);
+        row.effective.rounding = entry.model.as_ref().and_then(Deployed::rounding);
         match entry.runs() {
             Err(reason) => row.unsupported(reason),
             Ok(network) => row.ran(network),
@@ -389,7 +389,7 @@ async fn measure_batch(
 }
 
 /// What a precision answered; none where it did not run, or left its range.
-fn answers_of<'a>((entry, checked): (&Entry<'_>, &'a Option<Checked>)) -> Option<Answers<'a>> {
+fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Answers<'a>> {
     let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
     Some(Answers {
         name: entry.name(),
@@ -402,7 +402,7 @@ fn answers_of<'a>((entry, checked): (&Entry<'_>, &'a Option<Checked>)) -> Option
 /// Classifies the whole data set in batches of `batch` and holds it against the oracle; none where the
 /// mode does not run.
 async fn classify(
-    entry: &mut Entry<'_>,
+    entry: &mut Entry,
     data: &Dataset,
     batch: usize,
     oracle: &mut Oracle<'_>,

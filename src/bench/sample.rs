@@ -228,6 +228,7 @@ mod tests {
     use super::*;
     use crate::adapter::{Backend, Selector};
     use crate::bench::Finished;
+    use crate::deploy::deploy;
     use crate::model::Model;
     use crate::{Engine, EngineOptions, Precision};
 
@@ -345,7 +346,8 @@ mod tests {
         };
         let engine = pollster::block_on(Engine::open(&cpu)).unwrap();
         let model = Model::default_model().unwrap();
-        let mut network = pollster::block_on(engine.load(&model, Precision::F32)).unwrap();
+        let model = deploy(&model, &Precision::F32.into(), None).unwrap();
+        let mut network = pollster::block_on(engine.load(&model)).unwrap();
         let mut passes = |warmup, runs| {
             let options = BenchOptions {
                 warmup,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::deploy::{Runnable, Source, losses};
+use fmnist_gpu::deploy::{Source, losses};
 use fmnist_gpu::{Error, Mode, report};
 
 use super::calibration::CalibrationOptions;
@@ -66,8 +66,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(_) => ", weights compensated",
         None => "",
     };
-    let quantized = Runnable::Deployed(Box::new(deployed));
-    for loss in losses(&source, &quantized) {
+    for loss in losses(&source, &deployed) {
         terminal::tell(&format!("warning: {mode}: {loss}"));
     }
     let before = model.to_bytes()?.len();

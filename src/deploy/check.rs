@@ -136,6 +136,12 @@ impl DeployedLayer {
         let wrong = |scale: f32| format!(".weight_scale holds {scale}, not a positive number");
         match &self.weights {
             Weights::Int8 { codes, scales } => {
+                if self.input == Input::Tensor && scales.len() != 1 {
+                    return Err(format!(
+                        ".weight_scale has {} values, not the 1 that dynamic-tensor takes",
+                        scales.len()
+                    ));
+                }
                 if scales.len() != 1 && scales.len() != self.outputs {
                     return Err(format!(
                         ".weight_scale has {} values, not 1 or {}",

@@ -35,13 +35,12 @@ pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Dep
 }
 
 fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
-    model.check_precision(Precision::F32)?;
-    if mode.scheme == Some(Scheme::DynamicTensor) {
-        return Err(Error::Usage(format!(
-            "{} by dynamic-tensor runs from float weights: a deployed model is dynamic-row or static",
-            mode.precision
-        )));
-    }
+    let tensor = mode.scheme == Some(Scheme::DynamicTensor);
+    model.check_precision(if tensor {
+        Precision::Int8
+    } else {
+        Precision::F32
+    })?;
     if !mode.layers.is_empty() && mode.layers.len() != model.layers.len() {
         return Err(Error::Usage(format!(
             "{} precisions are given for the {} layers of {}",
@@ -54,6 +53,7 @@ fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result
     for (index, layer) in model.layers.iter().enumerate() {
         let precision = mode.layer(index);
         let input = match (precision, mode.scheme) {
+            (Precision::Int8, Some(Scheme::DynamicTensor)) => Input::Tensor,
             // What is a whole number of 255ths anyway has a scale that no search could better.
             (Precision::Int8, _) if index == 0 && model.normalization == Normalization::Unit => {
                 Input::Static(PIXELS)

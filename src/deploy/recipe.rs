@@ -80,11 +80,13 @@ impl Recipe {
         Self::rounds(mode) && self.rounding == Rounding::Compensated
     }
 
-    /// Whether there are weights that are rounded to codes.
+    /// Whether there are weights whose rounding can be chosen: those of int4, and of int8 outside the scheme
+    /// `dynamic-tensor`, which rounds to nearest.
     #[must_use]
     pub fn rounds(mode: &Mode) -> bool {
         let precisions = mode.precisions();
-        precisions.contains(&Precision::Int4) || precisions.contains(&Precision::Int8)
+        let tensor = mode.scheme == Some(Scheme::DynamicTensor);
+        precisions.contains(&Precision::Int4) || precisions.contains(&Precision::Int8) && !tensor
     }
 
     /// Whether a mode needs calibration images. Where only int8 weights are to be compensated it does not:

@@ -100,8 +100,7 @@ impl Source {
         }
     }
 
-    /// The model in the numbers of a mode that is not of the core ([`Mode::is_core`]), where images decide by
-    /// the standard recipe and sample.
+    /// The model in the numbers of a mode, where images decide by the standard recipe and sample.
     ///
     /// # Errors
     /// `Error::Usage` where it has numbers of its own, and they are others; `Error::File` where images are

@@ -16,6 +16,7 @@ mod lanes;
 mod layout;
 mod network;
 mod numerics;
+mod packed;
 pub mod peak;
 mod pipeline;
 mod prepared;

@@ -1,10 +1,10 @@
 //! The fused kernels that a strategy is tested by.
 
-use super::fused::{
-    Arithmetic, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Store, Subgroups, Tile,
-};
+use super::kernel::{LayerInput, LayerKernel, LayerOutput, NetworkKernel, Store};
+use super::limits::Subgroups;
 use super::pass::Pass;
 use super::strategy::{Form, Strategy};
+use super::tile::{Arithmetic, Tile};
 use crate::Precision;
 use crate::model::{Activation, Form as ValueForm};
 

@@ -8,7 +8,6 @@ use super::task::Task;
 use super::{REPEATS, Row, same_bits, sums, tolerance};
 use crate::Precision;
 use crate::cpu::{Isa, Network, Processor, ProcessorOptions};
-use crate::deploy::Runnable;
 use crate::error::Result;
 use crate::mode::Mode;
 use crate::model::Activation;
@@ -155,7 +154,7 @@ impl OnProcessor {
         batch: usize,
         errors: &mut Errors,
     ) -> Result<Check> {
-        let model = subject.runnable(mode)?;
+        let model = subject.quantized(mode)?;
         let images = subject.pixels.len() / subject.model.inputs();
         let images = images.min(37 * batch);
         let pixels = subject.first(images);
@@ -164,10 +163,7 @@ impl OnProcessor {
         let mut result = Ok(());
         for threads in THREADS {
             let processor = processor(self.isa, threads)?;
-            let mut on = match &model {
-                Runnable::Core(model, precision) => Network::new(model, *precision, &processor)?,
-                Runnable::Deployed(model) => Network::deployed(model, &processor)?,
-            };
+            let mut on = Network::new(&model, &processor)?;
             let mut got = Vec::new();
             for pixels in pixels.chunks(batch * subject.model.inputs()) {
                 on.upload(pixels, pixels.len() / subject.model.inputs());

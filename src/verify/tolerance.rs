@@ -75,7 +75,7 @@ pub fn of_network(mode: &Mode) -> &'static str {
             "two binary16 ULP of the largest output for each layer, NMSE ≤ 1e-6: each layer's rounding may \
              fall to the other side"
         }
-        Precision::Int8 if mode.is_core() => {
+        Precision::Int8 if mode.depends_on_batch() => {
             "1e-5 + 1e-4·|x| but for max(1, n / 1,000) of n, NMSE ≤ 1e-4: a code may lie on the other side \
              of a rounding tie"
         }

@@ -123,7 +123,12 @@ impl ModeOptions {
     /// # Errors
     /// `Error::Usage` where the options contradict one another, or the model.
     pub fn quantized_mode(&self, model: &Source) -> Result<Mode> {
-        let own = model.mode().filter(|mode| !mode.is_core());
+        // What runs from float weights needs no quantized file.
+        let float = |mode: &Mode| {
+            let tensor = mode.scheme == Some(Scheme::DynamicTensor);
+            matches!(mode.precision, Precision::F32 | Precision::F16) || tensor
+        };
+        let own = model.mode().filter(|mode| !float(mode));
         let precision = own.map_or(Precision::Int8, |own| own.precision);
         self.mode_or(model, precision, Some(Scheme::Static))
     }

@@ -26,10 +26,10 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::{Beyond, Deployed, DeployedLayer, Input, Weights};
-use crate::Precision;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
+use crate::{Precision, Scheme};
 
 /// The version of the form.
 const VERSION: &str = "1";
@@ -45,6 +45,13 @@ impl Deployed {
     /// file, `Error::Internal` where the format refuses it, which no checked model makes it do.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
+        if self.mode.scheme == Some(Scheme::DynamicTensor) {
+            return Err(Error::Usage(
+                "a quantized file cannot hold int8 dynamic-tensor, whose scales are found from each batch; \
+                 use --scheme dynamic-row or static"
+                    .into(),
+            ));
+        }
         if let Some(Beyond { layer, largest }) = self.beyond {
             let range = match self.layers[layer].precision() {
                 Precision::Int4 => "int4's largest weight 7 · 65504",

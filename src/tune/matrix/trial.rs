@@ -18,6 +18,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::deploy::{Deployed, deploy};
 use crate::engine::{MatrixUse, Selected};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Device, DeviceOptions};
@@ -258,7 +259,7 @@ async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> 
     // What the limits refuse, no plan takes.
     let runs = |strategy: &Strategy| {
         let model = timed.0.architecture();
-        let refused = strategy.refused(&model, Precision::F16, batch, device.limits());
+        let refused = strategy.refused(&model, batch, device.limits());
         strategy.on_matrix_units() && refused.is_none()
     };
     let mut kernels: Vec<Strategy> = STRATEGIES.iter().copied().filter(runs).collect();
@@ -271,11 +272,11 @@ async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> 
 async fn check_all(device: &Arc<Device>, kernels: &mut Vec<Strategy>) -> Result<Vec<&'static str>> {
     let (widths, batch) = CHECKED;
     let (model, pixels) = random_network(&widths, batch, Activation::Softmax)?;
-    let want = reference::infer(&model, Precision::F16, &pixels, batch).outputs;
+    let want = reference::infer(&model, &pixels, batch).outputs;
     let mut left_out = Vec::new();
     let mut last = Error::Internal("no kernel for them fits the adapter".into());
     for &strategy in kernels.iter() {
-        let mut network = gpu::Network::new(device, &model, Precision::F16).await?;
+        let mut network = gpu::Network::new(device, &model).await?;
         match compare_with(&mut network, strategy, &pixels, &want).await {
             Ok(()) => {}
             Err(error @ Error::Internal(_)) => {
@@ -299,12 +300,12 @@ async fn check_all(device: &Arc<Device>, kernels: &mut Vec<Strategy>) -> Result<
 async fn time_all(
     device: &Arc<Device>,
     kernels: &[Strategy],
-    (model, pixels): &(Model, Vec<u8>),
+    (model, pixels): &(Deployed, Vec<u8>),
     left_out: Vec<&'static str>,
 ) -> Result<Trial> {
     const REPEATS: usize = 3;
-    let batch = pixels.len() / model.inputs();
-    let mut network = gpu::Network::new(device, model, Precision::F16).await?;
+    let mut network = gpu::Network::new(device, model).await?;
+    let batch = pixels.len() / network.architecture().inputs();
     let mut without = network.candidates(batch);
     without.retain(|strategy| !strategy.on_matrix_units());
     let mut fastest = Vec::new();
@@ -374,9 +375,9 @@ fn compare(got: &[f32], want: &[f64]) -> Result<(), String> {
     }
 }
 
-/// A network of these widths that ends in `last`, with random weights that keep its values near 1, and
+/// A network of these widths in f16 that ends in `last`, with random weights that keep its values near 1, and
 /// random pixels for a batch of it; always the same.
-fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(Model, Vec<u8>)> {
+fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(Deployed, Vec<u8>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(widths.len() as u64);
     let mut layers = Vec::new();
     for pair in widths.windows(2) {
@@ -395,5 +396,6 @@ fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(M
         });
     }
     let pixels = (0..batch * widths[0]).map(|_| rng.random()).collect();
-    Ok((Model::new(layers)?, pixels))
+    let model = deploy(&Model::new(layers)?, &Precision::F16.into(), None)?;
+    Ok((model, pixels))
 }

@@ -1,6 +1,9 @@
 //! What a trial comes to, without a device.
 
+use half::f16;
+
 use super::*;
+use crate::deploy::Weights;
 
 #[test]
 fn outputs_that_differ_are_told() {
@@ -17,7 +20,7 @@ fn outputs_that_differ_are_told() {
 fn a_missing_term_is_more_than_the_tolerance() {
     let (widths, batch) = CHECKED;
     let (mut model, pixels) = random_network(&widths, batch, Activation::Softmax).unwrap();
-    let outputs = |model: &Model| reference::infer(model, Precision::F16, &pixels, batch).outputs;
+    let outputs = |model: &Deployed| reference::infer(model, &pixels, batch).outputs;
     let want = outputs(&model);
     let exact: Vec<f32> = want.iter().map(|&want| want as f32).collect();
     assert_eq!(compare(&exact, &want), Ok(()));
@@ -26,7 +29,10 @@ fn a_missing_term_is_more_than_the_tolerance() {
         let cols = model.layers[layer].outputs;
         // What a kernel computes that loses the last inner value.
         let last = whole.len() - cols;
-        model.layers[layer].weights[last..].fill(0.0);
+        let Weights::F16(weights) = &mut model.layers[layer].weights else {
+            panic!("not f16");
+        };
+        weights[last..].fill(f16::ZERO);
         let without: Vec<f32> = outputs(&model).iter().map(|&v| v as f32).collect();
         assert!(compare(&without, &want).is_err(), "layer {layer}");
         model.layers[layer].weights = whole;
