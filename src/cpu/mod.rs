@@ -38,7 +38,6 @@
 //! runs `portable`, which its compiler vectorizes), and a way to share the columns of a single row among
 //! threads.
 
-pub mod activation;
 mod aligned;
 mod chain;
 mod codes;

@@ -95,7 +95,7 @@ pub(super) fn beyond(model: &Model, layers: &[DeployedLayer]) -> Option<Beyond> 
 /// The codes by row of a layer's input, which is pixels or what the activation `before` gives.
 pub(super) fn input_of_row(before: Option<Activation>) -> Input {
     Input::Row {
-        unsigned: matches!(before, Some(Activation::Relu | Activation::Sigmoid)),
+        unsigned: before.is_some_and(|before| before.range().0 >= 0.0),
     }
 }
 
@@ -117,9 +117,10 @@ fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<
         ))
     })?;
     // Codes for values that cannot be would be wasted.
-    match model.layers[before].activation {
-        Activation::Relu | Activation::Sigmoid => Ok(affine(0.0, high)),
-        _ => Ok(affine(low, high)),
+    if model.layers[before].activation.range().0 >= 0.0 {
+        Ok(affine(0.0, high))
+    } else {
+        Ok(affine(low, high))
     }
 }
 

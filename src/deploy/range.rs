@@ -32,10 +32,14 @@ impl Deployed {
             let biased =
                 biased.map(|(sum, &bias)| ROUNDING * largest * sum + f64::from(bias.abs()));
             let bound = biased.fold(0.0, f64::max);
-            largest = match layer.activation {
-                // Of a softmax z is rounded.
-                Activation::Relu | Activation::Identity | Activation::Softmax => bound,
-                Activation::Sigmoid | Activation::Tanh => 1.0,
+            let (low, high) = layer.activation.range();
+            let reach = low.abs().max(high.abs());
+            // In front of a softmax it is the pre-activation that is rounded.
+            let softmax = layer.activation == Activation::Softmax;
+            largest = if softmax || reach.is_infinite() {
+                bound
+            } else {
+                reach
             };
         }
         beyond(largest, most)

@@ -281,13 +281,7 @@ fn network_parts(network: NetworkKernel, elements: Precision) -> Vec<&'static st
 
 /// The number by which shaders know an activation.
 pub(super) fn activation_number(activation: Activation) -> u32 {
-    match activation {
-        Activation::Relu => 0,
-        Activation::Sigmoid => 1,
-        Activation::Tanh => 2,
-        Activation::Identity => 3,
-        Activation::Softmax => 4,
-    }
+    activation.number()
 }
 
 /// The whole numbers that the host puts before a kernel's parts.

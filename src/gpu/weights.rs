@@ -8,7 +8,6 @@ use super::device::Device;
 use super::layout::{pack_blocks, pack_matrices};
 use super::packed::{InputCodes, Packed, pack};
 use super::single::whole;
-use super::text::activation_number;
 use crate::Precision;
 use crate::deploy::{self, Deployed, DeployedLayer};
 use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, WeightLayout, groups};
@@ -90,7 +89,7 @@ impl Weights {
                 inner: groups(layer.inputs) as u32,
                 groups: groups(layer.outputs) as u32,
                 cols: layer.outputs as u32,
-                activation: activation_number(layer.activation),
+                activation: layer.activation.number(),
                 weights: (parts.weights.1.start / packed.block_bytes) as u32,
                 bias: (parts.bias.start / packed.bias_bytes) as u32,
                 scale: if static_codes {

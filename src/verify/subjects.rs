@@ -71,11 +71,9 @@ impl Subject {
 
     /// The network in a mode. Static scales are given, not calibrated.
     pub(super) fn quantized(&self, mode: &Mode) -> Result<Deployed> {
-        let range = |activation| match activation {
-            Activation::Relu => (0.0, 3.0),
-            Activation::Sigmoid => (0.0, 1.0),
-            Activation::Tanh => (-1.0, 1.0),
-            Activation::Identity | Activation::Softmax => (-3.0, 2.5),
+        let range = |activation: Activation| {
+            let (low, high) = activation.range();
+            (low.max(-3.0) as f32, high.min(3.0) as f32)
         };
         let layers = self
             .model
