@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use crate::Precision;
 use crate::adapter::{Kind, MatrixUnits};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::model::Architecture;
 use build::Builder;
 use cut::{buffers, chunks, output_bytes, submits};
@@ -152,10 +152,13 @@ impl Plan {
         limits: &Limits,
     ) -> Result<Self> {
         if let Some(reason) = strategy.refused(model, precision, batch, limits) {
-            return Err(Error::Usage(format!(
-                "{} cannot run this network in {precision} and batches of {batch} on {}: {reason}",
-                strategy.name, limits.adapter
-            )));
+            return Err(Error::Usage(UsageError::KernelUnsuitable {
+                kernel: strategy.name,
+                precision: precision.name(),
+                batch,
+                adapter: limits.adapter.clone(),
+                reason: reason.to_owned(),
+            }));
         }
         let buffers = buffers(model, precision, strategy, limits);
         let chunks = chunks(

@@ -40,11 +40,7 @@ impl std::str::FromStr for Path {
         [Self::Separate, Self::Fused, Self::Network]
             .into_iter()
             .find(|path| path.name() == text)
-            .ok_or_else(|| {
-                Error::Usage(format!(
-                    "unknown path '{text}': use separate, fused or network"
-                ))
-            })
+            .ok_or_else(|| Error::unknown_name("path", text, ["separate", "fused", "network"]))
     }
 }
 
@@ -107,13 +103,8 @@ impl std::str::FromStr for Strategy {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::find(text).ok_or_else(|| {
-            let names: Vec<&str> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
-            Error::Usage(format!(
-                "unknown kernel '{text}': use one of {}",
-                names.join(", ")
-            ))
-        })
+        let names = || STRATEGIES.iter().map(|strategy| strategy.name);
+        Self::find(text).ok_or_else(|| Error::unknown_name("kernel", text, names()))
     }
 }
 

@@ -33,7 +33,7 @@ use crate::dataset::{
     self, CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset, Images, Split, draw_calibration,
     draw_images,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::model::Model;
 
 /// How the range of a layer's static codes is chosen from the values that it takes.
@@ -83,11 +83,7 @@ impl FromStr for Calibration {
 
     fn from_str(text: &str) -> Result<Self> {
         let named = Self::ALL.into_iter().find(|method| method.name() == text);
-        named.ok_or_else(|| {
-            Error::Usage(format!(
-                "unknown calibration '{text}': use min-max, percentile, mse or entropy"
-            ))
-        })
+        named.ok_or_else(|| Error::unknown_name("calibration", text, Self::ALL.map(Self::name)))
     }
 }
 
@@ -110,11 +106,10 @@ impl Sample {
     pub fn embedded(count: usize, seed: u64) -> Result<Self> {
         let all = dataset::calibration_images()?;
         if count > all.count || count == 0 {
-            return Err(Error::Usage(format!(
-                "{count} calibration images are asked for, and the program has {}: give \
-                 --calibration-data a folder with training images for more",
-                all.count
-            )));
+            return Err(Error::Usage(UsageError::TooFewCalibrationImages {
+                requested: count,
+                available: all.count,
+            }));
         }
         Ok(Self {
             images: draw_images(&all, count, seed),

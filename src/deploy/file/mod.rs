@@ -28,7 +28,7 @@ use safetensors::tensor::TensorView;
 use super::{Beyond, Deployed, DeployedLayer, Input, Weights};
 use crate::Precision;
 use crate::atomic_file::AtomicFile;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
 
 /// The version of the form.
@@ -50,12 +50,14 @@ impl Deployed {
                 Precision::Int4 => "int4's largest weight 7 · 65504",
                 precision => precision.largest_number(),
             };
-            return Err(Error::CheckFailed(format!(
-                "{} overflows: layers.{layer} holds {largest:.6e}, beyond {range}; give that layer f32, bf16 or int8",
-                self.mode
-            )));
+            return Err(Error::CheckFailed(CheckError::ParameterOverflow {
+                mode: self.mode.to_string(),
+                layer,
+                largest,
+                range: range.to_owned(),
+            }));
         }
-        let internal = |error| Error::Internal(format!("safetensors: {error}"));
+        let internal = |error| Error::encoding("safetensors", error);
         let tensors: Vec<Tensor> = self
             .layers
             .iter()
