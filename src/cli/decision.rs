@@ -236,14 +236,18 @@ fn place(change: &Change) -> String {
 /// Several failures as one error with all their messages. The first decides the exit code.
 pub fn together(failures: Vec<Error>, note: Option<String>) -> Result<()> {
     let mut failures = failures.into_iter();
-    match failures.next() {
-        None => Ok(()),
-        Some(first) => Err(Error::Several {
-            first: first.into(),
-            others: failures.collect(),
-            note,
-        }),
+    let Some(first) = failures.next() else {
+        return Ok(());
+    };
+    let others: Vec<Error> = failures.collect();
+    if others.is_empty() && note.is_none() {
+        return Err(first);
     }
+    Err(Error::Several {
+        first: first.into(),
+        others,
+        note,
+    })
 }
 
 impl Baselines {

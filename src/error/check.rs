@@ -102,7 +102,11 @@ pub enum CheckError {
     },
 
     /// No row of a benchmark keeps the limits that `--gate` enforces.
-    #[error("{}. {verdict}; change the limits, or run without --gate", unmet(.limits))]
+    #[error(
+        "{}. {}; change the limits, or run without --gate",
+        unmet(.limits),
+        .verdict.trim_end_matches('.')
+    )]
     LimitsNotMet {
         /// The options whose limits were missed by every row.
         limits: Vec<&'static str>,

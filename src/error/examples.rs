@@ -260,7 +260,7 @@ fn checks() -> [CheckError; 10] {
     let mode = || "f16".to_owned();
     let unmet = |limits: &[&'static str]| CheckError::LimitsNotMet {
         limits: limits.to_vec(),
-        verdict: "No precision keeps the limits: f16 comes nearest".into(),
+        verdict: "No precision keeps the limits: f16 comes nearest.".into(),
     };
     [
         CheckError::ChecksFailed {

@@ -161,7 +161,7 @@ pub enum Error {
 
     /// The device did not answer in time.
     #[error(
-        "{adapter} gave no answer for {waited:?} ({during}); use a smaller --batch, or another --adapter"
+        "{adapter} gave no answer for {waited:?} ({during}); try a smaller --batch, or another --adapter"
     )]
     NoAnswer {
         /// The adapter's name.

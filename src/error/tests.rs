@@ -196,3 +196,20 @@ fn only_a_rejection_by_the_driver_leaves_other_kernels_to_try() {
         );
     }
 }
+
+#[test]
+fn this_module_uses_no_other_part_of_the_engine() {
+    let files = [
+        include_str!("mod.rs"),
+        include_str!("check.rs"),
+        include_str!("examples.rs"),
+        include_str!("internal.rs"),
+        include_str!("usage.rs"),
+    ];
+    let used: Vec<&str> = files
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter(|line| line.contains("crate::"))
+        .collect();
+    assert_eq!(used, ["use crate::printable::printable;"]);
+}

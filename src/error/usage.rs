@@ -101,7 +101,7 @@ pub enum UsageError {
 
     /// The number of layer precisions is not the number of layers.
     #[error(
-        "{model} has {layers} layers, but there are {given} layer precisions; use --layer-precision with one for each layer"
+        "{model} has {layers} layers, but --layer-precision gives {given}; give a precision for each layer"
     )]
     LayerCountMismatch {
         /// The model.
@@ -282,7 +282,7 @@ pub enum UsageError {
     },
 
     /// An earlier result that nothing can be compared with.
-    #[error("{baseline} is no result to compare with: {problem}; measure it again")]
+    #[error("cannot compare with {baseline}: {problem}; measure it again")]
     BaselineUnfit {
         /// The earlier result.
         baseline: String,

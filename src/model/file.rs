@@ -45,7 +45,7 @@ impl Model {
         let fail = |problem: String| Error::file(&path, problem);
         if metadata.contains_key(QUANTIZED) {
             return Err(fail(
-                "is quantized and has no float weights, which this needs: use the model that it was made of"
+                "is quantized and has no float weights, which this needs; use the model that it was made from"
                     .into(),
             ));
         }

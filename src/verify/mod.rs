@@ -278,7 +278,8 @@ mod tests {
         assert_eq!(error.exit_code(), 4);
         assert_eq!(
             error.to_string(),
-            "1 of 2 checks failed, first kernels/one f32: 7×5×3: value 2 is 1, not 2"
+            "1 of 2 checks failed, the first is kernels/one f32: 7×5×3: value 2 is 1, not 2; run verify \
+             with --only for that check, and report it"
         );
     }
 

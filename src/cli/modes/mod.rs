@@ -13,7 +13,7 @@ use asked::{Asked, Several, Subject};
 pub fn way_out_of_overflow(precision: Precision) -> &'static str {
     match precision {
         Precision::F16 | Precision::Mixed => "use --precision f32, bf16 or int8",
-        _ => "no precision has a larger range, so scale the model's weights",
+        _ => "scale down the model's weights, as no precision has a larger range",
     }
 }
 

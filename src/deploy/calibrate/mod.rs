@@ -135,7 +135,7 @@ impl Sample {
         let images = draw_calibration(&data.images, count.max(1), seed);
         if images.count == 0 {
             let problem = format!(
-                "has {} images, and none is left to calibrate on beside those that 'train' holds back: give \
+                "has {} images, and 'train' holds all of them back, so none is left to calibrate on; give \
                  a larger training split",
                 data.images.count
             );
@@ -165,9 +165,9 @@ impl Sample {
             return Ok(());
         }
         let problem = format!(
-            "takes images of {} pixels, and cannot be calibrated on {} of {}: give training images of \
-             its own to 'fmnist-gpu quantize --calibration-data DIR', or use --rounding nearest there, but for \
-             the scheme static",
+            "takes images of {} pixels, but the calibration images ({}) have {}; give training images for this \
+             model to 'fmnist-gpu quantize --calibration-data DIR', or use --rounding nearest there (not with \
+             the scheme static)",
             model.inputs(),
             self.origin,
             self.images.width

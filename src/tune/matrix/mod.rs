@@ -34,7 +34,7 @@ impl FromStr for MatrixUnitsMode {
             "on" => Ok(Self::On),
             "off" => Ok(Self::Off),
             other => Err(Error::unknown_name(
-                "use of matrix units",
+                "matrix units mode",
                 other,
                 ["on", "off", "auto"],
             )),
