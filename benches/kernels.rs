@@ -193,7 +193,8 @@ impl Case {
             }
             Result::Ok(())
         })?;
-        Samples::new(&times).ok_or(fmnist_gpu::Error::Internal("no samples".into()))
+        let missing = || fmnist_gpu::Error::missing("sample");
+        Samples::new(&times).ok_or_else(missing)
     }
 
     /// The ceiling of its arithmetic.

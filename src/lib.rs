@@ -68,6 +68,7 @@ pub mod mode;
 pub mod model;
 pub mod plan;
 pub mod precision;
+mod printable;
 pub mod quant;
 pub mod reference;
 pub mod report;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::{Rig, run_on_adapters};
 use fmnist_gpu::Error;
 use fmnist_gpu::adapter::MatrixUnits;
+use fmnist_gpu::error::CheckError;
 use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peak, Peaks};
 use libtest_mimic::{Failed, Trial};
 
@@ -99,5 +100,9 @@ fn is_a_figure(peak: &Peak) -> Result<(), Error> {
     if peak.samples.iter().all(positive) && ordered && enough && peak.spread().is_finite() {
         return Ok(());
     }
-    Err(Error::CheckFailed(format!("{peak:?}")))
+    Err(Error::CheckFailed(CheckError::WrongResult {
+        what: "the measurement".into(),
+        device: "this device".into(),
+        problem: format!("{peak:?}"),
+    }))
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use etcetera::{BaseStrategy, choose_base_strategy};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::tune::cache::FOLDER_VARIABLE;
 
 /// The longest name: with its ending it fits every file system.
@@ -29,11 +29,9 @@ impl Name {
     /// # Errors
     /// `Error::Usage` where no folder is known.
     pub fn path(&self) -> Result<PathBuf> {
-        let folder = folder().ok_or_else(|| {
-            Error::Usage(format!(
-                "no folder for baselines is known; {FOLDER_VARIABLE} can name one"
-            ))
-        })?;
+        let folder = folder().ok_or(Error::Usage(UsageError::BaselineFolderUnknown {
+            variable: FOLDER_VARIABLE,
+        }))?;
         Ok(folder.join(format!("{}.json", self.0)))
     }
 }
@@ -46,16 +44,16 @@ impl FromStr for Name {
         let fits = !text.is_empty() && text.len() <= MOST_CHARACTERS && !text.starts_with('.');
         if fits && text.chars().all(plain) {
             if is_file_name(text) {
-                return Err(Error::Usage(format!(
-                    "'{text}' is a file's name, not a baseline's, which is kept as NAME.json: drop its ending"
-                )));
+                let given = text.to_owned();
+                return Err(Error::Usage(UsageError::BaselineNameIsFile { given }));
             }
             return Ok(Self(text.to_owned()));
         }
-        Err(Error::Usage(format!(
-            "'{}' is no name for a baseline: use up to {MOST_CHARACTERS} letters, digits, -, _ and .",
-            text.escape_debug()
-        )))
+        Err(Error::Usage(UsageError::InvalidValue {
+            what: "the name of the baseline".to_owned(),
+            given: format!("'{}'", text.escape_debug()),
+            expected: format!("up to {MOST_CHARACTERS} letters, digits, -, _ and ."),
+        }))
     }
 }
 

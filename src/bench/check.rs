@@ -3,7 +3,7 @@
 use crate::dataset::Dataset;
 use crate::deploy::Deployed;
 use crate::engine;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
 use crate::precision::Tolerance;
 use crate::reference::{self, Outcome};
@@ -45,10 +45,11 @@ impl<'a> Oracle<'a> {
         compare(mode.tolerance(), width, outputs, want)
             .map(|()| None)
             .map_err(|problem| {
-                Error::CheckFailed(format!(
-                    "{mode} at batch {batch} is not what the oracle says: {problem}; nothing \
-                     was timed. Please report it with the output of 'fmnist-gpu adapters'"
-                ))
+                Error::CheckFailed(CheckError::DiffersFromReference {
+                    mode: mode.to_string(),
+                    batch,
+                    problem,
+                })
             })
     }
 

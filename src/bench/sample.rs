@@ -7,7 +7,7 @@ use super::yardstick::Yardsticks;
 use super::{BenchOptions, Observer, Samples, TIME_TO_COMPARE};
 use crate::Mode;
 use crate::engine::Network;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 
 /// The fewest samples, and the fewest where one takes longer than [`SLOW`].
 pub(super) const FEWEST: usize = 10;
@@ -215,10 +215,8 @@ fn check_repeats(mode: &Mode, got: &[f32], want: &[f32]) -> Result<()> {
     if bytemuck::cast_slice::<f32, u32>(got) == bytemuck::cast_slice::<f32, u32>(want) {
         return Ok(());
     }
-    Err(Error::CheckFailed(format!(
-        "{mode}: a repeated run of the same batch gave other bits; the adapter or its driver \
-         is not deterministic, so no figure of it can be trusted"
-    )))
+    let mode = mode.to_string();
+    Err(Error::CheckFailed(CheckError::NotRepeatable { mode }))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use fmnist_gpu::bench::{
     self, BenchOptions, Finished, Machine, Observer, Row, Status, TIME_TO_COMPARE, Warning,
 };
 use fmnist_gpu::dataset::{self, Dataset, Split};
+use fmnist_gpu::error::CheckError;
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verdict::{Goal, Verdict};
@@ -247,9 +248,10 @@ fn overflows(rows: &[Row]) -> Result<(), Error> {
     let detail = row.detail.as_deref().unwrap_or_default();
     let name = row.requested.name();
     let way_out = modes::way_out_of_overflow(row.requested.precision);
-    Err(Error::CheckFailed(format!(
-        "{name} overflows: {detail}; {way_out}"
-    )))
+    Err(Error::CheckFailed(CheckError::Overflow {
+        overflow: format!("{name} overflows: {detail}"),
+        remedy: way_out.to_owned(),
+    }))
 }
 
 /// The batch sizes in the order in which they are measured.

@@ -7,6 +7,7 @@ use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
+use fmnist_gpu::error::{CheckError, UsageError};
 use fmnist_gpu::report::{self, Document, Format};
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, doubts};
 use fmnist_gpu::{Error, Result};
@@ -112,12 +113,10 @@ impl GoalOptions {
             return Ok(());
         }
         let unmet = verdict.limits.iter().filter(|limit| !limit.met);
-        let names: Vec<&str> = unmet.map(|limit| flag(limit.name)).collect();
-        let what = match names.is_empty() {
-            true => "nothing may be deployed".to_owned(),
-            false => format!("not met: {}", names.join(", ")),
-        };
-        Err(Error::CheckFailed(format!("{what}. {}", verdict.sentence)))
+        Err(Error::CheckFailed(CheckError::LimitsNotMet {
+            limits: unmet.map(|limit| flag(limit.name)).collect(),
+            verdict: verdict.sentence.clone(),
+        }))
     }
 }
 
@@ -140,9 +139,11 @@ impl BaselineOptions {
     /// Reads the earlier result and holds it against what is about to be measured.
     pub fn open(&self, document: &Document, options: &BenchOptions) -> Result<Baselines> {
         if self.save.is_some() && options.slowdown > 0.0 {
-            return Err(Error::Usage(format!(
-                "a run that is slow on purpose is no baseline: unset {SLOWDOWN_VARIABLE}, or drop --save"
-            )));
+            return Err(Error::Usage(UsageError::OptionConflict {
+                option: "--save".to_owned(),
+                reason: format!("{SLOWDOWN_VARIABLE} makes every sample longer"),
+                remedy: format!("unset {SLOWDOWN_VARIABLE}, or drop --save"),
+            }));
         }
         let before = match &self.compare {
             None => None,
@@ -190,7 +191,7 @@ impl BaselineOptions {
             return Ok(());
         };
         if let Some(refusal) = comparison.refusal() {
-            return Err(Error::Usage(refusal));
+            return Err(refusal);
         }
         let Some(allowed) = self.fail_on_regression else {
             return Ok(());
@@ -204,27 +205,22 @@ impl BaselineOptions {
                 _ => text,
             }
         };
-        let all: Vec<String> = comparison.regressions(allowed).map(worse).collect();
-        if !all.is_empty() {
-            return Err(Error::Regression(format!(
-                "worse than {}: {}",
-                comparison.baseline,
-                all.join("; ")
-            )));
+        let rows: Vec<String> = comparison.regressions(allowed).map(worse).collect();
+        if !rows.is_empty() {
+            let baseline = comparison.baseline.clone();
+            return Err(Error::Regression { baseline, rows });
         }
         let few: Vec<String> = comparison.unjudged().map(place).collect();
-        let way_out = format!(
-            "both runs need {LEAST_PAIRS} samples of a row: drop --min-time, or give both --runs {LEAST_PAIRS}"
-        );
         if !comparison.is_judged() {
-            return Err(Error::Usage(format!(
-                "no row's time could be judged against {}; {way_out}",
-                comparison.baseline
-            )));
+            return Err(Error::Usage(UsageError::NothingJudged {
+                baseline: comparison.baseline.clone(),
+                pairs: LEAST_PAIRS,
+            }));
         }
         if !few.is_empty() {
             terminal::tell(&format!(
-                "warning: --fail-on-regression did not judge the time of {}: too few samples; {way_out}",
+                "warning: --fail-on-regression did not judge the time of {}: both runs need {LEAST_PAIRS} samples \
+                 of a row; drop --min-time, or give both runs --runs {LEAST_PAIRS}",
                 few.join(", ")
             ));
         }
@@ -237,19 +233,21 @@ fn place(change: &Change) -> String {
     format!("{} at batch {}", change.name, change.batch)
 }
 
-/// Several failures as one error: all are told, and its kind, from which the exit code follows, is the first's.
+/// Several failures as one error with all their messages. The first decides the exit code.
 pub fn together(failures: Vec<Error>, note: Option<String>) -> Result<()> {
-    let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    let mut text = texts.join("; and ");
-    if let Some(note) = note {
-        text.push_str(&format!("; {note}"));
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else {
+        return Ok(());
+    };
+    let others: Vec<Error> = failures.collect();
+    if others.is_empty() && note.is_none() {
+        return Err(first);
     }
-    match failures.into_iter().next() {
-        None => Ok(()),
-        Some(Error::CheckFailed(_)) => Err(Error::CheckFailed(text)),
-        Some(Error::Regression(_)) => Err(Error::Regression(text)),
-        Some(_) => Err(Error::Usage(text)),
-    }
+    Err(Error::Several {
+        first: first.into(),
+        others,
+        note,
+    })
 }
 
 impl Baselines {
@@ -303,8 +301,13 @@ pub fn conclusions(
 pub fn slowdown() -> Result<f64> {
     match std::env::var(SLOWDOWN_VARIABLE) {
         Err(_) => Ok(0.0),
-        Ok(text) => share(&text)
-            .map_err(|problem| Error::Usage(format!("{SLOWDOWN_VARIABLE} is '{text}': {problem}"))),
+        Ok(text) => share(&text).map_err(|_| {
+            Error::Usage(UsageError::InvalidValue {
+                what: SLOWDOWN_VARIABLE.to_owned(),
+                given: format!("'{text}'"),
+                expected: "a percentage, as 5%".to_owned(),
+            })
+        }),
     }
 }
 

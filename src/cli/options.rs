@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::deploy::Source;
+use fmnist_gpu::error::UsageError;
 use fmnist_gpu::gpu::{Broken, DeviceOptions, Injected};
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
@@ -66,7 +67,7 @@ impl std::str::FromStr for Kernel {
         }
         text.parse().map(Self::Adapter).map_err(|error: Error| {
             let names = Isa::ALL.map(Isa::name).join(", ");
-            Error::Usage(format!("{error}; or, with --adapter cpu, {names}"))
+            error.also_accepted(format!("{names} with --adapter cpu"))
         })
     }
 }
@@ -110,11 +111,11 @@ impl AdapterOptions {
             || self.threads.is_some()
             || self.no_fallback
         {
-            return Err(Error::Usage(
-                "verify checks every kernel: drop --kernel, --path, --threads and --no-fallback, or name \
-                 checks with --only"
-                    .into(),
-            ));
+            return Err(Error::Usage(UsageError::OptionConflict {
+                option: "--kernel, --path, --threads or --no-fallback".to_owned(),
+                reason: "verify checks every kernel".to_owned(),
+                remedy: "drop it, or choose checks with --only".to_owned(),
+            }));
         }
         let mut options = self.engine()?;
         options.device.matrix_units = matrix_units;
@@ -137,18 +138,26 @@ impl AdapterOptions {
 
     /// The engine, where it has the kernel that was asked for at all.
     fn check_kernel(&self, engine: Engine) -> Result<Engine> {
-        let wrong = match (self.kernel, engine.info().kind) {
-            (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => {
-                format!("{isa} is a kernel of the CPU path: use it with --adapter cpu")
-            }
-            (Some(Kernel::Adapter(strategy)), Kind::Cpu) => format!(
-                "{} is a kernel of adapters, and this runs on the CPU path ({})",
-                strategy.name,
-                engine.reason()
+        let (name, reason, remedy) = match (self.kernel, engine.info().kind) {
+            (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => (
+                isa.name(),
+                format!("{isa} is a kernel of the CPU path"),
+                "add --adapter cpu",
             ),
+            (Some(Kernel::Adapter(strategy)), Kind::Cpu) => {
+                let (name, why) = (strategy.name, engine.reason());
+                let reason = format!(
+                    "{name} is a kernel of adapters, and this runs on the CPU path ({why})"
+                );
+                (name, reason, "drop --kernel, or use another --adapter")
+            }
             _ => return Ok(engine),
         };
-        Err(Error::Usage(wrong))
+        Err(Error::Usage(UsageError::OptionConflict {
+            option: format!("--kernel {name}"),
+            reason,
+            remedy: remedy.to_owned(),
+        }))
     }
 
     /// Opens the adapter that is meant for networks in these modes, with its matrix units where f16 is to
@@ -241,8 +250,20 @@ const FAULT_VARIABLE: &str = "FMNIST_GPU_FAULT";
 
 fn fault_of_environment() -> Result<Option<Injected>> {
     let fault = environment(FAULT_VARIABLE).map(|text| text.parse::<Injected>());
-    let named = |error| Error::Usage(format!("{FAULT_VARIABLE}: {error}"));
-    fault.transpose().map_err(named)
+    fault
+        .transpose()
+        .map_err(|error| of_variable(FAULT_VARIABLE, error))
+}
+
+/// What is wrong with the value of an environment variable.
+pub fn of_variable(variable: &'static str, error: Error) -> Error {
+    match error {
+        Error::Usage(source) => Error::Usage(UsageError::Environment {
+            variable,
+            source: source.into(),
+        }),
+        other => other,
+    }
 }
 
 /// A variable that is set to something.
@@ -268,9 +289,11 @@ pub fn backends_of_environment() -> Result<Vec<Backend>> {
             "metal" | "mtl" => Ok(Backend::Metal),
             "dx12" | "d3d12" => Ok(Backend::Dx12),
             "gl" | "gles" | "opengl" => Ok(Backend::Gl),
-            other => Err(Error::Usage(format!(
-                "WGPU_BACKEND names '{other}': use vulkan, metal, dx12 or gl"
-            ))),
+            other => {
+                let backends = ["vulkan", "metal", "dx12", "gl"];
+                let unknown = Error::unknown_name("backend", other, backends);
+                Err(of_variable("WGPU_BACKEND", unknown))
+            }
         })
         .collect()
 }
@@ -296,6 +319,15 @@ impl ModelOptions {
             None => Source::default_model(),
         }
     }
+}
+
+/// The error of a quantized file where a model with float weights is needed.
+pub fn already_quantized(source: &Source) -> Error {
+    let mode = source.mode().unwrap_or(Precision::F32.into());
+    Error::Usage(UsageError::AlreadyQuantized {
+        model: source.path().display().to_string(),
+        mode: mode.to_string(),
+    })
 }
 
 /// `250ms`, `2s`.

@@ -7,6 +7,7 @@ use fmnist_gpu::bench::Warning;
 use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::deploy::{Deployed, Source, losses};
 use fmnist_gpu::engine::{self, Network, check_width};
+use fmnist_gpu::error::CheckError;
 use fmnist_gpu::report::{self, Format, Layout};
 use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference};
@@ -118,10 +119,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(overflow) = &overflow {
         if !arguments.allow_overflow {
             let way_out = modes::way_out_of_overflow(mode.precision);
-            return Err(Error::CheckFailed(format!(
-                "{overflow}; {way_out}, or --allow-overflow for answers that may be worth nothing"
-            ))
-            .into());
+            let failed = Error::CheckFailed(CheckError::Overflow {
+                overflow: overflow.clone(),
+                remedy: format!(
+                    "{way_out}, or --allow-overflow to see the results, which may be wrong"
+                ),
+            });
+            return Err(failed.into());
         }
         terminal::tell(&format!("warning: {overflow}"));
     }
@@ -133,8 +137,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Format::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
         Format::Csv => csv(&predictions)?,
         Format::Html => {
-            let problem = "predict has no html: use table, json, csv or markdown";
-            return Err(Error::Usage(problem.into()).into());
+            return Err(Error::no_output("predict", "html", "table, json, csv or markdown").into());
         }
         Format::Json => report::to_json(&Document {
             schema: report::SCHEMA,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, ValueHint};
+use fmnist_gpu::error::UsageError;
 use fmnist_gpu::gpu::{Broken, Device};
 use fmnist_gpu::report::{Compared, Format, VerifySubject};
 use fmnist_gpu::tune::MatrixUnitsMode;
@@ -58,8 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let html = |format: Result<Format>| format.is_ok_and(|format| format == Format::Html);
     let files = arguments.output.iter();
     if html(Ok(arguments.format)) || files.clone().any(|file| html(Format::of_path(file))) {
-        let usage = "verify has no html: use table, json, csv or markdown";
-        return Err(Error::Usage(usage.into()).into());
+        return Err(Error::no_output("verify", "html", "table, json, csv or markdown").into());
     }
     let started = Instant::now();
     let outputs = Outputs::open(&arguments.output)?;
@@ -68,10 +68,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let broken = broken()?;
     let engine = pollster::block_on(arguments.adapter.open_for_verify(false, broken))?;
     if broken.is_some() && engine.device().is_none() {
-        return Err(Error::Usage(format!(
-            "{BREAK_VARIABLE} breaks kernels of adapters, and this is the CPU path"
-        ))
-        .into());
+        let conflict = Error::Usage(UsageError::OptionConflict {
+            option: BREAK_VARIABLE.to_owned(),
+            reason: "it breaks kernels of adapters, and this runs on the CPU path".to_owned(),
+            remedy: "unset it, or use another --adapter".to_owned(),
+        });
+        return Err(conflict.into());
     }
     let spinner = terminal::spinner("looking at the driver's arithmetic");
     let passport = pollster::block_on(Passport::of(&engine));
@@ -128,7 +130,7 @@ fn broken() -> Result<Option<Broken>> {
         Err(_) => Ok(None),
         Ok(text) => match text.parse() {
             Ok(broken) => Ok(Some(broken)),
-            Err(error) => Err(Error::Usage(format!("{BREAK_VARIABLE}: {error}"))),
+            Err(error) => Err(options::of_variable(BREAK_VARIABLE, error)),
         },
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::processor::{Lanes, Processor};
 use super::simd::{Simd, Work};
 use crate::adapter::ProcessorInfo;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::gpu::peak::{Effort, Peak};
 
 /// What is measured.
@@ -233,9 +233,11 @@ fn check(processor: &Processor, ceiling: Ceiling) -> Result<()> {
     if right {
         return Ok(());
     }
-    Err(Error::CheckFailed(format!(
-        "the loop that measures {ceiling} does not compute what it should"
-    )))
+    Err(Error::CheckFailed(CheckError::WrongResult {
+        what: format!("the loop that measures {ceiling}"),
+        device: "the CPU".into(),
+        problem: "its values are not those that it should compute".into(),
+    }))
 }
 
 fn multiply_adds(lanes: usize, steps: usize) -> [f64; CHAINS] {

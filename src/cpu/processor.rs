@@ -8,7 +8,7 @@ use super::isa::{Isa, Supported};
 use super::simd::{Simd, Work};
 use super::team::Team;
 use crate::adapter::ProcessorInfo;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 
 /// The most threads that can be asked for.
 pub const MOST_THREADS: usize = 1024;
@@ -47,9 +47,11 @@ impl Processor {
     pub fn new(options: ProcessorOptions) -> Result<Self> {
         let threads = options.threads.unwrap_or_else(default_threads);
         if !(1..=MOST_THREADS).contains(&threads) {
-            return Err(Error::Usage(format!(
-                "{threads} threads: use a number from 1 to {MOST_THREADS}"
-            )));
+            return Err(Error::Usage(UsageError::InvalidValue {
+                what: "the number of threads".into(),
+                given: threads.to_string(),
+                expected: format!("a number from 1 to {MOST_THREADS}"),
+            }));
         }
         Ok(Self {
             supported: match options.isa {

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 
 use super::{Affine, Beyond, Deployed, DeployedLayer, INT4_GROUP, INT4_LARGEST, Input, Weights};
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Activation, Layer, Model, Normalization};
 use crate::quant::{self, Scheme, WeightScales};
@@ -42,12 +42,11 @@ fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result
         Precision::F32
     })?;
     if !mode.layers.is_empty() && mode.layers.len() != model.layers.len() {
-        return Err(Error::Usage(format!(
-            "{} precisions are given for the {} layers of {}",
-            mode.layers.len(),
-            model.layers.len(),
-            model.path.display()
-        )));
+        return Err(Error::Usage(UsageError::LayerCountMismatch {
+            model: model.path.display().to_string(),
+            layers: model.layers.len(),
+            given: mode.layers.len(),
+        }));
     }
     let mut layers = Vec::with_capacity(model.layers.len());
     for (index, layer) in model.layers.iter().enumerate() {
@@ -111,11 +110,9 @@ fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<
         return Ok(of_pixels(model.normalization));
     };
     let range = ranges.and_then(|ranges| ranges.0.get(index));
-    let &(low, high) = range.ok_or_else(|| {
-        Error::Usage(format!(
-            "the scheme static needs a calibration, which has no range for layers.{index}"
-        ))
-    })?;
+    let &(low, high) = range.ok_or(Error::Usage(UsageError::CalibrationRangeMissing {
+        layer: index,
+    }))?;
     // Codes for values that cannot be would be wasted.
     if model.layers[before].activation.range().0 >= 0.0 {
         Ok(affine(0.0, high))

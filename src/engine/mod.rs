@@ -313,7 +313,7 @@ impl Engine {
             }),
             Some(reason) => Err(Error::PrecisionUnavailable {
                 adapter: self.info.to_string(),
-                precision,
+                precision: precision.name(),
                 reason: reason.to_owned(),
             }),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Place, Placement};
 use crate::Mode;
 use crate::deploy::Deployed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::plan::{Arithmetic, ChosenBy};
 use crate::{cpu, gpu};
 
@@ -240,7 +240,11 @@ impl Network {
     ) -> Result<Vec<f32>> {
         let images = self.images(pixels)?;
         if batch == 0 {
-            return Err(Error::Usage("a batch holds at least one image".into()));
+            return Err(Error::Usage(UsageError::InvalidValue {
+                what: "the batch size".into(),
+                given: "0".into(),
+                expected: "at least 1".into(),
+            }));
         }
         let batch = batch.min(images);
         match &mut self.executor {
@@ -260,12 +264,11 @@ impl Network {
     /// How many images `pixels` hold.
     fn images(&self, pixels: &[u8]) -> Result<usize> {
         if pixels.is_empty() || !pixels.len().is_multiple_of(self.inputs) {
-            return Err(Error::Usage(format!(
-                "{} pixels are no whole images of the {} values that {} takes",
-                pixels.len(),
-                self.inputs,
-                self.model_path.display()
-            )));
+            return Err(Error::Usage(UsageError::NotWholeImages {
+                pixels: pixels.len(),
+                width: self.inputs,
+                model: self.model_path.display().to_string(),
+            }));
         }
         Ok(pixels.len() / self.inputs)
     }

@@ -112,10 +112,7 @@ impl FromStr for Broken {
 
     fn from_str(text: &str) -> Result<Self> {
         let named = Self::ALL.into_iter().find(|fault| fault.name() == text);
-        named.ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            Error::Usage(format!("unknown fault '{text}': use one of {names}"))
-        })
+        named.ok_or_else(|| Error::unknown_name("fault", text, Self::ALL.map(Self::name)))
     }
 }
 

@@ -233,10 +233,11 @@ impl Device {
             Some(Fault::Rejected(message)) => {
                 // wgpu tells it over many lines.
                 let words: Vec<&str> = message.split_whitespace().collect();
-                Err(Error::Internal(format!(
-                    "{during} on {adapter}: {}; try --adapter cpu, and please report it",
-                    words.join(" ")
-                )))
+                Err(Error::CommandRejected {
+                    during,
+                    adapter,
+                    reason: words.join(" "),
+                })
             }
         }
     }
@@ -266,7 +267,11 @@ impl Device {
         match polled {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => Err(self.no_answer(during, patience)),
-            Err(error) => Err(Error::Internal(format!("{during}: {error}"))),
+            Err(error) => Err(Error::CommandRejected {
+                during: during.to_owned(),
+                adapter: self.info.to_string(),
+                reason: error.to_string(),
+            }),
         }
     }
 

@@ -46,10 +46,15 @@ impl FromStr for Injected {
 
     fn from_str(text: &str) -> Result<Self> {
         let unknown = || {
-            Error::Usage(format!(
-                "'{text}' is no fault: use device-lost:N, no-answer:N:DURATION, out-of-memory-allocation:N, \
-                 out-of-memory-upload:N, shader:TEXT or binding:BYTES"
-            ))
+            let faults = [
+                "device-lost:N",
+                "no-answer:N:DURATION",
+                "out-of-memory-allocation:N",
+                "out-of-memory-upload:N",
+                "shader:TEXT",
+                "binding:BYTES",
+            ];
+            Error::unknown_name("fault", text, faults)
         };
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
         let number = |digits: &str| match digits {

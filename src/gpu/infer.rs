@@ -2,7 +2,7 @@
 
 use super::network::{Network, padded};
 use super::prepared::buffer;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::plan::{Operand, Path, groups};
 
 /// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
@@ -107,9 +107,7 @@ impl Network {
         use wgpu::BufferUsages as Usage;
         let device = &self.device;
         let Some(prepared) = &self.prepared else {
-            return Err(Error::Usage(
-                "a batch must be prepared before it is run".into(),
-            ));
+            return Err(Error::Usage(UsageError::NoBatch));
         };
         let pixels = padded(pixels, self.model.inputs());
         let staged = device.filled("many pixels", &pixels, Usage::COPY_SRC);

@@ -10,7 +10,7 @@ use super::kernel::Binding;
 use super::single::{bind_group, whole};
 use super::text::matrix_types;
 use crate::adapter::MatrixUnits;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 
 /// The text of the kernel that looks, in workgroups of `units.lanes`.
 #[must_use]
@@ -65,11 +65,11 @@ impl Device {
         let words = self.read_mapped(&target, bytes, during, words).await?;
         match words[..] {
             [lanes, _, product] if product == units.size => Ok(lanes),
-            _ => Err(Error::CheckFailed(format!(
-                "a product of matrices of ones has {words:?} on {}, not {}",
-                self.info(),
-                units.size
-            ))),
+            _ => Err(Error::CheckFailed(CheckError::WrongResult {
+                what: "a product of matrices of ones".into(),
+                device: self.info().to_string(),
+                problem: format!("it has {words:?}, not {}", units.size),
+            })),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::weights::Weights;
 use crate::Precision;
 use crate::adapter::AdapterInfo;
 use crate::deploy::Deployed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::model::{Architecture, LayerShape};
 use crate::plan::{
     Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups,
@@ -60,7 +60,7 @@ impl Network {
             let reason = first.and_then(|s| s.refused(&architecture, 1, limits));
             return Err(Error::PrecisionUnavailable {
                 adapter: device.info().to_string(),
-                precision: model.mode.precision,
+                precision: model.mode.precision.name(),
                 reason: reason.unwrap_or("none of its kernels fits").to_owned(),
             });
         };
@@ -187,11 +187,12 @@ impl Network {
                     Kernels::MatrixUnits => "for matrix units".to_owned(),
                     Kernels::Any | Kernels::Named(_) => "of any path".to_owned(),
                 };
-                Err(Error::Usage(format!(
-                    "no kernel {which} runs this network in {} and batches of {batch} on {}",
-                    self.precision,
-                    self.device.info()
-                )))
+                Err(Error::Usage(UsageError::NoKernel {
+                    which,
+                    precision: self.precision.name(),
+                    batch,
+                    adapter: self.device.info().to_string(),
+                }))
             }
         }
     }
@@ -296,9 +297,7 @@ impl Network {
     async fn run_and(&mut self, timed: bool) -> Result<Run> {
         let device = &self.device;
         let Some(prepared) = &self.prepared else {
-            return Err(Error::Usage(
-                "a batch must be uploaded before it is run".into(),
-            ));
+            return Err(Error::Usage(UsageError::NoBatch));
         };
         let mut encoder = device.device.create_command_encoder(&Default::default());
         for (index, steps) in prepared.plan.submits.iter().enumerate() {

@@ -44,7 +44,7 @@ impl Device {
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
             return Ok(Arc::clone(pipeline));
         }
-        let missing = || Error::Internal(format!("no kernel for {pass:?} in {elements}"));
+        let missing = || Error::missing(format!("kernel for {pass:?} in {elements}"));
         let kernel = kernel::find(pass, elements).ok_or_else(missing)?;
         let mut source = kernel::source(pass, elements, round_in_integers).ok_or_else(missing)?;
         if let Some(broken) = self.broken {
@@ -70,7 +70,8 @@ impl Device {
         bindings: &[Binding],
     ) -> Result<Pipeline> {
         let pipeline = self.compile_text(label, source, bindings);
-        self.check(&format!("compiling {label}"))?;
+        self.check(&format!("compiling {label}"))
+            .map_err(|error| error.of_kernel(label))?;
         Ok(pipeline)
     }
 

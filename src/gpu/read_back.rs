@@ -22,7 +22,11 @@ impl Device {
                 let _ = sender.send(result);
             });
         self.wait(during)?;
-        let unmapped = |problem: String| Error::Internal(format!("{during}: {problem}"));
+        let unmapped = |reason| Error::CommandRejected {
+            during: during.to_owned(),
+            adapter: self.info().to_string(),
+            reason,
+        };
         match receiver.receive().await {
             Some(Ok(())) => {}
             Some(Err(error)) => return Err(unmapped(error.to_string())),

@@ -96,7 +96,6 @@ pub(super) fn chunks(
             needed,
             limit: limits.binding_bytes,
             adapter: limits.adapter.clone(),
-            hint: "; run it with --adapter cpu".into(),
         })
     };
     for (index, layer) in model.layers.iter().enumerate() {
@@ -133,7 +132,6 @@ pub(super) fn chunks(
             needed: u64::from(needed),
             limit: u64::from(limits.workgroups),
             adapter: limits.adapter.clone(),
-            hint: "; run it with --adapter cpu".into(),
         });
     }
     let row_bytes = buffers.iter().map(|&(_, bytes)| bytes).max().unwrap_or(1);

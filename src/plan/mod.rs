@@ -28,7 +28,7 @@ mod variants;
 use std::ops::Range;
 
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::model::Architecture;
 use chunk::{buffers, chunks, steps, submits};
 pub use kernel::{LayerInput, LayerKernel, LayerOutput, LayerShape, NetworkKernel, Store};
@@ -100,10 +100,13 @@ impl Plan {
     ) -> Result<Self> {
         let precision = model.precision();
         if let Some(reason) = strategy.refused(model, batch, limits) {
-            return Err(Error::Usage(format!(
-                "{} cannot run this network in {precision} and batches of {batch} on {}: {reason}",
-                strategy.name, limits.adapter
-            )));
+            return Err(Error::Usage(UsageError::KernelUnsuitable {
+                kernel: strategy.name,
+                precision: precision.name(),
+                batch,
+                adapter: limits.adapter.clone(),
+                reason: reason.to_owned(),
+            }));
         }
         let mut slots = Slots::default();
         let stages = stages(model, strategy, limits, &mut slots);

@@ -40,11 +40,7 @@ impl std::str::FromStr for Path {
         [Self::Separate, Self::Fused, Self::Network]
             .into_iter()
             .find(|path| path.name() == text)
-            .ok_or_else(|| {
-                Error::Usage(format!(
-                    "unknown path '{text}': use separate, fused or network"
-                ))
-            })
+            .ok_or_else(|| Error::unknown_name("path", text, ["separate", "fused", "network"]))
     }
 }
 

@@ -108,13 +108,8 @@ impl std::str::FromStr for Strategy {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::find(text).ok_or_else(|| {
-            let names: Vec<&str> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
-            Error::Usage(format!(
-                "unknown kernel '{text}': use one of {}",
-                names.join(", ")
-            ))
-        })
+        let names = || STRATEGIES.iter().map(|strategy| strategy.name);
+        Self::find(text).ok_or_else(|| Error::unknown_name("kernel", text, names()))
     }
 }
 

@@ -139,8 +139,10 @@ impl PeakDocument {
             Format::Markdown => Ok(self.table(Layout::Markdown)),
             Format::Json => to_json(self),
             Format::Csv => self.csv(),
-            Format::Html => Err(Error::Usage(
-                "peak has no html: use table, json, csv or markdown".into(),
+            Format::Html => Err(Error::no_output(
+                "peak",
+                "html",
+                "table, json, csv or markdown",
             )),
         }
     }
@@ -195,7 +197,7 @@ impl PeakDocument {
     }
 
     fn csv(&self) -> Result<String> {
-        let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+        let internal = |error: String| Error::encoding("CSV", error);
         let mut writer = csv::Writer::from_writer(Vec::new());
         for line in &self.ceilings {
             writer

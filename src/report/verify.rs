@@ -132,8 +132,10 @@ impl VerifyDocument {
             Format::Markdown => Ok(self.table(Layout::Markdown)),
             Format::Json => to_json(self),
             Format::Csv => self.csv(),
-            Format::Html => Err(Error::Usage(
-                "verify has no html: use table, json, csv or markdown".into(),
+            Format::Html => Err(Error::no_output(
+                "verify",
+                "html",
+                "table, json, csv or markdown",
             )),
         }
     }
@@ -338,7 +340,7 @@ impl VerifyDocument {
     }
 
     fn csv(&self) -> Result<String> {
-        let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+        let internal = |error: String| Error::encoding("CSV", error);
         let mut writer = csv::Writer::from_writer(Vec::new());
         for row in &self.results {
             writer

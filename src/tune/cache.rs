@@ -302,8 +302,8 @@ fn encode(entries: Vec<Record>) -> Result<(Vec<u8>, Vec<Record>)> {
         entries,
     };
     loop {
-        let bytes = serde_json::to_vec_pretty(&contents)
-            .map_err(|error| Error::Internal(format!("the cache of kernels: {error}")))?;
+        let bytes =
+            serde_json::to_vec_pretty(&contents).map_err(|error| Error::encoding("JSON", error))?;
         if bytes.len() as u64 <= MAX_BYTES {
             return Ok((bytes, contents.entries));
         }

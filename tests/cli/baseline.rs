@@ -341,7 +341,7 @@ fn a_result_of_something_else_is_refused_by_name_before_anything_is_measured() {
             *document.pointer_mut(pointer).expect("a field") = value.into();
         });
         let error = bench(&fixture, None, &["--compare", "first"]).fails(2);
-        has(&error, &["first is incomparable", word]);
+        has(&error, &["first is not comparable", word]);
     }
     std::fs::write(&path, &original).expect("a written file");
     let threads = ["--compare", "first", "--threads", "977"];

@@ -232,7 +232,7 @@ fn what_cannot_be_meant_is_told() {
     std::fs::write(&path, "{}").expect("a written file");
     let bad = path.to_str().expect("a name");
     has(&fails(&["--compare", bad], 7), &["verify --format json"]);
-    for (broken, part) in [("bit", "the CPU path"), ("teeth", "use one of tile-edge")] {
+    for (broken, part) in [("bit", "the CPU path"), ("teeth", "use tile-edge")] {
         let mut command = command();
         command.env("FMNIST_GPU_BREAK", broken);
         has(

@@ -203,7 +203,7 @@ async fn measure_one(device: &Arc<Device>, ceiling: Ceiling, effort: Effort) -> 
             best = Some((probe, peak));
         }
     }
-    let nothing = || Error::Internal(format!("{ceiling} has no shape"));
+    let nothing = || Error::missing(format!("microkernel for {ceiling}"));
     let (probe, mut peak) = best.ok_or_else(nothing)?;
     while peak.samples.len() < effort.fewest || start.elapsed() < effort.total {
         peak.samples.push(probe.sample()?);

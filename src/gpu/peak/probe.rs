@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::table::{Ceiling, Shape};
 use super::twin;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::gpu::device::Device;
 use crate::gpu::pipeline::Pipeline;
 use crate::gpu::single::{bind_group, whole};
@@ -194,9 +194,11 @@ impl Probe {
         };
         checked.map_err(|problem| {
             let (ceiling, shape, adapter) = (self.shape.ceiling(), self.shape, self.device.info());
-            Error::CheckFailed(format!(
-                "the microkernel of {ceiling} ({shape}) does not work on {adapter}: {problem}"
-            ))
+            Error::CheckFailed(CheckError::WrongResult {
+                what: format!("the microkernel of {ceiling} ({shape})"),
+                device: adapter.to_string(),
+                problem,
+            })
         })
     }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::Tuning;
 use crate::Engine;
 use crate::engine::{EngineOptions, MatrixUse, Selected};
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result, UsageError};
 use crate::gpu::DeviceOptions;
 use crate::plan::{Kernels, Path};
 pub use trial::Verdict;
@@ -33,9 +33,11 @@ impl FromStr for MatrixUnitsMode {
             "auto" => Ok(Self::Auto),
             "on" => Ok(Self::On),
             "off" => Ok(Self::Off),
-            other => Err(Error::Usage(format!(
-                "unknown use of matrix units '{other}': use on, off or auto"
-            ))),
+            other => Err(Error::unknown_name(
+                "matrix units mode",
+                other,
+                ["on", "off", "auto"],
+            )),
         }
     }
 }
@@ -75,18 +77,27 @@ pub async fn open(
 
 /// The kernels that are left where f16 must run on matrix units.
 fn only_matrix_units(kernels: Kernels, runs_f16: bool) -> Result<Kernels> {
-    let problem = match kernels {
-        _ if !runs_f16 => "only f16 runs on matrix units, and it is not asked for".to_owned(),
-        Kernels::Named(strategy) if !strategy.on_matrix_units() => {
-            format!("the kernel {} does without", strategy.name)
-        }
-        Kernels::Path(path) if path != Path::Fused => {
-            format!("the {} path does without", path.name())
-        }
+    let (reason, remedy) = match kernels {
+        _ if !runs_f16 => (
+            "only f16 runs on matrix units, and f16 was not requested".to_owned(),
+            "add --precision f16",
+        ),
+        Kernels::Named(strategy) if !strategy.on_matrix_units() => (
+            format!("the kernel {} does not use them", strategy.name),
+            "drop --matrix-units on, or --kernel",
+        ),
+        Kernels::Path(path) if path != Path::Fused => (
+            format!("the {} path does not use them", path.name()),
+            "drop --matrix-units on, or --path",
+        ),
         Kernels::Named(_) => return Ok(kernels),
         _ => return Ok(Kernels::MatrixUnits),
     };
-    Err(Error::Usage(format!("--matrix-units on: {problem}")))
+    Err(Error::Usage(UsageError::OptionConflict {
+        option: "--matrix-units on".to_owned(),
+        reason,
+        remedy: remedy.to_owned(),
+    }))
 }
 
 /// What is to be done about matrix units.
@@ -154,10 +165,10 @@ async fn judge(
             reason: format!("asked for; {}", decided.reason),
             ..decided
         }),
-        Verdict::Wrong { .. } => Err(Error::CheckFailed(format!(
-            "the matrix units of {adapter} cannot be used: {}",
-            decided.reason
-        ))),
+        Verdict::Wrong { .. } => Err(Error::CheckFailed(CheckError::MatrixUnitsWrong {
+            adapter,
+            reason: decided.reason,
+        })),
         Verdict::Begun | Verdict::Refused { .. } => Err(Error::MatrixUnitsUnavailable {
             adapter,
             reason: decided.reason,

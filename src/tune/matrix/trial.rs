@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deploy::{Deployed, deploy};
 use crate::engine::{MatrixUse, Selected};
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::gpu::{self, Device, DeviceOptions};
 use crate::model::{Activation, Layer, Model};
 use crate::plan::{ChosenBy, STRATEGIES, Strategy};
@@ -149,8 +149,16 @@ impl Trial {
     async fn make(selected: &Selected, options: &DeviceOptions) -> Self {
         let verdict = match try_all(selected, options).await {
             Ok(trial) => return trial,
-            Err(Error::CheckFailed(problem)) => Verdict::Wrong {
-                detail: tidy(&problem),
+            Err(Error::CheckFailed(CheckError::WrongResult { what, problem, .. })) => {
+                Verdict::Wrong {
+                    detail: tidy(&format!("{what}: {problem}")),
+                }
+            }
+            Err(Error::CheckFailed(failed)) => Verdict::Wrong {
+                detail: tidy(&failed.to_string()),
+            },
+            Err(Error::MatrixUnitsUnavailable { reason, .. }) => Verdict::Refused {
+                detail: tidy(&reason),
             },
             Err(error) => Verdict::Refused {
                 detail: tidy(&error.to_string()),
@@ -246,7 +254,10 @@ fn key(selected: &Selected) -> Key {
 /// Checks every kernel for matrix units and times them.
 async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> {
     let Some(found) = selected.found() else {
-        return Err(Error::Internal("the CPU path has no matrix units".into()));
+        return Err(Error::MatrixUnitsUnavailable {
+            adapter: selected.info().to_string(),
+            reason: "the CPU path has no matrix units".into(),
+        });
     };
     let options = DeviceOptions {
         matrix_units: true,
@@ -274,12 +285,15 @@ async fn check_all(device: &Arc<Device>, kernels: &mut Vec<Strategy>) -> Result<
     let (model, pixels) = random_network(&widths, batch, Activation::Softmax)?;
     let want = reference::infer(&model, &pixels, batch).outputs;
     let mut left_out = Vec::new();
-    let mut last = Error::Internal("no kernel for them fits the adapter".into());
+    let mut last = Error::MatrixUnitsUnavailable {
+        adapter: device.info().to_string(),
+        reason: "no kernel for matrix units fits this adapter".into(),
+    };
     for &strategy in kernels.iter() {
         let mut network = gpu::Network::new(device, &model).await?;
         match compare_with(&mut network, strategy, &pixels, &want).await {
             Ok(()) => {}
-            Err(error @ Error::Internal(_)) => {
+            Err(error) if error.is_rejection() => {
                 log::warn!("{} is left out: {error}", strategy.name);
                 left_out.push(strategy.name);
                 last = error;
@@ -311,12 +325,12 @@ async fn time_all(
     let mut fastest = Vec::new();
     for candidates in [kernels, &without] {
         let best = measure(&mut network, candidates, pixels, batch, Duration::MAX).await?;
-        let none = || Error::Internal("no kernel could be timed".into());
+        let none = || Error::missing("kernel that could be timed");
         let (strategy, time) = best.ok_or_else(none)?;
         fastest.push((strategy, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
     }
     let [(with, nanoseconds), (without, without_nanoseconds)] = fastest[..] else {
-        return Err(Error::Internal("two kernels were to be timed".into()));
+        return Err(Error::missing("second kernel to time"));
     };
     network.choose(batch, without, ChosenBy::Measuring);
     network.upload(pixels, batch).await?;
@@ -349,7 +363,14 @@ async fn compare_with(
     network.choose(batch, strategy, ChosenBy::Measuring);
     network.upload(pixels, batch).await?;
     let compared = compare(&network.run().await?.outputs, want);
-    compared.map_err(|problem| Error::CheckFailed(format!("{}: {problem}", strategy.name)))
+    let wrong = |problem| {
+        Error::CheckFailed(CheckError::WrongResult {
+            what: strategy.name.to_owned(),
+            device: network.info().to_string(),
+            problem,
+        })
+    };
+    compared.map_err(wrong)
 }
 
 /// Whether outputs are those of the oracle.
