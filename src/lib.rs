@@ -59,6 +59,7 @@ pub mod dataset;
 pub mod deploy;
 pub mod engine;
 pub mod error;
+pub mod folders;
 pub mod gpu;
 mod input;
 pub mod memory;
