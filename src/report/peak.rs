@@ -5,8 +5,8 @@ use std::fmt::{Display, Write};
 use serde::Serialize;
 
 use super::document::{SCHEMA, Tool};
-use super::grid::{Layout, grid};
-use super::table::{NOTHING, adapter_line};
+use super::grid::{Layout, NOTHING, grid};
+use super::table::adapter_line;
 use super::{Format, to_json};
 use crate::adapter::{AdapterInfo, Backend, Kind};
 use crate::cpu;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::document::{SCHEMA, Tool};
-use super::grid::{Layout, Screen, grid};
-use super::table::{NOTHING, adapter_line};
+use super::grid::{Layout, NOTHING, Screen, grid};
+use super::table::adapter_line;
 use super::{Format, to_json};
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind};
