@@ -13,9 +13,10 @@ use std::time::Duration;
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
-use fmnist_gpu::gpu::peak::{Ceiling, Effort, Peak, Peaks, measure};
+use fmnist_gpu::gpu::peak::{Peak, Peaks, measure};
 use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
 use fmnist_gpu::model::{Activation, Architecture, Normalization};
+use fmnist_gpu::peak::{Ceiling, Effort};
 use fmnist_gpu::plan::{
     Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
 };

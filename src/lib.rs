@@ -65,6 +65,7 @@ mod input;
 pub mod memory;
 pub mod mode;
 pub mod model;
+pub mod peak;
 pub mod plan;
 pub mod precision;
 pub mod quant;

@@ -4,7 +4,6 @@
 //! A loop keeps everything in registers and does nothing but the operation in question. What it
 //! computes is checked before it is timed.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,36 +11,7 @@ use super::processor::{Lanes, Processor};
 use super::simd::{Simd, Work};
 use crate::adapter::ProcessorInfo;
 use crate::error::{Error, Result};
-use crate::gpu::peak::{Effort, Peak};
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ceiling {
-    /// Multiply-adds in f32, which is what f16 is computed in too: 2 operations each.
-    F32,
-    /// Products of int8 codes, summed in int32: 2 operations each.
-    Int8,
-}
-
-impl Ceiling {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::F32, Self::Int8];
-
-    /// The name in every output, which is that of the same ceiling of an adapter.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Int8 => "int8-dot",
-        }
-    }
-}
-
-impl fmt::Display for Ceiling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+use crate::peak::{Effort, Peak, ProcessorCeiling as Ceiling};
 
 /// The fewest and the most steps of one sample. The first are enough to check.
 const STEPS: (usize, usize) = (64, 1 << 30);

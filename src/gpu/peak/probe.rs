@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::table::{Ceiling, Shape};
+use super::table::Shape;
 use super::twin;
 use crate::error::{Error, Result};
 use crate::gpu::device::Device;
 use crate::gpu::pipeline::Pipeline;
 use crate::gpu::single::{bind_group, whole};
+use crate::peak::Ceiling;
 
 /// The uniform of every microkernel; its twin is in `shaders/peak/params.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]

@@ -2,89 +2,17 @@
 
 use std::fmt::{self, Write};
 
-use crate::adapter::{AdapterInfo, Feature, MatrixUnits};
+use crate::adapter::MatrixUnits;
 use crate::gpu::kernel::Binding;
 use crate::gpu::text::matrix_types;
 use crate::gpu::unroll::unroll;
+use crate::peak::Ceiling;
 
 const PARAMS: &str = include_str!("../../../shaders/peak/params.wgsl");
 const MULTIPLY_ADD: &str = include_str!("../../../shaders/peak/multiply_add.wgsl");
 const DOT: &str = include_str!("../../../shaders/peak/dot.wgsl");
 const MATRIX: &str = include_str!("../../../shaders/peak/matrix.wgsl");
 const COPY: &str = include_str!("../../../shaders/peak/copy.wgsl");
-
-/// What an adapter can do at most of one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ceiling {
-    /// Multiply-add in f32: 2 operations.
-    F32,
-    /// Multiply-add in native 16-bit floats: 2 operations. Needs `shader-f16`.
-    F16,
-    /// Multiply-add of matrices of f16 by matrix units, summed in f32: 2 operations for each product.
-    Matrix,
-    /// The dot product of four int8 codes, added to a sum: 8 operations.
-    Int8Dot,
-    /// Bytes of memory copied: those read and those written, together.
-    Copy,
-}
-
-impl Ceiling {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::F32,
-        Self::F16,
-        Self::Matrix,
-        Self::Int8Dot,
-        Self::Copy,
-    ];
-
-    /// The name in every output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Matrix => "f16-matrix",
-            Self::Int8Dot => "int8-dot",
-            Self::Copy => "copy",
-        }
-    }
-
-    /// What is counted.
-    #[must_use]
-    pub fn unit(self) -> &'static str {
-        match self {
-            Self::F32 | Self::F16 | Self::Matrix | Self::Int8Dot => "operations",
-            Self::Copy => "bytes",
-        }
-    }
-
-    /// Why an adapter cannot do it; none where it can.
-    #[must_use]
-    pub fn lacks(self, info: &AdapterInfo) -> Option<&'static str> {
-        let lacks_f16 = self == Self::F16 && !info.has(Feature::ShaderF16);
-        match self {
-            Self::Matrix => info.lacks_matrix_units(),
-            _ => lacks_f16.then_some("the adapter has no shader-f16"),
-        }
-    }
-
-    /// The shapes that it is tried in, on an adapter with these matrix units.
-    pub fn shapes(self, units: Option<MatrixUnits>) -> impl Iterator<Item = Shape> {
-        let matrices = units.into_iter().flat_map(|units| {
-            // Sixteen matrices of sums hide more of the units' latency, eight fit more register files.
-            [false, true].map(|wide| Shape::Matrix { units, wide })
-        });
-        let all = SHAPES.iter().copied().chain(matrices);
-        all.filter(move |shape| shape.ceiling() == self)
-    }
-}
-
-impl fmt::Display for Ceiling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// One way to reach a ceiling; which is the fastest differs between adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +67,16 @@ static SHAPES: &[Shape] = &[
 ];
 
 impl Shape {
+    /// The shapes in which a ceiling is tried, on an adapter with these matrix units.
+    pub fn all(ceiling: Ceiling, units: Option<MatrixUnits>) -> impl Iterator<Item = Self> {
+        let matrices = units.into_iter().flat_map(|units| {
+            // Sixteen matrices of sums hide more of the units' latency, eight fit more register files.
+            [false, true].map(|wide| Self::Matrix { units, wide })
+        });
+        let all = SHAPES.iter().copied().chain(matrices);
+        all.filter(move |shape| shape.ceiling() == ceiling)
+    }
+
     /// What it measures.
     #[must_use]
     pub fn ceiling(self) -> Ceiling {

@@ -133,7 +133,7 @@ fn dot(a: i32, b: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::peak::Ceiling;
+    use crate::peak::Ceiling;
 
     /// What a shape must give for every lane, within the tolerance.
     fn right(shape: Shape, steps: u32) -> Vec<u32> {
@@ -154,7 +154,7 @@ mod tests {
             let units = units.map(|(size, lanes)| MatrixUnits { size, lanes });
             units
                 .into_iter()
-                .flat_map(move |units| ceiling.shapes(Some(units)))
+                .flat_map(move |units| Shape::all(ceiling, Some(units)))
         };
         let ceilings = [
             Ceiling::F32,
