@@ -6,7 +6,8 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::deploy::Source;
-use fmnist_gpu::gpu::{Broken, DeviceOptions, Injected};
+use fmnist_gpu::gpu::DeviceOptions;
+use fmnist_gpu::gpu::fault::Faults;
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Mode, Precision, Result};
@@ -98,13 +99,8 @@ impl AdapterOptions {
         self.check_kernel(engine)
     }
 
-    /// Opens the adapter that is to be verified, with its matrix units or without, and with something broken
-    /// on purpose.
-    pub async fn open_for_verify(
-        &self,
-        matrix_units: bool,
-        broken: Option<Broken>,
-    ) -> Result<Engine> {
+    /// Opens the adapter that is to be verified, with its matrix units or without, and with these faults.
+    pub async fn open_for_verify(&self, matrix_units: bool, faults: &Faults) -> Result<Engine> {
         if self.kernel.is_some()
             || self.path.is_some()
             || self.threads.is_some()
@@ -118,7 +114,7 @@ impl AdapterOptions {
         }
         let mut options = self.engine()?;
         options.device.matrix_units = matrix_units;
-        options.device.broken = broken;
+        options.device.faults = faults.clone();
         // Several are checked on at the same time, and nothing is timed.
         options.device.sleeps = true;
         let opened = Engine::open(&options).await;
@@ -126,9 +122,9 @@ impl AdapterOptions {
     }
 
     /// On how many devices at the same time the adapter is verified: as many as keep the processor's cores busy with
-    /// a driver's compiler. On OpenGL all devices share one context. A fault made on purpose is counted on one.
-    pub fn lanes_to_verify(backend: Backend) -> usize {
-        if backend == Backend::Gl || environment(FAULT_VARIABLE).is_some() {
+    /// a driver's compiler. On OpenGL all devices share one context. A fault that counts takes one device.
+    pub fn lanes_to_verify(backend: Backend, faults: &Faults) -> usize {
+        if backend == Backend::Gl || faults.count() {
             return 1;
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -225,7 +221,7 @@ impl AdapterOptions {
             },
             device: DeviceOptions {
                 checked: self.checked,
-                fault: fault_of_environment()?,
+                faults: Faults::from_environment()?,
                 on_silence: Some(interrupt::give_up),
                 ..DeviceOptions::default()
             },
@@ -235,15 +231,6 @@ impl AdapterOptions {
 
 /// The most devices that an adapter is verified on at the same time: each keeps what it compiled for a while.
 const MOST_LANES: usize = 8;
-
-/// The variable that makes a fault on purpose, for tests: see `gpu::Injected`.
-const FAULT_VARIABLE: &str = "FMNIST_GPU_FAULT";
-
-fn fault_of_environment() -> Result<Option<Injected>> {
-    let fault = environment(FAULT_VARIABLE).map(|text| text.parse::<Injected>());
-    let named = |error| Error::Usage(format!("{FAULT_VARIABLE}: {error}"));
-    fault.transpose().map_err(named)
-}
 
 /// A variable that is set to something.
 fn environment(name: &str) -> Option<String> {

@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::broken::Broken;
 use super::enumerate::{Found, wgpu_feature};
-use super::fault::{Injected, Injection, Pause, Wait};
+use super::fault::{Faults, Injector, Pause};
 use super::pipeline::Pipelines;
 use crate::adapter::{AdapterInfo, Feature, Kind};
 use crate::error::{Error, Result};
@@ -35,13 +34,11 @@ pub struct DeviceOptions {
     pub matrix_units: bool,
     /// Strategies that its driver is known not to take.
     pub left_out: Vec<&'static str>,
-    /// A fault to be made on purpose, for tests.
-    pub fault: Option<Injected>,
+    /// Faults that tests inject.
+    pub faults: Faults,
     /// Hears of [`Error::NoAnswer`] before the caller does, and should see to an end of the process: to drop what a
     /// silent device has is to wait for it, in some drivers without end.
     pub on_silence: Option<fn(&Error)>,
-    /// What is broken on purpose, to show that it is found.
-    pub broken: Option<Broken>,
     /// Look now and then whether the device is done, and sleep in between. Some drivers keep a processor core busy
     /// while they are waited for, which whatever else the process does then lacks; but what is timed so, is timed
     /// coarsely.
@@ -56,10 +53,8 @@ pub struct Device {
     info: AdapterInfo,
     limits: Limits,
     pub(super) checked: bool,
-    /// What is broken on purpose.
-    pub(super) broken: Option<Broken>,
-    faults: Arc<Faults>,
-    pub(super) injection: Option<Injection>,
+    errors: Arc<DriverErrors>,
+    pub(super) injector: Injector,
     on_silence: Option<fn(&Error)>,
     /// Whether it sleeps while it waits.
     sleeps: bool,
@@ -68,30 +63,30 @@ pub struct Device {
     pub(super) round_in_integers: OnceLock<bool>,
 }
 
-/// The first thing that the driver complained of since it was last asked.
+/// The first error that the driver reported since the last check.
 #[derive(Debug, Default)]
-struct Faults(Mutex<Option<Fault>>);
+struct DriverErrors(Mutex<Option<DriverError>>);
 
 #[derive(Debug)]
-enum Fault {
+enum DriverError {
     OutOfMemory,
     Lost(String),
     Rejected(String),
 }
 
-impl Faults {
-    fn note(&self, fault: Fault) {
-        let mut first = lock(&self.0);
+impl DriverErrors {
+    fn note(&self, error: DriverError) {
+        let mut first = self.lock();
         // A lost device makes everything after it fail; it is the cause.
-        if first.is_none() || matches!(fault, Fault::Lost(_)) {
-            *first = Some(fault);
+        if first.is_none() || matches!(error, DriverError::Lost(_)) {
+            *first = Some(error);
         }
     }
-}
 
-/// A poisoned lock only means that some other thread panicked; the data is plain.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock only means that some other thread panicked; the data is plain.
+    fn lock(&self) -> MutexGuard<'_, Option<DriverError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Device {
@@ -101,9 +96,8 @@ impl Device {
     /// `Error::DeviceUnavailable` where the driver refuses.
     pub async fn open(found: &Found, options: &DeviceOptions) -> Result<Arc<Self>> {
         let mut limits = found.adapter.limits();
-        let injection = options.fault.clone().map(Injection::new);
-        let injected = injection.as_ref().and_then(Injection::binding_bytes);
-        if let Some(bytes) = options.binding_bytes.or(injected) {
+        let injector = Injector::new(&options.faults);
+        if let Some(bytes) = options.binding_bytes.or(injector.binding_bytes()) {
             limits.max_storage_buffer_binding_size = bytes;
         }
         let info = found.info.clone();
@@ -141,18 +135,18 @@ impl Device {
                 reason: error.to_string(),
             })?;
 
-        let faults = Arc::new(Faults::default());
-        let noted = Arc::clone(&faults);
+        let errors = Arc::new(DriverErrors::default());
+        let noted = Arc::clone(&errors);
         device.on_uncaptured_error(Arc::new(move |error| {
             noted.note(match error {
-                wgpu::Error::OutOfMemory { .. } => Fault::OutOfMemory,
-                other => Fault::Rejected(other.to_string()),
+                wgpu::Error::OutOfMemory { .. } => DriverError::OutOfMemory,
+                other => DriverError::Rejected(other.to_string()),
             });
         }));
-        let noted = Arc::clone(&faults);
+        let noted = Arc::clone(&errors);
         device.set_device_lost_callback(move |reason, message| {
             // A device that is dropped is told so too; nobody asks it any more.
-            noted.note(Fault::Lost(
+            noted.note(DriverError::Lost(
                 format!("{reason:?} {message}").trim().to_owned(),
             ));
         });
@@ -181,12 +175,11 @@ impl Device {
             info,
             limits,
             checked: options.checked,
-            broken: options.broken,
-            faults,
-            injection,
+            errors,
+            injector,
             on_silence: options.on_silence,
             sleeps: options.sleeps,
-            pipelines: Mutex::default(),
+            pipelines: Pipelines::default(),
             round_in_integers: if options.round_in_integers {
                 OnceLock::from(true)
             } else {
@@ -216,21 +209,21 @@ impl Device {
 
     /// Tells what the driver complained of `during` something, if it did.
     pub(super) fn check(&self, during: &str) -> Result<()> {
-        let mut fault = lock(&self.faults.0);
+        let mut first = self.errors.lock();
         let (adapter, during) = (self.info.to_string(), during.to_owned());
-        match fault.take() {
+        match first.take() {
             None => Ok(()),
-            Some(Fault::OutOfMemory) => Err(Error::OutOfMemory { adapter, during }),
-            Some(Fault::Lost(reason)) => {
+            Some(DriverError::OutOfMemory) => Err(Error::OutOfMemory { adapter, during }),
+            Some(DriverError::Lost(reason)) => {
                 // It stays lost.
-                *fault = Some(Fault::Lost(reason.clone()));
+                *first = Some(DriverError::Lost(reason.clone()));
                 Err(Error::DeviceLost {
                     adapter,
                     during,
                     reason,
                 })
             }
-            Some(Fault::Rejected(message)) => {
+            Some(DriverError::Rejected(message)) => {
                 // wgpu tells it over many lines.
                 let words: Vec<&str> = message.split_whitespace().collect();
                 Err(Error::Internal(format!(
@@ -246,14 +239,13 @@ impl Device {
     /// # Errors
     /// `Error::DeviceLost` where the device is gone, `Error::NoAnswer` where it is silent for too long.
     pub(super) fn wait(&self, during: &str) -> Result<()> {
-        let patience = match self.injection.as_ref().map(|one| one.at_wait(self)) {
-            None | Some(Wait::Usually) if self.info.kind == Kind::Software => {
-                PATIENCE_WITH_SOFTWARE
-            }
-            None | Some(Wait::Usually) => PATIENCE,
-            Some(Wait::AtMost(patience)) => patience,
-            Some(Wait::InVain(patience)) => return Err(self.no_answer(during, patience)),
+        let patience = match self.info.kind {
+            Kind::Software => PATIENCE_WITH_SOFTWARE,
+            _ => PATIENCE,
         };
+        let (device, queue) = (&self.device, &self.queue);
+        let patience = self.injector.at_wait(device, queue, &self.info, patience);
+        let patience = patience.map_err(|waited| self.no_answer(during, waited))?;
         let polled = if self.sleeps {
             self.look_until_done(patience)
         } else {
@@ -302,9 +294,9 @@ impl Device {
         error
     }
 
-    /// Lets no fault happen that is made on purpose until what this gives is dropped.
-    pub(crate) fn without_faults(&self) -> Option<Pause<'_>> {
-        self.injection.as_ref().map(Injection::pause)
+    /// No injected fault happens until the result is dropped.
+    pub(crate) fn without_faults(&self) -> Pause<'_> {
+        self.injector.pause()
     }
 
     /// A buffer of `bytes`, at least one word.
@@ -314,8 +306,8 @@ impl Device {
         bytes: u64,
         usage: wgpu::BufferUsages,
     ) -> wgpu::Buffer {
-        if self.injection.as_ref().is_some_and(Injection::at_buffer) {
-            self.faults.note(Fault::OutOfMemory);
+        if self.injector.at_buffer() {
+            self.errors.note(DriverError::OutOfMemory);
         }
         self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
@@ -332,8 +324,8 @@ impl Device {
         bytes: &[u8],
         usage: wgpu::BufferUsages,
     ) -> wgpu::Buffer {
-        if self.injection.as_ref().is_some_and(Injection::at_upload) {
-            self.faults.note(Fault::OutOfMemory);
+        if self.injector.at_upload() {
+            self.errors.note(DriverError::OutOfMemory);
         }
         let usage = usage | wgpu::BufferUsages::COPY_DST;
         let buffer = self.buffer(label, bytes.len() as u64, usage);

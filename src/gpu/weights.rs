@@ -102,11 +102,9 @@ impl Weights {
     }
 
     fn of(device: &Device, model: &Architecture, mut packed: Vec<Packed>, table: &[f32]) -> Self {
-        if let Some(broken) = device.broken {
-            let layers = packed.iter_mut();
-            let weights = layers.map(|layer| (&mut layer.weights, layer.block_bytes));
-            broken.in_weights(&mut weights.collect::<Vec<_>>());
-        }
+        let weights = packed.iter_mut();
+        let weights = weights.map(|layer| (&mut layer.weights, layer.block_bytes));
+        device.injector.weights(&mut weights.collect::<Vec<_>>());
         let storage = wgpu::BufferUsages::STORAGE;
         let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
         let weights: Vec<&[u8]> = packed.iter().map(|layer| &*layer.weights).collect();

@@ -159,7 +159,7 @@ impl VerifyDocument {
             );
         }
         if let Some(broken) = self.broken_on_purpose {
-            let _ = writeln!(head, "{item}Broken on purpose (FMNIST_GPU_BREAK): {broken}");
+            let _ = writeln!(head, "{item}Broken on purpose: {broken}");
         }
         if let Some(only) = &self.only {
             let _ = writeln!(head, "{item}Only checks whose name contains '{only}'");
