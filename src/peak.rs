@@ -1,5 +1,5 @@
-//! Ceilings as plain data: what is measured, for how long, and the result. [`crate::gpu::peak`] and
-//! [`crate::cpu::peak`] measure them.
+//! Ceilings as plain data: what is measured, for how long, and the result. Each executor measures its own, in its
+//! module `peak`.
 
 use std::fmt;
 use std::time::Duration;
