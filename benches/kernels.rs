@@ -199,7 +199,6 @@ impl Case {
             Pass::Matmul(_) if self.elements == Precision::Int8 => Ceiling::Int8Dot,
             Pass::Layer(layer) => match layer.arithmetic {
                 Arithmetic::F32 => Ceiling::F32,
-                Arithmetic::F16 => Ceiling::F16,
                 Arithmetic::Matrix => Ceiling::Matrix,
                 Arithmetic::Dot => Ceiling::Int8Dot,
             },

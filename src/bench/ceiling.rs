@@ -149,7 +149,6 @@ fn bound_of(row: &Row, entries: &[Entry<'_>]) -> Option<Bound> {
     }
     Some(Bound::Adapter(match network.arithmetic()? {
         Arithmetic::F32 => Ceiling::F32,
-        Arithmetic::F16 => Ceiling::F16,
         Arithmetic::Matrix => Ceiling::Matrix,
         Arithmetic::Dot => Ceiling::Int8Dot,
     }))

@@ -15,9 +15,7 @@ use crate::deploy::{Deployed, deploy};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{Architecture, Model};
-use crate::plan::{
-    Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups,
-};
+use crate::plan::{ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups};
 
 /// The outputs of one pass over a batch, and how long the device took.
 #[derive(Clone, Debug, PartialEq)]
@@ -185,13 +183,11 @@ impl Network {
         Strategy::candidates(&self.model, self.precision, batch, limits, self.kernels)
     }
 
-    /// Every way to run batches of this size, without those that the user alone may choose.
+    /// Every way to run batches of this size.
     #[must_use]
     pub fn runnable(&self, batch: usize) -> Vec<Strategy> {
         let limits = self.device.limits();
-        let mut all = Strategy::runnable(&self.model, self.precision, batch, limits, self.kernels);
-        all.retain(|strategy| strategy.arithmetic != Arithmetic::F16);
-        all
+        Strategy::runnable(&self.model, self.precision, batch, limits, self.kernels)
     }
 
     /// The way to run batches of this size, and what chose it.

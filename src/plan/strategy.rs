@@ -186,7 +186,7 @@ impl Strategy {
         let int8 = precision == Precision::Int8;
         let fits_precision = match self.arithmetic {
             Arithmetic::F32 => true,
-            Arithmetic::F16 | Arithmetic::Matrix => precision == Precision::F16,
+            Arithmetic::Matrix => precision == Precision::F16,
             Arithmetic::Dot => int8,
         };
         if !fits_precision {
@@ -230,7 +230,7 @@ impl Strategy {
         let int8 = |format: &&Format| format.precision == Precision::Int8;
         let largest_sum = model.formats.iter().map(|format| format.largest_sum).max();
         match self.arithmetic {
-            Arithmetic::F16 | Arithmetic::Matrix => {
+            Arithmetic::Matrix => {
                 return Some("its arithmetic is not the precision's");
             }
             Arithmetic::Dot if !model.formats.iter().any(|format| int8(&format)) => {
@@ -385,11 +385,9 @@ impl Strategy {
         if all.is_empty() && kernels == Kernels::Any && model.formats.is_empty() {
             all.push(Self::separate(batch));
         }
-        // What was asked for runs, likely or not; nobody need hear of f16 arithmetic who did not.
+        // The kernels that were asked for run, likely or not.
         if all.is_empty() {
-            let exact =
-                |s: &&Self| s.arithmetic != Arithmetic::F16 || matches!(kernels, Kernels::Named(_));
-            all.extend(runnable.iter().find(exact));
+            all.extend(runnable.first());
         }
         all
     }
