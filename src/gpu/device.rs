@@ -1,4 +1,4 @@
-//! An open adapter: device, queue, pipelines, and what went wrong on it.
+//! An open adapter: device, queue, compiled kernels, and the errors that its driver reports.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -11,37 +11,36 @@ use crate::adapter::{AdapterInfo, Feature, Kind};
 use crate::error::{Error, Result};
 use crate::plan::Limits;
 
-/// The longest that a device may take to answer; and one that runs shaders on the processor, whose driver
-/// compiles a kernel when it first runs: a large one can take a minute on a busy machine.
+/// The longest that a device may take to answer. One that runs shaders on the processor gets longer: its driver compiles
+/// a kernel when the kernel first runs, and a large kernel can take a minute on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_WITH_SOFTWARE: Duration = Duration::from_secs(300);
 
-/// The shortest and the longest pause between two looks at a device.
+/// The shortest and the longest pause between two polls of a device.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(1));
 
 /// How a device is opened.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceOptions {
-    /// Keep the runtime checks (bounds, endless loops) that wgpu puts into shaders. Without them
-    /// the kernels run as written, which the tests do in both ways.
+    /// Keep the runtime checks (bounds, endless loops) that wgpu adds to shaders. Without them the kernels run as
+    /// written. The tests run both ways.
     pub checked: bool,
-    /// Pretend that a storage binding can be no larger than this; for tests of chunked batches.
+    /// Use no storage binding larger than this. Tests of chunked batches set it.
     pub binding_bytes: Option<u64>,
-    /// Round f16 in integer arithmetic also where the driver's conversion is right; for tests.
+    /// Round f16 in integer arithmetic even where the driver's conversion is right. Tests set it.
     pub round_in_integers: bool,
-    /// Open it with its matrix units, where it has any. wgpu calls the feature experimental, so it is
-    /// not asked for where nothing uses it.
+    /// Open it with its matrix units, if it has any. wgpu calls the feature experimental, so a device that does not use
+    /// it is opened without.
     pub matrix_units: bool,
     /// Strategies that its driver is known not to take.
     pub left_out: Vec<&'static str>,
     /// Faults that tests inject.
     pub faults: Faults,
-    /// Hears of [`Error::NoAnswer`] before the caller does, and should see to an end of the process: to drop what a
-    /// silent device has is to wait for it, in some drivers without end.
+    /// Is called with [`Error::NoAnswer`] before the caller gets it, and should end the process: to drop the handles of a
+    /// silent device is to wait for it, in some drivers for ever.
     pub on_silence: Option<fn(&Error)>,
-    /// Look now and then whether the device is done, and sleep in between. Some drivers keep a processor core busy
-    /// while they are waited for, which whatever else the process does then lacks; but what is timed so, is timed
-    /// coarsely.
+    /// Poll the device and sleep in between. Some drivers keep a processor core busy during a wait, and other threads of
+    /// the process lack that core. Times measured in this way are coarse.
     pub sleeps: bool,
 }
 
@@ -59,7 +58,7 @@ pub struct Device {
     /// Whether it sleeps while it waits.
     sleeps: bool,
     pub(super) pipelines: Pipelines,
-    /// Whether f16 stores must be rounded in integers, found out when f16 is first used.
+    /// Whether f16 stores must round in integers. The first use of f16 finds it out.
     pub(super) round_in_integers: OnceLock<bool>,
 }
 
@@ -77,20 +76,20 @@ enum DriverError {
 impl DriverErrors {
     fn note(&self, error: DriverError) {
         let mut first = self.lock();
-        // A lost device makes everything after it fail; it is the cause.
+        // After a device is lost everything fails, so the loss is the cause.
         if first.is_none() || matches!(error, DriverError::Lost(_)) {
             *first = Some(error);
         }
     }
 
-    /// A poisoned lock only means that some other thread panicked; the data is plain.
+    /// A poisoned lock only means that another thread panicked. The data is plain.
     fn lock(&self) -> MutexGuard<'_, Option<DriverError>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Device {
-    /// Opens an adapter with those of its features that `found.info` names.
+    /// Opens an adapter with those of its features that `found.info` names and kernels use.
     ///
     /// # Errors
     /// `Error::DeviceUnavailable` where the driver refuses.
@@ -145,15 +144,15 @@ impl Device {
         }));
         let noted = Arc::clone(&errors);
         device.set_device_lost_callback(move |reason, message| {
-            // A device that is dropped is told so too; nobody asks it any more.
+            // A device that is dropped reports this too, but nobody checks it any more.
             noted.note(DriverError::Lost(
                 format!("{reason:?} {message}").trim().to_owned(),
             ));
         });
 
         let limits = Limits {
-            // A buffer is bound whole, so neither limit may be exceeded; a read-back buffer holds a
-            // few words more than what it reads.
+            // A buffer is bound whole, so both limits hold for it. A read-back buffer holds a few words more than the
+            // values that it reads.
             binding_bytes: limits
                 .max_storage_buffer_binding_size
                 .min(limits.max_buffer_size.saturating_sub(256)),
@@ -201,13 +200,13 @@ impl Device {
         &self.info
     }
 
-    /// What it takes.
+    /// What kernels may use on it.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Tells what the driver complained of `during` something, if it did.
+    /// The error that the driver reported since the last check, if any. `during` says what was being done.
     pub(super) fn check(&self, during: &str) -> Result<()> {
         let mut first = self.errors.lock();
         let (adapter, during) = (self.info.to_string(), during.to_owned());
@@ -215,7 +214,7 @@ impl Device {
             None => Ok(()),
             Some(DriverError::OutOfMemory) => Err(Error::OutOfMemory { adapter, during }),
             Some(DriverError::Lost(reason)) => {
-                // It stays lost.
+                // Every later check reports the loss too.
                 *first = Some(DriverError::Lost(reason.clone()));
                 Err(Error::DeviceLost {
                     adapter,
@@ -224,7 +223,7 @@ impl Device {
                 })
             }
             Some(DriverError::Rejected(message)) => {
-                // wgpu tells it over many lines.
+                // wgpu's message has many lines.
                 let words: Vec<&str> = message.split_whitespace().collect();
                 Err(Error::Internal(format!(
                     "{during} on {adapter}: {}; try --adapter cpu, and please report it",
@@ -237,7 +236,7 @@ impl Device {
     /// Waits until everything submitted so far is done.
     ///
     /// # Errors
-    /// `Error::DeviceLost` where the device is gone, `Error::NoAnswer` where it is silent for too long.
+    /// `Error::DeviceLost` where the device is lost, `Error::NoAnswer` where it does not answer in time.
     pub(super) fn wait(&self, during: &str) -> Result<()> {
         let patience = match self.info.kind {
             Kind::Software => PATIENCE_WITH_SOFTWARE,
@@ -262,7 +261,7 @@ impl Device {
         }
     }
 
-    /// Waits asleep, longer and longer at a time.
+    /// Polls the device, with longer and longer sleeps in between.
     fn look_until_done(&self, patience: Duration) -> Result<wgpu::PollStatus, wgpu::PollError> {
         let start = Instant::now();
         let mut pause = PAUSES.0;
@@ -279,8 +278,8 @@ impl Device {
         }
     }
 
-    /// The error of a device that is silent. Its handles are kept for good: wgpu waits without end for what is
-    /// still running when the last of them goes.
+    /// The error of a device that does not answer. It leaks the device's handles: when the last of them is dropped, wgpu
+    /// waits for ever for what still runs.
     fn no_answer(&self, during: &str, waited: Duration) -> Error {
         std::mem::forget((self.device.clone(), self.queue.clone()));
         let error = Error::NoAnswer {
@@ -299,7 +298,7 @@ impl Device {
         self.injector.pause()
     }
 
-    /// A buffer of `bytes`, at least one word.
+    /// A buffer of at least `bytes`, in whole words.
     pub(super) fn buffer(
         &self,
         label: &str,
@@ -317,7 +316,7 @@ impl Device {
         })
     }
 
-    /// A buffer that holds `bytes` and is copied to once. The length must be a multiple of four.
+    /// A buffer with these contents. Their length must be a multiple of four.
     pub(super) fn filled(
         &self,
         label: &str,
@@ -334,22 +333,22 @@ impl Device {
     }
 }
 
-/// Lets a device be opened with features that wgpu calls experimental.
+/// Allows features that wgpu calls experimental.
 fn accept_experiments() -> wgpu::ExperimentalFeatures {
     #[expect(
         unsafe_code,
         reason = "matrix units are behind an experimental feature"
     )]
-    // SAFETY: what wgpu warns of is that such a feature may do what its documentation does not say.
-    // The kernels that use it stay inside their buffers as all others do, and tests run them checked
-    // and unchecked with sentinels behind each buffer. Networks meet them only where each has been held
-    // against the oracle on the adapter; microkernels are checked before they are timed.
+    // SAFETY: wgpu warns that such a feature may do something else than its documentation says. The kernels that use it
+    // stay inside their buffers as all others do, and tests run them checked and unchecked with sentinels behind each
+    // buffer. Networks use them only after each has been compared with the oracle on this adapter. Microkernels are
+    // checked before they are timed.
     unsafe {
         wgpu::ExperimentalFeatures::enabled()
     }
 }
 
-/// Lanes of the adapter's subgroups, where all have as many.
+/// Lanes of the adapter's subgroups. `None` where they differ.
 fn subgroup(found: &Found) -> Option<u32> {
     let info = found.adapter.get_info();
     let known = info.subgroup_min_size > 0 && info.subgroup_min_size == info.subgroup_max_size;

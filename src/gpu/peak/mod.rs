@@ -1,9 +1,8 @@
-//! Ceilings: the most that an adapter does of one thing, measured on it, in this run.
+//! Measuring the ceilings of an adapter: the highest rate of one operation.
 //!
-//! A microkernel keeps everything in registers and does nothing but the operation in question, so
-//! that no real kernel can be faster at it; a copy does the same for memory. Which way of writing
-//! it is the fastest differs between adapters, so a few [`Shape`]s are tried and the best is
-//! sampled. What each of them computes is checked on the host before it is timed.
+//! A microkernel keeps everything in registers and does only this operation, so no real kernel can be faster at it. A
+//! copy does the same for memory. The fastest way to write it differs between adapters, so a few [`Shape`]s are tried and
+//! the best one is sampled. The host checks the results of each shape before it is timed.
 
 mod probe;
 mod table;
@@ -23,10 +22,10 @@ use probe::Probe;
 /// The measurement of one ceiling of an adapter.
 pub type Peak = crate::peak::Peak<Shape>;
 
-/// Samples of a shape that are taken to tell whether it is the fastest.
+/// How many samples of each shape decide which one is the fastest.
 const TRIAL: usize = 3;
 
-/// The ceilings of an adapter. None is one that was not asked for, or that the adapter lacks.
+/// The ceilings of an adapter. `None` is one that was not measured or that the adapter lacks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Peaks {
     /// Multiply-adds in f32: operations per second, two for each.
@@ -42,7 +41,7 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// What was measured of a ceiling.
+    /// The measurement of a ceiling.
     #[must_use]
     pub fn get(&self, ceiling: Ceiling) -> Option<&Peak> {
         match ceiling {
@@ -54,8 +53,8 @@ impl Peaks {
         }
     }
 
-    /// Keeps of each ceiling what was faster, here or in `other`: where something else takes the
-    /// machine's time now and then, a ceiling that was looked for twice is nearer the truth.
+    /// Keeps the faster measurement of each ceiling, this one or that of `other`. On a busy machine the faster one of two
+    /// measurements is nearer the truth.
     pub fn merge(&mut self, other: Self) {
         let Self {
             f32,
@@ -91,7 +90,7 @@ impl Peaks {
 /// Measures the `ceilings` that the adapter has.
 ///
 /// # Errors
-/// `Error::CheckFailed` where a microkernel does not compute what it must; those of the device.
+/// `Error::CheckFailed` where a microkernel computes something else than it must; those of the device.
 pub async fn measure(device: &Arc<Device>, ceilings: &[Ceiling], effort: Effort) -> Result<Peaks> {
     let mut peaks = Peaks::default();
     for &ceiling in ceilings {
@@ -105,7 +104,7 @@ pub async fn measure(device: &Arc<Device>, ceilings: &[Ceiling], effort: Effort)
     Ok(peaks)
 }
 
-/// Runs one shape once and checks what it gives, as [`measure`] does before it times it.
+/// Runs one shape once and checks its results, as [`measure`] does before it times a shape.
 ///
 /// # Errors
 /// Those of [`measure`].
@@ -119,7 +118,7 @@ async fn measure_one(device: &Arc<Device>, ceiling: Ceiling, effort: Effort) -> 
     let operands = probe::operands(device, ceiling);
     let mut best: Option<(Probe, Peak)> = None;
     for shape in Shape::all(ceiling, device.limits().matrix_units) {
-        // The rest of the time is for the samples.
+        // The other half of the time is for the samples.
         if best.is_some() && start.elapsed() >= effort.total / 2 {
             break;
         }

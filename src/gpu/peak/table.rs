@@ -1,4 +1,4 @@
-//! The table of microkernels: in which shapes each ceiling is tried.
+//! The table of microkernels: the shapes in which each ceiling is tried.
 
 use std::fmt::{self, Write};
 
@@ -21,26 +21,26 @@ pub enum Shape {
     MultiplyAdd {
         /// In 16-bit floats.
         half: bool,
-        /// Written as `fma`, not as a product and a sum.
+        /// Written as `fma` instead of a product and a sum.
         fused: bool,
-        /// 24 chains in each invocation, not 12.
+        /// 24 chains in each invocation instead of 12.
         wide: bool,
     },
     /// Sums of products of matrices.
     Matrix {
         /// What multiplies them.
         units: MatrixUnits,
-        /// 4×4 matrices of sums in each subgroup, not 2×4.
+        /// 4×4 matrices of sums in each subgroup instead of 2×4.
         wide: bool,
     },
     /// Sums of dot products, eight rows of them.
     Dot {
-        /// Four columns in each invocation, not two.
+        /// Four columns in each invocation instead of two.
         wide: bool,
     },
     /// A shader that copies 16 bytes in each invocation.
     CopyShader,
-    /// The queue's own copy of a buffer, which is no shader.
+    /// The queue's own copy of a buffer, without a shader.
     CopyCommand,
 }
 
@@ -48,14 +48,14 @@ const fn multiply_add(half: bool, fused: bool, wide: bool) -> Shape {
     Shape::MultiplyAdd { half, fused, wide }
 }
 
-/// Every shape that needs no matrix units. Where time is short only the first of a ceiling is tried, so that comes first which
-/// does well on most adapters and compiles fast.
+/// Every shape that needs no matrix units. When time is short only the first shape of a ceiling is tried, so the first one
+/// is fast on most adapters and compiles fast.
 static SHAPES: &[Shape] = &[
     multiply_add(false, true, false),
     multiply_add(false, false, false),
     multiply_add(false, true, true),
     multiply_add(false, false, true),
-    // Fused f16 takes some drivers far longer, or more operations, than a product and a sum.
+    // On some drivers fused f16 is far slower, or takes more operations, than a product and a sum.
     multiply_add(true, false, false),
     multiply_add(true, true, false),
     multiply_add(true, true, true),
@@ -67,7 +67,7 @@ static SHAPES: &[Shape] = &[
 ];
 
 impl Shape {
-    /// The shapes in which a ceiling is tried, on an adapter with these matrix units.
+    /// The shapes in which a ceiling is tried on an adapter with these matrix units.
     pub fn all(ceiling: Ceiling, units: Option<MatrixUnits>) -> impl Iterator<Item = Self> {
         let matrices = units.into_iter().flat_map(|units| {
             // Sixteen matrices of sums hide more of the units' latency, eight fit more register files.
@@ -93,14 +93,14 @@ impl Shape {
     #[must_use]
     pub fn lanes(self) -> u32 {
         match self {
-            // So that one dimension of the grid is enough for all of the memory.
+            // With so many, one dimension of the grid covers all of the memory.
             Self::CopyShader | Self::CopyCommand => 256,
             Self::MultiplyAdd { .. } | Self::Dot { .. } => 64,
             Self::Matrix { units, .. } => units.lanes,
         }
     }
 
-    /// Values, or matrices, that one invocation of it works on side by side: chains, or sums.
+    /// How many chains, or sums, one invocation computes side by side.
     pub(super) fn chains(self) -> u32 {
         match self {
             Self::MultiplyAdd { wide, .. } => 12 << u32::from(wide),
@@ -110,7 +110,7 @@ impl Shape {
         }
     }
 
-    /// What one step of one invocation counts: operations, or bytes.
+    /// The operations, or bytes, of one step of one invocation.
     #[must_use]
     pub fn per_step(self) -> u64 {
         match self {
@@ -134,7 +134,7 @@ impl Shape {
         }
     }
 
-    /// Its WGSL text; none for what is no shader.
+    /// Its WGSL text. `None` where it has no shader.
     #[must_use]
     pub fn source(self) -> Option<String> {
         let mut text = String::new();
@@ -179,7 +179,7 @@ impl Shape {
     }
 }
 
-/// What it is, in words: `16 chains, fma`.
+/// A description: `16 chains, fma`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
