@@ -13,9 +13,10 @@ use std::time::Duration;
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
-use fmnist_gpu::gpu::peak::{Ceiling, Effort, Peak, Peaks, measure};
+use fmnist_gpu::gpu::peak::{Peak, Peaks, measure};
 use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
 use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
+use fmnist_gpu::peak::{Ceiling, Effort};
 use fmnist_gpu::plan::{
     Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
 };
@@ -203,7 +204,6 @@ impl Case {
             Pass::Matmul(_) if self.elements == Precision::Int8 => Ceiling::Int8Dot,
             Pass::Layer(layer) => match layer.arithmetic {
                 Arithmetic::F32 => Ceiling::F32,
-                Arithmetic::F16 => Ceiling::F16,
                 Arithmetic::Matrix => Ceiling::Matrix,
                 Arithmetic::Dot => Ceiling::Int8Dot,
             },

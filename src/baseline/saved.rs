@@ -275,7 +275,7 @@ impl Saved {
         if self.incomplete.is_some() {
             Some("its run ended early")
         } else if doubts.into_iter().any(|doubt| &*doubt.kind == SLOWED) {
-            Some("its samples were made longer on purpose (FMNIST_GPU_SLOWDOWN)")
+            Some("its samples were made longer on purpose")
         } else {
             None
         }

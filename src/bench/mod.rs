@@ -16,6 +16,7 @@ mod entry;
 mod machine;
 mod row;
 mod sample;
+mod slowdown;
 mod why;
 mod yardstick;
 
@@ -29,6 +30,7 @@ pub use budget::{Bound, Budget, BudgetLine};
 pub use classes::ClassAccuracy;
 pub use machine::Machine;
 pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
+pub use slowdown::Slowdown;
 pub use yardstick::Yardstick;
 
 use crate::Precision;
@@ -71,9 +73,8 @@ pub struct BenchOptions {
     pub tuning: Tuning,
     /// Whether each batch is also taken apart as separate passes.
     pub breakdown: bool,
-    /// Makes every sample longer by this share of itself, with work that does nothing. It is there to find
-    /// out whether a comparison sees a slowdown of a known size; what was measured with it is marked.
-    pub slowdown: f64,
+    /// Makes every sample longer, in tests only.
+    pub slowdown: Slowdown,
     /// The most bytes of planned memory, if each precision is also to be measured at the largest batch that
     /// fits.
     pub memory_limit: Option<u64>,
@@ -105,7 +106,7 @@ impl Default for BenchOptions {
             fewest: sample::FEWEST,
             tuning: Tuning::Quick,
             breakdown: false,
-            slowdown: 0.0,
+            slowdown: Slowdown::default(),
             memory_limit: None,
             batch_limit: None,
         }

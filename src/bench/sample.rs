@@ -107,14 +107,8 @@ pub(super) async fn interleaved(
             let uploaded = Instant::now();
             let run = network.run().await?;
             let (upload, wall) = (uploaded - start, uploaded.elapsed());
-            let slowed = |time: Duration| time.mul_f64(1.0 + options.slowdown);
-            if options.slowdown > 0.0 {
-                // Real work would take the processor too, so this does not sleep.
-                while start.elapsed() < slowed(upload + wall) {
-                    std::hint::spin_loop();
-                }
-            }
-            durations.push(slowed(upload), slowed(wall), keep);
+            let [upload, wall] = options.slowdown.stretch(start, [upload, wall]);
+            durations.push(upload, wall, keep);
             // After the clock was read: every sample is of a run that gave what was checked.
             check_repeats(mode, &run.outputs, want)?;
         }

@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 use clap::{Args, ValueHint};
 use fmnist_gpu::baseline::LEAST_PAIRS;
 use fmnist_gpu::bench::{
-    self, BenchOptions, Finished, Machine, Observer, Row, Status, TIME_TO_COMPARE, Warning,
+    self, BenchOptions, Finished, Machine, Observer, Row, Slowdown, Status, TIME_TO_COMPARE,
+    Warning,
 };
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::error::CheckError;
@@ -116,7 +117,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         },
         tuning: arguments.tune,
         breakdown: arguments.breakdown,
-        slowdown: decision::slowdown()?,
+        slowdown: Slowdown::from_environment()?,
         memory_limit: arguments.goal.memory_limit,
         batch_limit: arguments.goal.batch_limit,
     };
@@ -144,7 +145,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
 
     let baselines = arguments.baseline.open(&document, &options)?;
-    let conclusions = decision::conclusions(&arguments.goal, &baselines, options.slowdown);
+    let conclusions = decision::conclusions(&arguments.goal, &baselines, options.slowdown.share());
 
     let bar = terminal::progress_bar();
     let record = Record::new(

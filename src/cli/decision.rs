@@ -9,13 +9,11 @@ use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved
 use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, UsageError};
 use fmnist_gpu::report::{self, Document, Format};
+use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, doubts};
 use fmnist_gpu::{Error, Result};
 
 use super::{options, terminal};
-
-/// The variable that makes every sample longer, for tests of comparisons.
-const SLOWDOWN_VARIABLE: &str = "FMNIST_GPU_SLOWDOWN";
 
 /// What the precision to deploy is to be good for.
 #[derive(Clone, Debug, Args)]
@@ -62,7 +60,7 @@ pub struct BaselineOptions {
     /// End with exit code 5 where a row is slower than the earlier one by more than this (at least 5%; and
     /// beyond the noise, which is 6% or more), significantly less accurate, or not measured any more. Rows with
     /// fewer than 50 samples in either result are not judged, which is told; with no other row the exit code
-    /// is 2. FMNIST_GPU_SLOWDOWN=10% makes every sample longer, to see the gate close
+    /// is 2
     #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = regression)]
     fail_on_regression: Option<f64>,
 }
@@ -138,12 +136,8 @@ pub struct Baselines {
 impl BaselineOptions {
     /// Reads the earlier result and holds it against what is about to be measured.
     pub fn open(&self, document: &Document, options: &BenchOptions) -> Result<Baselines> {
-        if self.save.is_some() && options.slowdown > 0.0 {
-            return Err(Error::Usage(UsageError::OptionConflict {
-                option: "--save".to_owned(),
-                reason: format!("{SLOWDOWN_VARIABLE} makes every sample longer"),
-                remedy: format!("unset {SLOWDOWN_VARIABLE}, or drop --save"),
-            }));
+        if self.save.is_some() {
+            options.slowdown.check_save()?;
         }
         let before = match &self.compare {
             None => None,
@@ -297,38 +291,12 @@ pub fn conclusions(
     }
 }
 
-/// The share by which every sample is to be made longer.
-pub fn slowdown() -> Result<f64> {
-    match std::env::var(SLOWDOWN_VARIABLE) {
-        Err(_) => Ok(0.0),
-        Ok(text) => share(&text).map_err(|_| {
-            Error::Usage(UsageError::InvalidValue {
-                what: SLOWDOWN_VARIABLE.to_owned(),
-                given: format!("'{text}'"),
-                expected: "a percentage, as 5%".to_owned(),
-            })
-        }),
-    }
-}
-
-/// `5%` as 0.05.
-fn share(text: &str) -> Result<f64, String> {
-    let number = text
-        .trim()
-        .strip_suffix('%')
-        .and_then(|number| number.trim().parse::<f64>().ok());
-    match number {
-        Some(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("write a percentage, as 5%".to_owned()),
-    }
-}
-
 /// The least that may be allowed: close to [`baseline::LEAST_CHANGE`], below which nothing is flagged.
 const LEAST_ALLOWED: f64 = 0.05;
 
 /// At least [`LEAST_ALLOWED`].
 fn regression(text: &str) -> Result<f64, String> {
-    let allowed = share(text)?;
+    let allowed = parse_percent(text)?;
     if allowed < LEAST_ALLOWED {
         return Err(format!(
             "below {:.0}% a change cannot be told from what two runs of the same program differ by",

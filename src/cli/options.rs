@@ -7,7 +7,8 @@ use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::deploy::Source;
 use fmnist_gpu::error::UsageError;
-use fmnist_gpu::gpu::{Broken, DeviceOptions, Injected};
+use fmnist_gpu::gpu::DeviceOptions;
+use fmnist_gpu::gpu::fault::Faults;
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Mode, Precision, Result};
@@ -99,13 +100,8 @@ impl AdapterOptions {
         self.check_kernel(engine)
     }
 
-    /// Opens the adapter that is to be verified, with its matrix units or without, and with something broken
-    /// on purpose.
-    pub async fn open_for_verify(
-        &self,
-        matrix_units: bool,
-        broken: Option<Broken>,
-    ) -> Result<Engine> {
+    /// Opens the adapter that is to be verified, with its matrix units or without, and with these faults.
+    pub async fn open_for_verify(&self, matrix_units: bool, faults: &Faults) -> Result<Engine> {
         if self.kernel.is_some()
             || self.path.is_some()
             || self.threads.is_some()
@@ -119,7 +115,7 @@ impl AdapterOptions {
         }
         let mut options = self.engine()?;
         options.device.matrix_units = matrix_units;
-        options.device.broken = broken;
+        options.device.faults = faults.clone();
         // Several are checked on at the same time, and nothing is timed.
         options.device.sleeps = true;
         let opened = Engine::open(&options).await;
@@ -127,9 +123,9 @@ impl AdapterOptions {
     }
 
     /// On how many devices at the same time the adapter is verified: as many as keep the processor's cores busy with
-    /// a driver's compiler. On OpenGL all devices share one context. A fault made on purpose is counted on one.
-    pub fn lanes_to_verify(backend: Backend) -> usize {
-        if backend == Backend::Gl || environment(FAULT_VARIABLE).is_some() {
+    /// a driver's compiler. On OpenGL all devices share one context. A fault that counts takes one device.
+    pub fn lanes_to_verify(backend: Backend, faults: &Faults) -> usize {
+        if backend == Backend::Gl || faults.count() {
             return 1;
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -234,7 +230,7 @@ impl AdapterOptions {
             },
             device: DeviceOptions {
                 checked: self.checked,
-                fault: fault_of_environment()?,
+                faults: Faults::from_environment()?,
                 on_silence: Some(interrupt::give_up),
                 ..DeviceOptions::default()
             },
@@ -245,18 +241,8 @@ impl AdapterOptions {
 /// The most devices that an adapter is verified on at the same time: each keeps what it compiled for a while.
 const MOST_LANES: usize = 8;
 
-/// The variable that makes a fault on purpose, for tests: see `gpu::Injected`.
-const FAULT_VARIABLE: &str = "FMNIST_GPU_FAULT";
-
-fn fault_of_environment() -> Result<Option<Injected>> {
-    let fault = environment(FAULT_VARIABLE).map(|text| text.parse::<Injected>());
-    fault
-        .transpose()
-        .map_err(|error| of_variable(FAULT_VARIABLE, error))
-}
-
 /// What is wrong with the value of an environment variable.
-pub fn of_variable(variable: &'static str, error: Error) -> Error {
+fn of_variable(variable: &'static str, error: Error) -> Error {
     match error {
         Error::Usage(source) => Error::Usage(UsageError::Environment {
             variable,

@@ -54,12 +54,13 @@ mod processor;
 mod product;
 mod simd;
 mod softmax;
-mod team;
+mod thread_pool;
 mod yardstick;
 
 pub use integer::IntegerWeights;
 pub use isa::{Isa, Supported};
 pub use processor::{MOST_THREADS, Processor, ProcessorOptions};
+pub use thread_pool::ThreadPool;
 pub use yardstick::Yardstick;
 
 use chain::Chain;

@@ -14,9 +14,7 @@ use crate::adapter::AdapterInfo;
 use crate::deploy::Deployed;
 use crate::error::{Error, Result, UsageError};
 use crate::model::{Architecture, LayerShape};
-use crate::plan::{
-    Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups,
-};
+use crate::plan::{ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups};
 
 /// The outputs of one pass over a batch, and how long the device took.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,13 +153,11 @@ impl Network {
         Strategy::candidates(&self.model, batch, limits, self.kernels)
     }
 
-    /// Every way to run batches of this size, without those that the user alone may choose.
+    /// Every way to run batches of this size.
     #[must_use]
     pub fn runnable(&self, batch: usize) -> Vec<Strategy> {
         let limits = self.device.limits();
-        let mut all = Strategy::runnable(&self.model, batch, limits, self.kernels);
-        all.retain(|strategy| strategy.arithmetic != Arithmetic::F16);
-        all
+        Strategy::runnable(&self.model, batch, limits, self.kernels)
     }
 
     /// The way to run batches of this size, and what chose it.

@@ -67,11 +67,9 @@ impl Weights {
             Some(Precision::F16) => model.normalization.table_f16().map(f32::from).to_vec(),
             _ => model.normalization.table_f32().to_vec(),
         };
-        if let Some(broken) = device.broken {
-            let layers = packed.iter_mut();
-            let weights = layers.map(|layer| (&mut layer.weights, layer.block_bytes));
-            broken.in_weights(&mut weights.collect::<Vec<_>>());
-        }
+        let weights = packed.iter_mut();
+        let weights = weights.map(|layer| (&mut layer.weights, layer.block_bytes));
+        device.injector.weights(&mut weights.collect::<Vec<_>>());
         let storage = wgpu::BufferUsages::STORAGE;
         let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
         let weights: Vec<&[u8]> = packed.iter().map(|layer| &*layer.weights).collect();

@@ -3,7 +3,6 @@
 use super::limits::Limits;
 use super::strategy::{Kernels, Path, Strategy};
 use super::table::STRATEGIES;
-use super::tile::Arithmetic;
 use crate::Precision;
 use crate::adapter::Kind;
 use crate::model::Architecture;
@@ -49,11 +48,9 @@ impl Strategy {
         if all.is_empty() && kernels == Kernels::Any && runnable.contains(&separate) {
             all.push(separate);
         }
-        // What was asked for runs, likely or not; nobody need hear of f16 arithmetic who did not.
+        // The kernels that were asked for run, likely or not.
         if all.is_empty() {
-            let exact =
-                |s: &&Self| s.arithmetic != Arithmetic::F16 || matches!(kernels, Kernels::Named(_));
-            all.extend(runnable.iter().find(exact));
+            all.extend(runnable.first());
         }
         all
     }

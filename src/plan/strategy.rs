@@ -156,7 +156,7 @@ impl Strategy {
         let of = |precision| move |format: Format| format.precision == precision;
         let fits_precision = match self.arithmetic {
             Arithmetic::F32 => true,
-            Arithmetic::F16 | Arithmetic::Matrix => formats().all(of(Precision::F16)),
+            Arithmetic::Matrix => formats().all(of(Precision::F16)),
             Arithmetic::Dot => formats().any(of(Precision::Int8)),
         };
         if !fits_precision {

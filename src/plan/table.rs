@@ -32,7 +32,6 @@ const fn network(name: &'static str, lanes: u32, k_lanes: u32, arithmetic: Arith
 }
 
 const SINGLE: Arithmetic = Arithmetic::F32;
-const HALF: Arithmetic = Arithmetic::F16;
 const DOT: Arithmetic = Arithmetic::Dot;
 const MATRIX: Arithmetic = Arithmetic::Matrix;
 const COOP: Body = Body::Coop(UNKNOWN);
@@ -49,7 +48,6 @@ pub static STRATEGIES: &[Strategy] = &[
     layers("register-1x4", Body::Register, [1, 1, 1, 32], SINGLE),
     layers("register-8x8-dot", Body::Register, [8, 2, 8, 32], DOT),
     layers("register-1x4-dot", Body::Register, [1, 1, 1, 32], DOT),
-    layers("register-8x8-half", Body::Register, [8, 2, 8, 32], HALF),
     layers("broadcast-4x32", Body::Broadcast, [4, 8, 0, 0], SINGLE),
     layers("broadcast-8x32", Body::Broadcast, [8, 8, 0, 0], SINGLE),
     layers("broadcast-2x64", Body::Broadcast, [2, 16, 0, 0], SINGLE),
@@ -68,18 +66,6 @@ pub static STRATEGIES: &[Strategy] = &[
         Body::Workgroup,
         [8, 2, 16, 256],
         DOT,
-    ),
-    layers(
-        "workgroup-64x64-half",
-        Body::Workgroup,
-        [4, 1, 16, 256],
-        HALF,
-    ),
-    layers(
-        "workgroup-128x128-half",
-        Body::Workgroup,
-        [8, 2, 16, 256],
-        HALF,
     ),
     layers("rows-64", Body::Rows, [4, 1, 1, 64], SINGLE),
     layers("rows-64-dot", Body::Rows, [4, 1, 1, 64], DOT),

@@ -243,7 +243,7 @@ fn strategies_are_refused_where_they_would_be_wrong() {
     }
     // Arithmetic of another precision.
     assert!(refused("register-8x8-dot", &narrow, Precision::F32, 9));
-    assert!(refused("register-8x8-half", &narrow, Precision::F32, 9));
+    assert!(refused("coop-2x4", &narrow, Precision::F32, 9));
     // Subgroups of no known size.
     let none = Limits {
         subgroup: None,

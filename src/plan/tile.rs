@@ -60,8 +60,6 @@ pub(super) const UNKNOWN: MatrixUnits = MatrixUnits { size: 0, lanes: 0 };
 pub enum Arithmetic {
     /// f32, which holds every f16, and whole numbers up to 2²⁴.
     F32,
-    /// f16, summed in f32.
-    F16,
     /// Matrices of f16, summed in f32 by matrix units.
     Matrix,
     /// Four int8 at a time, summed in int32.
@@ -160,7 +158,7 @@ impl Tile {
         // Four values along the inner dimension, and a block of weights.
         let (value, block) = match arithmetic {
             Arithmetic::F32 => (16, 64),
-            Arithmetic::F16 | Arithmetic::Matrix => (8, 32),
+            Arithmetic::Matrix => (8, 32),
             Arithmetic::Dot => (4, 16),
         };
         let (rows, groups) = self.workgroup();

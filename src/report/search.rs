@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::document::{DatasetInfo, ModelInfo, SCHEMA, Tool};
-use super::grid::{Layout, Screen, grid};
-use super::table::{NOTHING, adapter_line};
+use super::grid::{Layout, NOTHING, Screen, grid};
+use super::table::adapter_line;
 use super::{Format, to_json};
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};

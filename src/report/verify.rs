@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::document::{SCHEMA, Tool};
-use super::grid::{Layout, Screen, grid};
-use super::table::{NOTHING, adapter_line};
+use super::grid::{Layout, NOTHING, Screen, grid};
+use super::table::adapter_line;
 use super::{Format, to_json};
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind};
@@ -161,7 +161,7 @@ impl VerifyDocument {
             );
         }
         if let Some(broken) = self.broken_on_purpose {
-            let _ = writeln!(head, "{item}Broken on purpose (FMNIST_GPU_BREAK): {broken}");
+            let _ = writeln!(head, "{item}Broken on purpose: {broken}");
         }
         if let Some(only) = &self.only {
             let _ = writeln!(head, "{item}Only checks whose name contains '{only}'");

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-pub use cache::{Cache, Effort, Entry, FOLDER_VARIABLE, Key};
-pub use matrix::{MatrixUnitsMode, Verdict, open, try_matrix_units};
+pub use cache::{Cache, Effort, Entry, Key, TrialResult};
+pub use matrix::{MatrixUnitsMode, open, try_matrix_units};
 
 use crate::adapter::AdapterInfo;
 use crate::engine::Network;

@@ -4,7 +4,6 @@
 use super::compare::{Check, Errors, equal};
 use super::data::{random_model, random_pixels, seeded};
 use super::subjects::{Subject, judge, modes};
-use super::task::Task;
 use super::{REPEATS, Row, same_bits, sums, tolerance};
 use crate::Precision;
 use crate::cpu::{Isa, Network, Processor, ProcessorOptions};
@@ -51,26 +50,25 @@ enum What {
     Network(Box<Subject>, Mode),
 }
 
-/// Every check of every instruction set; those that the processor lacks are skipped.
-pub(super) fn tasks() -> Result<Vec<Task>> {
-    let mut tasks = Vec::new();
+/// Every check of every instruction set. A check that this processor cannot make is a row that says so.
+pub(super) fn every() -> Result<Vec<Result<OnProcessor, Row>>> {
+    let mut all = Vec::new();
     for isa in Isa::ALL {
-        let row = || on(isa, What::Sums).row();
+        let sums = on(isa, What::Sums);
         if !isa.is_supported() {
-            tasks.push(Task::Skipped(
-                row().skipped("the processor lacks its instructions"),
-            ));
+            let reason = "the processor lacks its instructions";
+            all.push(Err(sums.row().skipped(reason)));
             continue;
         }
-        tasks.push(Task::Processor(Box::new(on(isa, What::Sums))));
+        all.push(Ok(sums));
         for subject in [Subject::odd()?, Subject::default_model()?] {
             for mode in modes(subject.model.layers.len())? {
                 let what = What::Network(Box::new(subject.clone()), mode);
-                tasks.push(Task::Processor(Box::new(on(isa, what))));
+                all.push(Ok(on(isa, what)));
             }
         }
     }
-    Ok(tasks)
+    Ok(all)
 }
 
 fn on(isa: Isa, what: What) -> OnProcessor {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::task::{self, Task};
-use super::{Row, Scope, cpu};
+use super::{Row, Scope};
 use crate::error::{Error, InternalError, Result, UsageError};
 use crate::gpu::Device;
 
@@ -71,7 +71,7 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
     };
     let mut tasks = match &first.device {
         Some(device) => task::on_adapter(device, first.matrix_units.as_ref())?,
-        None => cpu::tasks()?,
+        None => task::on_processor()?,
     };
     if let Some(only) = &scope.only {
         tasks.retain(|task| {

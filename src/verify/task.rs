@@ -108,3 +108,12 @@ pub(super) fn on_adapter(
     }
     Ok(tasks)
 }
+
+/// What there is to check on the CPU path.
+pub(super) fn on_processor() -> Result<Vec<Task>> {
+    let task = |check| match check {
+        Ok(on) => Task::Processor(Box::new(on)),
+        Err(skipped) => Task::Skipped(skipped),
+    };
+    Ok(cpu::every()?.into_iter().map(task).collect())
+}

@@ -1,6 +1,7 @@
 //! Weights that are broken on their way to the device do not pass what sound ones pass.
 
-use fmnist_gpu::gpu::{self, Broken, DeviceOptions};
+use fmnist_gpu::gpu::fault::Broken;
+use fmnist_gpu::gpu::{self, DeviceOptions};
 use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::{Activation, Model};
 use fmnist_gpu::plan::Kernels;
@@ -53,7 +54,7 @@ fn the_oracles_bits(rig: &Rig) -> Judged {
 pub fn trials(rig: &Rig) -> Vec<Trial> {
     let open = |fault: Broken| {
         let options = DeviceOptions {
-            broken: Some(fault),
+            faults: fault.into(),
             ..DeviceOptions::default()
         };
         Rig::open(&rig.found, &format!("broken-{fault}"), options)

@@ -5,12 +5,12 @@ mod trial;
 use std::str::FromStr;
 
 use super::Tuning;
+use super::cache::TrialResult;
 use crate::Engine;
 use crate::engine::{EngineOptions, MatrixUse, Selected};
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::gpu::DeviceOptions;
 use crate::plan::{Kernels, Path};
-pub use trial::Verdict;
 use trial::{Again, Trial};
 
 /// Whether f16 is to run on matrix units.
@@ -159,17 +159,17 @@ async fn judge(
         return Ok(decided);
     }
     let adapter = selected.info().to_string();
-    match trial.verdict {
-        Verdict::Right { .. } => Ok(MatrixUse {
+    match trial.result {
+        TrialResult::Right { .. } => Ok(MatrixUse {
             used: true,
             reason: format!("asked for; {}", decided.reason),
             ..decided
         }),
-        Verdict::Wrong { .. } => Err(Error::CheckFailed(CheckError::MatrixUnitsWrong {
+        TrialResult::Wrong { .. } => Err(Error::CheckFailed(CheckError::MatrixUnitsWrong {
             adapter,
             reason: decided.reason,
         })),
-        Verdict::Begun | Verdict::Refused { .. } => Err(Error::MatrixUnitsUnavailable {
+        TrialResult::Begun | TrialResult::Refused { .. } => Err(Error::MatrixUnitsUnavailable {
             adapter,
             reason: decided.reason,
         }),

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::deploy::{Deployed, deploy};
 use crate::engine::{MatrixUse, Selected};
@@ -24,36 +23,9 @@ use crate::error::{CheckError, Error, Result};
 use crate::gpu::{self, Device, DeviceOptions};
 use crate::model::{Activation, Layer, Model};
 use crate::plan::{ChosenBy, STRATEGIES, Strategy};
-use crate::tune::cache::{Cache, Effort, Entry, Key};
+use crate::tune::cache::{Cache, Effort, Entry, Key, TrialResult};
 use crate::tune::{device_key, measure};
 use crate::{Precision, reference};
-
-/// What a trial of an adapter's matrix units came to, as the cache keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// It began, and the program has not come to its end: a driver may break down over it.
-    Begun,
-    /// Every kernel that the driver takes computes what the oracle does.
-    Right {
-        /// The fastest kernel that does without them.
-        without: String,
-        /// How long that one took on the same network.
-        without_nanoseconds: u64,
-        /// The kernels for them that the driver does not take.
-        left_out: Vec<String>,
-    },
-    /// A kernel computes something else.
-    Wrong {
-        /// Which, and what.
-        detail: String,
-    },
-    /// The driver takes none of the kernels, or gives up over one.
-    Refused {
-        /// What it says.
-        detail: String,
-    },
-}
 
 /// Whether a trial that was made is made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +50,10 @@ const TOLERANCE: f64 = 0.01;
 /// The longest that the cache keeps of a driver's words.
 const LONGEST_DETAIL: usize = 300;
 
-/// A verdict, and the fastest kernel for matrix units where it is right.
+/// The result of a trial, and the fastest kernel for matrix units where they are right.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Trial {
-    pub(super) verdict: Verdict,
+    pub(super) result: TrialResult,
     kernel: &'static str,
     nanoseconds: u64,
 }
@@ -97,14 +69,14 @@ impl Trial {
         let key = key(selected);
         let known = cache.get(&key).and_then(Self::known);
         if let Some(known) = known {
-            let right = matches!(known.verdict, Verdict::Right { .. });
+            let right = matches!(known.result, TrialResult::Right { .. });
             if again == Again::Never || (again == Again::UnlessRight && right) {
                 return known;
             }
         }
-        keep(&mut cache, &key, &Self::without_kernel(Verdict::Begun));
+        keep(&mut cache, &key, &Self::without_kernel(TrialResult::Begun));
         let trial = Self::make(selected, options).await;
-        if matches!(trial.verdict, Verdict::Wrong { .. }) {
+        if matches!(trial.result, TrialResult::Wrong { .. }) {
             log::warn!("{}: {}", selected.info(), trial.words());
         }
         keep(&mut cache, &key, &trial);
@@ -116,61 +88,61 @@ impl Trial {
         let kernel = Strategy::find(&entry.kernel).filter(|found| found.on_matrix_units());
         let words = |detail: &str| tidy(detail);
         match entry.matrix_units.as_ref()? {
-            Verdict::Right {
+            TrialResult::Right {
                 without, left_out, ..
             } => {
                 Strategy::find(without)?;
                 let known = |name: &String| Strategy::find(name).is_some();
                 left_out.iter().all(known).then_some(())?;
                 Some(Self {
-                    verdict: entry.matrix_units.clone()?,
+                    result: entry.matrix_units.clone()?,
                     kernel: kernel?.name,
                     nanoseconds: entry.nanoseconds,
                 })
             }
-            Verdict::Begun => Some(Self::without_kernel(Verdict::Begun)),
-            Verdict::Wrong { detail } => Some(Self::without_kernel(Verdict::Wrong {
+            TrialResult::Begun => Some(Self::without_kernel(TrialResult::Begun)),
+            TrialResult::Wrong { detail } => Some(Self::without_kernel(TrialResult::Wrong {
                 detail: words(detail),
             })),
-            Verdict::Refused { detail } => Some(Self::without_kernel(Verdict::Refused {
+            TrialResult::Refused { detail } => Some(Self::without_kernel(TrialResult::Refused {
                 detail: words(detail),
             })),
         }
     }
 
-    fn without_kernel(verdict: Verdict) -> Self {
+    fn without_kernel(result: TrialResult) -> Self {
         Self {
-            verdict,
+            result,
             kernel: "",
             nanoseconds: 0,
         }
     }
 
     async fn make(selected: &Selected, options: &DeviceOptions) -> Self {
-        let verdict = match try_all(selected, options).await {
+        let result = match try_all(selected, options).await {
             Ok(trial) => return trial,
             Err(Error::CheckFailed(CheckError::WrongResult { what, problem, .. })) => {
-                Verdict::Wrong {
+                TrialResult::Wrong {
                     detail: tidy(&format!("{what}: {problem}")),
                 }
             }
-            Err(Error::CheckFailed(failed)) => Verdict::Wrong {
+            Err(Error::CheckFailed(failed)) => TrialResult::Wrong {
                 detail: tidy(&failed.to_string()),
             },
-            Err(Error::MatrixUnitsUnavailable { reason, .. }) => Verdict::Refused {
+            Err(Error::MatrixUnitsUnavailable { reason, .. }) => TrialResult::Refused {
                 detail: tidy(&reason),
             },
-            Err(error) => Verdict::Refused {
+            Err(error) => TrialResult::Refused {
                 detail: tidy(&error.to_string()),
             },
         };
-        Self::without_kernel(verdict)
+        Self::without_kernel(result)
     }
 
     /// What follows from it, where nobody asks for more.
     pub(super) fn decides(&self) -> MatrixUse {
-        let (used, left_out) = match &self.verdict {
-            Verdict::Right {
+        let (used, left_out) = match &self.result {
+            TrialResult::Right {
                 without_nanoseconds,
                 left_out,
                 ..
@@ -191,15 +163,17 @@ impl Trial {
     /// What it came to, in words.
     fn words(&self) -> String {
         let Self {
-            verdict,
+            result,
             kernel,
             nanoseconds,
         } = self;
-        match verdict {
-            Verdict::Begun => "an earlier trial of them has not ended, so that it may have broken \
+        match result {
+            TrialResult::Begun => {
+                "an earlier trial of them has not ended, so that it may have broken \
                  down; --matrix-units on makes it again"
-                .to_owned(),
-            Verdict::Right {
+                    .to_owned()
+            }
+            TrialResult::Right {
                 without,
                 without_nanoseconds,
                 ..
@@ -213,10 +187,10 @@ impl Trial {
                      ({inputs}-{hidden}-{outputs}, batch {batch})"
                 )
             }
-            Verdict::Wrong { detail } => {
+            TrialResult::Wrong { detail } => {
                 format!("a kernel does not compute what the oracle does: {detail}")
             }
-            Verdict::Refused { detail } => format!("the trial of them failed: {detail}"),
+            TrialResult::Refused { detail } => format!("the trial of them failed: {detail}"),
         }
     }
 }
@@ -224,7 +198,7 @@ impl Trial {
 /// Writes a trial down.
 fn keep(cache: &mut Cache, key: &Key, trial: &Trial) {
     let mut entry = Entry::new(trial.kernel, trial.nanoseconds);
-    entry.matrix_units = Some(trial.verdict.clone());
+    entry.matrix_units = Some(trial.result.clone());
     cache.put(key.clone(), entry);
     if let Err(error) = cache.save() {
         log::warn!("the trial of matrix units is not kept: {error}");
@@ -342,7 +316,7 @@ async fn time_all(
         }
     }
     Ok(Trial {
-        verdict: Verdict::Right {
+        result: TrialResult::Right {
             without: without.name.to_owned(),
             without_nanoseconds,
             left_out: left_out.into_iter().map(str::to_owned).collect(),

@@ -29,13 +29,6 @@ struct Input {
     scales: Vec<f32>,
 }
 
-/// What the oracle knows of a layer: its operands, and z before any rounding.
-pub(super) struct Known {
-    pub(super) x: Vec<f64>,
-    pub(super) w: Vec<f64>,
-    pub(super) z: Vec<f64>,
-}
-
 fn to_bf16_bytes(values: &[f32]) -> Vec<u8> {
     let values: Vec<bf16> = values.iter().map(|&value| bf16::from_f32(value)).collect();
     to_bytes(&values)
@@ -189,14 +182,10 @@ impl Case {
                 let w = random_values(&mut rng, count).into_iter().map(|w| w * size);
                 let w = self.stored_values(w.collect());
                 let bias = self.stored_values(random_values(&mut rng, self.cols()));
-                let known = Known {
-                    z: self.real_z(&input.values, &widen(&w), &bias),
-                    x: input.values,
-                    w: widen(&w),
-                };
+                let z = self.real_z(&input.values, &widen(&w), &bias);
                 let packed = self.pack_weights(layer, &w);
                 let bias = self.stored_bytes(&pack_rows(&bias, self.cols(), 0.0));
-                return self.values_layer(layer, [input.bytes, packed, bias], known);
+                return self.values_layer(layer, [input.bytes, packed, bias], z);
             }
         };
         let operands = vec![input.bytes, w_bytes, b_bytes, self.room_for(layer.output)];
@@ -207,20 +196,20 @@ impl Case {
     }
 
     /// A layer whose weights are numbers by themselves, on the bytes of its input, weights and bias.
-    fn values_layer(&self, layer: LayerKernel, operands: [Vec<u8>; 3], known: Known) -> Trial {
+    fn values_layer(&self, layer: LayerKernel, operands: [Vec<u8>; 3], z: Vec<f64>) -> Trial {
         let mut operands = operands.to_vec();
         operands.push(self.room_for(layer.output));
         let case = *self;
         self.trial(self.codes_params(), 3, operands, move |bytes, errors| {
             if !case.has_tight_bound(layer) {
-                return case.close_outputs(layer, bytes, &known.z, 1e-5, errors);
+                return case.close_outputs(layer, bytes, &z, 1e-5, errors);
             }
             let padded = case.widen_outputs(layer, bytes);
             let got = unpadded(&padded, case.rows(), case.cols());
             if case.elements == Precision::F16 {
-                case.close_half(layer, &known, &got, errors)?;
+                case.close_half(layer, &z, &got, errors)?;
             } else {
-                let mut want = known.z.clone();
+                let mut want = z.clone();
                 reference::activate(layer.activation, &mut want, case.cols());
                 errors.see(&got, &want, case.unit());
                 close_f32(&got, &want, case.inner())?;
