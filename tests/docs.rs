@@ -106,7 +106,9 @@ fn rows(text: &str) -> Vec<Vec<String>> {
     let tables = prose(text).filter(|line| line.starts_with('|') && !line.starts_with("|---"));
     let cells = |line: &str| {
         let line = line.trim_matches('|').replace("\\|", "\u{0}");
-        let cells = line.split('|').map(|cell| cell.trim().replace('\u{0}', "|"));
+        let cells = line
+            .split('|')
+            .map(|cell| cell.trim().replace('\u{0}', "|"));
         cells.collect()
     };
     tables.map(cells).collect()
@@ -114,8 +116,11 @@ fn rows(text: &str) -> Vec<Vec<String>> {
 
 /// The names in backticks in the first column of the tables of a section.
 fn names(text: &str) -> Vec<String> {
-    let cells = rows(text).into_iter().filter_map(|row| row.into_iter().next());
-    let of = |cell: String| -> Vec<String> { quoted(&cell).into_iter().map(str::to_owned).collect() };
+    let cells = rows(text)
+        .into_iter()
+        .filter_map(|row| row.into_iter().next());
+    let of =
+        |cell: String| -> Vec<String> { quoted(&cell).into_iter().map(str::to_owned).collect() };
     cells.flat_map(of).collect()
 }
 
@@ -206,7 +211,9 @@ fn no_sentence_stands_twice() {
             last.push_str(line);
             last.push(' ');
         }
-        let sentences = paragraphs.iter().flat_map(|text| text.split(['.', ':', '|', ';']));
+        let sentences = paragraphs
+            .iter()
+            .flat_map(|text| text.split(['.', ':', '|', ';']));
         for sentence in sentences {
             let words: Vec<&str> = sentence.split_whitespace().collect();
             if words.len() < SENTENCE_WORDS {
@@ -253,8 +260,12 @@ fn pages_use_the_words_of_the_glossary() {
 /// Whether a page says "codes" of nothing but exit codes.
 fn exit_codes_only(problem: &str) -> bool {
     let name = problem.split(':').next().expect("a name");
-    let text = prose(&read(name)).collect::<Vec<_>>().join(" ").to_lowercase();
-    text.matches("codes").count() == text.matches("exit codes").count() + text.matches("exit-codes").count()
+    let text = prose(&read(name))
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_lowercase();
+    text.matches("codes").count()
+        == text.matches("exit codes").count() + text.matches("exit-codes").count()
 }
 
 #[test]
@@ -291,7 +302,9 @@ fn the_glossary_has_the_columns_and_the_words_of_the_schema() {
     let explained_there = ["runs on", "of peak", "images/s", "ok", "tensor"];
     let missing: Vec<String> = words
         .into_iter()
-        .filter(|word| !glossary.contains(word.as_str()) && !explained_there.contains(&word.as_str()))
+        .filter(|word| {
+            !glossary.contains(word.as_str()) && !explained_there.contains(&word.as_str())
+        })
         .collect();
     none(&missing);
 }
@@ -335,13 +348,16 @@ fn folder() -> TempDir {
         labels.extend(count.to_be_bytes());
         labels.extend((0..count).map(|at| (at % 10) as u8));
         let write = |name: &str, bytes: &[u8]| {
-            fs::write(images.join(format!("{prefix}-{name}-ubyte")), bytes).expect("a written file");
+            fs::write(images.join(format!("{prefix}-{name}-ubyte")), bytes)
+                .expect("a written file");
         };
         write("images-idx3", &pixels);
         write("labels-idx1", &labels);
     }
     let model = Model::default_model().expect("the model");
-    model.save(&folder.path().join("model.safetensors")).expect("a saved model");
+    model
+        .save(&folder.path().join("model.safetensors"))
+        .expect("a saved model");
     folder
 }
 
@@ -366,7 +382,10 @@ fn words(line: &str) -> Vec<String> {
     }
     assert!(quote.is_none(), "an open quote: {line}");
     for word in &words {
-        assert!(!["|", ">", "<", "&&", ";"].contains(&word.as_str()), "more than a command: {line}");
+        assert!(
+            !["|", ">", "<", "&&", ";"].contains(&word.as_str()),
+            "more than a command: {line}"
+        );
     }
     words
 }
@@ -390,7 +409,10 @@ fn commands(text: &str, inline: bool) -> Vec<Vec<String>> {
 
 /// Whether the program takes these arguments. With --help behind them it reads them, and does nothing.
 fn parses(arguments: &[String]) -> Result<(), String> {
-    let output = run(Path::new("."), arguments.iter().map(String::as_str).chain(["--help"]));
+    let output = run(
+        Path::new("."),
+        arguments.iter().map(String::as_str).chain(["--help"]),
+    );
     if output.status.success() {
         return Ok(());
     }
@@ -508,7 +530,11 @@ fn run_page(name: &str) {
         let output = run(folder.path(), small(&arguments));
         let code = output.status.code();
         let good = code.is_some_and(|code| allowed(&arguments).contains(&code));
-        if !good || (code == Some(0) && output.stdout.is_empty() && !arguments.contains(&"--output".to_owned())) {
+        if !good
+            || (code == Some(0)
+                && output.stdout.is_empty()
+                && !arguments.contains(&"--output".to_owned()))
+        {
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
             problems.push(format!("{line}: exit code {code:?}: {error}"));
         }
@@ -575,7 +601,12 @@ fn the_example_of_the_readme_is_compiled() {
 /// The commands that the page about usage lists.
 fn listed_commands() -> Vec<String> {
     let usage = read("docs/usage.md");
-    let table = usage.split("\n## ").next().expect("the beginning").split("```").next();
+    let table = usage
+        .split("\n## ")
+        .next()
+        .expect("the beginning")
+        .split("```")
+        .next();
     names(table.expect("the table"))
 }
 
@@ -584,11 +615,16 @@ fn the_list_of_commands_is_that_of_the_program() {
     let help = help(&[]);
     let list = help.split("Commands:\n").nth(1).expect("the commands");
     let list = list.split("\n\n").next().expect("the commands");
-    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = list
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let program: BTreeSet<String> = names
         .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
         .collect();
-    assert_eq!(listed_commands().into_iter().collect::<BTreeSet<_>>(), program);
+    assert_eq!(
+        listed_commands().into_iter().collect::<BTreeSet<_>>(),
+        program
+    );
 }
 
 /// Every --option in backticks is one of the program.
@@ -600,13 +636,18 @@ fn every_option_exists() {
     for command in listed_commands() {
         let help = help(&[command.as_str()]);
         let words = help.split(|letter: char| letter != '-' && !letter.is_alphanumeric());
-        known.extend(words.filter(|word| word.starts_with("--")).map(str::to_owned));
+        known.extend(
+            words
+                .filter(|word| word.starts_with("--"))
+                .map(str::to_owned),
+        );
     }
     let mut problems = Vec::new();
     for (name, text) in pages() {
         for quote in quoted(&text) {
             let words = quote.split(|letter: char| letter != '-' && !letter.is_alphanumeric());
-            let unknown = words.filter(|word| word.starts_with("--") && word.len() > 2 && !known.contains(*word));
+            let unknown = words
+                .filter(|word| word.starts_with("--") && word.len() > 2 && !known.contains(*word));
             problems.extend(unknown.map(|word| format!("{name}: {word}")));
         }
     }
@@ -625,7 +666,9 @@ fn enumeration(schema: &Value, definition: &str, field: &str) -> BTreeSet<String
         None => field,
     };
     let words = field["enum"].as_array().into_iter().flatten();
-    let words: BTreeSet<String> = words.filter_map(|word| word.as_str().map(str::to_owned)).collect();
+    let words: BTreeSet<String> = words
+        .filter_map(|word| word.as_str().map(str::to_owned))
+        .collect();
     assert!(!words.is_empty(), "{definition} has no words");
     words
 }
@@ -671,8 +714,12 @@ fn every_field_and_every_word_of_the_json_exists() {
             continue;
         }
         for name in quoted(&text) {
-            let field = name.contains('_') && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
-            let shader = ["block_at", "multiply_add", "input_value", "layer_register"].contains(&name);
+            let field = name.contains('_')
+                && name
+                    .chars()
+                    .all(|letter| letter.is_ascii_lowercase() || letter == '_');
+            let shader =
+                ["block_at", "multiply_add", "input_value", "layer_register"].contains(&name);
             if field && !shader && !known.contains(name) && !metadata.contains(&name) {
                 problems.push(format!("{page}: no field {name}"));
             }
@@ -682,12 +729,23 @@ fn every_field_and_every_word_of_the_json_exists() {
 
     let listed = |heading: &str| -> BTreeSet<String> {
         let kinds = names(section(&results, heading)).into_iter();
-        kinds.filter(|name| !["kind", "status"].contains(&name.as_str())).collect()
+        kinds
+            .filter(|name| !["kind", "status"].contains(&name.as_str()))
+            .collect()
     };
-    assert_eq!(listed("## Warnings"), enumeration(&schema, "warning", "kind"));
-    assert_eq!(listed("## Verdict"), enumeration(&schema, "verdict", "goal"));
+    assert_eq!(
+        listed("## Warnings"),
+        enumeration(&schema, "warning", "kind")
+    );
+    assert_eq!(
+        listed("## Verdict"),
+        enumeration(&schema, "verdict", "goal")
+    );
     let json = section(&results, "## JSON and CSV");
-    let statuses = json.split("| `status` | meaning |").nth(1).expect("the statuses");
+    let statuses = json
+        .split("| `status` | meaning |")
+        .nth(1)
+        .expect("the statuses");
     let statuses: BTreeSet<String> = names(statuses).into_iter().collect();
     assert_eq!(statuses, enumeration(&schema, "row", "status"));
 }
@@ -695,7 +753,9 @@ fn every_field_and_every_word_of_the_json_exists() {
 /// The text literals of a source, without its tests and comments; `…` stands for what is put in.
 fn literals(source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n").replace("\\\"", "'");
     let texts = code.split('"').skip(1).step_by(2);
     let whole = |text: &str| {
@@ -725,11 +785,17 @@ fn every_sentence_of_why_not_faster_is_explained() {
         .collect();
     let said = said.join(" ");
     let quotes = page.split('"').skip(1).step_by(2);
-    let parts = quotes.flat_map(|quote| quote.split('…')).map(str::trim).filter(long);
+    let parts = quotes
+        .flat_map(|quote| quote.split('…'))
+        .map(str::trim)
+        .filter(long);
     let unsaid = parts.filter(|part| !said.contains(part.trim_end_matches(", so")));
     problems.extend(unsaid.map(|part| format!("not said: {part}")));
     none(&problems);
-    assert_eq!(literals("a(\"b {c}d\", \"e \\\n  f\") // \"g\"")[..2], ["b …d", "e f"]);
+    assert_eq!(
+        literals("a(\"b {c}d\", \"e \\\n  f\") // \"g\"")[..2],
+        ["b …d", "e f"]
+    );
 }
 
 /// The header of each Markdown table that a command prints.
@@ -738,7 +804,8 @@ fn headers(folder: &Path, line: &str) -> Vec<Vec<String>> {
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let lines: Vec<&str> = text.lines().collect();
     let header = |pair: &[&str]| {
-        let rule = pair[1].starts_with('|') && pair[1].chars().all(|letter| "|-: ".contains(letter));
+        let rule =
+            pair[1].starts_with('|') && pair[1].chars().all(|letter| "|-: ".contains(letter));
         rule.then(|| rows(pair[0]).remove(0))
     };
     lines.windows(2).filter_map(header).collect()
@@ -759,20 +826,31 @@ fn every_column_exists() {
     let tables = headers(folder.path(), line);
     assert_eq!(columns("## Columns"), tables[0]);
     let with = |column: &str| {
-        let found = tables.iter().find(|header| header.iter().any(|name| name == column));
+        let found = tables
+            .iter()
+            .find(|header| header.iter().any(|name| name == column));
         found.unwrap_or_else(|| panic!("no table with {column}: {tables:?}"))
     };
     let without = |header: &[String], known: &[&str]| -> Vec<String> {
         let names = header.iter().filter(|name| !known.contains(&name.as_str()));
         names.cloned().collect()
     };
-    assert_eq!(columns("## Memory limits"), without(with("largest batch"), &["precision"]));
-    assert_eq!(columns("## Comparisons"), without(with("interval"), &["precision", "batch"]));
+    assert_eq!(
+        columns("## Memory limits"),
+        without(with("largest batch"), &["precision"])
+    );
+    assert_eq!(
+        columns("## Comparisons"),
+        without(with("interval"), &["precision", "batch"])
+    );
 
     // The tables of the other commands follow one another in one section.
     let others = section(&page, "## Other commands");
     let of = |command: &str| {
-        let part = others.split(&format!("**`{command}`**")).nth(1).expect("the command");
+        let part = others
+            .split(&format!("**`{command}`**"))
+            .nth(1)
+            .expect("the command");
         names(part.split("\n**`").next().expect("its table"))
     };
     assert_eq!(of("peak"), first("peak --format markdown"));
@@ -780,12 +858,21 @@ fn every_column_exists() {
     assert_eq!(of("verify"), without(&verify, &["what", "precision"]));
     let memory = first("memory --limit 300KiB --format markdown");
     for name in without(&memory, &["precision"]) {
-        assert!(others.contains(&format!("`{name}`")), "no column {name} of memory");
+        assert!(
+            others.contains(&format!("`{name}`")),
+            "no column {name} of memory"
+        );
     }
-    let search = headers(folder.path(), "search --output found.safetensors --format markdown");
+    let search = headers(
+        folder.path(),
+        "search --output found.safetensors --format markdown",
+    );
     let all: Vec<&String> = search.iter().flatten().collect();
     for name in of("search") {
-        assert!(all.contains(&&name), "search has no column {name}: {search:?}");
+        assert!(
+            all.contains(&&name),
+            "search has no column {name}: {search:?}"
+        );
     }
 }
 
@@ -795,8 +882,12 @@ fn every_column_exists() {
 fn drawn_modules() -> Vec<Vec<String>> {
     let page = read("docs/architecture.md");
     let folders = section(&page, "## Folders");
-    let table = folders.split("\n\n").find(|part| part.contains("| module of `src/` |"));
-    let rows = rows(table.expect("the table of modules")).into_iter().skip(1);
+    let table = folders
+        .split("\n\n")
+        .find(|part| part.contains("| module of `src/` |"));
+    let rows = rows(table.expect("the table of modules"))
+        .into_iter()
+        .skip(1);
     rows.map(|row| quoted(&row[0]).into_iter().map(str::to_owned).collect())
         .collect()
 }
@@ -805,8 +896,13 @@ fn drawn_modules() -> Vec<Vec<String>> {
 /// what lib.rs hands on under its own name.
 fn imports(text: &str, handed_on: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = text
+        .split("#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or_default();
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n");
     for start in ["crate::", "fmnist_gpu::"] {
         for rest in code.split(start).skip(1) {
@@ -850,7 +946,10 @@ fn top_level(list: &str) -> Vec<&str> {
 fn handed_on() -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     for line in read("src/lib.rs").lines() {
-        let Some((module, list)) = line.strip_prefix("pub use ").and_then(|rest| rest.split_once("::")) else {
+        let Some((module, list)) = line
+            .strip_prefix("pub use ")
+            .and_then(|rest| rest.split_once("::"))
+        else {
             continue;
         };
         for name in list.trim_matches([';', '{', '}']).split(',') {
@@ -874,7 +973,11 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
 #[test]
 fn modules_import_what_stands_above_them() {
     let drawn = drawn_modules();
-    let rank = |module: &str| drawn.iter().position(|row| row.iter().any(|name| name == module));
+    let rank = |module: &str| {
+        drawn
+            .iter()
+            .position(|row| row.iter().any(|name| name == module))
+    };
     let handed_on = handed_on();
     let mut files = Vec::new();
     sources(&root().join("src"), &mut files);
@@ -885,7 +988,9 @@ fn modules_import_what_stands_above_them() {
         let inside = file.strip_prefix(root().join("src")).expect("a source");
         let first = inside.iter().next().expect("a name").to_string_lossy();
         let module = first.trim_end_matches(".rs").to_owned();
-        let test = inside.iter().any(|part| part == "tests.rs" || part == "tests");
+        let test = inside
+            .iter()
+            .any(|part| part == "tests.rs" || part == "tests");
         if test || ["lib", "main"].contains(&module.as_str()) {
             continue;
         }
@@ -894,12 +999,23 @@ fn modules_import_what_stands_above_them() {
         let text = fs::read_to_string(&file).expect("a source");
         for import in imports(&text, &handed_on) {
             if import != module && rank(&import).is_some_and(|other| other >= own) {
-                problems.push(format!("src/{}: {module} imports {import}", inside.display()));
+                problems.push(format!(
+                    "src/{}: {module} imports {import}",
+                    inside.display()
+                ));
             }
         }
     }
     let drawn: BTreeSet<String> = drawn.into_iter().flatten().collect();
-    problems.extend(modules.difference(&drawn).map(|name| format!("{name} has no row")));
-    problems.extend(drawn.difference(&modules).map(|name| format!("there is no module {name}")));
+    problems.extend(
+        modules
+            .difference(&drawn)
+            .map(|name| format!("{name} has no row")),
+    );
+    problems.extend(
+        drawn
+            .difference(&modules)
+            .map(|name| format!("there is no module {name}")),
+    );
     none(&problems);
 }
