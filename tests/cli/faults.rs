@@ -1,5 +1,5 @@
 //! What goes wrong around a run: a disk that takes nothing, a size that nothing holds, an interrupt; and that
-//! every fault in the README's table has the tests that stand there. Faults of devices are in tests/cli_gpu.
+//! every failure in the table of docs/troubleshooting.md has the tests that stand there. Faults of devices are in tests/cli_gpu.
 
 use std::path::Path;
 
@@ -8,21 +8,21 @@ use crate::support::{Fixture, command, has, run};
 #[test]
 fn every_test_that_the_table_of_faults_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).expect("the README");
-    let section = readme.split("\n## When something fails\n").nth(1);
+    let page = std::fs::read_to_string(root.join("docs/troubleshooting.md")).expect("the page");
+    let section = page.split("\n## When something fails\n").nth(1);
     let section = section
         .and_then(|rest| rest.split("\n## ").next())
         .expect("the section");
     let rows = section
         .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| fault"));
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| failure"));
     let mut count = 0;
     for row in rows {
-        // [`name`](tests/file.rs), at least one in each row.
+        // [`name`](../tests/file.rs), at least one in each row.
         let links: Vec<(&str, &str)> = row
             .split("[`")
             .skip(1)
-            .filter_map(|rest| rest.split_once("`]("))
+            .filter_map(|rest| rest.split_once("`](../"))
             .filter_map(|(name, rest)| Some((name, rest.split_once(')')?.0)))
             .collect();
         assert!(!links.is_empty(), "no test beside: {row}");
