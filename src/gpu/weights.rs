@@ -8,8 +8,8 @@ use half::f16;
 
 use super::device::Device;
 use super::layout::{pack_blocks, pack_codes, pack_matrices, pack_rows, to_f16};
+use super::shader::constants::activation_number;
 use super::single::whole;
-use super::text::activation_number;
 use crate::Precision;
 use crate::deploy::{Deployed, DeployedLayer};
 use crate::model::{Architecture, Layer, Model};

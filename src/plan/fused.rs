@@ -5,7 +5,7 @@ use crate::adapter::MatrixUnits;
 use crate::deploy::INT4_GROUP;
 use crate::model::{Activation, Form};
 
-/// How a fused layer goes about its product: a file of `shaders/fused`.
+/// How a fused layer goes about its product: a file of `shaders/kernels/layer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Body {
     /// A tile in the registers of each invocation, and nothing else.
@@ -361,7 +361,7 @@ impl NetworkKernel {
     }
 }
 
-/// What a whole-network kernel knows of a layer; its twin is in `shaders/prelude/network.wgsl`.
+/// What a whole-network kernel knows of a layer; its twin is in `shaders/shared/network.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct LayerShape {

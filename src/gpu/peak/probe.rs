@@ -10,7 +10,7 @@ use crate::gpu::device::Device;
 use crate::gpu::pipeline::Pipeline;
 use crate::gpu::single::{bind_group, whole};
 
-/// The uniform of every microkernel; its twin is in `shaders/peak/params.wgsl`.
+/// The uniform of every microkernel; its twin is in `shaders/probes/peak/params.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Params {

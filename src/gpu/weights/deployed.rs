@@ -9,7 +9,7 @@ use crate::deploy::{DeployedLayer, Epilogue, Input, Weights};
 use crate::gpu::layout::{pack_blocks, pack_codes, pack_int4, pack_rows};
 use crate::plan::{bias_bytes, groups};
 
-/// What an int8 layer needs of four columns; its twin is `Bias4` in `shaders/prelude/epilogue_codes.wgsl`.
+/// What an int8 layer needs of four columns; its twin is `Bias4` in `shaders/shared/pre_activation/int8.wgsl`.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 struct ColumnGroup {
