@@ -435,6 +435,27 @@ fn every_command_line_is_understood() {
     assert!(count >= 60, "only {count} command lines");
 }
 
+/// The examples of the help, too.
+#[test]
+fn every_example_of_the_help_is_understood() {
+    let mut problems = Vec::new();
+    let mut helps = vec![help(&[])];
+    helps.extend(
+        listed_commands()
+            .iter()
+            .map(|command| help(&[command.as_str()])),
+    );
+    for help in &helps {
+        // What the shell does with the output is no part of the command line.
+        let lines = help
+            .lines()
+            .map(|line| line.trim().split(['>', '|']).next().unwrap_or_default());
+        let examples = lines.filter_map(arguments);
+        problems.extend(examples.filter_map(|arguments| parses(&arguments).err()));
+    }
+    none(&problems);
+}
+
 #[test]
 fn a_wrong_command_line_is_found() {
     for wrong in [
