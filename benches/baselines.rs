@@ -1,7 +1,7 @@
 //! How often `bench --compare` flags something: of two runs of the same program, and where every sample of the
 //! second was made 10% longer.
 //!
-//! `cargo bench --bench baselines` takes 100 of both on the CPU path and on the best adapter, most of an
+//! `cargo bench --features fault-injection --bench baselines` takes 100 of both on the CPU path and on the best adapter, most of an
 //! hour on two processor cores; `-- --comparisons 10 --adapter cpu` takes fewer. What is done is kept in
 //! `--state` (a line each), so that an interrupted run goes on where it stopped: give it another place, or
 //! delete it, to begin anew. Each run is a process of its own, as a user's are.

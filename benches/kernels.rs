@@ -13,9 +13,10 @@ use std::time::Duration;
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::bench::Samples;
-use fmnist_gpu::gpu::peak::{Ceiling, Effort, Peak, Peaks, measure};
+use fmnist_gpu::gpu::peak::{Peak, Peaks, measure};
 use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
-use fmnist_gpu::model::{Activation, Architecture, Normalization};
+use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
+use fmnist_gpu::peak::{Ceiling, Effort};
 use fmnist_gpu::plan::{
     Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
 };
@@ -130,12 +131,16 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
             let between = layer.input == input && layer.activation == Activation::Identity;
             let fits = |s: &&Strategy| matches!(s.form, Form::Layers(tile) if tile.on(limits.subgroups()) == layer.tile);
             let model = Architecture {
-                formats: Vec::new(),
-                layers: Vec::new(),
+                layers: vec![LayerShape {
+                    inputs: 1024,
+                    outputs: 1024,
+                    activation: Activation::Identity,
+                    format: Format::of(elements, 1024, 127),
+                }],
                 normalization: Normalization::Unit,
                 int8_clip: 127,
             };
-            let refused = |s: &Strategy| s.refused(&model, elements, 1, limits).is_some();
+            let refused = |s: &Strategy| s.refused(&model, 1, limits).is_some();
             between && STRATEGIES.iter().filter(fits).any(|s| !refused(s))
         }
         _ => true,
@@ -189,7 +194,8 @@ impl Case {
             }
             Result::Ok(())
         })?;
-        Samples::new(&times).ok_or(fmnist_gpu::Error::Internal("no samples".into()))
+        let missing = || fmnist_gpu::Error::missing("sample");
+        Samples::new(&times).ok_or_else(missing)
     }
 
     /// The ceiling of its arithmetic.
@@ -198,7 +204,6 @@ impl Case {
             Pass::Matmul(_) if self.elements == Precision::Int8 => Ceiling::Int8Dot,
             Pass::Layer(layer) => match layer.arithmetic {
                 Arithmetic::F32 => Ceiling::F32,
-                Arithmetic::F16 => Ceiling::F16,
                 Arithmetic::Matrix => Ceiling::Matrix,
                 Arithmetic::Dot => Ceiling::Int8Dot,
             },

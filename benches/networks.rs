@@ -81,12 +81,9 @@ fn main() -> Result<()> {
 
 /// A network of the model in a mode. Times do not depend on the ranges of static codes.
 fn load(device: &Arc<Device>, model: &Model, mode: &Mode) -> Result<Network> {
-    if mode.is_core() {
-        return pollster::block_on(Network::new(device, model, mode.precision));
-    }
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
     let deployed = deploy(model, mode, Some(&ranges))?;
-    pollster::block_on(Network::deployed(device, &deployed))
+    pollster::block_on(Network::new(device, &deployed))
 }
 
 /// Times the kernels on one network and batch size in every mode, and prints a table.
@@ -108,8 +105,9 @@ fn compare(engine: &Engine, model: &Model, batch: usize, arguments: &Arguments) 
             first.runnable(batch)
         } else {
             let mut likely = first.candidates(batch);
-            if mode.is_core() {
-                likely.push(Strategy::separate(batch));
+            let separate = Strategy::separate(batch);
+            if first.runnable(batch).contains(&separate) {
+                likely.push(separate);
             }
             likely.dedup();
             likely

@@ -57,11 +57,8 @@ fn main() -> Result<()> {
 
 /// Puts `model` into a mode. Nor does the time depend on where the codes of a static scale end.
 fn network(model: &Model, mode: &Mode, processor: &Processor) -> Result<Network> {
-    if mode.is_core() {
-        return Network::new(model, mode.precision, processor);
-    }
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
-    Network::deployed(&deploy(model, mode, Some(&ranges))?, processor)
+    Network::new(&deploy(model, mode, Some(&ranges))?, processor)
 }
 
 /// Times all modes on one network and batch size, and prints a table.

@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let sample = Sample::standard()?;
 
     let labels_of = |deployed: &Deployed| -> Result<Vec<usize>> {
-        let mut network = cpu::Network::deployed(deployed, &Processor::default())?;
+        let mut network = cpu::Network::new(deployed, &Processor::default())?;
         network.upload(&images.pixels, images.count);
         Ok(engine::labels(network.run(), model.outputs()))
     };

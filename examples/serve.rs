@@ -116,10 +116,7 @@ fn contend(arguments: &Arguments) -> Result<()> {
 
 /// The model in a mode.
 fn load(engine: &Engine, model: &Source, mode: &Mode) -> Result<Network> {
-    Ok(match model.model() {
-        Some(model) if mode.is_core() => block_on(engine.load(model, mode.precision))?,
-        _ => block_on(engine.load_deployed(&model.deploy(mode)?))?,
-    })
+    Ok(block_on(engine.load(&model.deploy(mode)?))?)
 }
 
 /// Warms up, says that it is ready, and runs a sample for each line.

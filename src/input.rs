@@ -1,5 +1,5 @@
-//! Files from outside: how they are opened, how much of them is taken in, and in which words what is wrong
-//! with them is told. SECURITY.md says what follows for the user.
+//! Files from outside: how they are opened, how much of them is read, and how an error describes them. SECURITY.md
+//! says what follows for the user.
 //!
 //! Reading a file takes at most twice its size and 64 MiB of memory, whatever the file says of itself: what
 //! a header announces is held against the bytes that are there before anything is made for it.
@@ -15,12 +15,10 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use crate::error::{Error, Result};
+use crate::printable::is_harmless;
 
 /// What reading a file may take beside twice its size, less what the program itself needs of it.
 pub(crate) const ROOM: u64 = 63 << 20;
-
-/// The longest that an error is about a file, in characters: the file may have had a say in it.
-const LONGEST_PROBLEM: usize = 600;
 
 /// The longest name, date or other text of a file that is shown, in bytes.
 pub(crate) const MAX_TEXT: usize = 1_000;
@@ -51,7 +49,10 @@ pub(crate) fn open(path: &Path) -> Result<Input<File>> {
 
 /// The error of a file that the system does not give.
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::file(path, format!("cannot be read: {error}"))
+    Error::file(
+        path,
+        format!("cannot be read: {error}; check the path and its permissions"),
+    )
 }
 
 /// All of a regular file of at most `most` bytes.
@@ -110,26 +111,6 @@ pub(crate) fn json_problem(error: &serde_json::Error, data: &str) -> String {
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// Text that a file had a say in, such that it can be printed: control characters, which could steer a terminal,
-/// are written out, and the middle of what is very long is left out.
-pub(crate) fn printable(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len().min(4 * LONGEST_PROBLEM));
-    let count = text.chars().count();
-    let half = LONGEST_PROBLEM / 2;
-    for (index, character) in text.chars().enumerate() {
-        if count > LONGEST_PROBLEM && (half..count - half).contains(&index) {
-            if index == half {
-                plain.push('…');
-            }
-        } else if is_harmless(character) {
-            plain.push(character);
-        } else {
-            plain.extend(character.escape_default());
-        }
-    }
-    plain
-}
-
 /// Text of a file that is shown, so that it must neither steer a terminal nor fill it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -160,24 +141,9 @@ impl fmt::Display for Text {
     }
 }
 
-/// Whether a character does no more than be seen: it neither steers a terminal nor turns the order of a line.
-pub(crate) fn is_harmless(character: char) -> bool {
-    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !character.is_control() && !turns
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_file_says_does_not_steer_a_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
-        assert_eq!(printable("größer, “quoted”"), "größer, “quoted”");
-        assert!(!printable("\u{202e}gpj.exe").contains('\u{202e}'));
-        let long = printable(&"x".repeat(1 << 20));
-        assert_eq!(long.chars().count(), LONGEST_PROBLEM + 1);
-    }
 
     #[test]
     fn values_are_read_whole_or_not_at_all() {

@@ -4,6 +4,7 @@
 //! wgpu finds, with a CPU path where there is none, and measures what each costs and gains there.
 //!
 //! ```
+//! use fmnist_gpu::deploy::deploy;
 //! use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Model};
 //!
 //! # fn main() -> fmnist_gpu::Result<()> {
@@ -11,7 +12,8 @@
 //! let data = dataset::test_split()?;
 //! let outputs = pollster::block_on(async {
 //!     let engine = Engine::open(&EngineOptions::default()).await?;
-//!     let mut network = engine.load(&model, Precision::F16).await?;
+//!     let quantized = deploy(&model, &Precision::F16.into(), None)?;
+//!     let mut network = engine.load(&quantized).await?;
 //!     network.infer(data.images.range(0, 8), 8, &mut |_| ()).await
 //! })?;
 //! for (label, truth) in engine::labels(&outputs, model.outputs()).into_iter().zip(&data.labels) {
@@ -59,13 +61,16 @@ pub mod dataset;
 pub mod deploy;
 pub mod engine;
 pub mod error;
+pub mod folders;
 pub mod gpu;
 mod input;
 pub mod memory;
 pub mod mode;
 pub mod model;
+pub mod peak;
 pub mod plan;
 pub mod precision;
+mod printable;
 pub mod quant;
 pub mod reference;
 pub mod report;

@@ -1,7 +1,7 @@
 //! What a network needs in memory, by mode: parameters and activations, and the largest batch under a
 //! limit.
 //!
-//! In the core's precisions: parameters are count × bytes a value, activations (sum of the layer
+//! In f32, f16 and int8 `dynamic-tensor`: parameters are count × bytes a value, activations (sum of the layer
 //! widths, input included) × batch × bytes a value. In the other modes: each layer's weights, scales and
 //! biases as devices hold them, and each layer's input in the form that it takes, with the outputs in
 //! f32. These are planned figures; a result also carries what was really made.
@@ -60,7 +60,7 @@ pub fn largest_batch(widths: &[usize], mode: impl Into<Mode>, limit: u64) -> Opt
 
 /// Bytes of the parameters, and of one image's activations; none where 64 bits do not hold them.
 fn needs(widths: &[usize], mode: &Mode) -> Option<(u64, u64)> {
-    if mode.is_core() {
+    if by_formula(mode) {
         let bytes = mode.precision.bytes();
         let sum = |sum: u64, &width: &usize| sum.checked_add(width as u64);
         let values = widths.iter().try_fold(0, sum)?;
@@ -79,6 +79,15 @@ fn needs(widths: &[usize], mode: &Mode) -> Option<(u64, u64)> {
         .last()
         .map_or(Some(0), |&out| (out as u64).checked_mul(4))?;
     Some((parameters, activations.checked_add(outputs)?))
+}
+
+/// Whether the textbook's formula holds: one number of bytes for every value, and no scales that count.
+fn by_formula(mode: &Mode) -> bool {
+    match mode.precision {
+        Precision::F32 | Precision::F16 => true,
+        Precision::Int8 => mode.scheme == Some(Scheme::DynamicTensor),
+        Precision::Bf16 | Precision::Int4 | Precision::Mixed => false,
+    }
 }
 
 /// Bytes of a layer's weights, scales and biases, and of its input.
@@ -169,7 +178,7 @@ mod tests {
         };
         let model = Model::new(vec![layer(67, 5), layer(5, 3)]).unwrap();
         let ranges = Ranges(vec![(0.0, 1.0); 2]);
-        for mode in modes().iter().filter(|mode| !mode.is_core()) {
+        for mode in modes().iter().filter(|mode| !by_formula(mode)) {
             let deployed = deploy(&model, mode, Some(&ranges)).unwrap();
             let planned = footprint(&[67, 5, 3], mode, 7);
             assert_eq!(

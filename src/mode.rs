@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::precision::Tolerance;
 use crate::quant::{Scheme, WeightScales};
 
@@ -60,17 +60,16 @@ impl Mode {
     /// told for whole networks only.
     pub fn mixed(layers: Vec<Precision>, scheme: Scheme, weights: WeightScales) -> Result<Self> {
         if layers.contains(&Precision::Mixed) {
-            return Err(Error::Usage(
-                "a layer is f32, f16, bf16, int8 or int4, not mixed".into(),
-            ));
+            return Err(Error::Usage(UsageError::MixedUnavailable {
+                what: "a layer",
+            }));
         }
         let int8 = layers.contains(&Precision::Int8);
         if int8 && scheme == Scheme::DynamicTensor {
-            return Err(Error::Usage(
-                "the scheme dynamic-tensor is told for whole networks: use dynamic-row or static where \
-                 layers differ"
-                    .into(),
-            ));
+            return Err(Error::Usage(UsageError::SchemeUnavailable {
+                scheme: "dynamic-tensor",
+                reason: "is only for whole networks, and here the layers differ",
+            }));
         }
         Ok(Self {
             precision: Precision::Mixed,
@@ -78,17 +77,6 @@ impl Mode {
             weights: int8.then_some(weights),
             layers,
         })
-    }
-
-    /// Whether it is one of the three precisions of the core, int8 by the reference scheme: then a model
-    /// is run from its float weights as it is.
-    #[must_use]
-    pub fn is_core(&self) -> bool {
-        match self.precision {
-            Precision::F32 | Precision::F16 => true,
-            Precision::Int8 => self.scheme == Some(Scheme::DynamicTensor),
-            Precision::Bf16 | Precision::Int4 | Precision::Mixed => false,
-        }
     }
 
     /// The precisions that its layers have.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// The numeric mode of inference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -165,9 +165,11 @@ impl FromStr for Precision {
             "int8" | "i8" => Ok(Self::Int8),
             "int4" | "i4" => Ok(Self::Int4),
             "mixed" => Ok(Self::Mixed),
-            _ => Err(Error::Usage(format!(
-                "unknown precision '{text}': use f32, f16, bf16, int8, int4 or mixed"
-            ))),
+            _ => Err(Error::unknown_name(
+                "precision",
+                text,
+                ["f32", "f16", "bf16", "int8", "int4", "mixed"],
+            )),
         }
     }
 }

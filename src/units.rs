@@ -11,6 +11,21 @@ pub fn duration(nanoseconds: f64) -> String {
     format!("{} {unit}", significant(nanoseconds / size))
 }
 
+/// A percentage as a share: `5%` is 0.05.
+///
+/// # Errors
+/// How to write one, where the text is none from 0% to 1000%.
+pub fn parse_percent(text: &str) -> Result<f64, String> {
+    let number = text
+        .trim()
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok());
+    match number {
+        Some(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("write a percentage, as 5%".to_owned()),
+    }
+}
+
 /// Bytes in binary units with one decimal: `512 B`, `198.8 KiB`.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {

@@ -47,12 +47,9 @@ fn modes() -> Vec<Mode> {
 }
 
 fn network(model: &Model, mode: &Mode, processor: &Processor) -> Network {
-    if mode.is_core() {
-        return Network::new(model, mode.precision, processor).expect("a network");
-    }
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
     let deployed = deploy(model, mode, Some(&ranges)).expect("numbers of the mode");
-    Network::deployed(&deployed, processor).expect("a network")
+    Network::new(&deployed, processor).expect("a network")
 }
 
 /// The only test of this program, since all threads are counted.

@@ -9,7 +9,9 @@ use std::time::Duration;
 use common::{Rig, run_on_adapters};
 use fmnist_gpu::Error;
 use fmnist_gpu::adapter::MatrixUnits;
-use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peak, Peaks};
+use fmnist_gpu::error::CheckError;
+use fmnist_gpu::gpu::peak::{self, Peak, Peaks, Shape};
+use fmnist_gpu::peak::{Ceiling, Effort};
 use libtest_mimic::{Failed, Trial};
 
 fn main() {
@@ -28,7 +30,7 @@ fn main() {
 fn trials(rig: &Rig) -> Vec<Trial> {
     let mut trials = Vec::new();
     for ceiling in Ceiling::ALL.into_iter().filter(|&of| present(rig, of)) {
-        for shape in ceiling.shapes(rig.device.limits().matrix_units) {
+        for shape in Shape::all(ceiling, rig.device.limits().matrix_units) {
             let device = rig.device.clone();
             let name = format!("{}/{ceiling}, {shape}", rig.name);
             trials.push(Trial::test(name, move || {
@@ -99,5 +101,9 @@ fn is_a_figure(peak: &Peak) -> Result<(), Error> {
     if peak.samples.iter().all(positive) && ordered && enough && peak.spread().is_finite() {
         return Ok(());
     }
-    Err(Error::CheckFailed(format!("{peak:?}")))
+    Err(Error::CheckFailed(CheckError::WrongResult {
+        what: "the measurement".into(),
+        device: "this device".into(),
+        problem: format!("{peak:?}"),
+    }))
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fmnist_gpu::dataset::{self, Images};
-use fmnist_gpu::deploy::{Runnable, Source};
+use fmnist_gpu::deploy::Source;
 use fmnist_gpu::engine::{Engine, Network};
+use fmnist_gpu::error::CheckError;
 use fmnist_gpu::model::Model;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 use rand::seq::SliceRandom;
@@ -44,7 +45,10 @@ impl Soak {
     /// Writes the models, and loads each once; every cycle classifies the first `images` of the test split.
     pub async fn new(engine: Engine, images: usize) -> Result<Self> {
         let model = Model::default_model()?;
-        let folder = tempfile::tempdir().map_err(|error| Error::Internal(error.to_string()))?;
+        let folder = tempfile::tempdir().map_err(|source| Error::Output {
+            path: std::env::temp_dir(),
+            source,
+        })?;
         let mut soak = Self {
             engine,
             images: dataset::test_split()?
@@ -67,7 +71,7 @@ impl Soak {
                 mode: Some(mode.clone()),
                 ..model.clone()
             };
-            match mode.is_core() {
+            match mode.depends_on_batch() {
                 true => model.save(&path)?,
                 false => Source::Model(model).deploy(&mode)?.save(&path)?,
             }
@@ -149,8 +153,7 @@ fn modes() -> Vec<Mode> {
 async fn load(engine: &Engine, path: &std::path::Path) -> Result<Network> {
     let source = Source::load(path)?;
     let mode = source.mode().unwrap_or(Precision::F32.into());
-    let runnable = Runnable::new(&source, &mode)?;
-    engine.load_runnable(&runnable).await
+    engine.load(&source.deploy(&mode)?).await
 }
 
 /// Holds outputs against those of the first cycle, to the bit.
@@ -165,14 +168,15 @@ pub fn compare(
         hash.update(output.to_bits().to_le_bytes());
     }
     let found: [u8; 32] = hash.finalize().into();
-    let problem = format!(
-        "{} in batches of {}: the outputs of cycle {cycle} are not those of the first",
-        key.0, key.1
-    );
+    let what = format!("{} in batches of {}", key.0, key.1);
     if *expected.entry(key).or_insert(found) == found {
         return Ok(());
     }
-    Err(Error::CheckFailed(problem))
+    Err(Error::CheckFailed(CheckError::WrongResult {
+        what,
+        device: "this device".into(),
+        problem: format!("the outputs of cycle {cycle} are not those of the first cycle"),
+    }))
 }
 
 /// Bytes of this process in memory; none where the system does not tell.

@@ -1,7 +1,7 @@
 //! Models: read, told about, written again, and run.
 
 use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions};
-use fmnist_gpu::deploy::{Deployed, Ranges, Runnable, Source, deploy};
+use fmnist_gpu::deploy::{Deployed, Ranges, Source, deploy};
 use fmnist_gpu::model::Model;
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, memory, reference};
 use serde_json::Value;
@@ -75,17 +75,16 @@ fn use_it(source: &Source) {
     }
     let modes = source.mode().into_iter().chain(modes());
     for mode in modes {
-        let runnable = match source {
-            Source::Model(model) if mode.is_core() => Ok(Runnable::Core(model, mode.precision)),
+        let quantized = match source {
             // Ranges stand for calibration images, with which this would take a hundred times as long.
             Source::Model(model) => {
                 let ranges = Ranges(vec![(-1.0, 4.0); model.layers.len()]);
-                deploy(model, &mode, Some(&ranges)).map(|it| Runnable::Deployed(Box::new(it)))
+                deploy(model, &mode, Some(&ranges))
             }
-            Source::Deployed(_) => Runnable::new(source, &mode),
+            Source::Deployed(_) => source.deploy(&mode),
         };
-        if let Ok(runnable) = runnable {
-            run(&runnable, architecture.inputs());
+        if let Ok(quantized) = quantized {
+            run(&quantized, architecture.inputs());
         }
     }
 }
@@ -97,24 +96,21 @@ fn modes() -> impl Iterator<Item = Mode> {
     Precision::EVERY.map(Mode::from).into_iter().chain(schemes)
 }
 
-fn run(runnable: &Runnable<'_>, inputs: usize) {
+fn run(quantized: &Deployed, inputs: usize) {
     let options = ProcessorOptions {
         threads: Some(1),
         ..ProcessorOptions::default()
     };
     let processor = Processor::new(options).expect("a thread");
-    let network = match runnable {
-        Runnable::Core(model, precision) => Network::new(model, *precision, &processor),
-        Runnable::Deployed(deployed) => Network::deployed(deployed, &processor),
+    let Ok(mut network) = Network::new(quantized, &processor) else {
+        return;
     };
-    // Such as int8 sums that could leave int32.
-    let Ok(mut network) = network else { return };
     let pixels: Vec<u8> = (0..IMAGES * inputs).map(|at| (at * 89) as u8).collect();
     network.upload(&pixels, IMAGES);
     let outputs = network.run().len();
-    assert_eq!(outputs, IMAGES * runnable.architecture().outputs());
-    if runnable.may_overflow() {
-        let _ = reference::infer_all(runnable, &pixels, IMAGES);
+    assert_eq!(outputs, IMAGES * quantized.architecture().outputs());
+    if quantized.may_overflow() {
+        let _ = reference::infer_all(quantized, &pixels, IMAGES);
     }
 }
 

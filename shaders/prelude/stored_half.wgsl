@@ -1,4 +1,4 @@
-// float16 as a fused kernel sees it that multiplies numbers of the f16 type: how they are stored.
+// float16 as kernels for matrix units see it, which multiply numbers of the f16 type.
 
 alias Stored4 = vec4<f16>;      // four values of a layer's input or output
 alias Value4 = vec4<f16>;       // four values along the inner dimension, ready to be multiplied

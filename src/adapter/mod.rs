@@ -130,10 +130,7 @@ impl FromStr for Feature {
         Self::ALL
             .into_iter()
             .find(|feature| feature.name() == wanted)
-            .ok_or_else(|| {
-                let names = Self::ALL.map(Self::name).join(", ");
-                Error::Usage(format!("unknown feature '{text}': use one of {names}"))
-            })
+            .ok_or_else(|| Error::unknown_name("feature", text, Self::ALL.map(Self::name)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{AdapterInfo, Backend, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 
 /// What `--adapter` means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +33,11 @@ impl FromStr for Selector {
             return Ok(Self::Backend(backend));
         }
         if lower.is_empty() {
-            return Err(Error::Usage(
-                "--adapter is empty: see 'fmnist-gpu adapters'".into(),
-            ));
+            return Err(Error::Usage(UsageError::InvalidValue {
+                what: "--adapter".into(),
+                given: "empty".into(),
+                expected: "a backend, an index or a name that 'fmnist-gpu adapters' prints".into(),
+            }));
         }
         Ok(lower.parse().map_or(Self::Name(lower), Self::Index))
     }
@@ -93,7 +95,7 @@ pub fn not_found(adapters: &[AdapterInfo], selector: String) -> Error {
         .map(|info| format!("{} {info}", info.index))
         .collect();
     let hint = if cfg!(target_os = "linux") {
-        " A software Vulkan driver is in the package mesa-vulkan-drivers."
+        " The package mesa-vulkan-drivers has a software Vulkan driver."
     } else {
         ""
     };

@@ -9,6 +9,7 @@ mod store;
 
 use serde::Serialize;
 
+use crate::error::{Error, UsageError};
 use crate::stats::Estimate;
 pub use compare::{Present, compare};
 pub use saved::Saved;
@@ -132,17 +133,20 @@ impl Comparison {
     /// Why the earlier result is none to compare with at all: a row was not measured alike, or there is none in
     /// both.
     #[must_use]
-    pub fn refusal(&self) -> Option<String> {
+    pub fn refusal(&self) -> Option<Error> {
+        let baseline = self.baseline.clone();
         let unlike = |change: &&Change| change.has(Flag::Incomparable);
         if let Some(change) = self.rows.iter().find(unlike) {
             let note = change.note.as_deref().unwrap_or("no reason is known");
-            return Some(format!(
-                "{} at batch {} cannot be compared with {}: {note}",
-                change.name, change.batch, self.baseline
-            ));
+            return Some(Error::Usage(UsageError::RowDiffers {
+                row: format!("{} at batch {}", change.name, change.batch),
+                baseline,
+                reason: note.to_owned(),
+            }));
         }
         let common = |change: &Change| change.time.is_some() || change.has(Flag::NoLongerMeasured);
-        (!self.rows.iter().any(common)).then(|| saved::no_common_row(&self.baseline))
+        (!self.rows.iter().any(common))
+            .then_some(Error::Usage(UsageError::NoCommonRow { baseline }))
     }
 
     /// The rows that are slower than a share allows, beyond the noise, significantly less accurate, or not
@@ -210,8 +214,8 @@ mod tests {
         let regressions: Vec<&Change> = comparison.regressions(0.05).collect();
         assert_eq!(regressions, [&gone]);
         assert_eq!(
-            (gone.outcome().as_str(), comparison.refusal()),
-            ("no longer measured", None)
+            (gone.outcome().as_str(), comparison.refusal().is_none()),
+            ("no longer measured", true)
         );
         let alone = Change {
             row: None,
@@ -235,8 +239,8 @@ mod tests {
         let comparison = of(vec![few.clone()]);
         assert_eq!(comparison.regressions(0.05).count(), 0);
         assert_eq!(
-            (comparison.is_judged(), comparison.refusal()),
-            (false, None)
+            (comparison.is_judged(), comparison.refusal().is_none()),
+            (false, true)
         );
         let comparison = of(vec![few, row(Some(0.0), &[])]);
         assert!(comparison.is_judged());

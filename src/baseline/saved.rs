@@ -8,7 +8,7 @@ use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Present;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::input::{Text, json_problem, read_small};
 use crate::mode::Mode;
 
@@ -204,9 +204,10 @@ impl Saved {
     /// `Error::Usage` with what differs, by name.
     pub fn check(&self, name: &str, now: &Present<'_>) -> Result<()> {
         if let Some(problem) = self.unfit() {
-            return Err(Error::Usage(format!(
-                "{name} is no result to compare with: {problem}; measure it again"
-            )));
+            return Err(Error::Usage(UsageError::BaselineUnfit {
+                baseline: name.to_owned(),
+                problem,
+            }));
         }
         let quoted = |text: &str| format!("'{text}'");
         let threads = |count: Option<usize>| count.map_or("none".to_owned(), |n| n.to_string());
@@ -257,9 +258,12 @@ impl Saved {
         ];
         match pairs.into_iter().find(|(_, before, now)| before != now) {
             None => Ok(()),
-            Some((what, before, now)) => Err(Error::Usage(format!(
-                "{name} is incomparable: its {what} is {before}, and this one's is {now}"
-            ))),
+            Some((what, before, now)) => Err(Error::Usage(UsageError::BaselineDiffers {
+                baseline: name.to_owned(),
+                what,
+                before,
+                now,
+            })),
         }
     }
 }
@@ -271,7 +275,7 @@ impl Saved {
         if self.incomplete.is_some() {
             Some("its run ended early")
         } else if doubts.into_iter().any(|doubt| &*doubt.kind == SLOWED) {
-            Some("its samples were made longer on purpose (FMNIST_GPU_SLOWDOWN)")
+            Some("its samples were made longer on purpose")
         } else {
             None
         }
@@ -292,10 +296,11 @@ impl Saved {
                 continue;
             };
             if !theirs.any(here) {
-                return Err(Error::Usage(format!(
-                    "{own} cannot be compared with {name}: there it is {}, of another scheme",
-                    first.name
-                )));
+                return Err(Error::Usage(UsageError::BaselineSchemeDiffers {
+                    mode: own.clone(),
+                    baseline: name.to_owned(),
+                    there: first.name.to_string(),
+                }));
             }
         }
         let Some(batches) = batches else {
@@ -305,13 +310,9 @@ impl Saved {
         if self.results.iter().any(common) {
             return Ok(());
         }
-        Err(Error::Usage(no_common_row(name)))
+        let baseline = name.to_owned();
+        Err(Error::Usage(UsageError::NoCommonRow { baseline }))
     }
-}
-
-/// That two results have nothing to compare.
-pub(super) fn no_common_row(name: &str) -> String {
-    format!("{name} has no row in common with this result; use the same --precision and --batch")
 }
 
 /// As much of a hash as tells it from others.

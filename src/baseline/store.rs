@@ -1,14 +1,11 @@
-//! Where baselines are kept: `NAME.json` in the folder `baselines` of `fmnist-gpu` in the user's data folder
-//! (`$XDG_DATA_HOME`, otherwise `~/.local/share`; on Windows `%APPDATA%`), or of the folder that
-//! `FMNIST_GPU_CACHE_DIR` names. Unlike a cache they are not made again by themselves.
+//! Where baselines are kept: `baselines/NAME.json` in the user's data folder ([`folders::data`]). Unlike a cache, the
+//! program cannot make them again.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use etcetera::{BaseStrategy, choose_base_strategy};
-
-use crate::error::{Error, Result};
-use crate::tune::cache::FOLDER_VARIABLE;
+use crate::error::{Error, Result, UsageError};
+use crate::folders::{self, FOLDER_VARIABLE};
 
 /// The longest name: with its ending it fits every file system.
 const MOST_CHARACTERS: usize = 100;
@@ -29,11 +26,9 @@ impl Name {
     /// # Errors
     /// `Error::Usage` where no folder is known.
     pub fn path(&self) -> Result<PathBuf> {
-        let folder = folder().ok_or_else(|| {
-            Error::Usage(format!(
-                "no folder for baselines is known; {FOLDER_VARIABLE} can name one"
-            ))
-        })?;
+        let folder = folder().ok_or(Error::Usage(UsageError::BaselineFolderUnknown {
+            variable: FOLDER_VARIABLE,
+        }))?;
         Ok(folder.join(format!("{}.json", self.0)))
     }
 }
@@ -46,16 +41,16 @@ impl FromStr for Name {
         let fits = !text.is_empty() && text.len() <= MOST_CHARACTERS && !text.starts_with('.');
         if fits && text.chars().all(plain) {
             if is_file_name(text) {
-                return Err(Error::Usage(format!(
-                    "'{text}' is a file's name, not a baseline's, which is kept as NAME.json: drop its ending"
-                )));
+                let given = text.to_owned();
+                return Err(Error::Usage(UsageError::BaselineNameIsFile { given }));
             }
             return Ok(Self(text.to_owned()));
         }
-        Err(Error::Usage(format!(
-            "'{}' is no name for a baseline: use up to {MOST_CHARACTERS} letters, digits, -, _ and .",
-            text.escape_debug()
-        )))
+        Err(Error::Usage(UsageError::InvalidValue {
+            what: "the name of the baseline".to_owned(),
+            given: format!("'{}'", text.escape_debug()),
+            expected: format!("up to {MOST_CHARACTERS} letters, digits, -, _ and ."),
+        }))
     }
 }
 
@@ -78,16 +73,10 @@ pub fn find(text: &str) -> Result<PathBuf> {
     Name::from_str(text)?.path()
 }
 
-/// The folder of baselines; none where the system does not say where a user's data are.
+/// The folder of baselines. `None` where the system names no folder for a user's data.
 #[must_use]
 pub fn folder() -> Option<PathBuf> {
-    let chosen = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
-    let base = chosen.map(PathBuf::from).or_else(|| {
-        let user = choose_base_strategy().ok()?.data_dir();
-        // HOME may be anything; a place that depends on where one stands is none.
-        user.is_absolute().then(|| user.join("fmnist-gpu"))
-    });
-    base.as_deref().map(|base: &Path| base.join("baselines"))
+    folders::data().map(|data| data.join("baselines"))
 }
 
 #[cfg(test)]

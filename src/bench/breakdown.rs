@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Takes the batch of every row that was measured apart; also as separate passes, if that is asked for.
 pub(super) async fn take_apart(
-    entries: &mut [Entry<'_>],
+    entries: &mut [Entry],
     rows: &mut [Row],
     pixels: &[u8],
     separate: bool,

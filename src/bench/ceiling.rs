@@ -6,7 +6,8 @@ use crate::Precision;
 use crate::cpu;
 use crate::engine::{Engine, Place};
 use crate::error::Result;
-use crate::gpu::peak::{Ceiling, Effort, Peak, Peaks, measure};
+use crate::gpu::peak::{Peak, Peaks, measure};
+use crate::peak::{Ceiling, Effort, ProcessorCeiling};
 use crate::plan::Arithmetic;
 
 /// A row above this share of its ceiling shows that the ceiling is wrong.
@@ -21,7 +22,7 @@ const LOOKS: usize = 12;
 pub(super) struct Ceilings {
     adapter: Peaks,
     /// Operations per second, in the order of the ceilings' table; 0 where nothing was measured.
-    processor: [f64; cpu::peak::Ceiling::ALL.len()],
+    processor: [f64; ProcessorCeiling::ALL.len()],
     /// Bytes per second of the processor's copy of memory; 0 where it was not measured.
     processor_copy: f64,
 }
@@ -30,7 +31,7 @@ pub(super) struct Ceilings {
 #[derive(Clone, Copy, PartialEq)]
 enum Bound {
     Adapter(Ceiling),
-    Processor(cpu::peak::Ceiling),
+    Processor(ProcessorCeiling),
 }
 
 impl Ceilings {
@@ -39,7 +40,7 @@ impl Ceilings {
     pub(super) async fn bound(
         &mut self,
         engine: &Engine,
-        entries: &[Entry<'_>],
+        entries: &[Entry],
         rows: &mut [Row],
     ) -> Result<()> {
         let wanted: Vec<Option<Bound>> = rows.iter().map(|row| bound_of(row, entries)).collect();
@@ -102,7 +103,7 @@ impl Ceilings {
             let best = cpu::copy::measure(engine.processor(), Effort::quick());
             self.processor_copy = self.processor_copy.max(best);
         }
-        for ceiling in cpu::peak::Ceiling::ALL {
+        for ceiling in ProcessorCeiling::ALL {
             if wanted.contains(&Some(Bound::Processor(ceiling))) {
                 let peak = cpu::peak::measure(engine.processor(), ceiling, Effort::quick())?;
                 let best = &mut self.processor[ceiling as usize];
@@ -132,23 +133,22 @@ fn doubt(row: &mut Row) {
 }
 
 /// What bounds a row; none where it was not measured.
-fn bound_of(row: &Row, entries: &[Entry<'_>]) -> Option<Bound> {
+fn bound_of(row: &Row, entries: &[Entry]) -> Option<Bound> {
     row.operations_per_second?;
     let mode = row.requested.mode();
-    let of = |entry: &&Entry<'_>| entry.mode == mode;
+    let of = |entry: &&Entry| entry.mode == mode;
     let network = entries.iter().find(of)?.network.as_ref().ok()?;
     if network.placement().place == Place::Cpu {
         // Where layers differ, the fastest arithmetic of any of them bounds the whole.
         let int8 = mode.precision == Precision::Int8 || mode.layers.contains(&Precision::Int8);
         return Some(Bound::Processor(if int8 {
-            cpu::peak::Ceiling::Int8
+            ProcessorCeiling::Int8
         } else {
-            cpu::peak::Ceiling::F32
+            ProcessorCeiling::F32
         }));
     }
     Some(Bound::Adapter(match network.arithmetic()? {
         Arithmetic::F32 => Ceiling::F32,
-        Arithmetic::F16 => Ceiling::F16,
         Arithmetic::Matrix => Ceiling::Matrix,
         Arithmetic::Dot => Ceiling::Int8Dot,
     }))

@@ -1,9 +1,9 @@
 //! Holding a precision's answers against the oracle, before anything is timed.
 
 use crate::dataset::Dataset;
-use crate::deploy::Runnable;
+use crate::deploy::Deployed;
 use crate::engine;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
 use crate::precision::Tolerance;
 use crate::reference::{self, Outcome};
@@ -32,27 +32,29 @@ impl<'a> Oracle<'a> {
     /// `Error::CheckFailed` where labels or outputs differ by more than the tolerance.
     pub(super) fn check(
         &mut self,
-        model: &Runnable<'_>,
+        model: &Deployed,
         batch: usize,
         outputs: &[f32],
     ) -> Result<Option<String>> {
         let width = model.architecture().outputs();
-        let mode = model.mode();
-        let want = self.outcome(model, &mode, batch);
+        let mode = &model.mode;
+        let want = self.outcome(model, batch);
         if let Some(overflow) = want.overflow {
             return Ok(Some(overflow.to_string()));
         }
         compare(mode.tolerance(), width, outputs, want)
             .map(|()| None)
             .map_err(|problem| {
-                Error::CheckFailed(format!(
-                    "{mode} at batch {batch} is not what the oracle says: {problem}; nothing \
-                     was timed. Please report it with the output of 'fmnist-gpu adapters'"
-                ))
+                Error::CheckFailed(CheckError::DiffersFromReference {
+                    mode: mode.to_string(),
+                    batch,
+                    problem,
+                })
             })
     }
 
-    fn outcome(&mut self, model: &Runnable<'_>, mode: &Mode, batch: usize) -> &Outcome {
+    fn outcome(&mut self, model: &Deployed, batch: usize) -> &Outcome {
+        let mode = &model.mode;
         // Only the reference scheme's scales depend on the batch.
         let batch = if mode.depends_on_batch() { batch } else { 1 };
         let at = self

@@ -4,14 +4,14 @@ use super::budget::{self, Fit};
 use super::{BenchOptions, Warning};
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::{Deployer, Recipe, Runnable, Sample, Source, losses};
+use crate::deploy::{Deployed, Deployer, Recipe, Sample, Source, losses};
 use crate::engine::{Engine, Network};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::plan::Kernels;
 
 /// A mode under test.
-pub(super) struct Entry<'a> {
+pub(super) struct Entry {
     pub(super) mode: Mode,
     /// False for f32 that is only there to be compared with.
     pub(super) asked: bool,
@@ -20,7 +20,7 @@ pub(super) struct Entry<'a> {
     /// Whether it is to be measured at the present batch size.
     pub(super) wanted: bool,
     /// The model in this mode; none where it cannot be put into it.
-    pub(super) model: Option<Runnable<'a>>,
+    pub(super) model: Option<Deployed>,
     /// What its weights lose to the range of their numbers.
     pub(super) warnings: Vec<Warning>,
     /// Why it does not run at all, else its network.
@@ -29,7 +29,7 @@ pub(super) struct Entry<'a> {
     refused: Option<String>,
 }
 
-impl<'a> Entry<'a> {
+impl Entry {
     /// How it is called in a row.
     pub(super) fn name(&self) -> String {
         self.mode.to_string()
@@ -41,7 +41,7 @@ impl<'a> Entry<'a> {
     }
 
     /// As [`Entry::runs`], with the model as it runs there.
-    pub(super) fn runs_as(&mut self) -> Result<(&mut Network, &Runnable<'a>), &str> {
+    pub(super) fn runs_as(&mut self) -> Result<(&mut Network, &Deployed), &str> {
         match (&mut self.network, &self.refused, &self.model) {
             (Ok(network), None, Some(model)) => Ok((network, model)),
             (Err(reason), ..) => Err(reason),
@@ -52,7 +52,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Notes which modes cannot run batches of this size with the kernels that the user allows.
-pub(super) fn refuse(entries: &mut [Entry<'_>], size: usize) {
+pub(super) fn refuse(entries: &mut [Entry], size: usize) {
     for entry in entries {
         let gpu = entry.network.as_mut().ok().and_then(Network::gpu);
         let checked = gpu.map_or(Ok(()), |gpu| gpu.check_batch(size));
@@ -61,12 +61,12 @@ pub(super) fn refuse(entries: &mut [Entry<'_>], size: usize) {
 }
 
 /// Loads every mode asked for and, where the model has float weights, f32 beside them for the agreement.
-pub(super) async fn load<'a>(
+pub(super) async fn load(
     engine: &Engine,
-    source: &'a Source,
+    source: &Source,
     data: &Dataset,
     options: &BenchOptions,
-) -> Result<Vec<Entry<'a>>> {
+) -> Result<Vec<Entry>> {
     let asked = options.modes.iter().map(|mode| (mode.clone(), true));
     let mut wanted: Vec<(Mode, bool)> = asked.collect();
     let f32 = Mode::from(Precision::F32);
@@ -74,21 +74,20 @@ pub(super) async fn load<'a>(
         wanted.push((f32, false));
     }
     // What compensates one mode's rounding errors serves the next.
-    let images = wanted.iter().any(|(mode, _)| !mode.is_core());
+    let recipe = Recipe::default();
+    let images = |mode: &Mode| Recipe::calibrates(mode) || recipe.compensates(mode);
+    let images = wanted.iter().any(|(mode, _)| images(mode));
     let sample = images.then(Sample::standard).transpose()?;
-    let deployer = |model| Deployer::new(Recipe::default(), model, sample.as_ref());
+    let deployer = |model| Deployer::new(recipe, model, sample.as_ref());
     let mut deployer = source.model().map(deployer);
     let widths = source.architecture().widths();
     let mut entries = Vec::new();
     for (mode, asked) in wanted {
-        let runnable = match &mut deployer {
-            Some(deployer) if !mode.is_core() => {
-                let deployed = deployer.deploy(&mode);
-                deployed.map(|deployed| Runnable::Deployed(Box::new(deployed)))
-            }
-            _ => Runnable::new(source, &mode),
+        let deployed = match &mut deployer {
+            Some(deployer) => deployer.deploy(&mode),
+            None => source.deploy(&mode),
         };
-        let (model, network) = match runnable {
+        let (model, network) = match deployed {
             Ok(model) => {
                 let network = network(engine, &model, data, options, asked).await;
                 (Some(model), network)
@@ -126,17 +125,15 @@ pub(super) async fn load<'a>(
 /// Loads a model where it runs.
 async fn network(
     engine: &Engine,
-    model: &Runnable<'_>,
+    model: &Deployed,
     data: &Dataset,
     options: &BenchOptions,
     asked: bool,
 ) -> Result<Network> {
-    let mut network = match (engine.load_runnable(model).await, model) {
+    let mut network = match engine.load(model).await {
         // f32 that is only there to be compared with may run anywhere.
-        (Err(Error::TooLarge { .. }), Runnable::Core(model, precision)) if !asked => {
-            Network::on_cpu(model, *precision, engine.processor(), None)?
-        }
-        (loaded, _) => loaded?,
+        Err(Error::TooLarge { .. }) if !asked => Network::on_cpu(model, engine.processor(), None)?,
+        loaded => loaded?,
     };
     if let Some(gpu) = network.gpu() {
         if !asked {

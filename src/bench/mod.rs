@@ -16,6 +16,7 @@ mod entry;
 mod machine;
 mod row;
 mod sample;
+mod slowdown;
 mod why;
 mod yardstick;
 
@@ -29,11 +30,12 @@ pub use budget::{Bound, Budget, BudgetLine};
 pub use classes::ClassAccuracy;
 pub use machine::Machine;
 pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
+pub use slowdown::Slowdown;
 pub use yardstick::Yardstick;
 
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::{Runnable, Source};
+use crate::deploy::{Deployed, Source};
 use crate::engine::{self, Engine, check_width};
 use crate::error::{Error, Result};
 use crate::memory::footprint;
@@ -71,9 +73,8 @@ pub struct BenchOptions {
     pub tuning: Tuning,
     /// Whether each batch is also taken apart as separate passes.
     pub breakdown: bool,
-    /// Makes every sample longer by this share of itself, with work that does nothing. It is there to find
-    /// out whether a comparison sees a slowdown of a known size; what was measured with it is marked.
-    pub slowdown: f64,
+    /// Makes every sample longer, in tests only.
+    pub slowdown: Slowdown,
     /// The most bytes of planned memory, if each precision is also to be measured at the largest batch that
     /// fits.
     pub memory_limit: Option<u64>,
@@ -105,7 +106,7 @@ impl Default for BenchOptions {
             fewest: sample::FEWEST,
             tuning: Tuning::Quick,
             breakdown: false,
-            slowdown: 0.0,
+            slowdown: Slowdown::default(),
             memory_limit: None,
             batch_limit: None,
         }
@@ -255,7 +256,7 @@ pub async fn run(
 
 /// Notes which modes are to be measured at this batch size: the one asked for, and the one that the data
 /// allow.
-fn want(entries: &mut [Entry<'_>], options: &BenchOptions, batch: (usize, usize)) {
+fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
     let listed = budget::listed(options).contains(&batch.0);
     for entry in entries {
         let fits = entry.fit.and_then(|fit| fit.batch) == Some(batch.1);
@@ -266,7 +267,7 @@ fn want(entries: &mut [Entry<'_>], options: &BenchOptions, batch: (usize, usize)
 /// Chooses the kernels of every mode that is timed.
 async fn tune(
     tuner: &mut Tuner,
-    entries: &mut [Entry<'_>],
+    entries: &mut [Entry],
     data: &Dataset,
     size: usize,
     observer: &mut dyn Observer,
@@ -312,7 +313,7 @@ struct Checked {
 #[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
     engine: &Engine,
-    entries: &mut [Entry<'_>],
+    entries: &mut [Entry],
     model: &Source,
     data: &Dataset,
     batch: (usize, usize),
@@ -362,7 +363,7 @@ async fn measure_batch(
         let mut row = Row::new(requested, size, planned);
         row.beside_memory_of(&f32_memory);
         row.warnings.clone_from(&entry.warnings);
-        row.effective.rounding = entry.model.as_ref().and_then(Runnable::rounding);
+        row.effective.rounding = entry.model.as_ref().and_then(Deployed::rounding);
         match entry.runs() {
             Err(reason) => row.unsupported(reason),
             Ok(network) => row.ran(network),
@@ -389,7 +390,7 @@ async fn measure_batch(
 }
 
 /// What a precision answered; none where it did not run, or left its range.
-fn answers_of<'a>((entry, checked): (&Entry<'_>, &'a Option<Checked>)) -> Option<Answers<'a>> {
+fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Answers<'a>> {
     let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
     Some(Answers {
         name: entry.name(),
@@ -402,7 +403,7 @@ fn answers_of<'a>((entry, checked): (&Entry<'_>, &'a Option<Checked>)) -> Option
 /// Classifies the whole data set in batches of `batch` and holds it against the oracle; none where the
 /// mode does not run.
 async fn classify(
-    entry: &mut Entry<'_>,
+    entry: &mut Entry,
     data: &Dataset,
     batch: usize,
     oracle: &mut Oracle<'_>,

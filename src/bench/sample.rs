@@ -7,7 +7,7 @@ use super::yardstick::Yardsticks;
 use super::{BenchOptions, Observer, Samples, TIME_TO_COMPARE};
 use crate::Mode;
 use crate::engine::Network;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 
 /// The fewest samples, and the fewest where one takes longer than [`SLOW`].
 pub(super) const FEWEST: usize = 10;
@@ -107,14 +107,8 @@ pub(super) async fn interleaved(
             let uploaded = Instant::now();
             let run = network.run().await?;
             let (upload, wall) = (uploaded - start, uploaded.elapsed());
-            let slowed = |time: Duration| time.mul_f64(1.0 + options.slowdown);
-            if options.slowdown > 0.0 {
-                // Real work would take the processor too, so this does not sleep.
-                while start.elapsed() < slowed(upload + wall) {
-                    std::hint::spin_loop();
-                }
-            }
-            durations.push(slowed(upload), slowed(wall), keep);
+            let [upload, wall] = options.slowdown.stretch(start, [upload, wall]);
+            durations.push(upload, wall, keep);
             // After the clock was read: every sample is of a run that gave what was checked.
             check_repeats(mode, &run.outputs, want)?;
         }
@@ -215,10 +209,8 @@ fn check_repeats(mode: &Mode, got: &[f32], want: &[f32]) -> Result<()> {
     if bytemuck::cast_slice::<f32, u32>(got) == bytemuck::cast_slice::<f32, u32>(want) {
         return Ok(());
     }
-    Err(Error::CheckFailed(format!(
-        "{mode}: a repeated run of the same batch gave other bits; the adapter or its driver \
-         is not deterministic, so no figure of it can be trusted"
-    )))
+    let mode = mode.to_string();
+    Err(Error::CheckFailed(CheckError::NotRepeatable { mode }))
 }
 
 #[cfg(test)]
@@ -228,6 +220,7 @@ mod tests {
     use super::*;
     use crate::adapter::{Backend, Selector};
     use crate::bench::Finished;
+    use crate::deploy::deploy;
     use crate::model::Model;
     use crate::{Engine, EngineOptions, Precision};
 
@@ -345,7 +338,8 @@ mod tests {
         };
         let engine = pollster::block_on(Engine::open(&cpu)).unwrap();
         let model = Model::default_model().unwrap();
-        let mut network = pollster::block_on(engine.load(&model, Precision::F32)).unwrap();
+        let model = deploy(&model, &Precision::F32.into(), None).unwrap();
+        let mut network = pollster::block_on(engine.load(&model)).unwrap();
         let mut passes = |warmup, runs| {
             let options = BenchOptions {
                 warmup,

@@ -50,10 +50,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Format::Markdown => table(&adapters, Layout::Markdown),
         Format::Json => report::to_json(&adapters.iter().map(entry).collect::<Vec<_>>())?,
         Format::Csv | Format::Html => {
-            return Err(Error::Usage(
-                "adapters has no csv and no html: use table, json or markdown".into(),
-            )
-            .into());
+            return Err(
+                Error::no_output("adapters", "csv or html", "table, json or markdown").into(),
+            );
         }
     };
     terminal::print(&text)

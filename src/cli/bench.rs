@@ -8,9 +8,11 @@ use std::sync::LazyLock;
 use clap::{Args, ValueHint};
 use fmnist_gpu::baseline::LEAST_PAIRS;
 use fmnist_gpu::bench::{
-    self, BenchOptions, Finished, Machine, Observer, Row, Status, TIME_TO_COMPARE, Warning,
+    self, BenchOptions, Finished, Machine, Observer, Row, Slowdown, Status, TIME_TO_COMPARE,
+    Warning,
 };
 use fmnist_gpu::dataset::{self, Dataset, Split};
+use fmnist_gpu::error::CheckError;
 use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verdict::{Goal, Verdict};
@@ -115,7 +117,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         },
         tuning: arguments.tune,
         breakdown: arguments.breakdown,
-        slowdown: decision::slowdown()?,
+        slowdown: Slowdown::from_environment()?,
         memory_limit: arguments.goal.memory_limit,
         batch_limit: arguments.goal.batch_limit,
     };
@@ -143,7 +145,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
 
     let baselines = arguments.baseline.open(&document, &options)?;
-    let conclusions = decision::conclusions(&arguments.goal, &baselines, options.slowdown);
+    let conclusions = decision::conclusions(&arguments.goal, &baselines, options.slowdown.share());
 
     let bar = terminal::progress_bar();
     let record = Record::new(
@@ -247,9 +249,10 @@ fn overflows(rows: &[Row]) -> Result<(), Error> {
     let detail = row.detail.as_deref().unwrap_or_default();
     let name = row.requested.name();
     let way_out = modes::way_out_of_overflow(row.requested.precision);
-    Err(Error::CheckFailed(format!(
-        "{name} overflows: {detail}; {way_out}"
-    )))
+    Err(Error::CheckFailed(CheckError::Overflow {
+        overflow: format!("{name} overflows: {detail}"),
+        remedy: way_out.to_owned(),
+    }))
 }
 
 /// The batch sizes in the order in which they are measured.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use fmnist_gpu::dataset::{CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset};
 use fmnist_gpu::deploy::{Calibration, Recipe, Rounding, Sample};
+use fmnist_gpu::error::UsageError;
 use fmnist_gpu::{Error, Mode, Result};
 
 use super::options;
@@ -50,12 +51,20 @@ impl CalibrationOptions {
     /// # Errors
     /// `Error::Usage` naming the first option that it does not.
     pub fn check_use(&self, mode: &Mode) -> Result<()> {
-        let unused = |problem: &str| Err(Error::Usage(problem.into()));
+        let unused = |option: &str, used_for: &str, remedy: String| {
+            Err(Error::Usage(UsageError::OptionUnused {
+                option: option.to_owned(),
+                used_for: used_for.to_owned(),
+                remedy,
+            }))
+        };
         if self.calibration.is_some() && !Recipe::calibrates(mode) {
-            return unused("--calibration is for int8 by the scheme static: add --scheme static");
+            let remedy = "add --scheme static".to_owned();
+            return unused("--calibration", "int8 with the scheme static", remedy);
         }
         if self.rounding.is_some() && !Recipe::rounds(mode) {
-            return unused("--rounding is for int8 and int4 weights: add --precision int8 or int4");
+            let remedy = "add --precision int8 or int4".to_owned();
+            return unused("--rounding", "int8 and int4 weights", remedy);
         }
         let recipe = self.recipe();
         if recipe.needs_images(mode) || recipe.compensates(mode) {
@@ -67,9 +76,10 @@ impl CalibrationOptions {
             ("--calibration-data", self.calibration_data.is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
-            Some((option, _)) => unused(&format!(
-                "{option} is for what images decide, which is nothing in {mode}: leave it out"
-            )),
+            Some((option, _)) => {
+                let used_for = format!("modes that use calibration images, and {mode} does not");
+                unused(option, &used_for, format!("drop {option}"))
+            }
             None => Ok(()),
         }
     }

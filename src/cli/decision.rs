@@ -7,14 +7,13 @@ use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
+use fmnist_gpu::error::{CheckError, UsageError};
 use fmnist_gpu::report::{self, Document, Format};
+use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, doubts};
 use fmnist_gpu::{Error, Result};
 
 use super::{options, terminal};
-
-/// The variable that makes every sample longer, for tests of comparisons.
-const SLOWDOWN_VARIABLE: &str = "FMNIST_GPU_SLOWDOWN";
 
 /// What the precision to deploy is to be good for.
 #[derive(Clone, Debug, Args)]
@@ -61,7 +60,7 @@ pub struct BaselineOptions {
     /// End with exit code 5 where a row is slower than the earlier one by more than this (at least 5%; and
     /// beyond the noise, which is 6% or more), significantly less accurate, or not measured any more. Rows with
     /// fewer than 50 samples in either result are not judged, which is told; with no other row the exit code
-    /// is 2. FMNIST_GPU_SLOWDOWN=10% makes every sample longer, to see the gate close
+    /// is 2
     #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = regression)]
     fail_on_regression: Option<f64>,
 }
@@ -112,12 +111,10 @@ impl GoalOptions {
             return Ok(());
         }
         let unmet = verdict.limits.iter().filter(|limit| !limit.met);
-        let names: Vec<&str> = unmet.map(|limit| flag(limit.name)).collect();
-        let what = match names.is_empty() {
-            true => "nothing may be deployed".to_owned(),
-            false => format!("not met: {}", names.join(", ")),
-        };
-        Err(Error::CheckFailed(format!("{what}. {}", verdict.sentence)))
+        Err(Error::CheckFailed(CheckError::LimitsNotMet {
+            limits: unmet.map(|limit| flag(limit.name)).collect(),
+            verdict: verdict.sentence.clone(),
+        }))
     }
 }
 
@@ -139,10 +136,8 @@ pub struct Baselines {
 impl BaselineOptions {
     /// Reads the earlier result and holds it against what is about to be measured.
     pub fn open(&self, document: &Document, options: &BenchOptions) -> Result<Baselines> {
-        if self.save.is_some() && options.slowdown > 0.0 {
-            return Err(Error::Usage(format!(
-                "a run that is slow on purpose is no baseline: unset {SLOWDOWN_VARIABLE}, or drop --save"
-            )));
+        if self.save.is_some() {
+            options.slowdown.check_save()?;
         }
         let before = match &self.compare {
             None => None,
@@ -190,7 +185,7 @@ impl BaselineOptions {
             return Ok(());
         };
         if let Some(refusal) = comparison.refusal() {
-            return Err(Error::Usage(refusal));
+            return Err(refusal);
         }
         let Some(allowed) = self.fail_on_regression else {
             return Ok(());
@@ -204,27 +199,22 @@ impl BaselineOptions {
                 _ => text,
             }
         };
-        let all: Vec<String> = comparison.regressions(allowed).map(worse).collect();
-        if !all.is_empty() {
-            return Err(Error::Regression(format!(
-                "worse than {}: {}",
-                comparison.baseline,
-                all.join("; ")
-            )));
+        let rows: Vec<String> = comparison.regressions(allowed).map(worse).collect();
+        if !rows.is_empty() {
+            let baseline = comparison.baseline.clone();
+            return Err(Error::Regression { baseline, rows });
         }
         let few: Vec<String> = comparison.unjudged().map(place).collect();
-        let way_out = format!(
-            "both runs need {LEAST_PAIRS} samples of a row: drop --min-time, or give both --runs {LEAST_PAIRS}"
-        );
         if !comparison.is_judged() {
-            return Err(Error::Usage(format!(
-                "no row's time could be judged against {}; {way_out}",
-                comparison.baseline
-            )));
+            return Err(Error::Usage(UsageError::NothingJudged {
+                baseline: comparison.baseline.clone(),
+                pairs: LEAST_PAIRS,
+            }));
         }
         if !few.is_empty() {
             terminal::tell(&format!(
-                "warning: --fail-on-regression did not judge the time of {}: too few samples; {way_out}",
+                "warning: --fail-on-regression did not judge the time of {}: both runs need {LEAST_PAIRS} samples \
+                 of a row; drop --min-time, or give both runs --runs {LEAST_PAIRS}",
                 few.join(", ")
             ));
         }
@@ -237,19 +227,21 @@ fn place(change: &Change) -> String {
     format!("{} at batch {}", change.name, change.batch)
 }
 
-/// Several failures as one error: all are told, and its kind, from which the exit code follows, is the first's.
+/// Several failures as one error with all their messages. The first decides the exit code.
 pub fn together(failures: Vec<Error>, note: Option<String>) -> Result<()> {
-    let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    let mut text = texts.join("; and ");
-    if let Some(note) = note {
-        text.push_str(&format!("; {note}"));
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else {
+        return Ok(());
+    };
+    let others: Vec<Error> = failures.collect();
+    if others.is_empty() && note.is_none() {
+        return Err(first);
     }
-    match failures.into_iter().next() {
-        None => Ok(()),
-        Some(Error::CheckFailed(_)) => Err(Error::CheckFailed(text)),
-        Some(Error::Regression(_)) => Err(Error::Regression(text)),
-        Some(_) => Err(Error::Usage(text)),
-    }
+    Err(Error::Several {
+        first: first.into(),
+        others,
+        note,
+    })
 }
 
 impl Baselines {
@@ -299,33 +291,12 @@ pub fn conclusions(
     }
 }
 
-/// The share by which every sample is to be made longer.
-pub fn slowdown() -> Result<f64> {
-    match std::env::var(SLOWDOWN_VARIABLE) {
-        Err(_) => Ok(0.0),
-        Ok(text) => share(&text)
-            .map_err(|problem| Error::Usage(format!("{SLOWDOWN_VARIABLE} is '{text}': {problem}"))),
-    }
-}
-
-/// `5%` as 0.05.
-fn share(text: &str) -> Result<f64, String> {
-    let number = text
-        .trim()
-        .strip_suffix('%')
-        .and_then(|number| number.trim().parse::<f64>().ok());
-    match number {
-        Some(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("write a percentage, as 5%".to_owned()),
-    }
-}
-
 /// The least that may be allowed: close to [`baseline::LEAST_CHANGE`], below which nothing is flagged.
 const LEAST_ALLOWED: f64 = 0.05;
 
 /// At least [`LEAST_ALLOWED`].
 fn regression(text: &str) -> Result<f64, String> {
-    let allowed = share(text)?;
+    let allowed = parse_percent(text)?;
     if allowed < LEAST_ALLOWED {
         return Err(format!(
             "below {:.0}% a change cannot be told from what two runs of the same program differ by",

@@ -37,10 +37,7 @@ pub fn run(arguments: &Arguments, mut command: Command) -> anyhow::Result<()> {
 fn find<'a>(command: &'a Command, name: &str) -> Result<&'a Command, Error> {
     command.find_subcommand(name).ok_or_else(|| {
         let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        Error::Usage(format!(
-            "there is no command '{name}': use {}",
-            names.join(", ")
-        ))
+        Error::unknown_name("command", name, names)
     })
 }
 

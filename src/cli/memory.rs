@@ -1,6 +1,7 @@
 //! `memory`: what a network needs in each mode, and the largest batch under a limit.
 
 use clap::Args;
+use fmnist_gpu::error::UsageError;
 use fmnist_gpu::memory::{Footprint, checked_footprint, largest_batch, parameters};
 use fmnist_gpu::report::{self, Format, Layout};
 use fmnist_gpu::{Error, Mode, Precision, Scheme, WeightScales};
@@ -89,20 +90,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let name = joined(&widths);
     let (batch, limit) = (arguments.batch, arguments.limit);
     let document = describe(widths, &modes, batch, limit).ok_or_else(|| {
-        Error::Usage(format!(
-            "a network of {name} at batch {batch} needs more bytes than 64 bits count; use \
-             smaller widths or a smaller --batch"
-        ))
+        let layers = name.clone();
+        Error::Usage(UsageError::SizeOverflow { layers, batch })
     })?;
     let text = match arguments.format {
         Format::Table => table(&document, terminal::layout()),
         Format::Markdown => table(&document, Layout::Markdown),
         Format::Json => report::to_json(&document)?,
         Format::Csv | Format::Html => {
-            return Err(Error::Usage(
-                "memory has no csv and no html: use table, json or markdown".into(),
-            )
-            .into());
+            return Err(
+                Error::no_output("memory", "csv or html", "table, json or markdown").into(),
+            );
         }
     };
     terminal::print(&text)

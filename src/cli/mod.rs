@@ -62,8 +62,6 @@ Exit codes:
 
 Environment:
   FMNIST_GPU_CACHE_DIR             a folder for tuned kernels and baselines, not the user's own
-  FMNIST_GPU_SLOWDOWN              what samples of 'bench' are made longer by, as 10%: a test
-  FMNIST_GPU_BREAK                 what 'verify' breaks on purpose, to see that it is found
   WGPU_BACKEND, WGPU_ADAPTER_NAME  as --adapter, which beats them
   NO_COLOR, CLICOLOR_FORCE         no colours, and colours always; --color beats them
   RUST_LOG                         what wgpu and the drivers say, for example info";

@@ -6,7 +6,9 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::deploy::Source;
-use fmnist_gpu::gpu::{Broken, DeviceOptions, Injected};
+use fmnist_gpu::error::UsageError;
+use fmnist_gpu::gpu::DeviceOptions;
+use fmnist_gpu::gpu::fault::Faults;
 use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Mode, Precision, Result};
@@ -66,7 +68,7 @@ impl std::str::FromStr for Kernel {
         }
         text.parse().map(Self::Adapter).map_err(|error: Error| {
             let names = Isa::ALL.map(Isa::name).join(", ");
-            Error::Usage(format!("{error}; or, with --adapter cpu, {names}"))
+            error.also_accepted(format!("{names} with --adapter cpu"))
         })
     }
 }
@@ -98,27 +100,22 @@ impl AdapterOptions {
         self.check_kernel(engine)
     }
 
-    /// Opens the adapter that is to be verified, with its matrix units or without, and with something broken
-    /// on purpose.
-    pub async fn open_for_verify(
-        &self,
-        matrix_units: bool,
-        broken: Option<Broken>,
-    ) -> Result<Engine> {
+    /// Opens the adapter that is to be verified, with its matrix units or without, and with these faults.
+    pub async fn open_for_verify(&self, matrix_units: bool, faults: &Faults) -> Result<Engine> {
         if self.kernel.is_some()
             || self.path.is_some()
             || self.threads.is_some()
             || self.no_fallback
         {
-            return Err(Error::Usage(
-                "verify checks every kernel: drop --kernel, --path, --threads and --no-fallback, or name \
-                 checks with --only"
-                    .into(),
-            ));
+            return Err(Error::Usage(UsageError::OptionConflict {
+                option: "--kernel, --path, --threads or --no-fallback".to_owned(),
+                reason: "verify checks every kernel".to_owned(),
+                remedy: "drop it, or choose checks with --only".to_owned(),
+            }));
         }
         let mut options = self.engine()?;
         options.device.matrix_units = matrix_units;
-        options.device.broken = broken;
+        options.device.faults = faults.clone();
         // Several are checked on at the same time, and nothing is timed.
         options.device.sleeps = true;
         let opened = Engine::open(&options).await;
@@ -126,9 +123,9 @@ impl AdapterOptions {
     }
 
     /// On how many devices at the same time the adapter is verified: as many as keep the processor's cores busy with
-    /// a driver's compiler. On OpenGL all devices share one context. A fault made on purpose is counted on one.
-    pub fn lanes_to_verify(backend: Backend) -> usize {
-        if backend == Backend::Gl || environment(FAULT_VARIABLE).is_some() {
+    /// a driver's compiler. On OpenGL all devices share one context. A fault that counts takes one device.
+    pub fn lanes_to_verify(backend: Backend, faults: &Faults) -> usize {
+        if backend == Backend::Gl || faults.count() {
             return 1;
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -137,18 +134,26 @@ impl AdapterOptions {
 
     /// The engine, where it has the kernel that was asked for at all.
     fn check_kernel(&self, engine: Engine) -> Result<Engine> {
-        let wrong = match (self.kernel, engine.info().kind) {
-            (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => {
-                format!("{isa} is a kernel of the CPU path: use it with --adapter cpu")
-            }
-            (Some(Kernel::Adapter(strategy)), Kind::Cpu) => format!(
-                "{} is a kernel of adapters, and this runs on the CPU path ({})",
-                strategy.name,
-                engine.reason()
+        let (name, reason, remedy) = match (self.kernel, engine.info().kind) {
+            (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => (
+                isa.name(),
+                format!("{isa} is a kernel of the CPU path"),
+                "add --adapter cpu",
             ),
+            (Some(Kernel::Adapter(strategy)), Kind::Cpu) => {
+                let (name, why) = (strategy.name, engine.reason());
+                let reason = format!(
+                    "{name} is a kernel of adapters, and this runs on the CPU path ({why})"
+                );
+                (name, reason, "drop --kernel, or use another --adapter")
+            }
             _ => return Ok(engine),
         };
-        Err(Error::Usage(wrong))
+        Err(Error::Usage(UsageError::OptionConflict {
+            option: format!("--kernel {name}"),
+            reason,
+            remedy: remedy.to_owned(),
+        }))
     }
 
     /// Opens the adapter that is meant for networks in these modes, with its matrix units where f16 is to
@@ -225,7 +230,7 @@ impl AdapterOptions {
             },
             device: DeviceOptions {
                 checked: self.checked,
-                fault: fault_of_environment()?,
+                faults: Faults::from_environment()?,
                 on_silence: Some(interrupt::give_up),
                 ..DeviceOptions::default()
             },
@@ -236,13 +241,15 @@ impl AdapterOptions {
 /// The most devices that an adapter is verified on at the same time: each keeps what it compiled for a while.
 const MOST_LANES: usize = 8;
 
-/// The variable that makes a fault on purpose, for tests: see `gpu::Injected`.
-const FAULT_VARIABLE: &str = "FMNIST_GPU_FAULT";
-
-fn fault_of_environment() -> Result<Option<Injected>> {
-    let fault = environment(FAULT_VARIABLE).map(|text| text.parse::<Injected>());
-    let named = |error| Error::Usage(format!("{FAULT_VARIABLE}: {error}"));
-    fault.transpose().map_err(named)
+/// What is wrong with the value of an environment variable.
+fn of_variable(variable: &'static str, error: Error) -> Error {
+    match error {
+        Error::Usage(source) => Error::Usage(UsageError::Environment {
+            variable,
+            source: source.into(),
+        }),
+        other => other,
+    }
 }
 
 /// A variable that is set to something.
@@ -268,9 +275,11 @@ pub fn backends_of_environment() -> Result<Vec<Backend>> {
             "metal" | "mtl" => Ok(Backend::Metal),
             "dx12" | "d3d12" => Ok(Backend::Dx12),
             "gl" | "gles" | "opengl" => Ok(Backend::Gl),
-            other => Err(Error::Usage(format!(
-                "WGPU_BACKEND names '{other}': use vulkan, metal, dx12 or gl"
-            ))),
+            other => {
+                let backends = ["vulkan", "metal", "dx12", "gl"];
+                let unknown = Error::unknown_name("backend", other, backends);
+                Err(of_variable("WGPU_BACKEND", unknown))
+            }
         })
         .collect()
 }
@@ -296,6 +305,15 @@ impl ModelOptions {
             None => Source::default_model(),
         }
     }
+}
+
+/// The error of a quantized file where a model with float weights is needed.
+pub fn already_quantized(source: &Source) -> Error {
+    let mode = source.mode().unwrap_or(Precision::F32.into());
+    Error::Usage(UsageError::AlreadyQuantized {
+        model: source.path().display().to_string(),
+        mode: mode.to_string(),
+    })
 }
 
 /// `250ms`, `2s`.

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clap::Args;
 use fmnist_gpu::cpu::{self, Processor};
 use fmnist_gpu::gpu::Device;
-use fmnist_gpu::gpu::peak::{self, Ceiling, Effort, Peak, Peaks};
+use fmnist_gpu::gpu::peak::{self, Peaks};
+use fmnist_gpu::peak::{Ceiling, Effort, Peak, ProcessorCeiling};
 use fmnist_gpu::report::{Format, PeakDocument};
 use fmnist_gpu::{Error, Result};
 use indicatif::ProgressBar;
@@ -191,8 +192,8 @@ async fn measure_matrices(adapter: &AdapterOptions, effort: Effort) -> Result<Pe
 /// The same for what the CPU path runs on.
 fn measure_processor(processor: &Processor, effort: Effort, run: &Run) -> Result<()> {
     let mut result = Ok(());
-    for (done, ceiling) in cpu::peak::Ceiling::ALL.into_iter().enumerate() {
-        run.begins(ceiling, done, cpu::peak::Ceiling::ALL.len());
+    for (done, ceiling) in ProcessorCeiling::ALL.into_iter().enumerate() {
+        run.begins(ceiling, done, ProcessorCeiling::ALL.len());
         match cpu::peak::measure(processor, ceiling, effort) {
             Ok(peak) => run.measured(ceiling.name(), &peak),
             Err(error) => {

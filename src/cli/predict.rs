@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use fmnist_gpu::bench::Warning;
 use fmnist_gpu::dataset::{self, Images};
-use fmnist_gpu::deploy::{Runnable, Source, losses};
+use fmnist_gpu::deploy::{Deployed, Source, losses};
 use fmnist_gpu::engine::{self, Network, check_width};
+use fmnist_gpu::error::CheckError;
 use fmnist_gpu::report::{self, Format, Layout};
 use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference};
@@ -97,13 +98,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let modes = [mode.clone()];
     let opened = (arguments.adapter).open(&arguments.matrix, &modes, arguments.tune);
     let engine = pollster::block_on(opened)?;
-    let runnable = Runnable::new(&model, &mode)?;
-    let losses = losses(&model, &runnable);
+    let quantized = model.deploy(&mode)?;
+    let losses = losses(&model, &quantized);
     let warnings: Vec<Warning> = losses.into_iter().map(Warning::from).collect();
     for warning in &warnings {
         terminal::tell(&format!("warning: {mode}: {}", warning.text));
     }
-    let mut network = pollster::block_on(engine.load_runnable(&runnable))?;
+    let mut network = pollster::block_on(engine.load(&quantized))?;
     let batch = arguments.batch.min(images.count);
     let mut tuner = Tuner::new(arguments.tune);
     pollster::block_on(tuner.tune(&mut network, images.range(0, batch)))?;
@@ -114,14 +115,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut progress = |done| bar.set_position(done as u64);
     let outputs = pollster::block_on(network.infer(&images.pixels, batch, &mut progress))?;
     bar.finish_and_clear();
-    let overflow = overflow(&runnable, &images, batch, &outputs);
+    let overflow = overflow(&quantized, &images, batch, &outputs);
     if let Some(overflow) = &overflow {
         if !arguments.allow_overflow {
             let way_out = modes::way_out_of_overflow(mode.precision);
-            return Err(Error::CheckFailed(format!(
-                "{overflow}; {way_out}, or --allow-overflow for answers that may be worth nothing"
-            ))
-            .into());
+            let failed = Error::CheckFailed(CheckError::Overflow {
+                overflow: overflow.clone(),
+                remedy: format!(
+                    "{way_out}, or --allow-overflow to see the results, which may be wrong"
+                ),
+            });
+            return Err(failed.into());
         }
         terminal::tell(&format!("warning: {overflow}"));
     }
@@ -133,8 +137,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Format::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
         Format::Csv => csv(&predictions)?,
         Format::Html => {
-            let problem = "predict has no html: use table, json, csv or markdown";
-            return Err(Error::Usage(problem.into()).into());
+            return Err(Error::no_output("predict", "html", "table, json, csv or markdown").into());
         }
         Format::Json => report::to_json(&Document {
             schema: report::SCHEMA,
@@ -173,13 +176,8 @@ fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
 
 /// Which values leave the range of their type, if any do. A later layer may hide them (the softmax of infinity,
 /// a sigmoid's 1), so the oracle looks at every layer wherever the weights allow an overflow at all.
-fn overflow(
-    model: &Runnable<'_>,
-    images: &Images,
-    batch: usize,
-    outputs: &[f32],
-) -> Option<String> {
-    let mode = model.mode();
+fn overflow(model: &Deployed, images: &Images, batch: usize, outputs: &[f32]) -> Option<String> {
+    let mode = &model.mode;
     if model.may_overflow() {
         let outcome = reference::infer_all(model, &images.pixels, batch);
         if let Some(overflow) = outcome.overflow {

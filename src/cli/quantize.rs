@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::deploy::{Runnable, Source, losses};
-use fmnist_gpu::{Error, Mode, report};
+use fmnist_gpu::deploy::{Source, losses};
+use fmnist_gpu::{Mode, report};
 
 use super::calibration::CalibrationOptions;
 use super::modes::ModeOptions;
-use super::options::ModelOptions;
+use super::options::{self, ModelOptions};
 use super::terminal;
 
 /// Writes a model in the numbers that it runs in: int8, int4, f16, bf16, or each layer its own. Without
@@ -34,11 +34,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let output = AtomicFile::create(&arguments.output)?;
     let source = arguments.model.load()?;
     let Source::Model(model) = &source else {
-        return Err(Error::Usage(format!(
-            "{} is quantized already: use the model with float weights that it was made of",
-            source.path().display()
-        ))
-        .into());
+        return Err(options::already_quantized(&source).into());
     };
     let mode = arguments.mode.quantized_mode(&source)?;
     arguments.calibration.check_use(&mode)?;
@@ -66,8 +62,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(_) => ", weights compensated",
         None => "",
     };
-    let quantized = Runnable::Deployed(Box::new(deployed));
-    for loss in losses(&source, &quantized) {
+    for loss in losses(&source, &deployed) {
         terminal::tell(&format!("warning: {mode}: {loss}"));
     }
     let before = model.to_bytes()?.len();

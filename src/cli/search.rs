@@ -78,19 +78,12 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.format == Format::Html {
-        return Err(Error::Usage(
-            "a search has no page: use --format table, json, csv or markdown".into(),
-        )
-        .into());
+        return Err(Error::no_output("search", "html", "table, json, csv or markdown").into());
     }
     let output = AtomicFile::create(&arguments.output)?;
     let source = arguments.model.load()?;
     let Source::Model(model) = &source else {
-        return Err(Error::Usage(format!(
-            "{} is quantized already: search with the model that it was made of",
-            source.path().display()
-        ))
-        .into());
+        return Err(options::already_quantized(&source).into());
     };
     let data = dataset::load_split(Split::Train, arguments.data.as_deref())?;
     check_width(&source, data.name.as_ref(), data.images.width)?;

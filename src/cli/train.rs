@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::dataset::{self, CLASSES, Split};
+use fmnist_gpu::error::UsageError;
 use fmnist_gpu::train::{EpochReport, TrainOptions, train};
 use fmnist_gpu::{Error, Precision};
 
@@ -52,10 +53,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     options.epochs = arguments.epochs.unwrap_or(options.epochs);
     options.seed = arguments.seed.unwrap_or(options.seed);
     if arguments.precision == Some(Precision::Mixed) {
-        return Err(Error::Usage(
-            "a trained model has one precision: f32, f16, bf16, int8 or int4, not mixed".into(),
-        )
-        .into());
+        let what = "a trained model";
+        return Err(Error::Usage(UsageError::MixedUnavailable { what }).into());
     }
     // An output that cannot be written is told before minutes are spent on it.
     let output = AtomicFile::create(&arguments.output)?;

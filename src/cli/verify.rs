@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, ValueHint};
-use fmnist_gpu::gpu::{Broken, Device};
+use fmnist_gpu::gpu::Device;
+use fmnist_gpu::gpu::fault::Faults;
 use fmnist_gpu::report::{Compared, Format, VerifySubject};
 use fmnist_gpu::tune::MatrixUnitsMode;
 use fmnist_gpu::verify::passport::Earlier;
@@ -17,9 +18,6 @@ use super::checked::{Beginning, Checked};
 use super::options::{self, AdapterOptions, MatrixOptions};
 use super::record::Outputs;
 use super::terminal;
-
-/// Breaks something on purpose, to see that it is found: tile-edge, barrier, transposed, bit or once.
-const BREAK_VARIABLE: &str = "FMNIST_GPU_BREAK";
 
 /// Checks on this adapter every kernel that it can run, whole networks, and weights against the oracle, and
 /// looks at what its driver does where it has a choice. Exit code 4 where something is wrong, 3 where nothing of
@@ -58,21 +56,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let html = |format: Result<Format>| format.is_ok_and(|format| format == Format::Html);
     let files = arguments.output.iter();
     if html(Ok(arguments.format)) || files.clone().any(|file| html(Format::of_path(file))) {
-        let usage = "verify has no html: use table, json, csv or markdown";
-        return Err(Error::Usage(usage.into()).into());
+        return Err(Error::no_output("verify", "html", "table, json, csv or markdown").into());
     }
     let started = Instant::now();
     let outputs = Outputs::open(&arguments.output)?;
     let before = arguments.compare.as_deref().map(Earlier::read);
     let before = before.transpose()?;
-    let broken = broken()?;
-    let engine = pollster::block_on(arguments.adapter.open_for_verify(false, broken))?;
-    if broken.is_some() && engine.device().is_none() {
-        return Err(Error::Usage(format!(
-            "{BREAK_VARIABLE} breaks kernels of adapters, and this is the CPU path"
-        ))
-        .into());
-    }
+    let faults = Faults::to_verify()?;
+    let engine = pollster::block_on(arguments.adapter.open_for_verify(false, &faults))?;
+    faults.check(engine.info())?;
     let spinner = terminal::spinner("looking at the driver's arithmetic");
     let passport = pollster::block_on(Passport::of(&engine));
     spinner.finish_and_clear();
@@ -82,14 +74,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         _ => None,
     };
 
-    let lanes = lanes(arguments, &engine, broken)?;
+    let lanes = lanes(arguments, &engine, &faults)?;
     let bar = terminal::progress_bar();
     let checked = Checked::new(Beginning {
         subject: VerifySubject {
             command: command_line(),
             adapter: engine.info().clone(),
             adapter_reason: engine.reason().to_owned(),
-            broken: broken.map(Broken::name),
+            broken: faults.broken(),
             only: arguments.only.clone(),
         },
         passport,
@@ -122,23 +114,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     told
 }
 
-/// What is to be broken on purpose.
-fn broken() -> Result<Option<Broken>> {
-    match std::env::var(BREAK_VARIABLE) {
-        Err(_) => Ok(None),
-        Ok(text) => match text.parse() {
-            Ok(broken) => Ok(Some(broken)),
-            Err(error) => Err(Error::Usage(format!("{BREAK_VARIABLE}: {error}"))),
-        },
-    }
-}
-
 /// What the adapter is checked on: the device that is open, and more of the same adapter; or the CPU path.
-fn lanes(arguments: &Arguments, engine: &Engine, broken: Option<Broken>) -> Result<Vec<Lane>> {
+fn lanes(arguments: &Arguments, engine: &Engine, faults: &Faults) -> Result<Vec<Lane>> {
     let lane = |engine: &Engine| -> Result<Lane> {
         Ok(Lane {
             device: engine.device().cloned(),
-            matrix_units: with_matrix_units(arguments, engine, broken)?,
+            matrix_units: with_matrix_units(arguments, engine, faults)?,
         })
     };
     let mut lanes = vec![lane(engine)?];
@@ -146,8 +127,8 @@ fn lanes(arguments: &Arguments, engine: &Engine, broken: Option<Broken>) -> Resu
     if engine.device().is_none() {
         return Ok(lanes);
     }
-    for _ in 1..AdapterOptions::lanes_to_verify(engine.info().backend) {
-        let more = pollster::block_on(arguments.adapter.open_for_verify(false, broken));
+    for _ in 1..AdapterOptions::lanes_to_verify(engine.info().backend, faults) {
+        let more = pollster::block_on(arguments.adapter.open_for_verify(false, faults));
         let more = more.and_then(|more| Ok((more.info() == engine.info(), lane(&more)?)));
         let reason = match more {
             // What is checked was planned for the first, so that the others must be like it.
@@ -169,7 +150,7 @@ fn lanes(arguments: &Arguments, engine: &Engine, broken: Option<Broken>) -> Resu
 fn with_matrix_units(
     arguments: &Arguments,
     engine: &Engine,
-    broken: Option<Broken>,
+    faults: &Faults,
 ) -> Result<Result<Arc<Device>, String>> {
     if arguments.matrix.mode() == MatrixUnitsMode::Off {
         return Ok(Err("--matrix-units off".to_owned()));
@@ -177,7 +158,7 @@ fn with_matrix_units(
     if let Some(reason) = engine.info().lacks_matrix_units() {
         return Ok(Err(reason.to_owned()));
     }
-    match pollster::block_on(arguments.adapter.open_for_verify(true, broken)) {
+    match pollster::block_on(arguments.adapter.open_for_verify(true, faults)) {
         Ok(engine) => {
             let device = engine.device().cloned();
             Ok(device.ok_or_else(|| "the CPU path has none".to_owned()))

@@ -5,7 +5,6 @@
 //! looked up for every value. A code's index in a table is the code and 128.
 #![expect(unsafe_code, reason = "computed with vectors, through pointers")]
 
-use super::activation;
 use super::isa::Supported;
 use super::simd::{Simd, Work};
 use crate::model::{Activation, Normalization};
@@ -118,7 +117,7 @@ impl Quantized {
     /// What each code stands for after an activation that goes element by element.
     pub fn activated(self, activation: Activation) -> [f32; 256] {
         let mut values = std::array::from_fn(|index| (index as i32 - 128) as f32 * self.scale);
-        activation::apply(activation, &mut values, 256);
+        activation.apply(&mut values, 256);
         values
     }
 
@@ -268,7 +267,7 @@ mod tests {
                         .iter()
                         .map(|&z| quant::dequantize(quant::quantize(z, z_scale, clip), z_scale))
                         .collect();
-                    activation::apply(activation, &mut values, tensor.len());
+                    activation.apply(&mut values, tensor.len());
                     assert_eq!(scale, quant::scale(quant::max_abs(&values), clip));
                     for (&z, &value) in tensor.iter().zip(&values) {
                         let want = quant::quantize(value, scale, clip);

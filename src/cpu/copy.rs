@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::processor::Processor;
-use crate::gpu::peak::Effort;
+use crate::peak::Effort;
 
 /// Bytes that all threads together read in one sample, and as many that they write: beyond any cache that a
 /// network's weights could stay in.

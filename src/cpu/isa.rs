@@ -78,10 +78,8 @@ impl FromStr for Isa {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::find(text).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            Error::Usage(format!("unknown kernel '{text}': use one of {names}"))
-        })
+        let unknown = || Error::unknown_name("kernel", text, Self::ALL.map(Self::name));
+        Self::find(text).ok_or_else(unknown)
     }
 }
 

@@ -38,7 +38,6 @@
 //! runs `portable`, which its compiler vectorizes), and a way to share the columns of a single row among
 //! threads.
 
-pub mod activation;
 mod aligned;
 mod chain;
 mod codes;
@@ -55,21 +54,21 @@ mod processor;
 mod product;
 mod simd;
 mod softmax;
-mod team;
+mod thread_pool;
 mod yardstick;
 
 pub use integer::IntegerWeights;
 pub use isa::{Isa, Supported};
 pub use processor::{MOST_THREADS, Processor, ProcessorOptions};
+pub use thread_pool::ThreadPool;
 pub use yardstick::Yardstick;
 
 use chain::Chain;
 use int8::Int8Network;
 
 use crate::Precision;
-use crate::deploy::{self, Deployed};
+use crate::deploy::{Deployed, DeployedLayer};
 use crate::error::Result;
-use crate::model::Model;
 
 /// The cost of a batch from which on more threads than one make it faster: one thread takes some 20 µs for
 /// it, several times what waking another takes.
@@ -102,52 +101,27 @@ enum Arithmetic {
 }
 
 impl Network {
-    /// Converts the weights of `model` to `precision`, for the vectors of `processor`.
-    ///
-    /// # Errors
-    /// `Error::File` where the model cannot be run in this precision.
-    pub fn new(model: &Model, precision: Precision, processor: &Processor) -> Result<Self> {
-        model.check_precision(precision)?;
-        match precision {
-            Precision::Int8 => {
-                let layers = model.layers.iter();
-                let products = layers.map(|layer| (layer.weights.len(), Precision::Int8));
-                let cost = cost(products, processor);
-                let network = Int8Network::new(model, processor);
-                let arithmetic = Arithmetic::Tensor(Box::new(network));
-                Ok(Self::of(arithmetic, model.inputs(), cost, processor))
-            }
-            _ => Self::deployed(&deploy::deploy(model, &precision.into(), None)?, processor),
-        }
-    }
-
-    /// Packs the weights of a deployed model for the vectors of `processor`.
+    /// Packs the weights of `model` for the vectors of `processor`.
     ///
     /// # Errors
     /// `Error::File` where the model is damaged.
-    pub fn deployed(model: &Deployed, processor: &Processor) -> Result<Self> {
+    pub fn new(model: &Deployed, processor: &Processor) -> Result<Self> {
         model.check()?;
-        Ok(Self::chain(model, processor))
-    }
-
-    fn chain(model: &Deployed, processor: &Processor) -> Self {
-        let layers = model.layers.iter();
-        let products = layers.map(|layer| (layer.weights.len(), layer.precision()));
-        let cost = cost(products, processor);
-        let arithmetic = Arithmetic::Chain(Box::new(Chain::new(model, processor)));
-        Self::of(arithmetic, model.layers[0].inputs, cost, processor)
-    }
-
-    fn of(arithmetic: Arithmetic, inputs: usize, cost: usize, processor: &Processor) -> Self {
-        Self {
+        let architecture = model.architecture();
+        let arithmetic = if architecture.shares_scales() {
+            Arithmetic::Tensor(Box::new(Int8Network::new(model, processor)))
+        } else {
+            Arithmetic::Chain(Box::new(Chain::new(model, processor)))
+        };
+        Ok(Self {
             arithmetic,
             processor: processor.clone(),
-            cost,
-            inputs,
+            cost: cost(&model.layers, processor),
+            inputs: architecture.inputs(),
             pixels: Vec::new(),
             batch: 0,
             threads: 1,
-        }
+        })
     }
 
     /// What it runs on.
@@ -219,11 +193,11 @@ impl Network {
 }
 
 /// What one image costs, by its layers' products.
-fn cost(products: impl Iterator<Item = (usize, Precision)>, processor: &Processor) -> usize {
+fn cost(layers: &[DeployedLayer], processor: &Processor) -> usize {
     let by_bytes = processor.lanes().group == 4;
-    let of = |(count, precision)| {
-        let bytes = by_bytes && precision == Precision::Int8;
-        count * if bytes { COST_OF_BYTES } else { COST }
+    let of = |layer: &DeployedLayer| {
+        let bytes = by_bytes && layer.precision() == Precision::Int8;
+        layer.weights.len() * if bytes { COST_OF_BYTES } else { COST }
     };
-    products.map(of).sum()
+    layers.iter().map(of).sum()
 }

@@ -1,68 +1,37 @@
-//! The ceilings of the processor: the most that it does of one thing, on all threads that the CPU path
-//! uses, with the instruction set that its kernels are of.
+//! Measuring the ceilings of the processor: the highest rate of one operation, on all threads that the CPU path uses, with
+//! the instruction set of its kernels.
 //!
-//! A loop keeps everything in registers and does nothing but the operation in question. What it
-//! computes is checked before it is timed.
+//! A loop keeps everything in registers and does only this operation. Its results are checked before it is timed.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::processor::{Lanes, Processor};
 use super::simd::{Simd, Work};
 use crate::adapter::ProcessorInfo;
-use crate::error::{Error, Result};
-use crate::gpu::peak::{Effort, Peak};
+use crate::error::{CheckError, Error, Result};
+use crate::peak::{Effort, Peak, ProcessorCeiling as Ceiling};
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ceiling {
-    /// Multiply-adds in f32, which is what f16 is computed in too: 2 operations each.
-    F32,
-    /// Products of int8 codes, summed in int32: 2 operations each.
-    Int8,
-}
-
-impl Ceiling {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::F32, Self::Int8];
-
-    /// The name in every output, which is that of the same ceiling of an adapter.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Int8 => "int8-dot",
-        }
-    }
-}
-
-impl fmt::Display for Ceiling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// The fewest and the most steps of one sample. The first are enough to check.
+/// The fewest and the most steps of one sample. The check takes the fewest.
 const STEPS: (usize, usize) = (64, 1 << 30);
 
-/// How long one sample takes. All threads must have a processor each meanwhile: that is likely for less
-/// than a scheduler's slice of time, and waking them takes a hundredth of it.
+/// The time of one sample. During it each thread needs a processor of its own, which is likely for less than a time slice
+/// of the scheduler. Waking the threads takes a hundredth of it.
 const SAMPLE: Duration = Duration::from_micros(300);
 
-/// The fewest samples: they are short, and on a busy machine most of them are disturbed.
+/// The fewest samples. They are short, and a busy machine disturbs most of them.
 const FEWEST: usize = 20;
 
-/// How many pieces a sample has for each thread.
+/// The pieces of a sample for each thread.
 const PIECES: usize = 16;
 
-/// How often so many steps are tried: what else runs on the machine makes one try take long, not all.
+/// How often one number of steps is timed. Other work on the machine makes some of them slow, but not all.
 const TRIES: usize = 5;
 
-/// Measures a ceiling; of `effort`, how long in all and how many samples at least.
+/// Measures a ceiling. Of `effort` it uses the total time and the fewest samples.
 ///
 /// # Errors
-/// `Error::CheckFailed` where the loop does not give what it should.
+/// `Error::CheckFailed` where the loop gives other results than expected.
 pub fn measure(
     processor: &Processor,
     ceiling: Ceiling,
@@ -87,8 +56,8 @@ pub fn measure(
     })
 }
 
-/// Does several times as many steps as there are threads, which these claim piece by piece as they do a
-/// batch's blocks; gives the operations of all of them, and the time.
+/// Runs [`PIECES`] times `steps` for each thread. The threads claim the pieces one by one, as they do a batch's blocks.
+/// Gives the operations of all threads and the time.
 fn run(processor: &Processor, ceiling: Ceiling, steps: usize) -> (u64, Duration) {
     let threads = processor.info().threads;
     let pieces = AtomicUsize::new(PIECES * threads);
@@ -111,23 +80,22 @@ fn run(processor: &Processor, ceiling: Ceiling, steps: usize) -> (u64, Duration)
     (total.into_inner(), start.elapsed())
 }
 
-/// Values that one step works on side by side: enough to hide the time that each takes, few enough for
+/// The values that one step computes side by side: enough to hide the latency of one operation, and few enough for
 /// sixteen registers.
 const CHAINS: usize = 12;
 
-/// What a loop did.
+/// The work and the results of a loop.
 struct Loop<T> {
-    /// On one thread.
+    /// The operations of one thread.
     operations: u64,
     /// The sum of each chain's lanes.
     values: [T; CHAINS],
 }
 
-/// Lanes of a vector at most. No two start alike, so that a compiler cannot compute one for another.
+/// The most lanes of a vector. Each lane starts with another value, so that a compiler cannot compute one from another.
 const LANES: usize = 16;
 
-/// What every chain is multiplied by and what is added, in each step. Chains settle at −0.4, far from
-/// denormal numbers.
+/// The factor and the term of each step. Chains settle at −0.4, far from denormal numbers.
 const FACTOR: f32 = -0.875;
 const TERM: f32 = -0.75;
 
@@ -165,7 +133,7 @@ impl Work for MultiplyAdds {
     }
 }
 
-/// The weight codes of a group; those of 16 bits take the first two.
+/// The quantized weights of a group. Kernels with values of 16 bits take the first two.
 const WEIGHTS: [i8; 4] = [3, -7, 11, -5];
 
 fn start_i32(chain: usize, lane: usize) -> i32 {
@@ -180,8 +148,8 @@ struct Products {
 impl Work for Products {
     type Output = Loop<i32>;
 
-    /// Each sum takes the next one for its codes, so that no product is made twice and none can be
-    /// moved out of the loop.
+    /// Each sum takes the next sum as its values, so no product occurs twice and the compiler can move none out of the
+    /// loop.
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Loop<i32> {
         let mut weights = [0; 64];
@@ -212,14 +180,14 @@ impl Work for Products {
     }
 }
 
-/// Holds what the loops give against the same recurrence, told one number at a time.
+/// Compares the loops' results with the same recurrence, computed one number at a time.
 fn check(processor: &Processor, ceiling: Ceiling) -> Result<()> {
     let steps = STEPS.0;
     let Lanes { lanes, group, .. } = processor.lanes();
     let right = match ceiling {
         Ceiling::F32 => {
             let got = processor.isa().run(MultiplyAdds { steps }).values;
-            // As for an adapter: a step's rounding errors shrink by the factor in each later step.
+            // As on an adapter, each later step shrinks the rounding errors of earlier ones by the factor.
             let tolerance = 8.0 * f64::from(f32::EPSILON) * lanes as f64;
             let want = multiply_adds(lanes, steps);
             got.into_iter()
@@ -233,9 +201,11 @@ fn check(processor: &Processor, ceiling: Ceiling) -> Result<()> {
     if right {
         return Ok(());
     }
-    Err(Error::CheckFailed(format!(
-        "the loop that measures {ceiling} does not compute what it should"
-    )))
+    Err(Error::CheckFailed(CheckError::WrongResult {
+        what: format!("the loop that measures {ceiling}"),
+        device: "the CPU".into(),
+        problem: "its values are not those that it should compute".into(),
+    }))
 }
 
 fn multiply_adds(lanes: usize, steps: usize) -> [f64; CHAINS] {
@@ -246,7 +216,7 @@ fn multiply_adds(lanes: usize, steps: usize) -> [f64; CHAINS] {
     std::array::from_fn(|chain| (0..lanes).map(|lane| value(chain, lane)).sum())
 }
 
-/// Codes are four unsigned bytes, or two signed numbers of 16 bits.
+/// Quantized values are four unsigned bytes or two signed numbers of 16 bits.
 fn products(lanes: usize, group: usize, steps: usize) -> [i32; CHAINS] {
     let dot = |codes: i32| -> i32 {
         let bytes = codes.to_le_bytes();

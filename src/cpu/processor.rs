@@ -1,4 +1,4 @@
-//! What the CPU path runs on: an instruction set, and threads.
+//! What the CPU path runs on: an instruction set and threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::isa::{Isa, Supported};
 use super::simd::{Simd, Work};
-use super::team::Team;
+use super::thread_pool::ThreadPool;
 use crate::adapter::ProcessorInfo;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 
 /// The most threads that can be asked for.
 pub const MOST_THREADS: usize = 1024;
@@ -16,24 +16,24 @@ pub const MOST_THREADS: usize = 1024;
 /// What is asked of the processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessorOptions {
-    /// The instruction set; the fastest there is where none is named.
+    /// The instruction set. `None` means the fastest that the processor has.
     pub isa: Option<Isa>,
-    /// How many threads; as many as run at the same time where no number is given.
+    /// The number of threads. `None` means as many as run at the same time.
     pub threads: Option<usize>,
 }
 
-/// An instruction set and a team of threads, which networks share.
+/// An instruction set and a thread pool, which networks share.
 #[derive(Clone, Debug)]
 pub struct Processor {
     supported: Supported,
-    team: Arc<Team>,
+    pool: Arc<ThreadPool>,
 }
 
 impl Default for Processor {
     fn default() -> Self {
         Self {
             supported: Supported::best(),
-            team: Arc::new(Team::new(default_threads())),
+            pool: Arc::new(ThreadPool::new(default_threads())),
         }
     }
 }
@@ -47,16 +47,18 @@ impl Processor {
     pub fn new(options: ProcessorOptions) -> Result<Self> {
         let threads = options.threads.unwrap_or_else(default_threads);
         if !(1..=MOST_THREADS).contains(&threads) {
-            return Err(Error::Usage(format!(
-                "{threads} threads: use a number from 1 to {MOST_THREADS}"
-            )));
+            return Err(Error::Usage(UsageError::InvalidValue {
+                what: "the number of threads".into(),
+                given: threads.to_string(),
+                expected: format!("a number from 1 to {MOST_THREADS}"),
+            }));
         }
         Ok(Self {
             supported: match options.isa {
                 Some(isa) => Supported::named(isa)?,
                 None => Supported::best(),
             },
-            team: Arc::new(Team::new(threads)),
+            pool: Arc::new(ThreadPool::new(threads)),
         })
     }
 
@@ -65,7 +67,7 @@ impl Processor {
     pub fn info(&self) -> ProcessorInfo {
         ProcessorInfo {
             instruction_set: self.supported.isa().name(),
-            threads: self.team.threads(),
+            threads: self.pool.threads(),
         }
     }
 
@@ -79,17 +81,17 @@ impl Processor {
         self.supported.run(LanesOf)
     }
 
-    /// Calls `work` on up to `threads` threads, with numbers below that, as [`Team::run`] does. For one
-    /// alone no other is woken.
+    /// Calls `work` on up to `threads` threads, each with a number below that, as [`ThreadPool::run`] does. A single
+    /// thread wakes no other.
     pub(super) fn on_threads(&self, threads: usize, work: &(dyn Fn(Supported, usize) + Sync)) {
-        self.team
+        self.pool
             .run(threads, &|thread| work(self.supported, thread));
     }
 
-    /// Waits a moment until so many threads are awake, as they are between batches that follow each other: a
-    /// batch that is timed after other work then does not pay for what that let fall asleep.
+    /// Waits a moment until this many threads are awake, as they are between two batches. So a timed batch does not pay
+    /// for threads that fell asleep during other work before it.
     pub fn rouse(&self, threads: usize) {
-        let threads = threads.min(self.team.threads());
+        let threads = threads.min(self.pool.threads());
         if threads < 2 {
             return;
         }
@@ -104,7 +106,7 @@ impl Processor {
     }
 }
 
-/// How long [`Processor::rouse`] waits for threads that do not come.
+/// The longest that [`Processor::rouse`] waits.
 const ROUSING: Duration = Duration::from_micros(200);
 
 /// As many as run at the same time.

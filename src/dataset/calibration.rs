@@ -8,7 +8,7 @@ use flate2::{Compression, GzBuilder};
 
 use super::holdout::{HELD_OUT, Holdout, draw};
 use super::{Images, read_images};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 
 /// How many calibration images are inside the binary, and are used unless told otherwise.
 pub const CALIBRATION_IMAGES: usize = 1_000;
@@ -47,7 +47,8 @@ pub fn draw_images(images: &Images, count: usize, seed: u64) -> Images {
 /// `Error::Usage` where the images are not square, or too many for the format.
 pub fn write_images(images: &Images) -> Result<Vec<u8>> {
     let side = images.width.isqrt();
-    let wrong = || Error::Usage(format!("{} pixels are no square image", images.width));
+    let pixels = images.width;
+    let wrong = || Error::Usage(UsageError::NotSquare { pixels });
     let mut bytes = vec![0, 0, 8, 3];
     for size in [images.count, side, side] {
         bytes.extend(u32::try_from(size).map_err(|_| wrong())?.to_be_bytes());
@@ -59,7 +60,7 @@ pub fn write_images(images: &Images) -> Result<Vec<u8>> {
     // No time and no name: nothing but the images decides the bytes.
     let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
     let written = encoder.write_all(&bytes).and_then(|()| encoder.finish());
-    written.map_err(|error| Error::Internal(format!("gzip: {error}")))
+    written.map_err(|error| Error::encoding("gzip", error))
 }
 
 #[cfg(test)]

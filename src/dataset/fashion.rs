@@ -91,7 +91,7 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
             (Some(found), None) | (None, Some(found)) => {
                 return Err(Error::file(
                     found,
-                    "its partner (images or labels of the same split) is not beside it",
+                    "the matching file (images or labels of the same split) is not in this folder; add it",
                 ));
             }
             (None, None) => {}

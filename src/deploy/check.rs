@@ -113,9 +113,8 @@ impl DeployedLayer {
         let Input::Static(Affine { scale, zero_point }) = self.input else {
             return Ok(());
         };
-        if let (Some(before @ (Activation::Relu | Activation::Sigmoid)), true) =
-            (before, zero_point != i8::MIN)
-        {
+        let unsigned = before.filter(|before| before.range().0 >= 0.0);
+        if let (Some(before), true) = (unsigned, zero_point != i8::MIN) {
             return Err(format!(
                 ".input_zero_point is {zero_point}, not {}, though what {before} gives is never negative",
                 i8::MIN
@@ -136,6 +135,12 @@ impl DeployedLayer {
         let wrong = |scale: f32| format!(".weight_scale holds {scale}, not a positive number");
         match &self.weights {
             Weights::Int8 { codes, scales } => {
+                if self.input == Input::Tensor && scales.len() != 1 {
+                    return Err(format!(
+                        ".weight_scale has {} values, not the 1 that dynamic-tensor takes",
+                        scales.len()
+                    ));
+                }
                 if scales.len() != 1 && scales.len() != self.outputs {
                     return Err(format!(
                         ".weight_scale has {} values, not 1 or {}",

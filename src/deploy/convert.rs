@@ -4,7 +4,7 @@ use half::{bf16, f16};
 
 use super::{Affine, Beyond, Deployed, DeployedLayer, INT4_GROUP, INT4_LARGEST, Input, Weights};
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Activation, Layer, Model, Normalization};
 use crate::quant::{self, Scheme, WeightScales};
@@ -35,25 +35,24 @@ pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Dep
 }
 
 fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
-    model.check_precision(Precision::F32)?;
-    if mode.scheme == Some(Scheme::DynamicTensor) {
-        return Err(Error::Usage(format!(
-            "{} by dynamic-tensor runs from float weights: a deployed model is dynamic-row or static",
-            mode.precision
-        )));
-    }
+    let tensor = mode.scheme == Some(Scheme::DynamicTensor);
+    model.check_precision(if tensor {
+        Precision::Int8
+    } else {
+        Precision::F32
+    })?;
     if !mode.layers.is_empty() && mode.layers.len() != model.layers.len() {
-        return Err(Error::Usage(format!(
-            "{} precisions are given for the {} layers of {}",
-            mode.layers.len(),
-            model.layers.len(),
-            model.path.display()
-        )));
+        return Err(Error::Usage(UsageError::LayerCountMismatch {
+            model: model.path.display().to_string(),
+            layers: model.layers.len(),
+            given: mode.layers.len(),
+        }));
     }
     let mut layers = Vec::with_capacity(model.layers.len());
     for (index, layer) in model.layers.iter().enumerate() {
         let precision = mode.layer(index);
         let input = match (precision, mode.scheme) {
+            (Precision::Int8, Some(Scheme::DynamicTensor)) => Input::Tensor,
             // What is a whole number of 255ths anyway has a scale that no search could better.
             (Precision::Int8, _) if index == 0 && model.normalization == Normalization::Unit => {
                 Input::Static(PIXELS)
@@ -95,7 +94,7 @@ pub(super) fn beyond(model: &Model, layers: &[DeployedLayer]) -> Option<Beyond> 
 /// The codes by row of a layer's input, which is pixels or what the activation `before` gives.
 pub(super) fn input_of_row(before: Option<Activation>) -> Input {
     Input::Row {
-        unsigned: matches!(before, Some(Activation::Relu | Activation::Sigmoid)),
+        unsigned: before.is_some_and(|before| before.range().0 >= 0.0),
     }
 }
 
@@ -111,15 +110,14 @@ fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<
         return Ok(of_pixels(model.normalization));
     };
     let range = ranges.and_then(|ranges| ranges.0.get(index));
-    let &(low, high) = range.ok_or_else(|| {
-        Error::Usage(format!(
-            "the scheme static needs a calibration, which has no range for layers.{index}"
-        ))
-    })?;
+    let &(low, high) = range.ok_or(Error::Usage(UsageError::CalibrationRangeMissing {
+        layer: index,
+    }))?;
     // Codes for values that cannot be would be wasted.
-    match model.layers[before].activation {
-        Activation::Relu | Activation::Sigmoid => Ok(affine(0.0, high)),
-        _ => Ok(affine(low, high)),
+    if model.layers[before].activation.range().0 >= 0.0 {
+        Ok(affine(0.0, high))
+    } else {
+        Ok(affine(low, high))
     }
 }
 

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 
 use super::{Affine, DeployedLayer, INT4_GROUP, Input, Weights};
 use crate::model::{Activation, Layer, Normalization};
+use crate::quant;
 
 /// The first layer's input: `pixels: [images, in]`.
 pub(super) fn input(normalization: Normalization, pixels: &[u8]) -> Vec<f32> {
@@ -18,7 +19,7 @@ pub(super) fn input(normalization: Normalization, pixels: &[u8]) -> Vec<f32> {
 /// activation(x·W + b) in float weights. `x: [images, in]`; gives `[images, out]`.
 pub(super) fn float_layer(layer: &Layer, x: &[f32]) -> Vec<f32> {
     let mut z = product(x, &layer.weights, &layer.bias, layer.inputs);
-    activate(layer.activation, &mut z);
+    activate(layer.activation, &mut z, layer.outputs);
     z
 }
 
@@ -26,7 +27,7 @@ pub(super) fn float_layer(layer: &Layer, x: &[f32]) -> Vec<f32> {
 pub(super) fn deployed_layer(layer: &DeployedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
     let x = taken(layer, clip, x);
     let mut z = product(&x, &values(layer), &layer.bias, layer.inputs);
-    activate(layer.activation, &mut z);
+    activate(layer.activation, &mut z, layer.outputs);
     z
 }
 
@@ -49,15 +50,11 @@ fn product(x: &[f32], weights: &[f32], bias: &[f32], inputs: usize) -> Vec<f32> 
     z
 }
 
-/// Softmax is left out: it ends a network, and no layer takes what it gives.
-fn activate(activation: Activation, z: &mut [f32]) {
-    let apply: fn(f32) -> f32 = match activation {
-        Activation::Relu => |z| z.max(0.0),
-        Activation::Sigmoid => |z| 1.0 / (1.0 + (-z).exp()),
-        Activation::Tanh => f32::tanh,
-        Activation::Identity | Activation::Softmax => return,
-    };
-    z.iter_mut().for_each(|z| *z = apply(*z));
+/// Every activation but softmax, which ends a network: no layer takes what it gives.
+fn activate(activation: Activation, z: &mut [f32], outputs: usize) {
+    if activation != Activation::Softmax {
+        activation.apply(z, outputs);
+    }
 }
 
 /// The values that a layer's input stands for once it is in the layer's form.
@@ -78,6 +75,11 @@ fn taken(layer: &DeployedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
                 }
             }
             rounded
+        }
+        (Input::Tensor, _) => {
+            let largest = x.iter().fold(0.0, |max: f32, x| x.abs().max(max));
+            let scale = quant::scale(largest, clip);
+            through(&|x| quant::dequantize(quant::quantize(x, scale, clip), scale))
         }
         (Input::Values, Weights::F16(_)) => through(&|x| f16::from_f32(x).to_f32()),
         (Input::Values, Weights::Bf16(_)) => through(&|x| bf16::from_f32(x).to_f32()),
@@ -147,7 +149,7 @@ mod tests {
             for layer in &deployed.layers {
                 x = deployed_layer(layer, deployed.int8_clip, &x);
             }
-            let oracle = reference::infer_deployed(&deployed, pixels).outputs;
+            let oracle = reference::infer(&deployed, pixels, 1).outputs;
             for (value, expected) in x.iter().zip(&oracle) {
                 // bf16 and row scales may round to the other side.
                 let difference = (f64::from(*value) - expected).abs();

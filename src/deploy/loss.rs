@@ -15,8 +15,7 @@ use std::fmt;
 
 use half::f16;
 
-use super::{DeployedLayer, INT4_LARGEST, Runnable, Source, Weights};
-use crate::Precision;
+use super::{Deployed, DeployedLayer, INT4_LARGEST, Source, Weights};
 use crate::model::Layer;
 use crate::quant;
 use crate::units::count;
@@ -142,32 +141,24 @@ fn figure(value: f32) -> String {
 /// What is worth a warning of the weights of `model`, which was made of `source`. Of weights that a file has in
 /// f16 it is not known what they were.
 #[must_use]
-pub fn losses(source: &Source, model: &Runnable<'_>) -> Vec<Loss> {
+pub fn losses(source: &Source, model: &Deployed) -> Vec<Loss> {
     let float = |index: usize| source.model().and_then(|model| model.layers.get(index));
-    let of_layer = |index: usize| match model {
-        Runnable::Core(model, Precision::F16) => underflow(index, &model.layers[index]),
-        Runnable::Core(model, Precision::Int8) => {
-            let layer = &model.layers[index];
-            let scale = quant::scale(quant::max_abs(&layer.weights), model.int8_clip);
-            outliers(index, &layer.weights, &[scale], model.int8_clip)
+    let of_layer = |(index, layer): (usize, &DeployedLayer)| match (&layer.weights, float(index)) {
+        (Weights::F16(_), Some(float)) => underflow(index, float),
+        (Weights::Int8 { scales, .. }, Some(float)) => {
+            outliers(index, &float.weights, scales, model.int8_clip)
         }
-        Runnable::Core(..) => None,
-        Runnable::Deployed(model) => {
-            let layer = &model.layers[index];
-            match (&layer.weights, float(index)) {
-                (Weights::F16(_), Some(float)) => underflow(index, float),
-                (Weights::Int8 { scales, .. }, Some(float)) => {
-                    outliers(index, &float.weights, scales, model.int8_clip)
-                }
-                (Weights::Int8 { scales, .. }, None) => {
-                    outliers(index, &values(layer), scales, model.int8_clip)
-                }
-                _ => None,
-            }
+        (Weights::Int8 { scales, .. }, None) => {
+            outliers(index, &values(layer), scales, model.int8_clip)
         }
+        _ => None,
     };
-    let layers = 0..model.architecture().layers.len();
-    layers.filter_map(of_layer).collect()
+    model
+        .layers
+        .iter()
+        .enumerate()
+        .filter_map(of_layer)
+        .collect()
 }
 
 /// What the codes of int8 weights stand for, `[in, out]`.
@@ -266,6 +257,7 @@ fn outliers(index: usize, weights: &[f32], scales: &[f32], clip: u8) -> Option<L
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Precision;
     use crate::mode::Mode;
     use crate::model::{Activation, Model};
     use crate::{Scheme, WeightScales};
@@ -284,7 +276,7 @@ mod tests {
     }
 
     fn told(source: &Source, mode: &Mode) -> Vec<Loss> {
-        losses(source, &Runnable::new(source, mode).unwrap())
+        losses(source, &source.deploy(mode).unwrap())
     }
 
     /// Weights of about this size, none of which binary16 has exactly.
@@ -377,7 +369,7 @@ mod tests {
         let bad = source([&about(1.0), &spoiled]);
         let mode = Mode::int8(Scheme::DynamicRow, WeightScales::Tensor);
         let file = Source::Deployed(bad.deploy(&mode).unwrap());
-        let found = losses(&file, &Runnable::new(&file, &mode).unwrap());
+        let found = losses(&file, &file.deploy(&mode).unwrap());
         assert!(
             matches!(found[..], [Loss::Outliers { codes: 1..=7, .. }]),
             "{found:?}"

@@ -1,5 +1,4 @@
-//! Models in the numbers that they run in, where these are not the core's: bfloat16, int4, int8 by
-//! `dynamic-row` and `static`, and networks whose layers differ.
+//! Models in the numbers that they run in: every precision and scheme, and networks whose layers differ.
 //!
 //! # What a layer computes
 //!
@@ -11,6 +10,7 @@
 //! | f32 | f32 | f32 | Σ x·w + b, in f32 |
 //! | f16, bf16 | rounded to that type, to nearest even | rounded likewise, and so is b | Σ x·w + b, in f32 |
 //! | int4 | f32 | s·q, with \|q\| ≤ 7 and a binary16 scale s for each 32 values along the inner dimension of a column | Σ x·(s·q) + b, in f32 |
+//! | int8, by tensor | s·q, s the batch's | s_w·q_w, one s_w a matrix | f32(T) · (s·s_w) + b, T = Σ q·q_w; quantized and dequantized by its own scale before the activation |
 //! | int8, by row | s·(q − n), s the row's own | s_w·q_w | f32(T) · (s·s_w) + b, T = Σ (q − n)·q_w |
 //! | int8, static | s·(q − n), s and n calibrated | s_w·q_w | f32(T) · (s·s_w), T = Σ (q − n)·q_w + round(b / (s·s_w)) |
 //!
@@ -65,7 +65,6 @@ mod forward;
 mod loss;
 mod range;
 mod recipe;
-mod runnable;
 mod source;
 
 use std::collections::BTreeMap;
@@ -80,7 +79,6 @@ pub use calibrate::{Calibration, Sample};
 pub use convert::{Ranges, deploy};
 pub use loss::{Loss, losses};
 pub use recipe::{Deployer, Recipe, Rounding};
-pub use runnable::Runnable;
 pub use source::Source;
 
 /// Inner values of an int4 column that share a scale.
@@ -169,6 +167,8 @@ pub enum Weights {
 pub enum Input {
     /// As numbers of the weights' type; f32 where these are int4.
     Values,
+    /// As codes with one scale for the whole batch: the scheme `dynamic-tensor`.
+    Tensor,
     /// As codes with a scale for each row.
     Row {
         /// Whether no value can be negative.
@@ -253,13 +253,14 @@ impl DeployedLayer {
         match self.input {
             Input::Row { unsigned: true } => -(i32::from(clip) + 1),
             Input::Static(affine) => i32::from(affine.zero_point),
-            Input::Row { unsigned: false } | Input::Values => 0,
+            Input::Row { unsigned: false } | Input::Tensor | Input::Values => 0,
         }
     }
 
     /// What an int8 layer adds to its sums of q·q_w, and multiplies them by then, for each output:
     /// −n · Σ q_w, with the bias where the scales are static, and s_w, or s·s_w where the input's scale
-    /// is static. Empty where the layer is not int8.
+    /// is static; in `dynamic-tensor` the batch's scale is multiplied in by the kernels. Empty where the layer
+    /// is not int8.
     #[must_use]
     pub fn epilogue(&self, clip: u8) -> Vec<Epilogue> {
         let Weights::Int8 { codes, scales } = &self.weights else {
@@ -303,6 +304,9 @@ impl DeployedLayer {
         let Weights::Int8 { codes, .. } = &self.weights else {
             return 0;
         };
+        if self.input == Input::Tensor {
+            return Format::tensor(self.inputs, clip).largest_sum;
+        }
         let mut sums = vec![0_u64; self.outputs];
         for row in codes.chunks_exact(self.outputs) {
             for (sum, &code) in sums.iter_mut().zip(row) {
@@ -331,6 +335,17 @@ pub struct Epilogue {
 }
 
 impl Deployed {
+    /// How its weights were rounded to codes: `compensated` or to `nearest`; none where the mode leaves no
+    /// choice, and where a file does not say.
+    #[must_use]
+    pub fn rounding(&self) -> Option<String> {
+        let rounding = self.provenance.get("rounding");
+        // A file can hold any text there.
+        rounding
+            .filter(|text| text.parse::<Rounding>().is_ok())
+            .cloned()
+    }
+
     /// The model without its weights.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
@@ -338,19 +353,19 @@ impl Deployed {
             inputs: layer.inputs,
             outputs: layer.outputs,
             activation: layer.activation,
-        };
-        let format = |layer: &DeployedLayer| Format {
-            precision: layer.precision(),
-            input: match layer.input {
-                Input::Values => Form::Values,
-                Input::Row { .. } => Form::Rows,
-                Input::Static(_) => Form::Static,
+            format: Format {
+                precision: layer.precision(),
+                input: match layer.input {
+                    Input::Values => Form::Values,
+                    Input::Tensor => Form::Tensor,
+                    Input::Row { .. } => Form::Rows,
+                    Input::Static(_) => Form::Static,
+                },
+                largest_sum: layer.largest_sum(self.int8_clip),
             },
-            largest_sum: layer.largest_sum(self.int8_clip),
         };
         Architecture {
             layers: self.layers.iter().map(shape).collect(),
-            formats: self.layers.iter().map(format).collect(),
             normalization: self.normalization,
             int8_clip: self.int8_clip,
         }
@@ -374,7 +389,7 @@ impl Deployed {
     #[must_use]
     pub fn activation_bytes(&self) -> u64 {
         let input = |layer: &DeployedLayer| match layer.input {
-            Input::Static(_) => layer.inputs as u64,
+            Input::Static(_) | Input::Tensor => layer.inputs as u64,
             Input::Row { .. } => layer.inputs as u64 + 4,
             Input::Values => layer.precision().bytes() * layer.inputs as u64,
         };

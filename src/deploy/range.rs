@@ -32,10 +32,14 @@ impl Deployed {
             let biased =
                 biased.map(|(sum, &bias)| ROUNDING * largest * sum + f64::from(bias.abs()));
             let bound = biased.fold(0.0, f64::max);
-            largest = match layer.activation {
-                // Of a softmax z is rounded.
-                Activation::Relu | Activation::Identity | Activation::Softmax => bound,
-                Activation::Sigmoid | Activation::Tanh => 1.0,
+            let (low, high) = layer.activation.range();
+            let reach = low.abs().max(high.abs());
+            // In front of a softmax it is the pre-activation that is rounded.
+            let softmax = layer.activation == Activation::Softmax;
+            largest = if softmax || reach.is_infinite() {
+                bound
+            } else {
+                reach
             };
         }
         beyond(largest, most)
@@ -78,7 +82,7 @@ impl DeployedLayer {
 mod tests {
     use crate::deploy::{Ranges, deploy};
     use crate::mode::Mode;
-    use crate::model::{Activation, Layer, Model};
+    use crate::model::{Activation, Layer, Model, Normalization};
     use crate::{Precision, Scheme, WeightScales};
 
     /// Two layers of one value each.
@@ -115,8 +119,49 @@ mod tests {
     #[test]
     fn the_default_model_overflows_nowhere() {
         let model = Model::default_model().unwrap();
-        for mode in [Precision::Bf16, Precision::Int4].map(Mode::from) {
+        for mode in Precision::EVERY.map(Mode::from) {
             assert!(!deploy(&model, &mode, None).unwrap().may_overflow());
         }
+    }
+
+    #[test]
+    fn the_bound_is_that_of_the_worst_image() {
+        let overflows = |weight: f32, bias: f32| {
+            let model = Model::new(vec![Layer {
+                inputs: 2,
+                outputs: 1,
+                weights: vec![weight, -weight],
+                bias: vec![bias],
+                activation: Activation::Identity,
+            }])
+            .unwrap();
+            let mode = Precision::F16.into();
+            deploy(&model, &mode, None).unwrap().may_overflow()
+        };
+        // 2% are left for roundings.
+        assert!(!overflows(31_000.0, 2_000.0));
+        assert!(overflows(31_000.0, 2_500.0));
+    }
+
+    #[test]
+    fn an_input_beyond_the_range_counts_however_small_the_weights() {
+        let overflows = |std: f32, precision: Precision| {
+            let layer = Layer {
+                inputs: 1,
+                outputs: 1,
+                weights: vec![1e-7],
+                bias: vec![0.0],
+                activation: Activation::Tanh,
+            };
+            let mut model = Model::new(vec![layer]).unwrap();
+            model.normalization = Normalization::Standard { mean: 0.0, std };
+            let mode = precision.into();
+            deploy(&model, &mode, None).unwrap().may_overflow()
+        };
+        // binary16 holds numbers below 65,520, which round to its largest, 65,504.
+        assert!(overflows(1.5e-5, Precision::F16));
+        assert!(!overflows(1.6e-5, Precision::F16));
+        assert!(!overflows(1e-6, Precision::F32));
+        assert!(!overflows(1e-6, Precision::Int8));
     }
 }

@@ -8,7 +8,7 @@ use super::compensate::{Codes, compensate};
 use super::convert::beyond;
 use super::forward::{deployed_layer, input};
 use super::{Deployed, DeployedLayer, Ranges, Weights, deploy};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::Model;
 use crate::{Precision, Scheme};
@@ -50,11 +50,7 @@ impl FromStr for Rounding {
         let named = Self::ALL
             .into_iter()
             .find(|rounding| rounding.name() == text);
-        named.ok_or_else(|| {
-            Error::Usage(format!(
-                "unknown rounding '{text}': use nearest or compensated"
-            ))
-        })
+        named.ok_or_else(|| Error::unknown_name("rounding", text, Self::ALL.map(Self::name)))
     }
 }
 
@@ -80,11 +76,13 @@ impl Recipe {
         Self::rounds(mode) && self.rounding == Rounding::Compensated
     }
 
-    /// Whether there are weights that are rounded to codes.
+    /// Whether there are weights whose rounding can be chosen: those of int4, and of int8 outside the scheme
+    /// `dynamic-tensor`, which rounds to nearest.
     #[must_use]
     pub fn rounds(mode: &Mode) -> bool {
         let precisions = mode.precisions();
-        precisions.contains(&Precision::Int4) || precisions.contains(&Precision::Int8)
+        let tensor = mode.scheme == Some(Scheme::DynamicTensor);
+        precisions.contains(&Precision::Int4) || precisions.contains(&Precision::Int8) && !tensor
     }
 
     /// Whether a mode needs calibration images. Where only int8 weights are to be compensated it does not:
@@ -164,8 +162,8 @@ impl<'a> Deployer<'a> {
                 Some(sample)
             }
             None if needs => {
-                let problem = format!("{mode} needs calibration images");
-                return Err(Error::Usage(problem));
+                let mode = mode.to_string();
+                return Err(Error::Usage(UsageError::CalibrationImagesMissing { mode }));
             }
             sample => sample.filter(|sample| wants && sample.check(self.model).is_ok()),
         };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Deployed, Recipe, Sample};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Architecture, Model, QUANTIZED, Tensors};
 
@@ -100,8 +100,7 @@ impl Source {
         }
     }
 
-    /// The model in the numbers of a mode that is not of the core ([`Mode::is_core`]), where images decide by
-    /// the standard recipe and sample.
+    /// The model in the numbers of a mode, where images decide by the standard recipe and sample.
     ///
     /// # Errors
     /// `Error::Usage` where it has numbers of its own, and they are others; `Error::File` where images are
@@ -117,11 +116,10 @@ impl Source {
                 recipe.deploy(model, mode, sample.as_ref())
             }
             Self::Deployed(deployed) if deployed.mode == *mode => Ok(deployed.clone()),
-            Self::Deployed(deployed) => Err(Error::Usage(format!(
-                "{} is quantized: it runs as {} and nothing else",
-                deployed.path.display(),
-                deployed.mode
-            ))),
+            Self::Deployed(deployed) => Err(Error::Usage(UsageError::AlreadyQuantized {
+                model: deployed.path.display().to_string(),
+                mode: deployed.mode.to_string(),
+            })),
         }
     }
 }

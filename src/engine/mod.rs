@@ -9,11 +9,10 @@ use serde::Serialize;
 
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
-use crate::cpu::{self, Processor, ProcessorOptions};
-use crate::deploy::{Deployed, DeployedLayer, Runnable, Source};
+use crate::cpu::{Processor, ProcessorOptions};
+use crate::deploy::{Deployed, DeployedLayer, Source};
 use crate::error::{Error, Result};
 use crate::gpu;
-use crate::model::Model;
 use crate::plan::Kernels;
 use network::Executor;
 pub use network::{Network, Run};
@@ -314,7 +313,7 @@ impl Engine {
             }),
             Some(reason) => Err(Error::PrecisionUnavailable {
                 adapter: self.info.to_string(),
-                precision,
+                precision: precision.name(),
                 reason: reason.to_owned(),
             }),
         }
@@ -329,31 +328,11 @@ impl Engine {
         }
     }
 
-    /// Converts the weights of `model` to `precision` where that runs.
-    ///
-    /// # Errors
-    /// Those of [`Engine::place`]; `Error::File` where the model cannot be run in this precision;
-    /// those of the device.
-    pub async fn load(&self, model: &Model, precision: Precision) -> Result<Network> {
-        let placement = self.place(precision)?;
-        match (&self.device, placement.place) {
-            (Some(device), Place::Gpu) => {
-                let mut network = gpu::Network::new(device, model, precision).await?;
-                network.restrict(self.kernels_for(precision));
-                let executor = Executor::Gpu(Box::new(network));
-                Ok(Network::new(executor, placement, precision.into(), model))
-            }
-            _ => Network::on_cpu(model, precision, &self.processor, placement.reason),
-        }
-    }
-}
-
-impl Engine {
-    /// Puts a deployed model where its precision runs.
+    /// Puts a model where its mode runs.
     ///
     /// # Errors
     /// Those of [`Engine::place`]; `Error::File` where the model is damaged; those of the device.
-    pub async fn load_deployed(&self, model: &Deployed) -> Result<Network> {
+    pub async fn load(&self, model: &Deployed) -> Result<Network> {
         // A network with a layer in f16 needs what f16 needs.
         let half = |layer: &DeployedLayer| layer.precision() == Precision::F16;
         let precision = if model.layers.iter().any(half) {
@@ -362,30 +341,14 @@ impl Engine {
             model.mode.precision
         };
         let placement = self.place(precision)?;
-        let executor = match (&self.device, placement.place) {
+        match (&self.device, placement.place) {
             (Some(device), Place::Gpu) => {
-                let mut network = gpu::Network::deployed(device, model).await?;
+                let mut network = gpu::Network::new(device, model).await?;
                 network.restrict(self.kernels_for(model.mode.precision));
-                Executor::Gpu(Box::new(network))
+                let executor = Executor::Gpu(Box::new(network));
+                Ok(Network::new(executor, placement, model))
             }
-            _ => Executor::Cpu(Box::new(cpu::Network::deployed(model, &self.processor)?)),
-        };
-        let widths = [
-            model.architecture().inputs(),
-            model.architecture().outputs(),
-        ];
-        let mode = model.mode.clone();
-        Ok(Network::of(executor, placement, mode, widths, &model.path))
-    }
-
-    /// Puts a model where the mode that it is in runs.
-    ///
-    /// # Errors
-    /// Those of [`Engine::load`] and [`Engine::load_deployed`].
-    pub async fn load_runnable(&self, model: &Runnable<'_>) -> Result<Network> {
-        match model {
-            Runnable::Core(model, precision) => self.load(model, *precision).await,
-            Runnable::Deployed(model) => self.load_deployed(model).await,
+            _ => Network::on_cpu(model, &self.processor, placement.reason),
         }
     }
 }

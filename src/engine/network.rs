@@ -1,17 +1,17 @@
-//! A model in one precision on whichever executor runs it.
+//! A model in a mode on whichever executor runs it.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Place, Placement};
-use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::Mode;
+use crate::deploy::Deployed;
+use crate::error::{Error, Result, UsageError};
 use crate::plan::{Arithmetic, ChosenBy};
-use crate::{Mode, Precision};
 use crate::{cpu, gpu};
 
-/// A model in one precision, ready to run.
+/// A model in a mode, ready to run.
 #[derive(Debug)]
 pub struct Network {
     executor: Executor,
@@ -41,42 +41,30 @@ impl Network {
     /// Loads a model on the CPU path, whatever the adapter; `reason` says why there.
     ///
     /// # Errors
-    /// `Error::File` where the model cannot be run in this precision.
+    /// `Error::File` where the model is damaged.
     pub fn on_cpu(
-        model: &Model,
-        precision: Precision,
+        model: &Deployed,
         processor: &cpu::Processor,
         reason: Option<String>,
     ) -> Result<Self> {
-        let network = cpu::Network::new(model, precision, processor)?;
+        let network = cpu::Network::new(model, processor)?;
         let placement = Placement {
             place: Place::Cpu,
             reason,
         };
         let executor = Executor::Cpu(Box::new(network));
-        Ok(Self::new(executor, placement, precision.into(), model))
+        Ok(Self::new(executor, placement, model))
     }
 
-    pub(super) fn new(executor: Executor, placement: Placement, mode: Mode, model: &Model) -> Self {
-        let widths = [model.inputs(), model.outputs()];
-        Self::of(executor, placement, mode, widths, &model.path)
-    }
-
-    /// A network of so many inputs and outputs, made of the model at `path`.
-    pub(super) fn of(
-        executor: Executor,
-        placement: Placement,
-        mode: Mode,
-        [inputs, outputs]: [usize; 2],
-        path: &Path,
-    ) -> Self {
+    pub(super) fn new(executor: Executor, placement: Placement, model: &Deployed) -> Self {
+        let architecture = model.architecture();
         Self {
             executor,
             placement,
-            mode,
-            inputs,
-            outputs,
-            model_path: path.to_owned(),
+            mode: model.mode.clone(),
+            inputs: architecture.inputs(),
+            outputs: architecture.outputs(),
+            model_path: model.path.clone(),
         }
     }
 
@@ -252,7 +240,11 @@ impl Network {
     ) -> Result<Vec<f32>> {
         let images = self.images(pixels)?;
         if batch == 0 {
-            return Err(Error::Usage("a batch holds at least one image".into()));
+            return Err(Error::Usage(UsageError::InvalidValue {
+                what: "the batch size".into(),
+                given: "0".into(),
+                expected: "at least 1".into(),
+            }));
         }
         let batch = batch.min(images);
         match &mut self.executor {
@@ -272,12 +264,11 @@ impl Network {
     /// How many images `pixels` hold.
     fn images(&self, pixels: &[u8]) -> Result<usize> {
         if pixels.is_empty() || !pixels.len().is_multiple_of(self.inputs) {
-            return Err(Error::Usage(format!(
-                "{} pixels are no whole images of the {} values that {} takes",
-                pixels.len(),
-                self.inputs,
-                self.model_path.display()
-            )));
+            return Err(Error::Usage(UsageError::NotWholeImages {
+                pixels: pixels.len(),
+                width: self.inputs,
+                model: self.model_path.display().to_string(),
+            }));
         }
         Ok(pixels.len() / self.inputs)
     }

@@ -1,50 +1,46 @@
-//! An open adapter: device, queue, pipelines, and what went wrong on it.
+//! An open adapter: device, queue, compiled kernels, and the errors that its driver reports.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::broken::Broken;
 use super::enumerate::{Found, wgpu_feature};
-use super::fault::{Injected, Injection, Pause, Wait};
+use super::fault::{Faults, Injector, Pause};
 use super::pipeline::Pipelines;
 use crate::adapter::{AdapterInfo, Feature, Kind};
 use crate::error::{Error, Result};
 use crate::plan::Limits;
 
-/// The longest that a device may take to answer; and one that runs shaders on the processor, whose driver
-/// compiles a kernel when it first runs: a large one can take a minute on a busy machine.
+/// The longest that a device may take to answer. One that runs shaders on the processor gets longer: its driver compiles
+/// a kernel when the kernel first runs, and a large kernel can take a minute on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_WITH_SOFTWARE: Duration = Duration::from_secs(300);
 
-/// The shortest and the longest pause between two looks at a device.
+/// The shortest and the longest pause between two polls of a device.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(1));
 
 /// How a device is opened.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceOptions {
-    /// Keep the runtime checks (bounds, endless loops) that wgpu puts into shaders. Without them
-    /// the kernels run as written, which the tests do in both ways.
+    /// Keep the runtime checks (bounds, endless loops) that wgpu adds to shaders. Without them the kernels run as
+    /// written. The tests run both ways.
     pub checked: bool,
-    /// Pretend that a storage binding can be no larger than this; for tests of chunked batches.
+    /// Use no storage binding larger than this. Tests of chunked batches set it.
     pub binding_bytes: Option<u64>,
-    /// Round f16 in integer arithmetic also where the driver's conversion is right; for tests.
+    /// Round f16 in integer arithmetic even where the driver's conversion is right. Tests set it.
     pub round_in_integers: bool,
-    /// Open it with its matrix units, where it has any. wgpu calls the feature experimental, so it is
-    /// not asked for where nothing uses it.
+    /// Open it with its matrix units, if it has any. wgpu calls the feature experimental, so a device that does not use
+    /// it is opened without.
     pub matrix_units: bool,
     /// Strategies that its driver is known not to take.
     pub left_out: Vec<&'static str>,
-    /// A fault to be made on purpose, for tests.
-    pub fault: Option<Injected>,
-    /// Hears of [`Error::NoAnswer`] before the caller does, and should see to an end of the process: to drop what a
-    /// silent device has is to wait for it, in some drivers without end.
+    /// Faults that tests inject.
+    pub faults: Faults,
+    /// Is called with [`Error::NoAnswer`] before the caller gets it, and should end the process: to drop the handles of a
+    /// silent device is to wait for it, in some drivers for ever.
     pub on_silence: Option<fn(&Error)>,
-    /// What is broken on purpose, to show that it is found.
-    pub broken: Option<Broken>,
-    /// Look now and then whether the device is done, and sleep in between. Some drivers keep a processor core busy
-    /// while they are waited for, which whatever else the process does then lacks; but what is timed so, is timed
-    /// coarsely.
+    /// Poll the device and sleep in between. Some drivers keep a processor core busy during a wait, and other threads of
+    /// the process lack that core. Times measured in this way are coarse.
     pub sleeps: bool,
 }
 
@@ -56,54 +52,51 @@ pub struct Device {
     info: AdapterInfo,
     limits: Limits,
     pub(super) checked: bool,
-    /// What is broken on purpose.
-    pub(super) broken: Option<Broken>,
-    faults: Arc<Faults>,
-    pub(super) injection: Option<Injection>,
+    errors: Arc<DriverErrors>,
+    pub(super) injector: Injector,
     on_silence: Option<fn(&Error)>,
     /// Whether it sleeps while it waits.
     sleeps: bool,
     pub(super) pipelines: Pipelines,
-    /// Whether f16 stores must be rounded in integers, found out when f16 is first used.
+    /// Whether f16 stores must round in integers. The first use of f16 finds it out.
     pub(super) round_in_integers: OnceLock<bool>,
 }
 
-/// The first thing that the driver complained of since it was last asked.
+/// The first error that the driver reported since the last check.
 #[derive(Debug, Default)]
-struct Faults(Mutex<Option<Fault>>);
+struct DriverErrors(Mutex<Option<DriverError>>);
 
 #[derive(Debug)]
-enum Fault {
+enum DriverError {
     OutOfMemory,
     Lost(String),
     Rejected(String),
 }
 
-impl Faults {
-    fn note(&self, fault: Fault) {
-        let mut first = lock(&self.0);
-        // A lost device makes everything after it fail; it is the cause.
-        if first.is_none() || matches!(fault, Fault::Lost(_)) {
-            *first = Some(fault);
+impl DriverErrors {
+    fn note(&self, error: DriverError) {
+        let mut first = self.lock();
+        // After a device is lost everything fails, so the loss is the cause.
+        if first.is_none() || matches!(error, DriverError::Lost(_)) {
+            *first = Some(error);
         }
+    }
+
+    /// A poisoned lock only means that another thread panicked. The data is plain.
+    fn lock(&self) -> MutexGuard<'_, Option<DriverError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A poisoned lock only means that some other thread panicked; the data is plain.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Device {
-    /// Opens an adapter with those of its features that `found.info` names.
+    /// Opens an adapter with those of its features that `found.info` names and kernels use.
     ///
     /// # Errors
     /// `Error::DeviceUnavailable` where the driver refuses.
     pub async fn open(found: &Found, options: &DeviceOptions) -> Result<Arc<Self>> {
         let mut limits = found.adapter.limits();
-        let injection = options.fault.clone().map(Injection::new);
-        let injected = injection.as_ref().and_then(Injection::binding_bytes);
-        if let Some(bytes) = options.binding_bytes.or(injected) {
+        let injector = Injector::new(&options.faults);
+        if let Some(bytes) = options.binding_bytes.or(injector.binding_bytes()) {
             limits.max_storage_buffer_binding_size = bytes;
         }
         let info = found.info.clone();
@@ -141,25 +134,25 @@ impl Device {
                 reason: error.to_string(),
             })?;
 
-        let faults = Arc::new(Faults::default());
-        let noted = Arc::clone(&faults);
+        let errors = Arc::new(DriverErrors::default());
+        let noted = Arc::clone(&errors);
         device.on_uncaptured_error(Arc::new(move |error| {
             noted.note(match error {
-                wgpu::Error::OutOfMemory { .. } => Fault::OutOfMemory,
-                other => Fault::Rejected(other.to_string()),
+                wgpu::Error::OutOfMemory { .. } => DriverError::OutOfMemory,
+                other => DriverError::Rejected(other.to_string()),
             });
         }));
-        let noted = Arc::clone(&faults);
+        let noted = Arc::clone(&errors);
         device.set_device_lost_callback(move |reason, message| {
-            // A device that is dropped is told so too; nobody asks it any more.
-            noted.note(Fault::Lost(
+            // A device that is dropped reports this too, but nobody checks it any more.
+            noted.note(DriverError::Lost(
                 format!("{reason:?} {message}").trim().to_owned(),
             ));
         });
 
         let limits = Limits {
-            // A buffer is bound whole, so neither limit may be exceeded; a read-back buffer holds a
-            // few words more than what it reads.
+            // A buffer is bound whole, so both limits hold for it. A read-back buffer holds a few words more than the
+            // values that it reads.
             binding_bytes: limits
                 .max_storage_buffer_binding_size
                 .min(limits.max_buffer_size.saturating_sub(256)),
@@ -181,12 +174,11 @@ impl Device {
             info,
             limits,
             checked: options.checked,
-            broken: options.broken,
-            faults,
-            injection,
+            errors,
+            injector,
             on_silence: options.on_silence,
             sleeps: options.sleeps,
-            pipelines: Mutex::default(),
+            pipelines: Pipelines::default(),
             round_in_integers: if options.round_in_integers {
                 OnceLock::from(true)
             } else {
@@ -208,35 +200,36 @@ impl Device {
         &self.info
     }
 
-    /// What it takes.
+    /// What kernels may use on it.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Tells what the driver complained of `during` something, if it did.
+    /// The error that the driver reported since the last check, if any. `during` says what was being done.
     pub(super) fn check(&self, during: &str) -> Result<()> {
-        let mut fault = lock(&self.faults.0);
+        let mut first = self.errors.lock();
         let (adapter, during) = (self.info.to_string(), during.to_owned());
-        match fault.take() {
+        match first.take() {
             None => Ok(()),
-            Some(Fault::OutOfMemory) => Err(Error::OutOfMemory { adapter, during }),
-            Some(Fault::Lost(reason)) => {
-                // It stays lost.
-                *fault = Some(Fault::Lost(reason.clone()));
+            Some(DriverError::OutOfMemory) => Err(Error::OutOfMemory { adapter, during }),
+            Some(DriverError::Lost(reason)) => {
+                // Every later check reports the loss too.
+                *first = Some(DriverError::Lost(reason.clone()));
                 Err(Error::DeviceLost {
                     adapter,
                     during,
                     reason,
                 })
             }
-            Some(Fault::Rejected(message)) => {
-                // wgpu tells it over many lines.
+            Some(DriverError::Rejected(message)) => {
+                // wgpu's message has many lines.
                 let words: Vec<&str> = message.split_whitespace().collect();
-                Err(Error::Internal(format!(
-                    "{during} on {adapter}: {}; try --adapter cpu, and please report it",
-                    words.join(" ")
-                )))
+                Err(Error::CommandRejected {
+                    during,
+                    adapter,
+                    reason: words.join(" "),
+                })
             }
         }
     }
@@ -244,16 +237,15 @@ impl Device {
     /// Waits until everything submitted so far is done.
     ///
     /// # Errors
-    /// `Error::DeviceLost` where the device is gone, `Error::NoAnswer` where it is silent for too long.
+    /// `Error::DeviceLost` where the device is lost, `Error::NoAnswer` where it does not answer in time.
     pub(super) fn wait(&self, during: &str) -> Result<()> {
-        let patience = match self.injection.as_ref().map(|one| one.at_wait(self)) {
-            None | Some(Wait::Usually) if self.info.kind == Kind::Software => {
-                PATIENCE_WITH_SOFTWARE
-            }
-            None | Some(Wait::Usually) => PATIENCE,
-            Some(Wait::AtMost(patience)) => patience,
-            Some(Wait::InVain(patience)) => return Err(self.no_answer(during, patience)),
+        let patience = match self.info.kind {
+            Kind::Software => PATIENCE_WITH_SOFTWARE,
+            _ => PATIENCE,
         };
+        let (device, queue) = (&self.device, &self.queue);
+        let patience = self.injector.at_wait(device, queue, &self.info, patience);
+        let patience = patience.map_err(|waited| self.no_answer(during, waited))?;
         let polled = if self.sleeps {
             self.look_until_done(patience)
         } else {
@@ -266,11 +258,15 @@ impl Device {
         match polled {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => Err(self.no_answer(during, patience)),
-            Err(error) => Err(Error::Internal(format!("{during}: {error}"))),
+            Err(error) => Err(Error::CommandRejected {
+                during: during.to_owned(),
+                adapter: self.info.to_string(),
+                reason: error.to_string(),
+            }),
         }
     }
 
-    /// Waits asleep, longer and longer at a time.
+    /// Polls the device, with longer and longer sleeps in between.
     fn look_until_done(&self, patience: Duration) -> Result<wgpu::PollStatus, wgpu::PollError> {
         let start = Instant::now();
         let mut pause = PAUSES.0;
@@ -287,8 +283,8 @@ impl Device {
         }
     }
 
-    /// The error of a device that is silent. Its handles are kept for good: wgpu waits without end for what is
-    /// still running when the last of them goes.
+    /// The error of a device that does not answer. It leaks the device's handles: when the last of them is dropped, wgpu
+    /// waits for ever for what still runs.
     fn no_answer(&self, during: &str, waited: Duration) -> Error {
         std::mem::forget((self.device.clone(), self.queue.clone()));
         let error = Error::NoAnswer {
@@ -302,20 +298,20 @@ impl Device {
         error
     }
 
-    /// Lets no fault happen that is made on purpose until what this gives is dropped.
-    pub(crate) fn without_faults(&self) -> Option<Pause<'_>> {
-        self.injection.as_ref().map(Injection::pause)
+    /// No injected fault happens until the result is dropped.
+    pub(crate) fn without_faults(&self) -> Pause<'_> {
+        self.injector.pause()
     }
 
-    /// A buffer of `bytes`, at least one word.
+    /// A buffer of at least `bytes`, in whole words.
     pub(super) fn buffer(
         &self,
         label: &str,
         bytes: u64,
         usage: wgpu::BufferUsages,
     ) -> wgpu::Buffer {
-        if self.injection.as_ref().is_some_and(Injection::at_buffer) {
-            self.faults.note(Fault::OutOfMemory);
+        if self.injector.at_buffer() {
+            self.errors.note(DriverError::OutOfMemory);
         }
         self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
@@ -325,15 +321,15 @@ impl Device {
         })
     }
 
-    /// A buffer that holds `bytes` and is copied to once. The length must be a multiple of four.
+    /// A buffer with these contents. Their length must be a multiple of four.
     pub(super) fn filled(
         &self,
         label: &str,
         bytes: &[u8],
         usage: wgpu::BufferUsages,
     ) -> wgpu::Buffer {
-        if self.injection.as_ref().is_some_and(Injection::at_upload) {
-            self.faults.note(Fault::OutOfMemory);
+        if self.injector.at_upload() {
+            self.errors.note(DriverError::OutOfMemory);
         }
         let usage = usage | wgpu::BufferUsages::COPY_DST;
         let buffer = self.buffer(label, bytes.len() as u64, usage);
@@ -342,22 +338,22 @@ impl Device {
     }
 }
 
-/// Lets a device be opened with features that wgpu calls experimental.
+/// Allows features that wgpu calls experimental.
 fn accept_experiments() -> wgpu::ExperimentalFeatures {
     #[expect(
         unsafe_code,
         reason = "matrix units are behind an experimental feature"
     )]
-    // SAFETY: what wgpu warns of is that such a feature may do what its documentation does not say.
-    // The kernels that use it stay inside their buffers as all others do, and tests run them checked
-    // and unchecked with sentinels behind each buffer. Networks meet them only where each has been held
-    // against the oracle on the adapter; microkernels are checked before they are timed.
+    // SAFETY: wgpu warns that such a feature may do something else than its documentation says. The kernels that use it
+    // stay inside their buffers as all others do, and tests run them checked and unchecked with sentinels behind each
+    // buffer. Networks use them only after each has been compared with the oracle on this adapter. Microkernels are
+    // checked before they are timed.
     unsafe {
         wgpu::ExperimentalFeatures::enabled()
     }
 }
 
-/// Lanes of the adapter's subgroups, where all have as many.
+/// Lanes of the adapter's subgroups. `None` where they differ.
 fn subgroup(found: &Found) -> Option<u32> {
     let info = found.adapter.get_info();
     let known = info.subgroup_min_size > 0 && info.subgroup_min_size == info.subgroup_max_size;

@@ -1,15 +1,15 @@
-//! Finding adapters and telling what they are.
+//! Finding and describing adapters.
 
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, MatrixUnits};
 
-/// Keeps Mesa from printing on stderr: its device-select layer complains of a missing runtime
-/// folder. Does nothing on other systems than Linux.
+/// Keeps Mesa from printing on stderr: its device-select layer warns of a missing runtime folder. It does something on
+/// Linux only.
 ///
 /// # Safety
-/// It sets environment variables, so no other thread may be running: call it first thing in `main`.
+/// It sets environment variables, so no other thread may run: call it first in `main`.
 #[expect(
     unsafe_code,
-    reason = "setting the environment is the caller's risk, as told"
+    reason = "the caller promises what setting the environment needs"
 )]
 pub unsafe fn quiet_drivers() {
     #[cfg(target_os = "linux")]
@@ -30,8 +30,8 @@ pub struct Found {
     pub(super) adapter: wgpu::Adapter,
 }
 
-/// The adapters reached through `backend`, or through every backend where none is named, best
-/// backend first. Only what is asked for is opened: opening a backend wakes its drivers.
+/// The adapters of one backend, or of every backend, the best backend first. A backend that is not asked for is not
+/// opened, since that would start its drivers.
 pub async fn adapters(backend: Option<Backend>) -> Vec<Found> {
     let backends = match backend {
         None => wgpu::Backends::all(),
@@ -63,7 +63,7 @@ pub async fn adapters(backend: Option<Backend>) -> Vec<Found> {
     found
 }
 
-/// None for what is no adapter of ours: wgpu's no-op backend, or one without compute shaders.
+/// `None` for an adapter that cannot run kernels: wgpu's no-op backend, or one without compute shaders.
 fn describe(adapter: wgpu::Adapter) -> Option<Found> {
     let info = adapter.get_info();
     let backend = match info.backend {
@@ -114,11 +114,11 @@ fn describe(adapter: wgpu::Adapter) -> Option<Found> {
     })
 }
 
-/// The largest matrices that can be used, of those that an adapter offers.
+/// The largest usable matrices that an adapter offers.
 ///
-/// Kernels have workgroups of whole subgroups of the largest size, or of the one that an open device
-/// was seen to take: what two small subgroups compute in place of a large one they both compute. The
-/// values of a matrix have to be shared out evenly among the lanes.
+/// A kernel's workgroup is made of whole subgroups of the largest size, or of the size that was read on the open device.
+/// Two small subgroups in the place of a large one both compute the same values. Each lane must hold the same number of a
+/// matrix's values.
 fn matrix_units(offered: &[wgpu::CooperativeMatrixProperties], lanes: u32) -> Option<MatrixUnits> {
     use wgpu::CooperativeScalarType::{F16, F32};
     let has = |size: u32| {
@@ -132,7 +132,7 @@ fn matrix_units(offered: &[wgpu::CooperativeMatrixProperties], lanes: u32) -> Op
     Some(MatrixUnits { size, lanes })
 }
 
-/// What wgpu calls a feature.
+/// A feature in wgpu's terms.
 pub(super) fn wgpu_feature(feature: Feature) -> wgpu::Features {
     match feature {
         Feature::ShaderF16 => wgpu::Features::SHADER_F16,
@@ -169,7 +169,7 @@ mod tests {
         let large = offer([16; 3], F16, F32);
         assert_eq!(size(&[small], 8), Some(8));
         assert_eq!(size(&[small, large], 32), Some(16));
-        // 64 values cannot be shared out among 128 lanes, 256 can.
+        // 128 lanes cannot share 64 values evenly, but they can share 256.
         assert_eq!(size(&[small], 128), None);
         assert_eq!(size(&[small, large], 128), Some(16));
         assert_eq!(size(&[small], 0), None);

@@ -2,7 +2,7 @@
 
 use super::network::{Network, padded};
 use super::prepared::buffer;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::plan::{Operand, Path, groups};
 
 /// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
@@ -36,7 +36,7 @@ impl Network {
         while done < whole {
             let most = (whole - done) / batch;
             let (strategy, _) = self.strategy(batch)?;
-            let side_by_side = strategy.rows_are_alone(&self.model, self.precision);
+            let side_by_side = strategy.rows_are_alone(&self.model);
             let batches = if side_by_side {
                 (ROWS_SIDE_BY_SIDE / batch).clamp(1, most)
             } else {
@@ -72,7 +72,7 @@ impl Network {
     fn follow(&mut self, batch: usize, short: usize) -> Result<bool> {
         let (strategy, by) = self.strategy(batch)?;
         let limits = self.device.limits();
-        let refused = strategy.refused(&self.model, self.precision, short, limits);
+        let refused = strategy.refused(&self.model, short, limits);
         // The separate passes have a product for few rows, which sums in the same order.
         let follows = strategy.path() != Path::Separate
             && refused.is_none()
@@ -107,9 +107,7 @@ impl Network {
         use wgpu::BufferUsages as Usage;
         let device = &self.device;
         let Some(prepared) = &self.prepared else {
-            return Err(Error::Usage(
-                "a batch must be prepared before it is run".into(),
-            ));
+            return Err(Error::Usage(UsageError::NoBatch));
         };
         let pixels = padded(pixels, self.model.inputs());
         let staged = device.filled("many pixels", &pixels, Usage::COPY_SRC);

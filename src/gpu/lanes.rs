@@ -1,18 +1,18 @@
-//! How large the subgroups are that kernels for matrix units really get.
+//! The size of the subgroups that kernels for matrix units really get.
 //!
-//! An adapter may have subgroups of several sizes, of which its driver chooses one for each kernel; wgpu
-//! tells the smallest and the largest, and on some backends numbers that no device has. Workgroups of
-//! the largest size are right whatever the driver chooses, but smaller subgroups then all compute the
-//! same. So the size is looked at once, in a kernel like those it is for.
+//! An adapter may have subgroups of several sizes, and its driver chooses one for each kernel. wgpu reports the smallest
+//! and the largest, on some backends as numbers that no device has. Workgroups of the largest size are right whatever
+//! the driver chooses, but then several smaller subgroups compute the same values. So a kernel like those for matrix
+//! units reads the size once.
 
 use super::device::Device;
 use super::kernel::Binding;
 use super::single::{bind_group, whole};
 use super::text::matrix_types;
 use crate::adapter::MatrixUnits;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 
-/// The text of the kernel that looks, in workgroups of `units.lanes`.
+/// The text of the kernel that reads the size, in workgroups of `units.lanes`.
 #[must_use]
 pub fn lanes_source(units: MatrixUnits) -> String {
     let MatrixUnits { size, lanes } = units;
@@ -27,8 +27,8 @@ pub fn lanes_source(units: MatrixUnits) -> String {
 pub const LANES_BINDINGS: &[Binding] = &[Binding::Write];
 
 impl Device {
-    /// `units` with the lanes of the subgroups that kernels really get, where workgroups of so many get
-    /// whole ones; else as they are.
+    /// `units` with the number of lanes that subgroups really have, if workgroups of that number get whole subgroups.
+    /// Otherwise `units` unchanged.
     ///
     /// # Errors
     /// Those of the device; `Error::CheckFailed` where a product of ones is wrong.
@@ -42,7 +42,7 @@ impl Device {
         Ok(units)
     }
 
-    /// Lanes of a subgroup in a workgroup of `units.lanes`.
+    /// The lanes of a subgroup in a workgroup of `units.lanes`.
     async fn lanes_in_use(&self, units: MatrixUnits) -> Result<u32> {
         use wgpu::BufferUsages as Usage;
         let during = "looking at subgroups";
@@ -65,11 +65,11 @@ impl Device {
         let words = self.read_mapped(&target, bytes, during, words).await?;
         match words[..] {
             [lanes, _, product] if product == units.size => Ok(lanes),
-            _ => Err(Error::CheckFailed(format!(
-                "a product of matrices of ones has {words:?} on {}, not {}",
-                self.info(),
-                units.size
-            ))),
+            _ => Err(Error::CheckFailed(CheckError::WrongResult {
+                what: "a product of matrices of ones".into(),
+                device: self.info().to_string(),
+                problem: format!("it has {words:?}, not {}", units.size),
+            })),
         }
     }
 }

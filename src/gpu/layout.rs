@@ -93,11 +93,6 @@ pub fn pack_matrices<T: Copy>(
     packed
 }
 
-/// Rounds to binary16, nearest even.
-pub(super) fn to_f16(values: &[f32]) -> Vec<f16> {
-    values.iter().map(|&value| f16::from_f32(value)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

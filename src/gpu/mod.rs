@@ -6,16 +6,17 @@
 //! at most, and [`Numerics`] does single operations, to see how.
 
 mod breakdown;
-mod broken;
+mod compile;
 mod device;
 mod enumerate;
-mod fault;
+pub mod fault;
 mod infer;
 pub mod kernel;
 mod lanes;
 mod layout;
 mod network;
 mod numerics;
+mod packed;
 pub mod peak;
 mod pipeline;
 mod prepared;
@@ -28,10 +29,8 @@ mod weights;
 mod yardstick;
 
 pub use breakdown::Parts;
-pub use broken::Broken;
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
-pub use fault::Injected;
 pub use lanes::{LANES_BINDINGS, lanes_source};
 pub use layout::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 pub use network::{Network, Run};

@@ -11,13 +11,10 @@ use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
 use super::weights::Weights;
 use crate::Precision;
 use crate::adapter::AdapterInfo;
-use crate::deploy::{Deployed, deploy};
-use crate::error::{Error, Result};
-use crate::mode::Mode;
-use crate::model::{Architecture, Model};
-use crate::plan::{
-    Arithmetic, ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups,
-};
+use crate::deploy::Deployed;
+use crate::error::{Error, Result, UsageError};
+use crate::model::{Architecture, LayerShape};
+use crate::plan::{ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups};
 
 /// The outputs of one pass over a batch, and how long the device took.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +26,7 @@ pub struct Run {
     pub gpu: Option<Duration>,
 }
 
-/// A model's weights on a device, in one precision.
+/// A model on a device.
 #[derive(Debug)]
 pub struct Network {
     pub(super) device: Arc<Device>,
@@ -45,67 +42,38 @@ pub struct Network {
 }
 
 impl Network {
-    /// Converts the weights of `model` to `precision` and puts them on the device.
+    /// Puts the weights of `model` on the device.
     ///
     /// # Errors
-    /// `Error::File` where the model cannot be run in this precision, `Error::TooLarge` where a
-    /// layer exceeds the adapter's largest binding, else those of the device.
-    pub async fn new(device: &Arc<Device>, model: &Model, precision: Precision) -> Result<Self> {
-        if !Mode::from(precision).is_core() {
-            let deployed = deploy(model, &precision.into(), None)?;
-            return Self::deployed(device, &deployed).await;
-        }
-        model.check_precision(precision)?;
-        let architecture = model.architecture();
-        // Planning one row tells whether the weights fit, before anything is allocated.
-        let separate = Strategy::separate(1);
-        Plan::new(&architecture, precision, 1, separate, device.limits())?;
-        if precision == Precision::F16 {
-            // Found out here, so that no compilation is left for a timed run.
-            device.rounds_in_integers().await?;
-        }
-        let weights = Weights::new(device, model, precision);
-        device.check("uploading the weights")?;
-        Ok(Self {
-            device: Arc::clone(device),
-            model: architecture,
-            precision,
-            weights,
-            kernels: Kernels::Any,
-            chosen: HashMap::new(),
-            prepared: None,
-        })
-    }
-
-    /// Puts a deployed model on the device.
-    ///
-    /// # Errors
-    /// Those of [`Network::new`].
-    pub async fn deployed(device: &Arc<Device>, model: &Deployed) -> Result<Self> {
+    /// `Error::File` where the model is damaged, `Error::TooLarge` where a layer exceeds the adapter's largest
+    /// binding, `Error::PrecisionUnavailable` where no kernel can run the model there, else those of the device.
+    pub async fn new(device: &Arc<Device>, model: &Deployed) -> Result<Self> {
         model.check()?;
         let architecture = model.architecture();
-        let precision = model.mode.precision;
         let kernels = Kernels::Any;
         let limits = device.limits();
         // Planning one row tells whether the weights fit, before anything is allocated.
-        let Some(&first) =
-            Strategy::candidates(&architecture, precision, 1, limits, kernels).first()
-        else {
+        let Some(&first) = Strategy::candidates(&architecture, 1, limits, kernels).first() else {
             let first = STRATEGIES.iter().find(|s| s.path() == Path::Fused);
-            let reason = first.and_then(|s| s.refused(&architecture, precision, 1, limits));
+            let reason = first.and_then(|s| s.refused(&architecture, 1, limits));
             return Err(Error::PrecisionUnavailable {
                 adapter: device.info().to_string(),
-                precision,
+                precision: model.mode.precision.name(),
                 reason: reason.unwrap_or("none of its kernels fits").to_owned(),
             });
         };
-        Plan::new(&architecture, precision, 1, first, limits)?;
-        let weights = Weights::deployed(device, model);
+        Plan::new(&architecture, 1, first, limits)?;
+        let half = |layer: &LayerShape| layer.format.precision == Precision::F16;
+        if architecture.layers.iter().any(half) {
+            // Found out here, so that no compilation is left for a timed run.
+            device.rounds_in_integers().await?;
+        }
+        let weights = Weights::new(device, model);
         device.check("uploading the weights")?;
         Ok(Self {
             device: Arc::clone(device),
+            precision: architecture.precision(),
             model: architecture,
-            precision,
             weights,
             kernels,
             chosen: HashMap::new(),
@@ -131,7 +99,7 @@ impl Network {
             let (strategy, _) = self.strategy(batch)?;
             let limits = self.device.limits();
             let size = [batch, batches];
-            let plan = Plan::many(&self.model, self.precision, size, strategy, limits)?;
+            let plan = Plan::many(&self.model, size, strategy, limits)?;
             self.weights.lay_out(&self.device, plan.weights);
             self.prepared = Some(Prepared::new(&self.device, &self.weights, plan).await?);
         }
@@ -182,16 +150,14 @@ impl Network {
     #[must_use]
     pub fn candidates(&self, batch: usize) -> Vec<Strategy> {
         let limits = self.device.limits();
-        Strategy::candidates(&self.model, self.precision, batch, limits, self.kernels)
+        Strategy::candidates(&self.model, batch, limits, self.kernels)
     }
 
-    /// Every way to run batches of this size, without those that the user alone may choose.
+    /// Every way to run batches of this size.
     #[must_use]
     pub fn runnable(&self, batch: usize) -> Vec<Strategy> {
         let limits = self.device.limits();
-        let mut all = Strategy::runnable(&self.model, self.precision, batch, limits, self.kernels);
-        all.retain(|strategy| strategy.arithmetic != Arithmetic::F16);
-        all
+        Strategy::runnable(&self.model, batch, limits, self.kernels)
     }
 
     /// The way to run batches of this size, and what chose it.
@@ -217,11 +183,12 @@ impl Network {
                     Kernels::MatrixUnits => "for matrix units".to_owned(),
                     Kernels::Any | Kernels::Named(_) => "of any path".to_owned(),
                 };
-                Err(Error::Usage(format!(
-                    "no kernel {which} runs this network in {} and batches of {batch} on {}",
-                    self.precision,
-                    self.device.info()
-                )))
+                Err(Error::Usage(UsageError::NoKernel {
+                    which,
+                    precision: self.precision.name(),
+                    batch,
+                    adapter: self.device.info().to_string(),
+                }))
             }
         }
     }
@@ -233,7 +200,7 @@ impl Network {
     pub fn check_batch(&self, batch: usize) -> Result<()> {
         let (strategy, _) = self.strategy(batch)?;
         let limits = self.device.limits();
-        Plan::new(&self.model, self.precision, batch, strategy, limits).map(drop)
+        Plan::new(&self.model, batch, strategy, limits).map(drop)
     }
 
     pub(super) fn device(&self) -> &Arc<Device> {
@@ -250,7 +217,7 @@ impl Network {
         &self.model
     }
 
-    /// The precision that it runs in.
+    /// The precision of its layers; mixed where they differ.
     #[must_use]
     pub fn precision(&self) -> Precision {
         self.precision
@@ -326,9 +293,7 @@ impl Network {
     async fn run_and(&mut self, timed: bool) -> Result<Run> {
         let device = &self.device;
         let Some(prepared) = &self.prepared else {
-            return Err(Error::Usage(
-                "a batch must be uploaded before it is run".into(),
-            ));
+            return Err(Error::Usage(UsageError::NoBatch));
         };
         let mut encoder = device.device.create_command_encoder(&Default::default());
         for (index, steps) in prepared.plan.submits.iter().enumerate() {

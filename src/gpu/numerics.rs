@@ -1,4 +1,5 @@
-//! Single operations on an adapter, on values that no compiler knows: what a numeric passport is made of.
+//! Single operations on an adapter, on values that no compiler knows in advance. `verify` observes with them how a driver
+//! rounds.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::single::{bind_group, whole};
 use crate::adapter::Feature;
 use crate::error::Result;
 
-/// The texts of their shaders: those of the core language, those of the f16 type, and `quantizeToF16`.
+/// The shaders: operations of the core language, operations of the f16 type, and `quantizeToF16`.
 pub const NUMERICS_SOURCES: [&str; 3] = [
     include_str!("../../shaders/numerics/core.wgsl"),
     include_str!("../../shaders/numerics/half.wgsl"),
@@ -26,7 +27,7 @@ pub const NUMERICS_BINDINGS: [&[Binding]; 3] = [
 /// Lanes of a workgroup.
 const LANES: usize = 64;
 
-/// One operation on words; its number is that of the shader.
+/// One operation on words. Its number is the one that the shaders use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Operation {
@@ -69,12 +70,12 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Which shader has it: sixteen numbers belong to each.
+    /// The shader that has it. Each shader has sixteen numbers.
     fn module(self) -> usize {
         self as usize / 16
     }
 
-    /// Whether its results are stored as f16, behind those that are words.
+    /// Whether its results are stored as f16, in the buffer behind that of words.
     fn is_stored(self) -> bool {
         matches!(self, Self::Convert | Self::Store | Self::MultiplyHalves)
     }
@@ -85,13 +86,13 @@ impl Operation {
 pub struct Numerics {
     device: Arc<Device>,
     core: Pipeline,
-    /// Where the adapter has the type.
+    /// Only where the adapter has the type.
     half: Option<Pipeline>,
     quantize: Pipeline,
 }
 
 impl Numerics {
-    /// Compiles them; those of the f16 type where the adapter has it.
+    /// Compiles the shaders, the one of the f16 type only where the adapter has it.
     ///
     /// # Errors
     /// Those of the device.
@@ -109,7 +110,7 @@ impl Numerics {
         })
     }
 
-    /// The results of an operation on each of the operands `[a, b, c]`; none where the adapter lacks f16.
+    /// The results of an operation on each of the operands `[a, b, c]`. `None` where it needs f16 and the adapter lacks it.
     ///
     /// # Errors
     /// Those of the device.
@@ -162,8 +163,8 @@ impl Numerics {
         Ok(Some(words))
     }
 
-    /// The ticks at the beginnings and ends of some short passes, in the order in which they come, and
-    /// the nanoseconds of a tick; none where the adapter has no timestamps.
+    /// The nanoseconds of a tick, and the ticks at the start and the end of some short passes, in their order. `None`
+    /// where the adapter has no timestamps.
     ///
     /// # Errors
     /// Those of the device.

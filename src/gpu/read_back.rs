@@ -6,7 +6,7 @@ use super::device::Device;
 use crate::error::{Error, Result};
 
 impl Device {
-    /// Calls `read` with the first `bytes` of a mappable buffer, once everything submitted is done.
+    /// Waits for everything submitted, then calls `read` with the first `bytes` of a mappable buffer.
     pub(super) async fn read_mapped<T>(
         &self,
         buffer: &wgpu::Buffer,
@@ -18,11 +18,15 @@ impl Device {
         buffer
             .slice(..bytes)
             .map_async(wgpu::MapMode::Read, move |result| {
-                // The receiver is gone only where waiting has failed, and that error is told.
+                // The receiver is gone only after the wait has failed, and the caller gets that error.
                 let _ = sender.send(result);
             });
         self.wait(during)?;
-        let unmapped = |problem: String| Error::Internal(format!("{during}: {problem}"));
+        let unmapped = |reason| Error::CommandRejected {
+            during: during.to_owned(),
+            adapter: self.info().to_string(),
+            reason,
+        };
         match receiver.receive().await {
             Some(Ok(())) => {}
             Some(Err(error)) => return Err(unmapped(error.to_string())),

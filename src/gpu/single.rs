@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::broken::Broken;
 use super::device::Device;
 use super::pipeline::Pipeline;
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::plan::{Params, Pass, grid, operand_bytes};
 
 /// A kernel with its operands on the device.
@@ -41,9 +40,11 @@ impl SinglePass {
         let needed = operand_bytes(pass, elements, params);
         let lengths = operands.iter().map(|bytes| bytes.len() as u64);
         if lengths.len() != needed.len() || lengths.zip(&needed).any(|(have, &need)| have < need) {
-            return Err(Error::Usage(format!(
-                "{pass:?} needs operands of {needed:?} bytes"
-            )));
+            let kernel = format!("{pass:?}");
+            return Err(Error::Usage(UsageError::OperandsTooShort {
+                kernel,
+                needed,
+            }));
         }
         let pipeline = device.pipeline(pass, elements).await?;
         Self::with_pipeline(device, pipeline, pass, params, operands)
@@ -111,7 +112,7 @@ impl SinglePass {
         let during = "repeating a single pass";
         let mut operands = Vec::new();
         for &(operand, first) in written {
-            let missing = || Error::Internal(format!("no operand {operand}"));
+            let missing = || Error::missing(format!("operand {operand}"));
             let buffer = self.buffers.get(operand).ok_or_else(missing)?;
             let mut first = first.to_vec();
             first.resize(buffer.size() as usize, 0);
@@ -146,7 +147,7 @@ impl SinglePass {
 
     fn record(&self, encoder: &mut wgpu::CommandEncoder, times: usize) {
         let ran = self.ran.swap(true, Ordering::Relaxed);
-        if ran && self.device.broken == Some(Broken::Once) {
+        if self.device.injector.skips(ran) {
             return;
         }
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -163,7 +164,7 @@ impl SinglePass {
     /// # Errors
     /// Those of the device, and `Error::Internal` where there is no such operand.
     pub async fn read(&self, operand: usize) -> Result<Vec<u8>> {
-        let missing = || Error::Internal(format!("no operand {operand}"));
+        let missing = || Error::missing(format!("operand {operand}"));
         let source = self.buffers.get(operand).ok_or_else(missing)?;
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let target = self

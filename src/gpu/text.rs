@@ -42,7 +42,6 @@ shaders! {
     FUSED_BF16 = "prelude/fused_bf16.wgsl";
     FUSED_INT4 = "prelude/fused_int4.wgsl";
     STORED_HALF = "prelude/stored_half.wgsl";
-    FUSED_HALF = "prelude/fused_half.wgsl";
     FUSED_INT8 = "prelude/fused_int8.wgsl";
     FUSED_DOT = "prelude/fused_dot.wgsl";
     MULTIPLY_F32 = "prelude/multiply_f32.wgsl";
@@ -114,9 +113,7 @@ pub(super) fn assemble(pass: Pass, kernel: &Kernel, round_in_integers: bool) -> 
         _ => None,
     };
     let mut text = String::new();
-    let native = arithmetic.map_or(elements == Precision::F16, |a| {
-        matches!(a, Arithmetic::F16 | Arithmetic::Matrix)
-    });
+    let native = arithmetic.map_or(elements == Precision::F16, |a| a == Arithmetic::Matrix);
     if native {
         text.push_str("enable f16;\n");
     }
@@ -161,7 +158,6 @@ pub(super) fn matrix_types(size: u32) -> String {
 /// The prelude of a fused kernel: how it opens and multiplies weights and values, and what it rounds by.
 fn format_parts(elements: Precision, arithmetic: Arithmetic) -> Vec<&'static str> {
     match (elements, arithmetic) {
-        (Precision::F16, Arithmetic::F16) => vec![PARAMS, STORED_HALF, FUSED_HALF],
         (Precision::F16, Arithmetic::Matrix) => vec![PARAMS, STORED_HALF],
         (Precision::F16, _) => vec![PARAMS, HALVES, FUSED_F16, MULTIPLY_F32],
         (Precision::Bf16, _) => vec![PARAMS, HALVES, FUSED_BF16, MULTIPLY_F32],
@@ -253,9 +249,7 @@ fn output_parts(layer: LayerKernel, codes: bool) -> Vec<&'static str> {
         LayerOutput::F32 if codes => vec![STORE_F32, OUTPUT_LAYER],
         LayerOutput::F32 => vec![OUTPUT_F32, OUTPUT_LAYER],
         LayerOutput::Stored(Store::F32) => vec![STORE_F32, OUTPUT_LAYER],
-        LayerOutput::Stored(Store::F16)
-            if matches!(layer.arithmetic, Arithmetic::F16 | Arithmetic::Matrix) =>
-        {
+        LayerOutput::Stored(Store::F16) if layer.arithmetic == Arithmetic::Matrix => {
             vec![STORE_HALF, OUTPUT_LAYER]
         }
         LayerOutput::Stored(Store::F16) => vec![STORE_F16, OUTPUT_LAYER],
@@ -281,13 +275,7 @@ fn network_parts(network: NetworkKernel, elements: Precision) -> Vec<&'static st
 
 /// The number by which shaders know an activation.
 pub(super) fn activation_number(activation: Activation) -> u32 {
-    match activation {
-        Activation::Relu => 0,
-        Activation::Sigmoid => 1,
-        Activation::Tanh => 2,
-        Activation::Identity => 3,
-        Activation::Softmax => 4,
-    }
+    activation.number()
 }
 
 /// The whole numbers that the host puts before a kernel's parts.

@@ -1,20 +1,16 @@
 //! A model's weights on a device, converted once and in the order that the kernels read them.
 
-mod deployed;
-
 use std::ops::Range;
 
 use half::f16;
 
 use super::device::Device;
-use super::layout::{pack_blocks, pack_codes, pack_matrices, pack_rows, to_f16};
+use super::layout::{pack_blocks, pack_matrices};
+use super::packed::{InputCodes, Packed, pack};
 use super::single::whole;
-use super::text::activation_number;
 use crate::Precision;
-use crate::deploy::{Deployed, DeployedLayer};
-use crate::model::{Architecture, Layer, Model};
+use crate::deploy::{self, Deployed, DeployedLayer};
 use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, WeightLayout, groups};
-use crate::quant;
 
 /// What is uploaded once for a model in one precision.
 #[derive(Debug)]
@@ -50,15 +46,6 @@ pub(super) struct LayerParts {
     pub(super) input: InputCodes,
 }
 
-/// How a layer's input becomes codes outside the reference scheme.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct InputCodes {
-    /// What values are multiplied by where the scale is static, else 0.
-    pub(super) inverse: f32,
-    /// The code of zero.
-    pub(super) zero: f32,
-}
-
 /// A layer's weights in f16.
 #[derive(Debug)]
 struct Halves {
@@ -68,45 +55,21 @@ struct Halves {
 }
 
 impl Weights {
-    /// Converts the weights of `model` to `precision` and uploads them, in blocks.
-    pub(super) fn new(device: &Device, model: &Model, precision: Precision) -> Self {
-        let convert = |layer| match precision {
-            Precision::F16 => real_layer(layer, to_f16, f16::ZERO),
-            Precision::Int8 => int8_layer(layer, model.int8_clip),
-            // Others are deployed before.
-            _ => real_layer(layer, |values| values.to_vec(), 0.0_f32),
-        };
-        let packed: Vec<Packed> = model.layers.iter().map(convert).collect();
-        let table: Vec<f32> = match precision {
-            Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
-            _ => model.normalization.table_f32().to_vec(),
-        };
-        let may_change = precision == Precision::F16 && device.limits().matrix_units.is_some();
-        let kept = model.layers.iter().filter(|_| may_change);
-        Self {
-            halves: kept.map(Halves::new).collect(),
-            ..Self::of(device, &model.architecture(), packed, &table)
-        }
-    }
-
-    /// Uploads the weights of a deployed model, in blocks.
-    pub(super) fn deployed(device: &Device, model: &Deployed) -> Self {
-        let pack = |layer| deployed::pack(layer, model.int8_clip);
-        let packed: Vec<Packed> = model.layers.iter().map(pack).collect();
+    /// Uploads the weights of `model`, in blocks.
+    pub(super) fn new(device: &Device, model: &Deployed) -> Self {
+        let packed = model
+            .layers
+            .iter()
+            .map(|layer| pack(layer, model.int8_clip));
+        let mut packed: Vec<Packed> = packed.collect();
         // What the first layer takes is rounded as its numbers are.
         let table: Vec<f32> = match model.layers.first().map(DeployedLayer::precision) {
             Some(Precision::F16) => model.normalization.table_f16().map(f32::from).to_vec(),
             _ => model.normalization.table_f32().to_vec(),
         };
-        Self::of(device, &model.architecture(), packed, &table)
-    }
-
-    fn of(device: &Device, model: &Architecture, mut packed: Vec<Packed>, table: &[f32]) -> Self {
-        if let Some(broken) = device.broken {
-            let layers = packed.iter_mut();
-            let weights = layers.map(|layer| (&mut layer.weights, layer.block_bytes));
-            broken.in_weights(&mut weights.collect::<Vec<_>>());
-        }
+        let weights = packed.iter_mut();
+        let weights = weights.map(|layer| (&mut layer.weights, layer.block_bytes));
+        device.injector.weights(&mut weights.collect::<Vec<_>>());
         let storage = wgpu::BufferUsages::STORAGE;
         let upload = |label: &str, bytes: &[u8]| device.filled(label, bytes, storage);
         let weights: Vec<&[u8]> = packed.iter().map(|layer| &*layer.weights).collect();
@@ -124,7 +87,7 @@ impl Weights {
                 inner: groups(layer.inputs) as u32,
                 groups: groups(layer.outputs) as u32,
                 cols: layer.outputs as u32,
-                activation: activation_number(layer.activation),
+                activation: layer.activation.number(),
                 weights: (parts.weights.1.start / packed.block_bytes) as u32,
                 bias: (parts.bias.start / packed.bias_bytes) as u32,
                 scale: if static_codes {
@@ -140,10 +103,10 @@ impl Weights {
             layers,
             weights: buffers,
             layout: WeightLayout::Blocks,
-            halves: Vec::new(),
+            halves: Halves::of(device, model),
             biases: upload("biases", &biases),
             shapes: upload("shapes", bytemuck::cast_slice(&shapes)),
-            table: upload("table", bytemuck::cast_slice(table)),
+            table: upload("table", bytemuck::cast_slice(&table)),
         }
     }
 
@@ -199,12 +162,19 @@ impl Weights {
 }
 
 impl Halves {
-    fn new(layer: &Layer) -> Self {
-        Self {
-            weights: to_f16(&layer.weights),
-            inputs: layer.inputs,
-            outputs: layer.outputs,
-        }
+    /// Those of every layer, where kernels for matrix units may run the network.
+    fn of(device: &Device, model: &Deployed) -> Vec<Self> {
+        let half = |layer: &DeployedLayer| match &layer.weights {
+            deploy::Weights::F16(weights) => Some(Self {
+                weights: weights.clone(),
+                inputs: layer.inputs,
+                outputs: layer.outputs,
+            }),
+            _ => None,
+        };
+        let matrix_units = device.limits().matrix_units.is_some();
+        let layers = matrix_units.then(|| model.layers.iter().map(half).collect());
+        layers.flatten().unwrap_or_default()
     }
 
     fn packed(&self, layout: WeightLayout) -> Vec<f16> {
@@ -260,51 +230,4 @@ fn append(all: &mut Vec<u8>, bytes: &[u8]) -> Range<u64> {
     let start = all.len() as u64;
     all.extend_from_slice(bytes);
     start..all.len() as u64
-}
-
-/// A layer's bytes as they are uploaded.
-#[derive(Debug)]
-struct Packed {
-    weights: Vec<u8>,
-    bias: Vec<u8>,
-    scale: f32,
-    input: InputCodes,
-    /// Bytes of a block of weights, and of what a group of columns needs of biases.
-    block_bytes: u64,
-    bias_bytes: u64,
-}
-
-/// Weights `[in, out]` in f32 or f16, blocked as the product reads them.
-fn real_layer<T: bytemuck::Pod>(
-    layer: &Layer,
-    convert: impl Fn(&[f32]) -> Vec<T>,
-    zero: T,
-) -> Packed {
-    let weights = pack_blocks(&convert(&layer.weights), layer.inputs, layer.outputs, zero);
-    let bias = pack_rows(&convert(&layer.bias), layer.outputs, zero);
-    Packed {
-        weights: bytemuck::cast_slice(&weights).to_vec(),
-        bias: bytemuck::cast_slice(&bias).to_vec(),
-        scale: 1.0,
-        input: InputCodes::default(),
-        block_bytes: 16 * size_of::<T>() as u64,
-        bias_bytes: 4 * size_of::<T>() as u64,
-    }
-}
-
-/// Weights `[in, out]` quantized with one scale, blocked as the product reads them.
-fn int8_layer(layer: &Layer, clip: u8) -> Packed {
-    let scale = quant::scale(quant::max_abs(&layer.weights), clip);
-    let quantize = |&weight: &f32| quant::quantize(weight, scale, clip);
-    let codes: Vec<i8> = layer.weights.iter().map(quantize).collect();
-    let weights = pack_codes(&codes, layer.inputs, layer.outputs);
-    let bias = pack_rows(&layer.bias, layer.outputs, 0.0);
-    Packed {
-        weights: bytemuck::cast_slice(&weights).to_vec(),
-        bias: bytemuck::cast_slice(&bias).to_vec(),
-        scale,
-        input: InputCodes::default(),
-        block_bytes: 16,
-        bias_bytes: 16,
-    }
 }

@@ -7,7 +7,7 @@ use super::device::Device;
 use super::kernel::Binding;
 use super::pipeline::Pipeline;
 use super::single::{bind_group, whole};
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 
 /// Bytes of an image, and sums of each.
 const INPUTS: usize = 784;
@@ -145,10 +145,11 @@ impl Yardstick {
         if right {
             return Ok(());
         }
-        Err(Error::CheckFailed(format!(
-            "{} computes the yardstick wrong; please report it with the output of 'fmnist-gpu adapters'",
-            self.device.info()
-        )))
+        Err(Error::CheckFailed(CheckError::WrongResult {
+            what: "the control workload".into(),
+            device: self.device.info().to_string(),
+            problem: "its sums are not the exact ones".into(),
+        }))
     }
 }
 

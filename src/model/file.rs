@@ -45,7 +45,7 @@ impl Model {
         let fail = |problem: String| Error::file(&path, problem);
         if metadata.contains_key(QUANTIZED) {
             return Err(fail(
-                "is quantized and has no float weights, which this needs: use the model that it was made of"
+                "is quantized and has no float weights, which this needs; use the model that it was made from"
                     .into(),
             ));
         }
@@ -79,7 +79,7 @@ impl Model {
     /// # Errors
     /// `Error::Internal` where the format refuses the model, which no checked model makes it do.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let internal = |error| Error::Internal(format!("safetensors: {error}"));
+        let internal = |error| Error::encoding("safetensors", error);
         let mut views = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
             let weights = bytemuck::cast_slice(&layer.weights);
@@ -127,7 +127,7 @@ impl Model {
 /// The library keeps metadata in a hash map, whose order changes from run to run; the same model
 /// must give the same bytes.
 pub(crate) fn sort_metadata(bytes: &[u8]) -> Result<Vec<u8>> {
-    let internal = |problem: &str| Error::Internal(format!("safetensors header: {problem}"));
+    let internal = |problem: &str| Error::encoding("safetensors", problem);
     let (length, rest) = bytes
         .split_at_checked(8)
         .ok_or_else(|| internal("too short"))?;

@@ -3,7 +3,6 @@
 mod activation;
 mod file;
 mod normalization;
-mod range;
 mod stored;
 mod tensors;
 
@@ -43,7 +42,7 @@ pub struct Layer {
     pub activation: Activation,
 }
 
-/// The shape of one dense layer.
+/// The shape of one dense layer, and the numbers that it runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerShape {
     /// Values of one input row.
@@ -52,38 +51,71 @@ pub struct LayerShape {
     pub outputs: usize,
     /// What is applied to the sums.
     pub activation: Activation,
+    /// The numbers of its weights and its input.
+    pub format: Format,
 }
 
-/// The numbers of one layer of a deployed model, as far as planning has to know.
+/// The numbers of one layer, as far as planning needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Format {
-    /// The precision of its weights, and but for int8 of its input.
+    /// The precision of its weights. Its input has the same, except in int4, where it is f32.
     pub precision: Precision,
-    /// In which form it takes its input.
+    /// How its input is stored.
     pub input: Form,
-    /// The largest magnitude that int8 sums, with their offset, can reach; 0 elsewhere.
+    /// The largest magnitude that int8 sums, with their offset, can reach; 0 in other precisions.
     pub largest_sum: u64,
 }
 
-/// In which form a layer takes its input.
+impl Format {
+    /// The format of a layer that takes values, not int8.
+    #[must_use]
+    pub fn values(precision: Precision) -> Self {
+        Self {
+            precision,
+            input: Form::Values,
+            largest_sum: 0,
+        }
+    }
+
+    /// The format of a layer of `inputs` values where a precision is all that is said: int8 is
+    /// `dynamic-tensor` with this clip.
+    #[must_use]
+    pub fn of(precision: Precision, inputs: usize, clip: u8) -> Self {
+        match precision {
+            Precision::Int8 => Self::tensor(inputs, clip),
+            precision => Self::values(precision),
+        }
+    }
+
+    /// The format of an int8 layer of `inputs` values in the scheme `dynamic-tensor` with this clip.
+    #[must_use]
+    pub fn tensor(inputs: usize, clip: u8) -> Self {
+        Self {
+            precision: Precision::Int8,
+            input: Form::Tensor,
+            largest_sum: inputs as u64 * u64::from(clip) * u64::from(clip),
+        }
+    }
+}
+
+/// How a layer's input is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// As numbers of its precision; f32 where that is int4.
     Values,
-    /// As int8 codes with a scale for each row.
+    /// As int8 codes with one scale for the whole batch, found at run time.
+    Tensor,
+    /// As int8 codes with a scale for each row, found at run time.
     Rows,
     /// As int8 codes with a scale that is known.
     Static,
 }
 
-/// A model without its weights: all that planning needs.
+/// A network without its weights: all that planning needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// The layers, first to last; never empty.
     pub layers: Vec<LayerShape>,
-    /// The numbers of each layer where it is a deployed model's; empty where one precision of the core is
-    /// meant throughout, int8 by the reference scheme.
-    pub formats: Vec<Format>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
     /// The largest int8 code.
@@ -111,19 +143,23 @@ impl Architecture {
             .collect()
     }
 
-    /// The precision of a layer's weights where the network is run in `precision`.
+    /// The precision of all layers; mixed where they differ.
     #[must_use]
-    pub fn precision_of(&self, layer: usize, precision: Precision) -> Precision {
-        self.formats
-            .get(layer)
-            .map_or(precision, |format| format.precision)
+    pub fn precision(&self) -> Precision {
+        let mut precisions = self.layers.iter().map(|layer| layer.format.precision);
+        let first = precisions.next().unwrap_or(Precision::F32);
+        if precisions.all(|precision| precision == first) {
+            first
+        } else {
+            Precision::Mixed
+        }
     }
 
-    /// Whether it is int8 by the reference scheme where it is run in `precision`: then the images of a
-    /// batch share their scales.
+    /// Whether the images of a batch share their scales.
     #[must_use]
-    pub fn shares_scales(&self, precision: Precision) -> bool {
-        precision == Precision::Int8 && self.formats.is_empty()
+    pub fn shares_scales(&self) -> bool {
+        let mut inputs = self.layers.iter().map(|layer| layer.format.input);
+        inputs.any(|input| input == Form::Tensor)
     }
 
     /// Operations of one image: 2 · Σ in · out, in every precision.
@@ -186,17 +222,17 @@ impl Model {
         Self::from_bytes("embedded", DEFAULT_MODEL)
     }
 
-    /// The model without its weights.
+    /// The model without its weights, in f32.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
         let shape = |layer: &Layer| LayerShape {
             inputs: layer.inputs,
             outputs: layer.outputs,
             activation: layer.activation,
+            format: Format::values(Precision::F32),
         };
         Architecture {
             layers: self.layers.iter().map(shape).collect(),
-            formats: Vec::new(),
             normalization: self.normalization,
             int8_clip: self.int8_clip,
         }

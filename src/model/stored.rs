@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use crate::Precision;
 use crate::error::{Error, Result};
-use crate::input::is_harmless;
 use crate::mode::Mode;
+use crate::printable::is_harmless;
 use crate::quant::{Scheme, WeightScales};
 
 /// The entries that tell it.

@@ -1,6 +1,7 @@
 //! A pass, what it reads and writes, and how its dispatch is laid out.
 
-use super::fused::{LayerKernel, LayerShape, NetworkKernel, WeightLayout};
+use super::kernel::{LayerKernel, LayerShape, NetworkKernel};
+use super::tile::{Tiling, WeightLayout};
 use crate::Precision;
 use crate::model::{Activation, Architecture};
 
@@ -9,64 +10,6 @@ pub const LANES: u32 = 64;
 
 /// Groups of four that one invocation of a search for the largest magnitude looks at.
 pub const SPAN: u32 = 32;
-
-/// How a product is cut up: see `shaders/passes/matmul.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tiling {
-    /// The name in results.
-    pub name: &'static str,
-    /// Rows that one invocation computes.
-    pub tile_rows: u32,
-    /// Groups of four columns that one invocation computes.
-    pub tile_groups: u32,
-    /// Invocations of a workgroup that lie along the rows.
-    pub row_lanes: u32,
-    /// Invocations of a workgroup.
-    pub lanes: u32,
-}
-
-impl Tiling {
-    /// 8×8 outputs an invocation, neighbouring lanes on neighbouring rows.
-    pub const WIDE: Self = Self {
-        name: "matmul-8x8",
-        tile_rows: 8,
-        tile_groups: 2,
-        row_lanes: 8,
-        lanes: 32,
-    };
-
-    /// 1×4 outputs an invocation, all lanes of a workgroup on one row.
-    pub const FEW_ROWS: Self = Self {
-        name: "matmul-1x4",
-        tile_rows: 1,
-        tile_groups: 1,
-        row_lanes: 1,
-        lanes: 32,
-    };
-
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::WIDE, Self::FEW_ROWS];
-
-    /// The tiling for a product of this many rows.
-    #[must_use]
-    pub fn for_rows(rows: usize) -> Self {
-        if rows <= Self::WIDE.tile_rows as usize {
-            Self::FEW_ROWS
-        } else {
-            Self::WIDE
-        }
-    }
-
-    /// Workgroups for an output of `rows` × `groups` groups of four.
-    #[must_use]
-    pub fn grid(self, rows: u32, groups: u32) -> [u32; 3] {
-        [
-            groups.div_ceil(self.tile_groups * (self.lanes / self.row_lanes)),
-            rows.div_ceil(self.tile_rows * self.row_lanes),
-            1,
-        ]
-    }
-}
 
 /// What one dispatch does: a shader of `shaders/passes` or `shaders/fused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,26 +112,15 @@ pub struct Params {
     pub out_zero: f32,
 }
 
-/// Groups of four that a row of `cols` values takes.
-#[must_use]
-pub fn groups(cols: usize) -> usize {
-    cols.div_ceil(4)
-}
-
 /// A binding may begin at multiples of this many bytes, on every adapter.
 pub const BINDING_ALIGNMENT: u64 = 256;
 
 /// Bytes of every layer's weights as they are laid out for the kernels, each layer where a binding may
 /// begin.
 #[must_use]
-pub fn packed_weights_bytes(
-    model: &Architecture,
-    precision: Precision,
-    layout: WeightLayout,
-) -> u64 {
-    let layers = model.layers.iter().enumerate().map(|(index, layer)| {
-        let precision = model.precision_of(index, precision);
-        let bytes = layout.bytes(layer.inputs, layer.outputs, precision);
+pub fn packed_weights_bytes(model: &Architecture, layout: WeightLayout) -> u64 {
+    let layers = model.layers.iter().map(|layer| {
+        let bytes = layout.bytes(layer.inputs, layer.outputs, layer.format.precision);
         bytes.next_multiple_of(BINDING_ALIGNMENT)
     });
     layers.sum()

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::Limits;
-use super::fused::{Arithmetic, Body, NetworkKernel, Tile, WeightLayout};
-use super::pass::{Tiling, groups, packed_weights_bytes};
-use super::table::{STRATEGIES, likely, separate};
+use super::kernel::NetworkKernel;
+use super::limits::Limits;
+use super::pass::packed_weights_bytes;
+use super::tile::{Arithmetic, Body, Tile, Tiling, WeightLayout, groups};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Form as InputForm, Format, LayerShape, Normalization};
@@ -40,11 +40,7 @@ impl std::str::FromStr for Path {
         [Self::Separate, Self::Fused, Self::Network]
             .into_iter()
             .find(|path| path.name() == text)
-            .ok_or_else(|| {
-                Error::Usage(format!(
-                    "unknown path '{text}': use separate, fused or network"
-                ))
-            })
+            .ok_or_else(|| Error::unknown_name("path", text, ["separate", "fused", "network"]))
     }
 }
 
@@ -103,33 +99,7 @@ pub struct Strategy {
     pub arithmetic: Arithmetic,
 }
 
-impl std::str::FromStr for Strategy {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::find(text).ok_or_else(|| {
-            let names: Vec<&str> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
-            Error::Usage(format!(
-                "unknown kernel '{text}': use one of {}",
-                names.join(", ")
-            ))
-        })
-    }
-}
-
 impl Strategy {
-    /// The strategy of this name.
-    #[must_use]
-    pub fn find(name: &str) -> Option<Self> {
-        STRATEGIES.iter().copied().find(|s| s.name == name)
-    }
-
-    /// The separate passes for batches of `rows`.
-    #[must_use]
-    pub fn separate(rows: usize) -> Self {
-        separate(Tiling::for_rows(rows))
-    }
-
     /// How it is made of dispatches.
     #[must_use]
     pub fn path(self) -> Path {
@@ -167,8 +137,8 @@ impl Strategy {
     /// Whether rows of different batches may lie side by side in one dispatch and still get the bits
     /// of their own batch: not where a batch has scales of its own.
     #[must_use]
-    pub fn rows_are_alone(self, model: &Architecture, precision: Precision) -> bool {
-        !model.shares_scales(precision) || self.path() == Path::Network
+    pub fn rows_are_alone(self, model: &Architecture) -> bool {
+        !model.shares_scales() || self.path() == Path::Network
     }
 
     /// Why it cannot run this network in batches of `batch` on an adapter; none where it can.
@@ -176,86 +146,31 @@ impl Strategy {
     pub fn refused(
         self,
         model: &Architecture,
-        precision: Precision,
         batch: usize,
         limits: &Limits,
     ) -> Option<&'static str> {
-        if !model.formats.is_empty() {
-            return self.deployed_refused(model, precision, limits);
+        if limits.left_out.contains(&self.name) {
+            return Some("the adapter's driver does not take it");
         }
-        let int8 = precision == Precision::Int8;
+        let formats = || model.layers.iter().map(|layer| layer.format);
+        let of = |precision| move |format: Format| format.precision == precision;
         let fits_precision = match self.arithmetic {
             Arithmetic::F32 => true,
-            Arithmetic::F16 | Arithmetic::Matrix => precision == Precision::F16,
-            Arithmetic::Dot => int8,
+            Arithmetic::Matrix => formats().all(of(Precision::F16)),
+            Arithmetic::Dot => formats().any(of(Precision::Int8)),
         };
         if !fits_precision {
             return Some("its arithmetic is not the precision's");
         }
-        if limits.left_out.contains(&self.name) {
-            return Some("the adapter's driver does not take it");
-        }
-        let deepest = model.layers.iter().map(|layer| layer.inputs).max();
-        let clip = usize::from(model.int8_clip);
-        let largest_sum = deepest.unwrap_or(0) * clip * clip;
-        if int8 && self.arithmetic == Arithmetic::F32 && largest_sum >= 1 << 24 {
-            return match self.form {
-                Form::Separate(_) => None,
-                _ => Some("the sums of int8 products leave the whole numbers of f32"),
-            };
+        let fused = self.path() != Path::Separate;
+        let largest_sum = formats().map(|format| format.largest_sum).max();
+        if fused && self.arithmetic == Arithmetic::F32 && largest_sum >= Some(1 << 24) {
+            return Some("the sums of int8 products leave the whole numbers of f32");
         }
         match self.form {
-            Form::Separate(_) => None,
-            Form::Layers(tile) => self.layers_refused(tile, model, precision, limits),
-            Form::Network { lanes, .. } => {
-                // By the reference scheme.
-                if int8 && batch > 1 {
-                    return Some("the images of an int8 batch share their scales");
-                }
-                self.network_refused(lanes, model, precision, limits)
-            }
-        }
-    }
-
-    /// Why it cannot run a deployed network.
-    fn deployed_refused(
-        self,
-        model: &Architecture,
-        precision: Precision,
-        limits: &Limits,
-    ) -> Option<&'static str> {
-        if limits.left_out.contains(&self.name) {
-            return Some("the adapter's driver does not take it");
-        }
-        let int8 = |format: &&Format| format.precision == Precision::Int8;
-        let largest_sum = model.formats.iter().map(|format| format.largest_sum).max();
-        match self.arithmetic {
-            Arithmetic::F16 | Arithmetic::Matrix => {
-                return Some("its arithmetic is not the precision's");
-            }
-            Arithmetic::Dot if !model.formats.iter().any(|format| int8(&format)) => {
-                return Some("its arithmetic is not the precision's");
-            }
-            Arithmetic::F32 if largest_sum >= Some(1 << 24) => {
-                return Some("the sums of int8 products leave the whole numbers of f32");
-            }
-            Arithmetic::F32 | Arithmetic::Dot => {}
-        }
-        match self.form {
-            Form::Separate(_) => Some("the separate passes tell the reference scheme, f32 and f16"),
-            Form::Layers(tile) => self.layers_refused(tile, model, precision, limits),
-            Form::Network { lanes, .. } => {
-                let kind = |format: &Format| (format.precision, format.input);
-                // Of the first layer's codes the pixels decide.
-                let mut others = model.formats.iter().skip(1).map(kind);
-                let second = model.formats.get(1).map(kind);
-                let first = model.formats.first().map(|format| format.precision);
-                let alike = others.all(|other| Some(other) == second && Some(other.0) == first);
-                if !alike {
-                    return Some("the layers differ in their numbers");
-                }
-                self.network_refused(lanes, model, precision, limits)
-            }
+            Form::Separate(_) => separate_refused(model),
+            Form::Layers(tile) => self.layers_refused(tile, model, limits),
+            Form::Network { lanes, .. } => self.network_refused(lanes, model, batch, limits),
         }
     }
 
@@ -263,7 +178,6 @@ impl Strategy {
         self,
         tile: Tile,
         model: &Architecture,
-        precision: Precision,
         limits: &Limits,
     ) -> Option<&'static str> {
         if self.on_matrix_units() && limits.matrix_units.is_none() {
@@ -275,7 +189,7 @@ impl Strategy {
         if needs_subgroup && limits.subgroup.is_none() {
             return Some("the adapter has no subgroups of one known size");
         }
-        if limits.storage_buffers < if model.shares_scales(precision) { 5 } else { 4 } {
+        if limits.storage_buffers < if model.shares_scales() { 5 } else { 4 } {
             return Some("the adapter binds too few buffers");
         }
         let tile = tile.on(limits.subgroups());
@@ -288,10 +202,10 @@ impl Strategy {
         }
         // In blocks they always fit, or nothing runs at all, which is told in more words.
         let layout = tile.weights();
-        let weights = |layer: &LayerShape| layout.values(layer.inputs, layer.outputs);
+        let weights =
+            |layer: &LayerShape| layout.bytes(layer.inputs, layer.outputs, layer.format.precision);
         let largest = model.layers.iter().map(weights).max().unwrap_or(0);
-        let fits =
-            layout == WeightLayout::Blocks || largest * precision.bytes() <= limits.binding_bytes;
+        let fits = layout == WeightLayout::Blocks || largest <= limits.binding_bytes;
         (!fits).then_some("the weights in whole matrices do not fit one binding")
     }
 
@@ -299,9 +213,15 @@ impl Strategy {
         self,
         lanes: u32,
         model: &Architecture,
-        precision: Precision,
+        batch: usize,
         limits: &Limits,
     ) -> Option<&'static str> {
+        if model.shares_scales() && batch > 1 {
+            return Some("the images of an int8 batch share their scales");
+        }
+        if !alike(model) {
+            return Some("the layers differ in their numbers");
+        }
         if model.normalization != Normalization::Unit {
             return Some("the pixels need a table");
         }
@@ -317,7 +237,7 @@ impl Strategy {
         if needed > u64::from(limits.workgroup_bytes) {
             return Some("the layers do not fit in workgroup memory");
         }
-        let weights = packed_weights_bytes(model, precision, WeightLayout::Blocks);
+        let weights = packed_weights_bytes(model, WeightLayout::Blocks);
         if weights > limits.binding_bytes {
             return Some("the weights of all layers do not fit one binding");
         }
@@ -337,60 +257,39 @@ impl Strategy {
             arithmetic: self.arithmetic,
             widest: (widest as u32).next_power_of_two(),
             codes: model
-                .formats
+                .layers
                 .last()
-                .map(|format| format.input)
-                .filter(|&form| form != InputForm::Values),
+                .map(|layer| layer.format.input)
+                .filter(|form| matches!(form, InputForm::Rows | InputForm::Static)),
         })
     }
+}
 
-    /// Every strategy of `kernels` that can run batches of `batch`.
-    #[must_use]
-    pub fn runnable(
-        model: &Architecture,
-        precision: Precision,
-        batch: usize,
-        limits: &Limits,
-        kernels: Kernels,
-    ) -> Vec<Self> {
-        let wanted = |s: &Self| match kernels {
-            Kernels::Any => true,
-            Kernels::Path(path) => s.path() == path,
-            Kernels::MatrixUnits => s.on_matrix_units(),
-            Kernels::Named(named) => *s == named,
-        };
-        let runs = |s: &Self| s.refused(model, precision, batch, limits).is_none();
-        let all = STRATEGIES.iter().copied();
-        all.filter(wanted).filter(runs).collect()
-    }
+/// Why the separate passes cannot run a network: there are passes for f32, f16 and `dynamic-tensor`.
+fn separate_refused(model: &Architecture) -> Option<&'static str> {
+    let kind = |layer: &LayerShape| (layer.format.precision, layer.format.input);
+    let first = model.layers.first().map(kind);
+    let known = matches!(
+        first,
+        Some(
+            (Precision::F32 | Precision::F16, InputForm::Values)
+                | (Precision::Int8, InputForm::Tensor)
+        )
+    );
+    let fits = known
+        && model
+            .layers
+            .iter()
+            .map(kind)
+            .all(|kind| Some(kind) == first);
+    (!fits).then_some("the separate passes run f32, f16 and int8 dynamic-tensor")
+}
 
-    /// What is likely to be good, best first, for batches of `batch` on an adapter of this kind: the
-    /// tuner's candidates, of which the first is taken where nothing is measured. Empty where nothing
-    /// of `kernels` can run.
-    #[must_use]
-    pub fn candidates(
-        model: &Architecture,
-        precision: Precision,
-        batch: usize,
-        limits: &Limits,
-        kernels: Kernels,
-    ) -> Vec<Self> {
-        let runnable = Self::runnable(model, precision, batch, limits, kernels);
-        if kernels == Kernels::Path(Path::Separate) {
-            return vec![Self::separate(batch)];
-        }
-        let likely = likely(precision, batch, limits);
-        let named = likely.iter().filter_map(|name| Self::find(name));
-        let mut all: Vec<Self> = named.filter(|s| runnable.contains(s)).collect();
-        if all.is_empty() && kernels == Kernels::Any && model.formats.is_empty() {
-            all.push(Self::separate(batch));
-        }
-        // What was asked for runs, likely or not; nobody need hear of f16 arithmetic who did not.
-        if all.is_empty() {
-            let exact =
-                |s: &&Self| s.arithmetic != Arithmetic::F16 || matches!(kernels, Kernels::Named(_));
-            all.extend(runnable.iter().find(exact));
-        }
-        all
-    }
+/// Whether one kernel can run all layers. Pixels decide the form of the first layer's codes.
+fn alike(model: &Architecture) -> bool {
+    let kind = |layer: &LayerShape| (layer.format.precision, layer.format.input);
+    let mut others = model.layers.iter().skip(1).map(kind);
+    let second = model.layers.get(1).map(kind);
+    let first = model.layers.first().map(|layer| layer.format.precision);
+    others.all(|other| Some(other) == second && Some(other.0) == first)
 }

@@ -1,16 +1,17 @@
 //! What plans hold, tried without a device.
 
 use super::*;
-use crate::model::{Activation, LayerShape, Normalization};
+use crate::adapter::{Kind, MatrixUnits};
+use crate::model::{Activation, Format, LayerShape, Normalization};
 
-fn model(widths: &[usize]) -> Architecture {
+fn model(precision: Precision, widths: &[usize]) -> Architecture {
     let layers = widths.windows(2).map(|pair| LayerShape {
         inputs: pair[0],
         outputs: pair[1],
         activation: Activation::Relu,
+        format: Format::of(precision, pair[0], 127),
     });
     Architecture {
-        formats: Vec::new(),
         layers: layers.collect(),
         normalization: Normalization::Unit,
         int8_clip: 127,
@@ -35,8 +36,7 @@ fn limits(binding_bytes: u64, workgroups: u32) -> Limits {
 #[test]
 fn int8_tells_all_eight_steps_of_each_layer() {
     let plan = Plan::new(
-        &model(&[784, 64, 10]),
-        Precision::Int8,
+        &model(Precision::Int8, &[784, 64, 10]),
         32,
         Strategy::separate(32),
         &limits(1 << 27, 65535),
@@ -74,16 +74,13 @@ fn chunks_fit_every_limit_and_cover_the_batch() {
     for (binding, workgroups) in [(1 << 16, 65535), (1 << 20, 7), (14_000, 3)] {
         for precision in Precision::ALL {
             let limits = limits(binding, workgroups);
-            let model = model(&[50, 64, 10]);
+            let model = model(precision, &[50, 64, 10]);
             for &strategy in STRATEGIES {
-                if strategy
-                    .refused(&model, precision, 1_000, &limits)
-                    .is_some()
-                {
+                if strategy.refused(&model, 1_000, &limits).is_some() {
                     continue;
                 }
                 // A row that no binding takes is refused, and so is not planned at all.
-                let plan = match Plan::new(&model, precision, 1_000, strategy, &limits) {
+                let plan = match Plan::new(&model, 1_000, strategy, &limits) {
                     Ok(plan) => plan,
                     Err(error) => {
                         assert_eq!(error.exit_code(), 6, "{error}");
@@ -115,7 +112,7 @@ fn chunks_fit_every_limit_and_cover_the_batch() {
 
 #[test]
 fn a_large_batch_is_cut_into_short_submits() {
-    let model = model(&[4096, 4096, 10]);
+    let model = model(Precision::F32, &[4096, 4096, 10]);
     for (kind, batch, submits) in [
         (Kind::Discrete, 100, 1),
         (Kind::Discrete, 5_000, 9),
@@ -127,7 +124,7 @@ fn a_large_batch_is_cut_into_short_submits() {
             kind,
             ..limits(1 << 27, 65535)
         };
-        let plan = Plan::new(&model, Precision::F32, batch, strategy, &limits).unwrap();
+        let plan = Plan::new(&model, batch, strategy, &limits).unwrap();
         assert_eq!(plan.submits.first().unwrap().start, 0);
         assert_eq!(plan.submits.last().unwrap().end, plan.steps.len());
         assert!(
@@ -151,8 +148,7 @@ fn a_layer_too_wide_for_a_dispatch_is_refused() {
     // 32 columns a workgroup of the wide tiling.
     let plan = |outputs| {
         Plan::new(
-            &model(&[1, outputs]),
-            Precision::F32,
+            &model(Precision::F32, &[1, outputs]),
             9,
             Strategy::separate(9),
             &limits(1 << 30, 100),
@@ -167,8 +163,7 @@ fn weights_beyond_a_binding_are_refused() {
     let plan = |bytes| {
         let strategy = Strategy::separate(1);
         Plan::new(
-            &model(&[100, 100]),
-            Precision::F32,
+            &model(Precision::F32, &[100, 100]),
             1,
             strategy,
             &limits(bytes, 9),
@@ -183,8 +178,8 @@ fn weights_beyond_a_binding_are_refused() {
 /// The dispatches of a strategy, by the beginnings of their names.
 fn passes(name: &str, precision: Precision, batch: usize) -> Vec<String> {
     let strategy = Strategy::find(name).unwrap();
-    let model = model(&[784, 64, 10]);
-    let plan = Plan::new(&model, precision, batch, strategy, &limits(1 << 27, 65535));
+    let model = model(precision, &[784, 64, 10]);
+    let plan = Plan::new(&model, batch, strategy, &limits(1 << 27, 65535));
     let names = plan.unwrap().steps.into_iter().map(|step| {
         let name = format!("{:?}", step.pass);
         name.split(['(', ' ']).next().unwrap().to_owned()
@@ -215,18 +210,19 @@ fn a_whole_network_is_one_dispatch() {
 #[test]
 fn strategies_are_refused_where_they_would_be_wrong() {
     let limits = limits(1 << 27, 65535);
-    let narrow = model(&[784, 64, 10]);
-    let deep = model(&[1041, 64, 10]);
-    let refused = |name: &str, model: &Architecture, precision, batch| {
+    let narrow = [784, 64, 10];
+    let deep = [1041, 64, 10];
+    let refused = |name: &str, widths: &[usize], precision, batch| {
         let strategy = Strategy::find(name).unwrap();
-        strategy.refused(model, precision, batch, &limits).is_some()
+        let model = model(precision, widths);
+        strategy.refused(&model, batch, &limits).is_some()
     };
     // 1041 · 127² is more than f32 counts to, 1040 · 127² is not.
     assert!(refused("register-8x8", &deep, Precision::Int8, 9));
     assert!(!refused("register-8x8-dot", &deep, Precision::Int8, 9));
     assert!(!refused(
         "register-8x8",
-        &model(&[1040, 64, 10]),
+        &[1040, 64, 10],
         Precision::Int8,
         9
     ));
@@ -242,28 +238,21 @@ fn strategies_are_refused_where_they_would_be_wrong() {
             binding_bytes,
             ..limits.clone()
         };
-        let refused = network.refused(&narrow, Precision::F32, 1, &limits);
+        let refused = network.refused(&model(Precision::F32, &narrow), 1, &limits);
         assert_eq!(refused.is_none(), fits, "{refused:?}");
     }
     // Arithmetic of another precision.
     assert!(refused("register-8x8-dot", &narrow, Precision::F32, 9));
-    assert!(refused("register-8x8-half", &narrow, Precision::F32, 9));
+    assert!(refused("coop-2x4", &narrow, Precision::F32, 9));
     // Subgroups of no known size.
     let none = Limits {
         subgroup: None,
         ..limits.clone()
     };
     let broadcast = Strategy::find("broadcast-4x32").unwrap();
-    assert!(
-        broadcast
-            .refused(&narrow, Precision::F32, 9, &none)
-            .is_some()
-    );
-    assert!(
-        broadcast
-            .refused(&narrow, Precision::F32, 9, &limits)
-            .is_none()
-    );
+    let narrow = model(Precision::F32, &narrow);
+    assert!(broadcast.refused(&narrow, 9, &none).is_some());
+    assert!(broadcast.refused(&narrow, 9, &limits).is_none());
 }
 
 #[test]
@@ -275,8 +264,8 @@ fn every_likely_kernel_exists_and_names_are_unique() {
                     kind,
                     ..limits(1 << 27, 65535)
                 };
-                let model = model(&[784, 64, 10]);
-                let all = Strategy::candidates(&model, precision, batch, &limits, Kernels::Any);
+                let model = model(precision, &[784, 64, 10]);
+                let all = Strategy::candidates(&model, batch, &limits, Kernels::Any);
                 assert!(all.len() >= 2, "{kind} {precision} {batch}");
             }
         }
@@ -323,9 +312,9 @@ fn tiles_for_matrix_units_are_made_of_the_adapters_matrices() {
 
 #[test]
 fn matrix_units_run_f16_and_nothing_else() {
-    let model = model(&[784, 64, 10]);
+    let model = |precision| model(precision, &[784, 64, 10]);
     let candidates = |precision, limits: &Limits, kernels| {
-        let all = Strategy::candidates(&model, precision, 1000, limits, kernels);
+        let all = Strategy::candidates(&model(precision), 1000, limits, kernels);
         let coop = all.iter().filter(|s| s.on_matrix_units()).count();
         (coop, all.len() - coop)
     };
@@ -338,7 +327,7 @@ fn matrix_units_run_f16_and_nothing_else() {
         candidates(Precision::F16, &with, Kernels::MatrixUnits),
         (coop, 0)
     );
-    let first = Strategy::candidates(&model, Precision::F16, 1000, &with, Kernels::Any);
+    let first = Strategy::candidates(&model(Precision::F16), 1000, &with, Kernels::Any);
     assert!(first[0].on_matrix_units() && !first[1].on_matrix_units());
     let left_out = Limits {
         left_out: vec!["coop-2x4"],
@@ -356,7 +345,8 @@ fn matrix_units_run_f16_and_nothing_else() {
 fn weights_for_matrix_units_are_whole_matrices() {
     let coop = Strategy::find("coop-2x4").unwrap();
     let with = with_matrix_units(16, 32);
-    let plan = Plan::new(&model(&[50, 10]), Precision::F16, 7, coop, &with).unwrap();
+    let small = model(Precision::F16, &[50, 10]);
+    let plan = Plan::new(&small, 7, coop, &with).unwrap();
     assert_eq!(plan.weights, WeightLayout::Matrices(16));
     let [step] = plan.steps.as_slice() else {
         panic!("{:?}", plan.steps);
@@ -370,9 +360,8 @@ fn weights_for_matrix_units_are_whole_matrices() {
         binding_bytes: 2047,
         ..with
     };
-    let small = model(&[50, 10]);
-    let reason = coop.refused(&small.clone(), Precision::F16, 7, &too_small);
+    let reason = coop.refused(&small, 7, &too_small);
     assert!(reason.is_some_and(|reason| reason.contains("whole matrices")));
-    let plan = Plan::new(&small, Precision::F16, 7, Strategy::separate(7), &too_small);
+    let plan = Plan::new(&small, 7, Strategy::separate(7), &too_small);
     assert!(plan.is_ok(), "in blocks they fit");
 }

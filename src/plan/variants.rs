@@ -1,10 +1,10 @@
 //! The fused kernels that a strategy is tested by.
 
-use super::fused::{
-    Arithmetic, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Store, Subgroups, Tile,
-};
+use super::kernel::{LayerInput, LayerKernel, LayerOutput, NetworkKernel, Store};
+use super::limits::Subgroups;
 use super::pass::Pass;
 use super::strategy::{Form, Strategy};
+use super::tile::{Arithmetic, Tile};
 use crate::Precision;
 use crate::model::{Activation, Form as ValueForm};
 
@@ -15,7 +15,6 @@ impl Strategy {
     pub fn variants(self, precision: Precision, subgroups: Subgroups) -> Vec<Pass> {
         let fits = match self.arithmetic {
             Arithmetic::F32 => true,
-            Arithmetic::F16 => precision == Precision::F16,
             Arithmetic::Matrix => precision == Precision::F16 && subgroups.matrix_units.is_some(),
             Arithmetic::Dot => precision == Precision::Int8,
         };
@@ -37,7 +36,7 @@ impl Strategy {
                         activation,
                     })
                 };
-                let of_f16 = matches!(self.arithmetic, Arithmetic::F16 | Arithmetic::Matrix);
+                let of_f16 = self.arithmetic == Arithmetic::Matrix;
                 let of = |tile: Tile| layer_variants(tile, precision, of_f16, &kernel);
                 tiles.into_iter().flat_map(of).collect()
             }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// How int8 is quantized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,11 +55,7 @@ impl FromStr for Scheme {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let named = Self::ALL.into_iter().find(|scheme| scheme.name() == text);
-        named.ok_or_else(|| {
-            Error::Usage(format!(
-                "unknown scheme '{text}': use dynamic-tensor, dynamic-row or static"
-            ))
-        })
+        named.ok_or_else(|| Error::unknown_name("scheme", text, Self::ALL.map(Self::name)))
     }
 }
 
@@ -103,11 +99,7 @@ impl FromStr for WeightScales {
         named
             .into_iter()
             .find(|scales| scales.name() == text)
-            .ok_or_else(|| {
-                Error::Usage(format!(
-                    "unknown weight scales '{text}': use tensor or channel"
-                ))
-            })
+            .ok_or_else(|| Error::unknown_name("weight scales", text, ["tensor", "channel"]))
     }
 }
 

@@ -1,8 +1,14 @@
 //! The oracle by hand.
 
 use super::*;
-use crate::deploy::deploy;
-use crate::model::Layer;
+use crate::deploy::{Deployed, Weights, deploy};
+use crate::model::{Activation, Layer, Model, Normalization};
+use crate::{Mode, Precision};
+
+/// A model in a mode that needs no calibration.
+fn lowered(model: &Model, mode: impl Into<Mode>) -> Deployed {
+    deploy(model, &mode.into(), None).unwrap()
+}
 
 #[test]
 fn a_network_worked_by_hand() {
@@ -15,12 +21,12 @@ fn a_network_worked_by_hand() {
         activation: Activation::Relu,
     }])
     .unwrap();
-    let outcome = infer(&model, Precision::F32, &[255, 0], 1);
+    let outcome = infer(&lowered(&model, Precision::F32), &[255, 0], 1);
     assert_eq!(outcome.outputs, [2.5, 0.0]);
     assert_eq!(outcome.labels, [0]);
     // int8: codes 127, 0; weights 64 (2/4·127 = 63.5, to even), −32 (−31.75), 127, 127;
     // z = 64·127·s_a·s_w + 0.5 with s_a = 1/127, s_w = 4/127.
-    let outcome = infer(&model, Precision::Int8, &[255, 0], 1);
+    let outcome = infer(&lowered(&model, Precision::Int8), &[255, 0], 1);
     let z = 64.0 * 4.0 / 127.0 + 0.5;
     assert!(
         (outcome.outputs[0] - z).abs() <= 1e-6,
@@ -40,9 +46,14 @@ fn f16_overflow_is_told_by_layer() {
         activation: Activation::Identity,
     };
     let model = Model::new(vec![layer(300.0), layer(300.0)]).unwrap();
-    let overflow = infer(&model, Precision::F16, &[255], 1).overflow.unwrap();
+    let overflow = infer(&lowered(&model, Precision::F16), &[255], 1)
+        .overflow
+        .unwrap();
     assert_eq!((overflow.layer, overflow.largest), (Some(1), 90_000.0));
-    assert_eq!(infer(&model, Precision::F16, &[1], 1).overflow, None);
+    assert_eq!(
+        infer(&lowered(&model, Precision::F16), &[1], 1).overflow,
+        None
+    );
 }
 
 /// What an input is before it is rounded is told of it, though a tanh hides that it is infinite.
@@ -58,15 +69,21 @@ fn an_input_beyond_f16_is_told_as_the_input() {
     let mut model = Model::new(vec![layer]).unwrap();
     let (mean, std) = (0.0, 2.0_f32.powi(-17));
     model.normalization = Normalization::Standard { mean, std };
-    let outcome = infer(&model, Precision::F16, &[255], 1);
+    let outcome = infer(&lowered(&model, Precision::F16), &[255], 1);
     let overflow = outcome.overflow.unwrap();
     assert_eq!((overflow.layer, overflow.largest), (None, 131_072.0));
     assert_eq!(
         overflow.to_string(),
         "the normalized input reaches 1.310720e5, beyond binary16's largest number 65504"
     );
-    assert_eq!(infer(&model, Precision::F16, &[100], 1).overflow, None);
-    assert_eq!(infer(&model, Precision::F32, &[255], 1).overflow, None);
+    assert_eq!(
+        infer(&lowered(&model, Precision::F16), &[100], 1).overflow,
+        None
+    );
+    assert_eq!(
+        infer(&lowered(&model, Precision::F32), &[255], 1).overflow,
+        None
+    );
 }
 
 #[test]
@@ -82,17 +99,45 @@ fn all_processors_say_what_one_says() {
     };
     let model = Model::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
     let pixels: Vec<u8> = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
-    for precision in Precision::ALL {
-        let core = Runnable::Core(&model, precision);
+    for precision in Precision::EVERY {
+        let model = lowered(&model, precision);
         for batch in [1, 7, 41, 100] {
-            let one = infer(&model, precision, &pixels, batch);
-            assert_eq!(infer_all(&core, &pixels, batch), one, "{precision} {batch}");
+            let one = infer(&model, &pixels, batch);
+            assert_eq!(
+                infer_all(&model, &pixels, batch),
+                one,
+                "{precision} {batch}"
+            );
         }
     }
-    let deployed = deploy(&model, &Precision::Bf16.into(), None).unwrap();
-    let one = infer_deployed(&deployed, &pixels);
-    let deployed = Runnable::Deployed(Box::new(deployed));
-    assert_eq!(infer_all(&deployed, &pixels, 7), one);
+}
+
+/// The oracle takes a network's weights as they are, so here they are held against its own rounding.
+#[test]
+fn weights_are_rounded_as_a_precision_says() {
+    let mut model = Model::default_model().unwrap();
+    // Neither a clip nor values that hide a wrong one.
+    model.int8_clip = 100;
+    let f16 = lowered(&model, Precision::F16);
+    let int8 = lowered(&model, Precision::Int8);
+    for (index, layer) in model.layers.iter().enumerate() {
+        let Weights::F16(halves) = &f16.layers[index].weights else {
+            panic!("not f16");
+        };
+        for (half, &weight) in halves.iter().zip(&layer.weights) {
+            assert_eq!(half.to_f64(), round_f16(f64::from(weight)));
+        }
+        for (half, &bias) in f16.layers[index].bias.iter().zip(&layer.bias) {
+            assert_eq!(f64::from(*half), round_f16(f64::from(bias)));
+        }
+        let Weights::Int8 { codes, scales } = &int8.layers[index].weights else {
+            panic!("not int8");
+        };
+        let (expected, scale) = quantize(&layer.weights, 100);
+        assert_eq!(*scales, [scale]);
+        assert!(codes.iter().map(|&code| i32::from(code)).eq(expected));
+        assert_eq!(int8.layers[index].bias, layer.bias);
+    }
 }
 
 #[test]

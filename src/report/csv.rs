@@ -121,7 +121,7 @@ impl<'a> Line<'a> {
 
 /// All rows.
 pub(super) fn rows(document: &Document) -> Result<String> {
-    let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+    let internal = |error: String| Error::encoding("CSV", error);
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in &document.results {
         writer

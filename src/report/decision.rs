@@ -1,9 +1,8 @@
 //! What follows the tables: why rows are not faster, memory limits, an earlier result, and the verdict.
 
 use super::document::Document;
-use super::grid::{Column, Layout, fitted};
+use super::grid::{Column, Layout, NOTHING, fitted, heading};
 use super::memory_limit::limits;
-use super::table::{BOLD, NOTHING};
 use crate::baseline::{Change, Comparison, MOST_UNREST};
 use crate::bench::{Part, Row};
 use crate::units::{bytes, chance, count, duration, points, share};
@@ -41,22 +40,6 @@ pub fn conclusion(document: &Document, layout: Layout) -> String {
     text.push('\n');
     text.push_str(&verdict(&document.verdict, layout));
     text
-}
-
-/// A heading of a section.
-pub(super) fn heading(title: &str, layout: Layout) -> String {
-    let Layout::Terminal(screen) = layout else {
-        return format!("### {title}\n\n");
-    };
-    let lines = textwrap::wrap(title, usize::from(screen.width));
-    let line = |line: &std::borrow::Cow<'_, str>| {
-        if screen.color {
-            format!("{BOLD}{line}{BOLD:#}\n")
-        } else {
-            format!("{line}\n")
-        }
-    };
-    lines.iter().map(line).collect()
 }
 
 /// Why the rows of a batch size are not faster, a paragraph each, and what is to be doubted of their samples.

@@ -5,6 +5,12 @@ use comfy_table::{
     TableStyle, Width, presets,
 };
 
+/// The style of a heading, where colours are on.
+pub(super) const BOLD: anstyle::Style = anstyle::Style::new().bold();
+
+/// The text of a cell that has no value.
+pub(super) const NOTHING: &str = "–";
+
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -39,6 +45,22 @@ impl Layout {
             .break_words(false);
         textwrap::fill(text, options) + "\n"
     }
+}
+
+/// The heading of a section.
+pub(super) fn heading(title: &str, layout: Layout) -> String {
+    let Layout::Terminal(screen) = layout else {
+        return format!("### {title}\n\n");
+    };
+    let lines = textwrap::wrap(title, usize::from(screen.width));
+    let line = |line: &std::borrow::Cow<'_, str>| {
+        if screen.color {
+            format!("{BOLD}{line}{BOLD:#}\n")
+        } else {
+            format!("{line}\n")
+        }
+    };
+    lines.iter().map(line).collect()
 }
 
 /// What a terminal shows.

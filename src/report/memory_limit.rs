@@ -1,8 +1,6 @@
 //! What a memory limit comes to, for a terminal or Markdown: a table, and bars beside each other.
 
-use super::decision::heading;
-use super::grid::{Column, Layout, Screen, fitted};
-use super::table::NOTHING;
+use super::grid::{Column, Layout, NOTHING, Screen, fitted, heading};
 use crate::bench::{Bound, Budget, BudgetLine};
 use crate::units::{bytes, count, share};
 

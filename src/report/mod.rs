@@ -26,7 +26,7 @@ pub use search::{
 pub use table::{closing, opening, rows_table};
 pub use verify::{Compared, VerifyDocument, VerifyEnd, VerifySubject};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 
 /// What results can be written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +55,9 @@ impl Format {
             Some("md" | "markdown") => Ok(Self::Markdown),
             Some("txt") => Ok(Self::Table),
             Some("html" | "htm") => Ok(Self::Html),
-            _ => Err(Error::Usage(format!(
-                "{}: the format is told by the extension: .html, .json, .csv, .md or .txt",
-                path.display()
-            ))),
+            _ => Err(Error::Usage(UsageError::UnknownExtension {
+                path: path.to_owned(),
+            })),
         }
     }
 }
@@ -73,9 +72,11 @@ impl FromStr for Format {
             "csv" => Ok(Self::Csv),
             "markdown" | "md" => Ok(Self::Markdown),
             "html" => Ok(Self::Html),
-            _ => Err(Error::Usage(format!(
-                "unknown format '{text}': use table, json, csv, markdown or html"
-            ))),
+            _ => Err(Error::unknown_name(
+                "format",
+                text,
+                ["table", "json", "csv", "markdown", "html"],
+            )),
         }
     }
 }
@@ -99,8 +100,8 @@ pub fn render(document: &Document, format: Format) -> Result<String> {
 /// # Errors
 /// `Error::Internal` where a value has no JSON form.
 pub fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::Internal(format!("JSON: {error}")))?;
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::encoding("JSON", error))?;
     text.push('\n');
     Ok(text)
 }

@@ -5,13 +5,12 @@ use std::fmt::{Display, Write};
 use serde::Serialize;
 
 use super::document::{SCHEMA, Tool};
-use super::grid::{Layout, grid};
-use super::table::{NOTHING, adapter_line};
+use super::grid::{Layout, NOTHING, grid};
+use super::table::adapter_line;
 use super::{Format, to_json};
 use crate::adapter::{AdapterInfo, Backend, Kind};
-use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::peak::{Ceiling, Peak};
+use crate::peak::{Ceiling, Peak, ProcessorCeiling};
 use crate::units::{count, rate};
 
 /// What `peak` says.
@@ -81,7 +80,7 @@ impl PeakDocument {
     /// Those of the CPU path's processor.
     #[must_use]
     pub fn of_processor(adapter: &AdapterInfo, adapter_reason: &str) -> Self {
-        let lines = cpu::peak::Ceiling::ALL.map(Line::of_processor).to_vec();
+        let lines = ProcessorCeiling::ALL.map(Line::of_processor).to_vec();
         Self::of_lines(adapter, adapter_reason, lines)
     }
 
@@ -139,8 +138,10 @@ impl PeakDocument {
             Format::Markdown => Ok(self.table(Layout::Markdown)),
             Format::Json => to_json(self),
             Format::Csv => self.csv(),
-            Format::Html => Err(Error::Usage(
-                "peak has no html: use table, json, csv or markdown".into(),
+            Format::Html => Err(Error::no_output(
+                "peak",
+                "html",
+                "table, json, csv or markdown",
             )),
         }
     }
@@ -195,7 +196,7 @@ impl PeakDocument {
     }
 
     fn csv(&self) -> Result<String> {
-        let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+        let internal = |error: String| Error::encoding("CSV", error);
         let mut writer = csv::Writer::from_writer(Vec::new());
         for line in &self.ceilings {
             writer
@@ -231,10 +232,10 @@ impl Line {
         }
     }
 
-    fn of_processor(ceiling: cpu::peak::Ceiling) -> Self {
+    fn of_processor(ceiling: ProcessorCeiling) -> Self {
         let (what, short) = match ceiling {
-            cpu::peak::Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
-            cpu::peak::Ceiling::Int8 => ("int8 products, registers only", "OP"),
+            ProcessorCeiling::F32 => ("multiply-add, registers only", "FLOP"),
+            ProcessorCeiling::Int8 => ("int8 products, registers only", "OP"),
         };
         Self::unmeasured(ceiling.name(), "operations", what, short)
     }

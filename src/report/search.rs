@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::document::{DatasetInfo, ModelInfo, SCHEMA, Tool};
-use super::grid::{Layout, Screen, grid};
-use super::table::{NOTHING, adapter_line};
+use super::grid::{Layout, NOTHING, Screen, grid};
+use super::table::adapter_line;
 use super::{Format, to_json};
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
@@ -93,9 +93,8 @@ pub fn search_document(
         Format::Json => return to_json(&document(subject, outcome)),
         Format::Csv => return csv(&document(subject, outcome)),
         Format::Html => {
-            return Err(Error::Usage(
-                "a search has no page: use table, json, csv or markdown".into(),
-            ));
+            let allowed = "table, json, csv or markdown";
+            return Err(Error::no_output("search", "html", allowed));
         }
     };
     let mut text = search_preamble(subject);
@@ -137,7 +136,7 @@ fn document(subject: &SearchSubject<'_>, outcome: &Outcome) -> SearchDocument {
 }
 
 fn csv(document: &SearchDocument) -> Result<String> {
-    let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+    let internal = |error: String| Error::encoding("CSV", error);
     let mut writer = csv::Writer::from_writer(Vec::new());
     let lines = [
         &document.sensitivities,

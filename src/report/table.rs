@@ -4,18 +4,12 @@ use std::fmt::Write;
 
 use super::decision::{conclusion, explanations};
 use super::document::Document;
-use super::grid::{Column, Layout, fitted, grid};
+use super::grid::{BOLD, Column, Layout, NOTHING, fitted, grid};
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind, MatrixUnits};
 use crate::bench::{Row, Status};
 use crate::engine::{MatrixUse, Place};
 use crate::units::{bytes, count, duration, percent, share};
-
-/// A heading, where there is colour.
-pub(super) const BOLD: anstyle::Style = anstyle::Style::new().bold();
-
-/// What stands in a cell where nothing was measured.
-pub(super) const NOTHING: &str = "–";
 
 /// The document: preamble, then a table for each batch size.
 pub(super) fn document(document: &Document, layout: Layout) -> String {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::document::{SCHEMA, Tool};
-use super::grid::{Layout, Screen, grid};
-use super::table::{NOTHING, adapter_line};
+use super::grid::{Layout, NOTHING, Screen, grid};
+use super::table::adapter_line;
 use super::{Format, to_json};
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind};
@@ -132,8 +132,10 @@ impl VerifyDocument {
             Format::Markdown => Ok(self.table(Layout::Markdown)),
             Format::Json => to_json(self),
             Format::Csv => self.csv(),
-            Format::Html => Err(Error::Usage(
-                "verify has no html: use table, json, csv or markdown".into(),
+            Format::Html => Err(Error::no_output(
+                "verify",
+                "html",
+                "table, json, csv or markdown",
             )),
         }
     }
@@ -159,7 +161,7 @@ impl VerifyDocument {
             );
         }
         if let Some(broken) = self.broken_on_purpose {
-            let _ = writeln!(head, "{item}Broken on purpose (FMNIST_GPU_BREAK): {broken}");
+            let _ = writeln!(head, "{item}Broken on purpose: {broken}");
         }
         if let Some(only) = &self.only {
             let _ = writeln!(head, "{item}Only checks whose name contains '{only}'");
@@ -338,7 +340,7 @@ impl VerifyDocument {
     }
 
     fn csv(&self) -> Result<String> {
-        let internal = |error: String| Error::Internal(format!("CSV: {error}"));
+        let internal = |error: String| Error::encoding("CSV", error);
         let mut writer = csv::Writer::from_writer(Vec::new());
         for row in &self.results {
             writer

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Measured, SearchOptions};
 use crate::dataset::Dataset;
-use crate::deploy::{Deployed, Runnable};
+use crate::deploy::Deployed;
 use crate::engine::{Engine, Network, labels};
 use crate::error::Result;
 use crate::reference;
@@ -40,7 +40,7 @@ impl<'a> Bench<'a> {
         f32: &Deployed,
     ) -> Result<Self> {
         let width = f32.architecture().outputs();
-        let mut network = engine.load_deployed(f32).await?;
+        let mut network = engine.load(f32).await?;
         let outputs = answers(&mut network, data).await?;
         let labels = labels(&outputs, width);
         Ok(Self {
@@ -56,7 +56,7 @@ impl<'a> Bench<'a> {
 
     /// What a deployed model answers, and how long it takes.
     pub async fn measure(&mut self, deployed: &Deployed) -> Result<Measured> {
-        let mut network = self.engine.load_deployed(deployed).await?;
+        let mut network = self.engine.load(deployed).await?;
         let outputs = answers(&mut network, self.data).await?;
         let found = labels(&outputs, self.width);
         let right = found.iter().zip(&self.data.labels);
@@ -83,8 +83,7 @@ impl<'a> Bench<'a> {
     /// Whether values leave the range of their type on any image, which an activation behind them may hide.
     fn overflows(&self, deployed: &Deployed) -> bool {
         deployed.may_overflow() && {
-            let runnable = Runnable::Deployed(Box::new(deployed.clone()));
-            let outcome = reference::infer_all(&runnable, &self.data.images.pixels, 1);
+            let outcome = reference::infer_all(deployed, &self.data.images.pixels, 1);
             outcome.overflow.is_some()
         }
     }
@@ -120,7 +119,7 @@ impl<'a> Bench<'a> {
         let mut networks = Vec::new();
         let mut tuner = Tuner::new(self.options.tuning);
         for model in models {
-            let mut network = self.engine.load_deployed(model).await?;
+            let mut network = self.engine.load(model).await?;
             // What one took is not taken from the others: a comparison of kernels is none of precisions.
             tuner.renew();
             tuner.tune(&mut network, pixels).await?;

@@ -75,7 +75,7 @@ impl FromStr for Goal {
     fn from_str(text: &str) -> Result<Self> {
         let named = [Self::Latency, Self::Memory];
         let named = named.into_iter().find(|goal| goal.name() == text);
-        named.ok_or_else(|| Error::Usage(format!("unknown goal '{text}': use latency or memory")))
+        named.ok_or_else(|| Error::unknown_name("goal", text, ["latency", "memory"]))
     }
 }
 
@@ -178,7 +178,7 @@ impl Search<'_, '_> {
             [one] => vec![*one; self.layers],
             choices => choices.to_vec(),
         };
-        let internal = || Error::Internal("an assignment of two schemes".into());
+        let internal = || Error::missing("mode for layers of two schemes");
         let mode = space::mode(&choices)?.ok_or_else(internal)?;
         self.trial_of(mode).await
     }
@@ -358,7 +358,8 @@ impl Search<'_, '_> {
         };
         let finalists: Vec<Finalist> = order.iter().map(finalist).collect();
         let best = order.first().map(|&index| models.swap_remove(index));
-        let best = best.ok_or_else(|| Error::Internal("f32 is not within its own drop".into()))?;
+        let best =
+            best.ok_or_else(|| Error::missing("mode within the accuracy drop, not even f32"))?;
         Ok((finalists, best))
     }
 }

@@ -97,7 +97,7 @@ impl State {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        let internal = |error| Error::Internal(format!("JSON: {error}"));
+        let internal = |error| Error::encoding("JSON", error);
         let bytes = serde_json::to_vec_pretty(&self.kept).map_err(internal)?;
         AtomicFile::create(path)?.commit(&bytes)
     }

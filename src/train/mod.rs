@@ -10,13 +10,14 @@ mod network;
 mod schedule;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::dataset::{Dataset, HELD_OUT, Holdout};
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result, UsageError};
 use crate::memory;
 use crate::model::{Layer, Model, Normalization};
 use adam::{Moments, Step};
@@ -71,44 +72,48 @@ impl Default for TrainOptions {
 
 impl TrainOptions {
     fn check(&self, data: &Dataset) -> Result<()> {
-        let fail = |problem: String| Err(Error::Usage(problem));
+        let fail = |what: &str, given: &dyn Display, expected: &str| {
+            Err(Error::Usage(UsageError::InvalidValue {
+                what: what.to_owned(),
+                given: given.to_string(),
+                expected: expected.to_owned(),
+            }))
+        };
         if let Some(index) = self.hidden.iter().position(|&width| width == 0) {
-            return fail(format!("hidden layer {index} has the width 0"));
+            return fail(
+                &format!("the width of hidden layer {index}"),
+                &0,
+                "1 or more",
+            );
         }
-        for (name, value) in [("epochs", self.epochs), ("batch", self.batch)] {
+        for (what, value) in [("epochs", self.epochs), ("batch", self.batch)] {
             if value == 0 {
-                return fail(format!("{name} is 0: nothing to train"));
+                return fail(what, &0, "1 or more");
             }
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
-            let rate = self.learning_rate;
-            return fail(format!("the learning rate is {rate}, not a number above 0"));
+            return fail("the learning rate", &self.learning_rate, "a number above 0");
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            let decay = self.weight_decay;
-            return fail(format!("the weight decay is {decay}, not 0 or more"));
+            return fail("the weight decay", &self.weight_decay, "0 or more");
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            let smoothing = self.label_smoothing;
-            return fail(format!("label smoothing is {smoothing}, not 0 to below 1"));
+            return fail("label smoothing", &self.label_smoothing, "0 to below 1");
         }
         if data.len() < 2 {
             let problem = "holds one image: training needs at least two, one of them to measure on";
             return Err(Error::file(&data.name, problem));
         }
         if self.steps(data.len()).is_none() {
-            let epochs = self.epochs;
-            return fail(format!(
-                "{epochs} epochs are more steps than can be counted"
-            ));
+            let expected = "fewer, whose steps 64 bits can count";
+            return fail("the number of epochs", &self.epochs, expected);
         }
         let parameters = memory::parameters(&self.widths(data));
         if parameters.is_none_or(|parameters| parameters > LARGEST_PARAMETERS) {
-            return fail(format!(
-                "a network of {:?} hidden units has more parameters than the \
-                 {LARGEST_PARAMETERS} that training takes: use smaller hidden layers",
-                self.hidden
-            ));
+            return Err(Error::Usage(UsageError::TooManyParameters {
+                hidden: self.hidden.clone(),
+                limit: LARGEST_PARAMETERS,
+            }));
         }
         Ok(())
     }
@@ -304,11 +309,10 @@ impl<'a> Trainer<'a> {
         if finite && self.layers.iter().all(weights) {
             return Ok(());
         }
-        Err(Error::CheckFailed(format!(
-            "training diverged in epoch {epoch}: the loss or a weight is not a finite number; \
-             use a smaller learning rate than {}",
-            self.options.learning_rate
-        )))
+        Err(Error::CheckFailed(CheckError::TrainingDiverged {
+            epoch,
+            learning_rate: self.options.learning_rate,
+        }))
     }
 }
 

@@ -6,7 +6,6 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::cpu::activation;
 use crate::cpu::matmul::{View, product};
 use crate::model::{Activation, Layer};
 
@@ -70,7 +69,7 @@ pub(super) fn forward(layers: &[Layer], input: &[f32], batch: usize, outputs: &m
         let weights = View::new(&layer.weights, layer.inputs, layer.outputs);
         product(x, weights, y, true);
         if layer.activation != Activation::Softmax {
-            activation::apply(layer.activation, y, layer.outputs);
+            layer.activation.apply(y, layer.outputs);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::Precision;
 use crate::cpu::{Network, Processor};
 use crate::dataset::Images;
+use crate::deploy::deploy;
 
 /// `count` images of 3×3 pixels in three classes: the bright row is the class.
 fn rows(count: usize) -> Dataset {
@@ -55,7 +56,8 @@ fn learns_a_separable_problem_and_reports_it() {
     assert_eq!(model.provenance["accuracy"], "1.0000");
     assert_eq!(model.provenance["training_images"], "240");
 
-    let mut network = Network::new(&model, Precision::F32, &Processor::default()).unwrap();
+    let deployed = deploy(&model, &Precision::F32.into(), None).unwrap();
+    let mut network = Network::new(&deployed, &Processor::default()).unwrap();
     network.upload(&data.images.pixels, data.len());
     for (row, &label) in network.run().chunks(3).zip(&data.labels) {
         assert!(row[usize::from(label)] > 0.5, "{row:?} for {label}");

@@ -1,28 +1,21 @@
 //! The file in which the tuner keeps which kernel won.
 //!
-//! It is `kernels.json` in the folder that the environment variable `FMNIST_GPU_CACHE_DIR` names, or
-//! else in `fmnist-gpu` in the user's cache folder: `$XDG_CACHE_HOME` where that is an absolute path,
-//! otherwise `~/.cache`; on Windows `%LOCALAPPDATA%`.
+//! It is `kernels.json` in the user's cache folder ([`folders::cache`]).
 //!
 //! It can be deleted at any time, which costs a tuning and nothing else. So whatever it holds is
 //! borne: a file that is not understood is ignored, with one warning, and the next save replaces it.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::{Deserialize, Serialize};
 
-use super::matrix::Verdict;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
+use crate::folders::{self, FOLDER_VARIABLE};
 use crate::input::{json_problem, read_small};
-
-/// The environment variable that names the cache's folder, in place of the user's own.
-pub const FOLDER_VARIABLE: &str = "FMNIST_GPU_CACHE_DIR";
 
 /// The version of the file's form. Removing or redefining a field raises it.
 const VERSION: u32 = 1;
@@ -84,9 +77,36 @@ pub struct Entry {
     pub nanoseconds: u64,
     /// When it won, in UTC: `2026-11-23T12:00:00Z`. Nothing but a note for a reader.
     pub date: String,
-    /// What a trial of the adapter's matrix units came to; only in the entry of such a trial.
+    /// The result of a trial of the adapter's matrix units. Only the entry of a trial has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub matrix_units: Option<Verdict>,
+    pub matrix_units: Option<TrialResult>,
+}
+
+/// The result of a trial of an adapter's matrix units, as the cache keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrialResult {
+    /// It began, and the program has not come to its end: a driver may break down over it.
+    Begun,
+    /// Every kernel that the driver takes computes what the oracle does.
+    Right {
+        /// The fastest kernel that does without them.
+        without: String,
+        /// How long that one took on the same network.
+        without_nanoseconds: u64,
+        /// The kernels for them that the driver does not take.
+        left_out: Vec<String>,
+    },
+    /// A kernel computes something else.
+    Wrong {
+        /// Which, and what.
+        detail: String,
+    },
+    /// The driver takes none of the kernels, or gives up over one.
+    Refused {
+        /// What it says.
+        detail: String,
+    },
 }
 
 impl Entry {
@@ -132,11 +152,11 @@ impl Cache {
     /// Reads the user's cache. Where there is no folder for one, winners are kept for this run only.
     #[must_use]
     pub fn open() -> Self {
-        match folder(std::env::var_os(FOLDER_VARIABLE)) {
+        match folders::cache() {
             Some(folder) => Self::open_at(folder.join("kernels.json")),
             None => {
                 log::info!(
-                    "no cache folder is known, so tuning is not remembered; {FOLDER_VARIABLE} can name one"
+                    "this system names no cache folder, so the tuned kernels are kept for this run only; name a folder in {FOLDER_VARIABLE}"
                 );
                 Self::at(None)
             }
@@ -254,16 +274,6 @@ fn keep_newest(records: &mut Vec<Record>) {
     records.drain(..records.len().saturating_sub(MAX_ENTRIES));
 }
 
-/// The cache's folder, where the environment names `chosen` for it.
-fn folder(chosen: Option<OsString>) -> Option<PathBuf> {
-    let chosen = chosen.filter(|folder| !folder.is_empty());
-    chosen.map(PathBuf::from).or_else(|| {
-        let user = choose_base_strategy().ok()?.cache_dir();
-        // HOME may be anything; a cache that depends on where one stands is none.
-        user.is_absolute().then(|| user.join("fmnist-gpu"))
-    })
-}
-
 /// What the file at `path` holds, the oldest first, or why it is not understood.
 fn read(path: &Path) -> Result<Vec<Record>, String> {
     let bytes = match read_small(path, MAX_BYTES) {
@@ -302,8 +312,8 @@ fn encode(entries: Vec<Record>) -> Result<(Vec<u8>, Vec<Record>)> {
         entries,
     };
     loop {
-        let bytes = serde_json::to_vec_pretty(&contents)
-            .map_err(|error| Error::Internal(format!("the cache of kernels: {error}")))?;
+        let bytes =
+            serde_json::to_vec_pretty(&contents).map_err(|error| Error::encoding("JSON", error))?;
         if bytes.len() as u64 <= MAX_BYTES {
             return Ok((bytes, contents.entries));
         }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-pub use cache::{Cache, Effort, Entry, FOLDER_VARIABLE, Key};
-pub use matrix::{MatrixUnitsMode, Verdict, open, try_matrix_units};
+pub use cache::{Cache, Effort, Entry, Key, TrialResult};
+pub use matrix::{MatrixUnitsMode, open, try_matrix_units};
 
 use crate::adapter::AdapterInfo;
 use crate::engine::Network;
@@ -44,9 +44,11 @@ impl FromStr for Tuning {
             "off" => Ok(Self::Off),
             "quick" => Ok(Self::Quick),
             "full" => Ok(Self::Full),
-            other => Err(Error::Usage(format!(
-                "unknown tuning '{other}': use off, quick or full"
-            ))),
+            other => Err(Error::unknown_name(
+                "tuning",
+                other,
+                ["off", "quick", "full"],
+            )),
         }
     }
 }
@@ -208,7 +210,7 @@ async fn measure(
         let time = match time(gpu, pixels, batch, best.map(|(_, time)| time)).await {
             Ok(time) => time,
             // A kernel that this driver does not take is no candidate; a lost device is the end.
-            Err(error @ Error::Internal(_)) => {
+            Err(error) if error.is_rejection() => {
                 left_out.push((candidate, error));
                 continue;
             }

@@ -1,7 +1,7 @@
 //! The decision: which rows may be chosen, which of them is the best for the goal, and how that is told.
 
-use super::limits::{broken, check};
-use super::words::{beside_f32, interval, is_f32, times};
+use super::limits::{broken, check, is_f32};
+use super::words::{beside_f32, interval, times};
 use super::{AtBatch, CLEARLY_FASTER, Candidate, Choice, Goal, LimitCheck, Request, Verdict};
 use crate::bench::{Doubt, Row, Status, Warning};
 use crate::engine::Place;

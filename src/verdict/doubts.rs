@@ -44,7 +44,7 @@ pub fn doubts(with: Circumstances<'_>) -> Vec<Warning> {
     }
     if with.slowdown > 0.0 {
         let text = format!(
-            "Every sample was made {} longer on purpose (FMNIST_GPU_SLOWDOWN).",
+            "Every sample was made {} longer on purpose.",
             share(with.slowdown)
         );
         warn(Doubt::Slowed, text);

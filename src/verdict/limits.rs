@@ -1,7 +1,7 @@
 //! Limits, and which rows meet them.
 
-use super::words::is_f32;
 use super::{DEFAULT_ACCURACY_DROP, LimitCheck, LimitName, Request};
+use crate::Precision;
 use crate::bench::Row;
 use crate::units::{bytes, duration};
 
@@ -16,6 +16,11 @@ pub(super) fn accuracy_drop(row: &Row, images: usize) -> Option<f64> {
         None => return None,
     };
     Some(100.0 * lost / images.max(1) as f64)
+}
+
+/// Whether this is the row of f32.
+pub(super) fn is_f32(row: &Row) -> bool {
+    row.requested.precision == Precision::F32
 }
 
 /// Every limit that holds, against a row of so many images.

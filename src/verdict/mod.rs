@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::bench::Warning;
-use crate::error::Error;
+use crate::error::{Error, Result};
 pub use decide::decide;
 pub use doubts::{Circumstances, doubts};
 
@@ -65,10 +65,7 @@ impl FromStr for Goal {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let found = Self::ALL.into_iter().find(|goal| goal.name() == text);
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            Error::Usage(format!("unknown goal '{text}': use one of {names}"))
-        })
+        found.ok_or_else(|| Error::unknown_name("goal", text, Self::ALL.map(Self::name)))
     }
 }
 

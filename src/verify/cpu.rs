@@ -4,11 +4,9 @@
 use super::compare::{Check, Errors, equal};
 use super::data::{random_model, random_pixels, seeded};
 use super::subjects::{Subject, judge, modes};
-use super::task::Task;
 use super::{REPEATS, Row, same_bits, sums, tolerance};
 use crate::Precision;
 use crate::cpu::{Isa, Network, Processor, ProcessorOptions};
-use crate::deploy::Runnable;
 use crate::error::Result;
 use crate::mode::Mode;
 use crate::model::Activation;
@@ -52,26 +50,25 @@ enum What {
     Network(Box<Subject>, Mode),
 }
 
-/// Every check of every instruction set; those that the processor lacks are skipped.
-pub(super) fn tasks() -> Result<Vec<Task>> {
-    let mut tasks = Vec::new();
+/// Every check of every instruction set. A check that this processor cannot make is a row that says so.
+pub(super) fn every() -> Result<Vec<Result<OnProcessor, Row>>> {
+    let mut all = Vec::new();
     for isa in Isa::ALL {
-        let row = || on(isa, What::Sums).row();
+        let sums = on(isa, What::Sums);
         if !isa.is_supported() {
-            tasks.push(Task::Skipped(
-                row().skipped("the processor lacks its instructions"),
-            ));
+            let reason = "the processor lacks its instructions";
+            all.push(Err(sums.row().skipped(reason)));
             continue;
         }
-        tasks.push(Task::Processor(Box::new(on(isa, What::Sums))));
+        all.push(Ok(sums));
         for subject in [Subject::odd()?, Subject::default_model()?] {
             for mode in modes(subject.model.layers.len())? {
                 let what = What::Network(Box::new(subject.clone()), mode);
-                tasks.push(Task::Processor(Box::new(on(isa, what))));
+                all.push(Ok(on(isa, what)));
             }
         }
     }
-    Ok(tasks)
+    Ok(all)
 }
 
 fn on(isa: Isa, what: What) -> OnProcessor {
@@ -155,7 +152,7 @@ impl OnProcessor {
         batch: usize,
         errors: &mut Errors,
     ) -> Result<Check> {
-        let model = subject.runnable(mode)?;
+        let model = subject.quantized(mode)?;
         let images = subject.pixels.len() / subject.model.inputs();
         let images = images.min(37 * batch);
         let pixels = subject.first(images);
@@ -164,10 +161,7 @@ impl OnProcessor {
         let mut result = Ok(());
         for threads in THREADS {
             let processor = processor(self.isa, threads)?;
-            let mut on = match &model {
-                Runnable::Core(model, precision) => Network::new(model, *precision, &processor)?,
-                Runnable::Deployed(model) => Network::deployed(model, &processor)?,
-            };
+            let mut on = Network::new(&model, &processor)?;
             let mut got = Vec::new();
             for pixels in pixels.chunks(batch * subject.model.inputs()) {
                 on.upload(pixels, pixels.len() / subject.model.inputs());

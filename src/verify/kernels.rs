@@ -8,7 +8,7 @@ use super::case::{Case, Trial};
 use super::compare::{Check, Errors};
 use super::{REPEATS, Row, as_problem, same_bits, shapes, tolerance};
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, InternalError, Result};
 use crate::gpu::{Device, SinglePass, kernel};
 use crate::plan::{Arithmetic, Body, LayerKernel, Limits, Pass, Subgroups};
 
@@ -197,7 +197,8 @@ impl Prepared {
         }
         self.left -= 1;
         let next = self.trials.recv();
-        let broke = |_| Error::Internal("the oracle broke down".to_owned());
+        let what = "the reference implementation".to_owned();
+        let broke = |_| Error::Internal(InternalError::Panicked { what });
         next.map(Some).map_err(broke)
     }
 }

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::task::{self, Task};
-use super::{Row, Scope, cpu};
-use crate::error::{Error, Result};
+use super::{Row, Scope};
+use crate::error::{Error, InternalError, Result, UsageError};
 use crate::gpu::Device;
 
 /// Where checks are made, one after another.
@@ -67,11 +67,11 @@ enum Told {
 /// Makes the checks that `scope` asks for, on all lanes.
 pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
     let Some(first) = lanes.first() else {
-        return Err(Error::Usage("nothing to check on".into()));
+        return Err(Error::Usage(UsageError::NoDevice));
     };
     let mut tasks = match &first.device {
         Some(device) => task::on_adapter(device, first.matrix_units.as_ref())?,
-        None => cpu::tasks()?,
+        None => task::on_processor()?,
     };
     if let Some(only) = &scope.only {
         tasks.retain(|task| {
@@ -81,9 +81,8 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
             format!("{group}/{name} {mode}").contains(only)
         });
         if tasks.is_empty() {
-            return Err(Error::Usage(format!(
-                "no check is called '{only}': 'verify --format json' without --only names them all"
-            )));
+            let given = only.clone();
+            return Err(Error::Usage(UsageError::UnknownCheck { given }));
         }
     }
     let total = tasks.len();
@@ -144,10 +143,8 @@ impl Lane {
             // What breaks down takes nothing from what was checked. Nothing of it is used after.
             let made = catch_unwind(AssertUnwindSafe(make));
             let broke = |_| {
-                Err(Error::Internal(format!(
-                    "{}/{} broke down",
-                    row.group, row.name
-                )))
+                let what = format!("{}/{}", row.group, row.name);
+                Err(Error::Internal(InternalError::Panicked { what }))
             };
             let made = made.unwrap_or_else(broke);
             let made = made.or_else(|error| Ok((row.ended_by(error)?, None)));

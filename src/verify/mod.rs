@@ -28,7 +28,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
 use compare::{Check, Errors};
 pub use lane::Lane;
@@ -188,14 +188,12 @@ impl Outcome {
         };
         let detail = first.detail.as_deref().unwrap_or_default();
         let detail = detail.lines().next().unwrap_or_default();
-        Err(Error::CheckFailed(format!(
-            "{} of {} checks failed, first {}/{} {}: {detail}",
-            1 + failed.count(),
-            self.rows.len() - self.count(Status::Skipped),
-            first.group,
-            first.name,
-            first.mode,
-        )))
+        Err(Error::CheckFailed(CheckError::ChecksFailed {
+            failed: 1 + failed.count(),
+            made: self.rows.len() - self.count(Status::Skipped),
+            first: format!("{}/{} {}", first.group, first.name, first.mode),
+            detail: detail.to_owned(),
+        }))
     }
 }
 
@@ -229,6 +227,7 @@ fn as_problem<T>(result: Result<T>) -> Result<Result<T, String>> {
         Err(error @ (Error::Internal(_) | Error::Usage(_) | Error::CheckFailed(_))) => {
             Ok(Err(error.to_string()))
         }
+        Err(error) if error.is_rejection() => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     }
 }
@@ -279,7 +278,8 @@ mod tests {
         assert_eq!(error.exit_code(), 4);
         assert_eq!(
             error.to_string(),
-            "1 of 2 checks failed, first kernels/one f32: 7×5×3: value 2 is 1, not 2"
+            "1 of 2 checks failed, the first is kernels/one f32: 7×5×3: value 2 is 1, not 2; run verify \
+             with --only for that check, and report it"
         );
     }
 
@@ -322,7 +322,6 @@ mod tests {
             needed: 2,
             limit: 1,
             adapter: adapter.clone(),
-            hint: String::new(),
         });
         assert_eq!(large.unwrap().status, Status::Skipped);
         let reason = "destroyed".to_owned();

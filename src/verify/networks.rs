@@ -7,7 +7,6 @@ use super::compare::{Check, Errors, equal};
 use super::subjects::{Subject, has_f16, judge, modes};
 use super::{REPEATS, Row, as_problem, same_bits, tolerance};
 use crate::Precision;
-use crate::deploy::Runnable;
 use crate::error::Result;
 use crate::gpu::{self, Device};
 use crate::mode::Mode;
@@ -35,14 +34,6 @@ impl Network {
             _ => tolerance::of_network(&self.mode),
         };
         Row::new(group, name, &self.mode, tolerance)
-    }
-
-    /// Its weights on a device.
-    pub(super) async fn load(device: &Arc<Device>, model: &Runnable<'_>) -> Result<gpu::Network> {
-        match model {
-            Runnable::Core(model, precision) => gpu::Network::new(device, model, *precision).await,
-            Runnable::Deployed(model) => gpu::Network::deployed(device, model).await,
-        }
     }
 }
 
@@ -121,10 +112,10 @@ fn in_one_dispatch(
         if has_f16(&mode) && device.info().lacks(Precision::F16).is_some() {
             continue;
         }
-        let model = subject.runnable(&mode)?.architecture();
+        let model = subject.quantized(&mode)?.architecture();
         for &way in ways {
             let runs = |&batch: &usize| {
-                let refused = way.refused(&model, mode.precision, batch, device.limits());
+                let refused = way.refused(&model, batch, device.limits());
                 refused.is_none()
             };
             if subject.batches.iter().any(runs) {
@@ -142,7 +133,7 @@ fn in_one_dispatch(
 
 /// The ways to run a network that are checked.
 fn ways(device: &Device, subject: &Subject, mode: &Mode) -> Result<Vec<Strategy>> {
-    let model = subject.runnable(mode)?.architecture();
+    let model = subject.quantized(mode)?.architecture();
     let mut ways = Vec::new();
     for &batch in subject.batches {
         let limits = device.limits();
@@ -152,7 +143,7 @@ fn ways(device: &Device, subject: &Subject, mode: &Mode) -> Result<Vec<Strategy>
             } else {
                 Strategy::runnable
             };
-            list(&model, mode.precision, batch, limits, kernels)
+            list(&model, batch, limits, kernels)
         };
         ways.extend(of(Kernels::Any, true));
         ways.extend(of(Kernels::Path(Path::Network), false));
@@ -174,13 +165,12 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
         mode,
         strategy,
     } = network;
-    let model = subject.runnable(mode)?;
+    let model = subject.quantized(mode)?;
     let mut errors = Errors::default();
     let (mut trials, mut result) = (0, Ok(()));
     for &batch in subject.batches {
         let limits = device.limits();
-        let refused = strategy
-            .and_then(|way| way.refused(&model.architecture(), mode.precision, batch, limits));
+        let refused = strategy.and_then(|way| way.refused(&model.architecture(), batch, limits));
         if refused.is_some() {
             continue;
         }
@@ -189,7 +179,7 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
         let images = images.min(37 * batch);
         let pixels = subject.first(images);
         let want = reference::infer_all(&model, pixels, batch);
-        let mut on = Network::load(device, &model).await?;
+        let mut on = gpu::Network::new(device, &model).await?;
         if let Some(way) = strategy {
             on.choose(batch, *way, ChosenBy::User);
         }
@@ -251,7 +241,7 @@ mod tests {
             let (turn, _) = turns.iter().find(of).expect("its networks");
             let [beyond, filled] = Subject::round(*turn).unwrap();
             let widest = |subject: &Subject| {
-                let runnable = subject.runnable(&Precision::F32.into()).unwrap();
+                let runnable = subject.quantized(&Precision::F32.into()).unwrap();
                 let kernel = kernel.network_kernel(&runnable.architecture());
                 (runnable.architecture().widths(), kernel.unwrap())
             };

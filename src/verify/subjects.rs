@@ -5,7 +5,7 @@ use super::compare::{
     Check, Errors, Unit, close_deployed, close_f16_network, close_f32, close_int8_network,
 };
 use super::data::{random_model, random_pixels, seeded};
-use crate::deploy::{Ranges, Runnable, deploy};
+use crate::deploy::{Deployed, Ranges, deploy};
 use crate::error::Result;
 use crate::mode::Mode;
 use crate::model::{Activation, Model};
@@ -70,15 +70,10 @@ impl Subject {
     }
 
     /// The network in a mode. Static scales are given, not calibrated.
-    pub(super) fn runnable(&self, mode: &Mode) -> Result<Runnable<'_>> {
-        if mode.is_core() {
-            return Ok(Runnable::Core(&self.model, mode.precision));
-        }
-        let range = |activation| match activation {
-            Activation::Relu => (0.0, 3.0),
-            Activation::Sigmoid => (0.0, 1.0),
-            Activation::Tanh => (-1.0, 1.0),
-            Activation::Identity | Activation::Softmax => (-3.0, 2.5),
+    pub(super) fn quantized(&self, mode: &Mode) -> Result<Deployed> {
+        let range = |activation: Activation| {
+            let (low, high) = activation.range();
+            (low.max(-3.0) as f32, high.min(3.0) as f32)
         };
         let layers = self
             .model
@@ -87,8 +82,7 @@ impl Subject {
             .map(|layer| range(layer.activation));
         let ranges = std::iter::once((0.0, 1.0)).chain(layers);
         let ranges = Ranges(ranges.take(self.model.layers.len()).collect());
-        let deployed = deploy(&self.model, mode, Some(&ranges))?;
-        Ok(Runnable::Deployed(Box::new(deployed)))
+        deploy(&self.model, mode, Some(&ranges))
     }
 }
 
@@ -115,23 +109,23 @@ pub(super) fn has_f16(mode: &Mode) -> bool {
 
 /// Outputs `[images, out]`, run in batches of `batch`, against the oracle's.
 pub(super) fn judge(
-    model: &Runnable<'_>,
+    model: &Deployed,
     batch: usize,
     got: &[f32],
     want: &reference::Outcome,
     errors: &mut Errors,
 ) -> Check {
-    let (mode, architecture) = (model.mode(), model.architecture());
+    let (mode, architecture) = (&model.mode, model.architecture());
     let wide: Vec<f64> = got.iter().copied().map(f64::from).collect();
     let want = &want.outputs;
-    errors.see(&wide, want, unit(&mode));
+    errors.see(&wide, want, unit(mode));
     let deepest = architecture.widths().into_iter().max().unwrap_or(1);
     let layers = architecture.layers.len();
     let check = match mode.precision {
         Precision::F32 => close_f32(&wide, want, deepest),
         Precision::F16 => close_f16_network(&wide, want, layers),
-        Precision::Int8 if mode.is_core() => close_int8_network(&wide, want),
-        _ => close_deployed(&mode, &wide, want, architecture.outputs()),
+        Precision::Int8 if mode.depends_on_batch() => close_int8_network(&wide, want),
+        _ => close_deployed(mode, &wide, want, architecture.outputs()),
     };
     check.map_err(|problem| format!("batch {batch}: {problem}"))
 }

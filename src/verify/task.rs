@@ -50,7 +50,10 @@ impl Task {
                 let device = match (variant.on_matrix_units(), matrix_units) {
                     (false, _) => device,
                     (true, Ok(device)) => device,
-                    (true, Err(reason)) => return Err(Error::Internal(reason.clone())),
+                    (true, Err(reason)) => {
+                        let what = format!("device with matrix units ({reason})");
+                        return Err(Error::missing(what));
+                    }
                 };
                 let checked = variant.check(device, row).await;
                 device.forget(variant.pass, variant.elements);
@@ -63,7 +66,7 @@ impl Task {
                 (weights::check(&network, device, row).await?, None)
             }
             (Self::Sums, Some(device)) => sums::check(device, row).await?,
-            (_, None) => return Err(Error::Internal("a check without its device".into())),
+            (_, None) => return Err(Error::missing("device for this check")),
         })
     }
 }
@@ -104,4 +107,13 @@ pub(super) fn on_adapter(
         });
     }
     Ok(tasks)
+}
+
+/// What there is to check on the CPU path.
+pub(super) fn on_processor() -> Result<Vec<Task>> {
+    let task = |check| match check {
+        Ok(on) => Task::Processor(Box::new(on)),
+        Err(skipped) => Task::Skipped(skipped),
+    };
+    Ok(cpu::every()?.into_iter().map(task).collect())
 }

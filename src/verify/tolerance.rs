@@ -2,7 +2,7 @@
 
 use crate::Precision;
 use crate::mode::Mode;
-use crate::plan::{Arithmetic, LayerOutput, Pass, Store};
+use crate::plan::{LayerOutput, Pass, Store};
 
 /// Exact integers.
 pub const SUMS: &str = "equal to the bit: sums of int8 products are whole numbers below 2³¹";
@@ -12,9 +12,6 @@ pub const SINGLE: &str = "1e-4·|x| + 2⁻²⁰·√K·rms, NMSE ≤ 1e-10: the 
 /// f16, each output rounded once.
 pub const HALF: &str = "one binary16 ULP and the noise of an f32 sum, NMSE ≤ 1e-6: outputs are rounded \
      once, to a number of binary16";
-/// f16 products.
-pub const HALF_PRODUCTS: &str = "one binary16 ULP and 2⁻¹¹ of each product's magnitude: products are \
-     rounded to binary16, too";
 /// bfloat16.
 pub const BRAIN: &str = "0.02 of the value, at least of 0.5, NMSE ≤ 1e-4: outputs are rounded once, to 8 \
      significant bits";
@@ -44,15 +41,14 @@ pub const WEIGHTS: &str = "equal to the bit: the model's numbers, where the layo
 #[must_use]
 pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
     match (pass, elements) {
-        (Pass::Layer(layer), _) => match (layer.output, layer.arithmetic, elements) {
-            (LayerOutput::Z, ..) => SCALED,
-            (LayerOutput::RowCodes, ..) => ROW_CODES,
-            (LayerOutput::Stored(Store::Codes), ..) => CODES,
-            (_, Arithmetic::F16, _) => HALF_PRODUCTS,
-            (_, _, Precision::F16) => HALF,
-            (_, _, Precision::Bf16) => BRAIN,
-            (_, _, Precision::Int4) => INT4,
-            (_, _, Precision::Int8) => SCALED,
+        (Pass::Layer(layer), _) => match (layer.output, elements) {
+            (LayerOutput::Z, _) => SCALED,
+            (LayerOutput::RowCodes, _) => ROW_CODES,
+            (LayerOutput::Stored(Store::Codes), _) => CODES,
+            (_, Precision::F16) => HALF,
+            (_, Precision::Bf16) => BRAIN,
+            (_, Precision::Int4) => INT4,
+            (_, Precision::Int8) => SCALED,
             _ => SINGLE,
         },
         (Pass::Normalize | Pass::PixelMax | Pass::QuantizePixels | Pass::AbsMax, _) => EXACT,
@@ -75,7 +71,7 @@ pub fn of_network(mode: &Mode) -> &'static str {
             "two binary16 ULP of the largest output for each layer, NMSE ≤ 1e-6: each layer's rounding may \
              fall to the other side"
         }
-        Precision::Int8 if mode.is_core() => {
+        Precision::Int8 if mode.depends_on_batch() => {
             "1e-5 + 1e-4·|x| but for max(1, n / 1,000) of n, NMSE ≤ 1e-4: a code may lie on the other side \
              of a rounding tie"
         }

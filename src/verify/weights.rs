@@ -9,9 +9,10 @@ use super::compare::{Check, Errors};
 use super::networks::Network;
 use super::{Row, as_problem};
 use crate::Precision;
-use crate::deploy::{DeployedLayer, Runnable, Weights};
+use crate::deploy::{DeployedLayer, Weights};
 use crate::error::Result;
-use crate::gpu::Device;
+use crate::gpu::{self, Device};
+use crate::mode::Mode;
 use crate::model::Layer;
 use crate::reference;
 
@@ -56,30 +57,33 @@ impl Form {
 }
 
 impl Expected {
-    fn of_float(layer: &Layer, precision: Precision, clip: u8) -> Self {
-        let (bits, form) = match precision {
+    /// What the float weights are in a mode whose rounding the oracle knows: f32, f16, and int8
+    /// `dynamic-tensor`.
+    fn of_float(layer: &Layer, mode: &Mode, clip: u8) -> Option<Self> {
+        let (bits, form) = match mode.precision {
             Precision::F16 => {
                 let round = |&weight: &f32| reference::round_f16(f64::from(weight));
                 let bits = layer.weights.iter().map(round);
                 let bits = bits.map(|rounded| u32::from(f16::from_f64(rounded).to_bits()));
                 (bits.collect(), Form::Values(2))
             }
-            Precision::Int8 => {
+            Precision::Int8 if mode.depends_on_batch() => {
                 let (codes, _) = reference::quantize(&layer.weights, i32::from(clip));
                 let bits = codes.into_iter().map(|code| u32::from(code as u8));
                 (bits.collect(), Form::Codes)
             }
-            _ => {
+            Precision::F32 => {
                 let bits = layer.weights.iter().map(|weight| weight.to_bits());
                 (bits.collect(), Form::Values(4))
             }
+            _ => return None,
         };
-        Self {
+        Some(Self {
             inputs: layer.inputs,
             outputs: layer.outputs,
             bits,
             form,
-        }
+        })
     }
 
     fn of_deployed(layer: &DeployedLayer) -> Self {
@@ -142,18 +146,18 @@ impl Expected {
 
 /// Checks every layer's weights on the device.
 pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> Result<Row> {
-    let model = network.subject.runnable(&network.mode)?;
-    let on = match as_problem(Network::load(device, &model).await)? {
+    let subject = &network.subject;
+    let model = subject.quantized(&network.mode)?;
+    let on = match as_problem(gpu::Network::new(device, &model).await)? {
         Ok(on) => on,
         Err(problem) => return Ok(row.found(Err(problem), Errors::default())),
     };
-    let expected: Vec<Expected> = match &model {
-        Runnable::Core(model, precision) => {
-            let of = |layer| Expected::of_float(layer, *precision, model.int8_clip);
-            model.layers.iter().map(of).collect()
-        }
-        Runnable::Deployed(model) => model.layers.iter().map(Expected::of_deployed).collect(),
+    let of = |(float, layer): (&Layer, &DeployedLayer)| {
+        Expected::of_float(float, &network.mode, model.int8_clip)
+            .unwrap_or_else(|| Expected::of_deployed(layer))
     };
+    let layers = subject.model.layers.iter().zip(&model.layers);
+    let expected: Vec<Expected> = layers.map(of).collect();
     let mut result = Ok(());
     for (index, expected) in expected.iter().enumerate() {
         let bytes = on.read_weights(index).await?;

@@ -86,6 +86,10 @@ fn what_was_saved_is_the_result_and_can_be_compared_by_name_and_by_file() {
 
 /// Every sample takes eleven times as long: no noise hides that, and none makes it of nothing.
 #[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
 fn a_deliberate_slowdown_ends_with_5_and_is_marked() {
     let fixture = Fixture::new();
     bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat()).good();
@@ -140,6 +144,10 @@ fn a_faster_run_passes_the_gate() {
 
 /// The kernel of fewer instructions does the same work in more of them: no switch lengthens its samples.
 #[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
 fn a_really_slower_kernel_ends_with_5() {
     let fixture = Fixture::new();
     let wide = |inputs: usize, outputs: usize, activation| Layer {
@@ -180,6 +188,10 @@ fn a_really_slower_kernel_ends_with_5() {
 }
 
 #[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
 fn few_samples_are_not_judged_and_no_gate_passes_by_them_alone() {
     let fixture = Fixture::new();
     let few = ["--runs", "20"];
@@ -341,7 +353,7 @@ fn a_result_of_something_else_is_refused_by_name_before_anything_is_measured() {
             *document.pointer_mut(pointer).expect("a field") = value.into();
         });
         let error = bench(&fixture, None, &["--compare", "first"]).fails(2);
-        has(&error, &["first is incomparable", word]);
+        has(&error, &["first is not comparable", word]);
     }
     std::fs::write(&path, &original).expect("a written file");
     let threads = ["--compare", "first", "--threads", "977"];
@@ -434,8 +446,16 @@ fn requests_that_cannot_be_meant_are_usage_errors() {
     ] {
         has(&bench(&fixture, None, arguments).fails(2), &[word]);
     }
+}
+
+#[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
+fn a_slowdown_that_is_no_percentage_is_a_usage_error() {
     has(
-        &bench(&fixture, Some("much"), &[]).fails(2),
+        &bench(&Fixture::new(), Some("much"), &[]).fails(2),
         &["FMNIST_GPU_SLOWDOWN", "5%"],
     );
 }

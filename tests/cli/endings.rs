@@ -59,6 +59,10 @@ fn what_is_whole_has_no_missing_batches() {
 }
 
 #[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
 fn a_failed_gate_is_the_exit_code_though_nobody_reads_the_table() {
     let fixture = Fixture::new();
     save(&fixture);
@@ -84,6 +88,10 @@ fn a_failed_gate_is_the_exit_code_though_nobody_reads_the_table() {
 }
 
 #[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
 fn of_two_failed_gates_both_are_told_and_the_limit_is_the_exit_code() {
     let fixture = Fixture::new();
     save(&fixture);
@@ -138,6 +146,10 @@ fn a_run_that_fails_a_gate_replaces_no_baseline() {
 }
 
 #[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
 fn what_was_slowed_or_ended_early_is_no_baseline() {
     let fixture = Fixture::new();
     save(&fixture);

@@ -87,6 +87,10 @@ fn sizes_that_nothing_holds_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
 fn a_fault_that_is_none_is_a_usage_error() {
     let mut command = command();
     command.arg("predict").env("FMNIST_GPU_FAULT", "nosuch");

@@ -156,7 +156,7 @@ fn half_a_split_is_told() {
     std::fs::remove_file(fixture.path("t10k-labels-idx1-ubyte")).expect("removed");
     has(
         &fixture.bench(&[]).fails(7),
-        &["t10k-images-idx3-ubyte", "partner"],
+        &["t10k-images-idx3-ubyte", "matching file"],
     );
 }
 

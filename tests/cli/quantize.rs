@@ -124,7 +124,7 @@ fn a_quantized_file_is_measured_as_what_it_is_and_as_nothing_else() {
     has(&error, &["q.safetensors", "quantized"]);
     let again = fixture.path("again.safetensors");
     let error = fmnist!("quantize", "--model", &output, "--output", &again).fails(2);
-    has(&error, &["quantized already"]);
+    has(&error, &["already quantized"]);
     assert!(!again.exists());
 }
 

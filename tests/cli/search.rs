@@ -212,7 +212,7 @@ fn what_cannot_be_searched_is_told() {
     let empty = tempfile::tempdir().expect("a temporary folder");
     let output = fixture.path("none.safetensors");
     let error = fmnist!("search", "--model", &quantized, "--output", &output).fails(2);
-    has(&error, &["quantized already"]);
+    has(&error, &["already quantized"]);
     let error = fmnist!("search", "--data", empty.path(), "--output", &output).fails(7);
     has(&error, &["train-images", "dataset-fashion-mnist"]);
     let error = fmnist!("search", "--data", fixture.data(), "--output", &output).fails(7);

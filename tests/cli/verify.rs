@@ -232,7 +232,15 @@ fn what_cannot_be_meant_is_told() {
     std::fs::write(&path, "{}").expect("a written file");
     let bad = path.to_str().expect("a name");
     has(&fails(&["--compare", bad], 7), &["verify --format json"]);
-    for (broken, part) in [("bit", "the CPU path"), ("teeth", "use one of tile-edge")] {
+}
+
+#[test]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    ignore = "needs --features fault-injection"
+)]
+fn what_cannot_be_broken_is_told() {
+    for (broken, part) in [("bit", "the CPU path"), ("teeth", "use tile-edge")] {
         let mut command = command();
         command.env("FMNIST_GPU_BREAK", broken);
         has(

@@ -1,5 +1,5 @@
 //! A device that goes away, is silent, or has no memory; a shader that does not compile; a binding that is too
-//! large. Each is made on purpose by FMNIST_GPU_FAULT (see src/gpu/fault.rs).
+//! large. FMNIST_GPU_FAULT injects each of them (see src/gpu/fault).
 
 use std::process::Command;
 use std::time::{Duration, Instant};

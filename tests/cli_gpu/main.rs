@@ -57,51 +57,10 @@ impl Adapter {
 type Test = fn(&Adapter);
 
 const TESTS: &[(&str, Test)] = &[
-    (
-        "a-lost-device-keeps-the-rows-that-are-finished",
-        faults::a_lost_device_keeps_the_rows_that_are_finished,
-    ),
-    (
-        "a-silent-device-is-given-up",
-        faults::a_silent_device_is_given_up,
-    ),
-    (
-        "other-commands-tell-a-lost-and-a-silent-device",
-        faults::other_commands_tell_a_lost_and_a_silent_device,
-    ),
-    (
-        "a-lost-or-silent-device-keeps-the-ceilings-that-were-measured",
-        faults::a_lost_or_silent_device_keeps_the_ceilings_that_were_measured,
-    ),
-    (
-        "a-device-without-memory-is-told",
-        faults::a_device_without_memory_is_told,
-    ),
-    (
-        "a-batch-without-memory-keeps-the-rows-before-it",
-        faults::a_batch_without_memory_keeps_the_rows_before_it,
-    ),
-    (
-        "a-shader-that-does-not-compile-is-told",
-        faults::a_shader_that_does_not_compile_is_told,
-    ),
-    (
-        "a-kernel-that-does-not-compile-is-left-out",
-        faults::a_kernel_that_does_not_compile_is_left_out,
-    ),
-    (
-        "a-binding-larger-than-the-adapter-takes-is-told",
-        faults::a_binding_larger_than_the_adapter_takes_is_told,
-    ),
     #[cfg(unix)]
     (
         "a-full-disk-behind-the-cache-is-a-warning",
         faults::a_full_disk_behind_the_cache_is_a_warning,
-    ),
-    #[cfg(unix)]
-    (
-        "an-interrupt-ends-a-run-whose-device-is-silent",
-        faults::an_interrupt_ends_a_run_whose_device_is_silent,
     ),
     (
         "bench-is-as-the-schema-says",
@@ -210,11 +169,66 @@ const TESTS: &[(&str, Test)] = &[
         "a-part-is-verified-as-the-schema-says",
         verify::a_part_passes_as_the_schema_says,
     ),
-    ("what-is-broken-is-found", verify::what_is_broken_is_found),
     (
         "what-cannot-be-checked-is-not-well",
         verify::what_cannot_be_checked_is_not_well,
     ),
+    ("the-index-selects", selection::the_index_selects),
+    ("the-backend-selects", selection::the_backend_selects),
+    (
+        "part-of-the-name-selects",
+        selection::part_of_the_name_selects,
+    ),
+    (
+        "variables-select-and-the-flag-beats-them",
+        selection::variables_select,
+    ),
+];
+
+/// Those that inject a fault, which takes the cargo feature.
+const FAULT_TESTS: &[(&str, Test)] = &[
+    (
+        "a-lost-device-keeps-the-rows-that-are-finished",
+        faults::a_lost_device_keeps_the_rows_that_are_finished,
+    ),
+    (
+        "a-silent-device-is-given-up",
+        faults::a_silent_device_is_given_up,
+    ),
+    (
+        "other-commands-tell-a-lost-and-a-silent-device",
+        faults::other_commands_tell_a_lost_and_a_silent_device,
+    ),
+    (
+        "a-lost-or-silent-device-keeps-the-ceilings-that-were-measured",
+        faults::a_lost_or_silent_device_keeps_the_ceilings_that_were_measured,
+    ),
+    (
+        "a-device-without-memory-is-told",
+        faults::a_device_without_memory_is_told,
+    ),
+    (
+        "a-batch-without-memory-keeps-the-rows-before-it",
+        faults::a_batch_without_memory_keeps_the_rows_before_it,
+    ),
+    (
+        "a-shader-that-does-not-compile-is-told",
+        faults::a_shader_that_does_not_compile_is_told,
+    ),
+    (
+        "a-kernel-that-does-not-compile-is-left-out",
+        faults::a_kernel_that_does_not_compile_is_left_out,
+    ),
+    (
+        "a-binding-larger-than-the-adapter-takes-is-told",
+        faults::a_binding_larger_than_the_adapter_takes_is_told,
+    ),
+    #[cfg(unix)]
+    (
+        "an-interrupt-ends-a-run-whose-device-is-silent",
+        faults::an_interrupt_ends_a_run_whose_device_is_silent,
+    ),
+    ("what-is-broken-is-found", verify::what_is_broken_is_found),
     #[cfg(target_os = "linux")]
     (
         "a-failed-check-counts-more-than-a-lost-output",
@@ -231,16 +245,6 @@ const TESTS: &[(&str, Test)] = &[
     (
         "a-check-without-memory-leaves-the-others",
         verify_faults::a_check_without_memory_leaves_the_others,
-    ),
-    ("the-index-selects", selection::the_index_selects),
-    ("the-backend-selects", selection::the_backend_selects),
-    (
-        "part-of-the-name-selects",
-        selection::part_of_the_name_selects,
-    ),
-    (
-        "variables-select-and-the-flag-beats-them",
-        selection::variables_select,
     ),
 ];
 
@@ -267,8 +271,13 @@ fn trials() -> Vec<Trial> {
     }
     let mut trials = Vec::new();
     for adapter in adapters {
-        for &(name, test) in TESTS {
+        for &(name, test) in TESTS.iter().chain(FAULT_TESTS) {
+            let injects = FAULT_TESTS.iter().any(|&(other, _)| other == name);
             let name = format!("{}-{}/{name}", adapter.backend, adapter.index);
+            if injects && !common::INJECTS_FAULTS {
+                trials.push(common::needs_faults(name));
+                continue;
+            }
             let adapter = adapter.clone();
             trials.push(Trial::test(name, move || {
                 test(&adapter);

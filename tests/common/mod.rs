@@ -25,6 +25,18 @@ pub fn skips() -> bool {
     std::env::var_os(SKIP).is_some_and(|value| value != "0")
 }
 
+/// Whether this build can inject faults.
+pub const INJECTS_FAULTS: bool = cfg!(feature = "fault-injection");
+
+/// A test that this build cannot run, since it injects a fault: an ignored one that says so.
+pub fn needs_faults(name: impl Into<String>) -> Trial {
+    let ignored = || {
+        let reason = "needs --features fault-injection";
+        Ok(libtest_mimic::Completion::ignored_with(reason))
+    };
+    Trial::ignorable_test(name, ignored)
+}
+
 /// The sizes that every dimension is tried at: one, odd, round the tiles' edges, and large.
 pub const SIZES: [usize; 7] = VERIFIED_SIZES;
 

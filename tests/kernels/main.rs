@@ -1,12 +1,16 @@
 //! Every pass × element type × adapter × awkward shape against the oracle, with checked and with
 //! trusted shader modules, and with sentinels behind every buffer that is written.
 
+#[cfg(feature = "fault-injection")]
+mod broken;
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "fault-injection")]
+use broken::broken;
 use common::{Rig, run_on_adapters};
 use fmnist_gpu::Precision;
-use fmnist_gpu::gpu::{Broken, DeviceOptions, kernel};
+use fmnist_gpu::gpu::{DeviceOptions, kernel};
 use fmnist_gpu::model::Activation;
 use fmnist_gpu::plan::{LayerInput, LayerKernel, Pass};
 use fmnist_gpu::verify::kernels::{self, Variant};
@@ -62,36 +66,10 @@ fn variants(rig: &Rig, elements: &[Precision]) -> Vec<Variant> {
     variants
 }
 
-/// A kernel that is broken on purpose does not pass these trials.
+/// The trials of broken kernels, which this build cannot break.
+#[cfg(not(feature = "fault-injection"))]
 fn broken(rig: &Rig) -> Vec<Trial> {
-    let of = |fault: Broken| {
-        let options = DeviceOptions {
-            broken: Some(fault),
-            ..DeviceOptions::default()
-        };
-        let on = Rig::open(&rig.found, &format!("broken-{fault}"), options);
-        // Its tile lies in workgroup memory, which is what both faults are about.
-        let staged = "workgroup-4x4:256-f32-pixels-f32-stored-relu";
-        let mut all = variants(&on, &[Precision::F32]);
-        all.retain(|v| kernel::variant_name(v.pass).starts_with(staged));
-        let found = move |on: &Rig, variant: Variant| {
-            let check = pollster::block_on(variant.check_every_shape(&on.device));
-            match check {
-                Err(_) => Ok(()),
-                Ok(()) => Err(format!("{fault} is not found").into()),
-            }
-        };
-        let trial = |variant: Variant| {
-            let name = format!("{}/{}", on.name, kernel::variant_name(variant.pass));
-            let rig = on.clone();
-            on.trial(name, move || found(&rig, variant))
-        };
-        all.into_iter().map(trial).collect::<Vec<_>>()
-    };
-    [Broken::TileEdge, Broken::Barrier]
-        .into_iter()
-        .flat_map(of)
-        .collect()
+    vec![common::needs_faults(format!("{}/broken", rig.name))]
 }
 
 /// Kernels for matrix units as they are on an adapter that may have larger subgroups than it then has:

@@ -1,6 +1,7 @@
 //! Weights that are broken on their way to the device do not pass what sound ones pass.
 
-use fmnist_gpu::gpu::{self, Broken, DeviceOptions};
+use fmnist_gpu::gpu::fault::Broken;
+use fmnist_gpu::gpu::{self, DeviceOptions};
 use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::{Activation, Model};
 use fmnist_gpu::plan::Kernels;
@@ -40,11 +41,11 @@ fn the_oracles_bits(rig: &Rig) -> Judged {
     let model = deployed(&model(&[64, 10], &[Activation::Identity]), &mode)?;
     let pixels = random_pixels(&mut seeded("broken"), IMAGES * 64);
     let run = async {
-        let mut network = gpu::Network::deployed(&rig.device, &model).await?;
+        let mut network = gpu::Network::new(&rig.device, &model).await?;
         network.infer(&pixels, IMAGES, &mut |_| ()).await
     };
     let outputs = pollster::block_on(run).map_err(text)?;
-    let want = reference::infer_deployed(&model, &pixels).outputs;
+    let want = reference::infer(&model, &pixels, 1).outputs;
     let want: Vec<f32> = want.iter().map(|&value| value as f32).collect();
     Ok(equal(&outputs, &want))
 }
@@ -53,7 +54,7 @@ fn the_oracles_bits(rig: &Rig) -> Judged {
 pub fn trials(rig: &Rig) -> Vec<Trial> {
     let open = |fault: Broken| {
         let options = DeviceOptions {
-            broken: Some(fault),
+            faults: fault.into(),
             ..DeviceOptions::default()
         };
         Rig::open(&rig.found, &format!("broken-{fault}"), options)

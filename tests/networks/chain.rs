@@ -69,7 +69,7 @@ fn infer(
     pixels: &[u8],
     batch: usize,
 ) -> Result<Vec<f32>, String> {
-    let mut network = Network::deployed(model, processor).map_err(text)?;
+    let mut network = Network::new(model, processor).map_err(text)?;
     let inputs = model.layers[0].inputs;
     let mut outputs = Vec::new();
     for pixels in pixels.chunks(batch * inputs) {
@@ -81,7 +81,7 @@ fn infer(
 
 /// Outputs to the oracle's bits.
 fn same_bits(model: &Deployed, got: Vec<f32>, pixels: &[u8]) -> Check {
-    let want = reference::infer_deployed(model, pixels).outputs;
+    let want = reference::infer(model, pixels, 1).outputs;
     let want = want.into_iter().map(|value| value as f32).collect();
     equal(&to_bits(got), &to_bits(want))
 }
@@ -136,7 +136,7 @@ pub fn check_values(processor: &Processor) -> Check {
             let model = deployed(&widths, &mode, Normalization::Unit)?;
             let got = infer(&model, processor, &pixels, images)?;
             let got: Vec<f64> = got.into_iter().map(f64::from).collect();
-            let want = reference::infer_deployed(&model, &pixels).outputs;
+            let want = reference::infer(&model, &pixels, 1).outputs;
             let last = model.layers[layers - 1].precision();
             let close = match last {
                 Precision::Bf16 => close_bf16_network(&got, &want, layers),

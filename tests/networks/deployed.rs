@@ -136,7 +136,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
     }
     let width = case.model.outputs();
     let pixels = random_pixels(&mut seeded(case.name), case.images * case.model.inputs());
-    let want = reference::infer_deployed(&model, &pixels);
+    let want = reference::infer(&model, &pixels, 1);
     let mut first: Option<Vec<u32>> = None;
     let mut ran = 0;
     for &batch in &case.batches {
@@ -144,7 +144,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
         match place {
             Place::Cpu(processor) => {
                 let mut network =
-                    cpu::Network::deployed(&model, processor).map_err(|error| error.to_string())?;
+                    cpu::Network::new(&model, processor).map_err(|error| error.to_string())?;
                 let mut outputs = Vec::new();
                 for pixels in pixels.chunks(batch * case.model.inputs()) {
                     network.upload(pixels, pixels.len() / case.model.inputs());
@@ -154,14 +154,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
             }
             Place::Gpu(rig) => {
                 let limits = rig.device.limits();
-                let precision = mode.precision;
-                let all = Strategy::runnable(
-                    &model.architecture(),
-                    precision,
-                    batch,
-                    limits,
-                    Kernels::Any,
-                );
+                let all = Strategy::runnable(&model.architecture(), batch, limits, Kernels::Any);
                 // Compilation takes most of the time: one case has to do for most kernels.
                 let few = ["register-8x8", "broadcast-4x32", "network-8"];
                 let thorough = case.thorough && !rig.checked && mode.precision != Precision::Mixed;
@@ -170,7 +163,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
                         continue;
                     }
                     let run = async {
-                        let mut network = gpu::Network::deployed(&rig.device, &model).await?;
+                        let mut network = gpu::Network::new(&rig.device, &model).await?;
                         network.restrict(Kernels::Named(strategy));
                         network.infer(&pixels, batch, &mut |_| ()).await
                     };
@@ -254,9 +247,9 @@ fn check_golden(rig: &Rig) -> Check {
             .map(|outputs| engine::labels(&outputs, 10))
             .map_err(text)
     };
-    let network =
-        || pollster::block_on(gpu::Network::deployed(&rig.device, &deployed)).map_err(text);
-    let f32 = pollster::block_on(gpu::Network::new(&rig.device, &model, Precision::F32));
+    let network = || pollster::block_on(gpu::Network::new(&rig.device, &deployed)).map_err(text);
+    let f32 = deploy(&model, &Precision::F32.into(), None).map_err(text)?;
+    let f32 = pollster::block_on(gpu::Network::new(&rig.device, &f32));
     let want = labels(f32.map_err(text)?, 1000)?;
     let got = labels(network()?, 1000)?;
     let changed = got

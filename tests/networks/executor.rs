@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fmnist_gpu::cpu::Processor;
+use fmnist_gpu::deploy::deploy;
 use fmnist_gpu::gpu::{self, Device};
 use fmnist_gpu::model::Model;
 use fmnist_gpu::plan::Kernels;
@@ -50,16 +51,16 @@ impl Executor {
         batch: usize,
     ) -> Result<Vec<f32>, String> {
         let result = match self {
-            Self::Cpu(processor) => {
-                cpu::Network::new(model, precision, processor).map(|mut network| {
+            Self::Cpu(processor) => deploy(model, &precision.into(), None)
+                .and_then(|deployed| cpu::Network::new(&deployed, processor))
+                .map(|mut network| {
                     let mut outputs = Vec::new();
                     for pixels in pixels.chunks(batch * model.inputs()) {
                         network.upload(pixels, pixels.len() / model.inputs());
                         outputs.extend_from_slice(network.run());
                     }
                     outputs
-                })
-            }
+                }),
             Self::Gpu(rig, kernels) => {
                 infer_on(&rig.device, *kernels, model, precision, pixels, batch)
             }
@@ -77,7 +78,8 @@ pub fn infer_on(
     batch: usize,
 ) -> fmnist_gpu::Result<Vec<f32>> {
     pollster::block_on(async {
-        let mut network = gpu::Network::new(device, model, precision).await?;
+        let deployed = deploy(model, &precision.into(), None)?;
+        let mut network = gpu::Network::new(device, &deployed).await?;
         network.restrict(kernels);
         network.infer(pixels, batch, &mut |_| ()).await
     })
@@ -122,7 +124,8 @@ pub fn close_to_oracle(
     got: &[f32],
 ) -> Check {
     let got: Vec<f64> = got.iter().copied().map(f64::from).collect();
-    let want = reference::infer(model, precision, pixels, batch).outputs;
+    let deployed = deploy(model, &precision.into(), None).map_err(|error| error.to_string())?;
+    let want = reference::infer(&deployed, pixels, batch).outputs;
     let deepest = model.architecture().widths().into_iter().max().unwrap_or(1);
     match precision {
         Precision::F32 => close_f32(&got, &want, deepest),

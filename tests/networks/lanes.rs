@@ -2,19 +2,24 @@
 //! that is lost ends them all without taking anything from what was checked.
 
 use fmnist_gpu::gpu::DeviceOptions;
+use fmnist_gpu::gpu::fault::Faults;
+#[cfg(feature = "fault-injection")]
+use fmnist_gpu::gpu::fault::Injected;
 use fmnist_gpu::verify::{self, Lane, Outcome, Scope};
 use libtest_mimic::Trial;
 
 use crate::common::Rig;
 use crate::common::compare::Check;
+#[cfg(not(feature = "fault-injection"))]
+use crate::common::needs_faults;
 use crate::executor::done;
 
 /// A network in every mode: a dozen checks.
 const ONLY: &str = "33-31-7-5 by default";
 
-fn lane(rig: &Rig, fault: Option<&str>) -> Lane {
+fn lane(rig: &Rig, faults: Faults) -> Lane {
     let options = DeviceOptions {
-        fault: fault.map(|text| text.parse().expect("a fault")),
+        faults,
         sleeps: true,
         ..DeviceOptions::default()
     };
@@ -38,9 +43,9 @@ fn check(lanes: &[Lane]) -> (fmnist_gpu::Result<()>, Outcome, usize) {
 }
 
 fn check_together(rig: &Rig) -> Check {
-    let (alone, want, all) = check(&[lane(rig, None)]);
+    let (alone, want, all) = check(&[lane(rig, Faults::default())]);
     alone.map_err(|error| error.to_string())?;
-    let lanes = [(); 3].map(|()| lane(rig, None));
+    let lanes = [(); 3].map(|()| lane(rig, Faults::default()));
     let (together, got, _) = check(&lanes);
     together.map_err(|error| error.to_string())?;
     if got == want && got.rows.len() == all {
@@ -50,8 +55,10 @@ fn check_together(rig: &Rig) -> Check {
     }
 }
 
+#[cfg(feature = "fault-injection")]
 fn check_lost(rig: &Rig) -> Check {
-    let lanes = [lane(rig, None), lane(rig, Some("device-lost:30"))];
+    let lost = Injected::DeviceLost(30).into();
+    let lanes = [lane(rig, Faults::default()), lane(rig, lost)];
     let (ended, outcome, all) = check(&lanes);
     let error = ended.err().ok_or("no error")?;
     if error.exit_code() != 6 {
@@ -72,6 +79,9 @@ pub fn trials(rig: &Rig) -> Vec<Trial> {
     };
     vec![
         trial("lanes-together", check_together),
+        #[cfg(feature = "fault-injection")]
         trial("lane-lost", check_lost),
+        #[cfg(not(feature = "fault-injection"))]
+        needs_faults(format!("{}/lane-lost", rig.name)),
     ]
 }

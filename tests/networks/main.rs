@@ -5,6 +5,7 @@
 //! The executors are the CPU path and every adapter, with checked and with trusted shaders, which runs
 //! networks in the way that is chosen where nothing is measured, and in one that is asked for.
 
+#[cfg(feature = "fault-injection")]
 mod broken;
 mod chain;
 #[path = "../common/mod.rs"]
@@ -72,7 +73,10 @@ fn main() {
             all.extend(strategy_trials(rig));
             all.extend(deployed::trials(rig));
             if !rig.checked {
+                #[cfg(feature = "fault-injection")]
                 all.extend(broken::trials(rig));
+                #[cfg(not(feature = "fault-injection"))]
+                all.push(common::needs_faults(format!("{}/broken", rig.name)));
                 // On OpenGL all devices share one context, and are not used at the same time.
                 if rig.found.info.backend != Backend::Gl {
                     all.extend(lanes::trials(rig));

@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 
 use crate::common::compare::{Check, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
+use crate::deployed::deployed;
 use crate::executor::{Executor, close_to_oracle, done, infer_on, precisions, to_bits};
 use crate::whole::trials;
 
@@ -32,12 +33,13 @@ pub fn strategy_trials(rig: &Rig) -> Vec<Trial> {
         for &strategy in STRATEGIES.iter().filter(wanted) {
             let small = random_model(&mut seeded("small"), &[4, 4], &[Activation::Relu]);
             let limits = rig.device.limits();
-            let refused = strategy.refused(&small.architecture(), precision, 1, limits);
+            let architecture = deployed(&small, &precision.into()).map(|it| it.architecture());
+            let refused = architecture.map(|it| strategy.refused(&it, 1, limits).is_some());
             let compiles = match strategy.form {
                 Form::Layers(tile) => rig.compiles(tile, strategy.arithmetic),
                 Form::Separate(_) | Form::Network { .. } => true,
             };
-            if refused.is_none() && compiles {
+            if refused == Ok(false) && compiles {
                 let executor = Executor::gpu(rig, Kernels::Named(strategy));
                 let name = format!("{}/networks.{precision}", executor.name());
                 let check = move || done(check_strategy(&executor, strategy, precision));
@@ -91,13 +93,14 @@ fn check_strategy(executor: &Executor, strategy: Strategy, precision: Precision)
     let networks = networks().into_iter().take(if rig.checked { 1 } else { 4 });
     let mut ran = 0;
     for model in networks {
-        let (architecture, width) = (model.architecture(), model.inputs());
+        let architecture = deployed(&model, &precision.into())?.architecture();
+        let width = model.inputs();
         let widths = architecture.widths();
         let pixels = random_pixels(&mut seeded("networks"), 257 * width);
         let mut rows: Option<Vec<u32>> = None;
         for batch in [257, 33, 7, 1] {
-            let refused = strategy.refused(&architecture, precision, batch, limits);
-            let plan = Plan::new(&architecture, precision, batch, strategy, limits);
+            let refused = strategy.refused(&architecture, batch, limits);
+            let plan = Plan::new(&architecture, batch, strategy, limits);
             if refused.is_some() != plan.is_err() {
                 return Err(format!(
                     "{widths:?}, {batch}: refused {refused:?}, but {plan:?}"
@@ -118,7 +121,7 @@ fn check_strategy(executor: &Executor, strategy: Strategy, precision: Precision)
                 &bits,
             )
             .map_err(|problem| place(format!("again: {problem}")))?;
-            if strategy.rows_are_alone(&model.architecture(), precision) {
+            if strategy.rows_are_alone(&architecture) {
                 let all = rows.get_or_insert_with(|| bits.clone());
                 equal(&bits, &all[..bits.len()])
                     .map_err(|problem| place(format!("in another batch: {problem}")))?;
@@ -147,17 +150,17 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
         ..DeviceOptions::default()
     };
     let small = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
-    let architecture = model.architecture();
+    let architecture = deployed(&model, &precision.into())?.architecture();
     let names: &[&str] = match small.limits().matrix_units {
         Some(_) => &["coop-2x4", "coop-staged-2x2"],
         None => &["matmul-8x8", "register-8x8", "broadcast-4x32", "network-8"],
     };
     for strategy in names.iter().filter_map(|name| Strategy::find(name)) {
-        let refused = strategy.refused(&architecture, precision, 1000, small.limits());
+        let refused = strategy.refused(&architecture, 1000, small.limits());
         if refused.is_some() {
             continue;
         }
-        let plan = Plan::new(&architecture, precision, 1000, strategy, small.limits());
+        let plan = Plan::new(&architecture, 1000, strategy, small.limits());
         let chunks = plan.map_err(text)?.chunks.len();
         if chunks < 2 {
             return Err(format!(
@@ -192,8 +195,8 @@ pub fn check_layouts(rig: &Rig, small: bool) -> Check {
     let device = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
     let [coop, other] = ["coop-2x4", "register-8x8"].map(Strategy::find);
     let (coop, other) = (coop.ok_or("coop-2x4")?, other.ok_or("register-8x8")?);
-    let mut network =
-        pollster::block_on(gpu::Network::new(&device, &model, Precision::F16)).map_err(text)?;
+    let half = deployed(&model, &Precision::F16.into())?;
+    let mut network = pollster::block_on(gpu::Network::new(&device, &half)).map_err(text)?;
     let mut bytes = Vec::new();
     for strategy in [coop, other, coop] {
         network.restrict(Kernels::Named(strategy));

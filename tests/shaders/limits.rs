@@ -2,7 +2,7 @@
 
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Kind;
-use fmnist_gpu::model::{Activation, Architecture, LayerShape, Normalization};
+use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
 use fmnist_gpu::plan::{Form, LANES, Limits, Pass, STRATEGIES, Strategy};
 use naga::{AddressSpace, ShaderStage};
 
@@ -116,12 +116,12 @@ fn kernels_stay_within_the_smallest_devices() {
 #[test]
 fn the_plan_refuses_what_an_adapter_has_too_little_for() {
     // As wide as the variants of whole networks are.
-    let model = Architecture {
-        formats: Vec::new(),
+    let model = |precision| Architecture {
         layers: vec![LayerShape {
             inputs: 1024,
             outputs: 10,
             activation: Activation::Relu,
+            format: Format::of(precision, 1024, 127),
         }],
         normalization: Normalization::Unit,
         int8_clip: 127,
@@ -155,7 +155,8 @@ fn the_plan_refuses_what_an_adapter_has_too_little_for() {
         let Some(strategy) = strategy else {
             return Ok(());
         };
-        let refused = |limits: &Limits| strategy.refused(&model, variant.elements, 1, limits);
+        let model = model(variant.elements);
+        let refused = |limits: &Limits| strategy.refused(&model, 1, limits);
         if let Some(reason) = refused(&enough) {
             return Err(format!("refused where there is enough: {reason}"));
         }

@@ -8,7 +8,8 @@ use std::mem::{offset_of, size_of};
 
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::MatrixUnits;
-use fmnist_gpu::gpu::peak::{Ceiling, Params, Shape};
+use fmnist_gpu::gpu::peak::{Params, Shape};
+use fmnist_gpu::peak::Ceiling;
 use naga::valid::Capabilities;
 use naga::{AddressSpace, TypeInner};
 
@@ -25,7 +26,7 @@ fn microkernels() -> Vec<Microkernel> {
     let of = |ceiling: Ceiling| {
         units
             .into_iter()
-            .flat_map(move |units| ceiling.shapes(units))
+            .flat_map(move |units| Shape::all(ceiling, units))
     };
     let mut seen = Vec::new();
     let mut shapes: Vec<Shape> = Ceiling::ALL.into_iter().flat_map(of).collect();
@@ -180,7 +181,7 @@ fn microkernels_have_no_arrays() {
 
 #[test]
 fn what_breaks_these_promises_is_refused() {
-    let shape = Ceiling::F32.shapes(None).next().expect("a shape");
+    let shape = Shape::all(Ceiling::F32, None).next().expect("a shape");
     let text = shape.source().expect("a shader");
     let refused = |test: fn(&Checked) -> Result<(), String>, from: &str, to: &str, word: &str| {
         let text = changed(&text, &[(from, to)]);

@@ -83,10 +83,8 @@ impl Variant {
     /// Whether it uses the f16 type: the passes of f16 do, fused kernels only where they compute in it.
     pub fn native_f16(&self) -> bool {
         match self.pass {
-            Pass::Layer(layer) => {
-                matches!(layer.arithmetic, Arithmetic::F16 | Arithmetic::Matrix)
-            }
-            Pass::Network(network) => network.arithmetic == Arithmetic::F16,
+            Pass::Layer(layer) => layer.arithmetic == Arithmetic::Matrix,
+            Pass::Network(_) => false,
             _ => self.elements == Precision::F16,
         }
     }

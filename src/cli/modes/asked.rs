@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use fmnist_gpu::deploy::Source;
+use fmnist_gpu::error::UsageError;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 
 /// A list, or everything that there is.
@@ -48,10 +49,9 @@ impl<T: Listed> FromStr for Several<T> {
         let mut list = Vec::new();
         for name in text.split(',') {
             let words: Vec<&str> = T::WORDS.iter().map(|(word, _)| *word).collect();
-            let words = words.join(" or ");
-            let one = name.trim().parse().map_err(|error: Error| {
-                Error::Usage(format!("{error}, a list of them, or {words}"))
-            })?;
+            let more = format!("a list of them, or {}", words.join(" or "));
+            let one = name.trim().parse();
+            let one = one.map_err(|error: Error| error.also_accepted(more))?;
             if !list.contains(&one) {
                 list.push(one);
             }
@@ -119,12 +119,11 @@ impl Asked {
             given => given,
         };
         if !layers.is_empty() && layers.len() != subject.layers {
-            return Err(Error::Usage(format!(
-                "{} has {} layers, and --layer-precision gives {}: give a precision for each",
-                subject.name,
-                subject.layers,
-                layers.len()
-            )));
+            return Err(Error::Usage(UsageError::LayerCountMismatch {
+                model: subject.name.to_owned(),
+                layers: subject.layers,
+                given: layers.len(),
+            }));
         }
         let mut modes = Vec::new();
         for precision in self.precisions(!layers.is_empty()) {
@@ -154,11 +153,15 @@ impl Asked {
             (None, Some(_)) => "--weights",
             (None, None) => return Ok(()),
         };
-        let way_out = match self.layers.as_slice() {
-            [] => "add --precision int8",
-            _ => "--layer-precision names no int8",
+        let remedy = match self.layers.as_slice() {
+            [] => "add --precision int8".to_owned(),
+            _ => format!("use int8 in --layer-precision, or drop {option}"),
         };
-        Err(Error::Usage(format!("{option} is for int8: {way_out}")))
+        Err(Error::Usage(UsageError::OptionUnused {
+            option: option.to_owned(),
+            used_for: "int8".to_owned(),
+            remedy,
+        }))
     }
 
     /// The schemes that are asked for, else the model's own, else the command's.
@@ -189,11 +192,12 @@ impl Asked {
         let schemes = self.schemes(own.map(|(scheme, _)| scheme), Scheme::DynamicTensor);
         let only_channel = |asked: &Several<_>| !asked.list.contains(&WeightScales::Tensor);
         if schemes == [Scheme::DynamicTensor] && self.weights.as_ref().is_some_and(only_channel) {
-            return Err(Error::Usage(
-                "--weights channel is not for the scheme dynamic-tensor, which has one scale for a weight \
-                 matrix: add --scheme dynamic-row or static"
-                    .into(),
-            ));
+            return Err(Error::Usage(UsageError::OptionUnused {
+                option: "--weights channel".to_owned(),
+                used_for: "the schemes dynamic-row and static (dynamic-tensor has one scale for each weight matrix)"
+                    .to_owned(),
+                remedy: "add --scheme dynamic-row or static".to_owned(),
+            }));
         }
         let of_scheme = |&scheme: &Scheme| {
             let weights = self.weights(scheme, own.map(|(_, weights)| weights));
@@ -206,10 +210,10 @@ impl Asked {
 
     fn mixed(&self, layers: &[Precision], subject: &Subject<'_>) -> Result<Vec<Mode>> {
         if layers.is_empty() {
-            return Err(Error::Usage(format!(
-                "mixed needs a precision for each of the {} layers of {}: give them with --layer-precision",
-                subject.layers, subject.name
-            )));
+            return Err(Error::Usage(UsageError::LayerPrecisionsMissing {
+                model: subject.name.to_owned(),
+                layers: subject.layers,
+            }));
         }
         let own = subject.own_int8();
         // By row it needs no calibration.
@@ -250,10 +254,10 @@ impl Asked {
             || other(&self.schemes, own.scheme.as_ref())
             || other(&self.weights, own.weights.as_ref())
         {
-            return Err(Error::Usage(format!(
-                "{name} is quantized: it runs as {own} and nothing else; for other modes use the model that \
-                 it was made of"
-            )));
+            return Err(Error::Usage(UsageError::AlreadyQuantized {
+                model: name.to_owned(),
+                mode: own.to_string(),
+            }));
         }
         Ok(vec![own.clone()])
     }

@@ -4,6 +4,7 @@ mod asked;
 
 use clap::Args;
 use fmnist_gpu::deploy::Source;
+use fmnist_gpu::error::UsageError;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 
 use asked::{Asked, Several, Subject};
@@ -12,7 +13,7 @@ use asked::{Asked, Several, Subject};
 pub fn way_out_of_overflow(precision: Precision) -> &'static str {
     match precision {
         Precision::F16 | Precision::Mixed => "use --precision f32, bf16 or int8",
-        _ => "no precision has a larger range, so scale the model's weights",
+        _ => "scale down the model's weights, as no precision has a larger range",
     }
 }
 
@@ -123,7 +124,12 @@ impl ModeOptions {
     /// # Errors
     /// `Error::Usage` where the options contradict one another, or the model.
     pub fn quantized_mode(&self, model: &Source) -> Result<Mode> {
-        let own = model.mode().filter(|mode| !mode.is_core());
+        // What runs from float weights needs no quantized file.
+        let float = |mode: &Mode| {
+            let tensor = mode.scheme == Some(Scheme::DynamicTensor);
+            matches!(mode.precision, Precision::F32 | Precision::F16) || tensor
+        };
+        let own = model.mode().filter(|mode| !float(mode));
         let precision = own.map_or(Precision::Int8, |own| own.precision);
         self.mode_or(model, precision, Some(Scheme::Static))
     }
@@ -145,9 +151,11 @@ impl ModeOptions {
         let layers = self.layers.layer_precision.clone();
         let asked_precision = match (self.precision, layers.is_empty()) {
             (Some(precision), false) if precision != Precision::Mixed => {
-                return Err(Error::Usage(format!(
-                    "--layer-precision is for --precision mixed, not {precision}"
-                )));
+                return Err(Error::Usage(UsageError::OptionUnused {
+                    option: "--layer-precision".to_owned(),
+                    used_for: "--precision mixed".to_owned(),
+                    remedy: format!("drop it, or --precision {precision}"),
+                }));
             }
             (None, false) => Some(Precision::Mixed),
             (precision, _) => precision,
@@ -163,6 +171,6 @@ impl ModeOptions {
         let name = model.path().display().to_string();
         let modes = asked.modes(&Subject::new(&name, model))?;
         let first = modes.into_iter().next();
-        first.ok_or_else(|| Error::Internal("no mode is left to run the model in".into()))
+        first.ok_or_else(|| Error::missing("mode to run the model in"))
     }
 }

@@ -46,6 +46,7 @@ impl Form {
         let levels = |low, high| Levels { low, high, moved };
         match layer.input {
             Input::Values => Self::Values(Stored::of(layer)),
+            Input::Tensor => unreachable!("a batch that shares its scales is run layer by layer"),
             Input::Row { unsigned: true } => Self::Row(levels(0.0, 2.0 * clip + 1.0)),
             Input::Row { unsigned: false } => Self::Row(levels(-clip, clip)),
             Input::Static(affine) => {

@@ -5,7 +5,6 @@ use half::{bf16, f16};
 
 use super::form::{Form, Levels, hand_on};
 use super::{Scratch, Widths, panel_values};
-use crate::cpu::activation;
 use crate::cpu::aligned::Aligned;
 use crate::cpu::int4::Int4Weights;
 use crate::cpu::integer::{IntegerWeights, Sink};
@@ -160,7 +159,7 @@ impl Layer {
     /// The codes that sums are turned into at once: those of a known scale, where the activation is no
     /// more than a bound.
     fn fused(&self) -> Option<(Levels, f32)> {
-        let bound = matches!(self.activation, Activation::Relu | Activation::Identity);
+        let bound = self.activation.floor().is_some();
         match (&self.product, self.next) {
             (Product::Int8(_), Some(Form::Static(levels, inverse))) if bound => {
                 Some((levels, inverse))
@@ -182,10 +181,11 @@ impl Layer {
             return;
         }
         let width = self.shape().outputs;
-        if matches!(self.activation, Activation::Sigmoid | Activation::Tanh) {
+        let softmax = self.activation == Activation::Softmax;
+        if self.activation.floor().is_none() && !softmax {
             let y_stride = stride(width);
             for y in scratch.y[..rows * y_stride].chunks_exact_mut(y_stride) {
-                activation::apply(self.activation, &mut y[..width], width);
+                self.activation.apply(&mut y[..width], width);
             }
         }
         if let Some(next) = self.next {

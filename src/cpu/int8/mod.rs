@@ -14,8 +14,8 @@ use super::integer::IntegerWeights;
 use super::isa::Supported;
 use super::processor::Processor;
 use super::simd::{BLOCK_ROWS, TILE_ROWS, stride};
-use crate::model::{Activation, Model};
-use crate::quant;
+use crate::deploy::{Deployed, DeployedLayer, Weights};
+use crate::model::Activation;
 use pass::{Finish, Share, Source};
 
 /// A network ready to run in int8.
@@ -60,24 +60,24 @@ struct Scratch {
 }
 
 impl Int8Network {
-    /// Quantizes and packs the weights of `model`, each matrix with its own scale.
-    pub fn new(model: &Model, processor: &Processor) -> Self {
+    /// Packs the weights of `model`, each matrix with its own scale.
+    pub fn new(model: &Deployed, processor: &Processor) -> Self {
         let clip = model.int8_clip;
-        let layer = |layer: &crate::model::Layer| {
-            let scale = quant::scale(quant::max_abs(&layer.weights), clip);
-            let quantize = |&weight: &f32| quant::quantize(weight, scale, clip);
-            let codes: Vec<i8> = layer.weights.iter().map(quantize).collect();
-            let weights = IntegerWeights::new(&codes, layer.inputs, layer.outputs, processor);
+        let layer = |layer: &DeployedLayer| {
+            let Weights::Int8 { codes, scales } = &layer.weights else {
+                unreachable!("dynamic-tensor is for whole networks");
+            };
+            let weights = IntegerWeights::new(codes, layer.inputs, layer.outputs, processor);
             Int8Layer {
                 bias: weights.shape().pad_bias(&layer.bias, None),
                 weights,
-                scale,
+                scale: scales[0],
                 activation: layer.activation,
             }
         };
         let layers: Vec<Int8Layer> = model.layers.iter().map(layer).collect();
         let last = layers.last().map(|layer| layer.weights.shape());
-        let zeros = vec![0.0; model.outputs()];
+        let zeros = vec![0.0; last.map_or(0, |shape| shape.outputs)];
         let softmax =
             model.layers.last().map(|layer| layer.activation) == Some(Activation::Softmax);
         let last = last.filter(|_| softmax);

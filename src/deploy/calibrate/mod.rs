@@ -33,7 +33,7 @@ use crate::dataset::{
     self, CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset, Images, Split, draw_calibration,
     draw_images,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::model::Model;
 
 /// How the range of a layer's static codes is chosen from the values that it takes.
@@ -83,11 +83,7 @@ impl FromStr for Calibration {
 
     fn from_str(text: &str) -> Result<Self> {
         let named = Self::ALL.into_iter().find(|method| method.name() == text);
-        named.ok_or_else(|| {
-            Error::Usage(format!(
-                "unknown calibration '{text}': use min-max, percentile, mse or entropy"
-            ))
-        })
+        named.ok_or_else(|| Error::unknown_name("calibration", text, Self::ALL.map(Self::name)))
     }
 }
 
@@ -110,11 +106,10 @@ impl Sample {
     pub fn embedded(count: usize, seed: u64) -> Result<Self> {
         let all = dataset::calibration_images()?;
         if count > all.count || count == 0 {
-            return Err(Error::Usage(format!(
-                "{count} calibration images are asked for, and the program has {}: give \
-                 --calibration-data a folder with training images for more",
-                all.count
-            )));
+            return Err(Error::Usage(UsageError::TooFewCalibrationImages {
+                requested: count,
+                available: all.count,
+            }));
         }
         Ok(Self {
             images: draw_images(&all, count, seed),
@@ -140,7 +135,7 @@ impl Sample {
         let images = draw_calibration(&data.images, count.max(1), seed);
         if images.count == 0 {
             let problem = format!(
-                "has {} images, and none is left to calibrate on beside those that 'train' holds back: give \
+                "has {} images, and 'train' holds all of them back, so none is left to calibrate on; give \
                  a larger training split",
                 data.images.count
             );
@@ -170,9 +165,9 @@ impl Sample {
             return Ok(());
         }
         let problem = format!(
-            "takes images of {} pixels, and cannot be calibrated on {} of {}: give training images of \
-             its own to 'fmnist-gpu quantize --calibration-data DIR', or use --rounding nearest there, but for \
-             the scheme static",
+            "takes images of {} pixels, but the calibration images ({}) have {}; give training images for this \
+             model to 'fmnist-gpu quantize --calibration-data DIR', or use --rounding nearest there (not with \
+             the scheme static)",
             model.inputs(),
             self.origin,
             self.images.width

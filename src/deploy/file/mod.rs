@@ -26,10 +26,10 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::{Beyond, Deployed, DeployedLayer, Input, Weights};
-use crate::Precision;
 use crate::atomic_file::AtomicFile;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result, UsageError};
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
+use crate::{Precision, Scheme};
 
 /// The version of the form.
 const VERSION: &str = "1";
@@ -45,17 +45,25 @@ impl Deployed {
     /// file, `Error::Internal` where the format refuses it, which no checked model makes it do.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
+        if self.mode.scheme == Some(Scheme::DynamicTensor) {
+            return Err(Error::Usage(UsageError::SchemeUnavailable {
+                scheme: "dynamic-tensor",
+                reason: "finds its scales from each batch, so it has no quantized file",
+            }));
+        }
         if let Some(Beyond { layer, largest }) = self.beyond {
             let range = match self.layers[layer].precision() {
                 Precision::Int4 => "int4's largest weight 7 · 65504",
                 precision => precision.largest_number(),
             };
-            return Err(Error::CheckFailed(format!(
-                "{} overflows: layers.{layer} holds {largest:.6e}, beyond {range}; give that layer f32, bf16 or int8",
-                self.mode
-            )));
+            return Err(Error::CheckFailed(CheckError::ParameterOverflow {
+                mode: self.mode.to_string(),
+                layer,
+                largest,
+                range: range.to_owned(),
+            }));
         }
-        let internal = |error| Error::Internal(format!("safetensors: {error}"));
+        let internal = |error| Error::encoding("safetensors", error);
         let tensors: Vec<Tensor> = self
             .layers
             .iter()

@@ -1,100 +1,31 @@
-//! Ceilings: the most that an adapter does of one thing, measured on it, in this run.
+//! Measuring the ceilings of an adapter: the highest rate of one operation.
 //!
-//! A microkernel keeps everything in registers and does nothing but the operation in question, so
-//! that no real kernel can be faster at it; a copy does the same for memory. Which way of writing
-//! it is the fastest differs between adapters, so a few [`Shape`]s are tried and the best is
-//! sampled. What each of them computes is checked on the host before it is timed.
+//! A microkernel keeps everything in registers and does only this operation, so no real kernel can be faster at it. A
+//! copy does the same for memory. The fastest way to write it differs between adapters, so a few [`Shape`]s are tried and
+//! the best one is sampled. The host checks the results of each shape before it is timed.
 
 mod probe;
 mod table;
 mod twin;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use probe::Params;
-pub use table::{Ceiling, Shape};
+pub use table::Shape;
 
 use super::device::Device;
 use crate::error::{Error, Result};
+use crate::peak::{Ceiling, Effort};
 use probe::Probe;
 
-/// Samples of a shape that are taken to tell whether it is the fastest.
+/// The measurement of one ceiling of an adapter.
+pub type Peak = crate::peak::Peak<Shape>;
+
+/// How many samples of each shape decide which one is the fastest.
 const TRIAL: usize = 3;
 
-/// How long a ceiling is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effort {
-    /// How long one sample is to take. Short ones are less often disturbed by what else runs.
-    pub sample: Duration,
-    /// How long all of it is to take, compilation included, for each ceiling.
-    pub total: Duration,
-    /// The fewest samples, whatever the time.
-    pub fewest: usize,
-}
-
-impl Effort {
-    /// A glance, of about a quarter of a second for each ceiling on two processor cores.
-    #[must_use]
-    pub fn quick() -> Self {
-        Self {
-            sample: Duration::from_millis(5),
-            total: Duration::from_millis(200),
-            fewest: 3,
-        }
-    }
-
-    /// About a second for each ceiling.
-    #[must_use]
-    pub fn full() -> Self {
-        Self {
-            sample: Duration::from_millis(10),
-            total: Duration::from_secs(1),
-            fewest: 10,
-        }
-    }
-}
-
-/// What was measured of one ceiling.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Peak<S = Shape> {
-    /// The shape that was the fastest; the CPU path's has one for each instruction set.
-    pub shape: S,
-    /// Its samples, operations or bytes per second, in the order in which they were taken.
-    pub samples: Vec<f64>,
-}
-
-impl<S> Peak<S> {
-    /// The ceiling: the fastest sample. What slows the others down is no part of what an adapter
-    /// can do.
-    #[must_use]
-    pub fn best(&self) -> f64 {
-        self.samples.iter().copied().fold(0.0, f64::max)
-    }
-
-    /// The middle sample, or the mean of the two middle ones.
-    #[must_use]
-    pub fn median(&self) -> f64 {
-        let mut sorted = self.samples.clone();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-        f64::midpoint(at(sorted.len().saturating_sub(1) / 2), at(sorted.len() / 2))
-    }
-
-    /// The standard deviation (n - 1) of the samples over their mean.
-    #[must_use]
-    pub fn spread(&self) -> f64 {
-        let count = self.samples.len() as f64;
-        if count < 2.0 {
-            return 0.0;
-        }
-        let mean = self.samples.iter().sum::<f64>() / count;
-        let squares: f64 = self.samples.iter().map(|s| (s - mean).powi(2)).sum();
-        (squares / (count - 1.0)).sqrt() / mean
-    }
-}
-
-/// The ceilings of an adapter. None is one that was not asked for, or that the adapter lacks.
+/// The ceilings of an adapter. `None` is one that was not measured or that the adapter lacks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Peaks {
     /// Multiply-adds in f32: operations per second, two for each.
@@ -110,7 +41,7 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// What was measured of a ceiling.
+    /// The measurement of a ceiling.
     #[must_use]
     pub fn get(&self, ceiling: Ceiling) -> Option<&Peak> {
         match ceiling {
@@ -122,8 +53,8 @@ impl Peaks {
         }
     }
 
-    /// Keeps of each ceiling what was faster, here or in `other`: where something else takes the
-    /// machine's time now and then, a ceiling that was looked for twice is nearer the truth.
+    /// Keeps the faster measurement of each ceiling, this one or that of `other`. On a busy machine the faster one of two
+    /// measurements is nearer the truth.
     pub fn merge(&mut self, other: Self) {
         let Self {
             f32,
@@ -159,7 +90,7 @@ impl Peaks {
 /// Measures the `ceilings` that the adapter has.
 ///
 /// # Errors
-/// `Error::CheckFailed` where a microkernel does not compute what it must; those of the device.
+/// `Error::CheckFailed` where a microkernel computes something else than it must; those of the device.
 pub async fn measure(device: &Arc<Device>, ceilings: &[Ceiling], effort: Effort) -> Result<Peaks> {
     let mut peaks = Peaks::default();
     for &ceiling in ceilings {
@@ -173,7 +104,7 @@ pub async fn measure(device: &Arc<Device>, ceilings: &[Ceiling], effort: Effort)
     Ok(peaks)
 }
 
-/// Runs one shape once and checks what it gives, as [`measure`] does before it times it.
+/// Runs one shape once and checks its results, as [`measure`] does before it times a shape.
 ///
 /// # Errors
 /// Those of [`measure`].
@@ -186,8 +117,8 @@ async fn measure_one(device: &Arc<Device>, ceiling: Ceiling, effort: Effort) -> 
     let start = Instant::now();
     let operands = probe::operands(device, ceiling);
     let mut best: Option<(Probe, Peak)> = None;
-    for shape in ceiling.shapes(device.limits().matrix_units) {
-        // The rest of the time is for the samples.
+    for shape in Shape::all(ceiling, device.limits().matrix_units) {
+        // The other half of the time is for the samples.
         if best.is_some() && start.elapsed() >= effort.total / 2 {
             break;
         }
@@ -203,7 +134,7 @@ async fn measure_one(device: &Arc<Device>, ceiling: Ceiling, effort: Effort) -> 
             best = Some((probe, peak));
         }
     }
-    let nothing = || Error::Internal(format!("{ceiling} has no shape"));
+    let nothing = || Error::missing(format!("microkernel for {ceiling}"));
     let (probe, mut peak) = best.ok_or_else(nothing)?;
     while peak.samples.len() < effort.fewest || start.elapsed() < effort.total {
         peak.samples.push(probe.sample()?);
@@ -216,30 +147,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ceiling_is_the_fastest_sample() {
-        let mut peak = Peak {
-            shape: Shape::CopyCommand,
-            samples: vec![4.0, 10.0, 2.0],
+    fn the_faster_of_two_measurements_is_kept() {
+        let peak = |shape, best| Peak {
+            shape,
+            samples: vec![best, 1.0],
         };
-        assert_eq!((peak.best(), peak.median()), (10.0, 4.0));
-        // Deviations -4/3, 14/3, -10/3: 104/3 over n - 1 = 2.
-        let stddev = (52.0_f64 / 3.0).sqrt();
-        assert!((peak.spread() - stddev / (16.0 / 3.0)).abs() <= 1e-12);
-        peak.samples.push(6.0);
-        assert_eq!(peak.median(), 5.0);
-        let slower = Peak {
-            shape: Shape::CopyShader,
-            samples: vec![9.0],
-        };
+        let slower = peak(Shape::CopyShader, 9.0);
+        let faster = peak(Shape::CopyCommand, 10.0);
         let mut peaks = Peaks::default();
-        for (found, best) in [(&slower, 9.0), (&peak, 10.0), (&slower, 10.0)] {
+        for (found, best) in [(&slower, 9.0), (&faster, 10.0), (&slower, 10.0)] {
             peaks.merge(Peaks {
                 copy: Some(found.clone()),
                 ..Peaks::default()
             });
             assert_eq!(peaks.get(Ceiling::Copy).map(Peak::best), Some(best));
         }
-        peak.samples.truncate(1);
-        assert_eq!((peak.best(), peak.median(), peak.spread()), (4.0, 4.0, 0.0));
     }
 }

@@ -1,58 +1,56 @@
-//! One microkernel on the device: made, checked, and timed.
+//! One microkernel on the device: it is compiled, checked and timed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::table::{Ceiling, Shape};
+use super::table::Shape;
 use super::twin;
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::gpu::device::Device;
 use crate::gpu::pipeline::Pipeline;
 use crate::gpu::single::{bind_group, whole};
+use crate::peak::Ceiling;
 
-/// The uniform of every microkernel; its twin is in `shaders/peak/params.wgsl`.
+/// The uniform of every microkernel. `shaders/peak/params.wgsl` has the same fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Params {
     /// Steps of each chain.
     pub steps: u32,
-    /// Invocations that have something to do.
+    /// Invocations that do work.
     pub invocations: u32,
-    /// What a chain of multiply-adds is multiplied by in each step.
+    /// The factor of a chain of multiply-adds in each step.
     pub factor: f32,
-    /// What is added to it.
+    /// The term that each step adds.
     pub term: f32,
-    /// Four codes a word, for each of eight rows of dot products.
+    /// Four int8 values in each word, for each of eight rows of dot products.
     pub weights: [u32; 8],
 }
 
-/// Bytes that are copied at a time, where an adapter's limits allow it: more than a processor keeps
-/// to itself, so that it is memory that is measured.
+/// Bytes of one copy, if the adapter's limits allow it. A processor's caches hold less, so the copy measures memory.
 const COPIED: u64 = 64 << 20;
 
-/// Bytes at either end of what is copied that are looked at afterwards.
+/// Bytes at either end of the copy that are checked afterwards.
 const LOOKED_AT: u64 = 4096;
 
-/// The steps that are checked, few enough for each of them to show in the result; and those that
-/// are timed first, on the way to as many as fill a sample. Both are whole turns of the kernels.
+/// The steps that are checked, few enough for each to show in the result, and the steps of the first timing, from which
+/// their number grows until they fill a sample. Both are whole turns of the kernels' loops.
 const CHECKED_STEPS: u32 = 16;
 const FIRST_STEPS: u32 = 256;
 
-/// Steps beyond which rather the workgroups grow, until there are [`MOST_WORKGROUPS`]: enough to
-/// make starting and ending an invocation cheap.
+/// Above this number of steps the number of workgroups grows instead, up to [`MOST_WORKGROUPS`]. So many steps make the
+/// start and the end of an invocation cheap.
 const ENOUGH_STEPS: u32 = 1 << 12;
 
-/// The workgroups that arithmetic starts with, and the most of them: enough for every unit of a
-/// large GPU several times over.
+/// The first and the largest number of workgroups for arithmetic: several for each unit of a large GPU.
 const FEWEST_WORKGROUPS: u32 = 16;
 const MOST_WORKGROUPS: u32 = 1 << 14;
 const MOST_INVOCATIONS: u32 = MOST_WORKGROUPS * MOST_LANES;
 
-/// The most lanes of any shape's workgroup: those of the largest subgroup among which the values of a
-/// matrix are shared out.
+/// The most lanes of any shape's workgroup: those of the largest subgroup that shares the values of a matrix.
 const MOST_LANES: u32 = 256;
 
-/// How much is done in one submit.
+/// The work of one submit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     steps: u32,
@@ -60,7 +58,7 @@ pub(super) struct Load {
     repeats: u32,
 }
 
-/// Where steps and repeats stop growing, on an adapter whose clock stands still.
+/// The most steps and repeats. An adapter whose clock stands still would never end a sample.
 const MOST: u32 = 1 << 20;
 
 impl Load {
@@ -68,7 +66,7 @@ impl Load {
         self.steps >= MOST || self.repeats >= MOST
     }
 
-    /// What is checked: a few steps, or one copy.
+    /// The load of the check: a few steps, or one copy.
     fn first(shape: Shape, operands: &[wgpu::Buffer]) -> Self {
         let copied = operands.first().map_or(0, wgpu::Buffer::size);
         let (steps, workgroups) = match shape.ceiling() {
@@ -103,14 +101,14 @@ impl Load {
 pub(super) struct Probe {
     device: Arc<Device>,
     shape: Shape,
-    /// None for what is no shader.
+    /// `None` where it has no shader.
     program: Option<(Pipeline, wgpu::BindGroup)>,
     uniform: wgpu::Buffer,
     operands: Vec<wgpu::Buffer>,
     load: Load,
 }
 
-/// The buffers that all shapes of a ceiling work on.
+/// The buffers that all shapes of a ceiling use.
 pub(super) fn operands(device: &Device, ceiling: Ceiling) -> Vec<wgpu::Buffer> {
     use wgpu::BufferUsages as Usage;
     let (label, bytes, count) = if ceiling == Ceiling::Copy {
@@ -127,7 +125,7 @@ pub(super) fn operands(device: &Device, ceiling: Ceiling) -> Vec<wgpu::Buffer> {
 }
 
 impl Probe {
-    /// Compiles a shape, runs it once on its ceiling's [`operands`], and checks what it gave.
+    /// Compiles a shape, runs it once on its ceiling's [`operands`], and checks the results.
     pub(super) async fn new(
         device: &Arc<Device>,
         shape: Shape,
@@ -163,7 +161,7 @@ impl Probe {
         Ok(probe)
     }
 
-    /// Puts the load into the uniform.
+    /// Writes the load to the uniform.
     fn tell(&self) {
         let params = Params {
             steps: self.load.steps,
@@ -176,8 +174,8 @@ impl Probe {
         self.device.queue.write_buffer(&self.uniform, 0, bytes);
     }
 
-    /// Runs the load once and compares what it gave with what it must give. What an earlier shape
-    /// gave is wiped out first.
+    /// Runs the load once and compares its results with the expected ones. It first clears the results of an earlier
+    /// shape.
     async fn check(&self) -> Result<()> {
         let checked = match self.operands.as_slice() {
             [results] => {
@@ -194,9 +192,11 @@ impl Probe {
         };
         checked.map_err(|problem| {
             let (ceiling, shape, adapter) = (self.shape.ceiling(), self.shape, self.device.info());
-            Error::CheckFailed(format!(
-                "the microkernel of {ceiling} ({shape}) does not work on {adapter}: {problem}"
-            ))
+            Error::CheckFailed(CheckError::WrongResult {
+                what: format!("the microkernel of {ceiling} ({shape})"),
+                device: adapter.to_string(),
+                problem,
+            })
         })
     }
 
@@ -240,7 +240,7 @@ impl Probe {
             .await
     }
 
-    /// Runs the load and waits; gives the wall time.
+    /// Runs the load, waits, and gives the wall time.
     fn run(&self) -> Result<Duration> {
         let mut encoder = self
             .device
@@ -269,10 +269,10 @@ impl Probe {
         Ok(start.elapsed())
     }
 
-    /// Raises the load until a sample takes nearly as long as this, or longer.
+    /// Raises the load until a sample takes nearly this long, or longer.
     pub(super) fn calibrate(&mut self, sample: Duration) -> Result<()> {
         loop {
-            // The faster of two: one that was held up would end this too early.
+            // The faster of two: a single run that was disturbed would end this too early.
             let elapsed = self.run()?.min(self.run()?);
             if elapsed.mul_f64(1.2) >= sample || self.load.is_full() {
                 return Ok(());

@@ -1,90 +1,18 @@
-//! The table of microkernels: in which shapes each ceiling is tried.
+//! The table of microkernels: the shapes in which each ceiling is tried.
 
 use std::fmt::{self, Write};
 
-use crate::adapter::{AdapterInfo, Feature, MatrixUnits};
+use crate::adapter::MatrixUnits;
 use crate::gpu::kernel::Binding;
 use crate::gpu::text::matrix_types;
 use crate::gpu::unroll::unroll;
+use crate::peak::Ceiling;
 
 const PARAMS: &str = include_str!("../../../shaders/peak/params.wgsl");
 const MULTIPLY_ADD: &str = include_str!("../../../shaders/peak/multiply_add.wgsl");
 const DOT: &str = include_str!("../../../shaders/peak/dot.wgsl");
 const MATRIX: &str = include_str!("../../../shaders/peak/matrix.wgsl");
 const COPY: &str = include_str!("../../../shaders/peak/copy.wgsl");
-
-/// What an adapter can do at most of one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ceiling {
-    /// Multiply-add in f32: 2 operations.
-    F32,
-    /// Multiply-add in native 16-bit floats: 2 operations. Needs `shader-f16`.
-    F16,
-    /// Multiply-add of matrices of f16 by matrix units, summed in f32: 2 operations for each product.
-    Matrix,
-    /// The dot product of four int8 codes, added to a sum: 8 operations.
-    Int8Dot,
-    /// Bytes of memory copied: those read and those written, together.
-    Copy,
-}
-
-impl Ceiling {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::F32,
-        Self::F16,
-        Self::Matrix,
-        Self::Int8Dot,
-        Self::Copy,
-    ];
-
-    /// The name in every output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Matrix => "f16-matrix",
-            Self::Int8Dot => "int8-dot",
-            Self::Copy => "copy",
-        }
-    }
-
-    /// What is counted.
-    #[must_use]
-    pub fn unit(self) -> &'static str {
-        match self {
-            Self::F32 | Self::F16 | Self::Matrix | Self::Int8Dot => "operations",
-            Self::Copy => "bytes",
-        }
-    }
-
-    /// Why an adapter cannot do it; none where it can.
-    #[must_use]
-    pub fn lacks(self, info: &AdapterInfo) -> Option<&'static str> {
-        let lacks_f16 = self == Self::F16 && !info.has(Feature::ShaderF16);
-        match self {
-            Self::Matrix => info.lacks_matrix_units(),
-            _ => lacks_f16.then_some("the adapter has no shader-f16"),
-        }
-    }
-
-    /// The shapes that it is tried in, on an adapter with these matrix units.
-    pub fn shapes(self, units: Option<MatrixUnits>) -> impl Iterator<Item = Shape> {
-        let matrices = units.into_iter().flat_map(|units| {
-            // Sixteen matrices of sums hide more of the units' latency, eight fit more register files.
-            [false, true].map(|wide| Shape::Matrix { units, wide })
-        });
-        let all = SHAPES.iter().copied().chain(matrices);
-        all.filter(move |shape| shape.ceiling() == self)
-    }
-}
-
-impl fmt::Display for Ceiling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// One way to reach a ceiling; which is the fastest differs between adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,26 +21,26 @@ pub enum Shape {
     MultiplyAdd {
         /// In 16-bit floats.
         half: bool,
-        /// Written as `fma`, not as a product and a sum.
+        /// Written as `fma` instead of a product and a sum.
         fused: bool,
-        /// 24 chains in each invocation, not 12.
+        /// 24 chains in each invocation instead of 12.
         wide: bool,
     },
     /// Sums of products of matrices.
     Matrix {
         /// What multiplies them.
         units: MatrixUnits,
-        /// 4×4 matrices of sums in each subgroup, not 2×4.
+        /// 4×4 matrices of sums in each subgroup instead of 2×4.
         wide: bool,
     },
     /// Sums of dot products, eight rows of them.
     Dot {
-        /// Four columns in each invocation, not two.
+        /// Four columns in each invocation instead of two.
         wide: bool,
     },
     /// A shader that copies 16 bytes in each invocation.
     CopyShader,
-    /// The queue's own copy of a buffer, which is no shader.
+    /// The queue's own copy of a buffer, without a shader.
     CopyCommand,
 }
 
@@ -120,14 +48,14 @@ const fn multiply_add(half: bool, fused: bool, wide: bool) -> Shape {
     Shape::MultiplyAdd { half, fused, wide }
 }
 
-/// Every shape that needs no matrix units. Where time is short only the first of a ceiling is tried, so that comes first which
-/// does well on most adapters and compiles fast.
+/// Every shape that needs no matrix units. When time is short only the first shape of a ceiling is tried, so the first one
+/// is fast on most adapters and compiles fast.
 static SHAPES: &[Shape] = &[
     multiply_add(false, true, false),
     multiply_add(false, false, false),
     multiply_add(false, true, true),
     multiply_add(false, false, true),
-    // Fused f16 takes some drivers far longer, or more operations, than a product and a sum.
+    // On some drivers fused f16 is far slower, or takes more operations, than a product and a sum.
     multiply_add(true, false, false),
     multiply_add(true, true, false),
     multiply_add(true, true, true),
@@ -139,6 +67,16 @@ static SHAPES: &[Shape] = &[
 ];
 
 impl Shape {
+    /// The shapes in which a ceiling is tried on an adapter with these matrix units.
+    pub fn all(ceiling: Ceiling, units: Option<MatrixUnits>) -> impl Iterator<Item = Self> {
+        let matrices = units.into_iter().flat_map(|units| {
+            // Sixteen matrices of sums hide more of the units' latency, eight fit more register files.
+            [false, true].map(|wide| Self::Matrix { units, wide })
+        });
+        let all = SHAPES.iter().copied().chain(matrices);
+        all.filter(move |shape| shape.ceiling() == ceiling)
+    }
+
     /// What it measures.
     #[must_use]
     pub fn ceiling(self) -> Ceiling {
@@ -155,14 +93,14 @@ impl Shape {
     #[must_use]
     pub fn lanes(self) -> u32 {
         match self {
-            // So that one dimension of the grid is enough for all of the memory.
+            // With so many, one dimension of the grid covers all of the memory.
             Self::CopyShader | Self::CopyCommand => 256,
             Self::MultiplyAdd { .. } | Self::Dot { .. } => 64,
             Self::Matrix { units, .. } => units.lanes,
         }
     }
 
-    /// Values, or matrices, that one invocation of it works on side by side: chains, or sums.
+    /// How many chains, or sums, one invocation computes side by side.
     pub(super) fn chains(self) -> u32 {
         match self {
             Self::MultiplyAdd { wide, .. } => 12 << u32::from(wide),
@@ -172,7 +110,7 @@ impl Shape {
         }
     }
 
-    /// What one step of one invocation counts: operations, or bytes.
+    /// The operations, or bytes, of one step of one invocation.
     #[must_use]
     pub fn per_step(self) -> u64 {
         match self {
@@ -196,7 +134,7 @@ impl Shape {
         }
     }
 
-    /// Its WGSL text; none for what is no shader.
+    /// Its WGSL text. `None` where it has no shader.
     #[must_use]
     pub fn source(self) -> Option<String> {
         let mut text = String::new();
@@ -241,7 +179,7 @@ impl Shape {
     }
 }
 
-/// What it is, in words: `16 chains, fma`.
+/// A description: `16 chains, fma`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

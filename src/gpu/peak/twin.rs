@@ -1,15 +1,15 @@
-//! What a microkernel must give, computed on the host: a driver that left the work out would make a
-//! ceiling of nothing.
+//! The expected results of a microkernel, computed on the host. Without them a driver that skips the work would report a
+//! high ceiling.
 
 use super::table::Shape;
 use crate::adapter::MatrixUnits;
 
-/// What every chain is multiplied by. Below 1, so that nothing overflows; negative and far from 1,
-/// so that one step more or less shows. Exact in f16, as is [`TERM`].
+/// The factor of every chain. It is below 1, so nothing overflows, and negative and far from 1, so one step more or less
+/// shows in the result. It is exact in f16, and so is [`TERM`].
 pub(super) const FACTOR: f32 = -0.875;
 
-/// What is added in each step. Chains settle at -0.4, far from denormal numbers, and all of them start
-/// above it, so that the sum over them shows each step too.
+/// The term that each step adds. Chains settle at -0.4, far from denormal numbers, and all of them start above it, so the
+/// sum over them shows each step too.
 pub(super) const TERM: f32 = -0.75;
 
 /// Four codes a word, of every sign and size.
@@ -24,7 +24,7 @@ pub(super) const WEIGHTS: [u32; 8] = [
     0x35e6_9a5f,
 ];
 
-/// Checks what the invocations from 0 on gave, as bits, after so many steps.
+/// Checks the results of the invocations from 0 on, given as bits, after so many steps.
 pub(super) fn check(shape: Shape, steps: u32, results: &[u32]) -> Result<(), String> {
     for (invocation, &bits) in results.iter().enumerate() {
         let lane = invocation as u32 % shape.lanes();
@@ -36,7 +36,7 @@ pub(super) fn check(shape: Shape, steps: u32, results: &[u32]) -> Result<(), Str
                 );
                 let tolerance = tolerance(half, shape.chains());
                 let difference = (got - want).abs();
-                // NaN is not within it.
+                // This also rejects NaN.
                 let within = difference <= tolerance;
                 if !within {
                     return Err(format!(
@@ -53,7 +53,7 @@ pub(super) fn check(shape: Shape, steps: u32, results: &[u32]) -> Result<(), Str
             Shape::Matrix { units, .. } => {
                 let got = f32::from_bits(bits);
                 let want = matrices(units, shape.chains() / 4, lane, steps);
-                // Whole numbers far below 2²⁴: there is nothing to round.
+                // Whole numbers far below 2²⁴ need no rounding.
                 if got != want as f32 {
                     return Err(format!("invocation {invocation} gave {got}, not {want}"));
                 }
@@ -74,10 +74,10 @@ fn sum(chains: u32, lane: u32, steps: u32) -> f64 {
     (0..chains).map(chain).sum()
 }
 
-/// How far a lane's sum may be off. A step rounds its product and its sum, both below 1 but for the
-/// first steps, each by half a unit in the last place there at most, `epsilon / 4`; later steps
-/// shrink what earlier ones left, by `1 / (1 - 0.875)` in all. So a chain is off by 4 epsilon at most,
-/// and as much again is allowed for the first steps and for the sum over the chains, made in f32.
+/// The largest error of a lane's sum. A step rounds its product and its sum. Both are below 1 except in the first steps,
+/// so each rounding error is half a unit in the last place, `epsilon / 4`, at most. Later steps shrink earlier errors, by
+/// `1 / (1 - 0.875)` in all. So a chain is off by 4 epsilon at most. The first steps and the f32 sum over the chains get
+/// as much again.
 fn tolerance(half: bool, chains: u32) -> f64 {
     let epsilon = if half {
         half::f16::EPSILON.to_f64()
@@ -87,7 +87,7 @@ fn tolerance(half: bool, chains: u32) -> f64 {
     8.0 * epsilon * f64::from(chains)
 }
 
-/// The sum of a lane's sums of dot products; all of it wraps.
+/// The sum of a lane's sums of dot products. Every addition wraps.
 fn dots(columns: u32, lane: u32, steps: u32) -> i32 {
     let mut total = 0_i32;
     for column in 0..columns {
@@ -104,7 +104,7 @@ fn dots(columns: u32, lane: u32, steps: u32) -> i32 {
     total
 }
 
-/// What a lane adds up of the sums of products of `rows` by four pairs of matrices.
+/// A lane's total over the sums of products of `rows` by four pairs of matrices.
 fn matrices(units: MatrixUnits, rows: u32, lane: u32, steps: u32) -> i64 {
     let (size, values) = (units.size, units.size * units.size);
     let factor = |place: u32| {
@@ -133,9 +133,9 @@ fn dot(a: i32, b: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::peak::Ceiling;
+    use crate::peak::Ceiling;
 
-    /// What a shape must give for every lane, within the tolerance.
+    /// The expected result of every lane, within the tolerance.
     fn right(shape: Shape, steps: u32) -> Vec<u32> {
         let of_lane = |lane| match shape {
             Shape::MultiplyAdd { .. } => (sum(shape.chains(), lane, steps) as f32).to_bits(),
@@ -154,7 +154,7 @@ mod tests {
             let units = units.map(|(size, lanes)| MatrixUnits { size, lanes });
             units
                 .into_iter()
-                .flat_map(move |units| ceiling.shapes(Some(units)))
+                .flat_map(move |units| Shape::all(ceiling, Some(units)))
         };
         let ceilings = [
             Ceiling::F32,

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::report::table::NOTHING;
+use crate::report::grid::NOTHING;
 use crate::units::{bytes, count, duration, percent};
 
 /// A figure's text, with the place of its number in the JSON document as a JSON pointer.

@@ -413,13 +413,3 @@ fn a_save_without_news_writes_nothing() {
     cache.save().unwrap();
     assert_eq!(kernel(&cache, &quick("a")), Some("one"));
 }
-
-#[test]
-fn the_environment_names_the_folder() {
-    let user = folder(None);
-    assert_eq!(folder(Some("".into())), user, "empty is as good as unset");
-    if let Some(user) = user {
-        assert!(user.is_absolute() && user.ends_with("fmnist-gpu"));
-    }
-    assert_eq!(folder(Some("here".into())), Some("here".into()));
-}

@@ -5,12 +5,12 @@ mod trial;
 use std::str::FromStr;
 
 use super::Tuning;
+use super::cache::TrialResult;
 use crate::Engine;
 use crate::engine::{EngineOptions, MatrixUse, Selected};
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result, UsageError};
 use crate::gpu::DeviceOptions;
 use crate::plan::{Kernels, Path};
-pub use trial::Verdict;
 use trial::{Again, Trial};
 
 /// Whether f16 is to run on matrix units.
@@ -33,9 +33,11 @@ impl FromStr for MatrixUnitsMode {
             "auto" => Ok(Self::Auto),
             "on" => Ok(Self::On),
             "off" => Ok(Self::Off),
-            other => Err(Error::Usage(format!(
-                "unknown use of matrix units '{other}': use on, off or auto"
-            ))),
+            other => Err(Error::unknown_name(
+                "matrix units mode",
+                other,
+                ["on", "off", "auto"],
+            )),
         }
     }
 }
@@ -75,18 +77,27 @@ pub async fn open(
 
 /// The kernels that are left where f16 must run on matrix units.
 fn only_matrix_units(kernels: Kernels, runs_f16: bool) -> Result<Kernels> {
-    let problem = match kernels {
-        _ if !runs_f16 => "only f16 runs on matrix units, and it is not asked for".to_owned(),
-        Kernels::Named(strategy) if !strategy.on_matrix_units() => {
-            format!("the kernel {} does without", strategy.name)
-        }
-        Kernels::Path(path) if path != Path::Fused => {
-            format!("the {} path does without", path.name())
-        }
+    let (reason, remedy) = match kernels {
+        _ if !runs_f16 => (
+            "only f16 runs on matrix units, and f16 was not requested".to_owned(),
+            "add --precision f16",
+        ),
+        Kernels::Named(strategy) if !strategy.on_matrix_units() => (
+            format!("the kernel {} does not use them", strategy.name),
+            "drop --matrix-units on, or --kernel",
+        ),
+        Kernels::Path(path) if path != Path::Fused => (
+            format!("the {} path does not use them", path.name()),
+            "drop --matrix-units on, or --path",
+        ),
         Kernels::Named(_) => return Ok(kernels),
         _ => return Ok(Kernels::MatrixUnits),
     };
-    Err(Error::Usage(format!("--matrix-units on: {problem}")))
+    Err(Error::Usage(UsageError::OptionConflict {
+        option: "--matrix-units on".to_owned(),
+        reason,
+        remedy: remedy.to_owned(),
+    }))
 }
 
 /// What is to be done about matrix units.
@@ -148,17 +159,17 @@ async fn judge(
         return Ok(decided);
     }
     let adapter = selected.info().to_string();
-    match trial.verdict {
-        Verdict::Right { .. } => Ok(MatrixUse {
+    match trial.result {
+        TrialResult::Right { .. } => Ok(MatrixUse {
             used: true,
             reason: format!("asked for; {}", decided.reason),
             ..decided
         }),
-        Verdict::Wrong { .. } => Err(Error::CheckFailed(format!(
-            "the matrix units of {adapter} cannot be used: {}",
-            decided.reason
-        ))),
-        Verdict::Begun | Verdict::Refused { .. } => Err(Error::MatrixUnitsUnavailable {
+        TrialResult::Wrong { .. } => Err(Error::CheckFailed(CheckError::MatrixUnitsWrong {
+            adapter,
+            reason: decided.reason,
+        })),
+        TrialResult::Begun | TrialResult::Refused { .. } => Err(Error::MatrixUnitsUnavailable {
             adapter,
             reason: decided.reason,
         }),

@@ -16,43 +16,16 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
+use crate::deploy::{Deployed, deploy};
 use crate::engine::{MatrixUse, Selected};
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::gpu::{self, Device, DeviceOptions};
 use crate::model::{Activation, Layer, Model};
 use crate::plan::{ChosenBy, STRATEGIES, Strategy};
-use crate::tune::cache::{Cache, Effort, Entry, Key};
+use crate::tune::cache::{Cache, Effort, Entry, Key, TrialResult};
 use crate::tune::{device_key, measure};
 use crate::{Precision, reference};
-
-/// What a trial of an adapter's matrix units came to, as the cache keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// It began, and the program has not come to its end: a driver may break down over it.
-    Begun,
-    /// Every kernel that the driver takes computes what the oracle does.
-    Right {
-        /// The fastest kernel that does without them.
-        without: String,
-        /// How long that one took on the same network.
-        without_nanoseconds: u64,
-        /// The kernels for them that the driver does not take.
-        left_out: Vec<String>,
-    },
-    /// A kernel computes something else.
-    Wrong {
-        /// Which, and what.
-        detail: String,
-    },
-    /// The driver takes none of the kernels, or gives up over one.
-    Refused {
-        /// What it says.
-        detail: String,
-    },
-}
 
 /// Whether a trial that was made is made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +50,10 @@ const TOLERANCE: f64 = 0.01;
 /// The longest that the cache keeps of a driver's words.
 const LONGEST_DETAIL: usize = 300;
 
-/// A verdict, and the fastest kernel for matrix units where it is right.
+/// The result of a trial, and the fastest kernel for matrix units where they are right.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Trial {
-    pub(super) verdict: Verdict,
+    pub(super) result: TrialResult,
     kernel: &'static str,
     nanoseconds: u64,
 }
@@ -96,14 +69,14 @@ impl Trial {
         let key = key(selected);
         let known = cache.get(&key).and_then(Self::known);
         if let Some(known) = known {
-            let right = matches!(known.verdict, Verdict::Right { .. });
+            let right = matches!(known.result, TrialResult::Right { .. });
             if again == Again::Never || (again == Again::UnlessRight && right) {
                 return known;
             }
         }
-        keep(&mut cache, &key, &Self::without_kernel(Verdict::Begun));
+        keep(&mut cache, &key, &Self::without_kernel(TrialResult::Begun));
         let trial = Self::make(selected, options).await;
-        if matches!(trial.verdict, Verdict::Wrong { .. }) {
+        if matches!(trial.result, TrialResult::Wrong { .. }) {
             log::warn!("{}: {}", selected.info(), trial.words());
         }
         keep(&mut cache, &key, &trial);
@@ -115,53 +88,61 @@ impl Trial {
         let kernel = Strategy::find(&entry.kernel).filter(|found| found.on_matrix_units());
         let words = |detail: &str| tidy(detail);
         match entry.matrix_units.as_ref()? {
-            Verdict::Right {
+            TrialResult::Right {
                 without, left_out, ..
             } => {
                 Strategy::find(without)?;
                 let known = |name: &String| Strategy::find(name).is_some();
                 left_out.iter().all(known).then_some(())?;
                 Some(Self {
-                    verdict: entry.matrix_units.clone()?,
+                    result: entry.matrix_units.clone()?,
                     kernel: kernel?.name,
                     nanoseconds: entry.nanoseconds,
                 })
             }
-            Verdict::Begun => Some(Self::without_kernel(Verdict::Begun)),
-            Verdict::Wrong { detail } => Some(Self::without_kernel(Verdict::Wrong {
+            TrialResult::Begun => Some(Self::without_kernel(TrialResult::Begun)),
+            TrialResult::Wrong { detail } => Some(Self::without_kernel(TrialResult::Wrong {
                 detail: words(detail),
             })),
-            Verdict::Refused { detail } => Some(Self::without_kernel(Verdict::Refused {
+            TrialResult::Refused { detail } => Some(Self::without_kernel(TrialResult::Refused {
                 detail: words(detail),
             })),
         }
     }
 
-    fn without_kernel(verdict: Verdict) -> Self {
+    fn without_kernel(result: TrialResult) -> Self {
         Self {
-            verdict,
+            result,
             kernel: "",
             nanoseconds: 0,
         }
     }
 
     async fn make(selected: &Selected, options: &DeviceOptions) -> Self {
-        let verdict = match try_all(selected, options).await {
+        let result = match try_all(selected, options).await {
             Ok(trial) => return trial,
-            Err(Error::CheckFailed(problem)) => Verdict::Wrong {
-                detail: tidy(&problem),
+            Err(Error::CheckFailed(CheckError::WrongResult { what, problem, .. })) => {
+                TrialResult::Wrong {
+                    detail: tidy(&format!("{what}: {problem}")),
+                }
+            }
+            Err(Error::CheckFailed(failed)) => TrialResult::Wrong {
+                detail: tidy(&failed.to_string()),
             },
-            Err(error) => Verdict::Refused {
+            Err(Error::MatrixUnitsUnavailable { reason, .. }) => TrialResult::Refused {
+                detail: tidy(&reason),
+            },
+            Err(error) => TrialResult::Refused {
                 detail: tidy(&error.to_string()),
             },
         };
-        Self::without_kernel(verdict)
+        Self::without_kernel(result)
     }
 
     /// What follows from it, where nobody asks for more.
     pub(super) fn decides(&self) -> MatrixUse {
-        let (used, left_out) = match &self.verdict {
-            Verdict::Right {
+        let (used, left_out) = match &self.result {
+            TrialResult::Right {
                 without_nanoseconds,
                 left_out,
                 ..
@@ -182,15 +163,17 @@ impl Trial {
     /// What it came to, in words.
     fn words(&self) -> String {
         let Self {
-            verdict,
+            result,
             kernel,
             nanoseconds,
         } = self;
-        match verdict {
-            Verdict::Begun => "an earlier trial of them has not ended, so that it may have broken \
+        match result {
+            TrialResult::Begun => {
+                "an earlier trial of them has not ended, so that it may have broken \
                  down; --matrix-units on makes it again"
-                .to_owned(),
-            Verdict::Right {
+                    .to_owned()
+            }
+            TrialResult::Right {
                 without,
                 without_nanoseconds,
                 ..
@@ -204,10 +187,10 @@ impl Trial {
                      ({inputs}-{hidden}-{outputs}, batch {batch})"
                 )
             }
-            Verdict::Wrong { detail } => {
+            TrialResult::Wrong { detail } => {
                 format!("a kernel does not compute what the oracle does: {detail}")
             }
-            Verdict::Refused { detail } => format!("the trial of them failed: {detail}"),
+            TrialResult::Refused { detail } => format!("the trial of them failed: {detail}"),
         }
     }
 }
@@ -215,7 +198,7 @@ impl Trial {
 /// Writes a trial down.
 fn keep(cache: &mut Cache, key: &Key, trial: &Trial) {
     let mut entry = Entry::new(trial.kernel, trial.nanoseconds);
-    entry.matrix_units = Some(trial.verdict.clone());
+    entry.matrix_units = Some(trial.result.clone());
     cache.put(key.clone(), entry);
     if let Err(error) = cache.save() {
         log::warn!("the trial of matrix units is not kept: {error}");
@@ -245,7 +228,10 @@ fn key(selected: &Selected) -> Key {
 /// Checks every kernel for matrix units and times them.
 async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> {
     let Some(found) = selected.found() else {
-        return Err(Error::Internal("the CPU path has no matrix units".into()));
+        return Err(Error::MatrixUnitsUnavailable {
+            adapter: selected.info().to_string(),
+            reason: "the CPU path has no matrix units".into(),
+        });
     };
     let options = DeviceOptions {
         matrix_units: true,
@@ -258,7 +244,7 @@ async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> 
     // What the limits refuse, no plan takes.
     let runs = |strategy: &Strategy| {
         let model = timed.0.architecture();
-        let refused = strategy.refused(&model, Precision::F16, batch, device.limits());
+        let refused = strategy.refused(&model, batch, device.limits());
         strategy.on_matrix_units() && refused.is_none()
     };
     let mut kernels: Vec<Strategy> = STRATEGIES.iter().copied().filter(runs).collect();
@@ -271,14 +257,17 @@ async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> 
 async fn check_all(device: &Arc<Device>, kernels: &mut Vec<Strategy>) -> Result<Vec<&'static str>> {
     let (widths, batch) = CHECKED;
     let (model, pixels) = random_network(&widths, batch, Activation::Softmax)?;
-    let want = reference::infer(&model, Precision::F16, &pixels, batch).outputs;
+    let want = reference::infer(&model, &pixels, batch).outputs;
     let mut left_out = Vec::new();
-    let mut last = Error::Internal("no kernel for them fits the adapter".into());
+    let mut last = Error::MatrixUnitsUnavailable {
+        adapter: device.info().to_string(),
+        reason: "no kernel for matrix units fits this adapter".into(),
+    };
     for &strategy in kernels.iter() {
-        let mut network = gpu::Network::new(device, &model, Precision::F16).await?;
+        let mut network = gpu::Network::new(device, &model).await?;
         match compare_with(&mut network, strategy, &pixels, &want).await {
             Ok(()) => {}
-            Err(error @ Error::Internal(_)) => {
+            Err(error) if error.is_rejection() => {
                 log::warn!("{} is left out: {error}", strategy.name);
                 left_out.push(strategy.name);
                 last = error;
@@ -299,23 +288,23 @@ async fn check_all(device: &Arc<Device>, kernels: &mut Vec<Strategy>) -> Result<
 async fn time_all(
     device: &Arc<Device>,
     kernels: &[Strategy],
-    (model, pixels): &(Model, Vec<u8>),
+    (model, pixels): &(Deployed, Vec<u8>),
     left_out: Vec<&'static str>,
 ) -> Result<Trial> {
     const REPEATS: usize = 3;
-    let batch = pixels.len() / model.inputs();
-    let mut network = gpu::Network::new(device, model, Precision::F16).await?;
+    let mut network = gpu::Network::new(device, model).await?;
+    let batch = pixels.len() / network.architecture().inputs();
     let mut without = network.candidates(batch);
     without.retain(|strategy| !strategy.on_matrix_units());
     let mut fastest = Vec::new();
     for candidates in [kernels, &without] {
         let best = measure(&mut network, candidates, pixels, batch, Duration::MAX).await?;
-        let none = || Error::Internal("no kernel could be timed".into());
+        let none = || Error::missing("kernel that could be timed");
         let (strategy, time) = best.ok_or_else(none)?;
         fastest.push((strategy, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
     }
     let [(with, nanoseconds), (without, without_nanoseconds)] = fastest[..] else {
-        return Err(Error::Internal("two kernels were to be timed".into()));
+        return Err(Error::missing("second kernel to time"));
     };
     network.choose(batch, without, ChosenBy::Measuring);
     network.upload(pixels, batch).await?;
@@ -327,7 +316,7 @@ async fn time_all(
         }
     }
     Ok(Trial {
-        verdict: Verdict::Right {
+        result: TrialResult::Right {
             without: without.name.to_owned(),
             without_nanoseconds,
             left_out: left_out.into_iter().map(str::to_owned).collect(),
@@ -348,7 +337,14 @@ async fn compare_with(
     network.choose(batch, strategy, ChosenBy::Measuring);
     network.upload(pixels, batch).await?;
     let compared = compare(&network.run().await?.outputs, want);
-    compared.map_err(|problem| Error::CheckFailed(format!("{}: {problem}", strategy.name)))
+    let wrong = |problem| {
+        Error::CheckFailed(CheckError::WrongResult {
+            what: strategy.name.to_owned(),
+            device: network.info().to_string(),
+            problem,
+        })
+    };
+    compared.map_err(wrong)
 }
 
 /// Whether outputs are those of the oracle.
@@ -374,9 +370,9 @@ fn compare(got: &[f32], want: &[f64]) -> Result<(), String> {
     }
 }
 
-/// A network of these widths that ends in `last`, with random weights that keep its values near 1, and
+/// A network of these widths in f16 that ends in `last`, with random weights that keep its values near 1, and
 /// random pixels for a batch of it; always the same.
-fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(Model, Vec<u8>)> {
+fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(Deployed, Vec<u8>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(widths.len() as u64);
     let mut layers = Vec::new();
     for pair in widths.windows(2) {
@@ -395,5 +391,6 @@ fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(M
         });
     }
     let pixels = (0..batch * widths[0]).map(|_| rng.random()).collect();
-    Ok((Model::new(layers)?, pixels))
+    let model = deploy(&Model::new(layers)?, &Precision::F16.into(), None)?;
+    Ok((model, pixels))
 }

@@ -3,11 +3,11 @@
 //! A case makes [`Trial`]s, which are plain data: a uniform, operands, and a judge. Nothing here needs a
 //! device, so that tests and `verify` run the same trials, each in its own way.
 
-mod deployed;
-mod fused_int8;
-mod fused_real;
-mod int8;
-mod real;
+mod bounds;
+mod layer;
+mod tensor_layer;
+mod unfused;
+mod unfused_int8;
 
 use std::fmt;
 
@@ -182,8 +182,7 @@ impl Case {
                 .flat_map(|clip| Self { clip, ..*self }.quantize())
                 .collect(),
             Pass::Dequantize => vec![self.dequantize()],
-            Pass::Layer(layer) if self.is_deployed(layer) => vec![self.deployed_layer(layer)],
-            Pass::Layer(layer) if int8 => {
+            Pass::Layer(layer) if layer.output == LayerOutput::Z => {
                 let mut trials = self.int8_layer(layer);
                 if self.shape == super::shapes::SMALL {
                     let clipped = Self { clip: 7, ..*self };
@@ -196,8 +195,9 @@ impl Case {
                 trials
             }
             Pass::Layer(layer) => {
-                let mut trials = vec![self.real_layer(layer)];
-                if self.shape == super::shapes::SMALL && layer.input == LayerInput::Pixels {
+                let mut trials = vec![self.layer(layer)];
+                let small = self.shape == super::shapes::SMALL;
+                if small && layer.input == LayerInput::Pixels && self.has_tight_bound(layer) {
                     trials.push(self.every_byte(layer));
                 }
                 trials

@@ -85,7 +85,7 @@ fn options_that_nothing_uses_are_told() {
         } else {
             "--weights"
         };
-        has(&error, &[&format!("{option} is for int8")]);
+        has(&error, &[&format!("{option} is only for int8")]);
     }
     for arguments in [
         &["--precision", "f32", "--scheme", "static"][..],
@@ -95,17 +95,17 @@ fn options_that_nothing_uses_are_told() {
         let error = fixture
             .bench(&[&["--adapter", "cpu"], arguments].concat())
             .fails(2);
-        has(&error, &["is for int8: add --precision int8"]);
+        has(&error, &["is only for int8; add --precision int8"]);
     }
     let output = fixture.path("none.safetensors");
     for (arguments, words) in [
         (
             &["--precision", "f16", "--scheme", "static"][..],
-            "--scheme is for int8",
+            "--scheme is only for int8",
         ),
         (
             &["--precision", "f16", "--calibration", "mse"],
-            "--calibration is for",
+            "--calibration is only for",
         ),
         (
             &["--scheme", "dynamic-row", "--calibration", "mse"],
@@ -113,15 +113,15 @@ fn options_that_nothing_uses_are_told() {
         ),
         (
             &["--precision", "bf16", "--rounding", "nearest"],
-            "--rounding is for",
+            "--rounding is only for",
         ),
         (
             &["--precision", "f32", "--calibration-images", "9"],
-            "--calibration-images is for",
+            "--calibration-images is only for",
         ),
         (
             &["--precision", "f32", "--calibration-data", "nowhere"],
-            "--calibration-data is for",
+            "--calibration-data is only for",
         ),
     ] {
         let mut command = command();

@@ -1,6 +1,9 @@
 //! What a trial comes to, without a device.
 
+use half::f16;
+
 use super::*;
+use crate::deploy::Weights;
 
 #[test]
 fn outputs_that_differ_are_told() {
@@ -17,7 +20,7 @@ fn outputs_that_differ_are_told() {
 fn a_missing_term_is_more_than_the_tolerance() {
     let (widths, batch) = CHECKED;
     let (mut model, pixels) = random_network(&widths, batch, Activation::Softmax).unwrap();
-    let outputs = |model: &Model| reference::infer(model, Precision::F16, &pixels, batch).outputs;
+    let outputs = |model: &Deployed| reference::infer(model, &pixels, batch).outputs;
     let want = outputs(&model);
     let exact: Vec<f32> = want.iter().map(|&want| want as f32).collect();
     assert_eq!(compare(&exact, &want), Ok(()));
@@ -26,15 +29,18 @@ fn a_missing_term_is_more_than_the_tolerance() {
         let cols = model.layers[layer].outputs;
         // What a kernel computes that loses the last inner value.
         let last = whole.len() - cols;
-        model.layers[layer].weights[last..].fill(0.0);
+        let Weights::F16(weights) = &mut model.layers[layer].weights else {
+            panic!("not f16");
+        };
+        weights[last..].fill(f16::ZERO);
         let without: Vec<f32> = outputs(&model).iter().map(|&v| v as f32).collect();
         assert!(compare(&without, &want).is_err(), "layer {layer}");
         model.layers[layer].weights = whole;
     }
 }
 
-fn right(without: &str, without_nanoseconds: u64) -> Verdict {
-    Verdict::Right {
+fn right(without: &str, without_nanoseconds: u64) -> TrialResult {
+    TrialResult::Right {
         without: without.into(),
         without_nanoseconds,
         left_out: vec!["coop-1x4".into()],
@@ -43,10 +49,10 @@ fn right(without: &str, without_nanoseconds: u64) -> Verdict {
 
 #[test]
 fn only_what_is_right_and_faster_is_taken() {
-    let decides = |verdict, nanoseconds| {
+    let decides = |result, nanoseconds| {
         let kernel = "coop-2x4";
         let trial = Trial {
-            verdict,
+            result,
             kernel,
             nanoseconds,
         };
@@ -58,30 +64,30 @@ fn only_what_is_right_and_faster_is_taken() {
     let slower = decides(right("register-8x8", 100), 200);
     assert!(!slower.used && slower.reason.contains("but coop-2x4 has 0.50 times"));
     let detail = || "the cause".to_owned();
-    for verdict in [
-        Verdict::Wrong { detail: detail() },
-        Verdict::Refused { detail: detail() },
+    for result in [
+        TrialResult::Wrong { detail: detail() },
+        TrialResult::Refused { detail: detail() },
     ] {
-        let bad = decides(verdict, 0);
+        let bad = decides(result, 0);
         assert!(!bad.used && bad.reason.contains("the cause"));
     }
-    assert!(!decides(Verdict::Begun, 0).used);
+    assert!(!decides(TrialResult::Begun, 0).used);
 }
 
 #[test]
 fn only_known_kernels_are_believed_of_the_cache() {
-    let known = |kernel: &str, verdict| {
+    let known = |kernel: &str, result| {
         let mut entry = Entry::new(kernel, 1);
-        entry.matrix_units = verdict;
+        entry.matrix_units = result;
         Trial::known(&entry)
     };
     assert!(known("coop-2x4", Some(right("register-8x8", 2))).is_some());
     assert!(known("coop-2x4", Some(right("nosuch", 2))).is_none());
     assert!(known("register-8x8", Some(right("register-8x8", 2))).is_none());
     assert!(known("coop-2x4", None).is_none());
-    assert!(known("", Some(Verdict::Begun)).is_some());
+    assert!(known("", Some(TrialResult::Begun)).is_some());
     let detail = format!("a\u{1b}[31m\n{}", "b".repeat(1000));
-    let wrong = known("", Some(Verdict::Wrong { detail })).unwrap();
+    let wrong = known("", Some(TrialResult::Wrong { detail })).unwrap();
     let words = wrong.decides().reason;
     assert!(words.contains("a[31m b") && words.len() < 400, "{words}");
 }

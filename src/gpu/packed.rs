@@ -1,13 +1,34 @@
-//! The layers of a deployed model, as their kernels read them.
+//! A layer's weights and biases as bytes, in the order that its kernels read them.
 
 use bytemuck::{Pod, Zeroable};
 use half::{bf16, f16};
 
-use super::{InputCodes, Packed};
+use super::layout::{pack_blocks, pack_codes, pack_int4, pack_rows};
 use crate::Precision;
 use crate::deploy::{DeployedLayer, Epilogue, Input, Weights};
-use crate::gpu::layout::{pack_blocks, pack_codes, pack_int4, pack_rows};
 use crate::plan::{bias_bytes, groups};
+
+/// How a layer's input becomes codes outside the reference scheme.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct InputCodes {
+    /// What values are multiplied by where the scale is static, else 0.
+    pub(super) inverse: f32,
+    /// The code of zero.
+    pub(super) zero: f32,
+}
+
+/// A layer's bytes as they are uploaded.
+#[derive(Debug)]
+pub(super) struct Packed {
+    pub(super) weights: Vec<u8>,
+    pub(super) bias: Vec<u8>,
+    /// The weights' scale in the scheme `dynamic-tensor`, else 1.
+    pub(super) scale: f32,
+    pub(super) input: InputCodes,
+    /// Bytes of a block of weights, and of what a group of columns needs of biases.
+    pub(super) block_bytes: u64,
+    pub(super) bias_bytes: u64,
+}
 
 /// What an int8 layer needs of four columns; its twin is `Bias4` in `shaders/prelude/epilogue_codes.wgsl`.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -30,6 +51,7 @@ pub(super) fn pack(layer: &DeployedLayer, clip: u8) -> Packed {
         Weights::Int4 { codes, scales } => pack_int4(codes, scales, inputs, outputs),
     };
     let precision = layer.precision();
+    let tensor = layer.input == Input::Tensor;
     let bias = match precision {
         Precision::F16 => bytes(&pack_rows(
             &rounded(layer, f16::from_f32),
@@ -41,27 +63,30 @@ pub(super) fn pack(layer: &DeployedLayer, clip: u8) -> Packed {
             outputs,
             bf16::ZERO,
         )),
-        Precision::Int8 => bytes(&column_groups(&layer.epilogue(clip))),
+        Precision::Int8 if !tensor => bytes(&column_groups(&layer.epilogue(clip))),
         _ => bytes(&pack_rows(&layer.bias, outputs, 0.0)),
     };
     let input = InputCodes {
         inverse: match layer.input {
             Input::Static(affine) => affine.inverse(),
-            Input::Row { .. } | Input::Values => 0.0,
+            Input::Row { .. } | Input::Tensor | Input::Values => 0.0,
         },
         zero: layer.zero_point(clip) as f32,
     };
     Packed {
         weights,
         bias,
-        scale: 1.0,
+        scale: match &layer.weights {
+            Weights::Int8 { scales, .. } if tensor => scales[0],
+            _ => 1.0,
+        },
         input,
         // int4 takes half a byte a value.
         block_bytes: match precision {
             Precision::Int4 => 8,
             precision => 16 * precision.bytes(),
         },
-        bias_bytes: bias_bytes(precision, precision == Precision::Int8),
+        bias_bytes: bias_bytes(precision, precision == Precision::Int8 && !tensor),
     }
 }
 

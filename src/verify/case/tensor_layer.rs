@@ -111,7 +111,7 @@ impl Case {
         values.into_iter().map(|value| value as f32).collect()
     }
 
-    fn layer_input(&self, input: LayerInput, which: Values) -> Input {
+    fn tensor_input(&self, input: LayerInput, which: Values) -> Input {
         let count = self.rows() * self.inner();
         let clip = i32::from(self.clip);
         let packed = |values: &[f32]| to_bytes(&pack_rows(values, self.inner(), 0.0));
@@ -176,7 +176,7 @@ impl Case {
 
     fn int8_layer_on(&self, layer: LayerKernel, which: Values) -> Trial {
         let mut rng = self.rng();
-        let input = self.layer_input(layer.input, which);
+        let input = self.tensor_input(layer.input, which);
         let mut w = random_codes(&mut rng, self.inner() * self.cols());
         if which == Values::Largest {
             w.fill(-127);

@@ -1,17 +1,17 @@
-//! The trials of kernels for deployed models: bfloat16, int4, int8 codes outside the reference scheme, and
-//! what a layer hands to one whose numbers differ.
+//! The trials of fused layers in every format but int8 `dynamic-tensor`, and of what brings values into the
+//! form that a layer takes.
 
 use half::{bf16, f16};
 use rand::RngExt;
 
 use super::{Case, Trial, from_bytes, to_bytes, to_f16_bytes, widen, widen_codes};
 use crate::Precision;
-use crate::gpu::{pack_blocks, pack_codes, pack_int4, pack_rows};
+use crate::gpu::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 use crate::model::{Activation, Normalization};
-use crate::plan::{LayerInput, LayerKernel, LayerOutput, Params, Store, groups};
+use crate::plan::{LayerInput, LayerKernel, LayerOutput, Params, Store, WeightLayout, groups};
 use crate::reference;
 use crate::verify::compare::{
-    Check, Errors, Unit, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
+    Check, Errors, Unit, close_f32, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
 };
 use crate::verify::data::{random_codes, random_pixels, random_values};
 
@@ -35,13 +35,12 @@ fn to_bf16_bytes(values: &[f32]) -> Vec<u8> {
 }
 
 impl Case {
-    /// Whether a layer's check is here.
-    pub(super) fn is_deployed(&self, layer: LayerKernel) -> bool {
+    /// Whether a layer's outputs have a bound of their own for each output: those that are f32 or f16
+    /// throughout.
+    pub(super) fn has_tight_bound(&self, layer: LayerKernel) -> bool {
         let own = LayerOutput::Stored(Store::of(self.elements));
-        layer.input.is_codes()
-            || matches!(self.elements, Precision::Bf16 | Precision::Int4)
-            || layer.output == LayerOutput::RowCodes
-            || matches!(layer.output, LayerOutput::Stored(_)) && layer.output != own
+        matches!(self.elements, Precision::F32 | Precision::F16)
+            && (layer.output == LayerOutput::F32 || layer.output == own)
     }
 
     fn codes_params(&self) -> Params {
@@ -71,7 +70,28 @@ impl Case {
         values.into_iter().map(round).collect()
     }
 
-    fn deployed_input(&self, input: LayerInput) -> Input {
+    /// The oracle's input of a pixel.
+    fn input(&self, pixel: u8) -> f64 {
+        let value = reference::input(Normalization::Unit, pixel);
+        match self.elements {
+            Precision::F16 => reference::round_f16(value),
+            Precision::Bf16 => reference::round_bf16(value),
+            _ => value,
+        }
+    }
+
+    /// The weights `[inner, cols]` as the layer's kernel reads them.
+    fn pack_weights(&self, layer: LayerKernel, w: &[f32]) -> Vec<u8> {
+        let packed = match layer.tile.weights() {
+            WeightLayout::Blocks => pack_blocks(w, self.inner(), self.cols(), 0.0),
+            WeightLayout::Matrices(size) => {
+                pack_matrices(w, self.inner(), self.cols(), size as usize, 0.0)
+            }
+        };
+        self.stored_bytes(&packed)
+    }
+
+    fn layer_input(&self, input: LayerInput) -> Input {
         let mut rng = self.rng();
         let count = self.rows() * self.inner();
         let packed = |codes: &[i8]| -> Vec<u8> {
@@ -84,16 +104,8 @@ impl Case {
         match input {
             LayerInput::Pixels => {
                 let pixels = random_pixels(&mut rng, count);
-                let value = |&pixel: &u8| {
-                    let value = reference::input(Normalization::Unit, pixel);
-                    match self.elements {
-                        Precision::F16 => reference::round_f16(value),
-                        Precision::Bf16 => reference::round_bf16(value),
-                        _ => value,
-                    }
-                };
                 Input {
-                    values: pixels.iter().map(value).collect(),
+                    values: pixels.iter().map(|&pixel| self.input(pixel)).collect(),
                     bytes: pack_rows(&pixels, self.inner(), 0),
                     scales: Vec::new(),
                 }
@@ -132,10 +144,10 @@ impl Case {
         }
     }
 
-    /// A whole layer of a deployed model.
-    pub(super) fn deployed_layer(&self, layer: LayerKernel) -> Trial {
+    /// A whole layer on random values.
+    pub(super) fn layer(&self, layer: LayerKernel) -> Trial {
         let mut rng = self.rng();
-        let input = self.deployed_input(layer.input);
+        let input = self.layer_input(layer.input);
         let count = self.inner() * self.cols();
         let size = 2.0 / (self.inner() as f32).sqrt();
         // What is bound of weights and biases, and the z of the oracle, with the noise of an f32 sum.
@@ -144,7 +156,7 @@ impl Case {
                 let w = random_codes(&mut rng, count);
                 let (bytes, z) = self.codes_epilogue(layer, &w, &input);
                 let packed = pack_codes(&w, self.inner(), self.cols());
-                (bytemuck::cast_slice(&packed).to_vec(), bytes, z, 1e-6)
+                (to_bytes(&packed), bytes, z, 1e-6)
             }
             Precision::Int4 => {
                 let w: Vec<i8> = (0..count).map(|_| rng.random_range(-7..=7)).collect();
@@ -171,22 +183,53 @@ impl Case {
                 let w = self.stored_values(w.collect());
                 let bias = self.stored_values(random_values(&mut rng, self.cols()));
                 let z = self.real_z(&input.values, &widen(&w), &bias);
-                let packed = pack_blocks(&w, self.inner(), self.cols(), 0.0);
+                let packed = self.pack_weights(layer, &w);
                 let bias = self.stored_bytes(&pack_rows(&bias, self.cols(), 0.0));
-                (self.stored_bytes(&packed), bias, z, 1e-5)
+                return self.values_layer(layer, [input.bytes, packed, bias], z);
             }
         };
-        let row_bytes = layer.output.row_bytes(groups(self.cols()) as u64) as usize;
-        let operands = vec![
-            input.bytes,
-            w_bytes,
-            b_bytes,
-            vec![0xff; self.rows() * row_bytes],
-        ];
+        let operands = vec![input.bytes, w_bytes, b_bytes, self.room_for(layer.output)];
         let case = *self;
         self.trial(self.codes_params(), 3, operands, move |bytes, errors| {
             case.close_outputs(layer, bytes, &z, noise, errors)
         })
+    }
+
+    /// A layer whose weights are numbers by themselves, on the bytes of its input, weights and bias.
+    fn values_layer(&self, layer: LayerKernel, operands: [Vec<u8>; 3], z: Vec<f64>) -> Trial {
+        let mut operands = operands.to_vec();
+        operands.push(self.room_for(layer.output));
+        let case = *self;
+        self.trial(self.codes_params(), 3, operands, move |bytes, errors| {
+            if !case.has_tight_bound(layer) {
+                return case.close_outputs(layer, bytes, &z, 1e-5, errors);
+            }
+            let padded = case.widen_outputs(layer, bytes);
+            let got = unpadded(&padded, case.rows(), case.cols());
+            if case.elements == Precision::F16 {
+                case.close_half(layer, &z, &got, errors)?;
+            } else {
+                let mut want = z.clone();
+                reference::activate(layer.activation, &mut want, case.cols());
+                errors.see(&got, &want, case.unit());
+                close_f32(&got, &want, case.inner())?;
+            }
+            case.padding_is_zero(&padded)
+        })
+    }
+
+    fn room_for(&self, output: LayerOutput) -> Vec<u8> {
+        let row_bytes = output.row_bytes(groups(self.cols()) as u64) as usize;
+        vec![0xff; self.rows() * row_bytes]
+    }
+
+    /// Outputs that are numbers by themselves.
+    fn widen_outputs(&self, layer: LayerKernel, bytes: &[u8]) -> Vec<f64> {
+        match layer.output {
+            LayerOutput::Stored(Store::F16) => widen_f16(bytes),
+            LayerOutput::Stored(Store::Bf16) => widen_bf16(bytes),
+            _ => widen_f32(bytes),
+        }
     }
 
     fn real_z(&self, x: &[f64], w: &[f64], bias: &[f32]) -> Vec<f64> {
@@ -265,14 +308,40 @@ impl Case {
         let values = match layer.output {
             LayerOutput::Stored(Store::Codes) => return self.close_codes(got, &want, errors),
             LayerOutput::RowCodes => return self.close_row_codes(got, &want, errors),
-            LayerOutput::Stored(Store::F16) => widen_f16(got),
-            LayerOutput::Stored(Store::Bf16) => widen_bf16(got),
-            _ => widen_f32(got),
+            _ => self.widen_outputs(layer, got),
         };
         let got = unpadded(&values, self.rows(), self.cols());
         errors.see(&got, &want, self.unit());
         within_each(&got, &want, &tolerances, 1e-4)?;
         self.padding_is_zero(&values)
+    }
+
+    /// Each of the 256 bytes as a layer reads it: the weights of one value at a time bring it through.
+    /// In f16 it is the nearest binary16; in f32 it may be off by some ULP.
+    pub(super) fn every_byte(&self, layer: LayerKernel) -> Trial {
+        let case = Self {
+            shape: [64, 4, 4],
+            ..*self
+        };
+        let pixels: Vec<u8> = (0..=255).collect();
+        let identity: Vec<f32> = (0..16)
+            .map(|at| if at % 5 == 0 { 1.0 } else { 0.0 })
+            .collect();
+        let want: Vec<f64> = pixels.iter().map(|&pixel| case.input(pixel)).collect();
+        let w = case.pack_weights(layer, &identity);
+        let bias = case.stored_bytes(&[0.0; 4]);
+        let operands = vec![pixels, w, bias, case.room_for(layer.output)];
+        let trial = case.trial(case.params(), 3, operands, move |bytes, errors| {
+            let got = case.widen_outputs(layer, bytes);
+            errors.see(&got, &want, case.unit());
+            if case.elements == Precision::F16 {
+                equal(&got, &want)
+            } else {
+                let tolerances: Vec<f64> = want.iter().map(|want| 2_f64.powi(-22) * want).collect();
+                within_each(&got, &want, &tolerances, 1e-12)
+            }
+        });
+        trial.with("every byte")
     }
 
     /// Codes may differ by one where a value is near a tie, which few are.

@@ -1,23 +1,23 @@
-//! Faults made on purpose, so that it can be shown that `verify` finds them: each is one change, to the text
-//! of one shader, to the weights on their way to a device, or to how often a kernel runs.
+//! The words of `FMNIST_GPU_BREAK`. Each is one change: to the text of one shader, to the weights that are uploaded, or
+//! to how often a kernel runs. `verify` must find each of them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// What is broken on purpose.
+/// What a device computes wrongly on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// `layer_workgroup` takes a whole step of its tile where the inner dimension ends inside it.
+    /// `layer_workgroup` multiplies a whole step of its tile, also where the inner dimension ends inside the step.
     TileEdge,
-    /// `layer_workgroup` reads its tile without waiting until all of it is there.
+    /// `layer_workgroup` reads its tile before all of it is written.
     Barrier,
-    /// Each block of four by four weights is turned over its diagonal.
+    /// Each block of four by four weights is transposed.
     Transposed,
     /// The lowest bit of the first weight is flipped.
     Bit,
-    /// A kernel that is run on its own does nothing from its second run on.
+    /// A kernel that is run on its own does nothing in its second and later runs.
     Once,
 }
 
@@ -31,7 +31,7 @@ impl Broken {
         Self::Once,
     ];
 
-    /// The name that asks for it.
+    /// Its name in `FMNIST_GPU_BREAK`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Broken {
         }
     }
 
-    /// What stands in the one place of a shader that it changes, and what instead.
+    /// The one place of a shader that it changes: the text there, and its replacement.
     fn change(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::TileEdge => Some((
@@ -58,7 +58,7 @@ impl Broken {
         }
     }
 
-    /// A shader's text with the fault in it; as it is where it has no such place.
+    /// A shader's text with the fault in it. A text without that place stays as it is.
     #[must_use]
     pub fn in_shader(self, text: String) -> String {
         match self.change() {
@@ -67,8 +67,8 @@ impl Broken {
         }
     }
 
-    /// The packed weights of a model's layers with the fault in them; `block_bytes` of each layer are those
-    /// of a block of four by four.
+    /// Breaks the packed weights of a model's layers. Beside each layer's weights stand the bytes of a block of four by
+    /// four.
     pub(super) fn in_weights(self, layers: &mut [(&mut Vec<u8>, u64)]) {
         match self {
             Self::Bit => {
@@ -84,7 +84,7 @@ impl Broken {
     }
 }
 
-/// Turns blocks of four by four values over; those of less than a byte a value are left as they are.
+/// Transposes blocks of four by four values. Values of less than a byte stay as they are.
 fn transpose_blocks(bytes: &mut [u8], value: usize) {
     if value == 0 {
         return;
@@ -112,10 +112,7 @@ impl FromStr for Broken {
 
     fn from_str(text: &str) -> Result<Self> {
         let named = Self::ALL.into_iter().find(|fault| fault.name() == text);
-        named.ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            Error::Usage(format!("unknown fault '{text}': use one of {names}"))
-        })
+        named.ok_or_else(|| Error::unknown_name("fault", text, Self::ALL.map(Self::name)))
     }
 }
 

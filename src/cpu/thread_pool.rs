@@ -1,9 +1,9 @@
-//! Threads that wait for batches.
+//! A thread pool for batches of a few microseconds.
 //!
-//! A region of a few microseconds is too short for a thread to be woken for, but not for one that
-//! is awake: after each region the threads look out for the next one for a moment, and only then
-//! sleep. Who comes when all is done is not waited for. They are started by the first region that wants
-//! them.
+//! Waking a thread takes longer than such a batch, but a thread that is awake can take a share of it. So after each
+//! region the threads spin for a moment in case another one follows, and only then sleep. A region ends when its work is
+//! done: it does not wait for a thread that has not begun. The first region with more than one thread starts the
+//! threads.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-/// How long a thread looks out before it sleeps: about as long as waking it takes.
-const LOOK_OUT: Duration = Duration::from_micros(30);
+/// How long a thread spins before it sleeps: about as long as waking it takes.
+const SPIN: Duration = Duration::from_micros(30);
 
 /// A fixed number of threads, of which the caller is one.
 #[derive(Debug)]
-pub struct Team {
+pub struct ThreadPool {
     threads: usize,
     /// Held by the region that is under way.
     workers: Mutex<Workers>,
@@ -29,31 +29,31 @@ struct Workers {
     handles: Vec<JoinHandle<()>>,
 }
 
-/// What the caller and the workers see.
+/// The state that the caller and the workers share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// The region's number from bit 32 on; whether it is open; how many places for workers are left, from
-    /// bit 16 on; and how many workers are inside.
+    /// From bit 32: the region's number. Bit 31: whether it is open. From bit 16: how many workers may still enter. From
+    /// bit 0: how many workers are inside.
     state: AtomicU64,
     job: UnsafeCell<Option<Job>>,
-    /// Workers that have started.
+    /// How many workers have started.
     started: AtomicUsize,
     panicked: AtomicBool,
     stopped: AtomicBool,
-    /// Workers that sleep, or are about to.
+    /// How many workers sleep, or are about to.
     sleepers: AtomicUsize,
     sleep: Mutex<()>,
     wake: Condvar,
 }
 
-/// The bit of the state that is set while workers may enter.
+/// The bit that is set while workers may enter.
 const OPEN: u64 = 1 << 31;
 
 fn region(state: u64) -> u64 {
     state >> 32
 }
 
-/// One place.
+/// One place for a worker.
 const PLACE: u64 = 1 << 16;
 
 fn places(state: u64) -> u64 {
@@ -64,7 +64,7 @@ fn inside(state: u64) -> u64 {
     state % PLACE
 }
 
-/// What each thread of a region does with its number.
+/// The work of a region: each thread calls it with its own number.
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
 #[derive(Debug)]
@@ -81,8 +81,8 @@ unsafe impl Sync for Shared {}
 // SAFETY: as above.
 unsafe impl Send for Shared {}
 
-impl Team {
-    /// `threads` of them, which start when they are first needed.
+impl ThreadPool {
+    /// A pool of `threads` threads, which start when they are first needed.
     #[must_use]
     pub fn new(threads: usize) -> Self {
         Self {
@@ -91,18 +91,18 @@ impl Team {
         }
     }
 
-    /// How many there are, the caller included.
+    /// How many threads there are, the caller included.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.threads
     }
 
-    /// Calls `work` with 0 on this thread, and with other numbers below `threads` on those that come
-    /// before it is through, each number once at most; and waits for these. So `work` is to claim
-    /// piece after piece until none is left. There are no more than [`Team::threads`].
+    /// Calls `work(0)` on this thread, and `work` with other numbers below `threads` on every worker that is there
+    /// before this thread is done. Each number occurs once at most, and [`ThreadPool::threads`] limits them. Returns
+    /// when all these calls have returned. So `work` must claim piece after piece until none is left.
     ///
     /// # Panics
-    /// Where `work` does.
+    /// Where `work` panics.
     pub fn run(&self, threads: usize, work: &Work<'_>) {
         let threads = threads.min(self.threads);
         if threads <= 1 {
@@ -117,8 +117,8 @@ impl Team {
 }
 
 impl Workers {
-    /// Starts so many, or as many as the system lets it: work is claimed piece by piece, so that fewer
-    /// do all of it too.
+    /// Starts `count` workers, or as many as the system allows. Fewer workers do all of the work too, since they claim
+    /// it piece by piece.
     fn start(&mut self, count: usize) {
         self.started = true;
         for number in 1..=count {
@@ -133,22 +133,21 @@ impl Workers {
                 }
             }
         }
-        // What a thread allocates when it starts is not to fall into a later run.
+        // A thread allocates when it starts. That must not happen during a later run.
         while self.shared.started.load(Ordering::Acquire) < self.handles.len() {
             thread::yield_now();
         }
     }
 
-    /// Calls `work` here, and on up to `others` workers.
+    /// Calls `work` here and on up to `others` workers.
     fn run(&mut self, others: usize, work: &Work<'_>) {
         let shared = &*self.shared;
         #[expect(
             unsafe_code,
             reason = "workers outlive the borrow, but do not use it for longer"
         )]
-        // SAFETY: only the lifetime changes. The region is closed and empty, so that the cell is this
-        // thread's; the pointer in it is used by workers that are inside, for which is waited below, also
-        // where `work` panics here.
+        // SAFETY: only the lifetime changes. The region is closed and empty, so no other thread uses the cell. Only
+        // workers inside the region use the pointer, and `Close` waits for them, also where `work` panics here.
         unsafe {
             let work = std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work);
             *shared.job.get() = Some(Job {
@@ -156,11 +155,11 @@ impl Workers {
                 caller: thread::current(),
             });
         }
-        // Where the caller panicked too, nobody has asked since.
+        // It may still be set from a region in which the caller panicked too.
         shared.panicked.store(false, Ordering::Relaxed);
         let number = region(shared.state.load(Ordering::Relaxed)) + 1;
-        // Whoever goes to sleep counts itself first and then looks once more; so one of the two sees
-        // the other.
+        // A worker counts itself as a sleeper and then looks at the state once more. So either it sees this region,
+        // or this thread sees the sleeper.
         let open = (number << 32) | OPEN | (others as u64 * PLACE);
         shared.state.store(open, Ordering::SeqCst);
         if shared.sleepers.load(Ordering::SeqCst) > 0 {
@@ -179,14 +178,14 @@ impl Workers {
     }
 }
 
-/// Closes the region, when dropped, and waits until no worker is inside.
+/// When dropped, it closes the region and waits until no worker is inside.
 struct Close<'a>(&'a Shared);
 
 impl Drop for Close<'_> {
     fn drop(&mut self) {
         self.0.state.fetch_and(!OPEN, Ordering::Acquire);
         let empty = || inside(self.0.state.load(Ordering::Acquire)) == 0;
-        if !look_out(empty) {
+        if !spin_until(empty) {
             while !empty() {
                 thread::park();
             }
@@ -195,13 +194,13 @@ impl Drop for Close<'_> {
 }
 
 impl Shared {
-    /// A worker's life.
+    /// What a worker does from its start to its end.
     fn serve(&self) {
         self.started.fetch_add(1, Ordering::Release);
         let mut seen = 0;
         loop {
             let fresh = || region(self.state.load(Ordering::SeqCst)) != seen;
-            if !look_out(fresh) {
+            if !spin_until(fresh) {
                 let mut sleep = lock(&self.sleep);
                 self.sleepers.fetch_add(1, Ordering::SeqCst);
                 while !fresh() {
@@ -219,23 +218,22 @@ impl Shared {
                 .fetch_update(Ordering::Acquire, Ordering::Acquire, enter);
             let (Ok(state) | Err(state)) = entered;
             seen = region(state);
-            // Asked after the region was seen: the one that ends the team comes with this set, and there
-            // is none after it to wake for.
+            // This is read after the region: the last region of a pool comes with `stopped` set, and no other region
+            // would wake this worker.
             if entered.is_err() && self.stopped.load(Ordering::Relaxed) {
                 return;
             }
             if entered.is_ok() {
-                // The places are numbered, so that nobody else has this one.
+                // The number of places left is different for each worker.
                 self.work(places(state) as usize);
             }
         }
     }
 
-    /// A worker's part of the region that it is inside of, which it then leaves.
+    /// Does a worker's part of the region that it has entered, and leaves the region.
     fn work(&self, number: usize) {
         #[expect(unsafe_code, reason = "the caller waits for this worker")]
-        // SAFETY: this worker is inside, so that the caller neither writes the cell nor lets go of the
-        // work.
+        // SAFETY: this worker is inside the region, so the caller neither writes the cell nor drops the work.
         let job = unsafe { (*self.job.get()).as_ref() };
         let Some(job) = job else { return };
         let caller = job.caller.clone();
@@ -266,29 +264,29 @@ impl Drop for Workers {
             shared.wake.notify_all();
         }
         for handle in self.handles.drain(..) {
-            // Panics were caught where they happened.
+            // `work` has caught every panic.
             let _ = handle.join();
         }
     }
 }
 
-/// Waits for a moment until something is so; false where it is not by then.
-fn look_out(so: impl Fn() -> bool) -> bool {
+/// Spins until `done()` or for a moment. Gives whether it is done.
+fn spin_until(done: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     loop {
         for _ in 0..16 {
-            if so() {
+            if done() {
                 return true;
             }
             std::hint::spin_loop();
         }
-        if start.elapsed() >= LOOK_OUT {
+        if start.elapsed() >= SPIN {
             return false;
         }
     }
 }
 
-/// A panic elsewhere leaves nothing half done behind these locks.
+/// A panic leaves nothing half done behind these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -297,21 +295,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// A region that ends when every number was seen, which takes every thread.
-    fn region_of_all(team: &Team) {
-        let counts: Vec<AtomicUsize> = (0..team.threads()).map(|_| AtomicUsize::new(0)).collect();
+    /// A region that ends when every number was seen, so every thread must come.
+    fn region_of_all(pool: &ThreadPool) {
+        let counts: Vec<AtomicUsize> = (0..pool.threads()).map(|_| AtomicUsize::new(0)).collect();
         let count = |number: usize| counts[number].load(Ordering::SeqCst);
-        team.run(team.threads(), &|number| {
+        pool.run(pool.threads(), &|number| {
             counts[number].fetch_add(1, Ordering::SeqCst);
             for _ in 0..10_000 {
-                if (0..team.threads()).all(|number| count(number) > 0) {
+                if (0..pool.threads()).all(|number| count(number) > 0) {
                     return;
                 }
                 thread::sleep(Duration::from_millis(1));
             }
         });
         assert!(
-            (0..team.threads()).all(|number| count(number) == 1),
+            (0..pool.threads()).all(|number| count(number) == 1),
             "{counts:?}"
         );
     }
@@ -319,9 +317,9 @@ mod tests {
     #[test]
     fn every_thread_comes_once_asleep_or_awake() {
         for threads in [1, 2, 5] {
-            let team = Team::new(threads);
+            let pool = ThreadPool::new(threads);
             for region in 0..60 {
-                region_of_all(&team);
+                region_of_all(&pool);
                 if region % 20 == 0 {
                     // Long enough to fall asleep.
                     thread::sleep(Duration::from_millis(2));
@@ -332,10 +330,10 @@ mod tests {
 
     #[test]
     fn all_pieces_are_done_when_a_region_ends() {
-        let team = Team::new(3);
+        let pool = ThreadPool::new(3);
         for pieces in 0..400 {
             let (claimed, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            team.run(3, &|_| {
+            pool.run(3, &|_| {
                 while claimed.fetch_add(1, Ordering::Relaxed) < pieces {
                     done.fetch_add(1, Ordering::Relaxed);
                 }
@@ -346,11 +344,11 @@ mod tests {
 
     #[test]
     fn a_panic_reaches_the_caller_and_ends_nothing_else() {
-        let team = Team::new(3);
+        let pool = ThreadPool::new(3);
         for panicking in 0..3 {
             let came = AtomicUsize::new(0);
             let region = || {
-                team.run(3, &|number| {
+                pool.run(3, &|number| {
                     came.fetch_add(1, Ordering::SeqCst);
                     while came.load(Ordering::SeqCst) < 3 {
                         thread::yield_now();
@@ -360,25 +358,25 @@ mod tests {
             };
             assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(region)).is_err());
         }
-        region_of_all(&team);
+        region_of_all(&pool);
     }
 
     #[test]
-    fn a_team_that_is_dropped_right_after_a_region_ends() {
+    fn a_pool_that_is_dropped_right_after_a_region_ends() {
         for round in 0..3_000 {
-            let team = Team::new(3);
+            let pool = ThreadPool::new(3);
             for _ in 0..round % 40 + 1 {
-                team.run(3, &|_| ());
+                pool.run(3, &|_| ());
             }
         }
     }
 
     #[test]
     fn a_panic_of_all_is_not_told_twice() {
-        let team = Team::new(3);
+        let pool = ThreadPool::new(3);
         let came = AtomicUsize::new(0);
         let region = || {
-            team.run(3, &|_| {
+            pool.run(3, &|_| {
                 came.fetch_add(1, Ordering::SeqCst);
                 while came.load(Ordering::SeqCst) < 3 {
                     thread::yield_now();
@@ -387,16 +385,16 @@ mod tests {
             });
         };
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(region)).is_err());
-        team.run(3, &|_| ());
+        pool.run(3, &|_| ());
     }
 
     #[test]
     fn no_more_come_than_are_wanted() {
-        let team = Team::new(8);
+        let pool = ThreadPool::new(8);
         for wanted in [1, 2, 3, 8, 20] {
             for _ in 0..100 {
                 let seen: Vec<AtomicUsize> = (0..8).map(|_| AtomicUsize::new(0)).collect();
-                team.run(wanted, &|number| {
+                pool.run(wanted, &|number| {
                     seen[number].fetch_add(1, Ordering::SeqCst);
                     thread::yield_now();
                 });
@@ -410,11 +408,11 @@ mod tests {
 
     #[test]
     fn no_thread_is_started_before_it_is_needed() {
-        let team = Team::new(4);
-        assert!(!lock(&team.workers).started);
-        team.run(1, &|_| ());
-        assert!(!lock(&team.workers).started);
-        team.run(2, &|_| ());
-        assert_eq!(lock(&team.workers).handles.len(), 3);
+        let pool = ThreadPool::new(4);
+        assert!(!lock(&pool.workers).started);
+        pool.run(1, &|_| ());
+        assert!(!lock(&pool.workers).started);
+        pool.run(2, &|_| ());
+        assert_eq!(lock(&pool.workers).handles.len(), 3);
     }
 }

@@ -1,41 +1,84 @@
-//! What a deployed model computes, slow and obvious. The formulas are those of [`crate::deploy`].
+//! What a network computes, slow and obvious. The formulas are those of [`crate::deploy`].
 
-use super::{
-    Outcome, Overflow, activate, add_bias, input, integer_product, label, product, round_bf16,
-    round_f16, widen,
+use std::thread;
+
+use super::arithmetic::{
+    activate, add_bias, input, integer_product, label, product, quantize, quantize_input, widen,
 };
+use super::outcome::{Outcome, Overflow};
+use super::rounding::{round_bf16, round_f16};
 use crate::Precision;
 use crate::deploy::{Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
 use crate::model::Activation;
 
-/// Runs `model` over all of `pixels` (`[images, in]` row-major). No image depends on another.
+/// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one perhaps
+/// short, on every processor: no batch depends on another, and in most modes no image does.
 ///
 /// # Panics
-/// Where the model is one that [`Deployed::check`] refuses, which no file and no conversion gives.
+/// As [`infer`] does.
 #[must_use]
-pub fn infer_deployed(model: &Deployed, pixels: &[u8]) -> Outcome {
-    let width = model.layers.first().map_or(1, |layer| layer.inputs);
+pub fn infer_all(model: &Deployed, pixels: &[u8], batch: usize) -> Outcome {
+    let width = inputs(model);
+    let together = width * if shares_scales(model) { batch } else { 1 };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let of_thread = pixels.len().div_ceil(together).div_ceil(threads).max(1) * together;
+    thread::scope(|scope| {
+        let parts = pixels.chunks(of_thread);
+        let parts = parts.map(|pixels| scope.spawn(|| infer(model, pixels, batch)));
+        let parts: Vec<_> = parts.collect();
+        let outcomes = parts.into_iter().map(|part| {
+            let outcome = part.join();
+            outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        outcomes.reduce(Outcome::and).unwrap_or_default()
+    })
+}
+
+/// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one
+/// perhaps short. The batch matters where its images share their scales.
+///
+/// # Panics
+/// Where `batch` is zero, or [`Deployed::check`] refuses the model, which no file and no conversion gives.
+#[must_use]
+pub fn infer(model: &Deployed, pixels: &[u8], batch: usize) -> Outcome {
+    assert!(batch > 0, "a batch holds at least one image");
+    let width = inputs(model);
+    let outputs = model.layers.last().map_or(1, |layer| layer.outputs);
+    let shared = shares_scales(model);
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut outcome = Outcome::default();
-    for image in pixels.chunks(width) {
-        let mut of_image = Outcome::default();
-        let outputs = run_image(model, &weights, image, &mut |_| (), &mut of_image);
+    for pixels in pixels.chunks(width * if shared { batch } else { 1 }) {
+        let mut part = Outcome::default();
+        part.outputs = if shared {
+            run_batch(model, &weights, pixels, &mut part)
+        } else {
+            run_image(model, &weights, pixels, &mut |_| (), &mut part)
+        };
+        part.labels = part.outputs.chunks(outputs).map(label).collect();
         // Where there is no softmax.
-        of_image.logits.resize(1, 0.0);
-        outcome = outcome.and(Outcome {
-            labels: vec![label(&outputs)],
-            outputs,
-            ..of_image
-        });
+        part.logits.resize(part.labels.len(), 0.0);
+        outcome = outcome.and(part);
     }
     outcome
+}
+
+fn inputs(model: &Deployed) -> usize {
+    model.layers.first().map_or(1, |layer| layer.inputs)
+}
+
+/// Whether the images of a batch share their scales.
+fn shares_scales(model: &Deployed) -> bool {
+    model
+        .layers
+        .iter()
+        .any(|layer| layer.input == Input::Tensor)
 }
 
 /// The exact sums T of every int8 layer for one image, layer after layer: what must be equal on every
 /// adapter where the same codes go in.
 ///
 /// # Panics
-/// As [`infer_deployed`] does.
+/// As [`infer`] does.
 #[must_use]
 pub fn sums_of_image(model: &Deployed, image: &[u8]) -> Vec<Vec<i32>> {
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
@@ -120,6 +163,10 @@ fn run_image(
                 integer_layer(layer, weights, scales, &x, clip, seen)
             }
         };
+        // f32 sums that overflow count even where the activation hides it.
+        if layer.precision() == Precision::F32 {
+            note_f32(&mut outcome.overflow, index, &x, precision);
+        }
         let last = index + 1 == model.layers.len();
         let softmax = layer.activation == Activation::Softmax;
         // Of a softmax in f16 or bf16 it is z that is rounded; else the outputs are.
@@ -137,6 +184,57 @@ fn run_image(
         }
     }
     x
+}
+
+/// The outputs for one batch by the scheme `dynamic-tensor`: `[images, out]`.
+fn run_batch(
+    model: &Deployed,
+    weights: &[Widened],
+    pixels: &[u8],
+    outcome: &mut Outcome,
+) -> Vec<f64> {
+    let clip = i32::from(model.int8_clip);
+    let (mut codes, mut scale) = quantize_input(model.normalization, pixels, clip);
+    let mut values = Vec::new();
+    for (index, (layer, weights)) in model.layers.iter().zip(weights).enumerate() {
+        let Widened::Codes(weights, scales) = weights else {
+            unreachable!("dynamic-tensor is for whole networks");
+        };
+        let unit = scale * scales[0];
+        let sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
+        let biased = |(at, &sum): (usize, &i32)| sum as f32 * unit + layer.bias[at % layer.outputs];
+        let biased: Vec<f32> = sums.iter().enumerate().map(biased).collect();
+        if outcome.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
+            let exact = |(at, &sum): (usize, &i32)| {
+                let bias = f64::from(layer.bias[at % layer.outputs]);
+                f64::from(sum) * f64::from(scale) * f64::from(scales[0]) + bias
+            };
+            let exact: Vec<f64> = sums.iter().enumerate().map(exact).collect();
+            note_f32(&mut outcome.overflow, index, &exact, Precision::Int8);
+        }
+        let (sum_codes, sum_scale) = quantize(&biased, clip);
+        let restored = sum_codes
+            .iter()
+            .map(|&code| f64::from(code as f32 * sum_scale));
+        values = restored.collect();
+        outcome.note_logits(layer.activation, &values, layer.outputs);
+        activate(layer.activation, &mut values, layer.outputs);
+        let activated: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        (codes, scale) = quantize(&activated, clip);
+    }
+    values
+}
+
+/// Notes that values `x` of a layer leave f32 before they are rounded; the first layer is kept.
+fn note_f32(overflow: &mut Option<Overflow>, layer: usize, x: &[f64], precision: Precision) {
+    let largest = x.iter().fold(0.0, |max: f64, v| v.abs().max(max));
+    if overflow.is_none() && !(largest as f32).is_finite() {
+        *overflow = Some(Overflow {
+            layer: Some(layer),
+            largest,
+            precision,
+        });
+    }
 }
 
 /// Notes an overflow of the values of a layer, or of the input, `x`, of which `rounded` is infinite; the first is kept.
@@ -196,7 +294,7 @@ fn integer_layer(
             };
             sums.iter().enumerate().map(z).collect()
         }
-        Input::Values => unreachable!("int8 layers take codes"),
+        Input::Values | Input::Tensor => unreachable!("rows of an int8 layer take codes"),
     }
 }
 
@@ -247,7 +345,7 @@ mod tests {
         let overflow = |layers: [Precision; 2], pixel: u8| {
             let scheme = Scheme::DynamicRow;
             let mode = Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).unwrap();
-            infer_deployed(&deploy(&model, &mode, None).unwrap(), &[pixel]).overflow
+            infer(&deploy(&model, &mode, None).unwrap(), &[pixel], 1).overflow
         };
         use Precision::{Bf16, F16, F32};
         let told = overflow([F32, F16], 255).unwrap();
@@ -261,7 +359,7 @@ mod tests {
         // What the next layer cannot take is of the layer that gave it.
         let model = Model::new(vec![layer(70_000.0), layer(1e-3)]).unwrap();
         let mode = Mode::mixed(vec![F32, F16], Scheme::DynamicRow, WeightScales::Channel).unwrap();
-        let told = infer_deployed(&deploy(&model, &mode, None).unwrap(), &[255]).overflow;
+        let told = infer(&deploy(&model, &mode, None).unwrap(), &[255], 1).overflow;
         assert_eq!(
             told.map(|told| (told.layer, told.largest)),
             Some((Some(0), 70_000.0))

@@ -1,9 +1,15 @@
-//! Fused kernels: a whole layer, or a whole network, in one dispatch.
+//! How a kernel divides its product: the tile of an invocation, of a subgroup and of a workgroup.
 
+use super::limits::Subgroups;
 use crate::Precision;
 use crate::adapter::MatrixUnits;
 use crate::deploy::INT4_GROUP;
-use crate::model::{Activation, Form};
+
+/// Groups of four that a row of `cols` values takes.
+#[must_use]
+pub fn groups(cols: usize) -> usize {
+    cols.div_ceil(4)
+}
 
 /// How a fused layer goes about its product: a file of `shaders/fused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,22 +55,11 @@ impl Body {
 /// The matrix units of a tile in the table of strategies, before it is known what an adapter has.
 pub(super) const UNKNOWN: MatrixUnits = MatrixUnits { size: 0, lanes: 0 };
 
-/// What of an adapter's subgroups decides how the tiles that are made of them look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subgroups {
-    /// Lanes of each.
-    pub lanes: u32,
-    /// Matrix units, where they are used.
-    pub matrix_units: Option<MatrixUnits>,
-}
-
 /// The numbers that a kernel multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arithmetic {
     /// f32, which holds every f16, and whole numbers up to 2²⁴.
     F32,
-    /// f16, summed in f32.
-    F16,
     /// Matrices of f16, summed in f32 by matrix units.
     Matrix,
     /// Four int8 at a time, summed in int32.
@@ -163,7 +158,7 @@ impl Tile {
         // Four values along the inner dimension, and a block of weights.
         let (value, block) = match arithmetic {
             Arithmetic::F32 => (16, 64),
-            Arithmetic::F16 | Arithmetic::Matrix => (8, 32),
+            Arithmetic::Matrix => (8, 32),
             Arithmetic::Dot => (4, 16),
         };
         let (rows, groups) = self.workgroup();
@@ -233,153 +228,60 @@ impl WeightLayout {
     }
 }
 
-/// What a fused layer reads.
+/// How a product is cut up: see `shaders/passes/matmul.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LayerInput {
-    /// Pixels.
-    Pixels,
-    /// Values as the precision stores them; in int8 f32 values whose largest magnitude is known.
-    Values,
-    /// In int8: the z of the layer before, which had this activation.
-    Z(Activation),
-    /// In int8 outside the reference scheme: pixels / 255, whose static codes they are themselves.
-    PixelCodes,
-    /// In int8: static codes.
-    Codes,
-    /// In int8: codes with a scale for each row, behind the codes of all rows.
-    RowCodes,
-}
-
-impl LayerInput {
-    /// Whether it is that of an int8 layer outside the reference scheme.
-    #[must_use]
-    pub fn is_codes(self) -> bool {
-        matches!(self, Self::PixelCodes | Self::Codes | Self::RowCodes)
-    }
-
-    /// Bytes of a row of `groups` groups of four in `precision`.
-    #[must_use]
-    pub fn row_bytes(self, precision: Precision, groups: u64) -> u64 {
-        match self {
-            Self::Pixels | Self::PixelCodes | Self::Codes => 4 * groups,
-            Self::RowCodes => 4 * groups + 4,
-            // In int8 by the reference scheme what lies between the layers is f32.
-            Self::Values | Self::Z(_) => match precision {
-                Precision::F16 | Precision::Bf16 => 8 * groups,
-                _ => 16 * groups,
-            },
-        }
-    }
-}
-
-/// What a fused layer writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LayerOutput {
-    /// Values in the form that the next layer takes, to which they are rounded once.
-    Stored(Store),
-    /// Outputs: values that are rounded as the precision stores them, as f32.
-    F32,
-    /// In int8: z in f32, and its extremes.
-    Z,
-    /// int8 codes with a scale for each row, behind the codes of all rows.
-    RowCodes,
-}
-
-/// How values lie that one layer hands to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Store {
-    /// binary32.
-    F32,
-    /// binary16.
-    F16,
-    /// bfloat16.
-    Bf16,
-    /// Static int8 codes.
-    Codes,
-}
-
-impl Store {
-    /// How the values of a precision lie; f32 where it has no numbers of its own for them.
-    #[must_use]
-    pub fn of(precision: Precision) -> Self {
-        match precision {
-            Precision::F16 => Self::F16,
-            Precision::Bf16 => Self::Bf16,
-            _ => Self::F32,
-        }
-    }
-}
-
-impl LayerOutput {
-    /// Bytes of a row of `groups` groups of four.
-    #[must_use]
-    pub fn row_bytes(self, groups: u64) -> u64 {
-        match self {
-            Self::Stored(Store::F32) | Self::F32 | Self::Z => 16 * groups,
-            Self::Stored(Store::F16 | Store::Bf16) => 8 * groups,
-            Self::Stored(Store::Codes) => 4 * groups,
-            Self::RowCodes => 4 * groups + 4,
-        }
-    }
-}
-
-/// One of the kernels that are a whole layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LayerKernel {
-    /// How it is cut up.
-    pub tile: Tile,
-    /// What it multiplies.
-    pub arithmetic: Arithmetic,
-    /// What it reads.
-    pub input: LayerInput,
-    /// What it writes.
-    pub output: LayerOutput,
-    /// What it ends in; identity where it writes z. Softmax only where its tile holds whole rows.
-    pub activation: Activation,
-}
-
-/// One of the kernels that are a whole network: a workgroup takes one image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NetworkKernel {
+pub struct Tiling {
+    /// The name in results.
+    pub name: &'static str,
+    /// Rows that one invocation computes.
+    pub tile_rows: u32,
+    /// Groups of four columns that one invocation computes.
+    pub tile_groups: u32,
+    /// Invocations of a workgroup that lie along the rows.
+    pub row_lanes: u32,
     /// Invocations of a workgroup.
     pub lanes: u32,
-    /// How many of them share an output, each with a part of the inner dimension.
-    pub k_lanes: u32,
-    /// What it multiplies.
-    pub arithmetic: Arithmetic,
-    /// Groups of four that its workgroup memory holds of each layer's values.
-    pub widest: u32,
-    /// The form of the layers' inputs where they are int8 codes outside the reference scheme.
-    pub codes: Option<Form>,
 }
 
-impl NetworkKernel {
-    /// Bytes of workgroup memory: two layers' values, the lanes' sums, and in int8 their extremes.
+impl Tiling {
+    /// 8×8 outputs an invocation, neighbouring lanes on neighbouring rows.
+    pub const WIDE: Self = Self {
+        name: "matmul-8x8",
+        tile_rows: 8,
+        tile_groups: 2,
+        row_lanes: 8,
+        lanes: 32,
+    };
+
+    /// 1×4 outputs an invocation, all lanes of a workgroup on one row.
+    pub const FEW_ROWS: Self = Self {
+        name: "matmul-1x4",
+        tile_rows: 1,
+        tile_groups: 1,
+        row_lanes: 1,
+        lanes: 32,
+    };
+
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::WIDE, Self::FEW_ROWS];
+
+    /// The tiling for a product of this many rows.
     #[must_use]
-    pub fn workgroup_bytes(self) -> u64 {
-        u64::from(2 * 16 * self.widest + (16 + 8) * self.lanes)
+    pub fn for_rows(rows: usize) -> Self {
+        if rows <= Self::WIDE.tile_rows as usize {
+            Self::FEW_ROWS
+        } else {
+            Self::WIDE
+        }
     }
-}
 
-/// What a whole-network kernel knows of a layer; its twin is in `shaders/prelude/network.wgsl`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub struct LayerShape {
-    /// Groups of four along the inner dimension.
-    pub inner: u32,
-    /// Groups of four outputs.
-    pub groups: u32,
-    /// Outputs, without padding.
-    pub cols: u32,
-    /// The activation's number in the shaders.
-    pub activation: u32,
-    /// The layer's first block among all layers' weights.
-    pub weights: u32,
-    /// The layer's first group among all layers' biases.
-    pub bias: u32,
-    /// Scale of the weights in int8 by the reference scheme; where codes are static, the inverse of the
-    /// input's scale.
-    pub scale: f32,
-    /// The code of zero in the input; 0 by the reference scheme.
-    pub zero: f32,
+    /// Workgroups for an output of `rows` × `groups` groups of four.
+    #[must_use]
+    pub fn grid(self, rows: u32, groups: u32) -> [u32; 3] {
+        [
+            groups.div_ceil(self.tile_groups * (self.lanes / self.row_lanes)),
+            rows.div_ceil(self.tile_rows * self.row_lanes),
+            1,
+        ]
+    }
 }

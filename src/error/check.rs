@@ -1,0 +1,123 @@
+//! Results that are wrong, leave the range of their type, or miss a limit.
+
+/// A check that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Checks of `verify` failed.
+    #[error(
+        "{failed} of {made} checks failed, the first is {first}: {detail}; run verify with --only for that check, and report it"
+    )]
+    ChecksFailed {
+        /// How many failed.
+        failed: usize,
+        /// How many were made.
+        made: usize,
+        /// The name of the first that failed.
+        first: String,
+        /// What was wrong with it.
+        detail: String,
+    },
+
+    /// Answers differ from the reference result by more than the tolerance.
+    #[error(
+        "{mode} at batch {batch} differs from the reference result: {problem}; nothing was timed; \
+         report it with the output of 'fmnist-gpu adapters'"
+    )]
+    DiffersFromReference {
+        /// The mode that was run.
+        mode: String,
+        /// The batch size.
+        batch: usize,
+        /// How the answers differ.
+        problem: String,
+    },
+
+    /// The same batch gave different bits when it ran again.
+    #[error(
+        "{mode} gave different results for the same batch, so no time can be trusted; update the driver, \
+         or use another --adapter"
+    )]
+    NotRepeatable {
+        /// What was run.
+        mode: String,
+    },
+
+    /// A kernel or a microkernel computes something else than it should.
+    #[error(
+        "{what} computes a wrong result on {device}: {problem}; report it with the output of 'fmnist-gpu adapters'"
+    )]
+    WrongResult {
+        /// Which kernel.
+        what: String,
+        /// The adapter, or the CPU.
+        device: String,
+        /// What is wrong with the result.
+        problem: String,
+    },
+
+    /// The requested matrix units compute wrong results.
+    #[error("the matrix units of {adapter} cannot be used: {reason}; drop --matrix-units on")]
+    MatrixUnitsWrong {
+        /// The adapter's name.
+        adapter: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+
+    /// A model's parameters leave the range of the type that they would be stored in.
+    #[error(
+        "{mode} overflows: layers.{layer} holds {largest:.6e}, beyond {range}; use f32, bf16 or int8 for that layer"
+    )]
+    ParameterOverflow {
+        /// The mode of the quantized model.
+        mode: String,
+        /// The layer.
+        layer: usize,
+        /// Its largest value.
+        largest: f64,
+        /// The largest value of the type, in words.
+        range: String,
+    },
+
+    /// Values leave the range of their type while the model runs.
+    #[error("{overflow}; {remedy}")]
+    Overflow {
+        /// Which mode overflows, in which value, and where.
+        overflow: String,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A loss or a weight became infinite or NaN.
+    #[error(
+        "training diverged in epoch {epoch}: the loss or a weight is not a finite number; \
+         use a smaller learning rate than {learning_rate}"
+    )]
+    TrainingDiverged {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The learning rate.
+        learning_rate: f32,
+    },
+
+    /// No row of a benchmark keeps the limits that `--gate` enforces.
+    #[error(
+        "{}. {}; change the limits, or run without --gate",
+        unmet(.limits),
+        .verdict.trim_end_matches('.')
+    )]
+    LimitsNotMet {
+        /// The options whose limits were missed by every row.
+        limits: Vec<&'static str>,
+        /// The verdict's sentence.
+        verdict: String,
+    },
+}
+
+fn unmet(limits: &[&str]) -> String {
+    match limits {
+        [] => "no precision can be deployed".to_owned(),
+        limits => format!("not met: {}", limits.join(", ")),
+    }
+}

@@ -1,0 +1,348 @@
+//! An example of every error, for the tests and for the list of all messages.
+
+use std::io;
+use std::time::Duration;
+
+use super::{CheckError, Error, InternalError, UsageError};
+
+/// An adapter's name.
+const ADAPTER: &str = "NVIDIA H200 (vulkan, discrete)";
+
+/// At least one example of every variant, in the order of the exit codes.
+#[doc(hidden)]
+#[must_use]
+pub fn examples() -> Vec<Error> {
+    let mut all = Vec::new();
+    all.extend(internal());
+    all.extend(rejections());
+    all.extend(names().map(Error::Usage));
+    all.extend(options().map(Error::Usage));
+    all.extend(models().map(Error::Usage));
+    all.extend(kernels().map(Error::Usage));
+    all.extend(baselines().map(Error::Usage));
+    all.extend(unavailable());
+    all.extend(checks().map(Error::CheckFailed));
+    all.push(regression());
+    all.extend(device());
+    all.push(Error::file(
+        "data/t10k-images-idx3-ubyte",
+        "cannot be read: No such file or directory (os error 2); check the path and its permissions",
+    ));
+    all.push(several());
+    all
+}
+
+fn internal() -> [Error; 3] {
+    [
+        Error::encoding("JSON", "number out of range"),
+        Error::missing("kernel for Quantize in f16"),
+        Error::Internal(InternalError::Panicked {
+            what: "kernels/quantize".into(),
+        }),
+    ]
+}
+
+fn rejections() -> [Error; 3] {
+    let reason = "Validation Error: Shader 'matmul.f32' parsing error";
+    [
+        Error::KernelRejected {
+            kernel: "matmul.f32".into(),
+            adapter: ADAPTER.into(),
+            reason: reason.into(),
+        },
+        Error::CommandRejected {
+            during: "running a batch".into(),
+            adapter: ADAPTER.into(),
+            reason: "Validation Error: buffer is destroyed".into(),
+        },
+        Error::Output {
+            path: "results/bench.json".into(),
+            source: io::Error::other("No space left on device (os error 28)"),
+        },
+    ]
+}
+
+fn names() -> [UsageError; 8] {
+    let unknown = |given: &str, also: Option<&str>| UsageError::UnknownName {
+        what: "precision",
+        given: given.into(),
+        allowed: ["f32", "f16", "int8"].map(str::to_owned).to_vec(),
+        also: also.map(str::to_owned),
+    };
+    [
+        unknown("f17", None),
+        unknown("f17", Some("a list of them, or all")),
+        UsageError::Environment {
+            variable: "WGPU_BACKEND",
+            source: Box::new(UsageError::UnknownName {
+                what: "backend",
+                given: "opencl".into(),
+                allowed: ["vulkan", "metal", "dx12", "gl"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                also: None,
+            }),
+        },
+        UsageError::InvalidValue {
+            what: "the batch size".into(),
+            given: "0".into(),
+            expected: "at least 1".into(),
+        },
+        UsageError::UnknownExtension {
+            path: "result.xlsx".into(),
+        },
+        UsageError::FormatUnavailable {
+            command: "verify",
+            format: "html",
+            allowed: "table, json, csv or markdown",
+        },
+        UsageError::UnknownCheck {
+            given: "convolution".into(),
+        },
+        UsageError::NoDevice,
+    ]
+}
+
+fn options() -> [UsageError; 2] {
+    [
+        UsageError::OptionUnused {
+            option: "--scheme".into(),
+            used_for: "int8".into(),
+            remedy: "add --precision int8".into(),
+        },
+        UsageError::OptionConflict {
+            option: "--kernel avx2".into(),
+            reason: "avx2 is a kernel of the CPU path".into(),
+            remedy: "add --adapter cpu".into(),
+        },
+    ]
+}
+
+fn models() -> [UsageError; 12] {
+    let model = "model.safetensors";
+    let mode = "int8 static";
+    [
+        UsageError::AlreadyQuantized {
+            model: model.into(),
+            mode: mode.into(),
+        },
+        UsageError::LayerCountMismatch {
+            model: model.into(),
+            layers: 2,
+            given: 1,
+        },
+        UsageError::LayerPrecisionsMissing {
+            model: model.into(),
+            layers: 2,
+        },
+        UsageError::MixedUnavailable { what: "a layer" },
+        UsageError::SchemeUnavailable {
+            scheme: "dynamic-tensor",
+            reason: "is only for whole networks, and here the layers differ",
+        },
+        UsageError::CalibrationImagesMissing { mode: mode.into() },
+        UsageError::CalibrationRangeMissing { layer: 1 },
+        UsageError::TooFewCalibrationImages {
+            requested: 5000,
+            available: 1000,
+        },
+        UsageError::TooManyParameters {
+            hidden: vec![1 << 25],
+            limit: 1 << 28,
+        },
+        UsageError::SizeOverflow {
+            layers: "784-18446744073709551615-10".into(),
+            batch: 32,
+        },
+        UsageError::NotSquare { pixels: 785 },
+        UsageError::NotWholeImages {
+            pixels: 785,
+            width: 784,
+            model: model.into(),
+        },
+    ]
+}
+
+fn kernels() -> [UsageError; 4] {
+    [
+        UsageError::NoBatch,
+        UsageError::KernelUnsuitable {
+            kernel: "coop-2x4",
+            precision: "f16",
+            batch: 8,
+            adapter: ADAPTER.into(),
+            reason: "no matrix units".into(),
+        },
+        UsageError::NoKernel {
+            which: "of the network path".into(),
+            precision: "int8",
+            batch: 8,
+            adapter: ADAPTER.into(),
+        },
+        UsageError::OperandsTooShort {
+            kernel: "Quantize".into(),
+            needed: vec![64, 256],
+        },
+    ]
+}
+
+fn baselines() -> [UsageError; 8] {
+    let baseline = || "main".to_owned();
+    [
+        UsageError::BaselineFolderUnknown {
+            variable: "FMNIST_GPU_CACHE_DIR",
+        },
+        UsageError::BaselineNameIsFile {
+            given: "v1.json".into(),
+        },
+        UsageError::BaselineUnfit {
+            baseline: baseline(),
+            problem: "its run ended early",
+        },
+        UsageError::BaselineDiffers {
+            baseline: baseline(),
+            what: "driver",
+            before: "'570.86'".into(),
+            now: "'575.51'".into(),
+        },
+        UsageError::BaselineSchemeDiffers {
+            mode: "int8 static".into(),
+            baseline: baseline(),
+            there: "int8".into(),
+        },
+        UsageError::RowDiffers {
+            row: "f16 at batch 32".into(),
+            baseline: baseline(),
+            reason: "it ran on the CPU".into(),
+        },
+        UsageError::NoCommonRow {
+            baseline: baseline(),
+        },
+        UsageError::NothingJudged {
+            baseline: baseline(),
+            pairs: 50,
+        },
+    ]
+}
+
+fn unavailable() -> [Error; 6] {
+    [
+        Error::AdapterNotFound {
+            selector: "metal".into(),
+            found: format!("0 {ADAPTER}, 1 CPU path"),
+            hint: " The package mesa-vulkan-drivers has a software Vulkan driver.".into(),
+        },
+        Error::DeviceUnavailable {
+            adapter: ADAPTER.into(),
+            reason: "limits are not supported".into(),
+        },
+        Error::MatrixUnitsUnavailable {
+            adapter: ADAPTER.into(),
+            reason: "no cooperative-matrix".into(),
+        },
+        Error::PrecisionUnavailable {
+            adapter: ADAPTER.into(),
+            precision: "f16",
+            reason: "no shader-f16".into(),
+        },
+        Error::NothingChecked {
+            skipped: 12,
+            reason: "--max-time 1s".into(),
+        },
+        Error::KernelUnavailable {
+            kernel: "avx512",
+            found: "avx2, portable".into(),
+        },
+    ]
+}
+
+fn checks() -> [CheckError; 10] {
+    let mode = || "f16".to_owned();
+    let unmet = |limits: &[&'static str]| CheckError::LimitsNotMet {
+        limits: limits.to_vec(),
+        verdict: "No precision keeps the limits: f16 comes nearest.".into(),
+    };
+    [
+        CheckError::ChecksFailed {
+            failed: 1,
+            made: 1200,
+            first: "kernels/matmul 16x16 f16".into(),
+            detail: "the largest error is 0.5, and 0.01 is allowed".into(),
+        },
+        CheckError::DiffersFromReference {
+            mode: mode(),
+            batch: 32,
+            problem: "only 9,000 of 10,000 labels are equal".into(),
+        },
+        CheckError::NotRepeatable { mode: mode() },
+        CheckError::WrongResult {
+            what: "the microkernel of int8 (dot)".into(),
+            device: ADAPTER.into(),
+            problem: "lane 3 has 17, not 16".into(),
+        },
+        CheckError::MatrixUnitsWrong {
+            adapter: ADAPTER.into(),
+            reason: "coop-2x4: 1 of 3 outputs differs".into(),
+        },
+        CheckError::ParameterOverflow {
+            mode: mode(),
+            layer: 0,
+            largest: 70_000.0,
+            range: "65504".into(),
+        },
+        CheckError::Overflow {
+            overflow: "f16 overflows: layers.0 reaches 7.000000e4, beyond 65504".into(),
+            remedy: "use --precision f32, bf16 or int8".into(),
+        },
+        CheckError::TrainingDiverged {
+            epoch: 1,
+            learning_rate: 10.0,
+        },
+        unmet(&["--max-latency"]),
+        unmet(&[]),
+    ]
+}
+
+fn regression() -> Error {
+    Error::Regression {
+        baseline: "main".into(),
+        rows: vec!["f32 at batch 32 is slower: 1.21 times the time".into()],
+    }
+}
+
+fn device() -> [Error; 4] {
+    let (adapter, during) = (|| ADAPTER.to_owned(), || "running a batch".to_owned());
+    [
+        Error::TooLarge {
+            what: "layers.0.weight".into(),
+            unit: "bytes",
+            needed: 8 << 30,
+            limit: 2 << 30,
+            adapter: adapter(),
+        },
+        Error::OutOfMemory {
+            adapter: adapter(),
+            during: during(),
+        },
+        Error::NoAnswer {
+            adapter: adapter(),
+            during: during(),
+            waited: Duration::from_secs(60),
+        },
+        Error::DeviceLost {
+            adapter: adapter(),
+            during: during(),
+            reason: "the driver was reset".into(),
+        },
+    ]
+}
+
+fn several() -> Error {
+    Error::Several {
+        first: Box::new(regression()),
+        others: vec![Error::CheckFailed(CheckError::NotRepeatable {
+            mode: "f16".into(),
+        })],
+        note: Some("nothing was saved as main".into()),
+    }
+}

@@ -1,0 +1,141 @@
+//! Which strategies can run a network on an adapter, and which of them are likely to be good there.
+
+use super::limits::Limits;
+use super::strategy::{Kernels, Path, Strategy};
+use super::table::STRATEGIES;
+use crate::Precision;
+use crate::adapter::Kind;
+use crate::model::Architecture;
+
+impl Strategy {
+    /// Every strategy of `kernels` that can run batches of `batch`.
+    #[must_use]
+    pub fn runnable(
+        model: &Architecture,
+        batch: usize,
+        limits: &Limits,
+        kernels: Kernels,
+    ) -> Vec<Self> {
+        let wanted = |s: &Self| match kernels {
+            Kernels::Any => true,
+            Kernels::Path(path) => s.path() == path,
+            Kernels::MatrixUnits => s.on_matrix_units(),
+            Kernels::Named(named) => *s == named,
+        };
+        let runs = |s: &Self| s.refused(model, batch, limits).is_none();
+        let all = STRATEGIES.iter().copied();
+        all.filter(wanted).filter(runs).collect()
+    }
+
+    /// What is likely to be good, best first, for batches of `batch` on an adapter of this kind: the
+    /// tuner's candidates, of which the first is taken where nothing is measured. Empty where nothing
+    /// of `kernels` can run.
+    #[must_use]
+    pub fn candidates(
+        model: &Architecture,
+        batch: usize,
+        limits: &Limits,
+        kernels: Kernels,
+    ) -> Vec<Self> {
+        let runnable = Self::runnable(model, batch, limits, kernels);
+        if kernels == Kernels::Path(Path::Separate) {
+            return vec![Self::separate(batch)];
+        }
+        let likely = likely(model.precision(), batch, limits);
+        let named = likely.iter().filter_map(|name| Self::find(name));
+        let mut all: Vec<Self> = named.filter(|s| runnable.contains(s)).collect();
+        let separate = Self::separate(batch);
+        if all.is_empty() && kernels == Kernels::Any && runnable.contains(&separate) {
+            all.push(separate);
+        }
+        // The kernels that were asked for run, likely or not.
+        if all.is_empty() {
+            all.extend(runnable.first());
+        }
+        all
+    }
+}
+
+/// Names of what is likely to be good for batches of `batch` on an adapter, best first. The best with
+/// matrix units and the best without come first, whichever time is left for the others.
+fn likely(precision: Precision, batch: usize, limits: &Limits) -> Vec<&'static str> {
+    let without = without_matrix_units(precision, batch, limits.kind);
+    if precision != Precision::F16 || limits.matrix_units.is_none() {
+        return without.to_vec();
+    }
+    let with: &[&str] = match batch {
+        1..=16 => &["coop-1x4"],
+        _ => &["coop-2x4", "coop-staged-2x2", "coop-staged-4x4"],
+    };
+    [&with[..1], &without[..1], &with[1..], &without[1..]].concat()
+}
+
+fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'static [&'static str] {
+    match (kind, precision, batch) {
+        (Kind::Software | Kind::Cpu, _, 1..=4) => &[
+            "network-8",
+            "network-8-dot",
+            "register-1x4",
+            "register-1x4-dot",
+        ],
+        (Kind::Software | Kind::Cpu, Precision::Int4 | Precision::Mixed, _) => &[
+            "broadcast-4x32",
+            "broadcast-4x64",
+            "broadcast-8x32",
+            "register-8x16",
+        ],
+        (Kind::Software | Kind::Cpu, Precision::F32, _) => &[
+            "broadcast-4x32",
+            "broadcast-8x32",
+            "register-8x16",
+            "register-8x8",
+        ],
+        (Kind::Software | Kind::Cpu, Precision::F16, _) => {
+            &["broadcast-8x32", "broadcast-4x32", "register-8x16"]
+        }
+        (Kind::Software | Kind::Cpu, Precision::Bf16, _) => &[
+            "broadcast-8x32",
+            "broadcast-4x32",
+            "broadcast-4x64",
+            "register-8x16",
+        ],
+        (Kind::Software | Kind::Cpu, Precision::Int8, 5..=64) => &[
+            "broadcast-2x64",
+            "broadcast-4x32",
+            "register-8x8-dot",
+            "network-8",
+        ],
+        (Kind::Software | Kind::Cpu, Precision::Int8, _) => &[
+            "broadcast-4x64",
+            "broadcast-4x32",
+            "broadcast-2x64",
+            "register-8x16",
+            "register-8x8-dot",
+        ],
+        (_, Precision::Int8, 1..=8) => &[
+            "network-256-dot",
+            "subgroup-rows-dot",
+            "rows-64-dot",
+            "network-256",
+        ],
+        (_, _, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
+        (_, Precision::F32 | Precision::Int4 | Precision::Mixed, _) => &[
+            "workgroup-64x64",
+            "workgroup-128x64",
+            "workgroup-128x128",
+            "register-8x8",
+        ],
+        (_, Precision::F16 | Precision::Bf16, _) => &[
+            "workgroup-64x64",
+            "workgroup-128x128",
+            "workgroup-128x64",
+            "register-8x8",
+        ],
+        (_, Precision::Int8, _) => &[
+            "workgroup-64x64-dot",
+            "workgroup-128x128-dot",
+            "workgroup-64x64",
+            "register-8x8-dot",
+        ],
+    }
+}

@@ -1,0 +1,156 @@
+//! What a fused kernel reads, multiplies and writes.
+
+use super::tile::{Arithmetic, Tile};
+use crate::Precision;
+use crate::model::{Activation, Form};
+
+/// What a fused layer reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LayerInput {
+    /// Pixels.
+    Pixels,
+    /// Values as the precision stores them; in int8 f32 values whose largest magnitude is known.
+    Values,
+    /// In int8: the z of the layer before, which had this activation.
+    Z(Activation),
+    /// In int8 outside the reference scheme: pixels / 255, whose static codes they are themselves.
+    PixelCodes,
+    /// In int8: static codes.
+    Codes,
+    /// In int8: codes with a scale for each row, behind the codes of all rows.
+    RowCodes,
+}
+
+impl LayerInput {
+    /// Whether it is that of an int8 layer outside the reference scheme.
+    #[must_use]
+    pub fn is_codes(self) -> bool {
+        matches!(self, Self::PixelCodes | Self::Codes | Self::RowCodes)
+    }
+
+    /// Bytes of a row of `groups` groups of four in `precision`.
+    #[must_use]
+    pub fn row_bytes(self, precision: Precision, groups: u64) -> u64 {
+        match self {
+            Self::Pixels | Self::PixelCodes | Self::Codes => 4 * groups,
+            Self::RowCodes => 4 * groups + 4,
+            // In int8 by the reference scheme what lies between the layers is f32.
+            Self::Values | Self::Z(_) => match precision {
+                Precision::F16 | Precision::Bf16 => 8 * groups,
+                _ => 16 * groups,
+            },
+        }
+    }
+}
+
+/// What a fused layer writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LayerOutput {
+    /// Values in the form that the next layer takes, to which they are rounded once.
+    Stored(Store),
+    /// Outputs: values that are rounded as the precision stores them, as f32.
+    F32,
+    /// In int8: z in f32, and its extremes.
+    Z,
+    /// int8 codes with a scale for each row, behind the codes of all rows.
+    RowCodes,
+}
+
+/// How values lie that one layer hands to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Store {
+    /// binary32.
+    F32,
+    /// binary16.
+    F16,
+    /// bfloat16.
+    Bf16,
+    /// Static int8 codes.
+    Codes,
+}
+
+impl Store {
+    /// How the values of a precision lie; f32 where it has no numbers of its own for them.
+    #[must_use]
+    pub fn of(precision: Precision) -> Self {
+        match precision {
+            Precision::F16 => Self::F16,
+            Precision::Bf16 => Self::Bf16,
+            _ => Self::F32,
+        }
+    }
+}
+
+impl LayerOutput {
+    /// Bytes of a row of `groups` groups of four.
+    #[must_use]
+    pub fn row_bytes(self, groups: u64) -> u64 {
+        match self {
+            Self::Stored(Store::F32) | Self::F32 | Self::Z => 16 * groups,
+            Self::Stored(Store::F16 | Store::Bf16) => 8 * groups,
+            Self::Stored(Store::Codes) => 4 * groups,
+            Self::RowCodes => 4 * groups + 4,
+        }
+    }
+}
+
+/// One of the kernels that are a whole layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LayerKernel {
+    /// How it is cut up.
+    pub tile: Tile,
+    /// What it multiplies.
+    pub arithmetic: Arithmetic,
+    /// What it reads.
+    pub input: LayerInput,
+    /// What it writes.
+    pub output: LayerOutput,
+    /// What it ends in; identity where it writes z. Softmax only where its tile holds whole rows.
+    pub activation: Activation,
+}
+
+/// One of the kernels that are a whole network: a workgroup takes one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NetworkKernel {
+    /// Invocations of a workgroup.
+    pub lanes: u32,
+    /// How many of them share an output, each with a part of the inner dimension.
+    pub k_lanes: u32,
+    /// What it multiplies.
+    pub arithmetic: Arithmetic,
+    /// Groups of four that its workgroup memory holds of each layer's values.
+    pub widest: u32,
+    /// The form of the layers' inputs where they are int8 codes outside the reference scheme.
+    pub codes: Option<Form>,
+}
+
+impl NetworkKernel {
+    /// Bytes of workgroup memory: two layers' values, the lanes' sums, and in int8 their extremes.
+    #[must_use]
+    pub fn workgroup_bytes(self) -> u64 {
+        u64::from(2 * 16 * self.widest + (16 + 8) * self.lanes)
+    }
+}
+
+/// What a whole-network kernel knows of a layer; its twin is in `shaders/prelude/network.wgsl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct LayerShape {
+    /// Groups of four along the inner dimension.
+    pub inner: u32,
+    /// Groups of four outputs.
+    pub groups: u32,
+    /// Outputs, without padding.
+    pub cols: u32,
+    /// The activation's number in the shaders.
+    pub activation: u32,
+    /// The layer's first block among all layers' weights.
+    pub weights: u32,
+    /// The layer's first group among all layers' biases.
+    pub bias: u32,
+    /// Scale of the weights in int8 by the reference scheme; where codes are static, the inverse of the
+    /// input's scale.
+    pub scale: f32,
+    /// The code of zero in the input; 0 by the reference scheme.
+    pub zero: f32,
+}

@@ -1,0 +1,311 @@
+//! Fused layers: one dispatch a layer, and one more where an input has to be brought into the form that its
+//! layer takes, or where no invocation has a whole row for a softmax.
+
+use super::stage::{Slots, Stage, matrix, product};
+use crate::Precision;
+use crate::adapter::Kind;
+use crate::model::{Activation, Architecture, Form, LayerShape, Normalization};
+use crate::plan::kernel::{LayerInput, LayerKernel, LayerOutput, Store};
+use crate::plan::limits::Limits;
+use crate::plan::pass::{LANES, Operand, Params, Pass};
+use crate::plan::tile::{Arithmetic, Tile, groups};
+
+/// What a layer reads, from where, and the place of its maximum in the scheme `dynamic-tensor`.
+#[derive(Clone, Copy)]
+struct Source {
+    input: LayerInput,
+    from: Operand,
+    slot: u32,
+}
+
+impl Source {
+    fn new(input: LayerInput, from: Operand) -> Self {
+        Self {
+            input,
+            from,
+            slot: 0,
+        }
+    }
+}
+
+/// Collects the stages.
+struct Layers<'a> {
+    model: &'a Architecture,
+    tile: Tile,
+    arithmetic: Arithmetic,
+    limits: &'a Limits,
+    slots: &'a mut Slots,
+    stages: Vec<Stage>,
+}
+
+/// Every dispatch of a network of fused layers, in order.
+pub(super) fn stages(
+    model: &Architecture,
+    tile: Tile,
+    arithmetic: Arithmetic,
+    limits: &Limits,
+    slots: &mut Slots,
+) -> Vec<Stage> {
+    let mut layers = Layers {
+        model,
+        tile,
+        arithmetic,
+        limits,
+        slots,
+        stages: Vec::new(),
+    };
+    let mut source = layers.first_input();
+    for index in 0..model.layers.len() {
+        source = layers.layer(index, source);
+    }
+    if let LayerInput::Z(activation) = source.input {
+        layers.finish(activation, source);
+    }
+    layers.stages
+}
+
+impl Layers<'_> {
+    /// A layer, and what brings its output into the form that the next one takes.
+    fn layer(&mut self, index: usize, source: Source) -> Source {
+        let layer = self.model.layers[index];
+        let columns = groups(layer.outputs) as u32;
+        let tile = self.tile.narrowed(columns);
+        let next = self.model.layers.get(index + 1).map(|next| next.format);
+        let tensor = layer.format.input == Form::Tensor;
+        let separate_softmax = next.is_none()
+            && !tensor
+            && layer.activation == Activation::Softmax
+            && !tile.holds_rows(columns);
+        let hidden = Operand::Hidden(index % 2);
+        let (output, to) = match next.map(|next| (next.input, next.precision)) {
+            _ if tensor => (LayerOutput::Z, hidden),
+            None if separate_softmax => (LayerOutput::F32, Operand::Z),
+            None => (LayerOutput::F32, Operand::Outputs),
+            Some((Form::Values, precision)) => (LayerOutput::Stored(Store::of(precision)), hidden),
+            Some((Form::Static, _)) => (LayerOutput::Stored(Store::Codes), hidden),
+            Some((Form::Rows, _)) if tile.holds_rows(columns) => (LayerOutput::RowCodes, hidden),
+            Some((Form::Rows | Form::Tensor, _)) => (LayerOutput::Stored(Store::F32), hidden),
+        };
+        // The two extremes of z.
+        let slot_out = if tensor { self.slots.next() } else { 0 };
+        if tensor {
+            self.slots.next();
+        }
+        let activation = if tensor || separate_softmax {
+            Activation::Identity
+        } else {
+            layer.activation
+        };
+        let kernel = LayerKernel {
+            tile,
+            arithmetic: self.arithmetic_of(layer),
+            input: source.input,
+            output,
+            activation,
+        };
+        let mut operands = vec![
+            source.from,
+            Operand::Weights(index),
+            Operand::Bias(index),
+            to,
+        ];
+        if tensor {
+            operands.push(Operand::Maxima);
+        }
+        let writes_codes = matches!(
+            output,
+            LayerOutput::Stored(Store::Codes) | LayerOutput::RowCodes
+        );
+        self.stages.push(Stage {
+            pass: Pass::Layer(kernel),
+            elements: layer.format.precision,
+            layer: Some(index),
+            codes_for: writes_codes.then_some(index + 1),
+            params: Params {
+                slot_in: source.slot,
+                slot_out,
+                ..product(self.model, index)
+            },
+            operands,
+            writes: Some((to, output.row_bytes(u64::from(columns)))),
+        });
+        if separate_softmax {
+            self.softmax(index, columns);
+        }
+        match (next.map(|next| next.input), output) {
+            (_, LayerOutput::Z) => Source {
+                slot: slot_out,
+                ..Source::new(LayerInput::Z(layer.activation), to)
+            },
+            (Some(Form::Rows), LayerOutput::RowCodes) => Source::new(LayerInput::RowCodes, to),
+            (Some(Form::Rows), _) => {
+                self.row_codes(to, layer.outputs, index + 1);
+                Source::new(LayerInput::RowCodes, Operand::Codes)
+            }
+            (Some(Form::Static), _) => Source::new(LayerInput::Codes, to),
+            _ => Source::new(LayerInput::Values, to),
+        }
+    }
+
+    /// Only int8 layers multiply by packed dot products; what multiplies f16 is for networks of f16 alone.
+    fn arithmetic_of(&self, layer: LayerShape) -> Arithmetic {
+        match self.arithmetic {
+            Arithmetic::Dot if layer.format.precision != Precision::Int8 => Arithmetic::F32,
+            arithmetic => arithmetic,
+        }
+    }
+
+    /// Brings the pixels into the form that the first layer takes, where they are not in it.
+    fn first_input(&mut self) -> Source {
+        use Operand::{Codes, Hidden, Pixels};
+        let Some(&first) = self.model.layers.first() else {
+            return Source::new(LayerInput::Pixels, Pixels);
+        };
+        let input = first.format.input;
+        if self.model.normalization == Normalization::Unit {
+            return match input {
+                Form::Values => Source::new(LayerInput::Pixels, Pixels),
+                Form::Static => Source::new(LayerInput::PixelCodes, Pixels),
+                // Conversion gives pixels static codes.
+                Form::Rows => Source::new(LayerInput::RowCodes, Codes),
+                Form::Tensor => self.pixel_maximum(),
+            };
+        }
+        let values = Hidden(1);
+        // In `dynamic-tensor` the maximum of what normalization gives.
+        let slots = match input {
+            Form::Tensor => [self.slots.next(), self.slots.next()],
+            _ => [0; 2],
+        };
+        self.normalize(first, slots);
+        match input {
+            Form::Values => Source::new(LayerInput::Values, values),
+            Form::Rows => {
+                self.row_codes(values, self.model.inputs(), 0);
+                Source::new(LayerInput::RowCodes, Codes)
+            }
+            Form::Static => {
+                self.static_codes(values);
+                Source::new(LayerInput::Codes, Codes)
+            }
+            Form::Tensor => {
+                let stage = self.before_layers(Pass::AbsMax, &[values, Operand::Maxima]);
+                self.stages.push(with_slots(stage, slots));
+                Source {
+                    slot: slots[1],
+                    ..Source::new(LayerInput::Values, values)
+                }
+            }
+        }
+    }
+
+    /// The largest byte of the batch, for the scheme `dynamic-tensor`.
+    fn pixel_maximum(&mut self) -> Source {
+        let slots = [self.slots.next(), self.slots.next()];
+        let stage = self.before_layers(Pass::PixelMax, &[Operand::Pixels, Operand::Maxima]);
+        self.stages.push(with_slots(stage, slots));
+        Source {
+            slot: slots[0],
+            ..Source::new(LayerInput::Pixels, Operand::Pixels)
+        }
+    }
+
+    /// Pixels to values by the table.
+    fn normalize(&mut self, first: LayerShape, slots: [u32; 2]) {
+        use Operand::{Hidden, Pixels, Table};
+        let elements = match first.format.precision {
+            precision @ (Precision::F16 | Precision::Bf16) => precision,
+            _ => Precision::F32,
+        };
+        let columns = groups(self.model.inputs()) as u64;
+        let row = LayerOutput::Stored(Store::of(elements)).row_bytes(columns);
+        let stage = Stage {
+            elements,
+            writes: Some((Hidden(1), row)),
+            ..self.before_layers(Pass::Normalize, &[Pixels, Table, Hidden(1)])
+        };
+        self.stages.push(with_slots(stage, slots));
+    }
+
+    /// Normalized values to static codes for the first layer.
+    fn static_codes(&mut self, from: Operand) {
+        let columns = groups(self.model.inputs()) as u64;
+        self.stages.push(Stage {
+            codes_for: Some(0),
+            writes: Some((Operand::Codes, 4 * columns)),
+            ..self.before_layers(Pass::StaticCodes, &[from, Operand::Codes])
+        });
+    }
+
+    /// An int8 pass over the network's input.
+    fn before_layers(&self, pass: Pass, operands: &[Operand]) -> Stage {
+        Stage {
+            pass,
+            elements: Precision::Int8,
+            layer: None,
+            codes_for: None,
+            params: matrix(self.model, self.model.inputs()),
+            operands: operands.to_vec(),
+            writes: None,
+        }
+    }
+
+    /// Rows of `cols` values to the codes that layer `taker` takes.
+    fn row_codes(&mut self, from: Operand, cols: usize, taker: usize) {
+        // A software adapter's lanes are a vector: rows side by side spare it the barriers.
+        let row_lanes = match self.limits.kind {
+            Kind::Software | Kind::Cpu => 1,
+            _ => LANES,
+        };
+        self.stages.push(Stage {
+            pass: Pass::RowCodes { row_lanes },
+            elements: Precision::Int8,
+            layer: taker.checked_sub(1),
+            codes_for: Some(taker),
+            params: matrix(self.model, cols),
+            operands: vec![from, Operand::Codes],
+            writes: Some((Operand::Codes, 4 * groups(cols) as u64 + 4)),
+        });
+    }
+
+    /// The softmax of the last layer, where its kernel has no whole rows.
+    fn softmax(&mut self, index: usize, columns: u32) {
+        self.stages.push(Stage {
+            pass: Pass::Softmax,
+            elements: Precision::F32,
+            layer: Some(index),
+            codes_for: None,
+            params: matrix(self.model, self.model.outputs()),
+            operands: vec![Operand::Z, Operand::Outputs],
+            writes: Some((Operand::Outputs, 16 * u64::from(columns))),
+        });
+    }
+
+    /// In `dynamic-tensor` the last layer's z quantized, dequantized and activated.
+    fn finish(&mut self, activation: Activation, source: Source) {
+        let outputs = self.model.outputs();
+        self.stages.push(Stage {
+            pass: Pass::Finish(activation),
+            elements: Precision::Int8,
+            layer: self.model.layers.len().checked_sub(1),
+            codes_for: None,
+            params: Params {
+                slot_in: source.slot,
+                ..matrix(self.model, outputs)
+            },
+            operands: vec![source.from, Operand::Outputs, Operand::Maxima],
+            writes: Some((Operand::Outputs, 16 * groups(outputs) as u64)),
+        });
+    }
+}
+
+fn with_slots(stage: Stage, [slot_in, slot_out]: [u32; 2]) -> Stage {
+    Stage {
+        params: Params {
+            slot_in,
+            slot_out,
+            ..stage.params
+        },
+        ..stage
+    }
+}

@@ -1,0 +1,51 @@
+//! The dispatches of a network in order, for each way to run it.
+
+mod layers;
+mod stage;
+mod unfused;
+
+use super::limits::Limits;
+use super::pass::{Operand, Params, Pass};
+use super::strategy::{Form, Strategy};
+use super::tile::groups;
+use crate::model::Architecture;
+pub(super) use stage::{Slots, Stage};
+
+/// Every dispatch of a network in order; `slots` counts the maxima that it needs.
+pub(super) fn stages(
+    model: &Architecture,
+    strategy: Strategy,
+    limits: &Limits,
+    slots: &mut Slots,
+) -> Vec<Stage> {
+    match strategy.form {
+        Form::Separate(tiling) if model.shares_scales() => unfused::int8(model, tiling, slots),
+        Form::Separate(tiling) => unfused::values(model, tiling),
+        Form::Layers(tile) => {
+            let tile = tile.on(limits.subgroups());
+            layers::stages(model, tile, strategy.arithmetic, limits, slots)
+        }
+        Form::Network { .. } => whole_network(model, strategy).into_iter().collect(),
+    }
+}
+
+/// One dispatch for everything.
+fn whole_network(model: &Architecture, strategy: Strategy) -> Option<Stage> {
+    use Operand::{AllBiases, AllWeights, Outputs, Pixels, Shapes};
+    let kernel = strategy.network_kernel(model)?;
+    let elements = model.layers.first()?.format.precision;
+    let params = Params {
+        inner: groups(model.inputs()) as u32,
+        layers: model.layers.len() as u32,
+        ..stage::matrix(model, model.outputs())
+    };
+    Some(Stage {
+        pass: Pass::Network(kernel),
+        elements,
+        layer: None,
+        codes_for: None,
+        params,
+        operands: vec![Pixels, AllWeights, AllBiases, Outputs, Shapes],
+        writes: Some((Outputs, 16 * u64::from(params.groups))),
+    })
+}
