@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -545,7 +546,8 @@ fn run_page(name: &str) {
     for arguments in commands(&text, false) {
         let line = format!("{name}: fmnist-gpu {}", arguments.join(" "));
         if let Some(why) = not_run(&arguments) {
-            println!("{line}: only parsed, since it {why}");
+            // Past the capture of the test harness, so that it is seen.
+            writeln!(std::io::stderr(), "{line}: only parsed, since it {why}").expect("stderr");
             continue;
         }
         let output = run(folder.path(), small(&arguments));
@@ -670,6 +672,24 @@ fn every_option_exists() {
             let unknown = words
                 .filter(|word| word.starts_with("--") && word.len() > 2 && !known.contains(*word));
             problems.extend(unknown.map(|word| format!("{name}: {word}")));
+        }
+    }
+    none(&problems);
+}
+
+/// Every script has a line on some page.
+#[test]
+fn every_script_is_explained() {
+    let pages = pages();
+    let mut problems = Vec::new();
+    for file in fs::read_dir(root().join("scripts")).expect("scripts/") {
+        let name = format!("scripts/{}", file.expect("a file").file_name().display());
+        let known = |(_, text): &(String, String)| {
+            let starts = |quote: &&str| *quote == name || quote.starts_with(&format!("{name} "));
+            quoted(text).iter().any(starts)
+        };
+        if !pages.iter().any(known) {
+            problems.push(format!("{name} is on no page"));
         }
     }
     none(&problems);
