@@ -4,8 +4,9 @@
 //! cargo run --release --locked --manifest-path benches/libraries/Cargo.toml --bin thread-pools
 //! ```
 //! Each thread has half of a batch, so all pools share out the same work. They take turns, so that a slow moment of the
-//! machine hits all of them. rayon runs in both ways that it offers to a caller with two closures: the caller waits for
-//! a pool of two threads, or the caller is one of the pool's threads for good.
+//! machine hits all of them. rayon offers three ways to a caller with two closures: the caller waits for a pool of two
+//! threads; it does its own half and hands the other one to a pool of one thread; or it is one of a pool's two threads,
+//! which a thread can only be for good.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,14 +38,15 @@ fn run(halves: &Halves, at: usize) {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder = || rayon_core::ThreadPoolBuilder::new().num_threads(2);
     let own = ThreadPool::new(2);
-    let waits = builder().build()?;
+    let two = builder().build()?;
+    let one = builder().num_threads(1).build()?;
     // This thread becomes one of the pool's two.
     builder().use_current_thread().build_global()?;
     let mut lines = Vec::new();
     for batch in BATCHES {
         let halves = halves(batch)?;
         let join = || rayon_core::join(|| run(&halves, 0), || run(&halves, 1));
-        let pools: [(&str, &dyn Fn()); 4] = [
+        let pools: [(&str, &dyn Fn()); 5] = [
             ("ours", &|| {
                 let claimed = AtomicUsize::new(0);
                 own.run(2, &|_| {
@@ -54,9 +56,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 });
             }),
             ("rayon, the caller waits", &|| {
-                waits.install(join);
+                two.install(join);
             }),
-            ("rayon, the caller takes part", &|| {
+            ("rayon, a scope of the caller", &|| {
+                one.in_place_scope(|scope| {
+                    scope.spawn(|_| run(&halves, 1));
+                    run(&halves, 0);
+                });
+            }),
+            ("rayon, the caller is in the pool", &|| {
                 join();
             }),
             ("one thread", &|| (0..2).for_each(|at| run(&halves, at))),
