@@ -677,6 +677,40 @@ fn every_option_exists() {
     none(&problems);
 }
 
+/// Every file and folder of the checkout that is named in backticks is there.
+#[test]
+fn every_path_exists() {
+    const FOLDERS: [&str; 9] = [
+        "src/",
+        "shaders/",
+        "tests/",
+        "scripts/",
+        "benches/",
+        "docs/",
+        "data/",
+        "examples/",
+        ".ci/",
+    ];
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for (page, text) in pages() {
+        for quote in quoted(&text) {
+            let path = quote.split_whitespace().next().unwrap_or_default();
+            let named = FOLDERS.iter().any(|folder| path.starts_with(folder));
+            // NAME stands for any name, and an ellipsis for more.
+            if !named || path.contains("NAME") || path.contains('…') {
+                continue;
+            }
+            count += 1;
+            if !root().join(path).exists() {
+                problems.push(format!("{page}: no {path}"));
+            }
+        }
+    }
+    none(&problems);
+    assert!(count >= 40, "only {count} paths");
+}
+
 /// Every script has a line on some page.
 #[test]
 fn every_script_is_explained() {
