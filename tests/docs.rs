@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -435,6 +436,27 @@ fn every_command_line_is_understood() {
     assert!(count >= 60, "only {count} command lines");
 }
 
+/// The examples of the help, too.
+#[test]
+fn every_example_of_the_help_is_understood() {
+    let mut problems = Vec::new();
+    let mut helps = vec![help(&[])];
+    helps.extend(
+        listed_commands()
+            .iter()
+            .map(|command| help(&[command.as_str()])),
+    );
+    for help in &helps {
+        // What the shell does with the output is no part of the command line.
+        let lines = help
+            .lines()
+            .map(|line| line.trim().split(['>', '|']).next().unwrap_or_default());
+        let examples = lines.filter_map(arguments);
+        problems.extend(examples.filter_map(|arguments| parses(&arguments).err()));
+    }
+    none(&problems);
+}
+
 #[test]
 fn a_wrong_command_line_is_found() {
     for wrong in [
@@ -524,7 +546,8 @@ fn run_page(name: &str) {
     for arguments in commands(&text, false) {
         let line = format!("{name}: fmnist-gpu {}", arguments.join(" "));
         if let Some(why) = not_run(&arguments) {
-            println!("{line}: only parsed, since it {why}");
+            // Past the capture of the test harness, so that it is seen.
+            writeln!(std::io::stderr(), "{line}: only parsed, since it {why}").expect("stderr");
             continue;
         }
         let output = run(folder.path(), small(&arguments));
@@ -649,6 +672,58 @@ fn every_option_exists() {
             let unknown = words
                 .filter(|word| word.starts_with("--") && word.len() > 2 && !known.contains(*word));
             problems.extend(unknown.map(|word| format!("{name}: {word}")));
+        }
+    }
+    none(&problems);
+}
+
+/// Every file and folder of the checkout that is named in backticks is there.
+#[test]
+fn every_path_exists() {
+    const FOLDERS: [&str; 9] = [
+        "src/",
+        "shaders/",
+        "tests/",
+        "scripts/",
+        "benches/",
+        "docs/",
+        "data/",
+        "examples/",
+        ".ci/",
+    ];
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for (page, text) in pages() {
+        for quote in quoted(&text) {
+            let path = quote.split_whitespace().next().unwrap_or_default();
+            let named = FOLDERS.iter().any(|folder| path.starts_with(folder));
+            // NAME stands for any name, and an ellipsis for more.
+            if !named || path.contains("NAME") || path.contains('…') {
+                continue;
+            }
+            count += 1;
+            if !root().join(path).exists() {
+                problems.push(format!("{page}: no {path}"));
+            }
+        }
+    }
+    none(&problems);
+    assert!(count >= 40, "only {count} paths");
+}
+
+/// Every script has a line on some page.
+#[test]
+fn every_script_is_explained() {
+    let pages = pages();
+    let mut problems = Vec::new();
+    for file in fs::read_dir(root().join("scripts")).expect("scripts/") {
+        let name = format!("scripts/{}", file.expect("a file").file_name().display());
+        let known = |(_, text): &(String, String)| {
+            let starts = |quote: &&str| *quote == name || quote.starts_with(&format!("{name} "));
+            quoted(text).iter().any(starts)
+        };
+        if !pages.iter().any(known) {
+            problems.push(format!("{name} is on no page"));
         }
     }
     none(&problems);
