@@ -11,46 +11,53 @@ use fmnist_gpu::report::{self, Document, Format};
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, doubts};
 use fmnist_gpu::{Error, Result};
 
-use super::{options, terminal};
+use super::{help, options, terminal};
 
 /// The variable that makes every sample longer, for tests of comparisons.
 const SLOWDOWN_VARIABLE: &str = "FMNIST_GPU_SLOWDOWN";
 
-/// What the precision to deploy is to be good for.
+/// What the recommended precision must be good for, and which limits it must keep.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = help::DECISION)]
 pub struct GoalOptions {
-    /// What the verdict is to be good for: latency (the smallest batch), throughput (the most images a
-    /// second, at any batch), memory or accuracy
-    #[arg(long, default_value_t, value_name = "GOAL")]
+    /// What to optimize for: latency, throughput, memory or accuracy
+    ///
+    /// latency is the time of the smallest batch. throughput is the number of images per second, at the best batch
+    /// size. memory and accuracy are those of the smallest batch.
+    #[arg(long, default_value_t, value_name = "GOAL", hide_short_help = true)]
     goal: Goal,
 
-    /// The most percentage points of accuracy that the precision to deploy may lose against f32 [default: 1]
-    #[arg(long, value_name = "POINTS", value_parser = points)]
+    /// Most accuracy to lose against f32, in percentage points [default: 1]
+    #[arg(long, value_name = "POINTS", value_parser = points, hide_short_help = true)]
     max_accuracy_drop: Option<f64>,
 
-    /// The most time that a batch may take, upload included, as a median
-    #[arg(long, value_name = "DURATION", value_parser = options::duration)]
+    /// Most time for a batch, with the upload of its images, as a median
+    #[arg(long, value_name = "DURATION", value_parser = options::duration, hide_short_help = true)]
     max_latency: Option<humantime::Duration>,
 
-    /// The most that parameters and activations may take, for example 100KiB: each precision is also
-    /// measured at the largest batch that fits, and nothing larger is recommended
-    #[arg(long, value_name = "SIZE", value_parser = options::size)]
+    /// Most memory for parameters and activations, for example 100KiB
+    ///
+    /// Each precision is then also measured at the largest batch that fits. No larger batch is recommended.
+    #[arg(long, value_name = "SIZE", value_parser = options::size, hide_short_help = true)]
     pub memory_limit: Option<u64>,
 
-    /// The most images in a batch
-    #[arg(long, value_name = "N", value_parser = options::positive)]
+    /// Most images in a batch; larger batch sizes are reduced to this
+    #[arg(long, value_name = "N", value_parser = options::positive, hide_short_help = true)]
     pub batch_limit: Option<usize>,
 
-    /// End with exit code 4 where no precision meets every limit
-    #[arg(long)]
+    /// Exit with code 4 if no precision meets every limit
+    #[arg(long, hide_short_help = true)]
     gate: bool,
 }
 
 /// An earlier result.
 #[derive(Debug, Args)]
+#[command(next_help_heading = help::DECISION)]
 pub struct BaselineOptions {
-    /// Keep this result under a name, to be compared with later: in the user's data folder, or in that of
-    /// FMNIST_GPU_CACHE_DIR; not where a gate fails or the run ends early
+    /// Save this result under a name, for a later --compare
+    ///
+    /// It is saved in the user's data folder, or in the folder that FMNIST_GPU_CACHE_DIR names. It is not saved if a
+    /// gate fails or the run ends early.
     #[arg(long, value_name = "NAME")]
     save: Option<Name>,
 
@@ -58,16 +65,24 @@ pub struct BaselineOptions {
     #[arg(long, value_name = "NAME|FILE")]
     compare: Option<String>,
 
-    /// End with exit code 5 where a row is slower than the earlier one by more than this (at least 5%; and
-    /// beyond the noise, which is 6% or more), significantly less accurate, or not measured any more. Rows with
-    /// fewer than 50 samples in either result are not judged, which is told; with no other row the exit code
-    /// is 2. FMNIST_GPU_SLOWDOWN=10% makes every sample longer, to see the gate close
-    #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = regression)]
+    /// With --compare, exit with code 5 if a row is slower by more than this, for example 5%
+    ///
+    /// A slowdown counts if it is also larger than the noise of the measurement, which is 6% or more. The exit code
+    /// is 5 as well if a row is significantly less accurate, or is not measured any more. A row with fewer than
+    /// 50 samples in either result is not judged, and a warning names it. If no row can be judged, the exit code
+    /// is 2. The least value is 5%.
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        requires = "compare",
+        value_parser = regression,
+        hide_short_help = true
+    )]
     fail_on_regression: Option<f64>,
 }
 
 impl BaselineOptions {
-    /// Whether the result is held against one of another run, now or later.
+    /// Whether the result is compared with that of another run, now or later.
     pub fn compares(&self) -> bool {
         self.save.is_some() || self.compare.is_some()
     }
@@ -223,7 +238,7 @@ impl BaselineOptions {
             )));
         }
         if !few.is_empty() {
-            terminal::tell(&format!(
+            terminal::note(&format!(
                 "warning: --fail-on-regression did not judge the time of {}: too few samples; {way_out}",
                 few.join(", ")
             ));

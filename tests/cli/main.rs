@@ -16,6 +16,7 @@ mod html;
 mod interrupt;
 mod limits;
 mod lists;
+mod messages;
 mod modes;
 mod outputs;
 mod overflow;
