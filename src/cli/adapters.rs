@@ -23,7 +23,7 @@ const EXAMPLES: &help::Examples = &[
     ),
 ];
 
-/// List the adapters (GPUs, software drivers, the CPU), and how each precision runs on them
+/// List the adapters (GPU, software, CPU) and how each precision runs on them
 ///
 /// Other commands take the index of an adapter, or a part of its name, with --adapter.
 #[derive(Debug, Args)]

@@ -9,15 +9,15 @@ use super::{help, terminal};
 const EXAMPLES: &help::Examples = &[
     (
         "fmnist-gpu completions bash > ~/.local/share/bash-completion/completions/fmnist-gpu",
-        "bash",
+        "for bash",
     ),
     (
         "fmnist-gpu completions fish > ~/.config/fish/completions/fmnist-gpu.fish",
-        "fish",
+        "for fish",
     ),
     (
         "fmnist-gpu completions zsh > _fmnist-gpu",
-        "zsh, in a folder of $fpath",
+        "for zsh, in a folder of $fpath",
     ),
 ];
 

@@ -279,7 +279,7 @@ impl Baselines {
     /// That a result is not kept, where it was to be.
     pub fn unsaved(&self) -> Option<String> {
         let (name, _) = self.place.as_ref()?;
-        Some(format!("nothing was saved as {}", name.as_str()))
+        Some(format!("this result was not saved as {}", name.as_str()))
     }
 }
 
@@ -331,7 +331,7 @@ fn share(text: &str) -> Result<f64, String> {
         .and_then(|number| number.trim().parse::<f64>().ok());
     match number {
         Some(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("write a percentage, as 5%".to_owned()),
+        _ => Err("use a percentage, for example 5%".to_owned()),
     }
 }
 
@@ -343,7 +343,7 @@ fn regression(text: &str) -> Result<f64, String> {
     let allowed = share(text)?;
     if allowed < LEAST_ALLOWED {
         return Err(format!(
-            "below {:.0}% a change cannot be told from what two runs of the same program differ by",
+            "use at least {:.0}%: two runs of the same program differ by about as much",
             100.0 * LEAST_ALLOWED
         ));
     }
@@ -354,6 +354,6 @@ fn regression(text: &str) -> Result<f64, String> {
 fn points(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(points) if (0.0..=100.0).contains(&points) => Ok(points),
-        _ => Err("write percentage points from 0 to 100, as 0.5".to_owned()),
+        _ => Err("use percentage points from 0 to 100, for example 0.5".to_owned()),
     }
 }

@@ -27,7 +27,7 @@ const EXAMPLES: &help::Examples = &[
     ),
 ];
 
-/// Compute the memory that a network needs in each precision, and the largest batch under a limit
+/// Compute the memory of a network in each precision, and the largest batch that fits
 ///
 /// Nothing is run: the figures follow from the widths of the layers.
 #[derive(Debug, Args)]

@@ -50,7 +50,7 @@ const EXAMPLES: &help::Examples = &[
     ),
 ];
 
-/// Measures the time, memory and accuracy of a neural network in several numeric precisions on this device
+/// Measures the time, memory and accuracy of a neural network in several numeric precisions
 #[derive(Debug, Parser)]
 #[command(
     name = "fmnist-gpu",
@@ -72,7 +72,7 @@ struct Arguments {
     common: CommonOptions,
 
     /// Print the version
-    #[arg(long, short = 'V', action = ArgAction::Version, help_heading = help::OUTPUT)]
+    #[arg(long, short = 'V', action = ArgAction::Version, help_heading = help::OUTPUT, display_order = 1001)]
     version: Option<bool>,
 }
 

@@ -17,8 +17,10 @@ use super::{help, interrupt, terminal};
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::DEVICE)]
 pub struct AdapterOptions {
-    /// Adapter to run on: cpu, a backend (vulkan, metal, dx12, gl), an index that 'adapters' prints, or part of a
-    /// name [default: the best adapter, or cpu if there is none]
+    /// Adapter to run on: cpu, vulkan, metal, dx12, gl, an index, or part of a name [default: the best one]
+    ///
+    /// vulkan, metal, dx12 and gl choose the best adapter of that backend. 'adapters' prints the index and the name.
+    /// Without this option the best adapter runs, or the CPU path if there is no adapter.
     #[arg(long, value_name = "SEL")]
     adapter: Option<Selector>,
 
@@ -335,31 +337,31 @@ impl ModelOptions {
 /// `250ms`, `2s`.
 pub fn duration(text: &str) -> Result<humantime::Duration, String> {
     text.parse::<humantime::Duration>()
-        .map_err(|error| format!("{error}; write it as 250ms or 2s"))
+        .map_err(|error| format!("{error}; use a duration such as 250ms or 2s"))
 }
 
 /// `100KiB`, `2MiB`, or plain bytes.
 pub fn size(text: &str) -> Result<u64, String> {
     match text.parse::<bytesize::ByteSize>() {
         // Where a size does not fit, the parser gives the largest that does.
-        Ok(size) if size.as_u64() == u64::MAX => Err("it must be below 16EiB".to_owned()),
+        Ok(size) if size.as_u64() == u64::MAX => Err("use a size below 16EiB".to_owned()),
         Ok(size) => Ok(size.as_u64()),
-        Err(_) => Err("write it as 100KiB, 2MiB or a number of bytes".to_owned()),
+        Err(_) => Err("use a size such as 100KiB or 2MiB, or a number of bytes".to_owned()),
     }
 }
 
-/// From 1 to as many as make any sense.
+/// A number of threads.
 fn threads(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(number) if (1..=MOST_THREADS).contains(&number) => Ok(number),
-        _ => Err(format!("write a whole number from 1 to {MOST_THREADS}")),
+        _ => Err(format!("use a whole number from 1 to {MOST_THREADS}")),
     }
 }
 
 /// At least 1.
 pub fn positive(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
-        Ok(0) | Err(_) => Err("write a whole number from 1 on".to_owned()),
+        Ok(0) | Err(_) => Err("use a whole number, at least 1".to_owned()),
         Ok(number) => Ok(number),
     }
 }
@@ -369,6 +371,6 @@ pub fn layers(text: &str) -> Result<Vec<usize>, String> {
     let widths: Result<Vec<usize>, String> = text.split('-').map(positive).collect();
     match widths {
         Ok(widths) if widths.len() >= 2 => Ok(widths),
-        _ => Err("write the widths from input to output, as 784-64-10".to_owned()),
+        _ => Err("use the widths from input to output, for example 784-64-10".to_owned()),
     }
 }

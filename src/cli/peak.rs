@@ -23,7 +23,7 @@ const EXAMPLES: &help::Examples = &[
     ),
 ];
 
-/// Measure the peak throughput of an adapter or of the processor: arithmetic in registers, and memory copies
+/// Measure the peak throughput of an adapter: arithmetic in registers, and memory copies
 #[derive(Debug, Args)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {

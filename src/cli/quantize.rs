@@ -21,15 +21,15 @@ const EXAMPLES: &help::Examples = &[
     ),
     (
         "fmnist-gpu quantize --model m.safetensors --precision int4 --output q4.safetensors",
-        "to int4",
+        "quantize your own model to int4",
     ),
     (
         "fmnist-gpu quantize --layer-precision f16,int8 --output mixed.safetensors",
-        "each layer by itself",
+        "choose a precision for each layer",
     ),
     (
         "fmnist-gpu quantize --calibration mse --calibration-data DIR --output q.safetensors",
-        "your images",
+        "calibrate with your own images",
     ),
 ];
 

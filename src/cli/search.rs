@@ -27,15 +27,15 @@ use super::terminal;
 const EXAMPLES: &help::Examples = &[
     (
         "fmnist-gpu search --output mixed.safetensors",
-        "find the fastest within 0.1 points of f32",
+        "find the fastest precisions within 0.1 points of f32",
     ),
     (
         "fmnist-gpu search --goal memory --max-accuracy-drop 0.5 --output small.safetensors",
-        "the smallest",
+        "find the smallest within 0.5 points",
     ),
     (
         "fmnist-gpu search --model m.safetensors --data DIR --output mixed.safetensors",
-        "your own model",
+        "search for your own model",
     ),
 ];
 
@@ -260,7 +260,7 @@ fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> State {
             path.display()
         )),
         Beginning::Anew(why) => terminal::note(&format!(
-            "note: {} belongs to another search ({why}); this search starts from the beginning",
+            "note: {} cannot be continued ({why}); this search starts from the beginning",
             path.display()
         )),
     }
@@ -305,7 +305,7 @@ fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, outcome: &
 fn points(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(points) if (0.0..=100.0).contains(&points) => Ok(points),
-        _ => Err("write percentage points from 0 to 100, for example 0.1".to_owned()),
+        _ => Err("use percentage points from 0 to 100, for example 0.1".to_owned()),
     }
 }
 

@@ -13,6 +13,9 @@ use terminal_size::Width;
 
 use super::help;
 
+/// These options come after those of a command.
+const LAST: usize = 1000;
+
 /// The options of every command.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = help::OUTPUT)]
@@ -23,16 +26,23 @@ pub struct CommonOptions {
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        hide_short_help = true
+        hide_short_help = true,
+        display_order = LAST
     )]
     color: ColorChoice,
 
     /// Print only errors on standard error: no progress, no notes, no warnings
-    #[arg(long, short, global = true, hide_short_help = true)]
+    #[arg(
+        long,
+        short,
+        global = true,
+        hide_short_help = true,
+        display_order = LAST
+    )]
     quiet: bool,
 
-    /// Print help: -h the main options, --help all of them
-    #[arg(long, short, global = true, action = ArgAction::Help)]
+    /// Print help: -h shows the main options, --help all of them
+    #[arg(long, short, global = true, action = ArgAction::Help, display_order = LAST)]
     help: Option<bool>,
 }
 

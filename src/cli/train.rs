@@ -18,11 +18,11 @@ const EXAMPLES: &help::Examples = &[
     ),
     (
         "fmnist-gpu train --hidden 256,64 --data DIR --output m.safetensors",
-        "two hidden layers, your images",
+        "train two hidden layers on your images",
     ),
     (
         "fmnist-gpu train --precision int8 --output m.safetensors",
-        "'predict' then runs it in int8",
+        "store int8 as the precision that 'predict' uses",
     ),
 ];
 

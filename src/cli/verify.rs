@@ -42,9 +42,9 @@ const EXAMPLES: &help::Examples = &[
     ),
 ];
 
-/// Check that an adapter computes correct results: each kernel, whole networks, and weights
+/// Check that an adapter computes correct results
 ///
-/// Every result is compared with a reference implementation on the CPU. The numerics report shows how the driver
+/// It checks each kernel, whole networks, and their weights. Every result is compared with a reference implementation on the CPU. The numerics report shows how the driver
 /// rounds where WGSL allows a choice. The exit code is 4 if a check fails, and 3 if no check can run.
 #[derive(Debug, Args)]
 #[command(

@@ -39,10 +39,10 @@ impl std::str::FromStr for Path {
     fn from_str(text: &str) -> Result<Self> {
         [Self::Separate, Self::Fused, Self::Network]
             .into_iter()
-            .find(|path| path.name() == text)
+            .find(|path| path.name() == text || (*path == Self::Separate && text == "unfused"))
             .ok_or_else(|| {
                 Error::Usage(format!(
-                    "unknown path '{text}': use separate, fused or network"
+                    "unknown path '{text}': use unfused, fused or network"
                 ))
             })
     }

@@ -1,5 +1,5 @@
 //! Every text that a user can meet, in one file: tests/snapshots/messages.txt. A change of words shows up there, and a
-//! reviewer can read all of them in one go.
+//! reviewer can read all of them in one go. The texts are those of Linux, since they hold errors of the system.
 
 mod diff;
 mod source;
@@ -99,7 +99,6 @@ const CALLS: &[&str] = &[
     "bench --compare missing",
     "bench --compare missing.json",
     "verify --adapter cpu --compare missing.json",
-    "quantize --output missing/q.safetensors",
     "train --data missing --output none",
     // What is computed.
     "predict --adapter cpu --model big.safetensors --data DIR/t10k-images-idx3-ubyte --precision f16",
@@ -144,6 +143,8 @@ fn call(fixture: Option<&Fixture>, arguments: &str) -> String {
     let mut command = command();
     // Help is as wide as a terminal, or as this variable where there is none.
     command.env("COLUMNS", "100").stdin(Stdio::null());
+    // A path that no machine adds something to.
+    command.env("FMNIST_GPU_CACHE_DIR", "cache");
     let words = arguments.split_whitespace();
     let mut words: Vec<String> = words.map(str::to_owned).collect();
     if let Some(fixture) = fixture {

@@ -122,6 +122,20 @@ fn every_option_has_one_line_of_help() {
 }
 
 #[test]
+fn renamed_words_still_work() {
+    let path = |word: &str| word.parse::<fmnist_gpu::plan::Path>();
+    let (now, before) = (path("unfused"), path("separate"));
+    assert_eq!(now.expect("the new word"), before.expect("the old word"));
+    let words = ["fmnist-gpu", "bench", "--path", "separate"];
+    let parsed = Arguments::command().try_get_matches_from(words);
+    assert!(parsed.is_ok(), "{parsed:?}");
+    for mut command in commands() {
+        let help = command.render_long_help().to_string();
+        assert!(!help.contains("separate"), "{help}");
+    }
+}
+
+#[test]
 fn a_call_without_arguments_says_how_to_start() {
     assert!(START.lines().all(|line| line.chars().count() <= WIDTH));
     let calls = START.lines().map(str::trim);

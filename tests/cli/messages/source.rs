@@ -75,7 +75,15 @@ fn strings(source: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = source;
     while let Some(next) = rest.chars().next() {
-        let hidden = ["#[expect(", "#[allow(", "#[serde(", ".expect(", "concat!("];
+        let hidden = [
+            "#[expect(",
+            "#[allow(",
+            "#[serde(",
+            ".expect(",
+            "concat!(",
+            "assert!(",
+            "assert_eq!(",
+        ];
         rest = if rest.starts_with("//") {
             rest.find('\n').map_or("", |end| &rest[end..])
         } else if let Some(start) = hidden.iter().find(|start| rest.starts_with(**start)) {
