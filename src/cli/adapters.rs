@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     terminal::print(&text)
 }
 
-/// Every adapter, and what its matrix units are good for, which may have to be tried.
+/// Every adapter, and whether f16 uses its matrix units, which may need a trial.
 async fn look(backends: &[Backend], mode: MatrixUnitsMode) -> Vec<(AdapterInfo, MatrixUse)> {
     let mut adapters = Vec::new();
     for selected in engine::every_adapter(backends).await {

@@ -103,7 +103,7 @@ impl GoalOptions {
         }
     }
 
-    /// Puts the verdict on what was measured into the document.
+    /// Adds the verdict to the document.
     pub fn decide(&self, document: &mut Document, slowdown: f64) {
         let warnings = doubts(Circumstances {
             adapter: &document.adapter,
@@ -121,7 +121,7 @@ impl GoalOptions {
         );
     }
 
-    /// Fails where limits are to be kept and no row keeps them.
+    /// Fails if --gate is given and no row meets every limit.
     pub fn check(&self, verdict: &Verdict) -> Result<()> {
         if !self.gate || verdict.recommended.is_some() {
             return Ok(());
@@ -152,7 +152,7 @@ pub struct Baselines {
 }
 
 impl BaselineOptions {
-    /// Reads the earlier result and holds it against what is about to be measured.
+    /// Reads the earlier result, and checks that this run can be compared with it.
     pub fn open(&self, document: &Document, options: &BenchOptions) -> Result<Baselines> {
         if self.save.is_some() && options.slowdown > 0.0 {
             return Err(Error::Usage(format!(
@@ -188,7 +188,7 @@ impl BaselineOptions {
         Ok(Baselines { before, place })
     }
 
-    /// A name that nothing was saved under is told as such.
+    /// Says that no result has this name, instead of that a file is missing.
     fn explain(&self, error: Error, name: &str, path: &PathBuf) -> Error {
         if path.exists() || name.ends_with(".json") {
             return error;
@@ -199,7 +199,7 @@ impl BaselineOptions {
         )
     }
 
-    /// Fails where a row is worse than was allowed, or nothing could be compared.
+    /// Fails if a row is worse than --fail-on-regression allows, or if no row could be compared.
     pub fn check(&self, document: &Document) -> Result<()> {
         let Some(comparison) = &document.comparison else {
             return Ok(());
@@ -276,7 +276,7 @@ impl Baselines {
         }
     }
 
-    /// That a result is not kept, where it was to be.
+    /// The note that the result was not saved, if --save is given.
     pub fn unsaved(&self) -> Option<String> {
         let (name, _) = self.place.as_ref()?;
         Some(format!("this result was not saved as {}", name.as_str()))

@@ -75,8 +75,12 @@ fn file_name(command: &Command) -> String {
 
 fn page(command: &Command) -> anyhow::Result<String> {
     let mut text = Vec::new();
-    Man::new(command.clone().disable_help_subcommand(true))
-        .title(file_name(command))
-        .render(&mut text)?;
+    // The library prints no help of an option that -h leaves to --help.
+    let command = command
+        .clone()
+        .disable_help_subcommand(true)
+        .mut_args(|argument| argument.hide_short_help(false));
+    let title = file_name(&command);
+    Man::new(command).title(title).render(&mut text)?;
     Ok(String::from_utf8(text)?)
 }

@@ -91,7 +91,7 @@ struct Line {
     precision: Precision,
     scheme: Option<Scheme>,
     weights: Option<WeightScales>,
-    /// The precision of each layer where they differ.
+    /// The precision of each layer, if they differ.
     #[serde(rename = "layers")]
     layer_precisions: Vec<Precision>,
     #[serde(skip)]

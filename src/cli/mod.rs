@@ -76,7 +76,7 @@ struct Arguments {
     version: Option<bool>,
 }
 
-/// The exit code where a device is lost, or does not answer.
+/// The exit code if a device is lost or does not answer.
 const LOST: u8 = 6;
 
 /// The exit code of a command line that cannot be meant.

@@ -269,7 +269,7 @@ impl AdapterOptions {
     }
 }
 
-/// The most devices that an adapter is verified on at the same time: each keeps what it compiled for a while.
+/// The most devices that `verify` uses at the same time. Each keeps its compiled kernels in memory for a while.
 const MOST_LANES: usize = 8;
 
 /// The variable that makes a fault on purpose, for tests: see `gpu::Injected`.

@@ -127,7 +127,7 @@ impl Run {
     fn measured<S: Display>(&self, ceiling: &str, peak: &Peak<S>) {
         self.change(|document| document.measured(ceiling, peak));
         // The document has the figure before the log says so.
-        log::info!("{ceiling}: {:e} per second", peak.best());
+        log::info!("{ceiling}: {:e} a second", peak.best());
     }
 
     fn failed(&self, ceiling: &str, why: &str) {

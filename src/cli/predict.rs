@@ -99,7 +99,7 @@ struct Document<'a> {
     precision: Precision,
     scheme: Option<Scheme>,
     weights: Option<WeightScales>,
-    /// The precision of each layer where they differ.
+    /// The precision of each layer, if they differ.
     layers: &'a [Precision],
     batch: usize,
     adapter: String,

@@ -154,7 +154,7 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
     error.is::<Closed>()
 }
 
-/// A spinner on standard error, shown on a terminal only: what the command waits for, without a progress.
+/// A spinner on standard error that says what the command waits for. It is shown on a terminal only.
 pub fn spinner(message: &'static str) -> ProgressBar {
     let spinner = ProgressBar::with_draw_target(None, target());
     spinner.set_message(message);
