@@ -15,21 +15,6 @@ use crate::support::{Fixture, command, overflowing};
 /// How the snapshot is made anew.
 const UPDATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --release --test cli messages";
 
-/// The commands, in the order of the help.
-const COMMANDS: [&str; 11] = [
-    "bench",
-    "predict",
-    "adapters",
-    "memory",
-    "quantize",
-    "search",
-    "train",
-    "verify",
-    "peak",
-    "completions",
-    "man",
-];
-
 /// Calls that fail or warn, on any machine with the same words. m.safetensors has a network of 16-12-4 and q.safetensors
 /// is quantized; big.safetensors overflows f16; DIR has images of 4×4 pixels.
 const CALLS: &[&str] = &[
@@ -113,7 +98,7 @@ fn messages_are_those_of_the_snapshot() {
     section(&mut text, "Without arguments");
     text.push_str(&call(None, ""));
     section(&mut text, "Help");
-    for name in std::iter::once("").chain(COMMANDS) {
+    for name in commands() {
         for flag in ["-h", "--help"] {
             text.push_str(&call(None, format!("{name} {flag}").trim()));
         }
@@ -132,6 +117,18 @@ fn messages_are_those_of_the_snapshot() {
     section(&mut text, "Texts in the source");
     text.push_str(&source::texts());
     compare(&text);
+}
+
+/// The names of all commands, in the order of the help, behind an empty one for the program itself.
+fn commands() -> Vec<String> {
+    let help = fmnist!("-h").good();
+    let (_, list) = help.split_once("Commands:\n").expect("commands");
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names = names.filter(|name| !name.is_empty()).map(str::to_owned);
+    let names: Vec<String> = std::iter::once(String::new()).chain(names).collect();
+    assert!(names.len() > 11, "commands are missing: {names:?}");
+    names
 }
 
 fn section(text: &mut String, title: &str) {
