@@ -1,4 +1,4 @@
-//! `adapters`: every adapter, and what each precision would run as on it.
+//! `adapters`: every adapter, and how each precision runs on it.
 
 use std::fmt::Write;
 
@@ -10,21 +10,34 @@ use fmnist_gpu::tune::{self, MatrixUnitsMode};
 use fmnist_gpu::{Error, Precision};
 use serde::Serialize;
 
+use super::help;
 use super::options::{self, MatrixOptions};
 use super::terminal;
 
-/// Lists every adapter, and what each precision would run as on it.
-#[derive(Debug, Args)]
-pub struct Arguments {
-    /// table, json or markdown
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
-    format: Format,
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    ("fmnist-gpu adapters", "list all adapters as a table"),
+    (
+        "fmnist-gpu adapters --format json",
+        "list them with their features and limits",
+    ),
+];
 
+/// List the adapters (GPU, software, CPU) and how each precision runs on them
+///
+/// Other commands take the index of an adapter, or a part of its name, with --adapter.
+#[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+pub struct Arguments {
     #[command(flatten)]
     matrix: MatrixOptions,
+
+    /// Format of standard output: table, json or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
+    format: Format,
 }
 
-/// An adapter in JSON: what it is, and why a precision does not run on it.
+/// An adapter in JSON: what it is, and why it does not run a precision.
 #[derive(Serialize)]
 struct Entry<'a> {
     index: usize,
@@ -58,12 +71,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     terminal::print(&text)
 }
 
-/// Every adapter, and what its matrix units are good for, which may have to be tried.
+/// Every adapter, and whether f16 uses its matrix units, which may need a trial.
 async fn look(backends: &[Backend], mode: MatrixUnitsMode) -> Vec<(AdapterInfo, MatrixUse)> {
     let mut adapters = Vec::new();
     for selected in engine::every_adapter(backends).await {
         let has = selected.info().lacks_matrix_units().is_none();
-        let spinner = has.then(|| terminal::spinner("trying matrix units"));
+        let spinner = has.then(|| terminal::spinner("testing matrix units"));
         let matrix_units = tune::try_matrix_units(&selected, mode).await;
         if let Some(spinner) = spinner {
             spinner.finish_and_clear();
@@ -110,16 +123,16 @@ fn table(adapters: &[(AdapterInfo, MatrixUse)], layout: Layout) -> String {
         }
     }
     if infos().any(|info| info.lacks(Precision::F16).is_some()) {
-        text.push_str("A precision shown as 'CPU path' needs a feature that the adapter lacks (f16: shader-f16).\n");
+        text.push_str("'CPU path': the adapter lacks a feature that this precision needs (f16 needs shader-f16), so it runs on the CPU.\n");
     }
     for processor in infos().filter_map(|info| info.processor) {
         text.push_str(&format!(
-            "The CPU path runs as {processor}; --kernel and --threads choose others.\n"
+            "The CPU path uses {processor}. --kernel and --threads change this.\n"
         ));
     }
     if cfg!(target_os = "linux") && infos().all(|info| info.kind == Kind::Cpu) {
         text.push_str(
-            "No GPU adapter. A software Vulkan driver is in the package mesa-vulkan-drivers.\n",
+            "No GPU adapter was found. The package mesa-vulkan-drivers has a software Vulkan driver.\n",
         );
     }
     text

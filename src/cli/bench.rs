@@ -22,15 +22,64 @@ use fmnist_gpu::{Engine, Error, Mode};
 use indicatif::ProgressBar;
 
 use super::decision::{self, BaselineOptions, GoalOptions};
+use super::help;
 use super::interrupt::{self, Interrupted};
 use super::modes::{self, ModesOptions};
-use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
+use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions};
 use super::record::{Outputs, Record};
 use super::terminal;
 
-/// Measures time, memory and accuracy of every precision, side by side.
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu bench --precision f32,int8 --adapter vulkan",
+        "compare two precisions on a Vulkan adapter",
+    ),
+    (
+        "fmnist-gpu bench --model m.safetensors --data DIR",
+        "measure your own model on your own images",
+    ),
+    (
+        "fmnist-gpu bench --save main",
+        "save the result under the name 'main'",
+    ),
+    (
+        "fmnist-gpu bench --compare main --fail-on-regression 5%",
+        "exit with code 5 if a row is 5% slower",
+    ),
+    (
+        "fmnist-gpu bench --precision int8 --max-latency 2ms --gate",
+        "exit with code 4 if int8 takes longer",
+    ),
+    (
+        "fmnist-gpu bench --precision every --scheme all",
+        "compare all precisions and int8 schemes",
+    ),
+    (
+        "fmnist-gpu bench --output report.html --output r.json",
+        "also write the report and the data",
+    ),
+];
+
+/// Measure time, memory and accuracy of each precision, side by side
+///
+/// The result recommends a precision and says why the others are slower, larger or less accurate. The model and the
+/// test images of Fashion-MNIST are inside the program, so no option is needed.
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
+    #[command(flatten)]
+    model: ModelOptions,
+
+    /// Folder with a test split in IDX files [default: the Fashion-MNIST test split inside the program]
+    ///
+    /// The files are t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or as .gz.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = help::MODEL)]
+    data: Option<PathBuf>,
+
+    #[command(flatten)]
+    modes: ModesOptions,
+
     #[command(flatten)]
     adapter: AdapterOptions,
 
@@ -38,61 +87,72 @@ pub struct Arguments {
     matrix: MatrixOptions,
 
     #[command(flatten)]
-    modes: ModesOptions,
-
-    /// Batch sizes
-    #[arg(long, default_value = default_batches(), value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
-    batch: Vec<usize>,
-
-    #[command(flatten)]
-    model: ModelOptions,
-
-    /// A folder with a test split in IDX files (t10k-images-idx3-ubyte, …, plain or .gz); the
-    /// Fashion-MNIST test split is inside the program.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    data: Option<PathBuf>,
-
-    /// What goes to standard output: table, json, csv, markdown or html
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
-    format: Format,
-
-    /// Also write a file; its extension tells the format (.html, .json, .csv, .md, .txt). May be repeated.
-    /// It has the rows of a batch size as soon as they are measured.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    output: Vec<PathBuf>,
-
-    /// Samples of each precision, instead of as many as --min-time needs
-    #[arg(long, value_name = "N", value_parser = options::positive)]
-    runs: Option<usize>,
-
-    /// Passes before the first sample
-    #[arg(long, default_value_t = BenchOptions::default().warmup, value_name = "N")]
-    warmup: usize,
-
-    /// The time that each precision's samples are to take together. Sampling ends once all of them
-    /// have it and 10 samples (5 where one takes over a second); or, since a quick precision would
-    /// keep a slow one waiting, after twice that time for every precision. Up to two seconds, 1000
-    /// samples at most are kept, spread over all of it. Where it is left out, --save and --compare take 50
-    /// samples unless one takes over 0.2 seconds. [default: 300ms; 2s with --save or --compare]
-    #[arg(long, value_name = "DURATION", value_parser = options::duration)]
-    min_time: Option<humantime::Duration>,
-
-    /// How kernels are chosen before anything is measured: off (defaults for this kind of adapter),
-    /// quick (the likeliest are timed, a few seconds at most) or full (all are). What won is kept in
-    /// the user's cache folder, or in that of FMNIST_GPU_CACHE_DIR.
-    #[arg(long, default_value = "quick", value_name = "EFFORT")]
-    tune: Tuning,
-
-    /// Also show where the time goes: upload, each kernel, the gaps between them, and the host, for the
-    /// kernel chosen and for the separate passes
-    #[arg(long)]
-    breakdown: bool,
+    sampling: Sampling,
 
     #[command(flatten)]
     goal: GoalOptions,
 
     #[command(flatten)]
     baseline: BaselineOptions,
+
+    /// Format of standard output: table, json, csv, markdown or html
+    #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
+    format: Format,
+
+    /// Also write the result to this file (.html, .json, .csv, .md or .txt); may be repeated
+    ///
+    /// The extension decides the format. The file is written again after each batch size, so that it has all rows
+    /// that are measured.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = help::OUTPUT)]
+    output: Vec<PathBuf>,
+
+    #[command(flatten)]
+    kernels: KernelOptions,
+}
+
+/// What is measured, and for how long.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::MEASUREMENT)]
+struct Sampling {
+    /// Batch sizes to measure
+    #[arg(long, default_value = default_batches(), value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
+    batch: Vec<usize>,
+
+    /// Samples of each precision [default: as many as --min-time needs]
+    #[arg(long, value_name = "N", value_parser = options::positive, hide_short_help = true)]
+    runs: Option<usize>,
+
+    /// Passes over the batch before the first sample
+    #[arg(long, default_value_t = BenchOptions::default().warmup, value_name = "N", hide_short_help = true)]
+    warmup: usize,
+
+    /// Time to spend on the samples of each precision [default: 300ms; 2s with --save or --compare]
+    ///
+    /// Sampling ends when each precision has this time and at least 10 samples (5 if a sample takes over a second).
+    /// It also ends when twice this time has passed for each precision, so that a fast precision does not wait for a
+    /// slow one. With a time of at most 2s, a row keeps at most 1,000 samples, spread over all of it. Without
+    /// this option, --save and --compare take at least 50 samples, unless a sample takes over 0.2 seconds.
+    #[arg(long, value_name = "DURATION", value_parser = options::duration, hide_short_help = true)]
+    min_time: Option<humantime::Duration>,
+
+    /// How to choose kernels before the measurement: off, quick or full
+    ///
+    /// off uses the default kernels for this kind of adapter. quick times the most promising kernels, in a few
+    /// seconds at most. full times all of them. The choice is kept in the user's cache folder, or in the folder that
+    /// FMNIST_GPU_CACHE_DIR names.
+    #[arg(
+        long,
+        default_value = "quick",
+        value_name = "EFFORT",
+        hide_short_help = true
+    )]
+    tune: Tuning,
+
+    /// Also show where the time goes: upload, each kernel, the gaps between kernels, and the host
+    ///
+    /// The result has these times for the chosen kernel and for the unfused kernels.
+    #[arg(long, hide_short_help = true)]
+    breakdown: bool,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -102,26 +162,31 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = BenchOptions {
         modes: arguments.modes.modes(&model)?,
         named: arguments.modes.named(),
-        batches: arguments.batch.clone(),
-        runs: arguments.runs,
-        warmup: arguments.warmup,
-        min_time: match arguments.min_time {
+        batches: arguments.sampling.batch.clone(),
+        runs: arguments.sampling.runs,
+        warmup: arguments.sampling.warmup,
+        min_time: match arguments.sampling.min_time {
             Some(time) => time.into(),
             None if arguments.baseline.compares() => TIME_TO_COMPARE,
             None => BenchOptions::default().min_time,
         },
-        // Who says how long measures no longer; a result that is to be compared has what a comparison takes.
-        fewest: match arguments.min_time {
+        // --min-time decides how long to measure. Without it, a result to compare has as many samples as that needs.
+        fewest: match arguments.sampling.min_time {
             None if arguments.baseline.compares() => LEAST_PAIRS,
             _ => BenchOptions::default().fewest,
         },
-        tuning: arguments.tune,
-        breakdown: arguments.breakdown,
+        tuning: arguments.sampling.tune,
+        breakdown: arguments.sampling.breakdown,
         slowdown: Slowdown::from_environment()?,
         memory_limit: arguments.goal.memory_limit,
         batch_limit: arguments.goal.batch_limit,
     };
-    let opened = (arguments.adapter).open(&arguments.matrix, &options.modes, options.tuning);
+    let opened = (arguments.adapter).open(
+        &arguments.kernels,
+        &arguments.matrix,
+        &options.modes,
+        options.tuning,
+    );
     let engine = pollster::block_on(opened)?;
     let document = Document {
         schema: SCHEMA,
@@ -162,12 +227,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut watch))?;
     let record = watch.record;
-    // What was measured is kept, whatever ended the measurement.
+    // The result has everything that was measured, whatever ended the measurement.
     let failure = outcome.failure.map(anyhow::Error::from);
     let failure = failure.or_else(|| interrupt::requested().then(|| Interrupted.into()));
     if let Some(failure) = failure {
         if let Some(unsaved) = baselines.unsaved() {
-            terminal::tell(&unsaved);
+            terminal::note(&unsaved);
         }
         let ended = record.end(Some(failure.to_string()), outcome.budget);
         return first_of([Err(failure), ended]);
@@ -178,8 +243,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.goal.check(&document.verdict),
         arguments.baseline.check(&document),
     ];
-    // A regression must not become the baseline, nor what is held against nothing. An overflow is a row of the
-    // result as any other.
+    // A regression must not become the baseline, nor a result that could not be compared. An overflow is an ordinary
+    // row of the result.
     let keep = gates.iter().all(Result::is_ok) && document.incomplete.is_none();
     let note = baselines.unsaved().filter(|_| !keep);
     let saved = if keep {
@@ -192,8 +257,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     first_of([checks.map_err(Into::into), saved.map_err(Into::into), ended])
 }
 
-/// One error ends the command, the first; the others are told beside it. A closed standard output is no error
-/// beside any other, and nothing to tell.
+/// The first error ends the command; the others are printed. A closed standard output counts only if nothing else
+/// went wrong, and is not printed.
 fn first_of<const N: usize>(ends: [anyhow::Result<()>; N]) -> anyhow::Result<()> {
     let errors = ends.into_iter().filter_map(Result::err);
     let (closed, errors): (Vec<_>, Vec<_>) = errors.partition(terminal::is_closed);
@@ -205,8 +270,8 @@ fn first_of<const N: usize>(ends: [anyhow::Result<()>; N]) -> anyhow::Result<()>
     first.or(closed.into_iter().next()).map_or(Ok(()), Err)
 }
 
-/// What the adapter does where it has a choice. A result is worth having without it, but not from a device that is
-/// gone.
+/// How the driver rounds and orders arithmetic where WGSL leaves it a choice. A result is useful without it, but not
+/// from a lost device.
 ///
 /// # Errors
 /// Those of a lost or silent device, or one without memory.
@@ -217,13 +282,15 @@ fn passport(engine: &Engine) -> Result<Option<BTreeMap<String, Observed>>, Error
             error @ (Error::DeviceLost { .. } | Error::NoAnswer { .. } | Error::OutOfMemory { .. }),
         ) => Err(error),
         Err(error) => {
-            log::warn!("what the driver does where it has a choice was not seen: {error}");
+            log::warn!(
+                "the result has no numerics report, since a probe of the driver failed: {error}"
+            );
             Ok(None)
         }
     }
 }
 
-/// The default batch sizes as a list is written, which the help then shows.
+/// The default batch sizes as the option takes them, which the help shows.
 fn default_batches() -> &'static str {
     static LIST: LazyLock<String> = LazyLock::new(|| {
         let batches = BenchOptions::default().batches;
@@ -240,8 +307,7 @@ fn load_data(folder: Option<&std::path::Path>) -> Result<Dataset, Error> {
     }
 }
 
-/// An overflow is told in its row; the rest was measured, and the exit code says that not all is
-/// well.
+/// Fails if a row overflowed. The other rows are measured all the same.
 fn overflows(rows: &[Row]) -> Result<(), Error> {
     let Some(row) = rows.iter().find(|row| row.status == Status::Overflow) else {
         return Ok(());
@@ -263,7 +329,7 @@ fn largest_first(batches: &[usize]) -> Vec<usize> {
     batches
 }
 
-/// The command line, as a shell takes it.
+/// The command line of this process, quoted for a shell.
 pub(super) fn command_line() -> String {
     let words = std::env::args_os().skip(1);
     let words = words.map(|word| quoted(&word.to_string_lossy()));
@@ -273,7 +339,7 @@ pub(super) fn command_line() -> String {
     words.join(" ")
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -282,11 +348,11 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Shows how far a measurement is, and hands its rows on.
+/// Shows the progress of a measurement, and passes its rows on.
 struct Watch {
     bar: ProgressBar,
     record: Record,
-    /// Whether a gate or a baseline wants every row, also where nobody reads them.
+    /// Whether a gate or a baseline needs every row, even if nobody reads them.
     judged: bool,
 }
 
@@ -312,7 +378,7 @@ impl Observer for Watch {
 
     fn warned(&mut self, mode: &Mode, warning: &Warning) {
         let line = format!("warning: {mode}: {}", warning.text);
-        self.bar.suspend(|| terminal::tell(&line));
+        self.bar.suspend(|| terminal::note(&line));
     }
 
     fn hurries(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The options that say how a model is quantized from images.
+//! The options for quantizing a model with calibration images.
 
 use std::path::PathBuf;
 
@@ -8,37 +8,43 @@ use fmnist_gpu::deploy::{Calibration, Recipe, Rounding, Sample};
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::{Error, Mode, Result};
 
-use super::options;
+use super::{help, options};
 
-/// How static scales and the rounding of int8 and int4 weights are decided, and by which images.
+/// How static scales and the rounding of int8 and int4 weights are chosen, and with which images.
 #[derive(Debug, Args)]
+#[command(next_help_heading = help::PRECISION)]
 pub struct CalibrationOptions {
-    /// How the range of each layer's static codes is chosen: min-max, percentile (99.99), mse (least mean
-    /// square error) or entropy (least divergence) [default: entropy]
-    #[arg(long, value_name = "METHOD")]
+    /// How the scheme static chooses the range of each layer's input [default: entropy]
+    ///
+    /// min-max takes all values. percentile takes 99.99% of them. mse takes the range with the least mean squared
+    /// error. entropy takes the range with the least divergence.
+    #[arg(long, value_name = "METHOD", hide_short_help = true)]
     calibration: Option<Calibration>,
 
-    /// Training images to calibrate on [default: 1000]
-    #[arg(long, value_name = "N", value_parser = options::positive)]
+    /// Number of training images to calibrate with [default: 1000]
+    #[arg(long, value_name = "N", value_parser = options::positive, hide_short_help = true)]
     calibration_images: Option<usize>,
 
-    /// What they are drawn by [default: 0]
-    #[arg(long, value_name = "N")]
+    /// Seed of the random choice of these images [default: 0]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     calibration_seed: Option<u64>,
 
-    /// A folder with a training split in IDX files to draw them from (train-images-idx3-ubyte, …); without
-    /// it, 1,000 of Fashion-MNIST are inside the program
-    #[arg(long, value_name = "DIR")]
+    /// Folder with the training split to choose them from, in IDX files (train-images-idx3-ubyte)
+    ///
+    /// [default: 1,000 training images of Fashion-MNIST inside the program; 'search' uses its --data]
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
     calibration_data: Option<PathBuf>,
 
-    /// How int8 and int4 weights are rounded: nearest, or compensated (each makes up for the errors of
-    /// those before it, as in GPTQ) [default: compensated]
-    #[arg(long, value_name = "ROUNDING")]
+    /// How int8 and int4 weights are rounded: nearest or compensated [default: compensated]
+    ///
+    /// nearest rounds each weight by itself. compensated rounds each weight so that it corrects the errors of those
+    /// before it (the method GPTQ).
+    #[arg(long, value_name = "ROUNDING", hide_short_help = true)]
     rounding: Option<Rounding>,
 }
 
 impl CalibrationOptions {
-    /// How a model is put into a mode.
+    /// How a model is quantized.
     pub fn recipe(&self) -> Recipe {
         Recipe {
             calibration: self.calibration.unwrap_or_default(),
@@ -46,7 +52,7 @@ impl CalibrationOptions {
         }
     }
 
-    /// Checks that a mode uses what was given.
+    /// Checks that the mode uses each option that was given.
     ///
     /// # Errors
     /// `Error::Usage` naming the first option that it does not.
@@ -101,7 +107,7 @@ impl CalibrationOptions {
         }
     }
 
-    /// The images, of a training split that is loaded anyway unless another is named.
+    /// The images, from a training split that is loaded already unless the options name another.
     pub fn sample_of(&self, data: &Dataset) -> Result<Sample> {
         match &self.calibration_data {
             Some(_) => self.sample(),
@@ -109,19 +115,19 @@ impl CalibrationOptions {
         }
     }
 
-    /// The options that a mode uses as they are given again, every choice told.
+    /// The options that a mode uses, with every default written out.
     pub fn command_of(&self, mode: &Mode) -> String {
         let recipe = self.recipe();
         let images = recipe.needs_images(mode) || recipe.compensates(mode);
-        self.told(Recipe::calibrates(mode), images, Recipe::rounds(mode))
+        self.written_out(Recipe::calibrates(mode), images, Recipe::rounds(mode))
     }
 
-    /// All options as they are given again, every choice told.
+    /// All options, with every default written out.
     pub fn command(&self) -> String {
-        self.told(true, true, true)
+        self.written_out(true, true, true)
     }
 
-    fn told(&self, calibrates: bool, images: bool, rounds: bool) -> String {
+    fn written_out(&self, calibrates: bool, images: bool, rounds: bool) -> String {
         let recipe = self.recipe();
         let mut command = String::new();
         if calibrates {

@@ -1,5 +1,4 @@
-//! What a run of `verify` leaves: what was checked, on the screen and in the files, also where the end is an early
-//! one.
+//! What a run of `verify` prints and writes, also if it ends early.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -12,11 +11,11 @@ use super::interrupt::{self, Early};
 use super::record::Outputs;
 use super::terminal;
 
-/// A run that is under way. An interrupt ends it from a thread of its own, so that it is shared.
+/// A run in progress. It is shared, since an interrupt ends it from another thread.
 #[derive(Clone)]
 pub struct Checked(Arc<Mutex<State>>);
 
-/// What is known before anything is checked, and where all of it goes.
+/// What is known before the first check, and where the result goes.
 pub struct Beginning {
     pub subject: VerifySubject,
     pub passport: Passport,
@@ -28,13 +27,13 @@ pub struct Beginning {
 }
 
 struct State {
-    /// None once it was told.
+    /// None once it was printed.
     beginning: Option<Beginning>,
     outcome: Outcome,
 }
 
 impl Checked {
-    /// A run without checks yet; from here on an interrupt keeps what it has.
+    /// A run without checks yet. From here on an interrupt keeps the checks so far.
     pub fn new(beginning: Beginning) -> Self {
         let checked = Self(Arc::new(Mutex::new(State {
             beginning: Some(beginning),
@@ -45,17 +44,17 @@ impl Checked {
         checked
     }
 
-    /// Takes a check that was made, which has this place among all.
+    /// Adds a finished check, at its place among all.
     pub fn add(&self, place: usize, row: Row, int8_sums: Option<String>) {
         self.state().outcome.add(place, row, int8_sums);
     }
 
-    /// The end: files and standard output get what was checked. `why` it is an early one, in words.
+    /// The end: prints and writes the checks. `why` is the reason of an early end.
     pub fn end(&self, why: Option<String>) -> anyhow::Result<()> {
         self.state().end(why)
     }
 
-    /// What the checks come to.
+    /// Fails if a check failed.
     pub fn verdict(&self) -> fmnist_gpu::Result<()> {
         self.state().outcome.verdict()
     }
@@ -68,13 +67,13 @@ impl Checked {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere takes nothing from the checks that were made.
+        // The finished checks stay valid if another thread panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Without any check, an early end leaves older files as they were.
+    /// Without any check, an early end keeps older files.
     fn end(&mut self, why: Option<String>) -> anyhow::Result<()> {
         let Some(beginning) = self.beginning.take() else {
             return Ok(());

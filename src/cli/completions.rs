@@ -3,15 +3,29 @@
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use super::terminal;
+use super::{help, terminal};
 
-/// Prints a script with which a shell completes commands and options.
-///
-/// bash: fmnist-gpu completions bash > ~/.local/share/bash-completion/completions/fmnist-gpu;
-/// zsh: … zsh > _fmnist-gpu in a folder of $fpath; fish: … fish > ~/.config/fish/completions/fmnist-gpu.fish
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu completions bash > ~/.local/share/bash-completion/completions/fmnist-gpu",
+        "for bash",
+    ),
+    (
+        "fmnist-gpu completions fish > ~/.config/fish/completions/fmnist-gpu.fish",
+        "for fish",
+    ),
+    (
+        "fmnist-gpu completions zsh > _fmnist-gpu",
+        "for zsh, in a folder of $fpath",
+    ),
+];
+
+/// Print a script that makes a shell complete commands and options
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
-    /// The shell
+    /// Shell to print the script for
     shell: Shell,
 }
 

@@ -13,43 +13,50 @@ use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, doubts};
 use fmnist_gpu::{Error, Result};
 
-use super::{options, terminal};
+use super::{help, options, terminal};
 
-/// What the precision to deploy is to be good for.
+/// What the recommended precision must be good for, and which limits it must keep.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = help::DECISION)]
 pub struct GoalOptions {
-    /// What the verdict is to be good for: latency (the smallest batch), throughput (the most images a
-    /// second, at any batch), memory or accuracy
-    #[arg(long, default_value_t, value_name = "GOAL")]
+    /// What to optimize for: latency, throughput, memory or accuracy
+    ///
+    /// latency is the time of the smallest batch. throughput is the number of images per second, at the best batch
+    /// size. memory and accuracy are those of the smallest batch.
+    #[arg(long, default_value_t, value_name = "GOAL", hide_short_help = true)]
     goal: Goal,
 
-    /// The most percentage points of accuracy that the precision to deploy may lose against f32 [default: 1]
-    #[arg(long, value_name = "POINTS", value_parser = points)]
+    /// Most accuracy to lose against f32, in percentage points [default: 1]
+    #[arg(long, value_name = "POINTS", value_parser = points, hide_short_help = true)]
     max_accuracy_drop: Option<f64>,
 
-    /// The most time that a batch may take, upload included, as a median
-    #[arg(long, value_name = "DURATION", value_parser = options::duration)]
+    /// Most time for a batch, with the upload of its images, as a median
+    #[arg(long, value_name = "DURATION", value_parser = options::duration, hide_short_help = true)]
     max_latency: Option<humantime::Duration>,
 
-    /// The most that parameters and activations may take, for example 100KiB: each precision is also
-    /// measured at the largest batch that fits, and nothing larger is recommended
-    #[arg(long, value_name = "SIZE", value_parser = options::size)]
+    /// Most memory for parameters and activations, for example 100KiB
+    ///
+    /// Each precision is then also measured at the largest batch that fits. No larger batch is recommended.
+    #[arg(long, value_name = "SIZE", value_parser = options::size, hide_short_help = true)]
     pub memory_limit: Option<u64>,
 
-    /// The most images in a batch
-    #[arg(long, value_name = "N", value_parser = options::positive)]
+    /// Most images in a batch; larger batch sizes are reduced to this
+    #[arg(long, value_name = "N", value_parser = options::positive, hide_short_help = true)]
     pub batch_limit: Option<usize>,
 
-    /// End with exit code 4 where no precision meets every limit
-    #[arg(long)]
+    /// Exit with code 4 if no precision meets every limit
+    #[arg(long, hide_short_help = true)]
     gate: bool,
 }
 
 /// An earlier result.
 #[derive(Debug, Args)]
+#[command(next_help_heading = help::DECISION)]
 pub struct BaselineOptions {
-    /// Keep this result under a name, to be compared with later: in the user's data folder, or in that of
-    /// FMNIST_GPU_CACHE_DIR; not where a gate fails or the run ends early
+    /// Save this result under a name, for a later --compare
+    ///
+    /// It is saved in the user's data folder, or in the folder that FMNIST_GPU_CACHE_DIR names. It is not saved if a
+    /// gate fails or the run ends early.
     #[arg(long, value_name = "NAME")]
     save: Option<Name>,
 
@@ -57,16 +64,24 @@ pub struct BaselineOptions {
     #[arg(long, value_name = "NAME|FILE")]
     compare: Option<String>,
 
-    /// End with exit code 5 where a row is slower than the earlier one by more than this (at least 5%; and
-    /// beyond the noise, which is 6% or more), significantly less accurate, or not measured any more. Rows with
-    /// fewer than 50 samples in either result are not judged, which is told; with no other row the exit code
-    /// is 2
-    #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = regression)]
+    /// With --compare, exit with code 5 if a row is slower by more than this, for example 5%
+    ///
+    /// A slowdown counts if it is also larger than the noise of the measurement, which is 6% or more. The exit code
+    /// is 5 as well if a row is significantly less accurate, or is not measured any more. A row with fewer than
+    /// 50 samples in either result is not judged, and a warning names it. If no row can be judged, the exit code
+    /// is 2. The least value is 5%.
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        requires = "compare",
+        value_parser = regression,
+        hide_short_help = true
+    )]
     fail_on_regression: Option<f64>,
 }
 
 impl BaselineOptions {
-    /// Whether the result is held against one of another run, now or later.
+    /// Whether the result is compared with that of another run, now or later.
     pub fn compares(&self) -> bool {
         self.save.is_some() || self.compare.is_some()
     }
@@ -87,7 +102,7 @@ impl GoalOptions {
         }
     }
 
-    /// Puts the verdict on what was measured into the document.
+    /// Adds the verdict to the document.
     pub fn decide(&self, document: &mut Document, slowdown: f64) {
         let warnings = doubts(Circumstances {
             adapter: &document.adapter,
@@ -105,7 +120,7 @@ impl GoalOptions {
         );
     }
 
-    /// Fails where limits are to be kept and no row keeps them.
+    /// Fails if --gate is given and no row meets every limit.
     pub fn check(&self, verdict: &Verdict) -> Result<()> {
         if !self.gate || verdict.recommended.is_some() {
             return Ok(());
@@ -134,7 +149,7 @@ pub struct Baselines {
 }
 
 impl BaselineOptions {
-    /// Reads the earlier result and holds it against what is about to be measured.
+    /// Reads the earlier result, and checks that this run can be compared with it.
     pub fn open(&self, document: &Document, options: &BenchOptions) -> Result<Baselines> {
         if self.save.is_some() {
             options.slowdown.check_save()?;
@@ -168,7 +183,7 @@ impl BaselineOptions {
         Ok(Baselines { before, place })
     }
 
-    /// A name that nothing was saved under is told as such.
+    /// Says that no result has this name, instead of that a file is missing.
     fn explain(&self, error: Error, name: &str, path: &PathBuf) -> Error {
         if path.exists() || name.ends_with(".json") {
             return error;
@@ -179,7 +194,7 @@ impl BaselineOptions {
         )
     }
 
-    /// Fails where a row is worse than was allowed, or nothing could be compared.
+    /// Fails if a row is worse than --fail-on-regression allows, or if no row could be compared.
     pub fn check(&self, document: &Document) -> Result<()> {
         let Some(comparison) = &document.comparison else {
             return Ok(());
@@ -212,9 +227,9 @@ impl BaselineOptions {
             }));
         }
         if !few.is_empty() {
-            terminal::tell(&format!(
-                "warning: --fail-on-regression did not judge the time of {}: both runs need {LEAST_PAIRS} samples \
-                 of a row; drop --min-time, or give both runs --runs {LEAST_PAIRS}",
+            terminal::note(&format!(
+                "warning: --fail-on-regression did not judge the time of {}: too few samples; both runs need \
+                 {LEAST_PAIRS} samples of a row: drop --min-time, or give both runs --runs {LEAST_PAIRS}",
                 few.join(", ")
             ));
         }
@@ -253,10 +268,10 @@ impl Baselines {
         }
     }
 
-    /// That a result is not kept, where it was to be.
+    /// The note that the result was not saved, if --save is given.
     pub fn unsaved(&self) -> Option<String> {
         let (name, _) = self.place.as_ref()?;
-        Some(format!("nothing was saved as {}", name.as_str()))
+        Some(format!("this result was not saved as {}", name.as_str()))
     }
 }
 
@@ -299,7 +314,7 @@ fn regression(text: &str) -> Result<f64, String> {
     let allowed = parse_percent(text)?;
     if allowed < LEAST_ALLOWED {
         return Err(format!(
-            "below {:.0}% a change cannot be told from what two runs of the same program differ by",
+            "use at least {:.0}%: two runs of the same program differ by about as much",
             100.0 * LEAST_ALLOWED
         ));
     }
@@ -310,6 +325,6 @@ fn regression(text: &str) -> Result<f64, String> {
 fn points(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(points) if (0.0..=100.0).contains(&points) => Ok(points),
-        _ => Err("write percentage points from 0 to 100, as 0.5".to_owned()),
+        _ => Err("use percentage points from 0 to 100, for example 0.5".to_owned()),
     }
 }

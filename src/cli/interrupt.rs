@@ -1,5 +1,5 @@
-//! Ends that do not come by themselves: Ctrl-C, with exit code 130, and a device that is silent, with 6. What a
-//! command does before either takes bounded time.
+//! Early ends: Ctrl-C, with exit code 130, and a device that does not answer, with 6. The last work of a command
+//! before either takes bounded time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,26 +13,27 @@ use super::terminal;
 /// The exit code of a program that was interrupted: 128 and the number of the signal.
 pub const INTERRUPTED: u8 = 130;
 
-/// The process ends so long after an interrupt, or a device was given up, whatever hangs: a driver, a disk, a reader of a pipe.
+/// The process ends at the latest so long after an interrupt or a device's silence, even if a driver, a disk or the
+/// reader of a pipe hangs.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a command may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often Ctrl-C came.
+/// The number of interrupts so far.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Held while the last work is done: who comes second waits for it.
+/// Held while the last work runs: a second end waits for it.
 static ENDING: Mutex<()> = Mutex::new(());
 
-/// What is done before the end.
+/// The work before an early end.
 static LAST_WORK: Mutex<Option<LastWork>> = Mutex::new(None);
 
 type LastWork = Box<dyn FnOnce(&Early) + Send>;
 
 /// An early end.
 pub struct Early {
-    /// Why, in words.
+    /// The reason, in words.
     pub why: String,
     /// How long the command may still take to end by itself.
     pub patience: Duration,
@@ -43,14 +44,14 @@ pub struct Early {
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// Answers interrupts from here on.
+/// Handles interrupts from here on.
 pub fn listen() {
     if let Err(error) = ctrlc::set_handler(handle) {
-        log::warn!("an interrupt will not be answered with exit code {INTERRUPTED}: {error}");
+        log::warn!("Ctrl-C will end the program without printing the results so far: {error}");
     }
 }
 
-/// Says what an early end leaves to be done, on any thread. Without it the process ends at once.
+/// Sets the work before an early end, which may run on any thread. Without it the process ends at once.
 pub fn before_end(work: impl FnOnce(&Early) + Send + 'static) {
     if let Ok(mut last) = LAST_WORK.lock() {
         *last = Some(Box::new(work));
@@ -70,8 +71,8 @@ pub fn wait(patience: Duration, done: impl Fn() -> bool) {
     }
 }
 
-/// Sees to it that the process ends although a device is silent. Usually its error does that; but on its way handles
-/// are dropped, which some drivers answer by waiting for the device.
+/// Ends the process although a device does not answer. The error usually does that, but it drops handles on its way, and
+/// some drivers then wait for the device.
 pub fn give_up(error: &Error) {
     let (message, code) = (error.to_string(), error.exit_code());
     thread::spawn(move || {
@@ -106,7 +107,7 @@ fn handle() {
         end_now(INTERRUPTED);
     });
     thread::spawn(|| {
-        terminal::tell("interrupted");
+        terminal::note("interrupted");
         last_work(&Early {
             why: Interrupted.to_string(),
             patience: PATIENCE,
@@ -115,10 +116,10 @@ fn handle() {
     });
 }
 
-/// Ends the process with an exit code. What was printed so far is out: every result is flushed as it is printed.
+/// Ends the process with an exit code. Nothing printed is lost: every result is flushed as it is printed.
 ///
-/// The C library's exit handlers are left out where that can be: those of a driver may crash while
-/// its threads are still at work, or wait for a device that is lost.
+/// On Unix the C library's exit handlers do not run: those of a driver may crash while its threads still work, or wait
+/// for a lost device.
 pub fn end_now(code: u8) -> ! {
     #[cfg(unix)]
     #[expect(unsafe_code, reason = "the standard library's exit runs the handlers")]

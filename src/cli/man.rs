@@ -1,4 +1,4 @@
-//! `man`: the manual, in the form that man reads.
+//! `man`: the pages of the manual, in the format of man.
 
 use std::path::{Path, PathBuf};
 
@@ -7,22 +7,35 @@ use clap_mangen::Man;
 use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
 
-use super::terminal;
+use super::{help, terminal};
 
-/// Prints a page of the manual, as man reads it: fmnist-gpu man bench | man -l -
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu man bench | man -l -",
+        "read the page of 'bench'",
+    ),
+    (
+        "fmnist-gpu man --output /usr/local/share/man/man1",
+        "install all pages",
+    ),
+];
+
+/// Print a page of the manual in the format of man
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
-    /// The command that it is about; without it, all of them in short
+    /// Command to print the page of [default: the page of fmnist-gpu, which lists all commands]
     #[arg(value_name = "COMMAND", conflicts_with = "output")]
     about: Option<String>,
 
     /// Write all pages into this folder instead (fmnist-gpu.1, fmnist-gpu-bench.1, …)
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = help::OUTPUT)]
     output: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments, mut command: Command) -> anyhow::Result<()> {
-    // So that each page knows the whole name of its command, and the options that hold for all.
+    // Each page then has the whole name of its command, and the options of every command.
     command.build();
     if let Some(folder) = &arguments.output {
         return write_all(folder, &command);
@@ -59,8 +72,12 @@ fn file_name(command: &Command) -> String {
 
 fn page(command: &Command) -> anyhow::Result<String> {
     let mut text = Vec::new();
-    Man::new(command.clone().disable_help_subcommand(true))
-        .title(file_name(command))
-        .render(&mut text)?;
+    // The library prints no help of an option that -h leaves to --help.
+    let command = command
+        .clone()
+        .disable_help_subcommand(true)
+        .mut_args(|argument| argument.hide_short_help(false));
+    let title = file_name(&command);
+    Man::new(command).title(title).render(&mut text)?;
     Ok(String::from_utf8(text)?)
 }

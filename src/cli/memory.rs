@@ -1,4 +1,4 @@
-//! `memory`: what a network needs in each mode, and the largest batch under a limit.
+//! `memory`: the memory that a network needs in each mode, and the largest batch under a limit.
 
 use clap::Args;
 use fmnist_gpu::error::UsageError;
@@ -7,33 +7,65 @@ use fmnist_gpu::report::{self, Format, Layout};
 use fmnist_gpu::{Error, Mode, Precision, Scheme, WeightScales};
 use serde::Serialize;
 
+use super::help;
 use super::modes::ModesOptions;
 use super::options::{self, ModelOptions};
 use super::terminal;
 
-/// Shows what a network needs in each precision, and the largest batch under a limit.
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu memory --layers 784-1024-10 --batch 1",
+        "compute the memory of a network by its widths",
+    ),
+    (
+        "fmnist-gpu memory --model m.safetensors --limit 1MiB",
+        "find the largest batch that fits in 1 MiB",
+    ),
+    (
+        "fmnist-gpu memory --precision every --scheme all",
+        "list all precisions and int8 schemes",
+    ),
+];
+
+/// Compute the memory of a network in each precision, and the largest batch that fits
+///
+/// Nothing is run: the figures follow from the widths of the layers.
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
     #[command(flatten)]
     model: ModelOptions,
 
-    /// A network without weights: its widths from input to output, as 784-64-10
-    #[arg(long, value_name = "WIDTHS", conflicts_with = "model", value_parser = layers)]
+    /// Widths of a network without weights, from input to output, for example 784-64-10
+    #[arg(
+        long,
+        value_name = "WIDTHS",
+        conflicts_with = "model",
+        value_parser = layers,
+        help_heading = help::MODEL
+    )]
     layers: Option<Layers>,
 
     #[command(flatten)]
     modes: ModesOptions,
 
     /// Images in a batch
-    #[arg(long, default_value_t = 32, value_name = "N", value_parser = options::positive)]
+    #[arg(
+        long,
+        default_value_t = 32,
+        value_name = "N",
+        value_parser = options::positive,
+        help_heading = help::MEASUREMENT
+    )]
     batch: usize,
 
-    /// Find the largest batch that fits in this, for example 100KiB
-    #[arg(long, value_name = "SIZE", value_parser = options::size)]
+    /// Also find the largest batch that fits in this size, for example 100KiB
+    #[arg(long, value_name = "SIZE", value_parser = options::size, help_heading = help::MEASUREMENT)]
     limit: Option<u64>,
 
-    /// table, json or markdown
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    /// Format of standard output: table, json or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
     format: Format,
 }
 
@@ -60,7 +92,7 @@ struct Line {
     precision: Precision,
     scheme: Option<Scheme>,
     weights: Option<WeightScales>,
-    /// The precision of each layer where they differ.
+    /// The precision of each layer, if they differ.
     #[serde(rename = "layers")]
     layer_precisions: Vec<Precision>,
     #[serde(skip)]
@@ -69,7 +101,7 @@ struct Line {
     footprint: Footprint,
     /// Share of f32's total that is saved.
     saving: f64,
-    /// Under the limit; none where there is no limit, or not even one image fits.
+    /// The largest batch under the limit; none if there is no limit, or if not even one image fits.
     largest_batch: Option<u64>,
 }
 
@@ -106,7 +138,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     terminal::print(&text)
 }
 
-/// The figures; none where they are beyond counting.
+/// The figures; none if they do not fit in 64 bits.
 fn describe(
     layers: Vec<usize>,
     modes: &[Mode],

@@ -13,41 +13,65 @@ use fmnist_gpu::plan::{Kernels, Path, Strategy};
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Mode, Precision, Result};
 
-use super::{interrupt, terminal};
+use super::{help, interrupt, terminal};
 
-/// What chooses the adapter.
+/// Which adapter runs the networks.
 #[derive(Debug, Args)]
+#[command(next_help_heading = help::DEVICE)]
 pub struct AdapterOptions {
-    /// A backend (vulkan, metal, dx12, gl) or cpu; an index that 'adapters' prints; or part of an
-    /// adapter's name. Without it: the best adapter found, else the CPU path.
+    /// Adapter to run on: cpu, vulkan, metal, dx12, gl, an index, or part of a name [default: the best one]
+    ///
+    /// vulkan, metal, dx12 and gl choose the best adapter of that backend. 'adapters' prints the index and the name.
+    /// Without this option the best adapter runs, or the CPU path if there is no adapter.
     #[arg(long, value_name = "SEL")]
     adapter: Option<Selector>,
 
-    /// Fail where the adapter cannot run a precision, instead of running it on the CPU path.
-    #[arg(long)]
+    /// Fail if the adapter cannot run a precision, instead of running that precision on the CPU path
+    ///
+    /// A precision that --precision names then ends the command with exit code 3. A precision that is only part of
+    /// 'all' becomes a row with the status unsupported.
+    #[arg(long, hide_short_help = true)]
     no_fallback: bool,
 
-    /// Hide features of the adapter, as if it lacked them: shader-f16, timestamp-query, …
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    mask_features: Vec<Feature>,
+    /// Threads of the CPU path [default: one for each hardware thread]
+    #[arg(long, value_name = "N", value_parser = threads, hide_short_help = true)]
+    threads: Option<usize>,
+}
 
-    /// Keep wgpu's runtime checks in the shaders (slower).
-    #[arg(long)]
-    checked: bool,
-
-    /// How networks run on the adapter: separate (the scheme's passes one by one), fused (a dispatch
-    /// a layer) or network (one dispatch). Without it, what is fastest.
-    #[arg(long, value_name = "PATH", conflicts_with = "kernel")]
+/// Which kernels run the networks, and on which features of the adapter.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::ADVANCED)]
+pub struct KernelOptions {
+    /// Kernels to run networks with: unfused, fused or network [default: the fastest]
+    ///
+    /// unfused runs each step of the scheme as a dispatch of its own. fused runs one dispatch for each layer.
+    /// network runs one dispatch for the whole network.
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "kernel",
+        hide_short_help = true
+    )]
     path: Option<Path>,
 
-    /// The kernel to run networks with, as 'kernel' in a result names it; for the CPU path an instruction
-    /// set: avx512-vnni, avx512, avx2 or portable
-    #[arg(long, value_name = "NAME")]
+    /// Kernel to run networks with, by the name that the result prints as 'kernel' [default: the fastest]
+    ///
+    /// On the CPU path a kernel is an instruction set: avx512-vnni, avx512, avx2 or portable.
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     kernel: Option<Kernel>,
 
-    /// Threads of the CPU path; without it, as many as run at the same time
-    #[arg(long, value_name = "N", value_parser = threads)]
-    threads: Option<usize>,
+    /// Run as if the adapter lacked these features, for example shader-f16,timestamp-query
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    mask_features: Vec<Feature>,
+
+    /// Keep wgpu's runtime checks in the shaders, which makes them slower
+    #[arg(long, hide_short_help = true)]
+    checked: bool,
 }
 
 /// A kernel by its name.
@@ -76,34 +100,51 @@ impl std::str::FromStr for Kernel {
 /// Whether f16 runs on matrix units.
 #[derive(Debug, Args)]
 pub struct MatrixOptions {
-    /// Whether f16 runs on the adapter's matrix units (tensor cores): on; off; or auto, where a trial
-    /// finds them right and faster. The trial is made once and kept in the cache folder; 'on' makes one
-    /// again that came to nothing, --tune full any. With --tune off, auto is off.
-    #[arg(long, default_value = "auto", value_name = "USE")]
+    /// Whether f16 runs on the adapter's matrix units (tensor cores): auto, on or off
+    ///
+    /// auto uses them if a trial finds their results correct and faster. on fails if the adapter has none, or if
+    /// their results are wrong. The trial runs once and its result stays in the cache folder; on repeats a trial that
+    /// failed, and --tune full repeats every trial. With --tune off, auto means off.
+    #[arg(
+        long,
+        default_value = "auto",
+        value_name = "USE",
+        help_heading = help::DEVICE,
+        hide_short_help = true
+    )]
     matrix_units: MatrixUnitsMode,
 }
 
 impl MatrixOptions {
-    /// What was asked for.
+    /// The value of the option.
     pub fn mode(&self) -> MatrixUnitsMode {
         self.matrix_units
     }
 }
 
 impl AdapterOptions {
-    /// Opens the adapter that is meant for microkernels, with its matrix units or without.
-    pub async fn open_for_peak(&self, matrix_units: bool) -> Result<Engine> {
-        let mut options = self.engine()?;
+    /// Opens the adapter for microkernels, with its matrix units or without.
+    pub async fn open_for_peak(
+        &self,
+        kernels: &KernelOptions,
+        matrix_units: bool,
+    ) -> Result<Engine> {
+        let mut options = self.engine(kernels)?;
         options.device.matrix_units = matrix_units;
         let opened = Engine::open(&options).await;
         let engine = opened.map_err(|error| self.name_variables(&options, error))?;
-        self.check_kernel(engine)
+        self.check_kernel(kernels, engine)
     }
 
-    /// Opens the adapter that is to be verified, with its matrix units or without, and with these faults.
-    pub async fn open_for_verify(&self, matrix_units: bool, faults: &Faults) -> Result<Engine> {
-        if self.kernel.is_some()
-            || self.path.is_some()
+    /// Opens the adapter for `verify`, with its matrix units or without, and with these faults.
+    pub async fn open_for_verify(
+        &self,
+        kernels: &KernelOptions,
+        matrix_units: bool,
+        faults: &Faults,
+    ) -> Result<Engine> {
+        if kernels.kernel.is_some()
+            || kernels.path.is_some()
             || self.threads.is_some()
             || self.no_fallback
         {
@@ -113,7 +154,7 @@ impl AdapterOptions {
                 remedy: "drop it, or choose checks with --only".to_owned(),
             }));
         }
-        let mut options = self.engine()?;
+        let mut options = self.engine(kernels)?;
         options.device.matrix_units = matrix_units;
         options.device.faults = faults.clone();
         // Several are checked on at the same time, and nothing is timed.
@@ -132,9 +173,9 @@ impl AdapterOptions {
         cores.min(MOST_LANES)
     }
 
-    /// The engine, where it has the kernel that was asked for at all.
-    fn check_kernel(&self, engine: Engine) -> Result<Engine> {
-        let (name, reason, remedy) = match (self.kernel, engine.info().kind) {
+    /// The engine, if the kernel that --kernel names can run on it.
+    fn check_kernel(&self, kernels: &KernelOptions, engine: Engine) -> Result<Engine> {
+        let (name, reason, remedy) = match (kernels.kernel, engine.info().kind) {
             (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => (
                 isa.name(),
                 format!("{isa} is a kernel of the CPU path"),
@@ -156,24 +197,24 @@ impl AdapterOptions {
         }))
     }
 
-    /// Opens the adapter that is meant for networks in these modes, with its matrix units where f16 is to
-    /// run on them.
+    /// Opens the adapter for networks in these modes, with its matrix units if f16 is to run on them.
     pub async fn open(
         &self,
+        kernels: &KernelOptions,
         matrix: &MatrixOptions,
         modes: &[Mode],
         tuning: Tuning,
     ) -> Result<Engine> {
-        let options = self.engine()?;
+        let options = self.engine(kernels)?;
         let f16 = modes.iter().any(|mode| mode.precision == Precision::F16);
         let spinner = terminal::spinner("opening the adapter");
         let opened = tune::open(&options, matrix.matrix_units, f16, tuning).await;
         spinner.finish_and_clear();
         let engine = opened.map_err(|error| self.name_variables(&options, error))?;
-        self.check_kernel(engine)
+        self.check_kernel(kernels, engine)
     }
 
-    /// Says which variables had a part in an adapter not being found, which no flag asked for.
+    /// Adds to an adapter that was not found which variables and options selected it.
     fn name_variables(&self, options: &EngineOptions, error: Error) -> Error {
         let Error::AdapterNotFound {
             selector,
@@ -183,27 +224,27 @@ impl AdapterOptions {
         else {
             return error;
         };
-        let mut asked = Vec::new();
+        let mut selectors = Vec::new();
         if !options.backends.is_empty() {
-            asked.extend(setting("WGPU_BACKEND"));
+            selectors.extend(setting("WGPU_BACKEND"));
         }
         match (&self.adapter, &options.adapter) {
-            (Some(_), _) => asked.push(format!("--adapter {selector}")),
-            (None, Some(_)) => asked.extend(setting("WGPU_ADAPTER_NAME")),
+            (Some(_), _) => selectors.push(format!("--adapter {selector}")),
+            (None, Some(_)) => selectors.extend(setting("WGPU_ADAPTER_NAME")),
             (None, None) => {}
         }
         Error::AdapterNotFound {
-            selector: asked.join(" "),
+            selector: selectors.join(" "),
             found,
             hint,
         }
     }
 
-    /// The engine's options; the environment speaks where no flag does.
-    fn engine(&self) -> Result<EngineOptions> {
+    /// The engine's options. The environment decides what no option decides.
+    fn engine(&self, kernels: &KernelOptions) -> Result<EngineOptions> {
         let mut adapter = self.adapter.clone();
         let mut backends = Vec::new();
-        // An index is one of the list that 'adapters' prints, which the environment may narrow.
+        // The environment may narrow the list that 'adapters' prints, in which an index is a place.
         if matches!(adapter, None | Some(Selector::Index(_))) {
             backends = backends_of_environment()?;
         }
@@ -214,22 +255,22 @@ impl AdapterOptions {
         Ok(EngineOptions {
             adapter,
             backends,
-            mask_features: self.mask_features.clone(),
+            mask_features: kernels.mask_features.clone(),
             fallback: !self.no_fallback,
-            kernels: match (self.kernel, self.path) {
+            kernels: match (kernels.kernel, kernels.path) {
                 (Some(Kernel::Adapter(strategy)), _) => Kernels::Named(strategy),
                 (_, Some(path)) => Kernels::Path(path),
                 (_, None) => Kernels::Any,
             },
             processor: ProcessorOptions {
-                isa: match self.kernel {
+                isa: match kernels.kernel {
                     Some(Kernel::Processor(isa)) => Some(isa),
                     _ => None,
                 },
                 threads: self.threads,
             },
             device: DeviceOptions {
-                checked: self.checked,
+                checked: kernels.checked,
                 faults: Faults::from_environment()?,
                 on_silence: Some(interrupt::give_up),
                 ..DeviceOptions::default()
@@ -238,7 +279,7 @@ impl AdapterOptions {
     }
 }
 
-/// The most devices that an adapter is verified on at the same time: each keeps what it compiled for a while.
+/// The most devices that `verify` uses at the same time. Each keeps its compiled kernels in memory for a while.
 const MOST_LANES: usize = 8;
 
 /// What is wrong with the value of an environment variable.
@@ -287,8 +328,8 @@ pub fn backends_of_environment() -> Result<Vec<Backend>> {
 /// Which model.
 #[derive(Debug, Args)]
 pub struct ModelOptions {
-    /// A model file (safetensors); the default model is inside the program.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Model file (safetensors) [default: the model inside the program]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = help::MODEL)]
     model: Option<PathBuf>,
 }
 
@@ -319,31 +360,31 @@ pub fn already_quantized(source: &Source) -> Error {
 /// `250ms`, `2s`.
 pub fn duration(text: &str) -> Result<humantime::Duration, String> {
     text.parse::<humantime::Duration>()
-        .map_err(|error| format!("{error}; write it as 250ms or 2s"))
+        .map_err(|error| format!("{error}; use a duration such as 250ms or 2s"))
 }
 
 /// `100KiB`, `2MiB`, or plain bytes.
 pub fn size(text: &str) -> Result<u64, String> {
     match text.parse::<bytesize::ByteSize>() {
         // Where a size does not fit, the parser gives the largest that does.
-        Ok(size) if size.as_u64() == u64::MAX => Err("it must be below 16EiB".to_owned()),
+        Ok(size) if size.as_u64() == u64::MAX => Err("use a size below 16EiB".to_owned()),
         Ok(size) => Ok(size.as_u64()),
-        Err(_) => Err("write it as 100KiB, 2MiB or a number of bytes".to_owned()),
+        Err(_) => Err("use a size such as 100KiB or 2MiB, or a number of bytes".to_owned()),
     }
 }
 
-/// From 1 to as many as make any sense.
+/// A number of threads.
 fn threads(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(number) if (1..=MOST_THREADS).contains(&number) => Ok(number),
-        _ => Err(format!("write a whole number from 1 to {MOST_THREADS}")),
+        _ => Err(format!("use a whole number from 1 to {MOST_THREADS}")),
     }
 }
 
 /// At least 1.
 pub fn positive(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
-        Ok(0) | Err(_) => Err("write a whole number from 1 on".to_owned()),
+        Ok(0) | Err(_) => Err("use a whole number, at least 1".to_owned()),
         Ok(number) => Ok(number),
     }
 }
@@ -353,6 +394,6 @@ pub fn layers(text: &str) -> Result<Vec<usize>, String> {
     let widths: Result<Vec<usize>, String> = text.split('-').map(positive).collect();
     match widths {
         Ok(widths) if widths.len() >= 2 => Ok(widths),
-        _ => Err("write the widths from input to output, as 784-64-10".to_owned()),
+        _ => Err("use the widths from input to output, for example 784-64-10".to_owned()),
     }
 }

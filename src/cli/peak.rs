@@ -1,4 +1,4 @@
-//! `peak`: the most that an adapter does of one thing, measured.
+//! `peak`: the highest throughput of an adapter, measured.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,26 +12,46 @@ use fmnist_gpu::report::{Format, PeakDocument};
 use fmnist_gpu::{Error, Result};
 use indicatif::ProgressBar;
 
-use super::options::{self, AdapterOptions};
-use super::{interrupt, terminal};
+use super::options::{self, AdapterOptions, KernelOptions};
+use super::{help, interrupt, terminal};
 
-/// Measures the ceilings of an adapter, or of the processor: arithmetic in registers, and a copy of memory.
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    ("fmnist-gpu peak", "measure the best adapter"),
+    (
+        "fmnist-gpu peak --adapter cpu --threads 1",
+        "measure one thread of the processor",
+    ),
+];
+
+/// Measure the peak throughput of an adapter: arithmetic in registers, and memory copies
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
     #[command(flatten)]
     adapter: AdapterOptions,
 
-    /// table, json, csv or markdown
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    /// Time to spend on each figure, with the compilation of its shaders
+    #[arg(
+        long,
+        default_value_t = Effort::full().total.into(),
+        value_name = "DURATION",
+        value_parser = options::duration,
+        help_heading = help::MEASUREMENT
+    )]
+    min_time: humantime::Duration,
+
+    /// Format of standard output: table, json, csv or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
     format: Format,
 
-    /// The time that each ceiling is looked for, compilation included
-    #[arg(long, default_value_t = Effort::full().total.into(), value_name = "DURATION", value_parser = options::duration)]
-    min_time: humantime::Duration,
+    #[command(flatten)]
+    kernels: KernelOptions,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let engine = pollster::block_on(arguments.adapter.open_for_peak(false))?;
+    let opened = (arguments.adapter).open_for_peak(&arguments.kernels, false);
+    let engine = pollster::block_on(opened)?;
     let effort = Effort {
         total: arguments.min_time.into(),
         ..Effort::full()
@@ -43,27 +63,27 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let run = Run::new(document, arguments.format);
     let ended = match engine.device() {
-        Some(device) => pollster::block_on(measure(&arguments.adapter, device, effort, &run)),
+        Some(device) => pollster::block_on(measure(arguments, device, effort, &run)),
         None => measure_processor(engine.processor(), effort, &run),
     };
-    let told = run.end(ended.as_ref().err().map(ToString::to_string));
-    // What is wrong with the adapter counts more than who heard of it.
+    let printed = run.end(ended.as_ref().err().map(ToString::to_string));
+    // An error of the adapter comes before an error of the output.
     if let Err(error) = ended {
-        match told {
+        match printed {
             Err(other) if !terminal::is_closed(&other) => terminal::fail(&format!("{other:#}")),
             _ => {}
         }
         return Err(error.into());
     }
-    told
+    printed
 }
 
-/// A run that is under way: an early end, which is another thread's, still tells what was measured.
+/// A measurement in progress. An early end, which comes from another thread, prints what was measured so far.
 #[derive(Clone)]
 struct Run(Arc<Mutex<State>>);
 
 struct State {
-    /// None once it was told.
+    /// None once it was printed.
     document: Option<PeakDocument>,
     format: Format,
     bar: ProgressBar,
@@ -88,7 +108,7 @@ impl Run {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere takes nothing from what was measured.
+        // What was measured stays valid if another thread panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,7 +127,7 @@ impl Run {
 
     fn measured<S: Display>(&self, ceiling: &str, peak: &Peak<S>) {
         self.change(|document| document.measured(ceiling, peak));
-        // What the log says was measured is kept, whatever comes next.
+        // The document has the figure before the log says so.
         log::info!("{ceiling}: {:e} a second", peak.best());
     }
 
@@ -115,8 +135,8 @@ impl Run {
         self.change(|document| document.failed(ceiling, why));
     }
 
-    /// The end: standard output gets what was measured. `why` it is an early one, in words; then nothing is told
-    /// where there is no figure.
+    /// The end: prints what was measured. `why` is the reason of an early end; without any figure nothing is printed
+    /// then.
     fn end(&self, why: Option<String>) -> anyhow::Result<()> {
         let mut state = self.state();
         let Some(mut document) = state.document.take() else {
@@ -133,12 +153,12 @@ impl Run {
     }
 }
 
-/// Measures all that the adapter has, one after another.
+/// Measures each figure of the adapter, one after another.
 ///
 /// # Errors
-/// The first that went wrong, after everything that does not hang on it.
+/// The first error, after all figures that do not depend on what failed.
 async fn measure(
-    adapter: &AdapterOptions,
+    arguments: &Arguments,
     device: &Arc<Device>,
     effort: Effort,
     run: &Run,
@@ -151,19 +171,19 @@ async fn measure(
         }
         let on_matrix_units = ceiling == Ceiling::Matrix;
         let measured = if on_matrix_units {
-            measure_matrices(adapter, effort).await
+            measure_matrices(arguments, effort).await
         } else {
             peak::measure(device, &[ceiling], effort).await
         };
         match measured {
             Ok(peaks) => match peaks.get(ceiling) {
                 Some(peak) => run.measured(ceiling.name(), peak),
-                None => run.failed(ceiling.name(), "the device was opened without it"),
+                None => run.failed(ceiling.name(), "the device was opened without matrix units"),
             },
             Err(error) => {
                 run.failed(ceiling.name(), &error.to_string());
-                // A silent device ends the process, whichever it is. The device of matrix units is otherwise none of
-                // the others'.
+                // Any device that does not answer ends the process. Other errors of the device with matrix units do
+                // not concern the other device.
                 let silent = matches!(error, Error::NoAnswer { .. });
                 if on_matrix_units && !silent {
                     continue;
@@ -179,17 +199,18 @@ async fn measure(
     result
 }
 
-/// The ceiling of matrix units: on a device of its own, since the feature is experimental, and what goes
-/// wrong with it takes nothing from the others.
-async fn measure_matrices(adapter: &AdapterOptions, effort: Effort) -> Result<Peaks> {
-    let engine = adapter.open_for_peak(true).await?;
+/// The peak of matrix units, on a second device: the feature is experimental, and its errors must not affect the
+/// other figures.
+async fn measure_matrices(arguments: &Arguments, effort: Effort) -> Result<Peaks> {
+    let opened = (arguments.adapter).open_for_peak(&arguments.kernels, true);
+    let engine = opened.await?;
     match engine.device() {
         Some(device) => peak::measure(device, &[Ceiling::Matrix], effort).await,
         None => Ok(Peaks::default()),
     }
 }
 
-/// The same for what the CPU path runs on.
+/// Measures each figure of the processor that the CPU path runs on.
 fn measure_processor(processor: &Processor, effort: Effort, run: &Run) -> Result<()> {
     let mut result = Ok(());
     for (done, ceiling) in ProcessorCeiling::ALL.into_iter().enumerate() {

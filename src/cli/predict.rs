@@ -1,4 +1,4 @@
-//! `predict`: a line for each image.
+//! `predict`: the label of each image.
 
 use std::path::{Path, PathBuf};
 
@@ -13,45 +13,83 @@ use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference};
 use serde::Serialize;
 
+use super::help;
 use super::modes::{self, ModeOptions};
-use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
+use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions};
 use super::terminal;
 
-/// Classifies images.
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu predict --precision f16 --format csv",
+        "classify the built-in test images in f16",
+    ),
+    (
+        "fmnist-gpu predict --model m.safetensors --data images.gz",
+        "classify your own images",
+    ),
+    (
+        "fmnist-gpu predict --precision int8 --scheme dynamic-row",
+        "quantize each image by itself",
+    ),
+];
+
+/// Classify images: print the label, its class and its probability for each image
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
+    #[command(flatten)]
+    model: ModelOptions,
+
+    /// IDX file of images, plain or .gz [default: the Fashion-MNIST test split inside the program]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = help::MODEL)]
+    data: Option<PathBuf>,
+
+    #[command(flatten)]
+    mode: ModeOptions,
+
+    /// Print predictions even if values leave the range of the precision, with a warning
+    ///
+    /// Such predictions may be meaningless. Without this option an overflow ends the command with exit code 4.
+    #[arg(long, help_heading = help::PRECISION, hide_short_help = true)]
+    allow_overflow: bool,
+
     #[command(flatten)]
     adapter: AdapterOptions,
 
     #[command(flatten)]
     matrix: MatrixOptions,
 
-    #[command(flatten)]
-    mode: ModeOptions,
-
-    /// Images classified at a time; in int8 by the scheme dynamic-tensor the result depends on it a little
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive)]
+    /// Images to classify at the same time
+    ///
+    /// In int8 with the scheme dynamic-tensor the batch size changes the results a little.
+    #[arg(
+        long,
+        default_value_t = 1000,
+        value_name = "N",
+        value_parser = options::positive,
+        help_heading = help::MODEL
+    )]
     batch: usize,
 
-    #[command(flatten)]
-    model: ModelOptions,
-
-    /// An IDX file of images, plain or .gz; without it, the Fashion-MNIST test split
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    data: Option<PathBuf>,
-
-    /// table, json, csv or markdown
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    /// Format of standard output: table, json, csv or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
     format: Format,
 
-    /// Print answers also where values leave the range of their type, such as f16's, with a warning: they may
-    /// be worth nothing
-    #[arg(long)]
-    allow_overflow: bool,
+    #[command(flatten)]
+    kernels: KernelOptions,
 
-    /// How kernels are chosen: off (defaults for this kind of adapter, the same in every run), quick
-    /// or full (timed, or taken from the cache, as in 'bench')
-    #[arg(long, default_value = "off", value_name = "EFFORT")]
+    /// How to choose kernels: off, quick or full
+    ///
+    /// off uses the default kernels for this kind of adapter, the same in every run. quick and full time kernels, or
+    /// take the choice from the cache, as in 'bench'.
+    #[arg(
+        long,
+        default_value = "off",
+        value_name = "EFFORT",
+        help_heading = help::ADVANCED,
+        hide_short_help = true
+    )]
     tune: Tuning,
 }
 
@@ -62,7 +100,7 @@ struct Document<'a> {
     precision: Precision,
     scheme: Option<Scheme>,
     weights: Option<WeightScales>,
-    /// The precision of each layer where they differ.
+    /// The precision of each layer, if they differ.
     layers: &'a [Precision],
     batch: usize,
     adapter: String,
@@ -96,13 +134,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (name, images) = load_images(arguments.data.as_deref())?;
     check_width(&model, &name, images.width)?;
     let modes = [mode.clone()];
-    let opened = (arguments.adapter).open(&arguments.matrix, &modes, arguments.tune);
+    let (kernels, matrix) = (&arguments.kernels, &arguments.matrix);
+    let opened = (arguments.adapter).open(kernels, matrix, &modes, arguments.tune);
     let engine = pollster::block_on(opened)?;
     let quantized = model.deploy(&mode)?;
     let losses = losses(&model, &quantized);
     let warnings: Vec<Warning> = losses.into_iter().map(Warning::from).collect();
     for warning in &warnings {
-        terminal::tell(&format!("warning: {mode}: {}", warning.text));
+        terminal::note(&format!("warning: {mode}: {}", warning.text));
     }
     let mut network = pollster::block_on(engine.load(&quantized))?;
     let batch = arguments.batch.min(images.count);
@@ -127,7 +166,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             });
             return Err(failed.into());
         }
-        terminal::tell(&format!("warning: {overflow}"));
+        terminal::note(&format!("warning: {overflow}"));
     }
 
     let predictions = predictions(&model, &outputs);
@@ -157,9 +196,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             predictions,
         })?,
     };
-    // CSV has no room to say that the precision did not run where it was asked for.
+    // The fixed columns of CSV cannot say that the precision ran on another device than requested.
     if let (Format::Csv, Some(_)) = (arguments.format, &network.placement().reason) {
-        terminal::tell(&format!("note: {what}"));
+        terminal::note(&format!("note: {what}"));
     }
     terminal::print(&text)
 }
@@ -175,7 +214,7 @@ fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
 }
 
 /// Which values leave the range of their type, if any do. A later layer may hide them (the softmax of infinity,
-/// a sigmoid's 1), so the oracle looks at every layer wherever the weights allow an overflow at all.
+/// a sigmoid's 1), so the oracle looks at every layer if the weights allow an overflow at all.
 fn overflow(model: &Deployed, images: &Images, batch: usize, outputs: &[f32]) -> Option<String> {
     let mode = &model.mode;
     if model.may_overflow() {
@@ -186,7 +225,7 @@ fn overflow(model: &Deployed, images: &Images, batch: usize, outputs: &[f32]) ->
     }
     let at = outputs.iter().position(|output| !output.is_finite())?;
     Some(format!(
-        "image {} leaves the range of {mode}: its output is {}",
+        "{mode} overflows: the output of image {} is {}",
         at / model.architecture().outputs(),
         outputs[at]
     ))
@@ -208,22 +247,22 @@ fn predictions(model: &Source, outputs: &[f32]) -> Vec<Prediction> {
     .collect()
 }
 
-/// What ran where, with the batch size, which results by the reference scheme depend on.
+/// What ran where, with the batch size, which changes the results of the reference scheme.
 fn what_ran(engine: &Engine, network: &Network, mode: &Mode, batch: usize) -> String {
-    // A mode's name leaves out the scheme that goes without saying elsewhere.
+    // A mode's name omits the scheme dynamic-tensor.
     let scheme = if mode.scheme == Some(Scheme::DynamicTensor) {
         " (dynamic-tensor)"
     } else {
         ""
     };
     let place = match &network.placement().reason {
-        Some(reason) => format!("the CPU path, since {reason}"),
+        Some(reason) => format!("the CPU path, because {reason}"),
         None => engine.info().to_string(),
     };
     format!("{mode}{scheme}, batch {batch}, on {place}")
 }
 
-/// Ten thousand lines want columns of fixed width rather than a table that is laid out as a whole.
+/// Columns of fixed width, since laying out a table of ten thousand lines is slow.
 fn table(predictions: &[Prediction], layout: Layout) -> String {
     let class = predictions
         .iter()

@@ -1,4 +1,4 @@
-//! `quantize`: writes a model in the numbers that it runs in.
+//! `quantize`: writes a quantized model file.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,37 @@ use fmnist_gpu::deploy::{Source, losses};
 use fmnist_gpu::{Mode, report};
 
 use super::calibration::CalibrationOptions;
+use super::help;
 use super::modes::ModeOptions;
 use super::options::{self, ModelOptions};
 use super::terminal;
 
-/// Writes a model in the numbers that it runs in: int8, int4, f16, bf16, or each layer its own. Without
-/// other options: int8 by the scheme static.
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu quantize --output q.safetensors",
+        "quantize the built-in model to int8",
+    ),
+    (
+        "fmnist-gpu quantize --model m.safetensors --precision int4 --output q4.safetensors",
+        "quantize your own model to int4",
+    ),
+    (
+        "fmnist-gpu quantize --layer-precision f16,int8 --output mixed.safetensors",
+        "choose a precision for each layer",
+    ),
+    (
+        "fmnist-gpu quantize --calibration mse --calibration-data DIR --output q.safetensors",
+        "calibrate with your own images",
+    ),
+];
+
+/// Write a quantized model file: int8, int4, f16, bf16, or a precision for each layer
+///
+/// Without options it writes int8 with calibrated scales (the scheme static). 'bench' and 'predict' run the file in
+/// its own precision.
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
     #[command(flatten)]
     model: ModelOptions,
@@ -25,8 +49,8 @@ pub struct Arguments {
     #[command(flatten)]
     calibration: CalibrationOptions,
 
-    /// The file to write (safetensors)
-    #[arg(long, value_name = "FILE")]
+    /// File to write (safetensors)
+    #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
     output: PathBuf,
 }
 
@@ -43,7 +67,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         true => Some(arguments.calibration.sample()?),
         false => None,
     };
-    // Who quantizes chooses: nothing is rounded otherwise than told.
+    // The options decide how weights are rounded, so images that do not fit the model are an error.
     if let Some(sample) = &sample {
         sample.check(model)?;
     }
@@ -59,11 +83,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     output.commit(&bytes)?;
     let rounding = match deployed.provenance.get("rounding").map(String::as_str) {
         Some("nearest") => ", weights rounded to nearest",
-        Some(_) => ", weights compensated",
+        Some(_) => ", weights rounded with compensation",
         None => "",
     };
     for loss in losses(&source, &deployed) {
-        terminal::tell(&format!("warning: {mode}: {loss}"));
+        terminal::note(&format!("warning: {mode}: {loss}"));
     }
     let before = model.to_bytes()?.len();
     terminal::print(&format!(
@@ -75,7 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ))
 }
 
-/// The command that makes this file again, every choice told.
+/// The command that makes this file again, with every default written out.
 fn command(arguments: &Arguments, mode: &Mode) -> String {
     let mut command = "fmnist-gpu quantize".to_owned();
     if let Some(path) = arguments.model.path() {

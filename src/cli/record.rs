@@ -1,5 +1,4 @@
-//! What a run of `bench` leaves: rows on the screen and in the files as they come, and the end of both,
-//! also where it is an early one.
+//! What a run of `bench` prints and writes: rows as they come, and the end of the result, also if it comes early.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,14 +12,14 @@ use indicatif::ProgressBar;
 use super::interrupt::{self, Early};
 use super::terminal;
 
-/// Why a run without an error or an interrupt has not measured everything.
-const UNREAD: &str = "nobody read the results any more";
+/// Why a run without an error or an interrupt is incomplete.
+const UNREAD: &str = "the reader of standard output closed it";
 
 /// The files of a run, opened before anything is measured.
 pub struct Outputs(Vec<(Format, AtomicFile)>);
 
 impl Outputs {
-    /// Tries the way to every file.
+    /// Opens each file, so that one that cannot be written is an error at once.
     pub fn open(paths: &[PathBuf]) -> Result<Self, Error> {
         let open = |path: &PathBuf| Ok((Format::of_path(path)?, AtomicFile::create(path)?));
         paths.iter().map(open).collect::<Result<_, _>>().map(Self)
@@ -35,7 +34,7 @@ impl Outputs {
     }
 }
 
-/// A run that is being measured. An interrupt ends it from a thread of its own, so that it is shared.
+/// A run in progress. It is shared, since an interrupt ends it from another thread.
 #[derive(Clone)]
 pub struct Record(Arc<Mutex<State>>);
 
@@ -44,9 +43,9 @@ struct State {
     outputs: Vec<(Format, AtomicFile)>,
     format: Format,
     layout: Layout,
-    /// Puts what follows from the rows into the document.
+    /// Adds the conclusions from the rows to the document.
     conclude: Box<dyn Fn(&mut Document) + Send>,
-    /// The rows of the last batch size, until they are finished.
+    /// The rows of the last batch size, until they are complete.
     pending: Option<Pending>,
     /// What is printed suspends it.
     bar: ProgressBar,
@@ -65,7 +64,7 @@ struct Pending {
 }
 
 impl Record {
-    /// A run without rows yet; from here on an interrupt keeps what it has.
+    /// A run without rows yet. From here on an interrupt keeps the rows so far.
     pub fn new(
         document: Document,
         format: Format,
@@ -91,12 +90,12 @@ impl Record {
         record
     }
 
-    /// Prints what stands over the first table.
+    /// Prints the lines above the first table.
     pub fn open(&self) {
         self.state().open();
     }
 
-    /// Takes rows that are still to be explained, should the end come before that.
+    /// Keeps rows that are not explained yet, in case the run ends before they are.
     pub fn measured(&self, batch: &Finished<'_>) {
         self.state().pending = Some(Pending {
             rows: batch.rows.to_vec(),
@@ -106,19 +105,19 @@ impl Record {
         });
     }
 
-    /// Takes the rows of a batch size: they are printed, and every file has them.
+    /// Adds the rows of a batch size: prints them and updates every file.
     pub fn finished(&self, batch: &Finished<'_>) {
         self.state().finished(batch);
     }
 
-    /// Whether nobody would see further rows.
+    /// Whether further rows would not be seen by anyone.
     pub fn is_unread(&self) -> bool {
         let state = self.state();
         state.printed.is_err() && state.outputs.is_empty()
     }
 
-    /// The end: files and standard output get the rest. `why` it is an early one, in words; `budget`, what a
-    /// memory limit came to.
+    /// The end: prints and writes the rest. `why` is the reason of an early end, and `budget` the result under a memory
+    /// limit.
     pub fn end(&self, why: Option<String>, budget: Option<Budget>) -> anyhow::Result<()> {
         let mut state = self.state();
         state.document.memory_limit = budget;
@@ -144,7 +143,7 @@ impl Record {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere takes nothing from the rows that are there.
+        // The rows stay valid if another thread panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -170,7 +169,8 @@ impl State {
         document.changed.push(batch.changed.clone());
         document.yardsticks.extend_from_slice(batch.yardsticks);
         document.missing_batches = batch.left.to_vec();
-        document.incomplete = Some("still being measured when this was written".to_owned());
+        document.incomplete =
+            Some("the measurement was still running when this file was written".to_owned());
         if self.format == Format::Table {
             let table = report::rows_table(batch.rows, self.layout);
             self.print(&format!("\n{table}"));
@@ -179,8 +179,7 @@ impl State {
             return;
         }
         (self.conclude)(&mut self.document);
-        // So that something is there whatever ends the process. What cannot be written now is tried again
-        // at the end, which tells it.
+        // The files have the rows whatever ends the process. A failure is reported at the end, which tries again.
         for (format, file) in &self.outputs {
             if let Ok(text) = report::render(&self.document, *format) {
                 let _ = file.update(text.as_bytes());
@@ -210,7 +209,7 @@ impl State {
     fn end(&mut self, why: Option<String>) -> anyhow::Result<()> {
         self.ended = true;
         self.bar.finish_and_clear();
-        // What was left out was left out for want of a reader.
+        // Batch sizes are missing only if nobody read standard output.
         let left = !self.document.missing_batches.is_empty();
         self.document.incomplete = why.or_else(|| left.then(|| UNREAD.to_owned()));
         (self.conclude)(&mut self.document);
@@ -222,14 +221,14 @@ impl State {
             let closing = report::closing(&self.document, self.layout);
             self.print(&format!("\n{closing}"));
         }
-        // Without any row, an older file is worth more.
+        // Without any row, an older file is worth more than this one.
         if self.document.incomplete.is_some() && self.document.results.is_empty() {
             self.outputs.clear();
         }
         let mut written = Ok(());
         for (format, file) in self.outputs.drain(..) {
             let text = report::render(&self.document, format);
-            // One file that cannot be written takes nothing from the others.
+            // A file that cannot be written must not prevent the others.
             written = written.and(text.and_then(|text| file.commit(text.as_bytes())));
         }
         written?;

@@ -18,14 +18,47 @@ use fmnist_gpu::{Engine, Error, Mode, Precision};
 use indicatif::ProgressBar;
 
 use super::calibration::CalibrationOptions;
+use super::help;
 use super::interrupt;
-use super::options::{self, AdapterOptions, MatrixOptions, ModelOptions};
+use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions};
 use super::terminal;
 
-/// Finds the precision of each layer by measuring: speed on the adapter, accuracy on training images that
-/// are held back. Interrupted, it goes on where it was.
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu search --output mixed.safetensors",
+        "find the fastest precisions within 0.1 points of f32",
+    ),
+    (
+        "fmnist-gpu search --goal memory --max-accuracy-drop 0.5 --output small.safetensors",
+        "find the smallest within 0.5 points",
+    ),
+    (
+        "fmnist-gpu search --model m.safetensors --data DIR --output mixed.safetensors",
+        "search for your own model",
+    ),
+];
+
+/// Find the fastest or smallest precision for each layer, and write that model
+///
+/// It measures time on the adapter, and accuracy on training images that 'train' does not train on. After an interrupt,
+/// the same command continues where it stopped.
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
+    #[command(flatten)]
+    model: ModelOptions,
+
+    /// Folder with a training split in IDX files [default: data/fashion-mnist, or Debian's package]
+    ///
+    /// The files are train-images-idx3-ubyte and train-labels-idx1-ubyte, plain or as .gz. The search measures the
+    /// images that 'train' keeps for validation. Debian's package is dataset-fashion-mnist.
+    #[arg(long, value_name = "DIR", help_heading = help::MODEL)]
+    data: Option<PathBuf>,
+
+    #[command(flatten)]
+    calibration: CalibrationOptions,
+
     #[command(flatten)]
     adapter: AdapterOptions,
 
@@ -33,47 +66,58 @@ pub struct Arguments {
     matrix: MatrixOptions,
 
     #[command(flatten)]
-    model: ModelOptions,
+    effort: Effort,
 
-    /// The accuracy that may be lost against f32, in points
-    #[arg(long, default_value_t = 0.1, value_name = "POINTS", value_parser = points)]
-    max_accuracy_drop: f64,
+    /// Format of standard output: table, json, csv or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
+    format: Format,
 
-    /// What there is to be little of: latency (time of a batch) or memory (bytes of parameters)
+    /// File to write the model to (safetensors)
+    #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
+    output: PathBuf,
+
+    #[command(flatten)]
+    kernels: KernelOptions,
+}
+
+/// What the search looks for, and how long.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::MEASUREMENT)]
+struct Effort {
+    /// What to minimize: latency (time of a batch) or memory (bytes of parameters)
     #[arg(long, default_value_t, value_name = "GOAL")]
     goal: Goal,
 
-    /// Images of the batch that is timed
+    /// Most accuracy to lose against f32, in percentage points
+    #[arg(long, default_value_t = 0.1, value_name = "POINTS", value_parser = points)]
+    max_accuracy_drop: f64,
+
+    /// Images in the batch that is timed
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive)]
     batch: usize,
 
-    /// Mixed assignments that are tried at most
-    #[arg(long, default_value_t = 40, value_name = "N")]
+    /// Most mixed networks to measure
+    #[arg(long, default_value_t = 40, value_name = "N", hide_short_help = true)]
     trials: usize,
 
-    /// The time that each of the best takes in the last comparison
-    #[arg(long, default_value = "500ms", value_name = "DURATION", value_parser = options::duration)]
+    /// Time to spend on each of the best networks in the final comparison
+    #[arg(
+        long,
+        default_value = "500ms",
+        value_name = "DURATION",
+        value_parser = options::duration,
+        hide_short_help = true
+    )]
     min_time: humantime::Duration,
 
-    /// How the kernels of the best are chosen before they are compared: off, quick or full, as in 'bench'
-    #[arg(long, default_value = "quick", value_name = "EFFORT")]
+    /// How to choose the kernels of the best networks before the final comparison: off, quick or full, as in 'bench'
+    #[arg(
+        long,
+        default_value = "quick",
+        value_name = "EFFORT",
+        hide_short_help = true
+    )]
     tune: Tuning,
-
-    /// A folder with a training split in IDX files (train-images-idx3-ubyte, …); without it:
-    /// data/fashion-mnist, then Debian's package. The images that 'train' holds back are measured.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-
-    #[command(flatten)]
-    calibration: CalibrationOptions,
-
-    /// table, json, csv or markdown
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
-    format: Format,
-
-    /// The file to write (safetensors)
-    #[arg(long, value_name = "FILE")]
-    output: PathBuf,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -91,12 +135,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let held = held_out(data)?;
     let engine = open(arguments)?;
     let options = SearchOptions {
-        max_drop: arguments.max_accuracy_drop / 100.0,
-        goal: arguments.goal,
-        batch: arguments.batch.min(held.len()),
-        trials: arguments.trials,
-        min_time: arguments.min_time.into(),
-        tuning: arguments.tune,
+        max_drop: arguments.effort.max_accuracy_drop / 100.0,
+        goal: arguments.effort.goal,
+        batch: arguments.effort.batch.min(held.len()),
+        trials: arguments.effort.trials,
+        min_time: arguments.effort.min_time.into(),
+        tuning: arguments.effort.tune,
         recipe: arguments.calibration.recipe(),
     };
     let subject = SearchSubject {
@@ -122,7 +166,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let outcome = pollster::block_on(search);
     screen.bar.finish_and_clear();
     let mut outcome = outcome?;
-    tell_origin(arguments, &subject, &mut outcome);
+    add_provenance(arguments, &subject, &mut outcome);
     output.commit(&outcome.best.to_bytes()?)?;
     state.remove()?;
     screen.printed?;
@@ -136,17 +180,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// The images that nothing has learned from.
+/// The images that `train` does not train on.
 fn held_out(data: Dataset) -> Result<Dataset, Error> {
     let held = Holdout::new(data.len(), HELD_OUT).validation;
     let labels = held.iter().map(|&index| data.labels[index]).collect();
-    let name = format!("{}, held back", data.name);
+    let name = format!("{}, held out", data.name);
     Dataset::new(name, data.images.select(&held), labels)
 }
 
 fn open(arguments: &Arguments) -> Result<Engine, Error> {
     let modes = Precision::EVERY.map(Mode::from);
-    let opened = (arguments.adapter).open(&arguments.matrix, &modes, arguments.tune);
+    let (kernels, matrix) = (&arguments.kernels, &arguments.matrix);
+    let opened = (arguments.adapter).open(kernels, matrix, &modes, arguments.effort.tune);
     pollster::block_on(opened)
 }
 
@@ -169,7 +214,10 @@ fn about(
         ("adapter", format!("{adapter} {} {threads}", adapter.driver)),
         (
             "adapter options",
-            format!("{:?} {:?}", arguments.adapter, arguments.matrix),
+            format!(
+                "{:?} {:?} {:?}",
+                arguments.adapter, arguments.kernels, arguments.matrix
+            ),
         ),
         ("data", held.sha256()),
         ("batch", options.batch.to_string()),
@@ -185,14 +233,14 @@ fn about(
     Ok(entries.map(|(key, value)| (key.to_owned(), value)).into())
 }
 
-/// What was kept of the same search, or nothing; either is told.
+/// The measurements of the same search that an earlier run kept, or none. A note says which.
 fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> State {
     let path = State::path_of(&arguments.output);
     let kept = path.clone();
     interrupt::before_end(move |_| {
         if kept.exists() {
-            terminal::tell(&format!(
-                "note: what was measured is kept in {}: the same command goes on from there",
+            terminal::note(&format!(
+                "note: {} keeps the measurements so far; run the same command again to continue",
                 kept.display()
             ));
         }
@@ -200,20 +248,20 @@ fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> State {
     let (state, beginning) = State::open(&path, about);
     match beginning {
         Beginning::New => {}
-        Beginning::Resumed(count) => terminal::tell(&format!(
-            "note: {} has {count} measurements of this search, which goes on from there",
+        Beginning::Resumed(count) => terminal::note(&format!(
+            "note: {} has {count} measurements of this search; it continues from there",
             path.display()
         )),
-        Beginning::Anew(why) => terminal::tell(&format!(
-            "note: {} is of another search ({why}); this one starts anew",
+        Beginning::Anew(why) => terminal::note(&format!(
+            "note: {} cannot be continued ({why}); this search starts from the beginning",
             path.display()
         )),
     }
     state
 }
 
-/// How the file came to be.
-fn tell_origin(arguments: &Arguments, subject: &SearchSubject<'_>, outcome: &mut Outcome) {
+/// Writes into the file how it was made.
+fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, outcome: &mut Outcome) {
     let best = &outcome.finalists[0].trial.measured;
     let options = subject.options;
     let mut command = "fmnist-gpu search".to_owned();
@@ -225,7 +273,7 @@ fn tell_origin(arguments: &Arguments, subject: &SearchSubject<'_>, outcome: &mut
     }
     command += &format!(
         " --max-accuracy-drop {} --goal {} --batch {} --trials {}{} --output {}",
-        arguments.max_accuracy_drop,
+        arguments.effort.max_accuracy_drop,
         options.goal,
         options.batch,
         options.trials,
@@ -250,14 +298,14 @@ fn tell_origin(arguments: &Arguments, subject: &SearchSubject<'_>, outcome: &mut
 fn points(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(points) if (0.0..=100.0).contains(&points) => Ok(points),
-        _ => Err("write points of accuracy from 0 to 100, for example 0.1".to_owned()),
+        _ => Err("use percentage points from 0 to 100, for example 0.1".to_owned()),
     }
 }
 
-/// The progress bar, and the table of sensitivities as soon as it is there.
+/// The progress bar, and the table of sensitivities as soon as they are measured.
 struct Screen {
     bar: ProgressBar,
-    /// None where the format is no table.
+    /// None if the format is no table.
     preamble: Option<String>,
     printed: anyhow::Result<()>,
 }

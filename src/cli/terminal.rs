@@ -1,4 +1,4 @@
-//! Standard output for results, standard error for everything else, and what the user wants of both.
+//! Standard output for results, standard error for everything else, and the options for both.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -6,46 +6,63 @@ use std::time::Duration;
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
-use clap::{Args, ColorChoice};
+use clap::{ArgAction, Args, ColorChoice};
 use fmnist_gpu::report::{Layout, Screen};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use terminal_size::Width;
 
-/// What holds for every command.
+use super::help;
+
+/// These options come after those of a command.
+const LAST: usize = 1000;
+
+/// The options of every command.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct Manners {
-    /// Colours in what is printed: auto is on a terminal, unless NO_COLOR is set
+#[command(next_help_heading = help::OUTPUT)]
+pub struct CommonOptions {
+    /// Colours in the output: auto uses them on a terminal unless NO_COLOR is set
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        help_heading = "Output"
+        hide_short_help = true,
+        display_order = LAST
     )]
     color: ColorChoice,
 
-    /// Say nothing on standard error but errors: no progress, no notes, no warnings
-    #[arg(long, short, global = true, help_heading = "Output")]
+    /// Print only errors on standard error: no progress, no notes, no warnings
+    #[arg(
+        long,
+        short,
+        global = true,
+        hide_short_help = true,
+        display_order = LAST
+    )]
     quiet: bool,
+
+    /// Print help: -h shows the main options, --help all of them
+    #[arg(long, short, global = true, action = ArgAction::Help, display_order = LAST)]
+    help: Option<bool>,
 }
 
-/// Whether only errors are told. Set once, before any command runs.
+/// Whether only errors are printed on standard error. Set once, before any command runs.
 static QUIET: OnceLock<bool> = OnceLock::new();
 
-/// A table that is made narrower than this is not read any more.
+/// The narrowest table: a narrower one cannot be read.
 const NARROWEST: u16 = 20;
 
-/// The reader of our standard output has seen enough: no fault, and nothing to tell. A type of its
-/// own, since the same thing behind an `--output` is a result that was lost.
+/// The reader of standard output has closed it, which is no error and needs no message. The same failure of an
+/// `--output` file loses a result, so this is a type of its own.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output is closed")]
 struct Closed;
 
-impl Manners {
+impl CommonOptions {
     /// Takes effect on everything that is printed from here on, logs included.
     pub fn adopt(self) {
         choose_color(self.color);
-        // Drivers and wgpu log what is no fault of the user's; RUST_LOG shows it.
+        // Drivers and wgpu log problems that the user did not cause; RUST_LOG shows them.
         let mut logger = env_logger::Builder::new();
         if self.quiet {
             logger.parse_filters("off,fmnist_gpu=error");
@@ -59,7 +76,7 @@ impl Manners {
     }
 }
 
-/// Looks for `--color` before the arguments are parsed: their help and their errors have colours too.
+/// Looks for `--color` before the arguments are parsed, since their help and errors have colours too.
 pub fn color_of_arguments(arguments: impl Iterator<Item = String>) {
     let arguments: Vec<String> = arguments.collect();
     let pairs = arguments.windows(2).filter(|pair| pair[0] == "--color");
@@ -74,7 +91,7 @@ pub fn color_of_arguments(arguments: impl Iterator<Item = String>) {
 
 fn choose_color(color: ColorChoice) {
     let choice = match color {
-        // The library takes a CI's word for colours even there.
+        // The library would believe a CI's variables even there.
         ColorChoice::Auto if std::env::var_os("TERM").is_some_and(|term| term == "dumb") => {
             anstream::ColorChoice::Never
         }
@@ -89,7 +106,7 @@ fn is_quiet() -> bool {
     QUIET.get().copied().unwrap_or(false)
 }
 
-/// How tables are drawn on standard output: as wide as its terminal, else as a file has them.
+/// How tables are drawn on standard output: as wide as its terminal, or as wide as in a file.
 pub fn layout() -> Layout {
     let stdout = io::stdout();
     let color = AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
@@ -113,12 +130,16 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     })
 }
 
-/// Writes a line to standard error, unless all is to be quiet. Where even that fails, there is nobody
-/// left to tell.
-pub fn tell(line: &str) {
+/// Writes a line to standard error unless `--quiet` is given. A failure is ignored: nothing is left to report it on.
+pub fn note(line: &str) {
     if !is_quiet() {
         let _ = writeln!(io::stderr().lock(), "{line}");
     }
+}
+
+/// Writes how to start to standard error.
+pub fn show_start(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes an error to standard error.
@@ -128,12 +149,12 @@ pub fn fail(message: &str) {
     let _ = writeln!(err, "{style}error:{style:#} {message}");
 }
 
-/// Whether an error only means that the reader of our standard output has seen enough.
+/// Whether an error only means that the reader of standard output has closed it.
 pub fn is_closed(error: &anyhow::Error) -> bool {
     error.is::<Closed>()
 }
 
-/// What is being waited for, without a measure of it; on standard error, on a terminal only.
+/// A spinner on standard error that says what the command waits for. It is shown on a terminal only.
 pub fn spinner(message: &'static str) -> ProgressBar {
     let spinner = ProgressBar::with_draw_target(None, target());
     spinner.set_message(message);

@@ -9,39 +9,72 @@ use fmnist_gpu::error::UsageError;
 use fmnist_gpu::train::{EpochReport, TrainOptions, train};
 use fmnist_gpu::{Error, Precision};
 
-use super::options;
-use super::terminal;
+use super::{help, options, terminal};
 
-/// Trains a network in float32 and saves it.
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu train --output m.safetensors",
+        "train 784-64-10 on Fashion-MNIST",
+    ),
+    (
+        "fmnist-gpu train --hidden 256,64 --data DIR --output m.safetensors",
+        "train two hidden layers on your images",
+    ),
+    (
+        "fmnist-gpu train --precision int8 --output m.safetensors",
+        "store int8 as the precision that 'predict' uses",
+    ),
+];
+
+/// Train a network in float32 and write it to a file
 #[derive(Debug, Args)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
     /// Widths of the hidden layers
-    #[arg(long, default_value = "64", value_name = "LIST", value_delimiter = ',', value_parser = options::positive)]
+    #[arg(
+        long,
+        default_value = "64",
+        value_name = "LIST",
+        value_delimiter = ',',
+        value_parser = options::positive,
+        help_heading = help::MODEL
+    )]
     hidden: Vec<usize>,
 
-    /// Times that the training images are gone through [default: the default model's]
-    #[arg(long, value_name = "N", value_parser = options::positive)]
+    /// Number of passes over the training images [default: that of the built-in model]
+    #[arg(long, value_name = "N", value_parser = options::positive, help_heading = help::MODEL)]
     epochs: Option<usize>,
 
-    /// The same seed gives the same model on the same machine [default: the default model's]
-    #[arg(long, value_name = "N")]
+    /// Seed of the random numbers [default: that of the built-in model]
+    ///
+    /// The same seed gives the same model on the same machine.
+    #[arg(long, value_name = "N", help_heading = help::MODEL)]
     seed: Option<u64>,
 
-    /// A folder with a training split in IDX files (train-images-idx3-ubyte, …, plain or .gz);
-    /// without it: data/fashion-mnist, then Debian's package
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Folder with a training split in IDX files [default: data/fashion-mnist, or Debian's package]
+    ///
+    /// The files are train-images-idx3-ubyte and train-labels-idx1-ubyte, plain or as .gz. Debian's package is
+    /// dataset-fashion-mnist.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = help::MODEL)]
     data: Option<PathBuf>,
 
-    /// The precision that the model asks to be run in
-    #[arg(long, value_name = "P")]
+    /// Precision to store in the file: the one that 'predict' runs the model in
+    #[arg(long, value_name = "P", help_heading = help::PRECISION)]
     precision: Option<Precision>,
 
-    /// The largest int8 code of the model's quantization, 1 to 127
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=127))]
+    /// Largest quantized value of int8 to store in the file, from 1 to 127 [default: 127]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u8).range(1..=127),
+        help_heading = help::PRECISION,
+        hide_short_help = true
+    )]
     int8_clip: Option<u8>,
 
-    /// The file to write (safetensors)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// File to write (safetensors)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = help::OUTPUT)]
     output: PathBuf,
 }
 
@@ -56,7 +89,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let what = "a trained model";
         return Err(Error::Usage(UsageError::MixedUnavailable { what }).into());
     }
-    // An output that cannot be written is told before minutes are spent on it.
+    // An output that cannot be written is an error before minutes are spent on training.
     let output = AtomicFile::create(&arguments.output)?;
     let data = dataset::load_split(Split::Train, arguments.data.as_deref())?;
 
@@ -66,7 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut model = train(&data, &options, |report| {
         bar.set_position(report.epoch as u64);
         bar.set_message(progress(report));
-        bar.suspend(|| terminal::tell(&line(report)));
+        bar.suspend(|| terminal::note(&line(report)));
     })?;
     bar.finish_and_clear();
 
@@ -104,7 +137,7 @@ fn line(report: &EpochReport) -> String {
     )
 }
 
-/// The command that makes this model again, every choice told.
+/// The command that makes this model again, with every default written out.
 fn command(arguments: &Arguments, options: &TrainOptions) -> String {
     let hidden: Vec<String> = options.hidden.iter().map(ToString::to_string).collect();
     let mut command = format!(

@@ -1,4 +1,4 @@
-//! `verify`: whether an adapter computes what it should, and what it does where it has a choice.
+//! `verify`: whether an adapter computes correct results, and how its driver rounds where WGSL allows a choice.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,14 +15,45 @@ use fmnist_gpu::{Engine, Error, Result};
 
 use super::bench::command_line;
 use super::checked::{Beginning, Checked};
-use super::options::{self, AdapterOptions, MatrixOptions};
+use super::help;
+use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions};
 use super::record::Outputs;
 use super::terminal;
 
-/// Checks on this adapter every kernel that it can run, whole networks, and weights against the oracle, and
-/// looks at what its driver does where it has a choice. Exit code 4 where something is wrong, 3 where nothing of
-/// what was asked for can run.
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    (
+        "fmnist-gpu verify --adapter vulkan --max-time 1m",
+        "check a Vulkan adapter for a minute",
+    ),
+    (
+        "fmnist-gpu verify --only kernels/workgroup",
+        "run only the checks with this text in their names",
+    ),
+    (
+        "fmnist-gpu verify --output before.json",
+        "write the result to a file, before a driver update",
+    ),
+    (
+        "fmnist-gpu verify --compare before.json",
+        "after it: show how the driver's arithmetic changed",
+    ),
+];
+
+/// Check that an adapter computes correct results
+///
+/// It checks each kernel, whole networks, and their weights. Every result is compared with a reference implementation on the CPU.
+/// The numerics report shows how the driver rounds where WGSL allows a choice. The exit code is 4 if a check fails, and 3 if no check can run.
 #[derive(Debug, Args)]
+#[command(
+    after_help = help::short(EXAMPLES),
+    after_long_help = help::long(EXAMPLES),
+    // It refuses them, since it checks every kernel.
+    mut_arg("no_fallback", |arg| arg.hide(true)),
+    mut_arg("threads", |arg| arg.hide(true)),
+    mut_arg("path", |arg| arg.hide(true)),
+    mut_arg("kernel", |arg| arg.hide(true))
+)]
 pub struct Arguments {
     #[command(flatten)]
     adapter: AdapterOptions,
@@ -30,26 +61,40 @@ pub struct Arguments {
     #[command(flatten)]
     matrix: MatrixOptions,
 
-    /// Only the checks of whose names this is a part, as 'kernels/matmul-8x8 f32' in a result names them
-    #[arg(long, value_name = "TEXT")]
+    /// Run only the checks with this text in their names, for example 'kernels/matmul-8x8 f32'
+    #[arg(long, value_name = "TEXT", help_heading = help::MEASUREMENT)]
     only: Option<String>,
 
-    /// Begin no check later than so long from the first on; what is left is skipped and counted, and what is checked is
-    /// spread over all there is. Without it everything is checked
-    #[arg(long, value_name = "DURATION", value_parser = options::duration)]
+    /// Start no new check after this time [default: no limit]
+    ///
+    /// The checks that run are spread over all checks. The result says how many were skipped.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = options::duration,
+        help_heading = help::MEASUREMENT
+    )]
     max_time: Option<humantime::Duration>,
 
-    /// An earlier result of 'verify --format json', to say what this driver does otherwise
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Compare the numerics report with that of an earlier result, a JSON file
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        help_heading = help::MEASUREMENT
+    )]
     compare: Option<PathBuf>,
 
-    /// table, json, csv or markdown
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    /// Format of standard output: table, json, csv or markdown
+    #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
     format: Format,
 
-    /// Also write a file; its extension tells the format (.json, .csv, .md, .txt). May be repeated.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Also write the result to this file (.json, .csv, .md or .txt); may be repeated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = help::OUTPUT)]
     output: Vec<PathBuf>,
+
+    #[command(flatten)]
+    kernels: KernelOptions,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -63,9 +108,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let before = arguments.compare.as_deref().map(Earlier::read);
     let before = before.transpose()?;
     let faults = Faults::to_verify()?;
-    let engine = pollster::block_on(arguments.adapter.open_for_verify(false, &faults))?;
+    let engine = open(arguments, false, &faults)?;
     faults.check(engine.info())?;
-    let spinner = terminal::spinner("looking at the driver's arithmetic");
+    let spinner = terminal::spinner("probing the driver's arithmetic");
     let passport = pollster::block_on(Passport::of(&engine));
     spinner.finish_and_clear();
     let passport = passport?;
@@ -102,19 +147,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         found: &mut |place, row, int8_sums| checked.add(place, row, int8_sums),
     };
     let ended = verify::check(&lanes, scope);
-    let told = checked.end(ended.as_ref().err().map(ToString::to_string));
-    // What is wrong with the adapter counts more than who heard of it.
+    let printed = checked.end(ended.as_ref().err().map(ToString::to_string));
+    // An error of the adapter comes before an error of the output.
     if let Err(error) = ended.and_then(|()| checked.verdict()) {
-        match told {
+        match printed {
             Err(other) if !terminal::is_closed(&other) => terminal::fail(&format!("{other:#}")),
             _ => {}
         }
         return Err(error.into());
     }
-    told
+    printed
 }
 
-/// What the adapter is checked on: the device that is open, and more of the same adapter; or the CPU path.
+/// Opens the adapter, with its matrix units or without.
+fn open(arguments: &Arguments, matrix_units: bool, faults: &Faults) -> Result<Engine> {
+    let opened = (arguments.adapter).open_for_verify(&arguments.kernels, matrix_units, faults);
+    pollster::block_on(opened)
+}
+
+/// The devices that run the checks: the one that is open, and more of the same adapter; or the CPU path.
 fn lanes(arguments: &Arguments, engine: &Engine, faults: &Faults) -> Result<Vec<Lane>> {
     let lane = |engine: &Engine| -> Result<Lane> {
         Ok(Lane {
@@ -128,10 +179,10 @@ fn lanes(arguments: &Arguments, engine: &Engine, faults: &Faults) -> Result<Vec<
         return Ok(lanes);
     }
     for _ in 1..AdapterOptions::lanes_to_verify(engine.info().backend, faults) {
-        let more = pollster::block_on(arguments.adapter.open_for_verify(false, faults));
+        let more = open(arguments, false, faults);
         let more = more.and_then(|more| Ok((more.info() == engine.info(), lane(&more)?)));
         let reason = match more {
-            // What is checked was planned for the first, so that the others must be like it.
+            // The checks are planned for the first device, so the others must be equal to it.
             Ok((true, lane)) if lane.matrix_units.is_ok() == has_units => {
                 lanes.push(lane);
                 continue;
@@ -139,14 +190,17 @@ fn lanes(arguments: &Arguments, engine: &Engine, faults: &Faults) -> Result<Vec<
             Ok((_, Lane { matrix_units, .. })) => matrix_units.err().unwrap_or_default(),
             Err(error) => error.to_string(),
         };
-        log::warn!("checks run on {} devices at a time: {reason}", lanes.len());
+        log::warn!(
+            "verify uses {} devices at the same time and could not open another: {reason}",
+            lanes.len()
+        );
         break;
     }
     Ok(lanes)
 }
 
-/// The same adapter with its matrix units, which are asked for on a device of their own since the feature is
-/// experimental; or why there are none. That the device is lost, or has no memory, is an error like any other.
+/// The same adapter with its matrix units, or why it has none. They get a device of their own, since the feature is
+/// experimental. A lost device, or one without memory, is an error.
 fn with_matrix_units(
     arguments: &Arguments,
     engine: &Engine,
@@ -158,10 +212,10 @@ fn with_matrix_units(
     if let Some(reason) = engine.info().lacks_matrix_units() {
         return Ok(Err(reason.to_owned()));
     }
-    match pollster::block_on(arguments.adapter.open_for_verify(true, faults)) {
+    match open(arguments, true, faults) {
         Ok(engine) => {
             let device = engine.device().cloned();
-            Ok(device.ok_or_else(|| "the CPU path has none".to_owned()))
+            Ok(device.ok_or_else(|| "the CPU path has no matrix units".to_owned()))
         }
         Err(error @ (Error::DeviceUnavailable { .. } | Error::MatrixUnitsUnavailable { .. })) => {
             Ok(Err(error.to_string()))

@@ -39,8 +39,8 @@ impl std::str::FromStr for Path {
     fn from_str(text: &str) -> Result<Self> {
         [Self::Separate, Self::Fused, Self::Network]
             .into_iter()
-            .find(|path| path.name() == text)
-            .ok_or_else(|| Error::unknown_name("path", text, ["separate", "fused", "network"]))
+            .find(|path| path.name() == text || (*path == Self::Separate && text == "unfused"))
+            .ok_or_else(|| Error::unknown_name("path", text, ["unfused", "fused", "network"]))
     }
 }
 

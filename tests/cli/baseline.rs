@@ -441,7 +441,7 @@ fn requests_that_cannot_be_meant_are_usage_errors() {
         (&["--compare", "a", "--fail-on-regression", "5"], "5%"),
         (
             &["--compare", "a", "--fail-on-regression", "1%"],
-            "below 5%",
+            "use at least 5%",
         ),
     ] {
         has(&bench(&fixture, None, arguments).fails(2), &[word]);

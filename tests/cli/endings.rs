@@ -127,7 +127,7 @@ fn a_run_that_fails_a_gate_replaces_no_baseline() {
         "5%",
     ];
     let (_, error) = bench(&fixture, None, &[&QUICK[..], &renew].concat()).fails_after_output(5);
-    has(&error, &["less accurate", "nothing was saved as first"]);
+    has(&error, &["less accurate", "not saved as first"]);
     assert_eq!(std::fs::read(&path).expect("a kept result"), good);
 
     // What cannot be compared, which is known only once it is measured.
@@ -138,10 +138,7 @@ fn a_run_that_fails_a_gate_replaces_no_baseline() {
     });
     let other = ["--save", "second", "--compare", "first"];
     let (_, error) = bench(&fixture, None, &[&QUICK[..], &other].concat()).fails_after_output(2);
-    has(
-        &error,
-        &["cannot be compared", "nothing was saved as second"],
-    );
+    has(&error, &["cannot be compared", "not saved as second"]);
     assert!(!kept(&fixture, "second").exists());
 }
 

@@ -16,6 +16,8 @@ mod html;
 mod interrupt;
 mod limits;
 mod lists;
+#[cfg(target_os = "linux")]
+mod messages;
 mod modes;
 mod outputs;
 mod overflow;

@@ -154,14 +154,17 @@ fn what_was_measured_is_not_measured_again() {
     let (output, mut command) = search(&fixture, &[]);
     let end = run(&mut command);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
-    has(&end.stderr, &["measurements of this search", "goes on"]);
+    has(
+        &end.stderr,
+        &["measurements of this search", "it continues from there"],
+    );
     assert!(output.exists() && !state(&fixture).exists());
     // Of another batch size it is another search.
     begin();
     let (_, mut command) = search(&fixture, &["--batch", "4"]);
     let end = run(&mut command);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
-    has(&end.stderr, &["another batch", "starts anew"]);
+    has(&end.stderr, &["another batch", "starts from the beginning"]);
 }
 
 /// Ctrl-C leaves what was measured, and says how to go on.
@@ -190,7 +193,7 @@ fn an_interrupt_says_that_the_same_command_goes_on() {
         &[
             "interrupted",
             "mixed.safetensors.search.json",
-            "the same command goes on",
+            "run the same command again to continue",
         ],
     );
 }

@@ -96,7 +96,14 @@ fn the_manual_has_a_page_for_every_command() {
     let page = fmnist!("man", "bench").good();
     has(
         &page,
-        &[".TH fmnist-gpu-bench 1", "fail\\-on\\-regression", "color"],
+        &[
+            ".TH fmnist-gpu-bench 1",
+            "fail\\-on\\-regression",
+            "color",
+            // Of an option that -h does not show, and an example.
+            "which makes them slower",
+            "fmnist\\-gpu bench \\-\\-save main",
+        ],
     );
     has(&fmnist!("man", "nosuch").fails(2), &["nosuch", "bench"]);
 

@@ -194,7 +194,7 @@ fn requests_that_cannot_be_meant_are_usage_errors() {
         ("--max-accuracy-drop", "NaN", "0.5"),
         ("--max-latency", "5", "250ms"),
         ("--memory-limit", "much", "100KiB"),
-        ("--batch-limit", "0", "from 1"),
+        ("--batch-limit", "0", "at least 1"),
     ] {
         let error = bench(&fixture, &[&format!("{option}={value}")]).fails(2);
         has(&error, &[word]);

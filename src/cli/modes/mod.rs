@@ -1,15 +1,16 @@
-//! What models are run as: the options that say so.
+//! The options for the modes that a model runs in.
 
-mod asked;
+mod requested;
 
 use clap::Args;
 use fmnist_gpu::deploy::Source;
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 
-use asked::{Asked, Several, Subject};
+use super::help;
+use requested::{Requested, Several, Subject};
 
-/// What to do where values leave the range of a precision.
+/// What to do if values leave the range of a precision.
 pub fn way_out_of_overflow(precision: Precision) -> &'static str {
     match precision {
         Precision::F16 | Precision::Mixed => "use --precision f32, bf16 or int8",
@@ -17,43 +18,57 @@ pub fn way_out_of_overflow(precision: Precision) -> &'static str {
     }
 }
 
-/// What a command runs a model as, perhaps in several ways.
+/// The modes that a command runs a model in.
 #[derive(Debug, Args)]
+#[command(next_help_heading = help::PRECISION)]
 pub struct ModesOptions {
-    /// f32, f16, bf16, int8, int4, mixed, a list of them, all (f32, f16 and int8) or every (with bf16 and
-    /// int4) [default: all; of a quantized file its own]
+    /// Precisions: f32, f16, bf16, int8, int4, mixed, a list of them, all (f32,f16,int8) or every (all five)
+    /// [default: all]
+    ///
+    /// A quantized file runs only in its own precision.
     #[arg(long, value_name = "LIST")]
     precision: Option<Several<Precision>>,
 
-    /// How int8 is quantized: dynamic-tensor, dynamic-row, static, a list of them, or all [default: the
-    /// scheme stored in the model, else dynamic-tensor; dynamic-row where layers differ]
-    #[arg(long, value_name = "LIST")]
+    /// How int8 is quantized: dynamic-tensor, dynamic-row, static, a list of them, or all
+    ///
+    /// dynamic-tensor finds one scale for the inputs of a whole batch. dynamic-row finds one for each image. static
+    /// uses scales that were calibrated before the run. [default: the scheme stored in the model; otherwise
+    /// dynamic-tensor, or dynamic-row if the layers have different precisions]
+    #[arg(long, value_name = "LIST", hide_short_help = true)]
     scheme: Option<Several<Scheme>>,
 
-    /// Scales of an int8 weight matrix: tensor (one), channel (one for each output) or all [default: what
-    /// is stored in the model, else channel, and with '--scheme all' both; dynamic-tensor has tensor alone]
-    #[arg(long, value_name = "LIST")]
+    /// Scales of an int8 weight matrix: tensor (one), channel (one for each output), or all
+    ///
+    /// The scheme dynamic-tensor always uses tensor. [default: the scales stored in the model; otherwise channel, or
+    /// both with '--scheme all']
+    #[arg(long, value_name = "LIST", hide_short_help = true)]
     weights: Option<Several<WeightScales>>,
 
     #[command(flatten)]
     layers: LayerOptions,
 }
 
-/// What a command runs a model as.
+/// The mode that a command runs a model in.
 #[derive(Debug, Args)]
+#[command(next_help_heading = help::PRECISION)]
 pub struct ModeOptions {
-    /// f32, f16, bf16, int8, int4 or mixed [default: the precision stored in the model, else f32]
+    /// Precision: f32, f16, bf16, int8, int4 or mixed [default: the one stored in the model; otherwise f32, or int8 for
+    /// 'quantize']
     #[arg(long, value_name = "P")]
     precision: Option<Precision>,
 
-    /// How int8 is quantized: dynamic-tensor, dynamic-row or static [default: the scheme stored in the
-    /// model, else dynamic-tensor; dynamic-row where layers differ; of quantize static]
+    /// How int8 is quantized: dynamic-tensor, dynamic-row or static
+    ///
+    /// dynamic-tensor finds one scale for the inputs of a whole batch. dynamic-row finds one for each image. static
+    /// uses scales that were calibrated before the run. [default: the scheme stored in the model; otherwise
+    /// dynamic-tensor, or dynamic-row if the layers have different precisions; 'quantize' uses static]
     #[arg(long, value_name = "S")]
     scheme: Option<Scheme>,
 
-    /// Scales of an int8 weight matrix: tensor (one) or channel (one for each output) [default: what is
-    /// stored in the model, else channel; dynamic-tensor has tensor alone]
-    #[arg(long, value_name = "W")]
+    /// Scales of an int8 weight matrix: tensor (one) or channel (one for each output)
+    ///
+    /// The scheme dynamic-tensor always uses tensor. [default: the scales stored in the model; otherwise channel]
+    #[arg(long, value_name = "W", hide_short_help = true)]
     weights: Option<WeightScales>,
 
     #[command(flatten)]
@@ -62,9 +77,17 @@ pub struct ModeOptions {
 
 /// The precision of each layer.
 #[derive(Debug, Args)]
+#[command(next_help_heading = help::PRECISION)]
 struct LayerOptions {
-    /// The precision of each layer, first to last, for example f16,int8: the network is run as 'mixed'
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    /// Precision of each layer, from first to last, for example f16,int8
+    ///
+    /// The network then runs in the precision 'mixed'.
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
     layer_precision: Vec<Precision>,
 }
 
@@ -75,10 +98,10 @@ impl ModesOptions {
     /// `Error::Usage` where the options contradict one another, or the model.
     pub fn modes(&self, model: &Source) -> Result<Vec<Mode>> {
         let name = model.path().display().to_string();
-        self.asked().modes(&Subject::new(&name, model))
+        self.requested().modes(&Subject::new(&name, model))
     }
 
-    /// The modes to speak of for a network of `layers` layers that is called `name` and has no weights.
+    /// The modes for a network without weights, of `layers` layers, which messages call `name`.
     ///
     /// # Errors
     /// `Error::Usage` where the options contradict one another, or the network.
@@ -89,7 +112,7 @@ impl ModesOptions {
             own: None,
             fixed: false,
         };
-        self.asked().modes(&subject)
+        self.requested().modes(&subject)
     }
 
     /// Whether they were named one by one.
@@ -97,8 +120,8 @@ impl ModesOptions {
         self.precision.as_ref().is_some_and(|several| several.named)
     }
 
-    fn asked(&self) -> Asked {
-        Asked {
+    fn requested(&self) -> Requested {
+        Requested {
             precisions: self.precision.clone(),
             schemes: self.scheme.clone(),
             weights: self.weights.clone(),
@@ -119,7 +142,7 @@ impl ModeOptions {
         self.mode_or(model, own.precision, None)
     }
 
-    /// The mode to write `model` in: where nothing else is said, int8 by the scheme static.
+    /// The mode to write `model` in: int8 with the scheme static unless the options or the model choose another.
     ///
     /// # Errors
     /// `Error::Usage` where the options contradict one another, or the model.
@@ -134,8 +157,7 @@ impl ModeOptions {
         self.mode_or(model, precision, Some(Scheme::Static))
     }
 
-    /// The mode, of the precision that is given here where the options do not say, and the scheme where the
-    /// model does not either.
+    /// The mode. `precision` holds if the options name none, and `scheme` if neither options nor model name one.
     fn mode_or(
         &self,
         model: &Source,
@@ -149,7 +171,7 @@ impl ModeOptions {
             }
         }
         let layers = self.layers.layer_precision.clone();
-        let asked_precision = match (self.precision, layers.is_empty()) {
+        let chosen = match (self.precision, layers.is_empty()) {
             (Some(precision), false) if precision != Precision::Mixed => {
                 return Err(Error::Usage(UsageError::OptionUnused {
                     option: "--layer-precision".to_owned(),
@@ -160,8 +182,8 @@ impl ModeOptions {
             (None, false) => Some(Precision::Mixed),
             (precision, _) => precision,
         };
-        let asked = Asked {
-            precisions: asked_precision.map(one),
+        let requested = Requested {
+            precisions: chosen.map(one),
             schemes: self.scheme.map(one),
             weights: self.weights.map(one),
             layers,
@@ -169,7 +191,7 @@ impl ModeOptions {
             default_scheme: scheme,
         };
         let name = model.path().display().to_string();
-        let modes = asked.modes(&Subject::new(&name, model))?;
+        let modes = requested.modes(&Subject::new(&name, model))?;
         let first = modes.into_iter().next();
         first.ok_or_else(|| Error::missing("mode to run the model in"))
     }

@@ -1,4 +1,4 @@
-//! Which modes options come to.
+//! Which modes the options request.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn named(
     fn some<T: Listed>(text: &str) -> Option<Several<T>> {
         (!text.is_empty()).then(|| text.parse().unwrap())
     }
-    let asked = Asked {
+    let requested = Requested {
         precisions: some(precisions),
         schemes: some(schemes),
         weights: some(weights),
@@ -34,7 +34,7 @@ fn named(
         own,
         fixed,
     };
-    let modes = asked.modes(&subject)?;
+    let modes = requested.modes(&subject)?;
     let names: Vec<String> = modes.iter().map(ToString::to_string).collect();
     Ok(names.join(" | "))
 }

@@ -1,4 +1,4 @@
-//! What options for modes come to for a network.
+//! Which modes the options request for a network.
 
 use std::str::FromStr;
 
@@ -15,7 +15,7 @@ pub(super) struct Several<T> {
     pub(super) named: bool,
 }
 
-/// What can be asked for by a list, or by a word for several.
+/// Values that an option takes as a list, or as one word for several.
 pub(super) trait Listed: FromStr<Err = Error> + Copy + PartialEq + 'static {
     /// The words for several.
     const WORDS: &'static [(&'static str, &'static [Self])];
@@ -60,17 +60,17 @@ impl<T: Listed> FromStr for Several<T> {
     }
 }
 
-/// What the options ask for.
+/// What the options request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct Requested {
     pub(super) precisions: Option<Several<Precision>>,
     pub(super) schemes: Option<Several<Scheme>>,
     pub(super) weights: Option<Several<WeightScales>>,
     /// Empty where they were not given.
     pub(super) layers: Vec<Precision>,
-    /// What the first is where it was not given.
+    /// The precisions if the options name none.
     pub(super) default: Vec<Precision>,
-    /// What the scheme is where neither options nor model say one; none for the command's usual ones.
+    /// The scheme if neither options nor model name one; none for the default of each kind of mode.
     pub(super) default_scheme: Option<Scheme>,
 }
 
@@ -78,9 +78,9 @@ pub(super) struct Asked {
 pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
     pub(super) layers: usize,
-    /// What it is run as unless told otherwise.
+    /// The mode that it asks for in its file.
     pub(super) own: Option<Mode>,
-    /// Whether it runs as nothing else.
+    /// Whether it runs in that mode only.
     pub(super) fixed: bool,
 }
 
@@ -94,13 +94,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The precisions of its layers, where the model itself says how they differ.
+    /// The precisions of its layers, if the file names one for each.
     fn own_layers(&self) -> &[Precision] {
         self.own.as_ref().map_or(&[], |own| &own.layers)
     }
 
-    /// Scheme and weight scales that the model itself says. The reference scheme says nothing: it is what
-    /// int8 is anyway, and has no choice of scales.
+    /// Scheme and weight scales that the file names. The reference scheme does not count: it is the default, and has
+    /// no choice of scales.
     fn own_int8(&self) -> Option<(Scheme, WeightScales)> {
         let own = self.own.as_ref()?;
         let scheme = own.scheme.filter(|&one| one != Scheme::DynamicTensor)?;
@@ -108,7 +108,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl Asked {
+impl Requested {
     /// The modes, in the order of the precisions, each once.
     pub(super) fn modes(&self, subject: &Subject<'_>) -> Result<Vec<Mode>> {
         if let (Some(own), true) = (&subject.own, subject.fixed) {
@@ -143,7 +143,7 @@ impl Asked {
         Ok(once)
     }
 
-    /// What none of the modes uses was given by mistake.
+    /// Fails if no mode uses an option that was given.
     fn check_use(&self, modes: &[Mode]) -> Result<()> {
         if modes.iter().any(|mode| mode.scheme.is_some()) {
             return Ok(());
@@ -164,20 +164,26 @@ impl Asked {
         }))
     }
 
-    /// The schemes that are asked for, else the model's own, else the command's.
+    /// The requested schemes; otherwise the model's own; otherwise the command's.
     fn schemes(&self, own: Option<Scheme>, otherwise: Scheme) -> Vec<Scheme> {
         match &self.schemes {
-            Some(asked) => asked.list.clone(),
+            Some(requested) => requested.list.clone(),
             None => vec![own.or(self.default_scheme).unwrap_or(otherwise)],
         }
     }
 
-    /// The precisions; `mixed` is one of them where the precision of each layer is given, unless the
-    /// model gives it and others were asked for by name.
+    /// The precisions. `mixed` is one of them if the options give a precision for each layer, or if the model does and
+    /// the options name no precision.
     fn precisions(&self, has_layers: bool) -> Vec<Precision> {
-        let named = self.precisions.as_ref().is_some_and(|asked| asked.named);
-        let asked = self.precisions.as_ref().map(|asked| asked.list.clone());
-        let mut precisions = asked.unwrap_or_else(|| self.default.clone());
+        let named = self
+            .precisions
+            .as_ref()
+            .is_some_and(|requested| requested.named);
+        let requested = self
+            .precisions
+            .as_ref()
+            .map(|requested| requested.list.clone());
+        let mut precisions = requested.unwrap_or_else(|| self.default.clone());
         let wanted = !self.layers.is_empty() || (has_layers && !named);
         if wanted && !precisions.contains(&Precision::Mixed) {
             precisions.push(Precision::Mixed);
@@ -186,11 +192,11 @@ impl Asked {
     }
 
     fn int8(&self, subject: &Subject<'_>) -> Result<Vec<Mode>> {
-        // What the layers of a mixed network are says nothing of one that is int8 as a whole.
+        // The scheme of a mixed network's int8 layers does not hold for the whole network in int8.
         let whole = (subject.own.as_ref()).is_some_and(|own| own.precision == Precision::Int8);
         let own = subject.own_int8().filter(|_| whole);
         let schemes = self.schemes(own.map(|(scheme, _)| scheme), Scheme::DynamicTensor);
-        let only_channel = |asked: &Several<_>| !asked.list.contains(&WeightScales::Tensor);
+        let only_channel = |requested: &Several<_>| !requested.list.contains(&WeightScales::Tensor);
         if schemes == [Scheme::DynamicTensor] && self.weights.as_ref().is_some_and(only_channel) {
             return Err(Error::Usage(UsageError::OptionUnused {
                 option: "--weights channel".to_owned(),
@@ -216,10 +222,10 @@ impl Asked {
             }));
         }
         let own = subject.own_int8();
-        // By row it needs no calibration.
+        // dynamic-row needs no calibration.
         let mut schemes = self.schemes(own.map(|(scheme, _)| scheme), Scheme::DynamicRow);
         if schemes.len() > 1 {
-            // It is told for whole networks only; alone it is an error.
+            // The scheme dynamic-tensor is for whole networks only. As the only scheme it is an error.
             schemes.retain(|&scheme| scheme != Scheme::DynamicTensor);
         }
         let mut modes = Vec::new();
@@ -233,20 +239,23 @@ impl Asked {
 
     /// How many scales the weights have in a scheme; `own` are the model's.
     fn weights(&self, scheme: Scheme, own: Option<WeightScales>) -> Vec<WeightScales> {
-        let every_scheme = self.schemes.as_ref().is_some_and(|asked| !asked.named);
+        let every_scheme = self
+            .schemes
+            .as_ref()
+            .is_some_and(|requested| !requested.named);
         match (scheme, &self.weights, own) {
             (Scheme::DynamicTensor, ..) => vec![WeightScales::Tensor],
-            (_, Some(asked), _) => asked.list.clone(),
+            (_, Some(requested), _) => requested.list.clone(),
             (_, None, _) if every_scheme => vec![WeightScales::Channel, WeightScales::Tensor],
             (_, None, own) => vec![own.unwrap_or(WeightScales::Channel)],
         }
     }
 
-    /// The one mode of a quantized file, where that is asked for.
+    /// The one mode of a quantized file, unless the options request another.
     fn only(&self, own: &Mode, name: &str) -> Result<Vec<Mode>> {
-        fn other<T: PartialEq>(asked: &Option<Several<T>>, own: Option<&T>) -> bool {
-            let named = asked.as_ref().filter(|asked| asked.named);
-            named.is_some_and(|asked| asked.list.iter().any(|one| Some(one) != own))
+        fn other<T: PartialEq>(requested: &Option<Several<T>>, own: Option<&T>) -> bool {
+            let named = requested.as_ref().filter(|requested| requested.named);
+            named.is_some_and(|requested| requested.list.iter().any(|one| Some(one) != own))
         }
         let layers = !self.layers.is_empty() && self.layers != own.layers;
         if layers
