@@ -88,3 +88,39 @@ impl<'a> Linker<'a> {
         self.text.push_str(&own);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_come_once_behind_what_they_import_and_directives_come_first() {
+        let mut constants = Constants::default();
+        constants.number("LANES", 64);
+        constants.switch("ROWS", true);
+        let choices = [
+            ("element", "shared/unfused/f16"),
+            ("bias", "shared/unfused/bias_real"),
+        ];
+        let text = link("kernels/unfused/bias", &constants, &choices);
+        let begins = "enable f16;\nconst LANES = 64u;\nconst ROWS = true;\n\n// shaders/shared/params.wgsl\n";
+        assert!(text.starts_with(begins), "{text}");
+        let files: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("// shaders/"))
+            .collect();
+        let names = ["params", "rounding/f16", "unfused/f16", "unfused/bias_real"];
+        let mut want = names
+            .map(|name| format!("// shaders/shared/{name}.wgsl"))
+            .to_vec();
+        want.push("// shaders/kernels/unfused/bias.wgsl".into());
+        assert_eq!(files, want);
+    }
+
+    #[test]
+    fn an_import_of_no_file_stays() {
+        let text = link("kernels/unfused/softmax", &Constants::default(), &[]);
+        assert_eq!(text.matches("#import").count(), 1, "{text}");
+        assert!(text.contains("#import element\n"), "{text}");
+    }
+}
