@@ -1,6 +1,8 @@
 //! Tells the binary which commit and which wgpu it is built from, so that a result can say so and what
-//! was tuned is not believed of another.
+//! was tuned is not believed of another; and lists the shaders, which the binary contains.
 
+use std::fmt::Write;
+use std::path::Path;
 use std::process::Command;
 
 /// What the binary is made of. A change in any of it makes it another than the commit's, and in
@@ -21,12 +23,13 @@ fn main() {
     // In a worktree they are not under .git. A path that is not there would mean: run every time.
     for name in ["HEAD", "index", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--git-path", name])
-            && std::path::Path::new(&path).exists()
+            && Path::new(&path).exists()
         {
             println!("cargo::rerun-if-changed={path}");
         }
     }
     println!("cargo::rustc-env=FMNIST_GPU_WGPU={}", wgpu_version());
+    list_shaders();
     // Outside a checkout there is no commit to tell.
     if let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) {
         let mut status = vec!["status", "--porcelain", "--untracked-files=no", "--"];
@@ -37,6 +40,45 @@ fn main() {
             ""
         };
         println!("cargo::rustc-env=FMNIST_GPU_COMMIT={commit}{dirty}");
+    }
+}
+
+/// Writes the table of all files in `shaders` that `src/gpu/shader/files.rs` includes: path without
+/// extension, and text.
+fn list_shaders() {
+    let mut files = Vec::new();
+    find_shaders(Path::new("shaders"), &mut files);
+    files.sort();
+    let mut table = String::from("&[\n");
+    for file in files {
+        let name = file
+            .trim_start_matches("shaders/")
+            .trim_end_matches(".wgsl");
+        writeln!(
+            table,
+            "({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?}))),",
+            format!("/{file}")
+        )
+        .expect("writing to a string");
+    }
+    table.push(']');
+    let out = std::env::var("OUT_DIR").expect("cargo sets it");
+    std::fs::write(Path::new(&out).join("shaders.rs"), table).expect("OUT_DIR can be written");
+}
+
+/// Paths of the shaders in `folder`, with `/` on every system.
+fn find_shaders(folder: &Path, found: &mut Vec<String>) {
+    for entry in folder.read_dir().expect("a folder of the repository") {
+        let path = entry.expect("an entry of it").path();
+        if path.is_dir() {
+            find_shaders(&path, found);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "wgsl")
+        {
+            let path = path.to_str().expect("a name in ASCII");
+            found.push(path.replace('\\', "/"));
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod predict;
 mod quantize;
 mod record;
 mod search;
+mod shader;
 mod terminal;
 mod train;
 mod verify;
@@ -77,6 +78,7 @@ enum Command {
     Memory(memory::Arguments),
     Peak(peak::Arguments),
     Verify(verify::Arguments),
+    Shader(shader::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -99,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Memory(arguments) => memory::run(&arguments),
         Command::Peak(arguments) => peak::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Shader(arguments) => shader::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     };

@@ -68,7 +68,7 @@ impl std::str::FromStr for Kernel {
         }
         text.parse().map(Self::Adapter).map_err(|error: Error| {
             let names = Isa::ALL.map(Isa::name).join(", ");
-            error.also_accepted(format!("{names} with --adapter cpu"))
+            error.also_accepted(format!("with --adapter cpu: {names}"))
         })
     }
 }

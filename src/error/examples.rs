@@ -71,7 +71,7 @@ fn names() -> [UsageError; 8] {
     };
     [
         unknown("f17", None),
-        unknown("f17", Some("a list of them, or all")),
+        unknown("f17", Some("a list of them, or all, or every")),
         UsageError::Environment {
             variable: "WGPU_BACKEND",
             source: Box::new(UsageError::UnknownName {

@@ -109,7 +109,7 @@ impl Network {
 
 /// `layers.0 broadcast`; the chunk's number behind it where there are several.
 fn name(step: &Step) -> String {
-    let shader = kernel::name(step.pass);
+    let shader = kernel::name(step.pass, step.elements);
     let mut name = match step.layer {
         Some(layer) => format!("layers.{layer} {shader}"),
         None => shader.to_owned(),

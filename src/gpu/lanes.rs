@@ -7,20 +7,18 @@
 
 use super::device::Device;
 use super::kernel::Binding;
+use super::shader::{self, Constants, choices};
 use super::single::{bind_group, whole};
-use super::text::matrix_types;
 use crate::adapter::MatrixUnits;
 use crate::error::{CheckError, Error, Result};
 
 /// The text of the kernel that reads the size, in workgroups of `units.lanes`.
 #[must_use]
 pub fn lanes_source(units: MatrixUnits) -> String {
-    let MatrixUnits { size, lanes } = units;
-    format!(
-        "enable f16;\nenable wgpu_cooperative_matrix;\nconst SIZE = {size}u;\nconst LANES = {lanes}u;\n{}\n{}",
-        matrix_types(size),
-        include_str!("../../shaders/lanes.wgsl")
-    )
+    let mut constants = Constants::default();
+    constants.number("LANES", units.lanes);
+    let matrices = choices::matrices(units.size);
+    shader::link("probes/lanes", &constants, &[("matrices", matrices)])
 }
 
 /// The storage buffers of that kernel.

@@ -22,9 +22,8 @@ mod pipeline;
 mod prepared;
 mod read_back;
 mod rounding;
+mod shader;
 mod single;
-mod text;
-mod unroll;
 mod weights;
 mod yardstick;
 
@@ -38,9 +37,8 @@ pub use numerics::{NUMERICS_BINDINGS, NUMERICS_SOURCES, Numerics, Operation};
 pub use single::SinglePass;
 pub use yardstick::{YARDSTICK_BINDINGS, YARDSTICK_SOURCE, Yardstick};
 
-/// The text of every shader and of what puts them together, in one order: where none of it has
-/// changed, a kernel has not.
+/// The text of every shader and of the code that assembles them, in a fixed order: while none of it
+/// changes, no kernel changes.
 pub fn shader_texts() -> impl Iterator<Item = &'static str> {
-    let host = [include_str!("text.rs"), include_str!("unroll.rs")];
-    text::ALL.iter().copied().chain(host)
+    shader::texts()
 }

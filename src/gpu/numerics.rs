@@ -12,9 +12,9 @@ use crate::error::Result;
 
 /// The shaders: operations of the core language, operations of the f16 type, and `quantizeToF16`.
 pub const NUMERICS_SOURCES: [&str; 3] = [
-    include_str!("../../shaders/numerics/core.wgsl"),
-    include_str!("../../shaders/numerics/half.wgsl"),
-    include_str!("../../shaders/numerics/quantize.wgsl"),
+    include_str!("../../shaders/probes/numerics/core.wgsl"),
+    include_str!("../../shaders/probes/numerics/half.wgsl"),
+    include_str!("../../shaders/probes/numerics/quantize.wgsl"),
 ];
 
 /// The storage buffers of each, from binding 1 on.

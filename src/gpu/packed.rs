@@ -30,7 +30,7 @@ pub(super) struct Packed {
     pub(super) bias_bytes: u64,
 }
 
-/// What an int8 layer needs of four columns; its twin is `Bias4` in `shaders/prelude/epilogue_codes.wgsl`.
+/// What an int8 layer needs of four columns; its twin is `Bias4` in `shaders/shared/pre_activation/int8.wgsl`.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 struct ColumnGroup {

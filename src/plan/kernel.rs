@@ -132,7 +132,7 @@ impl NetworkKernel {
     }
 }
 
-/// What a whole-network kernel knows of a layer; its twin is in `shaders/prelude/network.wgsl`.
+/// What a whole-network kernel knows of a layer; its twin is in `shaders/shared/network.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct LayerShape {

@@ -11,7 +11,7 @@ pub const LANES: u32 = 64;
 /// Groups of four that one invocation of a search for the largest magnitude looks at.
 pub const SPAN: u32 = 32;
 
-/// What one dispatch does: a shader of `shaders/passes` or `shaders/fused`.
+/// What one dispatch does: a shader of `shaders/kernels`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pass {
     /// Pixels to the network's input.
@@ -83,7 +83,7 @@ pub enum Operand {
     Shapes,
 }
 
-/// The uniform that every kernel reads; its twin is `Params` in `shaders/prelude/params.wgsl`.
+/// The uniform that every kernel reads; its twin is `Params` in `shaders/shared/params.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Params {

@@ -11,7 +11,7 @@ pub fn groups(cols: usize) -> usize {
     cols.div_ceil(4)
 }
 
-/// How a fused layer goes about its product: a file of `shaders/fused`.
+/// How a fused layer goes about its product: a file of `shaders/kernels/layer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Body {
     /// A tile in the registers of each invocation, and nothing else.
@@ -228,7 +228,7 @@ impl WeightLayout {
     }
 }
 
-/// How a product is cut up: see `shaders/passes/matmul.wgsl`.
+/// How a product is cut up: see `shaders/kernels/unfused/matmul.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tiling {
     /// The name in results.

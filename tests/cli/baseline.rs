@@ -205,7 +205,7 @@ fn few_samples_are_not_judged_and_no_gate_passes_by_them_alone() {
     has(&table, &["too few samples to compare", "20 samples"]);
     let (_, error) =
         bench(&fixture, Some("1000%"), &[&few[..], &GATE].concat()).fails_after_output(2);
-    has(&error, &["no row's time could be judged", "--runs 50"]);
+    has(&error, &["no row's time could be compared", "--runs 50"]);
     // One row of the two has samples enough.
     spoil(&kept(&fixture, "first"), |document| {
         let row = &mut document["results"][1];
@@ -434,9 +434,9 @@ fn damaged_results_and_missing_ones_end_with_7() {
 fn requests_that_cannot_be_meant_are_usage_errors() {
     let fixture = Fixture::new();
     for (arguments, word) in [
-        (&["--save", "a/b"][..], "no name for a baseline"),
+        (&["--save", "a/b"][..], "the name of the baseline is"),
         (&["--save", "v1.json"], "drop its ending"),
-        (&["--compare", ".."], "no name for a baseline"),
+        (&["--compare", ".."], "the name of the baseline is"),
         (&["--fail-on-regression", "5%"], "--compare"),
         (&["--compare", "a", "--fail-on-regression", "5"], "5%"),
         (

@@ -25,6 +25,7 @@ mod quantize;
 mod report;
 mod schema;
 mod search;
+mod shader;
 mod terminal;
 mod train;
 mod verdict;

@@ -144,8 +144,15 @@ fn params_that_lie_otherwise_are_refused() {
     );
 }
 
-/// What an invocation of an int8 layer keeps for itself: its input's scales and its z's extremes.
-const PRIVATE: [&str; 5] = ["largest", "input_scale", "z_scale", "top", "bottom"];
+/// What an invocation of an int8 layer keeps for itself: the scales of its input and the extremes of its
+/// pre-activations.
+const PRIVATE: [&str; 5] = [
+    "largest",
+    "input_scale",
+    "pre_activation_scale",
+    "top",
+    "bottom",
+];
 
 /// Whether the module binds `params` at 0 and then exactly the table's buffers, and uses each. The
 /// buffer `only_read` need not be written though the table says so.
@@ -233,7 +240,10 @@ fn bindings_that_differ_from_the_table_are_refused() {
         &variant,
         test,
         &[
-            (&[("read> z", "read_write> z")], "the table says"),
+            (
+                &[("read> pre_activation", "read_write> pre_activation")],
+                "the table says",
+            ),
             (&[("@binding(2)", "@binding(3)")], "not in the table"),
             (
                 &[("@group(0) @binding(1)", "@group(1) @binding(1)")],
@@ -244,7 +254,10 @@ fn bindings_that_differ_from_the_table_are_refused() {
                 &[("@compute", "var<private> more: u32; @compute")],
                 "neither bound",
             ),
-            (&[("z[index]", "vec4<f32>()")], "z is never used"),
+            (
+                &[("pre_activation[index]", "vec4<f32>()")],
+                "pre_activation is never used",
+            ),
             (&[("output[index] =", "_ =")], "output is never used"),
         ],
     );

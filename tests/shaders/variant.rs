@@ -14,7 +14,7 @@ pub struct Variant {
     pub name: String,
     pub pass: Pass,
     pub elements: Precision,
-    pub kernel: &'static Kernel,
+    pub kernel: Kernel,
     pub text: String,
 }
 

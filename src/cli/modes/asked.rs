@@ -49,9 +49,9 @@ impl<T: Listed> FromStr for Several<T> {
         let mut list = Vec::new();
         for name in text.split(',') {
             let words: Vec<&str> = T::WORDS.iter().map(|(word, _)| *word).collect();
-            let more = format!("a list of them, or {}", words.join(" or "));
+            let more = || format!("a list of them, or {}", words.join(", or "));
             let one = name.trim().parse();
-            let one = one.map_err(|error: Error| error.also_accepted(more))?;
+            let one = one.map_err(|error: Error| error.also_accepted(more()))?;
             if !list.contains(&one) {
                 list.push(one);
             }

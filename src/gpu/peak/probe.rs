@@ -11,7 +11,7 @@ use crate::gpu::pipeline::Pipeline;
 use crate::gpu::single::{bind_group, whole};
 use crate::peak::Ceiling;
 
-/// The uniform of every microkernel. `shaders/peak/params.wgsl` has the same fields.
+/// The uniform of every microkernel. `shaders/probes/peak/params.wgsl` has the same fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Params {

@@ -1,18 +1,11 @@
 //! The table of microkernels: the shapes in which each ceiling is tried.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use crate::adapter::MatrixUnits;
 use crate::gpu::kernel::Binding;
-use crate::gpu::text::matrix_types;
-use crate::gpu::unroll::unroll;
+use crate::gpu::shader::{self, Constants, choices};
 use crate::peak::Ceiling;
-
-const PARAMS: &str = include_str!("../../../shaders/peak/params.wgsl");
-const MULTIPLY_ADD: &str = include_str!("../../../shaders/peak/multiply_add.wgsl");
-const DOT: &str = include_str!("../../../shaders/peak/dot.wgsl");
-const MATRIX: &str = include_str!("../../../shaders/peak/matrix.wgsl");
-const COPY: &str = include_str!("../../../shaders/peak/copy.wgsl");
 
 /// One way to reach a ceiling; which is the fastest differs between adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,45 +130,32 @@ impl Shape {
     /// Its WGSL text. `None` where it has no shader.
     #[must_use]
     pub fn source(self) -> Option<String> {
-        let mut text = String::new();
-        let matrix;
-        let (directive, constants, body) = match self {
+        let mut constants = Constants::default();
+        constants.number("LANES", self.lanes());
+        let (file, choice) = match self {
             Self::MultiplyAdd { half, fused, wide } => {
-                let (directive, elem) = if half {
-                    ("enable f16;\n", "f16")
+                constants.switch("FUSED", fused);
+                constants.switch("WIDE", wide);
+                let element = if half {
+                    "probes/peak/f16"
                 } else {
-                    ("", "f32")
+                    "probes/peak/f32"
                 };
-                let constants =
-                    format!("const FUSED = {fused};\nconst WIDE = {wide};\nalias Elem = {elem};\n");
-                (directive, constants, MULTIPLY_ADD)
+                ("probes/peak/multiply_add", Some(("element", element)))
             }
-            Self::Dot { wide } => (
-                "requires packed_4x8_integer_dot_product;\n",
-                format!("const WIDE = {wide};\n"),
-                DOT,
-            ),
+            Self::Dot { wide } => {
+                constants.switch("WIDE", wide);
+                ("probes/peak/dot", None)
+            }
             Self::Matrix { units, .. } => {
-                let rows = self.chains() / 4;
-                let constants = format!(
-                    "const SIZE = {}u;\nconst MATRIX_ROWS = {rows}u;\n{}",
-                    units.size,
-                    matrix_types(units.size)
-                );
-                let directives = "enable f16;\nenable wgpu_cooperative_matrix;\n";
-                matrix = unroll(MATRIX, &[("MATRIX_ROWS", rows)]);
-                (directives, constants, matrix.as_str())
+                constants.number("MATRIX_ROWS", self.chains() / 4);
+                let matrices = choices::matrices(units.size);
+                ("probes/peak/matrix", Some(("matrices", matrices)))
             }
-            Self::CopyShader => ("", String::new(), COPY),
+            Self::CopyShader => ("probes/peak/copy", None),
             Self::CopyCommand => return None,
         };
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "{directive}const LANES = {}u;\n{constants}\n{PARAMS}\n{body}",
-            self.lanes()
-        );
-        Some(text)
+        Some(shader::link(file, &constants, choice.as_slice()))
     }
 }
 

@@ -30,7 +30,7 @@ struct Input {
     scale: f32,
 }
 
-/// The word whose order is that of the f32 number; its twin is in shaders/prelude/extremes.wgsl.
+/// The word whose order is that of the f32 number; its twin is in shaders/shared/extremes.wgsl.
 fn ordered(value: f32) -> u32 {
     let bits = value.to_bits();
     if bits >> 31 == 1 {

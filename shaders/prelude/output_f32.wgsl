@@ -1,7 +1,0 @@
-// Outputs have the precision's values, but are stored as f32.
-
-alias Output4 = vec4<f32>;
-
-fn stored(value: vec4<f32>) -> Output4 {
-    return as_stored(value);
-}

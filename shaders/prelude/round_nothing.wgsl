@@ -1,5 +1,0 @@
-// The z of an int8 layer outside the reference scheme is not rounded.
-
-fn as_stored(value: vec4<f32>) -> vec4<f32> {
-    return value;
-}

@@ -1,0 +1,23 @@
+// The input of a layer is pixels. They are quantized by the reference scheme as they are read. slot_in
+// holds the largest byte of the batch.
+
+#import shared/params
+#import element
+#import shared/scale
+#import shared/quantize_reference
+#import shared/extremes
+
+alias Input4 = u32;
+
+var<private> largest: f32;      // the largest byte of the batch, at least 1
+var<private> input_scale: f32;
+
+fn begin_input() {
+    let byte = f32(atomicLoad(&maxima[params.slot_in]));
+    largest = max(byte, 1.0);
+    input_scale = scale_from(byte / 255.0);
+}
+
+fn input_value(word: Input4) -> Value4 {
+    return as_value(quantize_pixels(word, largest));
+}

@@ -1,0 +1,20 @@
+// The pre-activations from exact sums of int8 products, outside the reference scheme. The host's
+// counterpart is `deploy::Epilogue`.
+
+#import element
+#import shared/rounding/none
+
+// The parameters of a group of four columns.
+struct Bias4 {
+    scale: vec4<f32>,   // of the weights; with a static scale of the input, the product of both scales
+    bias: vec4<f32>,    // zero with a static scale of the input: then the offset contains the bias
+    offset: vec4<i32>,  // corrects for the zero point of the input
+    unused: vec4<i32>,  // the host stores groups at multiples of 64 bytes
+}
+
+// With a static scale, `scale` is 1 and the bias is 0. Then only the conversion and one product are
+// rounded, whichever operations a driver contracts.
+fn scaled(sums: Acc4, column: Bias4, scale: f32) -> vec4<f32> {
+    let whole = vec4<i32>(sums) + column.offset;
+    return vec4<f32>(whole) * (scale * column.scale) + column.bias;
+}

@@ -1,0 +1,384 @@
+//! `shader`: a kernel's WGSL text, as the driver gets it.
+
+use clap::Args;
+use fmnist_gpu::adapter::MatrixUnits;
+use fmnist_gpu::error::UsageError;
+use fmnist_gpu::gpu::kernel::{self, input_name, output_name};
+use fmnist_gpu::model::{self, Activation};
+use fmnist_gpu::plan::{
+    Arithmetic, Form, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, STRATEGIES, Store,
+    Strategy, Subgroups, Tile,
+};
+use fmnist_gpu::report;
+use fmnist_gpu::{Error, Precision, Result, Scheme};
+
+use super::{options, terminal};
+
+const EXAMPLES: &str = "\
+Examples:
+  fmnist-gpu shader broadcast-4x32 --precision int8
+  fmnist-gpu shader softmax --precision f16";
+
+/// Prints the WGSL text of a kernel exactly as the driver gets it.
+///
+/// KERNEL is a kernel variant, as in --kernel (broadcast-4x32), or a kernel that --list shows (softmax). Of
+/// a layer, the default is the first layer of a network: it reads pixels.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A kernel variant, or a kernel
+    #[arg(value_name = "KERNEL", required_unless_present = "list")]
+    kernel: Option<String>,
+
+    /// List the kernels, and what each of them does
+    #[arg(long, conflicts_with = "kernel")]
+    list: bool,
+
+    /// The element type; without it, the first that the kernel has
+    #[arg(long, value_name = "P")]
+    precision: Option<Precision>,
+
+    /// The variant of a kernel: 'register --tile 8x16' is register-8x16
+    #[arg(long, value_name = "TILE")]
+    tile: Option<String>,
+
+    /// What a layer reads: pixels, values, pre-activation-relu, quantized, …
+    #[arg(long, value_name = "INPUT")]
+    input: Option<String>,
+
+    /// What a layer writes: f32, f16, bf16, quantized, quantized-rows, outputs, pre-activation
+    #[arg(long, value_name = "OUTPUT")]
+    output: Option<String>,
+
+    /// The activation: relu, sigmoid, tanh, identity or softmax
+    #[arg(long, value_name = "NAME")]
+    activation: Option<Activation>,
+
+    /// The scheme of a whole int8 network: dynamic-tensor, dynamic-row or static
+    #[arg(long, value_name = "SCHEME")]
+    scheme: Option<Scheme>,
+
+    /// Columns of the layer, to which its tile is narrowed; of a whole network, those of the widest layer
+    #[arg(long, value_name = "N", value_parser = options::positive)]
+    columns: Option<usize>,
+
+    /// Lanes of the adapter's subgroups
+    #[arg(long, default_value = "32", value_name = "N", value_parser = options::positive)]
+    subgroup: usize,
+
+    /// Rows of the matrices that the adapter's matrix units multiply: 8 or 16
+    #[arg(long, default_value = "16", value_name = "N", value_parser = ["8", "16"])]
+    matrix_size: String,
+
+    /// Round unfused f16 in integers, as on drivers that convert to f16 wrongly
+    #[arg(long)]
+    round_in_integers: bool,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let Some(name) = &arguments.kernel else {
+        return terminal::print(&list());
+    };
+    let (pass, precision) = arguments.find(name)?;
+    let text = kernel::source(pass, precision, arguments.round_in_integers);
+    let missing = || Error::missing(format!("kernel for {pass:?} in {precision}"));
+    terminal::print(&text.ok_or_else(missing)?)
+}
+
+/// Every kernel, its element types, and what it does.
+fn list() -> String {
+    let row = |kernel: kernel::Summary| {
+        let elements = kernel.elements.iter().map(|precision| precision.name());
+        let elements = elements.collect::<Vec<_>>().join(" ");
+        vec![kernel.name.to_owned(), elements, kernel.does]
+    };
+    let rows: Vec<Vec<String>> = kernel::summaries().map(row).collect();
+    let layout = terminal::layout();
+    report::grid(layout, &["kernel", "precisions", "what it does"], &rows, 3)
+}
+
+impl Arguments {
+    /// The pass that is meant, and its element type.
+    fn find(&self, kernel: &str) -> Result<(Pass, Precision)> {
+        let name = match &self.tile {
+            Some(tile) => format!("{}-{tile}", kernel.replace('_', "-")),
+            None => kernel.to_owned(),
+        };
+        if let Some(found) = self.unfused(&name)? {
+            return Ok(found);
+        }
+        let of_kernel = |strategy: &&Strategy| {
+            let mut passes = Precision::EVERY.into_iter().flat_map(|precision| {
+                let passes = strategy.variants(precision, self.subgroups()).into_iter();
+                passes.map(move |pass| (pass, precision))
+            });
+            passes.any(|(pass, precision)| kernel::name(pass, precision) == name)
+        };
+        let strategy = Strategy::find(&name);
+        let strategy = strategy.or_else(|| STRATEGIES.iter().find(of_kernel).copied());
+        let Some(strategy) = strategy else {
+            return Err(unknown(&name));
+        };
+        let has = |&precision: &Precision| {
+            let variants = strategy.variants(precision, self.subgroups());
+            variants.iter().any(|&pass| {
+                // A kernel's name may say more than its strategy's: network_int8.
+                name == strategy.name || kernel::name(pass, precision) == name
+            })
+        };
+        let precisions: Vec<Precision> = Precision::EVERY.into_iter().filter(has).collect();
+        let precision = choose(
+            strategy.name,
+            "precision",
+            self.precision.map(|precision| precision.name().to_owned()),
+            &precisions,
+            |precision| precision.name().to_owned(),
+        )?;
+        let pass = match strategy.form {
+            Form::Separate(tiling) => Pass::Matmul(tiling),
+            Form::Layers(tile) => Pass::Layer(self.layer(strategy, tile, precision)?),
+            Form::Network { lanes, k_lanes } => {
+                Pass::Network(self.network(strategy, [lanes, k_lanes], &name, precision)?)
+            }
+        };
+        Ok((pass, precision))
+    }
+
+    fn subgroups(&self) -> Subgroups {
+        let lanes = self.subgroup.try_into().unwrap_or(u32::MAX);
+        Subgroups {
+            lanes,
+            matrix_units: Some(MatrixUnits {
+                size: if self.matrix_size == "8" { 8 } else { 16 },
+                lanes,
+            }),
+        }
+    }
+
+    /// The pass of this name that is neither a layer nor a network; none where there is none.
+    fn unfused(&self, name: &str) -> Result<Option<(Pass, Precision)>> {
+        let mut passes = kernel::variants(self.subgroups());
+        passes.retain(|&(pass, precision)| {
+            let named = name == kernel::variant_name(pass) || name == kernel::name(pass, precision);
+            named && !matches!(pass, Pass::Layer(_) | Pass::Network(_))
+        });
+        if passes.is_empty() {
+            return Ok(None);
+        }
+        self.take_none(
+            name,
+            &[
+                ("--input", self.input.is_some()),
+                ("--output", self.output.is_some()),
+                ("--scheme", self.scheme.is_some()),
+                ("--columns", self.columns.is_some()),
+            ],
+        )?;
+        if let Some(wanted) = self.activation {
+            let of = |pass| match pass {
+                Pass::Activation(which) | Pass::Finish(which) => Some(which.name().to_owned()),
+                _ => None,
+            };
+            let mut names: Vec<String> = passes.iter().filter_map(|&(pass, _)| of(pass)).collect();
+            names.dedup();
+            choose(
+                name,
+                "activation",
+                Some(wanted.name().to_owned()),
+                &names,
+                Clone::clone,
+            )?;
+            passes.retain(|&(pass, _)| of(pass).as_deref() == Some(wanted.name()));
+        }
+        let wanted = self.precision.map(|precision| precision.name().to_owned());
+        let mut seen = Vec::new();
+        passes.retain(|&(_, precision)| {
+            let new = !seen.contains(&precision);
+            seen.push(precision);
+            new
+        });
+        let of = |(_, precision): &(Pass, Precision)| precision.name().to_owned();
+        choose(name, "precision", wanted, &passes, of).map(Some)
+    }
+
+    fn layer(&self, strategy: Strategy, tile: Tile, precision: Precision) -> Result<LayerKernel> {
+        let name = strategy.name;
+        self.take_none(name, &[("--scheme", self.scheme.is_some())])?;
+        let mut tile = tile.on(self.subgroups());
+        if let Some(columns) = self.columns {
+            tile = tile.narrowed(columns.div_ceil(4).try_into().unwrap_or(u32::MAX));
+        }
+        let of = format!("{name} in {precision}");
+        let input = self.input.clone();
+        let input = choose(&of, "input", input, &inputs(precision), |&one| {
+            input_name(one)
+        })?;
+        let of = format!("{of} from {}", input_name(input));
+        let outputs = outputs(strategy.arithmetic, precision, input, tile);
+        let output = self.output.clone();
+        let output = choose(&of, "output", output, &outputs, |&one| {
+            output_name(one).to_owned()
+        })?;
+        let of = format!("{of} to {}", output_name(output));
+        let activation = self.activation.map(|one| one.name().to_owned());
+        let activations = activations(output, tile);
+        let activation = choose(&of, "activation", activation, &activations, |one| {
+            one.name().to_owned()
+        })?;
+        Ok(LayerKernel {
+            tile,
+            arithmetic: strategy.arithmetic,
+            input,
+            output,
+            activation,
+        })
+    }
+
+    fn network(
+        &self,
+        strategy: Strategy,
+        [lanes, k_lanes]: [u32; 2],
+        kernel: &str,
+        precision: Precision,
+    ) -> Result<NetworkKernel> {
+        self.take_none(
+            strategy.name,
+            &[
+                ("--input", self.input.is_some()),
+                ("--output", self.output.is_some()),
+                ("--activation", self.activation.is_some()),
+            ],
+        )?;
+        let of = format!("{} in {precision}", strategy.name);
+        let schemes: &[Scheme] = match (precision, kernel) {
+            (Precision::Int8, "network_int8") => &Scheme::ALL[..1],
+            (Precision::Int8, "network_quantized") => &Scheme::ALL[1..],
+            (Precision::Int8, _) => &Scheme::ALL,
+            _ => &[],
+        };
+        let codes = if schemes.is_empty() {
+            self.take_none(&of, &[("--scheme", self.scheme.is_some())])?;
+            None
+        } else {
+            let wanted = self.scheme.map(|scheme| scheme.to_string());
+            match choose(&of, "scheme", wanted, schemes, ToString::to_string)? {
+                Scheme::DynamicRow => Some(model::Form::Rows),
+                Scheme::Static => Some(model::Form::Static),
+                Scheme::DynamicTensor => None,
+            }
+        };
+        let groups = self.columns.unwrap_or(784).div_ceil(4);
+        let groups: u32 = groups.try_into().unwrap_or(1 << 30);
+        Ok(NetworkKernel {
+            lanes,
+            k_lanes,
+            arithmetic: strategy.arithmetic,
+            widest: groups.min(1 << 30).next_power_of_two(),
+            codes,
+        })
+    }
+
+    /// Refuses the options that `kernel` does not have.
+    fn take_none(&self, kernel: &str, given: &[(&str, bool)]) -> Result<()> {
+        match given.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Error::Usage(UsageError::OptionConflict {
+                option: (*option).to_owned(),
+                reason: format!("{kernel} has one form whatever it says"),
+                remedy: format!("drop {option}"),
+            })),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The one of `all` whose name is `wanted`; without one, the first.
+fn choose<T: Clone>(
+    of: &str,
+    what: &str,
+    wanted: Option<String>,
+    all: &[T],
+    name: impl Fn(&T) -> String,
+) -> Result<T> {
+    let found = match &wanted {
+        Some(wanted) => all.iter().find(|one| name(one) == *wanted),
+        None => all.first(),
+    };
+    found.cloned().ok_or_else(|| {
+        let wanted = wanted.unwrap_or_default();
+        let names: Vec<String> = all.iter().map(name).collect();
+        if names.is_empty() {
+            return Error::Usage(UsageError::OptionConflict {
+                option: format!("--{what}"),
+                reason: format!("{of} has no {what}"),
+                remedy: format!("drop --{what}"),
+            });
+        }
+        Error::Usage(UsageError::InvalidValue {
+            what: format!("--{what} of {of}"),
+            given: format!("'{wanted}'"),
+            expected: names.join(", "),
+        })
+    })
+}
+
+fn unknown(name: &str) -> Error {
+    let variants = STRATEGIES.iter().map(|strategy| strategy.name);
+    let kernels = kernel::summaries().map(|kernel| kernel.name);
+    Error::unknown_name("kernel", name, variants.chain(kernels))
+}
+
+const ELEMENTWISE: [Activation; 4] = [
+    Activation::Relu,
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Identity,
+];
+
+/// What a layer can read in a precision.
+fn inputs(precision: Precision) -> Vec<LayerInput> {
+    let mut inputs = vec![LayerInput::Pixels, LayerInput::Values];
+    if precision == Precision::Int8 {
+        inputs.extend(ELEMENTWISE.map(LayerInput::Z));
+        inputs.extend([
+            LayerInput::PixelCodes,
+            LayerInput::Codes,
+            LayerInput::RowCodes,
+        ]);
+    }
+    inputs
+}
+
+/// What a layer can write that reads `input`.
+fn outputs(
+    arithmetic: Arithmetic,
+    precision: Precision,
+    input: LayerInput,
+    tile: Tile,
+) -> Vec<LayerOutput> {
+    if precision == Precision::Int8 && !input.is_codes() {
+        return vec![LayerOutput::Z];
+    }
+    let own = match precision {
+        Precision::Int8 => Store::Codes,
+        precision => Store::of(precision),
+    };
+    let mut stores = vec![own];
+    if arithmetic != Arithmetic::Matrix {
+        let all = [Store::F32, Store::F16, Store::Bf16, Store::Codes];
+        stores.extend(all.into_iter().filter(|store| *store != own));
+    }
+    let rows = stores.len() > 1 && tile.holds_rows(1);
+    let mut outputs: Vec<LayerOutput> = stores.into_iter().map(LayerOutput::Stored).collect();
+    outputs.push(LayerOutput::F32);
+    outputs.extend(rows.then_some(LayerOutput::RowCodes));
+    outputs
+}
+
+/// What a layer can end in that writes `output`.
+fn activations(output: LayerOutput, tile: Tile) -> Vec<Activation> {
+    match output {
+        LayerOutput::Z => vec![Activation::Identity],
+        LayerOutput::F32 if tile.holds_rows(1) => Activation::ALL.to_vec(),
+        _ => ELEMENTWISE.to_vec(),
+    }
+}

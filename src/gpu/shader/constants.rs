@@ -1,0 +1,102 @@
+//! The constants that the host puts before a kernel's text.
+
+use super::import::Constants;
+use crate::Precision;
+use crate::model::{Activation, Form};
+use crate::plan::{Body, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, SPAN};
+
+/// The constants of a variant. With `round_in_integers`, stores of unfused f16 kernels do not rely on the
+/// driver's conversion; fused kernels never do.
+pub(in crate::gpu) fn of(pass: Pass, elements: Precision, round_in_integers: bool) -> Constants {
+    let mut constants = Constants::default();
+    for (name, value) in numbers(pass, elements) {
+        constants.number(name, value);
+    }
+    match pass {
+        Pass::Network(NetworkKernel {
+            codes: Some(form), ..
+        }) => constants.switch("ROWS", form == Form::Rows),
+        Pass::Layer(_) | Pass::Network(_) => {}
+        Pass::Finish(which) => constants.switch("SOFTMAX", which == Activation::Softmax),
+        _ if elements == Precision::F16 => {
+            constants.switch("ROUND_IN_INTEGERS", round_in_integers);
+        }
+        _ => {}
+    }
+    constants
+}
+
+fn numbers(pass: Pass, elements: Precision) -> Vec<(&'static str, u32)> {
+    match pass {
+        Pass::Matmul(tiling) => vec![
+            ("LANES", tiling.lanes),
+            ("ROW_LANES", tiling.row_lanes),
+            ("TILE_ROWS", tiling.tile_rows),
+            ("TILE_GROUPS", tiling.tile_groups),
+        ],
+        Pass::Layer(layer) => of_layer(layer, elements),
+        Pass::Network(network) => vec![
+            ("LANES", network.lanes),
+            ("K_LANES", network.k_lanes),
+            ("WIDEST", network.widest),
+        ],
+        Pass::Activation(which) => vec![("LANES", LANES), ("ACTIVATION", which.number())],
+        Pass::Finish(which) => vec![
+            ("LANES", LANES),
+            ("ACTIVATION", which.number()),
+            ("MAXIMA", 3),
+        ],
+        Pass::RowCodes { row_lanes } => vec![("LANES", LANES), ("ROW_LANES", row_lanes)],
+        Pass::AbsMax | Pass::PixelMax => vec![("LANES", LANES), ("SPAN", SPAN)],
+        _ => vec![("LANES", LANES)],
+    }
+}
+
+fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)> {
+    let tile = layer.tile;
+    let mut numbers = vec![
+        ("LANES", tile.lanes),
+        ("TILE_ROWS", tile.rows),
+        // The families for few rows have one group a workgroup.
+        ("TILE_GROUPS", tile.groups),
+        ("ACTIVATION", layer.activation.number()),
+    ];
+    match tile.body {
+        Body::Register => numbers.push(("ROW_LANES", tile.row_lanes)),
+        Body::Workgroup => {
+            numbers.extend([
+                ("ROW_LANES", tile.row_lanes),
+                ("K_STEP", tile.body.k_step()),
+            ]);
+        }
+        Body::Broadcast => {
+            // A load of one lane brings 1, 2 or 4 of the four inner values in a block.
+            let slices = 4 / match elements {
+                Precision::F32 | Precision::Mixed => 1,
+                Precision::F16 | Precision::Bf16 => 2,
+                Precision::Int8 | Precision::Int4 => 4,
+            };
+            let loads = (tile.groups * slices).div_ceil(tile.lanes);
+            numbers.extend([("SUBGROUP", tile.lanes), ("LOADS", loads)]);
+        }
+        Body::SubgroupRows => numbers.push(("SUBGROUP", tile.lanes)),
+        Body::Rows => {}
+        Body::Coop(units) | Body::CoopStaged(units) => {
+            let (down, across) = tile.parts();
+            numbers.extend([
+                ("MATRIX_ROWS", tile.rows / units.size),
+                ("MATRIX_COLUMNS", 4 * tile.groups / units.size),
+                ("DOWN", down),
+                ("ACROSS", across),
+                ("K_STEP", tile.body.k_step()),
+            ]);
+        }
+    }
+    if layer.output == LayerOutput::Z {
+        numbers.push(("MAXIMA", 5));
+    }
+    if let LayerInput::Z(before) = layer.input {
+        numbers.push(("BEFORE", before.number()));
+    }
+    numbers
+}
