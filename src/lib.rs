@@ -69,6 +69,7 @@ pub mod precision;
 pub mod quant;
 pub mod reference;
 pub mod report;
+pub mod results;
 pub mod search;
 pub mod stats;
 pub mod train;

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::bench::{self, Budget, Changed, Finished, Row, Yardstick};
+use fmnist_gpu::bench::{self, Finished};
 use fmnist_gpu::report::{self, Document, Format, Layout};
+use fmnist_gpu::results::{Budget, Changed, ControlWorkload, Row};
 use indicatif::ProgressBar;
 
 use super::interrupt::{self, Early};
@@ -60,7 +61,7 @@ struct State {
 struct Pending {
     rows: Vec<Row>,
     changed: Changed,
-    yardsticks: Vec<Yardstick>,
+    control_workloads: Vec<ControlWorkload>,
     left: Vec<usize>,
 }
 
@@ -101,7 +102,7 @@ impl Record {
         self.state().pending = Some(Pending {
             rows: batch.rows.to_vec(),
             changed: batch.changed.clone(),
-            yardsticks: batch.yardsticks.to_vec(),
+            control_workloads: batch.control_workloads.to_vec(),
             left: batch.left.to_vec(),
         });
     }
@@ -166,9 +167,7 @@ impl State {
     fn finished(&mut self, batch: &Finished<'_>) {
         self.pending = None;
         let document = &mut self.document;
-        document.results.extend_from_slice(batch.rows);
-        document.changed.push(batch.changed.clone());
-        document.yardsticks.extend_from_slice(batch.yardsticks);
+        document.add(batch.rows, batch.changed, batch.control_workloads);
         document.missing_batches = batch.left.to_vec();
         document.incomplete = Some("still being measured when this was written".to_owned());
         if self.format == Format::Table {
@@ -196,7 +195,7 @@ impl State {
             self.finished(&Finished {
                 rows: &pending.rows,
                 changed: &pending.changed,
-                yardsticks: &pending.yardsticks,
+                control_workloads: &pending.control_workloads,
                 left: &pending.left,
             });
         }

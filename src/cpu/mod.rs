@@ -42,6 +42,7 @@ pub mod activation;
 mod aligned;
 mod chain;
 mod codes;
+mod control_workload;
 pub mod copy;
 mod int4;
 mod int8;
@@ -56,12 +57,11 @@ mod product;
 mod simd;
 mod softmax;
 mod team;
-mod yardstick;
 
+pub use control_workload::ControlWorkload;
 pub use integer::IntegerWeights;
 pub use isa::{Isa, Supported};
 pub use processor::{MOST_THREADS, Processor, ProcessorOptions};
-pub use yardstick::Yardstick;
 
 use chain::Chain;
 use int8::Int8Network;

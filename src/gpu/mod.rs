@@ -7,6 +7,7 @@
 
 mod breakdown;
 mod broken;
+mod control_workload;
 mod device;
 mod enumerate;
 mod fault;
@@ -25,10 +26,10 @@ mod single;
 mod text;
 mod unroll;
 mod weights;
-mod yardstick;
 
 pub use breakdown::Parts;
 pub use broken::Broken;
+pub use control_workload::{CONTROL_WORKLOAD_BINDINGS, CONTROL_WORKLOAD_SOURCE, ControlWorkload};
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
 pub use fault::Injected;
@@ -37,7 +38,6 @@ pub use layout::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 pub use network::{Network, Run};
 pub use numerics::{NUMERICS_BINDINGS, NUMERICS_SOURCES, Numerics, Operation};
 pub use single::SinglePass;
-pub use yardstick::{YARDSTICK_BINDINGS, YARDSTICK_SOURCE, Yardstick};
 
 /// The text of every shader and of what puts them together, in one order: where none of it has
 /// changed, a kernel has not.

@@ -1,4 +1,4 @@
-//! Single operations on an adapter, on values that no compiler knows: what a numeric passport is made of.
+//! Single operations on an adapter, on values that no compiler knows: what a numerics report is made of.
 
 use std::sync::Arc;
 

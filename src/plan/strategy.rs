@@ -26,7 +26,7 @@ impl Path {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Separate => "separate",
+            Self::Separate => "unfused",
             Self::Fused => "fused",
             Self::Network => "network",
         }
@@ -37,12 +37,14 @@ impl std::str::FromStr for Path {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        // The name of this path before version 2 of the JSON documents.
+        let text = if text == "separate" { "unfused" } else { text };
         [Self::Separate, Self::Fused, Self::Network]
             .into_iter()
             .find(|path| path.name() == text)
             .ok_or_else(|| {
                 Error::Usage(format!(
-                    "unknown path '{text}': use separate, fused or network"
+                    "unknown path '{text}': use unfused, fused or network"
                 ))
             })
     }

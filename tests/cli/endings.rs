@@ -124,8 +124,11 @@ fn a_run_that_fails_a_gate_replaces_no_baseline() {
 
     // What cannot be compared, which is known only once it is measured.
     spoil(&path, |document| {
-        for yardstick in document["yardsticks"].as_array_mut().expect("yardsticks") {
-            yardstick["work"] = "another".into();
+        for control_workload in document["control_workloads"]
+            .as_array_mut()
+            .expect("control_workloads")
+        {
+            control_workload["work"] = "another".into();
         }
     });
     let other = ["--save", "second", "--compare", "first"];

@@ -180,7 +180,7 @@ fn without_names(text: &str, document: &Value) -> String {
         let kernel = row["effective"]["kernel"].as_str();
         names.extend(kernel.map(str::to_owned));
     }
-    let seen = document["passport"].as_object().into_iter().flatten();
+    let seen = document["numerics"].as_object().into_iter().flatten();
     names.extend(seen.map(|(name, _)| name.replace('_', " ")));
     let layers = document["model"]["layers"].as_array().expect("layers");
     let layers: Vec<String> = layers.iter().map(Value::to_string).collect();
@@ -197,7 +197,7 @@ fn a_wrong_figure_is_noticed() {
         "time": 1500, "share": 0.8884, "text": "a", "points": -0.0512, "none": 0.0, "chance": 1e-7,
         "date": "2026-11-25T10:00:00Z", "list": [1, 2, 3], "flag": true, "sentence": "It takes 1.50 s in f32.",
         "adapter": { "name": "GPU 5000", "driver": "d" }, "dataset": { "name": "set" },
-        "model": { "path": "p", "layers": [784, 64, 10] }, "results": [], "passport": null,
+        "model": { "path": "p", "layers": [784, 64, 10] }, "results": [], "numerics": null,
     });
     let element = |places: &str, text: &str| Element {
         attributes: vec![("data-json".to_owned(), places.to_owned())],

@@ -94,7 +94,7 @@ fn values_that_mean_nothing_are_refused() {
     refuses("/verdict/goal", json!("nosuch"));
     refuses("/verdict/recommended", json!({}));
     refuses("/verdict/limits/0/unit", json!("nosuch"));
-    refuses("/yardsticks/0/device", json!("nosuch"));
+    refuses("/control_workloads/0/device", json!("nosuch"));
     refuses("/comparison", json!({}));
     refuses("/memory_limit", json!({}));
     for (place, value) in [

@@ -110,16 +110,18 @@ fn rows_beside_f32_have_intervals_and_a_test_of_their_labels() {
 }
 
 #[test]
-fn every_row_has_its_yardstick_with_a_sample_for_each_of_its_own() {
+fn every_row_has_its_control_workload_with_a_sample_for_each_of_its_own() {
     let document = document(&Fixture::new(), &[]);
-    let yardsticks = document["yardsticks"].as_array().expect("yardsticks");
+    let control_workloads = document["control_workloads"]
+        .as_array()
+        .expect("control_workloads");
     for row in rows(&document) {
-        let beside = |yardstick: &&Value| {
-            yardstick["batch"] == row["requested"]["batch"]
-                && yardstick["device"] == row["effective"]["device"]
-                && yardstick["threads"] == row["effective"]["threads"]
+        let beside = |control_workload: &&Value| {
+            control_workload["batch"] == row["requested"]["batch"]
+                && control_workload["device"] == row["effective"]["device"]
+                && control_workload["threads"] == row["effective"]["threads"]
         };
-        let found: Vec<&Value> = yardsticks.iter().filter(beside).collect();
+        let found: Vec<&Value> = control_workloads.iter().filter(beside).collect();
         assert_eq!(found.len(), 1, "{row}");
         let count = |value: &Value| value["samples"].as_array().map(Vec::len);
         assert_eq!(count(&found[0]["wall_ns"]), count(&row["wall_ns"]));
@@ -139,7 +141,9 @@ fn many_quick_samples_are_thinned_alike() {
         "json",
     ];
     let document = Fixture::new().bench(&arguments).json();
-    let yardsticks = document["yardsticks"].as_array().expect("yardsticks");
+    let control_workloads = document["control_workloads"]
+        .as_array()
+        .expect("control_workloads");
     let count = |value: &Value| {
         value["wall_ns"]["samples"]
             .as_array()
@@ -148,7 +152,7 @@ fn many_quick_samples_are_thinned_alike() {
     };
     for row in rows(&document) {
         assert!((10..=1000).contains(&count(row)), "{}", count(row));
-        assert_eq!(count(row), count(&yardsticks[0]));
+        assert_eq!(count(row), count(&control_workloads[0]));
         assert_eq!(
             row["upload_samples_ns"].as_array().map(Vec::len),
             Some(count(row))

@@ -41,7 +41,7 @@ pub fn a_part_passes_as_the_schema_says(adapter: &Adapter) {
             );
         }
         hashes.push(document["int8_sums_sha256"].clone());
-        let observations = &document["passport"]["observations"];
+        let observations = &document["numerics"]["observations"];
         assert_eq!(observations["dot4i8packed"], "exact");
         let f16 = &observations["f32_to_f16_conversion"];
         assert_eq!(f16.is_string(), adapter.has("shader-f16"), "{f16}");

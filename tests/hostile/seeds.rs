@@ -20,7 +20,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "model" => model_files(),
         "quantized" => quantized(),
         "baseline" => baseline(),
-        "passport" => passport(),
+        "numerics" => numerics(),
         "tuner_cache" => tuner_cache(),
         "search_state" => search_state(),
         other => panic!("{other} has no seeds"),
@@ -207,7 +207,7 @@ fn result() -> String {
         )
     };
     format!(
-        r#"{{"schema":1,"tool":{{"commit":null,"profile":"release","date":"2026-11-24"}},"machine":{{"processor":null}},"adapter":{{"name":"fuzzed","backend":"vulkan","kind":"discrete","driver":"{FUZZED_DRIVER}","processor":null}},"model":{{"sha256":"fuzzed"}},"dataset":{{"sha256":"fuzzed"}},"results":[{},{},{}],"yardsticks":[{{"batch":8,"device":"gpu","threads":null,"work":"fuzzed","wall_ns":{{"samples":[{samples}]}}}}]}}"#,
+        r#"{{"schema":1,"tool":{{"commit":null,"profile":"release","date":"2026-11-24"}},"machine":{{"processor":null}},"adapter":{{"name":"fuzzed","backend":"vulkan","kind":"discrete","driver":"{FUZZED_DRIVER}","processor":null}},"model":{{"sha256":"fuzzed"}},"dataset":{{"sha256":"fuzzed"}},"results":[{},{},{}],"control_workloads":[{{"batch":8,"device":"gpu","threads":null,"work":"fuzzed","wall_ns":{{"samples":[{samples}]}}}}]}}"#,
         row("f32"),
         row("int8"),
         row("f16")
@@ -239,10 +239,10 @@ fn baseline() -> Vec<Seed> {
     ])
 }
 
-fn passport() -> Vec<Seed> {
+fn numerics() -> Vec<Seed> {
     let file = |driver: &str, seen: &str| {
         format!(
-            r#"{{"schema":1,"adapter":{{"name":"fuzzed","driver":"{driver}"}},"passport":{{"observations":{{{seen}}},"not_applicable":{{"fma":"no shaders"}}}},"results":[{{"group":"sums","detail":null}}]}}"#
+            r#"{{"schema":1,"adapter":{{"name":"fuzzed","driver":"{driver}"}},"numerics":{{"observations":{{{seen}}},"not_applicable":{{"fma":"no shaders"}}}},"results":[{{"group":"sums","detail":null}}]}}"#
         )
         .into_bytes()
     };

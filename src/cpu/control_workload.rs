@@ -1,4 +1,4 @@
-//! The processor's yardstick: fixed work, on as many threads as a batch runs on.
+//! The processor's control workload: fixed work, on as many threads as a batch runs on.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use super::{Processor, Supported};
 const INPUTS: usize = 784;
 const SUMS: usize = 64;
 
-/// Operations of a network for a byte of an image: so it takes about as long as a small network's batch does.
+/// Operations of a network per byte of an image. With it, the control workload takes about as long as a small network.
 const OPERATIONS_PER_BYTE: u64 = 170;
 
 /// Images that a thread takes at a time, at most.
 const TOGETHER: usize = 96;
 
-/// The most images: beyond, no batch is disturbed otherwise than this many.
+/// The most images. A larger batch is not disturbed differently.
 const MOST: usize = 1_024;
 
-/// Fixed work: a batch's images are put in place, as an upload does, and bytes all over them are multiplied with
-/// fixed weights, in the processor's widest vectors, whichever the kernels use: what else runs on a machine does
-/// not slow narrow and wide ones alike. What one thread writes and the others read takes as long as the cores
-/// are far apart, here as in a network. It is of the networks' character and shares no kernel with them.
-/// Changing it makes earlier results incomparable, so that its words have to change too.
+/// Fixed work: the images of a batch are copied, as an upload does, and bytes all over them are multiplied with fixed
+/// weights in the processor's widest vectors, whichever the kernels use, since other programs slow narrow and wide
+/// vectors differently. As in a network, one thread writes what the others read, and its time depends on the distance
+/// of the cores. It resembles a network and shares no kernel with one. Whoever changes it must change its words too:
+/// earlier results are not comparable any more.
 #[derive(Debug)]
-pub struct Yardstick {
+pub struct ControlWorkload {
     processor: Processor,
     threads: usize,
     images: usize,
@@ -40,9 +40,8 @@ pub struct Yardstick {
     weights: Aligned<f32>,
 }
 
-impl Yardstick {
-    /// A yardstick of so many images, 1 to 1,024, on so many threads, beside a network of so many operations for
-    /// each image.
+impl ControlWorkload {
+    /// A control workload of `images`, 1 to 1,024, on `threads` threads, beside a network of `operations` for each image.
     #[must_use]
     pub fn new(processor: &Processor, threads: usize, images: usize, operations: u64) -> Self {
         let images = images.clamp(1, MOST);
@@ -64,7 +63,7 @@ impl Yardstick {
         }
     }
 
-    /// What it does, in words: two results whose words are the same measured the same work.
+    /// What it does, in words. Two results with the same words measured the same work.
     #[must_use]
     pub fn work(&self) -> String {
         let isa = Supported::best().isa();
@@ -79,7 +78,7 @@ impl Yardstick {
     pub fn run(&mut self) -> Duration {
         self.processor.rouse(self.threads);
         if self.threads > 1 {
-            // A core that slept is slower at first, by other parts from one run of the program to the next.
+            // A core that slept is slower at first, by a different amount in each run of the program.
             self.once();
         }
         let start = Instant::now();
@@ -168,10 +167,10 @@ mod tests {
         let processor = Processor::new(ProcessorOptions::default()).unwrap();
         // Operations, and the bytes that are summed for them.
         for (operations, bytes) in [(101_760, 598), (0, 1), (u64::MAX, 784)] {
-            let mut yardstick = Yardstick::new(&processor, 2, 6, operations);
-            assert!(yardstick.run() > Duration::ZERO);
+            let mut control_workload = ControlWorkload::new(&processor, 2, 6, operations);
+            assert!(control_workload.run() > Duration::ZERO);
             for image in [0, 5] {
-                let sums = yardstick.image(image);
+                let sums = control_workload.image(image);
                 for column in [0, 1, 63] {
                     let term = |byte: usize| {
                         let weight = ((byte * SUMS + column) * 29 % 128) as f64 / 256.0 - 0.25;
@@ -189,7 +188,7 @@ mod tests {
     fn other_work_has_another_name() {
         let processor = Processor::new(ProcessorOptions::default()).unwrap();
         let work = |threads, images, operations| {
-            Yardstick::new(&processor, threads, images, operations).work()
+            ControlWorkload::new(&processor, threads, images, operations).work()
         };
         let one = work(2, 3, 100_000);
         for other in [

@@ -1,7 +1,7 @@
-// Fixed work, to be timed beside networks: for each image the sums of its first bytes with 16 columns of weights, in
-// f32. It is of the networks' character and shares nothing with their kernels, so that a change of these does not
-// change it. Whoever changes it changes its words in `src/gpu/yardstick.rs` too: earlier results are not
-// comparable any more.
+// The control workload, timed beside networks: for each image, its first bytes times 16 columns of weights, summed in
+// f32. It resembles a network and shares nothing with the kernels, so a change of the kernels does not change it.
+// Whoever changes it must change its words in `src/gpu/control_workload.rs` too: earlier results are not comparable any
+// more.
 
 struct Shape {
     images: u32,

@@ -10,13 +10,13 @@ pub(super) const TINY: [u16; 5] = [0x0001, 0x0002, 0x0155, 0x0200, 0x03ff];
 
 /// Values round the midpoints between neighbouring binary16 numbers, of both signs.
 pub(super) fn midpoints() -> Vec<f32> {
-    let codes = [
+    let bits = [
         0x0400_u16, 0x0401, 0x0777, 0x3555, 0x3c00, 0x3c01, 0x57fe, 0x6400, 0x7bfd,
     ];
     let mut values = Vec::new();
-    for code in codes {
-        let low = f16::from_bits(code).to_f32();
-        let high = f16::from_bits(code + 1).to_f32();
+    for bits in bits {
+        let low = f16::from_bits(bits).to_f32();
+        let high = f16::from_bits(bits + 1).to_f32();
         let middle = f32::midpoint(low, high);
         for value in [low, middle.next_down(), middle, middle.next_up()] {
             values.extend([value, -value]);
@@ -208,12 +208,12 @@ pub(super) fn exponents() -> Vec<f32> {
         .collect()
 }
 
-/// Words of four codes each: all corners, and as many others.
-pub(super) fn code_pairs() -> Vec<[u32; 2]> {
+/// Words of four quantized values each: all corners, and as many others.
+pub(super) fn quantized_pairs() -> Vec<[u32; 2]> {
     let corner = |bits: u32| {
         (0..4).fold(0, |word, at| {
-            let code: u32 = if bits >> at & 1 == 1 { 0x7f } else { 0x80 };
-            word | code << (8 * at)
+            let value: u32 = if bits >> at & 1 == 1 { 0x7f } else { 0x80 };
+            word | value << (8 * at)
         })
     };
     let corners = (0..16).flat_map(|x| (0..16).map(move |y| [corner(x), corner(y)]));
@@ -222,10 +222,14 @@ pub(super) fn code_pairs() -> Vec<[u32; 2]> {
     corners.chain(others).collect()
 }
 
-/// The sum of products of the codes of two words.
+/// The sum of products of the quantized values of two words.
 pub(super) fn dot(x: u32, y: u32) -> i32 {
-    let codes = |word: u32| word.to_le_bytes().map(|byte| i32::from(byte as i8));
-    codes(x).into_iter().zip(codes(y)).map(|(x, y)| x * y).sum()
+    let values = |word: u32| word.to_le_bytes().map(|byte| i32::from(byte as i8));
+    values(x)
+        .into_iter()
+        .zip(values(y))
+        .map(|(x, y)| x * y)
+        .sum()
 }
 
 /// Whether ticks never go back, and what their differences are multiples of.
@@ -284,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_subnormals_codes_and_clocks() {
+    fn errors_subnormals_products_and_clocks() {
         assert_eq!(largest_ulps(&[1.0, 2.0], &[1.0, 2.0]), 0.0);
         assert_eq!(largest_ulps(&[1.0 + f32::EPSILON], &[1.0]), 1.0);
         assert_eq!(largest_ulps(&[f32::NAN], &[1.0]), f64::INFINITY);

@@ -1,32 +1,27 @@
-//! What follows the tables: why rows are not faster, memory limits, an earlier result, and the verdict.
+//! The text below the tables: why rows are not faster, memory limits, the comparison, and the verdict.
 
 use super::document::Document;
-use super::grid::{Column, Layout, fitted};
+use super::layout::Layout;
 use super::memory_limit::limits;
-use super::table::{BOLD, NOTHING};
+use super::table::{Column, Table, or_nothing};
 use crate::baseline::{Change, Comparison, MOST_UNREST};
-use crate::bench::{Part, Row};
+use crate::results::Row;
 use crate::units::{bytes, chance, count, duration, points, share};
 use crate::verdict::{AtBatch, LimitCheck, LimitName, Verdict};
 
-/// The columns of a comparison, and the order in which a narrow terminal does without them.
-const CHANGES: [Column; 8] = {
-    const fn column(name: &'static str, left_out: u8) -> Column {
-        Column { name, left_out }
-    }
-    [
-        column("precision", 0),
-        column("change", 0),
-        column("batch", 0),
-        column("time", 0),
-        column("interval", 4),
-        column("least", 1),
-        column("accuracy", 3),
-        column("p", 2),
-    ]
-};
+/// The columns of a comparison.
+const CHANGES: [Column; 8] = [
+    Column::text("precision"),
+    Column::text("change"),
+    Column::number("batch"),
+    Column::number("time"),
+    Column::number("interval").hidden_as(4),
+    Column::number("threshold").hidden_as(1),
+    Column::number("accuracy").hidden_as(3),
+    Column::number("p").hidden_as(2),
+];
 
-/// Everything that follows the tables.
+/// The text below the tables.
 #[must_use]
 pub fn conclusion(document: &Document, layout: Layout) -> String {
     let mut text = String::new();
@@ -43,23 +38,7 @@ pub fn conclusion(document: &Document, layout: Layout) -> String {
     text
 }
 
-/// A heading of a section.
-pub(super) fn heading(title: &str, layout: Layout) -> String {
-    let Layout::Terminal(screen) = layout else {
-        return format!("### {title}\n\n");
-    };
-    let lines = textwrap::wrap(title, usize::from(screen.width));
-    let line = |line: &std::borrow::Cow<'_, str>| {
-        if screen.color {
-            format!("{BOLD}{line}{BOLD:#}\n")
-        } else {
-            format!("{line}\n")
-        }
-    };
-    lines.iter().map(line).collect()
-}
-
-/// Why the rows of a batch size are not faster, a paragraph each, and what is to be doubted of their samples.
+/// Why the rows of a batch size are not faster, a paragraph each, and the warnings about them.
 pub(super) fn explanations(rows: &[Row], layout: Layout) -> String {
     let mut text = String::new();
     let shares = |row: &Row| {
@@ -67,7 +46,7 @@ pub(super) fn explanations(rows: &[Row], layout: Layout) -> String {
         let parts: Vec<String> = why
             .parts
             .iter()
-            .map(|part| format!("{} {}", part_name(part.part), share(part.share)))
+            .map(|part| format!("{} {}", part.part.name(), share(part.share)))
             .collect();
         let joined = parts.join(", ");
         Some(format!("{}: {joined}. {}", row.name, why.text))
@@ -83,48 +62,31 @@ pub(super) fn explanations(rows: &[Row], layout: Layout) -> String {
         }
     }
     for why in whys {
-        text.push_str(&layout.paragraph(bullet(layout), &why));
+        text.push_str(&layout.paragraph(layout.bullet(), &why));
     }
     for row in rows {
         for warning in &row.warnings {
             let words = format!("Warning: {}: {}.", row.name, warning.text);
-            text.push_str(&layout.paragraph(bullet(layout), &words));
+            text.push_str(&layout.paragraph(layout.bullet(), &words));
         }
     }
     text
 }
 
-fn bullet(layout: Layout) -> &'static str {
-    match layout {
-        Layout::Terminal(_) => "  ",
-        Layout::Markdown => "- ",
-    }
-}
-
-fn part_name(part: Part) -> &'static str {
-    match part {
-        Part::Upload => "upload",
-        Part::Kernels => "kernels",
-        Part::Gaps => "gaps",
-        Part::ReadBack => "submit and read back",
-    }
-}
-
 fn verdict(verdict: &Verdict, layout: Layout) -> String {
-    let mut text = heading("Verdict", layout);
+    let mut text = layout.heading("Verdict");
     text.push_str(&layout.paragraph("", &verdict.sentence));
     if layout == Layout::Markdown {
         text.push('\n');
     }
-    let mut item = |line: &str| text.push_str(&layout.paragraph(item_mark(layout), line));
+    let mut item = |line: &str| text.push_str(&layout.paragraph(layout.item(), line));
     for warning in &verdict.warnings {
         item(&warning.text);
     }
     for reason in &verdict.reasons {
         item(reason);
     }
-    let others = verdict.batches.len() > 1;
-    if others {
+    if verdict.batches.len() > 1 {
         let line = |at: &AtBatch| format!("{}: {}", count(at.batch as u64), at.sentence);
         let lines: Vec<String> = verdict.batches.iter().map(line).collect();
         item(&format!("By batch size: {}.", lines.join("; ")));
@@ -133,47 +95,45 @@ fn verdict(verdict: &Verdict, layout: Layout) -> String {
         item(&limit_line(limit));
     }
     let goal = format!(
-        "The goal was {}; --goal takes latency, throughput, memory and accuracy.",
+        "The goal was {}. Choose another with --goal: latency, throughput, memory or accuracy.",
         verdict.goal
     );
     item(&goal);
     text
 }
 
-fn item_mark(layout: Layout) -> &'static str {
-    match layout {
-        Layout::Terminal(_) => "· ",
-        Layout::Markdown => "- ",
-    }
-}
-
-/// `Limit met: accuracy drop ±0.00 points, at most 1 (which holds unless --max-accuracy-drop is given)`
+/// `Limit met: accuracy loss 0.00 points, at most 1.00 points (the default of --max-accuracy-drop).`
 fn limit_line(limit: &LimitCheck) -> String {
-    let name = match limit.name {
-        LimitName::AccuracyDrop => "accuracy lost",
-        LimitName::Latency => "time of a batch",
-        LimitName::Memory => "planned memory",
-    };
+    let name = limit_name(limit.name);
     let value = |value| limit_value(limit.name, value);
     let met = if limit.met { "met" } else { "not met" };
     let measured = limit.measured.map_or("not measured".to_owned(), value);
-    let own = if limit.asked {
+    let default = if limit.set_by_user {
         ""
     } else {
-        " (unless --max-accuracy-drop says otherwise)"
+        " (the default of --max-accuracy-drop)"
     };
     format!(
-        "Limit {met}: {name} {measured}, at most {}{own}.",
+        "Limit {met}: {name} {measured}, at most {}{default}.",
         value(limit.limit)
     )
 }
 
-/// A limit, or what was measured against it, in its unit.
+/// The name of a limited figure.
+pub(super) fn limit_name(name: LimitName) -> &'static str {
+    match name {
+        LimitName::AccuracyDrop => "accuracy loss",
+        LimitName::Latency => "time of a batch",
+        LimitName::Memory => "memory",
+    }
+}
+
+/// A limit, or the figure that it limits, in its unit.
 pub(super) fn limit_value(name: LimitName, value: f64) -> String {
     match name {
         LimitName::AccuracyDrop => {
             let text = format!("{:.2} points", value.abs());
-            // What is lost needs no sign; what is gained has the one that it has everywhere.
+            // A loss needs no sign; a gain has the sign that it has everywhere.
             let gained = points(value).starts_with('−');
             if gained { format!("−{text}") } else { text }
         }
@@ -182,20 +142,19 @@ pub(super) fn limit_value(name: LimitName, value: f64) -> String {
     }
 }
 
-/// What became of each row since an earlier result.
+/// How each row changed since an earlier result.
 fn changes(comparison: &Comparison, layout: Layout) -> String {
     let commit = comparison.commit.as_deref().map(|commit| {
         let short = commit.get(..12).unwrap_or(commit);
         format!(", commit {short}")
     });
     let title = format!(
-        "Beside {} ({}{})",
+        "Compared with {} ({}{})",
         comparison.baseline,
         comparison.date,
         commit.unwrap_or_default()
     );
-    let mut text = heading(&title, layout);
-    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+    let mut text = layout.heading(&title);
     let signed = |share: f64| format!("{}%", points(100.0 * share).replace("±0.00", "±0.0"));
     let line = |change: &Change| {
         vec![
@@ -208,17 +167,13 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
                     .time
                     .map(|time| format!("{} to {}", signed(time.low), signed(time.high))),
             ),
-            or_nothing(change.least_change.map(share)),
+            or_nothing(change.threshold.map(share)),
             or_nothing(change.accuracy_points.map(points)),
             or_nothing(change.accuracy_p.map(chance)),
         ]
     };
-    let lines: Vec<Vec<String>> = comparison.rows.iter().map(line).collect();
-    let (table, left_out) = fitted(layout, &CHANGES, &lines, 2);
-    text.push_str(&table);
-    if !left_out.is_empty() {
-        text.push_str(&layout.wrap(format!("No room here for: {}\n", left_out.join(", "))));
-    }
+    let lines = comparison.rows.iter().map(line).collect();
+    text.push_str(&Table::new(&CHANGES, lines).render(layout));
     if layout == Layout::Markdown {
         text.push('\n');
     }
@@ -229,14 +184,14 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
                 change.name,
                 count(change.batch as u64)
             );
-            text.push_str(&layout.paragraph(bullet(layout), &note));
+            text.push_str(&layout.paragraph(layout.bullet(), &note));
         }
     }
     let legend = format!(
-        "time: end to end, over the yardstick measured beside it, lower quartiles; + is slower. Flagged where its \
-         interval of 95% excludes zero and it is the least change or more: {}, or, up to {}, what parts of a run \
-         differ by; accuracy in points, flagged where McNemar's p is below 0.05.",
-        share(comparison.least_change),
+        "time: change of the end-to-end time relative to the control workload, by lower quartiles; + is slower. It is \
+         flagged if its 95% interval excludes zero and it reaches the threshold: {}, or up to {} where a run varies \
+         more within itself. accuracy: change in percentage points, flagged if McNemar's p is below 0.05.",
+        share(comparison.threshold),
         share(MOST_UNREST)
     );
     text.push_str(&layout.paragraph("", &legend));
@@ -248,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_accuracy_that_is_gained_has_the_sign_that_it_has_everywhere() {
+    fn a_gain_of_accuracy_has_the_sign_that_it_has_everywhere() {
         let of = |drop: f64| limit_value(LimitName::AccuracyDrop, drop);
         assert_eq!(
             [0.02, -0.02, 0.0, -0.001].map(of),

@@ -1,14 +1,15 @@
-//! The passport of an adapter.
+//! The numerics report of an adapter.
 
 use std::sync::Arc;
 
 use half::f16;
 
-use super::Passport;
 use super::observe::{
-    LARGE, TINY, all_or_none, class, clock, code_pairs, contracted_operands, contraction, dot,
-    exponents, largest_ulps, midpoints, overflow, quotients, rounding, rounding_in_f32, subnormals,
+    LARGE, TINY, all_or_none, class, clock, contracted_operands, contraction, dot, exponents,
+    largest_ulps, midpoints, overflow, quantized_pairs, quotients, rounding, rounding_in_f32,
+    subnormals,
 };
+use super::report::NumericsReport;
 use crate::Precision;
 use crate::error::Result;
 use crate::gpu::{Device, Numerics, Operation};
@@ -17,16 +18,16 @@ use crate::gpu::{Device, Numerics, Operation};
 const PASSES: u32 = 32;
 
 /// Looks at everything.
-pub(super) async fn observe(device: &Arc<Device>, passport: &mut Passport) -> Result<()> {
+pub(super) async fn observe(device: &Arc<Device>, report: &mut NumericsReport) -> Result<()> {
     let numerics = Numerics::new(device)?;
     let lacks = device.info().lacks(Precision::F16);
     let probe = Probe { numerics, lacks };
-    probe.f16(passport).await?;
-    probe.f16_range(passport).await?;
-    probe.quantize(passport).await?;
-    probe.arithmetic(passport).await?;
-    probe.limits(passport).await?;
-    probe.clock(passport).await
+    probe.f16(report).await?;
+    probe.f16_range(report).await?;
+    probe.quantize(report).await?;
+    probe.arithmetic(report).await?;
+    probe.limits(report).await?;
+    probe.clock(report).await
 }
 
 struct Probe {
@@ -61,15 +62,15 @@ impl Probe {
     }
 
     /// Notes a word, or that there is no f16.
-    fn note(&self, passport: &mut Passport, name: &str, word: Option<&str>) {
+    fn note(&self, report: &mut NumericsReport, name: &str, word: Option<&str>) {
         match word {
-            Some(word) => passport.word(name, word),
-            None => passport.nothing(name, self.lacks.unwrap_or("nothing came of it")),
+            Some(word) => report.word(name, word),
+            None => report.nothing(name, self.lacks.unwrap_or("nothing came of it")),
         }
     }
 
     /// How f32 is rounded to f16, each way there is.
-    async fn f16(&self, passport: &mut Passport) -> Result<()> {
+    async fn f16(&self, report: &mut NumericsReport) -> Result<()> {
         let values = midpoints();
         for (name, operation) in [
             ("f32_to_f16_pack2x16float", Operation::Pack),
@@ -78,7 +79,7 @@ impl Probe {
         ] {
             let halves = self.halves(operation, &values).await?;
             let word = halves.map(|halves| rounding(&values, &halves));
-            self.note(passport, name, word);
+            self.note(report, name, word);
         }
         let operands: Vec<_> = values.iter().map(|v| [v.to_bits(), 0, 0]).collect();
         let back = self.words(Operation::RoundTrip, &operands).await?;
@@ -90,12 +91,12 @@ impl Probe {
             let changed = inexact.map(|(value, word)| f32::from_bits(word) != *value);
             all_or_none(changed, ["rounds", "changes-nothing"])
         });
-        self.note(passport, "f16_round_trip", rounded);
+        self.note(report, "f16_round_trip", rounded);
         Ok(())
     }
 
     /// The ends of f16's range.
-    async fn f16_range(&self, passport: &mut Passport) -> Result<()> {
+    async fn f16_range(&self, report: &mut NumericsReport) -> Result<()> {
         let exact = TINY.map(|bits| f16::from_bits(bits).to_f32());
         let widen = |halves: Vec<f16>| halves.into_iter().map(f16::to_f32).collect::<Vec<_>>();
         // Stored, since a product may flush what the conversion kept.
@@ -113,10 +114,10 @@ impl Probe {
         ] {
             let large = self.halves(operation, &LARGE).await?;
             let word = large.map(|halves| overflow(&widen(halves)));
-            self.note(passport, beyond, word);
+            self.note(report, beyond, word);
             let kept = self.halves(operation, &exact).await?;
             let word = kept.map(|halves| subnormals(&widen(halves), &exact));
-            self.note(passport, small, word);
+            self.note(report, small, word);
         }
         let words = TINY.iter().map(|&bits| u32::from(bits));
         let operands: Vec<_> = words.map(|bits| [bits, bits, 0]).collect();
@@ -128,7 +129,7 @@ impl Probe {
             let values =
                 |words: Vec<u32>| words.into_iter().map(f32::from_bits).collect::<Vec<_>>();
             let word = words.map(|words| subnormals(&values(words), &exact));
-            self.note(passport, name, word);
+            self.note(report, name, word);
         }
         // 2⁻¹⁰ of normal numbers: multiples of 2⁻²⁴.
         let factor = u32::from(f16::from_f32(2_f32.powi(-10)).to_bits());
@@ -148,37 +149,37 @@ impl Probe {
                 .count();
             subnormals(&widen(products.take(small).collect()), &exact[..small])
         });
-        self.note(passport, "f16_subnormals_product", word);
+        self.note(report, "f16_subnormals_product", word);
         Ok(())
     }
 
     /// `quantizeToF16`, which gives f32 that binary16 has.
-    async fn quantize(&self, passport: &mut Passport) -> Result<()> {
+    async fn quantize(&self, report: &mut NumericsReport) -> Result<()> {
         let quantized = async |values: &[f32]| {
             let operands: Vec<_> = values.iter().map(|&value| [value, 0.0, 0.0]).collect();
             self.values(Operation::Quantize, &operands).await
         };
         let values = midpoints();
-        passport.word(
+        report.word(
             "f32_to_f16_quantize",
             rounding_in_f32(&values, &quantized(&values).await?),
         );
         let large = quantized(&LARGE).await?;
-        passport.word("f16_overflow_quantize", overflow(&large));
+        report.word("f16_overflow_quantize", overflow(&large));
         let exact = TINY.map(|bits| f16::from_bits(bits).to_f32());
         let kept = quantized(&exact).await?;
-        passport.word("f16_subnormals_quantize", subnormals(&kept, &exact));
+        report.word("f16_subnormals_quantize", subnormals(&kept, &exact));
         Ok(())
     }
 
     /// Contraction, division, exp and dot products.
-    async fn arithmetic(&self, passport: &mut Passport) -> Result<()> {
+    async fn arithmetic(&self, report: &mut NumericsReport) -> Result<()> {
         let operands = contracted_operands();
         let sums = self.values(Operation::MultiplyAdd, &operands).await?;
         let word = contraction(&operands, &sums, ["contracted", "separate"]);
-        passport.word("multiply_add", word);
+        report.word("multiply_add", word);
         let sums = self.values(Operation::Fma, &operands).await?;
-        passport.word("fma", contraction(&operands, &sums, ["fused", "separate"]));
+        report.word("fma", contraction(&operands, &sums, ["fused", "separate"]));
 
         let pairs = quotients();
         let operands: Vec<_> = pairs.iter().map(|[a, b]| [*a, *b, 0.0]).collect();
@@ -187,15 +188,15 @@ impl Probe {
             .iter()
             .map(|[a, b]| f64::from(*a) / f64::from(*b))
             .collect();
-        passport.number("division_ulps", largest_ulps(&got, &exact));
+        report.number("division_ulps", largest_ulps(&got, &exact));
 
         let values = exponents();
         let operands: Vec<_> = values.iter().map(|x| [*x, 0.0, 0.0]).collect();
         let got = self.values(Operation::Exp, &operands).await?;
         let exact: Vec<f64> = values.iter().map(|x| f64::from(*x).exp()).collect();
-        passport.number("exp_ulps", largest_ulps(&got, &exact));
+        report.number("exp_ulps", largest_ulps(&got, &exact));
 
-        let pairs = code_pairs();
+        let pairs = quantized_pairs();
         let operands: Vec<_> = pairs.iter().map(|[x, y]| [*x, *y, 0]).collect();
         let words = self
             .words(Operation::Dot, &operands)
@@ -205,23 +206,23 @@ impl Probe {
             .iter()
             .zip(words)
             .map(|([x, y], word)| dot(*x, *y) == word as i32);
-        passport.word("dot4i8packed", all_or_none(exact, ["exact", "inexact"]));
+        report.word("dot4i8packed", all_or_none(exact, ["exact", "inexact"]));
         Ok(())
     }
 
     /// f32's range, infinities and what is no number.
-    async fn limits(&self, passport: &mut Passport) -> Result<()> {
+    async fn limits(&self, report: &mut NumericsReport) -> Result<()> {
         let (tiny, infinity, nan) = (f32::MIN_POSITIVE, f32::INFINITY, f32::NAN);
         let factors = [0.5, 0.25, 0.125, 2_f32.powi(-20)];
         let products = factors.map(|factor| [tiny, factor, 0.0]);
         let exact = factors.map(|factor| tiny * factor);
         let got = self.values(Operation::Multiply, &products).await?;
-        passport.word("f32_subnormals_product", subnormals(&got, &exact));
+        report.word("f32_subnormals_product", subnormals(&got, &exact));
         // A sum of two of them that is itself one.
         let sums = exact.map(|small| [small, small / 2.0, 0.0]);
         let got = self.values(Operation::Add, &sums).await?;
         let exact = sums.map(|[a, b, _]| a + b);
-        passport.word("f32_subnormals_operand", subnormals(&got, &exact));
+        report.word("f32_subnormals_operand", subnormals(&got, &exact));
         for (name, operation, operands) in [
             ("infinity_overflow", Operation::Multiply, [f32::MAX, 2.0]),
             ("infinity_division", Operation::Divide, [1.0, 0.0]),
@@ -233,24 +234,24 @@ impl Probe {
         ] {
             let [a, b] = operands;
             let got = self.values(operation, &[[a, b, 0.0]]).await?;
-            passport.word(name, got.first().map_or("nothing", |&value| class(value)));
+            report.word(name, got.first().map_or("nothing", |&value| class(value)));
         }
         let operands = [[nan.to_bits(), nan.to_bits(), 0]];
         let equal = self.words(Operation::Equal, &operands).await?;
         let equal = equal.is_some_and(|words| words == [1]);
-        passport.word("nan_equality", if equal { "equal" } else { "unequal" });
+        report.word("nan_equality", if equal { "equal" } else { "unequal" });
         Ok(())
     }
 
     /// Timestamps.
-    async fn clock(&self, passport: &mut Passport) -> Result<()> {
+    async fn clock(&self, report: &mut NumericsReport) -> Result<()> {
         match self.numerics.ticks(PASSES).await? {
             Some((period, ticks)) => {
                 let (monotonic, resolution) = clock(&ticks);
-                passport.flag("timestamp_monotonic", monotonic);
-                passport.number("timestamp_period_ns", period.into());
+                report.flag("timestamp_monotonic", monotonic);
+                report.number("timestamp_period_ns", period.into());
                 let resolution = resolution as f64 * f64::from(period);
-                passport.number("timestamp_resolution_ns", resolution);
+                report.number("timestamp_resolution_ns", resolution);
             }
             None => {
                 for name in [
@@ -258,7 +259,7 @@ impl Probe {
                     "timestamp_period_ns",
                     "timestamp_resolution_ns",
                 ] {
-                    passport.nothing(name, "the adapter has no timestamp-query");
+                    report.nothing(name, "the adapter has no timestamp-query");
                 }
             }
         }

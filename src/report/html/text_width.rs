@@ -1,5 +1,4 @@
-//! How much room words take in a drawing, which cannot break them: an estimate, since the page's font is the
-//! reader's.
+//! The width of text in a drawing, which cannot wrap it. It is an estimate, since the font depends on the reader.
 
 /// The size of a drawing's words, in its units.
 const SIZE: f64 = 11.0;
@@ -17,15 +16,15 @@ pub fn width(text: &str) -> f64 {
     SIZE * text.chars().map(of_size).sum::<f64>()
 }
 
-/// The words, or as many of them as there is room for.
-pub fn fitted(text: &str, room: f64) -> String {
-    if width(text) <= room {
+/// The text, cut where it is too long.
+pub fn fitted(text: &str, space: f64) -> String {
+    if width(text) <= space {
         return text.to_owned();
     }
     let mut short = String::new();
     for letter in text.chars() {
         short.push(letter);
-        if width(&short) + width("…") > room {
+        if width(&short) + width("…") > space {
             short.pop();
             break;
         }
@@ -33,8 +32,8 @@ pub fn fitted(text: &str, room: f64) -> String {
     format!("{}…", short.trim_end_matches([' ', ',']))
 }
 
-/// Where words of this width begin that are to stand behind `x`, else before it: `gap` away from it, between
-/// `left` and `right` where there is room for them.
+/// The place of a text of this width behind `x`, or before it if it does not fit there: `gap` away from it, and between
+/// `left` and `right` if possible.
 pub fn beside(x: f64, gap: f64, width: f64, (left, right): (f64, f64)) -> f64 {
     let (behind, before) = (x + gap, x - gap - width);
     if behind + width <= right {
@@ -54,15 +53,15 @@ mod tests {
     fn words_are_cut_only_where_there_is_no_room() {
         let name = "int8 dynamic-row, weights by tensor";
         assert_eq!(fitted(name, width(name)), name);
-        for room in [20.0, 90.0, 200.0] {
-            let short = fitted(name, room);
-            assert!(width(&short) <= room && short.ends_with('…'), "{short}");
+        for space in [20.0, 90.0, 200.0] {
+            let short = fitted(name, space);
+            assert!(width(&short) <= space && short.ends_with('…'), "{short}");
             assert!(name.starts_with(short.trim_end_matches('…')), "{short}");
         }
     }
 
     #[test]
-    fn words_stand_behind_their_place_else_before_it_and_always_inside() {
+    fn text_is_behind_its_place_or_before_it_and_always_inside() {
         let ends = (8.0, 346.0);
         assert_eq!(beside(100.0, 4.0, 90.0, ends), 104.0);
         assert_eq!(beside(300.0, 4.0, 90.0, ends), 206.0);

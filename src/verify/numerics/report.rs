@@ -1,25 +1,14 @@
-//! The numeric passport: what a driver, or a processor, really does where the language leaves it a choice.
-//! Observed, never judged. Two of them are compared by name.
-
-mod device;
-mod earlier;
-mod observe;
-mod processor;
+//! What was observed of an adapter's arithmetic: plain data, compared by name.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::as_problem;
-use crate::engine::Engine;
-use crate::error::Result;
-pub use earlier::Earlier;
-
 /// One thing that was seen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Observed {
-    /// Nothing: it does not apply, for the reason that [`Passport::not_applicable`] has.
+    /// Nothing: it does not apply, for the reason that [`NumericsReport::not_applicable`] has.
     Nothing,
     /// Yes or no.
     Flag(bool),
@@ -43,7 +32,7 @@ impl std::fmt::Display for Observed {
 
 /// What an adapter does where it has a choice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Passport {
+pub struct NumericsReport {
     /// What was seen, by name: every name of [`NAMES`].
     pub observations: BTreeMap<String, Observed>,
     /// Why what does not apply does not.
@@ -129,7 +118,7 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
     NAMES.into_iter().chain(TIMESTAMP_NAMES)
 }
 
-/// A difference between two passports.
+/// A difference between two numerics reports.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// What was looked at.
@@ -140,31 +129,7 @@ pub struct Difference {
     pub now: Observed,
 }
 
-impl Passport {
-    /// Looks at an engine's adapter, or at its processor where it has none.
-    ///
-    /// # Errors
-    /// Those of the device.
-    pub async fn of(engine: &Engine) -> Result<Self> {
-        let mut passport = Self::default();
-        match engine.device() {
-            Some(device) => {
-                let _pause = device.without_faults();
-                let observed = device::observe(device, &mut passport).await;
-                // What a driver does not take is no failure here, but something that was not seen.
-                if let Err(problem) = as_problem(observed)? {
-                    for (name, _) in names() {
-                        if !passport.observations.contains_key(name) {
-                            passport.nothing(name, &problem);
-                        }
-                    }
-                }
-            }
-            None => processor::observe(engine.processor(), &mut passport),
-        }
-        Ok(passport)
-    }
-
+impl NumericsReport {
     /// The few observations that results hang on most.
     #[must_use]
     pub fn short(mut self) -> BTreeMap<String, Observed> {
@@ -176,8 +141,8 @@ impl Passport {
     /// What is seen otherwise than in `before`.
     #[must_use]
     pub fn differences(&self, before: &Self) -> Vec<Difference> {
-        let get = |passport: &Self, name: &str| {
-            let seen = passport.observations.get(name);
+        let get = |report: &Self, name: &str| {
+            let seen = report.observations.get(name);
             seen.cloned().unwrap_or(Observed::Nothing)
         };
         let difference = |(name, _): (&str, &str)| {
@@ -188,13 +153,13 @@ impl Passport {
         names().filter_map(difference).collect()
     }
 
-    fn word(&mut self, name: &str, word: &str) {
+    pub(super) fn word(&mut self, name: &str, word: &str) {
         let word = Observed::Word(word.to_owned());
         self.observations.insert(name.to_owned(), word);
     }
 
     /// A number, to a hundredth: what is left varies between two that do the same.
-    fn number(&mut self, name: &str, number: f64) {
+    pub(super) fn number(&mut self, name: &str, number: f64) {
         let rounded = (100.0 * number).round() / 100.0;
         // JSON has no number for these, so that they would differ from themselves when they are read again.
         match (rounded.is_finite(), rounded.is_nan()) {
@@ -207,12 +172,12 @@ impl Passport {
         }
     }
 
-    fn flag(&mut self, name: &str, flag: bool) {
+    pub(super) fn flag(&mut self, name: &str, flag: bool) {
         self.observations
             .insert(name.to_owned(), Observed::Flag(flag));
     }
 
-    fn nothing(&mut self, name: &str, reason: &str) {
+    pub(super) fn nothing(&mut self, name: &str, reason: &str) {
         self.observations.insert(name.to_owned(), Observed::Nothing);
         self.not_applicable
             .insert(name.to_owned(), reason.to_owned());
@@ -223,20 +188,20 @@ impl Passport {
 mod tests {
     use super::*;
 
-    fn passport(fma: &str, ulps: f64) -> Passport {
-        let mut passport = Passport::default();
-        passport.word("fma", fma);
-        passport.number("exp_ulps", ulps);
-        passport.flag("timestamp_monotonic", true);
-        passport.nothing("f16_round_trip", "no shader-f16");
-        passport
+    fn report(fma: &str, ulps: f64) -> NumericsReport {
+        let mut report = NumericsReport::default();
+        report.word("fma", fma);
+        report.number("exp_ulps", ulps);
+        report.flag("timestamp_monotonic", true);
+        report.nothing("f16_round_trip", "no shader-f16");
+        report
     }
 
     #[test]
     fn what_differs_is_named() {
-        let now = passport("fused", 1.5);
-        assert_eq!(now.differences(&passport("fused", 1.501)), []);
-        let [fma, exp] = &now.differences(&passport("separate", 2.0))[..] else {
+        let now = report("fused", 1.5);
+        assert_eq!(now.differences(&report("fused", 1.501)), []);
+        let [fma, exp] = &now.differences(&report("separate", 2.0))[..] else {
             panic!("two differ");
         };
         assert_eq!(
@@ -251,19 +216,19 @@ mod tests {
             (&*exp.name, &exp.before),
             ("exp_ulps", &Observed::Number(2.0))
         );
-        let lacking = Passport::default().differences(&now);
+        let lacking = NumericsReport::default().differences(&now);
         assert_eq!(lacking.len(), 3);
         assert_eq!(lacking[0].now, Observed::Nothing);
     }
 
     #[test]
     fn what_is_no_number_has_a_word() {
-        let mut passport = Passport::default();
-        passport.number("exp_ulps", f64::NAN);
-        passport.number("division_ulps", f64::INFINITY);
-        let seen = |name: &str| passport.observations[name].to_string();
+        let mut report = NumericsReport::default();
+        report.number("exp_ulps", f64::NAN);
+        report.number("division_ulps", f64::INFINITY);
+        let seen = |name: &str| report.observations[name].to_string();
         assert_eq!(seen("exp_ulps"), "nan");
         assert_eq!(seen("division_ulps"), "infinity");
-        assert_eq!(passport.differences(&passport.clone()), []);
+        assert_eq!(report.differences(&report.clone()), []);
     }
 }

@@ -1,4 +1,4 @@
-//! The adapter's yardstick: a fixed dispatch, with its own way there and back.
+//! The adapter's control workload: fixed dispatches, with an upload and a read-back of their own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,26 +16,26 @@ const SUMS: usize = 16;
 /// Images of a workgroup, as the shader has them.
 const TOGETHER: usize = 4;
 
-/// Dispatches, each of which waits for the one before: networks have from one to several, and a machine's state
-/// tells on the way from one to the next more than on the work inside.
+/// Dispatches, each of which waits for the one before. Networks have one or several, and the machine's state affects the
+/// step from one dispatch to the next more than the work inside.
 const DISPATCHES: usize = 2;
 
-/// Operations of a network for a word of an image: so it takes about as long as a small network's batch does.
+/// Operations of a network per word of an image. With it, the control workload takes about as long as a small network.
 const OPERATIONS_PER_WORD: u64 = 5_000;
 
 /// The text of its shader.
-pub const YARDSTICK_SOURCE: &str = include_str!("../../shaders/yardstick.wgsl");
+pub const CONTROL_WORKLOAD_SOURCE: &str = include_str!("../../shaders/control_workload.wgsl");
 
 /// The storage buffers of its shader, from binding 1 on.
-pub const YARDSTICK_BINDINGS: &[Binding] = &[Binding::Read, Binding::Read, Binding::Write];
+pub const CONTROL_WORKLOAD_BINDINGS: &[Binding] = &[Binding::Read, Binding::Read, Binding::Write];
 
-/// The most images: beyond, no batch is disturbed otherwise than this many.
+/// The most images. A larger batch is not disturbed differently.
 const MOST: usize = 4_096;
 
-/// Fixed work on the device: a batch's images go there, are multiplied with fixed weights, and their sums come
-/// back. It takes the same way as a batch of a network, with as many bytes, and shares no kernel with one.
+/// Fixed work on the device: the images of a batch are uploaded and multiplied with fixed weights, and their sums are
+/// read back. It takes the same steps as a batch of a network, with as many bytes, and shares no kernel with one.
 #[derive(Debug)]
-pub struct Yardstick {
+pub struct ControlWorkload {
     device: Arc<Device>,
     pipeline: Pipeline,
     bound: wgpu::BindGroup,
@@ -47,9 +47,9 @@ pub struct Yardstick {
     read_back: wgpu::Buffer,
 }
 
-impl Yardstick {
-    /// A yardstick of so many images, 1 to 4,096, beside a network of so many operations for each, checked
-    /// against the same sums on the host.
+impl ControlWorkload {
+    /// A control workload of `images`, 1 to 4,096, beside a network of `operations` for each. Its sums are compared with
+    /// those of the host.
     ///
     /// # Errors
     /// Those of the device; `Error::CheckFailed` where it computes something else.
@@ -57,9 +57,12 @@ impl Yardstick {
         use wgpu::BufferUsages as Usage;
         let images = images.clamp(1, MOST);
         let words = (operations / OPERATIONS_PER_WORD).clamp(1, (INPUTS / 4) as u64) as usize;
-        let label = "yardstick";
-        let pipeline =
-            device.compile_source(label, YARDSTICK_SOURCE.to_owned(), YARDSTICK_BINDINGS)?;
+        let label = "control workload";
+        let pipeline = device.compile_source(
+            label,
+            CONTROL_WORKLOAD_SOURCE.to_owned(),
+            CONTROL_WORKLOAD_BINDINGS,
+        )?;
         let pixels: Vec<u8> = (0..images * INPUTS).map(pixel).collect();
         let weights: Vec<f32> = (0..INPUTS * SUMS).map(weight).collect();
         let uniform = [images as u32, words as u32, 0, 0];
@@ -71,8 +74,8 @@ impl Yardstick {
         let read_back = device.buffer(label, bytes, Usage::MAP_READ | Usage::COPY_DST);
         let buffers = [whole(&target), whole(&weights), whole(&sums)];
         let bound = bind_group(device, &pipeline, &uniform, &buffers);
-        device.check("making the yardstick")?;
-        let yardstick = Self {
+        device.check("making the control workload")?;
+        let control_workload = Self {
             device: Arc::clone(device),
             pipeline,
             bound,
@@ -83,11 +86,11 @@ impl Yardstick {
             sums,
             read_back,
         };
-        yardstick.check().await?;
-        Ok(yardstick)
+        control_workload.check().await?;
+        Ok(control_workload)
     }
 
-    /// What it does, in words: two results whose words are the same measured the same work.
+    /// What it does, in words. Two results with the same words measured the same work.
     #[must_use]
     pub fn work(&self) -> String {
         format!(
@@ -103,7 +106,7 @@ impl Yardstick {
     /// Those of the device.
     pub async fn run(&self) -> Result<Duration> {
         let first = |bytes: &[u8]| bytes.first().copied();
-        // Once untimed: a device that had nothing to do for a moment, however long that was, is slower at first.
+        // Once untimed: a device that was idle for a moment is slower at first.
         std::hint::black_box(self.once(first).await?);
         let start = Instant::now();
         let sums = self.once(first).await?;
@@ -115,7 +118,7 @@ impl Yardstick {
         let device = &self.device;
         device.queue.write_buffer(&self.target, 0, &self.pixels);
         device.queue.submit([]);
-        device.wait("uploading the yardstick's bytes")?;
+        device.wait("uploading the control workload's bytes")?;
         let mut encoder = device.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -129,7 +132,7 @@ impl Yardstick {
         encoder.copy_buffer_to_buffer(&self.sums, 0, &self.read_back, 0, bytes);
         device.queue.submit([encoder.finish()]);
         device
-            .read_mapped(&self.read_back, bytes, "running the yardstick", read)
+            .read_mapped(&self.read_back, bytes, "running the control workload", read)
             .await
     }
 
@@ -146,7 +149,7 @@ impl Yardstick {
             return Ok(());
         }
         Err(Error::CheckFailed(format!(
-            "{} computes the yardstick wrong; please report it with the output of 'fmnist-gpu adapters'",
+            "{} computes the control workload incorrectly. Please report this with the output of 'fmnist-gpu adapters'",
             self.device.info()
         )))
     }

@@ -1,4 +1,4 @@
-//! The passport of an earlier result of `verify`, from a file that may come from anywhere.
+//! The numerics report of an earlier result of `verify`, from a file that may come from anywhere.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,30 +7,31 @@ use std::path::Path;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{Observed, Passport, names};
+use super::report::{NumericsReport, Observed, names};
 use crate::error::{Error, Result};
 use crate::input::{Text, json_problem, read_small};
 
-/// The version of the form that is understood.
-const SCHEMA: u32 = 1;
+/// The versions of the document that are understood. In the first, `numerics` is called `passport`.
+const SCHEMAS: [u32; 2] = [1, 2];
 
 /// The largest result that is read: one with every check has some hundred KiB.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Whose passport an earlier result has, and what was seen.
+/// The numerics report of an earlier result, and the adapter that it describes.
 #[derive(Clone, Debug)]
 pub struct Earlier {
     pub(crate) adapter: Text,
     pub(crate) driver: Text,
-    pub(crate) passport: Passport,
+    pub(crate) numerics: NumericsReport,
 }
 
-/// What is read of a result: no check, and no reason.
+/// The part of a result that is read: neither checks nor reasons.
 #[derive(Deserialize)]
 struct Document {
     schema: u32,
     adapter: Adapter,
-    passport: Seen,
+    #[serde(alias = "passport")]
+    numerics: Seen,
 }
 
 #[derive(Deserialize)]
@@ -59,14 +60,18 @@ impl Earlier {
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let document: Document = serde_json::from_slice(bytes)
             .map_err(|error| json_problem(&error, "no result of 'verify --format json'"))?;
-        if document.schema != SCHEMA {
-            return Err(format!("its schema is {}, not {SCHEMA}", document.schema));
+        if !SCHEMAS.contains(&document.schema) {
+            let [first, last] = SCHEMAS;
+            return Err(format!(
+                "its schema is {}; this program reads {first} and {last}",
+                document.schema
+            ));
         }
         Ok(Self {
             adapter: document.adapter.name,
             driver: document.adapter.driver,
-            passport: Passport {
-                observations: document.passport.observations,
+            numerics: NumericsReport {
+                observations: document.numerics.observations,
                 not_applicable: BTreeMap::new(),
             },
         })
@@ -152,31 +157,35 @@ mod tests {
 
     fn document(observations: &str) -> String {
         format!(
-            r#"{{"schema":1,"adapter":{{"name":"a","driver":"d"}},"passport":{{"observations":{{{observations}}}}}}}"#
+            r#"{{"schema":2,"adapter":{{"name":"a","driver":"d"}},"numerics":{{"observations":{{{observations}}}}}}}"#
         )
     }
 
     #[test]
-    fn a_passport_is_read_as_it_is_written() {
-        let mut passport = Passport::default();
-        passport.word("fma", "fused");
-        passport.number("exp_ulps", 1.5);
-        passport.number("division_ulps", 2.0);
-        passport.number("timestamp_period_ns", f64::INFINITY);
-        passport.flag("timestamp_monotonic", true);
-        passport.nothing("f16_round_trip", "no shader-f16");
-        let observations = serde_json::to_string(&passport.observations).unwrap();
+    fn a_report_is_read_as_it_is_written_in_both_schemas() {
+        let mut report = NumericsReport::default();
+        report.word("fma", "fused");
+        report.number("exp_ulps", 1.5);
+        report.number("division_ulps", 2.0);
+        report.number("timestamp_period_ns", f64::INFINITY);
+        report.flag("timestamp_monotonic", true);
+        report.nothing("f16_round_trip", "no shader-f16");
+        let observations = serde_json::to_string(&report.observations).unwrap();
         let text = document(&observations[1..observations.len() - 1]);
         let earlier = Earlier::parse(text.as_bytes()).unwrap();
-        assert_eq!(earlier.passport.observations, passport.observations);
-        assert_eq!(passport.differences(&earlier.passport), []);
+        assert_eq!(earlier.numerics.observations, report.observations);
+        assert_eq!(report.differences(&earlier.numerics), []);
+        let first = text.replace("\"schema\":2", "\"schema\":1");
+        let first = first.replace("\"numerics\"", "\"passport\"");
+        let earlier = Earlier::parse(first.as_bytes()).unwrap();
+        assert_eq!(report.differences(&earlier.numerics), []);
     }
 
     #[test]
     fn only_what_is_known_is_kept_and_nothing_steers_a_terminal() {
         let read = |observations: &str| Earlier::parse(document(observations).as_bytes());
         let kept = read(r#""later":[{"a":[1]}],"fma":"fused""#).unwrap();
-        assert_eq!(kept.passport.observations.len(), 1);
+        assert_eq!(kept.numerics.observations.len(), 1);
         for bad in [
             r#""fma":"\u001b[2J""#,
             r#""fma":["fused"]"#,
@@ -192,7 +201,7 @@ mod tests {
         }
         let long = format!(r#""fma":"{}""#, "x".repeat(2_000));
         assert!(read(&long).is_err());
-        let other = document("").replace("\"schema\":1", "\"schema\":2");
+        let other = document("").replace("\"schema\":2", "\"schema\":3");
         assert!(Earlier::parse(other.as_bytes()).is_err());
     }
 }
