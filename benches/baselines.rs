@@ -165,7 +165,7 @@ fn line(document: &Value, slowed: bool) -> Result<Line> {
         rows: changes.iter().map(time).collect::<Result<_>>()?,
         slower: flagged("slower"),
         faster: flagged("faster"),
-        adapter: document["adapter"]["name"]
+        adapter: document["adapters"][0]["name"]
             .as_str()
             .unwrap_or_default()
             .to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::row::adapter_of;
+use super::entry::adapter_of;
 use crate::engine::{Engine, Network, Place};
 use crate::error::Result;
 use crate::results::ControlWorkload;

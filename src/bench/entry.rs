@@ -5,7 +5,7 @@ use super::options::BenchOptions;
 use crate::Precision;
 use crate::dataset::Dataset;
 use crate::deploy::{Deployer, Recipe, Runnable, Sample, Source, losses};
-use crate::engine::{Engine, Network};
+use crate::engine::{Engine, Network, Place};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::plan::Kernels;
@@ -150,4 +150,13 @@ async fn network(
         }
     }
     Ok(network)
+}
+
+/// The place of an executor in the result's list of adapters: the engine's adapter comes first, then the CPU path if it
+/// is another.
+pub(super) fn adapter_of(place: Place, engine: &Engine) -> usize {
+    match place {
+        Place::Cpu if engine.device().is_some() => 1,
+        Place::Cpu | Place::Gpu => 0,
+    }
 }

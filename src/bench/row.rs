@@ -1,9 +1,10 @@
 //! How a row comes about: what ran, how its labels compare with those of f32, and what was measured.
 
 use super::classes;
+use super::entry::adapter_of;
 use super::sample::Taken;
 use crate::Precision;
-use crate::engine::{Engine, Network, Place};
+use crate::engine::{Engine, Network};
 use crate::memory::Footprint;
 use crate::results::{Ceiling, Mcnemar, Row, Status};
 use crate::stats::{mcnemar, wilson};
@@ -106,15 +107,6 @@ impl Row {
         self.end_to_end_ns = Some(taken.upload.median + taken.wall.median);
         self.wall_ns = Some(taken.wall);
         self.gpu_ns = taken.gpu;
-    }
-}
-
-/// The place of an executor in the result's list of adapters: the engine's adapter comes first, then the CPU path if it
-/// is another.
-pub(super) fn adapter_of(place: Place, engine: &Engine) -> usize {
-    match place {
-        Place::Cpu if engine.device().is_some() => 1,
-        Place::Cpu | Place::Gpu => 0,
     }
 }
 

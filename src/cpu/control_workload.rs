@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::aligned::Aligned;
+use super::isa::Supported;
+use super::processor::Processor;
 use super::simd::{Simd, Work};
-use super::{Processor, Supported};
 
 /// Bytes of an image, and sums of each.
 const INPUTS: usize = 784;

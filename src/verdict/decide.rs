@@ -1,10 +1,10 @@
 //! The decision: which rows are eligible, which of them is the best for the goal, and the sentences that say so.
 
-use super::limits::{broken, check};
+use super::limits::{broken, check, is_f32};
 use super::types::{
     AtBatch, CLEARLY_FASTER, Candidate, Choice, Goal, LimitCheck, Request, Verdict,
 };
-use super::words::{compared_with_f32, interval, is_f32, times};
+use super::words::{compared_with_f32, interval, times};
 use crate::engine::Place;
 use crate::results::{Row, Status, Warning, WarningKind};
 use crate::stats::{Paired, SIGNIFICANT, drift, ratio_of_medians};

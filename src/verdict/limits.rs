@@ -1,7 +1,7 @@
 //! Limits, and which rows meet them.
 
 use super::types::{DEFAULT_ACCURACY_DROP, LimitCheck, LimitName, Request};
-use super::words::is_f32;
+use crate::Precision;
 use crate::results::Row;
 use crate::units::{bytes, duration};
 
@@ -83,4 +83,9 @@ pub(super) fn broken(limit: &LimitCheck) -> String {
             bytes(limit.limit as u64)
         ),
     }
+}
+
+/// Whether this is the row of f32.
+pub(super) fn is_f32(row: &Row) -> bool {
+    row.requested.precision == Precision::F32
 }

@@ -1,7 +1,6 @@
 //! How a verdict describes a row.
 
 use super::limits::accuracy_drop;
-use crate::Precision;
 use crate::results::Row;
 use crate::stats::{Estimate, SIGNIFICANT};
 use crate::units::{bytes, chance, count, duration, points};
@@ -76,9 +75,4 @@ fn accuracy(row: &Row, images: usize) -> Option<String> {
         points(-drop),
         chance(found.p)
     ))
-}
-
-/// Whether this is the row of f32.
-pub(super) fn is_f32(row: &Row) -> bool {
-    row.requested.precision == Precision::F32
 }

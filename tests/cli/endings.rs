@@ -106,7 +106,7 @@ fn a_run_that_fails_a_gate_replaces_no_baseline() {
     let path = kept(&fixture, "first");
     spoil(&path, |document| {
         for row in document["results"].as_array_mut().expect("rows") {
-            row["right_images"] = "ffffffffff".into();
+            row["correct_images"] = "ffffffffff".into();
         }
     });
     let good = std::fs::read(&path).expect("a kept result");
@@ -124,11 +124,9 @@ fn a_run_that_fails_a_gate_replaces_no_baseline() {
 
     // What cannot be compared, which is known only once it is measured.
     spoil(&path, |document| {
-        for control_workload in document["control_workloads"]
-            .as_array_mut()
-            .expect("control_workloads")
-        {
-            control_workload["work"] = "another".into();
+        let workloads = document["control_workloads"].as_array_mut();
+        for workload in workloads.expect("control workloads") {
+            workload["work"] = "another".into();
         }
     });
     let other = ["--save", "second", "--compare", "first"];

@@ -134,7 +134,9 @@ fn closed(schema: &str) -> jsonschema::Validator {
     let mut schema: Value = serde_json::from_str(schema).expect("JSON");
     close(&mut schema);
     for name in ["tool", "adapter", "numerics"] {
-        close(&mut schema["properties"][name]);
+        if let Some(property) = schema["properties"].get_mut(name) {
+            close(property);
+        }
     }
     let definitions = schema["$defs"].as_object_mut().expect("definitions");
     definitions.values_mut().for_each(close);

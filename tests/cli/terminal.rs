@@ -154,7 +154,7 @@ fn tables_fit_the_terminal() {
         has(header, &["median", "speed", "accuracy"]);
         let text = lines.join("\n");
         assert_eq!(
-            text.contains("No room here for:"),
+            text.contains("Hidden at this width:"),
             columns < 120,
             "{columns}: {text}"
         );
@@ -191,7 +191,7 @@ fn limits_and_comparisons_fit_the_terminal_with_long_names() {
             panic!("no limits or changes: {text}");
         };
         // The first line of a header of two.
-        has(limits, &["largest", "with", "kept"]);
+        has(limits, &["largest", "images/s", "kept"]);
         has(changes, &["change", "batch", "time"]);
         let all = columns == 120;
         assert_eq!(changes.contains("interval"), all, "{changes}");

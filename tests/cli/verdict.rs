@@ -63,7 +63,7 @@ fn it_stands_under_the_tables_under_a_heading_of_its_own() {
         let text = bench(&fixture, &["--format", format]).good();
         let (tables, verdict) = text.split_once(heading).expect("a heading");
         has(tables, &["Batch 8", "Batch 1", "Why not faster"]);
-        has(verdict, &["f32", "batch 1", "The goal was latency"]);
+        has(verdict, &["f32", "batch 1", "The goal was latency."]);
     }
 }
 
@@ -87,7 +87,7 @@ fn rows_beside_f32_have_intervals_and_a_test_of_their_labels() {
         let sum: f64 = shares.map(|part| number(&part["share"])).sum();
         assert!((sum - 1.0).abs() <= 1e-9, "{row}");
         // A bit for each of the 40 images.
-        let bits = row["right_images"].as_str().expect("bits");
+        let bits = row["correct_images"].as_str().expect("bits");
         assert_eq!(bits.len(), 10);
         let ones: u32 = bits
             .chars()
@@ -114,7 +114,7 @@ fn every_row_has_its_control_workload_with_a_sample_for_each_of_its_own() {
     let document = document(&Fixture::new(), &[]);
     let control_workloads = document["control_workloads"]
         .as_array()
-        .expect("control_workloads");
+        .expect("control workloads");
     for row in rows(&document) {
         let beside = |control_workload: &&Value| {
             control_workload["batch"] == row["requested"]["batch"]
@@ -143,7 +143,7 @@ fn many_quick_samples_are_thinned_alike() {
     let document = Fixture::new().bench(&arguments).json();
     let control_workloads = document["control_workloads"]
         .as_array()
-        .expect("control_workloads");
+        .expect("control workloads");
     let count = |value: &Value| {
         value["wall_ns"]["samples"]
             .as_array()
@@ -168,7 +168,7 @@ fn a_gate_ends_with_4_where_no_precision_meets_the_limits_and_0_where_one_does()
     assert_eq!(document["verdict"]["recommended"], Value::Null);
     let (table, error) =
         bench(&fixture, &[&impossible[..], &["--gate"]].concat()).fails_after_output(4);
-    has(&error, &["--max-latency", "comes nearest"]);
+    has(&error, &["--max-latency", "comes closest"]);
     has(&table, &["Limit not met: time of a batch"]);
     let possible = [
         "--max-latency",
@@ -183,8 +183,8 @@ fn a_gate_ends_with_4_where_no_precision_meets_the_limits_and_0_where_one_does()
         &table,
         &[
             "Limit met: time of a batch",
-            "Limit met: accuracy lost",
-            "Limit met: planned memory",
+            "Limit met: accuracy loss",
+            "Limit met: memory",
         ],
     );
 }

@@ -133,7 +133,7 @@ fn results_that_are_dense() {
     let _alone = alone();
     let result = |samples: &str, text: &str| {
         format!(
-            r#"{{"schema":1,"tool":{{"profile":"release","date":"{text}"}},"machine":{{}},"adapter":{{"name":"a","backend":"b","kind":"c","driver":"d"}},"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[],"control_workloads":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[{samples}]}}}}]}}"#
+            r#"{{"schema":2,"tool":{{"profile":"release","date":"{text}"}},"machine":{{}},"adapters":[{{"name":"a","backend":"b","kind":"c","driver":"d"}}],"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[],"control_workloads":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[{samples}]}}}}]}}"#
         )
     };
     let dense = |count: usize| vec!["1"; count].join(",");
@@ -158,7 +158,7 @@ fn numerics_reports_that_are_dense() {
     let _alone = alone();
     let file = |observations: &str, more: &str| {
         format!(
-            r#"{{"schema":1,"adapter":{{"name":"a","driver":"d"}},"numerics":{{"observations":{{{observations}}}}},"results":[{more}]}}"#
+            r#"{{"schema":2,"adapter":{{"name":"a","driver":"d"}},"numerics":{{"observations":{{{observations}}}}},"results":[{more}]}}"#
         )
     };
     // The largest that are read, and larger ones.
