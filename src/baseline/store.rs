@@ -59,7 +59,7 @@ impl FromStr for Name {
     }
 }
 
-/// Whether this is told for a file by its ending, and so never for a baseline's name.
+/// Whether the ending marks a file, so that this cannot be a baseline's name.
 fn is_file_name(text: &str) -> bool {
     Path::new(text)
         .extension()
@@ -84,7 +84,7 @@ pub fn folder() -> Option<PathBuf> {
     let chosen = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
     let base = chosen.map(PathBuf::from).or_else(|| {
         let user = choose_base_strategy().ok()?.data_dir();
-        // HOME may be anything; a place that depends on where one stands is none.
+        // HOME may be anything; a place relative to the present folder does not count.
         user.is_absolute().then(|| user.join("fmnist-gpu"))
     });
     base.as_deref().map(|base: &Path| base.join("baselines"))

@@ -109,7 +109,7 @@ fn compare(
         };
         got.iter().zip(want).all(fits)
     };
-    let beyond: Vec<usize> = rows
+    let outside: Vec<usize> = rows
         .zip(&want.logits)
         .take(compared)
         .enumerate()
@@ -121,10 +121,10 @@ fn compare(
     } else {
         0
     };
-    match beyond.first() {
-        Some(first) if beyond.len() > most => Err(format!(
+    match outside.first() {
+        Some(first) if outside.len() > most => Err(format!(
             "the outputs of {} of {compared} images are outside the tolerance, first in image {first}",
-            beyond.len()
+            outside.len()
         )),
         _ => Ok(()),
     }

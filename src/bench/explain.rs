@@ -75,7 +75,7 @@ fn warnings_of(samples: &[f64]) -> Vec<Warning> {
     }
     if let Some(found) = bimodal(&whole) {
         let text = format!(
-            "its samples are bimodal: {:.0}% of them are around {} and the others around {}, so one median cannot \
+            "its samples are bimodal: {:.0}% of them are around {} and the others around {}, so the median does not \
              describe them",
             100.0 * found.high_share,
             duration(found.high),

@@ -24,7 +24,8 @@ pub(super) fn why(row: &Row, f32: Option<&Row>) -> Option<Why> {
     // Of equal parts the first is the bottleneck.
     let first = |best: Share, part: &Share| if part.share > best.share { *part } else { best };
     let bottleneck = shares.iter().fold(*shares.first()?, first);
-    let max_speedup_vs_f32 = f32.and_then(max_speedup);
+    let same_device = f32.filter(|f32| f32.effective.device == row.effective.device);
+    let max_speedup_vs_f32 = same_device.and_then(max_speedup);
     let mut text = describe(row, bottleneck, &shares);
     let other = f32.filter(|f32| f32.requested != row.requested);
     let times = other.and_then(|f32| {
@@ -362,6 +363,10 @@ mod tests {
             let found = why(&near, None).expect("a measured row");
             assert!(found.text.contains(words), "{}", found.text);
         }
+        // What the adapter cannot do says nothing about the CPU path.
+        let f32 = row(Precision::F32, Some([100, 200, 50, 650]));
+        let found = why(&near, Some(&f32)).expect("a measured row");
+        assert_eq!(found.max_speedup_vs_f32, None);
         let mut unmeasured = row(Precision::F32, None);
         unmeasured.end_to_end_ns = None;
         assert_eq!(why(&unmeasured, None), None);

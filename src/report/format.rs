@@ -12,19 +12,19 @@ pub enum Format {
     Table,
     /// One document; see [`super::Document`].
     Json,
-    /// A line for each result.
+    /// A line for each row.
     Csv,
     /// A table for a README or an issue.
     Markdown,
-    /// A page of its own: charts, tables and images, for a browser.
+    /// A page with charts, tables and images, for a browser.
     Html,
 }
 
 impl Format {
-    /// The format that a file's extension stands for.
+    /// The format that a file's extension names.
     ///
     /// # Errors
-    /// `Error::Usage` where it stands for none.
+    /// `Error::Usage` where it names none.
     pub fn of_path(path: &Path) -> Result<Self> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("json") => Ok(Self::Json),
@@ -33,7 +33,7 @@ impl Format {
             Some("txt") => Ok(Self::Table),
             Some("html" | "htm") => Ok(Self::Html),
             _ => Err(Error::Usage(format!(
-                "{}: the format is told by the extension: .html, .json, .csv, .md or .txt",
+                "{}: the extension names no format; use .html, .json, .csv, .md or .txt",
                 path.display()
             ))),
         }

@@ -1,5 +1,7 @@
 //! Where a text is shown: on a terminal of any width, or in Markdown.
 
+use textwrap::WordSplitter;
+
 /// A heading, where there is colour.
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
 
@@ -61,6 +63,7 @@ impl Layout {
         let options = textwrap::Options::new(usize::from(screen.width))
             .initial_indent(mark)
             .subsequent_indent(&indent)
+            .word_splitter(WordSplitter::NoHyphenation)
             .break_words(false);
         textwrap::fill(text, options) + "\n"
     }
@@ -113,6 +116,7 @@ fn wrapped(text: &str, screen: Screen) -> String {
         let options = textwrap::Options::new(width)
             .initial_indent(&start)
             .subsequent_indent(&indent)
+            .word_splitter(WordSplitter::NoHyphenation)
             .break_words(false);
         all.push_str(&textwrap::fill(&rest, options));
         all.push('\n');

@@ -94,12 +94,9 @@ impl Table {
         };
         let mut shown = self.clone();
         let mut hidden = Vec::new();
-        while shown.natural_width(screen) > usize::from(screen.width) {
-            let columns = shown.columns.iter().enumerate();
-            let next = columns.filter(|(_, column)| column.hidden_as > 0);
-            let Some((at, _)) = next.min_by_key(|(_, column)| column.hidden_as) else {
-                break;
-            };
+        while let Some(at) = shown.next_to_hide()
+            && shown.natural_width(screen) > usize::from(screen.width)
+        {
             hidden.push(shown.columns.remove(at).name);
             shown.rows.iter_mut().for_each(|row| drop(row.remove(at)));
         }
@@ -108,6 +105,14 @@ impl Table {
             text.push_str(&layout.wrap(hidden_note(&hidden)));
         }
         text
+    }
+
+    /// The column that is hidden first on a terminal that is too narrow.
+    fn next_to_hide(&self) -> Option<usize> {
+        let columns = self.columns.iter().enumerate();
+        let columns = columns.filter(|(_, column)| column.hidden_as > 0);
+        let (at, _) = columns.min_by_key(|(_, column)| column.hidden_as)?;
+        Some(at)
     }
 
     fn terminal(&self, screen: Screen) -> String {

@@ -47,7 +47,8 @@ pub struct Why {
     /// but the upload.
     pub parts: Vec<Share>,
     /// The speedup over f32 if kernels took no time: f32's time over f32's time without its kernels. Kernels with
-    /// fewer dispatches can gain more. None where f32 was not measured, or where only its kernels' time is known.
+    /// fewer dispatches can gain more. None where f32 was not measured on the same device, or where only its kernels'
+    /// time is known.
     pub max_speedup_vs_f32: Option<f64>,
     /// The same in words: a sentence or two.
     pub text: String,

@@ -1,4 +1,4 @@
-//! What a verdict is asked, and what it says.
+//! The requirements and the contents of a verdict.
 
 use std::fmt;
 use std::str::FromStr;

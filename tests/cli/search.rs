@@ -127,7 +127,10 @@ fn the_table_names_layers() {
         &["what,layer,mode,accuracy", "finalist"],
     );
     let (_, mut command) = search(&fixture, &["--format", "markdown"]);
-    has(&run(&mut command).good(), &["| layers.0", "side by side"]);
+    has(
+        &run(&mut command).good(),
+        &["| layers.0", "measured interleaved"],
+    );
 }
 
 #[test]
