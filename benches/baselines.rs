@@ -15,7 +15,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use fmnist_gpu::dataset::{self, Dataset};
-use fmnist_gpu::report::{Layout, grid};
+use fmnist_gpu::report::{Layout, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -94,7 +94,7 @@ fn main() -> Result<()> {
             table.push(summary(&lines, slowed, &arguments.slowdown));
         }
     }
-    let text = grid(Layout::Markdown, &header, &table, 2);
+    let text = Table::of(&header, 2, table).render(Layout::Markdown);
     print!("{text}");
     println!(
         "flagged: comparisons with a row that is; all rows: with all rows slower; spread: standard deviation \
@@ -165,7 +165,7 @@ fn line(document: &Value, slowed: bool) -> Result<Line> {
         rows: changes.iter().map(time).collect::<Result<_>>()?,
         slower: flagged("slower"),
         faster: flagged("faster"),
-        adapter: document["adapter"]["name"]
+        adapter: document["adapters"][0]["name"]
             .as_str()
             .unwrap_or_default()
             .to_owned(),

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
-use fmnist_gpu::bench::Samples;
 use fmnist_gpu::gpu::peak::{Peak, Peaks, measure};
 use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
 use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
@@ -20,7 +19,8 @@ use fmnist_gpu::peak::{Ceiling, Effort};
 use fmnist_gpu::plan::{
     Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
 };
-use fmnist_gpu::report::{Layout, Screen, bytes, duration, grid};
+use fmnist_gpu::report::{Layout, Screen, Table, bytes, duration};
+use fmnist_gpu::stats::Samples;
 use fmnist_gpu::{Engine, EngineOptions, Precision, Result};
 
 /// Times each pass on its own.
@@ -108,7 +108,7 @@ fn main() -> Result<()> {
     ];
     print!(
         "{}",
-        grid(Layout::Terminal(Screen::PLAIN), &header, &rows, 2)
+        Table::of(&header, 2, rows).render(Layout::Terminal(Screen::PLAIN))
     );
     Ok(())
 }

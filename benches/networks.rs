@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
-use fmnist_gpu::bench::Samples;
 use fmnist_gpu::deploy::{Ranges, deploy};
 use fmnist_gpu::gpu::{Device, DeviceOptions, Network};
 use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::Model;
 use fmnist_gpu::plan::{ChosenBy, Strategy};
-use fmnist_gpu::report::{Layout, Screen, duration, grid};
+use fmnist_gpu::report::{Layout, Screen, Table, duration};
+use fmnist_gpu::stats::Samples;
 use fmnist_gpu::{Engine, EngineOptions, Result};
 
 use common::{modes, wide};
@@ -159,7 +159,7 @@ fn compare(engine: &Engine, model: &Model, batch: usize, arguments: &Arguments) 
     let header = ["mode", "path", "kernel", "median", "fastest", "GFLOP/s"];
     print!(
         "{}",
-        grid(Layout::Terminal(Screen::PLAIN), &header, &rows, 3)
+        Table::of(&header, 3, rows).render(Layout::Terminal(Screen::PLAIN))
     );
     Ok(())
 }

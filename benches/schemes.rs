@@ -11,11 +11,11 @@ mod common;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use fmnist_gpu::bench::Samples;
 use fmnist_gpu::cpu::{Isa, Network, Processor, ProcessorOptions};
 use fmnist_gpu::deploy::{Ranges, deploy};
 use fmnist_gpu::model::Model;
-use fmnist_gpu::report::{Layout, Screen, duration, grid};
+use fmnist_gpu::report::{Layout, Screen, Table, duration};
+use fmnist_gpu::stats::Samples;
 use fmnist_gpu::{Mode, Precision, Result};
 
 use common::{modes, wide};
@@ -112,7 +112,7 @@ fn compare(model: &Model, batch: usize, processor: &Processor, samples: usize) -
     let header = ["mode", "median", "fastest", "over f32", "over int8"];
     print!(
         "{}",
-        grid(Layout::Terminal(Screen::PLAIN), &header, &rows, 1)
+        Table::of(&header, 1, rows).render(Layout::Terminal(Screen::PLAIN))
     );
     Ok(())
 }

@@ -46,6 +46,8 @@
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
 //! - [`deploy`] puts models into the numbers that they run in, calibrated on images; [`search`] finds which layers
 //!   can do with less.
+//! - [`results`] has the rows of a benchmark as plain data, which [`bench`] measures and [`report`], [`verdict`] and
+//!   [`baseline`] read.
 //! - [`stats`] has intervals and tests, as functions of numbers; [`verdict`] says with them which row to deploy,
 //!   and [`baseline`] what became of the rows of an earlier result.
 //! - [`verify`] holds all that an adapter can run against the oracle, and observes what its driver does where
@@ -74,6 +76,7 @@ mod printable;
 pub mod quant;
 pub mod reference;
 pub mod report;
+pub mod results;
 pub mod search;
 pub mod stats;
 pub mod train;

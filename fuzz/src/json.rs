@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use fmnist_gpu::adapter::{AdapterInfo, Backend, Kind};
 use fmnist_gpu::baseline::{Present, Saved, compare};
-use fmnist_gpu::bench::{Effective, Machine, Memory, Requested, Row, Samples, Status, Yardstick};
 use fmnist_gpu::engine::Place;
 use fmnist_gpu::memory::footprint;
 use fmnist_gpu::report::Compared;
+use fmnist_gpu::results::{ControlWorkload, Effective, Machine, Memory, Requested, Row, Status};
 use fmnist_gpu::search::{Beginning, State};
+use fmnist_gpu::stats::Samples;
 use fmnist_gpu::tune::{Cache, Effort, Entry, Key};
-use fmnist_gpu::verify::Passport;
-use fmnist_gpu::verify::passport::Earlier;
+use fmnist_gpu::verify::NumericsReport;
+use fmnist_gpu::verify::numerics::Earlier;
 use fmnist_gpu::{Mode, Precision};
 
 use super::{file, limited};
@@ -53,7 +54,7 @@ pub fn baseline(data: &[u8]) {
     // Of something else, a result is refused; what compares them is to bear it nevertheless.
     let _ = saved.check("fuzzed", &now);
     let rows = [Precision::F32, Precision::Int8].map(row);
-    let comparison = compare("fuzzed", &saved, &now, &rows, &[yardstick()]);
+    let comparison = compare("fuzzed", &saved, &now, &rows, &[control_workload()]);
     let _ = comparison.refusal();
     assert!(comparison.regressions(0.05).count() <= rows.len());
 }
@@ -63,10 +64,11 @@ fn samples() -> Samples {
     Samples::new(&times.collect::<Vec<_>>()).expect("some samples")
 }
 
-fn yardstick() -> Yardstick {
-    Yardstick {
+fn control_workload() -> ControlWorkload {
+    ControlWorkload {
         batch: 8,
         device: Place::Gpu,
+        adapter: 0,
         threads: None,
         work: "fuzzed".into(),
         wall_ns: samples(),
@@ -80,6 +82,7 @@ fn row(precision: Precision) -> Row {
         requested: Requested::new(&mode, 8),
         effective: Effective {
             device: Some(Place::Gpu),
+            adapter: Some(0),
             kernel: Some("fuzzed"),
             batch: 8,
             ..Effective::default()
@@ -87,7 +90,7 @@ fn row(precision: Precision) -> Row {
         accuracy: None,
         accuracy_interval: None,
         correct: None,
-        right_images: Some("f0f0".into()),
+        correct_images: Some("f0f0".into()),
         agreement_with_f32: None,
         label_changes: None,
         confusion: None,
@@ -107,7 +110,8 @@ fn row(precision: Precision) -> Row {
         ceiling: None,
         memory_vs_f32: None,
         memory: Memory {
-            planned: footprint(&[4, 2], &mode, 8),
+            textbook: footprint(&[4, 2], &mode, 8),
+            planned_bytes: None,
             device_allocated_bytes: None,
         },
         breakdown: Vec::new(),
@@ -118,13 +122,13 @@ fn row(precision: Precision) -> Row {
     }
 }
 
-/// An earlier result of `verify`, held against a passport in which nothing was seen.
-pub fn passport(data: &[u8]) {
+/// An earlier result of `verify`, held against a numerics report in which nothing was seen.
+pub fn numerics(data: &[u8]) {
     let path = file(data);
     let Ok(earlier) = limited(data.len(), || Earlier::read(&path)) else {
         return;
     };
-    let compared = Compared::new(&path, &earlier, &Passport::default());
+    let compared = Compared::new(&path, &earlier, &NumericsReport::default());
     let harmless = |text: &str| text.len() <= 1_000 && !text.chars().any(char::is_control);
     assert!(harmless(&compared.adapter) && harmless(&compared.driver));
     for difference in &compared.differences {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::{Compression, write::GzEncoder};
 use fmnist_gpu::dataset;
-pub use json::{FUZZED_DRIVER, baseline, passport, search_state, tuner_cache};
+pub use json::{FUZZED_DRIVER, baseline, numerics, search_state, tuner_cache};
 pub use memory::{ROOM, limited};
 pub use model::{model, quantized};
 use tempfile::TempDir;
@@ -29,7 +29,7 @@ pub const TARGETS: [Target; 8] = [
     ("model", model),
     ("quantized", quantized),
     ("baseline", baseline),
-    ("passport", passport),
+    ("numerics", numerics),
     ("tuner_cache", tuner_cache),
     ("search_state", search_state),
 ];

@@ -1,51 +1,35 @@
 //! Two results, row by row.
 
+use super::comparison::{
+    Change, Comparison, Flag, LEAST_CHANGE, LEAST_PAIRS, MOST_UNREST, Present,
+};
 use super::saved::{self, Saved};
-use super::{Change, Comparison, Flag, LEAST_CHANGE, LEAST_PAIRS, MOST_UNREST};
-use crate::adapter::AdapterInfo;
-use crate::bench::{Machine, Row, Status, Yardstick};
 use crate::engine::Place;
+use crate::results::{ControlWorkload, Row, Status};
 use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_runs, unrest};
 
-/// What is measured now, and on what.
-#[derive(Clone, Copy, Debug)]
-pub struct Present<'a> {
-    /// The adapter.
-    pub adapter: &'a AdapterInfo,
-    /// The machine.
-    pub machine: &'a Machine,
-    /// SHA-256 of the model.
-    pub model_sha256: &'a str,
-    /// SHA-256 of the images and labels.
-    pub dataset_sha256: &'a str,
-    /// The number of images.
-    pub images: usize,
-    /// `release` or `debug`.
-    pub profile: &'a str,
-}
-
-/// Holds `rows` and their `yardsticks` against an earlier result, which is called `name` and was found to be of
-/// the same adapter, model and data by [`Saved::check`], and of the same schemes by [`Saved::check_modes`].
+/// Compares `rows` and their `control_workloads` with an earlier result called `name`. [`Saved::check`] has found that it
+/// is of the same adapter, model and data, and [`Saved::check_modes`] that it is of the same schemes.
 #[must_use]
 pub fn compare(
     name: &str,
     before: &Saved,
     now: &Present<'_>,
     rows: &[Row],
-    yardsticks: &[Yardstick],
+    control_workloads: &[ControlWorkload],
 ) -> Comparison {
     let mut changes: Vec<Change> = rows
         .iter()
         .enumerate()
-        .map(|(at, row)| change(at, row, before, now, yardsticks))
+        .map(|(at, row)| change(at, row, before, now, control_workloads))
         .collect();
     let has = |old: &&saved::Row| {
         let same = |row: &Row| row.name == *old.name && row.requested.batch == old.requested.batch;
         !rows.iter().any(same)
     };
     let gone = before.results.iter().filter(has).map(|old| Change {
-        flags: vec![Flag::Alone],
-        note: Some("it is in the earlier result only".to_owned()),
+        flags: vec![Flag::Unmatched],
+        note: Some("only the earlier result has it".to_owned()),
         ..Change::unknown(None, &old.name, old.requested.batch)
     });
     changes.extend(gone);
@@ -53,7 +37,7 @@ pub fn compare(
         baseline: name.to_owned(),
         date: before.tool.date.to_string(),
         commit: before.tool.commit.as_ref().map(ToString::to_string),
-        least_change: LEAST_CHANGE,
+        threshold: LEAST_CHANGE,
         rows: changes,
     }
 }
@@ -65,7 +49,7 @@ impl Change {
             name: name.to_owned(),
             batch,
             time: None,
-            least_change: None,
+            threshold: None,
             accuracy_points: None,
             accuracy_p: None,
             flags: Vec::new(),
@@ -74,13 +58,13 @@ impl Change {
     }
 }
 
-/// What became of a row.
+/// How a row changed.
 fn change(
     at: usize,
     row: &Row,
     before: &Saved,
     now: &Present<'_>,
-    yardsticks: &[Yardstick],
+    control_workloads: &[ControlWorkload],
 ) -> Change {
     let batch = row.requested.batch;
     let mut change = Change::unknown(Some(at), &row.name, batch);
@@ -91,25 +75,25 @@ fn change(
         .filter(beside)
         .find(|old| *old.name == *row.name)
     else {
-        change.flags = vec![Flag::Alone];
-        change.note = Some("the earlier result does not have it".to_owned());
+        change.flags = vec![Flag::Unmatched];
+        change.note = Some("only this result has it".to_owned());
         return change;
     };
     let mut notes: Vec<String> = unmeasured(row, old).into_iter().collect();
     if old.is_measured() && row.end_to_end_samples().is_none() {
         change.flags.push(Flag::NoLongerMeasured);
     }
-    match time(row, old, before, yardsticks) {
+    match time(row, old, before, control_workloads) {
         Ok(Some(seen)) => {
             change.time = Some(seen.time);
             change.flags.extend(seen.flag);
             if seen.flag == Some(Flag::TooFewSamples) {
                 notes.push(format!(
-                    "one of the two runs has {} samples of it; {LEAST_PAIRS} of each are the fewest to compare",
+                    "one of the two runs has only {} samples of it; each run needs at least {LEAST_PAIRS}",
                     seen.pairs
                 ));
             } else {
-                change.least_change = Some(seen.least);
+                change.threshold = Some(seen.threshold);
             }
         }
         Ok(None) => {}
@@ -136,7 +120,7 @@ fn change(
     if let (Some(then), Some(now)) = (old.effective.kernel.as_deref(), row.effective.kernel)
         && then != now
     {
-        notes.push(format!("the kernel was {then} and is {now}"));
+        notes.push(format!("the kernel was {then} and is now {now}"));
     }
     change.note = (!notes.is_empty()).then(|| notes.join("; "));
     change
@@ -148,6 +132,7 @@ fn unmeasured(row: &Row, old: &saved::Row) -> Option<String> {
         Status::Ok => "not timed",
         Status::Unsupported => "unsupported",
         Status::Overflow => "overflow",
+        Status::Failed => "failed",
     };
     match (old.is_measured(), row.end_to_end_samples().is_some()) {
         (true, true) => None,
@@ -156,30 +141,31 @@ fn unmeasured(row: &Row, old: &saved::Row) -> Option<String> {
             None => why.to_owned(),
         }),
         (false, true) => Some("the earlier result did not measure it".to_owned()),
-        (false, false) => Some("neither result has measured it".to_owned()),
+        (false, false) => Some("neither result measured it".to_owned()),
     }
 }
 
-/// A change of the end-to-end time, the least that is flagged, and what it comes to.
+/// A change of the end-to-end time, the smallest change that is flagged, and the conclusion.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     time: Estimate,
     /// The pairs of samples in the run that has fewer.
     pairs: usize,
-    least: f64,
+    threshold: f64,
     flag: Option<Flag>,
 }
 
-/// The change of the end-to-end time beside that of its yardsticks which says least; none where one of the two
-/// was not measured, and the reason where both were, but not alike.
+/// The change of the end-to-end time relative to the control workload; with several control workloads, the smallest
+/// change. None where one of the two results did not measure the row. An error says why two measurements cannot be
+/// compared.
 ///
-/// What ran on several threads has two yardsticks, on as many threads and on one: how soon threads meet is
-/// another matter from run to run, which the one feels more than a network and the other not at all.
+/// A row that ran on several threads has two control workloads, on as many threads and on one. How soon threads meet
+/// changes from run to run: the first control workload is affected more than a network, the second not at all.
 fn time(
     row: &Row,
     old: &saved::Row,
     before: &Saved,
-    yardsticks: &[Yardstick],
+    control_workloads: &[ControlWorkload],
 ) -> Result<Option<Seen>, String> {
     let (Some(samples), Some(wall), Some(uploads)) = (
         row.end_to_end_samples(),
@@ -196,7 +182,7 @@ fn time(
     let place = device(row.effective.device);
     if old.effective.device.as_deref() != Some(place) {
         return Err(format!(
-            "it ran on {} and runs on {place}",
+            "it ran on {} before and runs on {place} now",
             old.effective.device.as_deref().unwrap_or("nothing")
         ));
     }
@@ -206,36 +192,37 @@ fn time(
         .collect();
     let batch = row.requested.batch;
     let beside = |now_on: Option<usize>, then_on: Option<usize>| {
-        let now = yardsticks
+        let now = control_workloads
             .iter()
             .find(|y| (y.batch, device(Some(y.device)), y.threads) == (batch, place, now_on));
         let then = before
-            .yardsticks
+            .control_workloads
             .iter()
             .find(|y| (y.batch, &*y.device, y.threads) == (batch, place, then_on));
         now.zip(then)
     };
     let (now_on, then_on) = (row.effective.threads, old.effective.threads);
-    let own = beside(now_on, then_on).ok_or("there is no yardstick beside it")?;
+    let own =
+        beside(now_on, then_on).ok_or("one of the results has no control workload beside it")?;
     let several = |threads: Option<usize>| threads.is_some_and(|threads| threads > 1);
-    let alone = (several(now_on) && several(then_on)).then(|| beside(Some(1), Some(1)));
-    let pairs = [Some(own), alone.flatten()].into_iter().flatten();
+    let single = (several(now_on) && several(then_on)).then(|| beside(Some(1), Some(1)));
+    let pairs = [Some(own), single.flatten()].into_iter().flatten();
     let seen: Vec<Seen> = pairs
-        .map(|(now, then)| view(&samples, now, &earlier, then))
+        .map(|(now, then)| relative_to(&samples, now, &earlier, then))
         .collect::<Result<_, _>>()?;
-    Ok(says_least(&seen))
+    Ok(smallest(&seen))
 }
 
-/// The change of the time beside one yardstick.
-fn view(
+/// The change of the time relative to one control workload.
+fn relative_to(
     samples: &[f64],
-    now: &Yardstick,
+    now: &ControlWorkload,
     earlier: &[f64],
-    then: &saved::Yardstick,
+    then: &saved::ControlWorkload,
 ) -> Result<Seen, String> {
     if now.work != *then.work {
         return Err(format!(
-            "the yardstick beside it was '{}' and is '{}'",
+            "its control workload was '{}' and is now '{}'",
             then.work, now.work
         ));
     }
@@ -246,10 +233,10 @@ fn view(
         numbers(&then.wall_ns.samples),
     );
     let pairs = Paired::new(samples, &own).zip(Paired::new(earlier, &theirs));
-    let (over, under) = pairs.ok_or("a yardstick's clock stood still")?;
+    let (over, under) = pairs.ok_or("a control workload took no measurable time")?;
     let ratio = ratio_of_runs(&over, &under);
     if !(ratio.low.is_finite() && ratio.high.is_finite()) {
-        return Err("a clock stood still".to_owned());
+        return Err("a sample took no measurable time".to_owned());
     }
     let time = Estimate {
         value: ratio.value - 1.0,
@@ -257,60 +244,60 @@ fn view(
         high: ratio.high - 1.0,
     };
     let pairs = over.len().min(under.len());
-    let restless = unrest(&over).max(unrest(&under)).min(MOST_UNREST);
-    let least = LEAST_CHANGE.max(restless);
+    let unrest = unrest(&over).max(unrest(&under)).min(MOST_UNREST);
+    let threshold = LEAST_CHANGE.max(unrest);
     let flag = match pairs < LEAST_PAIRS {
         true => Some(Flag::TooFewSamples),
-        false => flag(time, least),
+        false => flag(time, threshold),
     };
     Ok(Seen {
         time,
         pairs,
-        least,
+        threshold,
         flag,
     })
 }
 
-/// Of several views of a change that which says least: one that is not flagged, else the smallest. It is
-/// flagged only where all agree.
-fn says_least(seen: &[Seen]) -> Option<Seen> {
+/// The smallest of several estimates of a change: one that is not flagged if there is any. It is flagged only where all
+/// agree.
+fn smallest(seen: &[Seen]) -> Option<Seen> {
     let size = |seen: &Seen| seen.time.value.abs();
     let less = |one: &&Seen, other: &&Seen| {
         let by_flag = one.flag.is_some().cmp(&other.flag.is_some());
         by_flag.then(size(one).total_cmp(&size(other)))
     };
-    let least = seen.iter().min_by(less)?;
+    let smallest = seen.iter().min_by(less)?;
     let few = |seen: &&Seen| seen.flag == Some(Flag::TooFewSamples);
     if let Some(few) = seen.iter().find(few) {
         return Some(*few);
     }
-    let agree = seen.iter().all(|other| other.flag == least.flag);
+    let agree = seen.iter().all(|other| other.flag == smallest.flag);
     Some(Seen {
-        flag: least.flag.filter(|_| agree),
-        ..*least
+        flag: smallest.flag.filter(|_| agree),
+        ..*smallest
     })
 }
 
-/// A change of time that is beyond the noise: of the samples, and of one run and the next.
-fn flag(time: Estimate, least: f64) -> Option<Flag> {
-    if time.value >= least && time.low > 0.0 {
+/// The flag of a change of time that is beyond the noise, both of the samples and from run to run.
+fn flag(time: Estimate, threshold: f64) -> Option<Flag> {
+    if time.value >= threshold && time.low > 0.0 {
         Some(Flag::Slower)
-    } else if time.value <= 1.0 / (1.0 + least) - 1.0 && time.high < 0.0 {
+    } else if time.value <= 1.0 / (1.0 + threshold) - 1.0 && time.high < 0.0 {
         Some(Flag::Faster)
     } else {
         None
     }
 }
 
-/// How many images only the earlier row, and only this one, has right; none where that is not known of both.
+/// How many images only the earlier row, and only this row, labels correctly; none where one of them does not say.
 fn labels(row: &Row, old: &saved::Row, images: usize) -> Option<(u64, u64)> {
     let bits = |hex: &str| -> Option<Vec<u8>> {
         let digits = hex.as_bytes().chunks(2);
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         digits.map(byte).collect()
     };
-    let now = bits(row.right_images.as_deref()?)?;
-    let then = bits(old.right_images.as_deref()?)?;
+    let now = bits(row.correct_images.as_deref()?)?;
+    let then = bits(old.correct_images.as_deref()?)?;
     if now.len() != then.len() || now.len() != images.div_ceil(8) {
         return None;
     }
@@ -340,17 +327,18 @@ mod tests {
         Seen {
             time,
             pairs: LEAST_PAIRS,
-            least: LEAST_CHANGE,
+            threshold: LEAST_CHANGE,
             flag: flag(time, LEAST_CHANGE),
         }
     }
 
-    /// A yardstick of so many samples, and its like in an earlier result.
-    fn yardsticks(count: usize) -> (Yardstick, saved::Yardstick) {
+    /// A control workload with `count` samples, and the same in an earlier result.
+    fn control_workloads(count: usize) -> (ControlWorkload, saved::ControlWorkload) {
         let samples = vec![std::time::Duration::from_nanos(1000); count];
-        let now = Yardstick {
+        let now = ControlWorkload {
             batch: 1,
             device: Place::Cpu,
+            adapter: 0,
             threads: Some(1),
             work: "some".into(),
             wall_ns: crate::stats::Samples::new(&samples).unwrap(),
@@ -365,11 +353,11 @@ mod tests {
     #[test]
     fn few_pairs_of_either_run_flag_nothing() {
         let flag = |now: usize, then: usize| {
-            let (own, _) = yardsticks(now);
-            let (_, theirs) = yardsticks(then);
-            let seen = view(&vec![9000.0; now], &own, &vec![1000.0; then], &theirs).unwrap();
+            let (own, _) = control_workloads(now);
+            let (_, theirs) = control_workloads(then);
+            let seen = relative_to(&vec![9000.0; now], &own, &vec![1000.0; then], &theirs).unwrap();
             assert_eq!(seen.pairs, now.min(then));
-            says_least(&[seen, seen]).unwrap().flag
+            smallest(&[seen, seen]).unwrap().flag
         };
         let (few, enough) = (LEAST_PAIRS - 1, LEAST_PAIRS);
         assert_eq!(flag(enough, enough), Some(Flag::Slower));
@@ -379,10 +367,10 @@ mod tests {
     }
 
     #[test]
-    fn what_all_yardsticks_say_is_flagged_and_by_the_least_of_them() {
+    fn a_change_is_flagged_if_all_control_workloads_agree_and_by_the_smallest() {
         let least = |values: &[f64]| {
             let seen: Vec<Seen> = values.iter().map(|&value| seen(value)).collect();
-            says_least(&seen).map(|seen| (seen.time.value, seen.flag))
+            smallest(&seen).map(|seen| (seen.time.value, seen.flag))
         };
         assert_eq!(least(&[0.20, 0.10]), Some((0.10, Some(Flag::Slower))));
         assert_eq!(least(&[-0.10, -0.20]), Some((-0.10, Some(Flag::Faster))));

@@ -1,19 +1,21 @@
-//! An earlier result, as far as it is compared: what `bench --format json` wrote, or `--save` kept.
+//! An earlier result, as far as it is compared: a document of `bench --format json`, or of `--save`.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Present;
+use super::comparison::Present;
 use crate::error::{Error, Result, UsageError};
 use crate::input::{Text, json_problem, read_small};
 use crate::mode::Mode;
 
-/// The version of the form that is understood.
-const SCHEMA: u32 = 1;
+/// The versions of the document that are understood. Version 1 has one `adapter` instead of a list, and calls
+/// `control_workloads` `yardsticks` and `correct_images` `right_images`.
+const SCHEMAS: [u32; 2] = [1, 2];
 
 /// The largest result that is read. A row has some thousand samples of three kinds, 20 bytes each.
 const MAX_BYTES: u64 = 32 << 20;
@@ -21,10 +23,10 @@ const MAX_BYTES: u64 = 32 << 20;
 /// The most values in it: a sample takes eight bytes, and room to grow, however short it is written.
 const MAX_VALUES: usize = 3_000_000;
 
-/// The most rows, and the most yardsticks.
+/// The most rows, and the most control workloads.
 const MAX_ROWS: usize = 10_000;
 
-/// How a result says that it was slowed on purpose: [`crate::bench::Doubt::Slowed`].
+/// The warning of a result that was slowed on purpose: [`crate::results::WarningKind::Slowed`].
 const SLOWED: &str = "slowed";
 
 /// An earlier result.
@@ -32,19 +34,25 @@ const SLOWED: &str = "slowed";
 pub struct Saved {
     pub(super) tool: Tool,
     pub(super) machine: Machine,
+    /// The adapter that the run was made on: the first of the list.
+    #[serde(
+        rename = "adapters",
+        alias = "adapter",
+        deserialize_with = "first_or_only"
+    )]
     pub(super) adapter: Adapter,
     pub(super) model: Hashed,
     pub(super) dataset: Hashed,
     #[serde(deserialize_with = "few")]
     pub(super) results: Vec<Row>,
-    #[serde(deserialize_with = "few")]
-    pub(super) yardsticks: Vec<Yardstick>,
+    #[serde(alias = "yardsticks", deserialize_with = "few")]
+    pub(super) control_workloads: Vec<ControlWorkload>,
     /// Why the run ended early, if it did.
     incomplete: Option<IgnoredAny>,
     verdict: Option<Verdict>,
 }
 
-/// What is to be doubted of the run as a whole.
+/// The warnings about the run as a whole.
 #[derive(Clone, Debug, Deserialize)]
 struct Verdict {
     #[serde(default, deserialize_with = "few")]
@@ -92,7 +100,8 @@ pub(super) struct Row {
     pub(super) name: Text,
     pub(super) requested: Requested,
     pub(super) effective: Effective,
-    pub(super) right_images: Option<String>,
+    #[serde(alias = "right_images")]
+    pub(super) correct_images: Option<String>,
     pub(super) wall_ns: Option<Samples>,
     pub(super) upload_samples_ns: Option<Vec<u64>>,
 }
@@ -123,7 +132,7 @@ pub(super) struct Samples {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Yardstick {
+pub(super) struct ControlWorkload {
     pub(super) batch: usize,
     pub(super) device: Text,
     pub(super) threads: Option<usize>,
@@ -160,6 +169,30 @@ where
     deserializer.deserialize_seq(Few(PhantomData))
 }
 
+/// The first adapter of a list, or the only one where there is no list.
+fn first_or_only<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Adapter, D::Error> {
+    struct FirstOrOnly;
+
+    impl<'de> Visitor<'de> for FirstOrOnly {
+        type Value = Adapter;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an adapter, or a list of adapters")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Adapter, A::Error> {
+            Adapter::deserialize(MapAccessDeserializer::new(map))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Adapter, A::Error> {
+            let first = list.next_element()?;
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            first.ok_or_else(|| A::Error::invalid_length(0, &self))
+        }
+    }
+    deserializer.deserialize_any(FirstOrOnly)
+}
+
 impl Saved {
     /// Reads a result.
     ///
@@ -174,7 +207,7 @@ impl Saved {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
-        /// Read by itself first, as all the rest may differ in another version.
+        /// Read first, since everything else may differ in another version.
         #[derive(Deserialize)]
         struct Head {
             schema: u32,
@@ -185,8 +218,12 @@ impl Saved {
             return Err(format!("it has more than {MAX_VALUES} values"));
         }
         let head: Head = serde_json::from_slice(bytes).map_err(|error| problem(&error))?;
-        if head.schema != SCHEMA {
-            return Err(format!("its schema is {}, not {SCHEMA}", head.schema));
+        if !SCHEMAS.contains(&head.schema) {
+            let [first, last] = SCHEMAS;
+            return Err(format!(
+                "its schema is {}; this program reads {first} and {last}",
+                head.schema
+            ));
         }
         serde_json::from_slice(bytes).map_err(|error| problem(&error))
     }
@@ -197,8 +234,7 @@ impl Saved {
         &self.tool.date
     }
 
-    /// Why it is none to compare with, such as one of something else than what is measured now; `name` is how it
-    /// is called.
+    /// Why it cannot be compared with the present run, for instance because it is of another adapter; `name` is its name.
     ///
     /// # Errors
     /// `Error::Usage` with what differs, by name.
@@ -269,20 +305,20 @@ impl Saved {
 }
 
 impl Saved {
-    /// What makes it none to compare anything with.
+    /// Why nothing can be compared with it.
     fn unfit(&self) -> Option<&'static str> {
-        let doubts = self.verdict.iter().flat_map(|verdict| &verdict.warnings);
+        let warnings = self.verdict.iter().flat_map(|verdict| &verdict.warnings);
         if self.incomplete.is_some() {
             Some("its run ended early")
-        } else if doubts.into_iter().any(|doubt| &*doubt.kind == SLOWED) {
+        } else if warnings.into_iter().any(|warning| &*warning.kind == SLOWED) {
             Some("its samples were made longer on purpose")
         } else {
             None
         }
     }
 
-    /// Why a run of these modes will have nothing to compare with it: a precision of both is of other schemes in
-    /// each, or no row is in both. `batches` are the sizes that will be measured, where all of them are known.
+    /// Why a run of these modes has nothing to compare with it: the two have a precision in different schemes, or no row
+    /// in common. `batches` are the sizes that will be measured, where all of them are known.
     ///
     /// # Errors
     /// `Error::Usage` with what differs, by name.
@@ -321,10 +357,7 @@ fn short(sha256: &str) -> &str {
 }
 
 fn problem(error: &serde_json::Error) -> String {
-    json_problem(
-        error,
-        "it is no result of bench, or one of an older fmnist-gpu",
-    )
+    json_problem(error, "it is no result of 'bench --format json'")
 }
 
 #[cfg(test)]
@@ -332,18 +365,44 @@ mod tests {
     use super::*;
     use crate::input::MAX_TEXT;
 
-    /// The error of a result with a name and so many rows and samples; none where it is read.
+    /// The error of a result with a name, `rows` rows and `samples` samples; none where it is read.
     fn problem_of(name: &str, rows: usize, samples: usize) -> Option<String> {
         let name = serde_json::to_string(name).unwrap();
         let row = format!(
             r#"{{"name":{name},"requested":{{"precision":"f32","batch":1}},"effective":{{}}}}"#
         );
         let text = format!(
-            r#"{{"schema":1,"tool":{{"profile":"release","date":"today"}},"machine":{{}},"adapter":{{"name":"a","backend":"b","kind":"c","driver":"d"}},"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[{}],"yardsticks":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[{}]}}}}]}}"#,
+            r#"{{"schema":2,"tool":{{"profile":"release","date":"today"}},"machine":{{}},"adapters":[{{"name":"a","backend":"b","kind":"c","driver":"d"}}],"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[{}],"control_workloads":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[{}]}}}}]}}"#,
             vec![row; rows].join(","),
             vec!["1"; samples].join(",")
         );
         Saved::parse(text.as_bytes()).err()
+    }
+
+    #[test]
+    fn both_versions_are_read_and_an_empty_list_of_adapters_is_none() {
+        let adapter = r#"{"name":"a","backend":"b","kind":"c","driver":"d"}"#;
+        let read = |schema: u32, adapter: &str, workloads: &str, images: &str| {
+            let text = format!(
+                r#"{{"schema":{schema},"tool":{{"profile":"release","date":"today"}},"machine":{{}},{adapter},"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[{{"name":"f32","requested":{{"precision":"f32","batch":1}},"effective":{{}},"{images}":"ff"}}],"{workloads}":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[1]}}}}]}}"#
+            );
+            Saved::parse(text.as_bytes())
+        };
+        let one = format!(r#""adapter":{adapter}"#);
+        let list = format!(r#""adapters":[{adapter},{{"other":[1]}}]"#);
+        for saved in [
+            read(1, &one, "yardsticks", "right_images"),
+            read(2, &list, "control_workloads", "correct_images"),
+        ] {
+            let saved = saved.unwrap();
+            assert_eq!(&*saved.adapter.name, "a");
+            assert_eq!(saved.control_workloads.len(), 1);
+            assert_eq!(saved.results[0].correct_images.as_deref(), Some("ff"));
+        }
+        let none = read(2, r#""adapters":[]"#, "control_workloads", "correct_images");
+        assert!(none.is_err());
+        let later = read(3, &list, "control_workloads", "correct_images");
+        assert!(later.unwrap_err().contains("schema is 3"));
     }
 
     #[test]

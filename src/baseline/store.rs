@@ -54,7 +54,7 @@ impl FromStr for Name {
     }
 }
 
-/// Whether this is told for a file by its ending, and so never for a baseline's name.
+/// Whether the ending marks a file, so that this cannot be a baseline's name.
 fn is_file_name(text: &str) -> bool {
     Path::new(text)
         .extension()

@@ -1,21 +1,14 @@
-//! What the labels say beyond their count: which classes are taken for which, and which images are
-//! labelled otherwise than in f32.
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Serialize, Serializer};
+//! Which classes are confused with which, and which images get another label than in f32.
 
 use crate::Precision;
 use crate::dataset::Dataset;
+use crate::results::{Answer, Changed, ChangedImage, MOST_CHANGED};
 
-/// The most classes of which a confusion is told: it has their square of counts.
+/// The most classes for which a confusion matrix is kept: it has their square of counts.
 pub const MOST_CLASSES: usize = 100;
 
-/// The most changed images that are told of a batch size.
-pub const MOST_CHANGED: usize = 24;
-
-/// How often each label was given to the images of each class: `[truth][label]`, counts. None where
-/// there are more than [`MOST_CLASSES`].
+/// How often the images of each class get each label: `[truth][label]`, counts. None where there are more than
+/// [`MOST_CLASSES`] classes.
 pub(super) fn confusion(labels: &[usize], truth: &[u8], classes: usize) -> Option<Vec<Vec<usize>>> {
     if classes > MOST_CLASSES {
         return None;
@@ -27,44 +20,7 @@ pub(super) fn confusion(labels: &[usize], truth: &[u8], classes: usize) -> Optio
     Some(counts)
 }
 
-/// The images of one batch size whose label is not the same in every precision.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Changed {
-    /// The batch size that ran.
-    pub batch: usize,
-    /// How many there are.
-    pub total: usize,
-    /// Some of them, at most [`MOST_CHANGED`]: in turn the next of each precision, in the order of the
-    /// data set; then sorted by index.
-    pub images: Vec<ChangedImage>,
-}
-
-/// An image, and what each precision made of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ChangedImage {
-    /// Its place in the data set.
-    pub index: usize,
-    /// Its class.
-    pub truth: usize,
-    /// Its pixels, row after row; base64 in JSON.
-    #[serde(serialize_with = "base64")]
-    pub pixels: Vec<u8>,
-    /// What each precision said; f32 is there also where it was only compared with.
-    pub answers: Vec<Answer>,
-}
-
-/// What one precision made of an image.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Answer {
-    /// How the precision is called in the rows.
-    pub name: String,
-    /// Its label: the first largest output.
-    pub label: usize,
-    /// Its outputs: probabilities where the last layer is a softmax.
-    pub outputs: Vec<f32>,
-}
-
-/// What a precision answered to the whole data set.
+/// The answers of a precision for the whole data set.
 pub(super) struct Answers<'a> {
     pub(super) name: String,
     pub(super) precision: Precision,
@@ -73,7 +29,7 @@ pub(super) struct Answers<'a> {
     pub(super) labels: &'a [usize],
 }
 
-/// The images whose label changes between `all` and the f32 among them.
+/// The images that some precision of `all` labels differently from f32.
 pub(super) fn changed(all: &[Answers<'_>], data: &Dataset, batch: usize) -> Changed {
     let none = Changed {
         batch,
@@ -132,10 +88,6 @@ fn in_turn(lists: &[Vec<usize>], most: usize) -> Vec<usize> {
     }
     taken.sort_unstable();
     taken
-}
-
-fn base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&STANDARD.encode(bytes))
 }
 
 #[cfg(test)]

@@ -1,38 +1,38 @@
-//! Taking a batch apart: where its time goes, by the kernel chosen and by the separate passes.
+//! Where the time of a batch goes, with the chosen kernel and with the unfused kernels.
 
 use std::time::{Duration, Instant};
 
-use super::row::{Breakdown, KernelTime};
-use super::{Entry, Row};
+use super::entry::Entry;
 use crate::engine::Network;
 use crate::error::Result;
 use crate::gpu::{self, Parts};
 use crate::plan::{ChosenBy, Path, Strategy};
+use crate::results::{Breakdown, KernelTime, Row};
 
 /// Runs of which the medians are taken, unless they take longer than [`PATIENCE`] together.
 const RUNS: usize = 9;
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Takes the batch of every row that was measured apart; also as separate passes, if that is asked for.
-pub(super) async fn take_apart(
+/// Breaks the time of every measured row down; also with the unfused kernels, if `unfused` is set.
+pub(super) async fn measure(
     entries: &mut [Entry],
     rows: &mut [Row],
     pixels: &[u8],
-    separate: bool,
+    unfused: bool,
 ) -> Result<()> {
     for row in rows.iter_mut().filter(|row| row.wall_ns.is_some()) {
         let mode = row.requested.mode();
         let entry = entries.iter_mut().find(|entry| entry.mode == mode);
         if let Some(Ok(network)) = entry.map(Entry::runs) {
-            row.breakdown = of(network, pixels, separate).await?;
+            row.breakdown = of(network, pixels, unfused).await?;
         }
     }
     Ok(())
 }
 
-/// The parts of a batch of `pixels`, as it ran and, if that is asked for and was another way, as separate
-/// passes. Empty on the CPU path and where the adapter has no timestamps.
-async fn of(network: &mut Network, pixels: &[u8], separate: bool) -> Result<Vec<Breakdown>> {
+/// The parts of a batch of `pixels` as it ran and, if `unfused` is set and it ran otherwise, with the unfused kernels.
+/// Empty on the CPU path and where the adapter has no timestamps.
+async fn of(network: &mut Network, pixels: &[u8], unfused: bool) -> Result<Vec<Breakdown>> {
     let Some(gpu) = network.gpu() else {
         return Ok(Vec::new());
     };
@@ -40,10 +40,10 @@ async fn of(network: &mut Network, pixels: &[u8], separate: bool) -> Result<Vec<
     let (chosen, by) = gpu.strategy(batch)?;
     let mut all = Vec::new();
     all.extend(take(gpu, chosen, pixels, batch).await?);
-    if separate && chosen.path() != Path::Separate && !all.is_empty() {
+    if unfused && chosen.path() != Path::Separate && !all.is_empty() {
         gpu.choose(batch, Strategy::separate(batch), ChosenBy::Default);
         all.extend(take(gpu, Strategy::separate(batch), pixels, batch).await?);
-        // As it was: what the row says of kernel and memory is of the kernel chosen.
+        // Restored: the row reports kernel and memory of the chosen kernel.
         gpu.choose(batch, chosen, by);
         gpu.prepare(batch).await?;
     }

@@ -1,58 +1,9 @@
 //! Memory limits: the largest batch of each precision that fits, and what it costs in speed.
 
-use serde::Serialize;
-
-use super::{BenchOptions, Row};
+use super::options::BenchOptions;
 use crate::Mode;
 use crate::memory::{footprint, largest_batch};
-
-/// What a memory limit comes to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Budget {
-    /// The most that planned parameters and activations may take, in bytes.
-    pub limit_bytes: u64,
-    /// The most images in a batch that the user allows, if any.
-    pub batch_limit: Option<usize>,
-    /// A line for each precision, in the order of the rows.
-    pub lines: Vec<BudgetLine>,
-}
-
-/// One precision under the limit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct BudgetLine {
-    /// How the precision, with its scheme, is called.
-    pub name: String,
-    /// The largest batch that fits; none where not even one image does.
-    pub batch: Option<usize>,
-    /// What keeps the batch from being larger.
-    pub bound_by: Bound,
-    /// Planned bytes of that batch, or of one image where not even that fits.
-    pub bytes: u64,
-    /// The row measured at that batch; none where nothing fits or runs.
-    pub row: Option<usize>,
-    /// Images a second there, end to end.
-    pub images_per_second: Option<f64>,
-    /// The row of the largest batch that it was measured at, whether that fits or not.
-    pub unlimited_row: Option<usize>,
-    /// That batch.
-    pub unlimited_batch: Option<usize>,
-    /// Images a second there, end to end.
-    pub unlimited_images_per_second: Option<f64>,
-    /// Images a second, end to end, at the batch that fits over those at the largest.
-    pub speed_kept: Option<f64>,
-}
-
-/// What bounds a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bound {
-    /// The memory limit.
-    Memory,
-    /// `--batch-limit`.
-    BatchLimit,
-    /// The number of images in the data.
-    Data,
-}
+use crate::results::{Bound, Budget, BudgetLine, Row};
 
 /// The largest batch of one precision under the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +14,7 @@ pub(super) struct Fit {
     bytes: u64,
 }
 
-/// What fits of a network of these widths, with so many images to classify; none where there is no limit.
+/// The largest batch of a network of these widths that fits the limit; none where there is no limit.
 pub(super) fn fit(
     widths: &[usize],
     mode: &Mode,
@@ -94,24 +45,13 @@ pub(super) fn fit(
     Some(fit)
 }
 
-/// The batch sizes of `--batch`, none beyond `--batch-limit`.
-pub(super) fn listed(options: &BenchOptions) -> Vec<usize> {
-    let most = options.batch_limit.unwrap_or(usize::MAX);
-    options
-        .batches
-        .iter()
-        .map(|&batch| batch.min(most))
-        .collect()
-}
-
-/// Every batch size that is to be measured, the largest first, each once: those of `--batch`, and those that
-/// fit a limit.
+/// Every batch size to measure, the largest first, each once: those of `--batch`, and those that fit a limit.
 pub(super) fn batches(
     options: &BenchOptions,
     fits: impl Iterator<Item = Fit>,
     images: usize,
 ) -> Vec<usize> {
-    let mut batches = listed(options);
+    let mut batches = options.listed();
     let fits: Vec<usize> = fits.filter_map(|fit| fit.batch).collect();
     for fit in fits {
         // A batch larger than the data is the data.

@@ -1,7 +1,6 @@
-//! The ceiling beside every rate: what the adapter, or the processor, does at most of the same
-//! arithmetic.
+//! The ceiling beside every rate: the most that the adapter, or the processor, reaches in the same arithmetic.
 
-use super::{Doubt, Entry, Row, Warning};
+use super::entry::Entry;
 use crate::Precision;
 use crate::cpu;
 use crate::engine::{Engine, Place};
@@ -9,15 +8,15 @@ use crate::error::Result;
 use crate::gpu::peak::{Peak, Peaks, measure};
 use crate::peak::{Ceiling, Effort, ProcessorCeiling};
 use crate::plan::Arithmetic;
+use crate::results::{self, Row, Warning, WarningKind};
 
 /// A row above this share of its ceiling shows that the ceiling is wrong.
 const WRONG: f64 = 1.05;
 
-/// How often a ceiling that is found to be wrong is looked for at most: something else took the machine's
-/// time, and may do so for a few seconds.
-const LOOKS: usize = 12;
+/// How often a ceiling that is too low is measured again at most: other programs may use the machine for a few seconds.
+const ATTEMPTS: usize = 12;
 
-/// The best of every microkernel so far.
+/// The best rate of every microkernel so far.
 #[derive(Debug, Default)]
 pub(super) struct Ceilings {
     adapter: Peaks,
@@ -27,30 +26,30 @@ pub(super) struct Ceilings {
     processor_copy: f64,
 }
 
-/// Whose ceiling bounds a row.
+/// The ceiling of a row.
 #[derive(Clone, Copy, PartialEq)]
-enum Bound {
+enum Limit {
     Adapter(Ceiling),
     Processor(ProcessorCeiling),
 }
 
 impl Ceilings {
-    /// Measures, right after the rows, what bounds them, and says their share of it. A machine's speed
-    /// drifts, so that each batch size has a look of its own; the best of all looks counts.
+    /// Measures the ceilings of the rows right after the rows, and sets each row's share. A machine's speed drifts, so
+    /// each batch size has measurements of its own; the best of all counts.
     pub(super) async fn bound(
         &mut self,
         engine: &Engine,
         entries: &[Entry],
         rows: &mut [Row],
     ) -> Result<()> {
-        let wanted: Vec<Option<Bound>> = rows.iter().map(|row| bound_of(row, entries)).collect();
-        for _ in 0..LOOKS {
-            self.look(engine, &wanted).await?;
+        let wanted: Vec<Option<Limit>> = rows.iter().map(|row| bound_of(row, entries)).collect();
+        for _ in 0..ATTEMPTS {
+            self.measure(engine, &wanted).await?;
             for (row, &bound) in rows.iter_mut().zip(&wanted) {
                 let found = bound.and_then(|bound| Some((self.get(bound)?, self.copy(bound))));
                 if let Some(((name, best), copy)) = found {
                     let all = engine.processor().info().threads;
-                    let threads = matches!(bound, Some(Bound::Processor(_))).then_some(all);
+                    let threads = matches!(bound, Some(Limit::Processor(_))).then_some(all);
                     row.bounded(name, best, threads, copy);
                 }
             }
@@ -58,39 +57,39 @@ impl Ceilings {
                 break;
             }
         }
-        rows.iter_mut().for_each(doubt);
+        rows.iter_mut().for_each(warn_above);
         Ok(())
     }
 
     /// The name of a ceiling, and the best of it so far.
-    fn get(&self, bound: Bound) -> Option<(&'static str, f64)> {
+    fn get(&self, bound: Limit) -> Option<(&'static str, f64)> {
         match bound {
-            Bound::Adapter(ceiling) => {
+            Limit::Adapter(ceiling) => {
                 let peak = self.adapter.get(ceiling)?;
                 Some((ceiling.name(), peak.best()))
             }
-            Bound::Processor(ceiling) => Some((ceiling.name(), self.processor[ceiling as usize])),
+            Limit::Processor(ceiling) => Some((ceiling.name(), self.processor[ceiling as usize])),
         }
     }
 
     /// The best copy of the memory that a row ran in.
-    fn copy(&self, bound: Bound) -> Option<f64> {
+    fn copy(&self, bound: Limit) -> Option<f64> {
         let best = match bound {
-            Bound::Adapter(_) => self.adapter.get(Ceiling::Copy).map(Peak::best),
-            Bound::Processor(_) => Some(self.processor_copy),
+            Limit::Adapter(_) => self.adapter.get(Ceiling::Copy).map(Peak::best),
+            Limit::Processor(_) => Some(self.processor_copy),
         };
         best.filter(|best| *best > 0.0)
     }
 
-    async fn look(&mut self, engine: &Engine, wanted: &[Option<Bound>]) -> Result<()> {
+    async fn measure(&mut self, engine: &Engine, wanted: &[Option<Limit>]) -> Result<()> {
         if let Some(device) = engine.device() {
             let mut all = Ceiling::ALL.to_vec();
             let any = wanted
                 .iter()
                 .flatten()
-                .any(|bound| matches!(bound, Bound::Adapter(_)));
+                .any(|bound| matches!(bound, Limit::Adapter(_)));
             all.retain(|ceiling| {
-                wanted.contains(&Some(Bound::Adapter(*ceiling))) || any && *ceiling == Ceiling::Copy
+                wanted.contains(&Some(Limit::Adapter(*ceiling))) || any && *ceiling == Ceiling::Copy
             });
             self.adapter
                 .merge(measure(device, &all, Effort::quick()).await?);
@@ -98,13 +97,13 @@ impl Ceilings {
         if wanted
             .iter()
             .flatten()
-            .any(|bound| matches!(bound, Bound::Processor(_)))
+            .any(|bound| matches!(bound, Limit::Processor(_)))
         {
             let best = cpu::copy::measure(engine.processor(), Effort::quick());
             self.processor_copy = self.processor_copy.max(best);
         }
         for ceiling in ProcessorCeiling::ALL {
-            if wanted.contains(&Some(Bound::Processor(ceiling))) {
+            if wanted.contains(&Some(Limit::Processor(ceiling))) {
                 let peak = cpu::peak::measure(engine.processor(), ceiling, Effort::quick())?;
                 let best = &mut self.processor[ceiling as usize];
                 *best = best.max(peak.best());
@@ -115,39 +114,40 @@ impl Ceilings {
 }
 
 /// The ceiling of a row that is above it.
-fn wrong(row: &Row) -> Option<super::Ceiling> {
+fn wrong(row: &Row) -> Option<results::Ceiling> {
     row.ceiling.filter(|found| found.share > WRONG)
 }
 
-/// Says of a row that it is above its ceiling.
-fn doubt(row: &mut Row) {
+/// Warns that a row is above its ceiling.
+fn warn_above(row: &mut Row) {
     if let Some(found) = wrong(row) {
         let text = format!(
-            "it ran at {:.0}% of the ceiling measured for {}: the machine's speed changed under the measurement",
+            "it ran at {:.0}% of the ceiling measured for {}, which is impossible: the machine's speed changed during the \
+             measurement",
             100.0 * found.share,
             found.arithmetic
         );
-        let kind = Doubt::AboveCeiling;
+        let kind = WarningKind::AboveCeiling;
         row.warnings.push(Warning { kind, text });
     }
 }
 
-/// What bounds a row; none where it was not measured.
-fn bound_of(row: &Row, entries: &[Entry]) -> Option<Bound> {
+/// The ceiling of a row; none where it was not measured.
+fn bound_of(row: &Row, entries: &[Entry]) -> Option<Limit> {
     row.operations_per_second?;
     let mode = row.requested.mode();
     let of = |entry: &&Entry| entry.mode == mode;
     let network = entries.iter().find(of)?.network.as_ref().ok()?;
     if network.placement().place == Place::Cpu {
-        // Where layers differ, the fastest arithmetic of any of them bounds the whole.
+        // Where layers differ, the fastest arithmetic of any of them limits the whole.
         let int8 = mode.precision == Precision::Int8 || mode.layers.contains(&Precision::Int8);
-        return Some(Bound::Processor(if int8 {
+        return Some(Limit::Processor(if int8 {
             ProcessorCeiling::Int8
         } else {
             ProcessorCeiling::F32
         }));
     }
-    Some(Bound::Adapter(match network.arithmetic()? {
+    Some(Limit::Adapter(match network.arithmetic()? {
         Arithmetic::F32 => Ceiling::F32,
         Arithmetic::Matrix => Ceiling::Matrix,
         Arithmetic::Dot => Ceiling::Int8Dot,
@@ -157,8 +157,8 @@ fn bound_of(row: &Row, entries: &[Entry]) -> Option<Bound> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Requested;
     use crate::memory::footprint;
+    use crate::results::Requested;
 
     #[test]
     fn a_row_above_its_ceiling_says_so() {
@@ -168,11 +168,11 @@ mod tests {
             let mut row = Row::new(requested, 1, footprint(&[784, 10], precision, 1));
             row.operations_per_second = Some(rate);
             row.bounded("f32", 1e9, None, None);
-            doubt(&mut row);
-            let kinds: Vec<Doubt> = row.warnings.iter().map(|warning| warning.kind).collect();
+            warn_above(&mut row);
+            let kinds: Vec<WarningKind> = row.warnings.iter().map(|warning| warning.kind).collect();
             kinds
         };
-        assert_eq!(kinds(1.45e9), [Doubt::AboveCeiling]);
+        assert_eq!(kinds(1.45e9), [WarningKind::AboveCeiling]);
         assert_eq!(kinds(1.04e9), []);
     }
 }

@@ -1,4 +1,4 @@
-//! Holding a precision's answers against the oracle, before anything is timed.
+//! Comparing the outputs of a precision with the reference, before anything is timed.
 
 use crate::dataset::Dataset;
 use crate::deploy::Deployed;
@@ -11,7 +11,7 @@ use crate::reference::{self, Outcome};
 /// How many images have their outputs compared value by value.
 const COMPARED_OUTPUTS: usize = 256;
 
-/// The oracle's answers for a data set, each found once.
+/// The reference outputs of a data set, each computed once.
 pub(super) struct Oracle<'a> {
     data: &'a Dataset,
     known: Vec<((Mode, usize), Outcome)>,
@@ -25,8 +25,8 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// Compares the outputs of the whole data set, run in batches of `batch`, with the oracle's.
-    /// Gives the reason where values leave their type's range, so that there is nothing to compare.
+    /// Compares the outputs of the whole data set, run in batches of `batch`, with the reference. Gives the reason where
+    /// values leave their type's range, so that there is nothing to compare.
     ///
     /// # Errors
     /// `Error::CheckFailed` where labels or outputs differ by more than the tolerance.
@@ -79,7 +79,7 @@ fn compare(
 ) -> Result<(), String> {
     if outputs.len() != want.outputs.len() {
         return Err(format!(
-            "{} outputs, not {}",
+            "it has {} outputs instead of {}",
             outputs.len(),
             want.outputs.len()
         ));
@@ -92,11 +92,14 @@ fn compare(
         .zip(&want.logits)
         .filter(|((label, row), logits)| is_largest(row, **label, **logits))
         .count();
-    // A few images always may lie on a tie, however small the data set, but not all of it.
+    // A few images may always lie on a tie, however small the data set, but not all of them.
     let least = (tolerance.labels_equal * labels.len() as f64).floor() as usize;
     let least = least.min(labels.len().saturating_sub(1)).max(1);
     if equal < least.min(labels.len()) {
-        return Err(format!("only {equal} of {} labels are equal", labels.len()));
+        return Err(format!(
+            "only {equal} of {} labels are the same",
+            labels.len()
+        ));
     }
 
     let rows = outputs.chunks(width).zip(want.outputs.chunks(width));
@@ -108,7 +111,7 @@ fn compare(
         };
         got.iter().zip(want).all(fits)
     };
-    let beyond: Vec<usize> = rows
+    let outside: Vec<usize> = rows
         .zip(&want.logits)
         .take(compared)
         .enumerate()
@@ -120,27 +123,27 @@ fn compare(
     } else {
         0
     };
-    match beyond.first() {
-        Some(first) if beyond.len() > most => Err(format!(
-            "the outputs of {} of {compared} images are off, the first of them image {first}",
-            beyond.len()
+    match outside.first() {
+        Some(first) if outside.len() > most => Err(format!(
+            "the outputs of {} of {compared} images are outside the tolerance, first in image {first}",
+            outside.len()
         )),
         _ => Ok(()),
     }
 }
 
-/// Logits up to this magnitude are what tolerances are told for.
+/// The magnitude of logits that tolerances are given for.
 const USUAL_LOGITS: f64 = 32.0;
 
-/// The share of a softmax's output that its logits' rounding may cost, where a share of `relative` is allowed for
-/// usual ones. A logit's error grows with its magnitude, and e to the error is the output's factor: networks of
-/// large logits, as those whose values leave f16, are right and yet far from the oracle by any fixed share.
+/// The relative tolerance of a softmax output, where `relative` is the tolerance for logits of usual magnitude. A
+/// logit's error grows with its magnitude, and the output changes by the factor e to the error. Correct networks with
+/// large logits therefore differ from the reference by more than any fixed share.
 fn widened(relative: f64, logits: f64) -> f64 {
     (relative.ln_1p() * (logits / USUAL_LOGITS).max(1.0)).exp_m1()
 }
 
-/// Whether the oracle holds this label for the largest, or for one that f32 cannot tell from it: a
-/// saturated tanh is exactly 1 in f32 and a little less in f64.
+/// Whether the reference has the largest output at this label, or one that f32 cannot distinguish from it: a saturated
+/// tanh is exactly 1 in f32 and a little less in f64.
 fn is_largest(row: &[f64], label: usize, logits: f64) -> bool {
     const TIE: f64 = 1.0 / (1 << 18) as f64;
     let largest = row[reference::label(row)];
@@ -229,7 +232,10 @@ mod tests {
             assert_eq!(compare(mode.tolerance(), 3, &got, &want), Ok(()));
             got.rotate_left(1);
             let problem = compare(mode.tolerance(), 3, &got, &want).unwrap_err();
-            assert!(problem.contains("only 0 of 1 labels"), "{mode}: {problem}");
+            assert!(
+                problem.contains("only 0 of 1 labels are the same"),
+                "{mode}: {problem}"
+            );
         }
     }
 

@@ -1,21 +1,8 @@
-//! How accurate a precision is class by class, and what it changes of f32 there.
+//! How accurate a precision is class by class, and how that differs from f32.
 
-use serde::Serialize;
+use crate::results::ClassAccuracy;
 
-/// The images of one class.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ClassAccuracy {
-    /// How many there are.
-    pub images: usize,
-    /// How many of them are labelled right.
-    pub correct: usize,
-    /// The share that is; none of a class without images.
-    pub accuracy: Option<f64>,
-    /// How many more of them are labelled right than in f32; none where f32 has no answers.
-    pub more_than_f32: Option<i64>,
-}
-
-/// Every class, from the counts of labels `[truth][label]` of a precision and of f32.
+/// The accuracy of every class, from the label counts `[truth][label]` of a precision and of f32.
 pub(super) fn accuracies(counts: &[Vec<usize>], f32: Option<&[Vec<usize>]>) -> Vec<ClassAccuracy> {
     let of_class = |(class, line): (usize, &Vec<usize>)| {
         let (images, correct) = (line.iter().sum(), line[class]);

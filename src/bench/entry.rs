@@ -1,41 +1,42 @@
 //! What is under test: a mode of the model, and the network that runs it.
 
 use super::budget::{self, Fit};
-use super::{BenchOptions, Warning};
+use super::options::BenchOptions;
 use crate::Precision;
 use crate::dataset::Dataset;
 use crate::deploy::{Deployed, Deployer, Recipe, Sample, Source, losses};
-use crate::engine::{Engine, Network};
+use crate::engine::{Engine, Network, Place};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::plan::Kernels;
+use crate::results::Warning;
 
 /// A mode under test.
 pub(super) struct Entry {
     pub(super) mode: Mode,
-    /// False for f32 that is only there to be compared with.
-    pub(super) asked: bool,
+    /// Whether the user requested it; false for f32 that only serves the comparison.
+    pub(super) requested: bool,
     /// What fits the memory limit, where there is one.
     pub(super) fit: Option<Fit>,
-    /// Whether it is to be measured at the present batch size.
+    /// Whether it is measured at the present batch size.
     pub(super) wanted: bool,
-    /// The model in this mode; none where it cannot be put into it.
+    /// The model in this mode; none where it cannot be converted.
     pub(super) model: Option<Deployed>,
-    /// What its weights lose to the range of their numbers.
+    /// Warnings about the range of its weights.
     pub(super) warnings: Vec<Warning>,
-    /// Why it does not run at all, else its network.
+    /// Its network, or why it does not run at all.
     pub(super) network: Result<Network, String>,
     /// Why it does not run in the present batch size.
     refused: Option<String>,
 }
 
 impl Entry {
-    /// How it is called in a row.
+    /// Its name in a row.
     pub(super) fn name(&self) -> String {
         self.mode.to_string()
     }
 
-    /// Its network, where it runs in the present batch size, else why it does not.
+    /// Its network, or why it does not run in the present batch size.
     pub(super) fn runs(&mut self) -> Result<&mut Network, &str> {
         self.runs_as().map(|(network, _)| network)
     }
@@ -60,20 +61,20 @@ pub(super) fn refuse(entries: &mut [Entry], size: usize) {
     }
 }
 
-/// Loads every mode asked for and, where the model has float weights, f32 beside them for the agreement.
+/// Loads every requested mode and, where the model has float weights, f32 to compare with.
 pub(super) async fn load(
     engine: &Engine,
     source: &Source,
     data: &Dataset,
     options: &BenchOptions,
 ) -> Result<Vec<Entry>> {
-    let asked = options.modes.iter().map(|mode| (mode.clone(), true));
-    let mut wanted: Vec<(Mode, bool)> = asked.collect();
+    let requested = options.modes.iter().map(|mode| (mode.clone(), true));
+    let mut wanted: Vec<(Mode, bool)> = requested.collect();
     let f32 = Mode::from(Precision::F32);
     if source.model().is_some() && !options.modes.contains(&f32) {
         wanted.push((f32, false));
     }
-    // What compensates one mode's rounding errors serves the next.
+    // The images that compensate one mode's rounding errors serve the next mode too.
     let recipe = Recipe::default();
     let images = |mode: &Mode| Recipe::calibrates(mode) || recipe.compensates(mode);
     let images = wanted.iter().any(|(mode, _)| images(mode));
@@ -82,14 +83,14 @@ pub(super) async fn load(
     let mut deployer = source.model().map(deployer);
     let widths = source.architecture().widths();
     let mut entries = Vec::new();
-    for (mode, asked) in wanted {
+    for (mode, requested) in wanted {
         let deployed = match &mut deployer {
             Some(deployer) => deployer.deploy(&mode),
             None => source.deploy(&mode),
         };
         let (model, network) = match deployed {
             Ok(model) => {
-                let network = network(engine, &model, data, options, asked).await;
+                let network = network(engine, &model, data, options, requested).await;
                 (Some(model), network)
             }
             Err(error) => (None, Err(error)),
@@ -97,17 +98,17 @@ pub(super) async fn load(
         let network = match network {
             Ok(network) => Ok(network),
             Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => Err(reason),
-            // One mode of all that this adapter or this model cannot do is a row that says so.
+            // Unless the user named the mode, its row says that this adapter or this model cannot run it.
             Err(error @ (Error::TooLarge { .. } | Error::File { .. })) if !options.named => {
                 Err(error.to_string())
             }
             Err(error) => return Err(error),
         };
         entries.push(Entry {
-            fit: budget::fit(&widths, &mode, data.len(), options).filter(|_| asked),
+            fit: budget::fit(&widths, &mode, data.len(), options).filter(|_| requested),
             mode,
-            wanted: asked,
-            asked,
+            wanted: requested,
+            requested,
             warnings: model.as_ref().map_or_else(Vec::new, |model| {
                 losses(source, model)
                     .into_iter()
@@ -128,22 +129,33 @@ async fn network(
     model: &Deployed,
     data: &Dataset,
     options: &BenchOptions,
-    asked: bool,
+    requested: bool,
 ) -> Result<Network> {
     let mut network = match engine.load(model).await {
-        // f32 that is only there to be compared with may run anywhere.
-        Err(Error::TooLarge { .. }) if !asked => Network::on_cpu(model, engine.processor(), None)?,
+        // f32 that only serves the comparison may run anywhere.
+        Err(Error::TooLarge { .. }) if !requested => {
+            Network::on_cpu(model, engine.processor(), None)?
+        }
         loaded => loaded?,
     };
     if let Some(gpu) = network.gpu() {
-        if !asked {
+        if !requested {
             gpu.restrict(Kernels::Any);
         }
         if options.named {
-            let listed = budget::listed(options);
+            let listed = options.listed();
             let mut sizes = listed.iter().map(|&batch| batch.min(data.len()));
             sizes.try_for_each(|size| gpu.check_batch(size))?;
         }
     }
     Ok(network)
+}
+
+/// The place of an executor in the result's list of adapters: the engine's adapter comes first, then the CPU path if it
+/// is another.
+pub(super) fn adapter_of(place: Place, engine: &Engine) -> usize {
+    match place {
+        Place::Cpu if engine.device().is_some() => 1,
+        Place::Cpu | Place::Gpu => 0,
+    }
 }

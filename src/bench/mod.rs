@@ -1,37 +1,32 @@
-//! Measuring: check the answers, warm up, measure interleaved, compare.
+//! Measuring: check the outputs, warm up, measure interleaved, compare.
 //!
-//! For each batch size, the largest first: every mode classifies the whole data set in batches of
-//! that size with the kernels that will be timed, its labels and outputs are held against the oracle,
-//! and only then samples are taken, one of each mode in turn, so that a slow spell of the machine hits
-//! all of them.
+//! For each batch size, the largest first: every mode classifies the whole data set in batches of that size with the
+//! kernels that will be timed, and its labels and outputs are compared with the reference. Only then are samples
+//! taken, one of each mode in turn, so that a slow spell of the machine affects all of them.
+//!
+//! What it gives is in [`crate::results`].
 
-mod analysis;
 mod answers;
 mod breakdown;
 mod budget;
 mod ceiling;
 mod check;
 mod classes;
+mod control_workload;
 mod entry;
-mod machine;
+mod explain;
+mod observer;
+mod options;
 mod row;
 mod sample;
 mod slowdown;
 mod why;
-mod yardstick;
 
-use std::ops::ControlFlow;
-use std::time::Duration;
-
-pub use crate::stats::Samples;
-pub use analysis::{Doubt, Mcnemar, Part, Share, Warning, Why, explain};
-pub use answers::{Answer, Changed, ChangedImage, MOST_CHANGED, MOST_CLASSES};
-pub use budget::{Bound, Budget, BudgetLine};
-pub use classes::ClassAccuracy;
-pub use machine::Machine;
-pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
+pub use answers::MOST_CLASSES;
+pub use explain::explain;
+pub use observer::{BenchResult, Finished, Observer};
+pub use options::{BenchOptions, TIME_TO_COMPARE};
 pub use slowdown::Slowdown;
-pub use yardstick::Yardstick;
 
 use crate::Precision;
 use crate::dataset::Dataset;
@@ -39,154 +34,40 @@ use crate::deploy::{Deployed, Source};
 use crate::engine::{self, Engine, check_width};
 use crate::error::{Error, Result};
 use crate::memory::footprint;
-use crate::mode::Mode;
-use crate::tune::{Tuner, Tuning};
+use crate::results::{Budget, Changed, ControlWorkload, Requested, Row};
+use crate::tune::Tuner;
 use answers::Answers;
 use budget::Fit;
 use ceiling::Ceilings;
 use check::Oracle;
+use control_workload::ControlWorkloads;
 use entry::{Entry, load, refuse};
-use yardstick::Yardsticks;
-
-/// What is measured, and how long.
-#[derive(Clone, Debug)]
-pub struct BenchOptions {
-    /// What the model is run as, in the order of the rows.
-    pub modes: Vec<Mode>,
-    /// Whether these were named one by one: then one that cannot run is an error, else a row that says
-    /// so.
-    pub named: bool,
-    /// Batch sizes; one larger than the data is the data.
-    pub batches: Vec<usize>,
-    /// Samples of each mode; as many as `min_time` needs where none is given.
-    pub runs: Option<usize>,
-    /// Passes before the first sample.
-    pub warmup: usize,
-    /// The time that each mode's samples take together, unless one is so slow that the others would
-    /// wait for it: after twice this for each of them sampling ends all the same. Up to
-    /// [`TIME_TO_COMPARE`], no more than 1,000 samples are kept, spread over all of the time.
-    pub min_time: Duration,
-    /// The fewest samples of each mode, whatever `min_time`; at most 10 are waited for where one takes longer than 0.2
-    /// seconds, and 5 where one takes longer than a second.
-    pub fewest: usize,
-    /// How much is tuned before anything is measured.
-    pub tuning: Tuning,
-    /// Whether each batch is also taken apart as separate passes.
-    pub breakdown: bool,
-    /// Makes every sample longer, in tests only.
-    pub slowdown: Slowdown,
-    /// The most bytes of planned memory, if each precision is also to be measured at the largest batch that
-    /// fits.
-    pub memory_limit: Option<u64>,
-    /// The most images in a batch.
-    pub batch_limit: Option<usize>,
-}
-
-/// A `min_time` for results that are to be compared with those of other runs: a spell of the machine lasts tenths
-/// of a second, and should not be all that a run has seen.
-pub const TIME_TO_COMPARE: Duration = Duration::from_secs(2);
-
-impl BenchOptions {
-    /// The batch sizes of `batches`, none beyond `batch_limit`.
-    #[must_use]
-    pub fn listed(&self) -> Vec<usize> {
-        budget::listed(self)
-    }
-}
-
-impl Default for BenchOptions {
-    fn default() -> Self {
-        Self {
-            modes: Precision::ALL.map(Mode::from).to_vec(),
-            named: false,
-            batches: vec![1, 32, 1000],
-            runs: None,
-            warmup: 3,
-            min_time: Duration::from_millis(300),
-            fewest: sample::FEWEST,
-            tuning: Tuning::Quick,
-            breakdown: false,
-            slowdown: Slowdown::default(),
-            memory_limit: None,
-            batch_limit: None,
-        }
-    }
-}
-
-/// What was measured of one batch size.
-#[derive(Clone, Copy, Debug)]
-pub struct Finished<'a> {
-    /// A row for each precision.
-    pub rows: &'a [Row],
-    /// The images whose label changed.
-    pub changed: &'a Changed,
-    /// The fixed work beside the rows.
-    pub yardsticks: &'a [Yardstick],
-    /// The batch sizes that are still to be measured.
-    pub left: &'a [usize],
-}
-
-/// Who watches a measurement.
-pub trait Observer {
-    /// Something goes on: `done` of `total` of it.
-    fn progress(&mut self, what: &str, done: usize, total: usize);
-    /// A batch size is measured; its rows lack nothing but what explains them.
-    fn measured(&mut self, _batch: &Finished<'_>) {}
-    /// A batch size is finished; the rest need not be measured where nobody wants it any more.
-    fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()>;
-    /// There is something to be doubted of the numbers of a mode that is about to be measured; its rows say so too.
-    fn warned(&mut self, _mode: &Mode, _warning: &Warning) {}
-    /// Whether to take no more samples than a row needs at least, and to go on to `finished`.
-    fn hurries(&self) -> bool {
-        false
-    }
-}
-
-/// Everything that was measured, and what stopped it, if something did.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The rows of every batch size that was finished.
-    pub rows: Vec<Row>,
-    /// The images whose label changed, of every batch size that was finished.
-    pub changed: Vec<Changed>,
-    /// The fixed work beside them.
-    pub yardsticks: Vec<Yardstick>,
-    /// What a memory limit comes to, where there is one.
-    pub budget: Option<Budget>,
-    /// The error that ended the measurement early.
-    pub failure: Option<Error>,
-}
 
 /// Measures `model` on `data`.
 ///
 /// # Errors
-/// What is wrong from the start: widths that do not fit, a named mode that the adapter cannot run. What goes wrong later is in the outcome, beside the rows that were finished.
+/// What is wrong from the start: widths that do not fit, a named mode that the adapter cannot run. Later errors are in
+/// [`BenchResult::failure`], beside the rows that were finished.
 pub async fn run(
     engine: &Engine,
     model: &Source,
     data: &Dataset,
     options: &BenchOptions,
     observer: &mut dyn Observer,
-) -> Result<Outcome> {
+) -> Result<BenchResult> {
     check_data(model, data)?;
     let mut entries = load(engine, model, data, options).await?;
-    for entry in entries.iter().filter(|entry| entry.asked) {
+    for entry in entries.iter().filter(|entry| entry.requested) {
         let mut warned = |warning| observer.warned(&entry.mode, warning);
         entry.warnings.iter().for_each(&mut warned);
     }
     let mut oracle = Oracle::new(data);
     let mut ceilings = Ceilings::default();
-    let mut outcome = Outcome {
-        rows: Vec::new(),
-        changed: Vec::new(),
-        yardsticks: Vec::new(),
-        budget: None,
-        failure: None,
-    };
+    let mut result = BenchResult::default();
     let fits = entries.iter().filter_map(|entry| entry.fit);
     let all = budget::batches(options, fits, data.len());
-    let asked = entries.iter().filter(|entry| entry.asked).count();
-    let mut tuner = Tuner::for_networks(options.tuning, asked * all.len());
+    let requested = entries.iter().filter(|entry| entry.requested).count();
+    let mut tuner = Tuner::for_networks(options.tuning, requested * all.len());
     let mut batches = all.iter();
     while let Some(&batch) = batches.next() {
         let size = batch.min(data.len());
@@ -207,26 +88,26 @@ pub async fn run(
             )
             .await
         };
-        let (mut rows, changed, yardsticks) = match measured.await {
+        let (mut rows, changed, control_workloads) = match measured.await {
             Ok(measured) => measured,
             Err(error) => {
-                outcome.failure = Some(error);
+                result.failure = Some(error);
                 break;
             }
         };
         observer.measured(&Finished {
             rows: &rows,
             changed: &changed,
-            yardsticks: &yardsticks,
+            control_workloads: &control_workloads,
             left: batches.as_slice(),
         });
-        // What goes wrong from here on takes nothing from the rows.
+        // Errors from here on leave the rows as they are.
         let explained = async {
             ceilings.bound(engine, &entries, &mut rows).await?;
             let pixels = data.images.range(0, size);
-            breakdown::take_apart(&mut entries, &mut rows, pixels, options.breakdown).await
+            breakdown::measure(&mut entries, &mut rows, pixels, options.breakdown).await
         };
-        outcome.failure = explained.await.err();
+        result.failure = explained.await.err();
         explain(&mut rows);
         if !options.breakdown {
             rows.iter_mut().for_each(|row| row.breakdown.clear());
@@ -234,33 +115,32 @@ pub async fn run(
         let finished = Finished {
             rows: &rows,
             changed: &changed,
-            yardsticks: &yardsticks,
+            control_workloads: &control_workloads,
             left: batches.as_slice(),
         };
         let flow = observer.finished(&finished);
-        outcome.yardsticks.extend(yardsticks);
-        outcome.rows.extend(rows);
-        outcome.changed.push(changed);
-        if flow.is_break() || outcome.failure.is_some() {
+        result.control_workloads.extend(control_workloads);
+        result.rows.extend(rows);
+        result.changed.push(changed);
+        if flow.is_break() || result.failure.is_some() {
             break;
         }
     }
     if let Some(limit) = options.memory_limit {
-        let fits = entries.iter().filter(|entry| entry.asked);
+        let fits = entries.iter().filter(|entry| entry.requested);
         let fits = fits.filter_map(|entry| Some((entry.mode.to_string(), entry.fit?)));
         let fits: Vec<(String, Fit)> = fits.collect();
-        outcome.budget = Some(Budget::new(limit, options, &fits, &outcome.rows));
+        result.budget = Some(Budget::new(limit, options, &fits, &result.rows));
     }
-    Ok(outcome)
+    Ok(result)
 }
 
-/// Notes which modes are to be measured at this batch size: the one asked for, and the one that the data
-/// allow.
+/// Notes which modes are measured at this batch size: the requested size, and the size that the data set allows.
 fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
-    let listed = budget::listed(options).contains(&batch.0);
+    let listed = options.listed().contains(&batch.0);
     for entry in entries {
         let fits = entry.fit.and_then(|fit| fit.batch) == Some(batch.1);
-        entry.wanted = entry.asked && (listed || fits);
+        entry.wanted = entry.requested && (listed || fits);
     }
 }
 
@@ -283,7 +163,7 @@ async fn tune(
     Ok(())
 }
 
-/// The data must have the model's width and no label that the model cannot give.
+/// The data must have the model's width, and no label that the model cannot give.
 fn check_data(model: &Source, data: &Dataset) -> Result<()> {
     check_width(model, data.name.as_ref(), data.images.width)?;
     let largest = data.labels.iter().copied().max().unwrap_or(0);
@@ -292,7 +172,7 @@ fn check_data(model: &Source, data: &Dataset) -> Result<()> {
         return Err(Error::file(
             &data.name,
             format!(
-                "has the label {largest}, but {} gives {outputs} values",
+                "has the label {largest}, but the model {} has only {outputs} outputs",
                 model.path().display()
             ),
         ));
@@ -300,7 +180,7 @@ fn check_data(model: &Source, data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// What the checks of one mode found.
+/// The result of one mode's checks.
 struct Checked {
     labels: Vec<usize>,
     overflow: Option<String>,
@@ -308,8 +188,8 @@ struct Checked {
     outputs: Vec<f32>,
 }
 
-/// The rows of one batch size, the images whose label changed, and the fixed work beside them. `batch` is the size asked for and the size
-/// that the data allow.
+/// The rows of one batch size, the images whose label changed, and the control workloads beside them. `batch` is the
+/// requested size and the size that the data set allows.
 #[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
     engine: &Engine,
@@ -320,7 +200,7 @@ async fn measure_batch(
     options: &BenchOptions,
     oracle: &mut Oracle<'_>,
     observer: &mut dyn Observer,
-) -> Result<(Vec<Row>, Changed, Vec<Yardstick>)> {
+) -> Result<(Vec<Row>, Changed, Vec<ControlWorkload>)> {
     let (requested, size) = batch;
     let outputs = model.architecture().outputs();
     let mut checked = Vec::new();
@@ -340,9 +220,16 @@ async fn measure_batch(
     let pixels = data.images.range(0, size);
     let operations = model.architecture().operations();
     let networks = timed.iter().map(|(_, network, _)| &**network);
-    let mut yardsticks = Yardsticks::beside(engine, networks, size, operations).await?;
-    let mut samples =
-        sample::interleaved(&mut timed, &mut yardsticks, pixels, options, observer).await?;
+    let mut control_workloads =
+        ControlWorkloads::beside(engine, networks, size, operations).await?;
+    let mut samples = sample::interleaved(
+        &mut timed,
+        &mut control_workloads,
+        pixels,
+        options,
+        observer,
+    )
+    .await?;
 
     let f32_labels = entries
         .iter()
@@ -359,14 +246,14 @@ async fn measure_batch(
     let wanted = entries.iter_mut().zip(&checked);
     for (entry, checked) in wanted.filter(|(entry, _)| entry.wanted) {
         let requested = Requested::new(&entry.mode, requested);
-        let planned = footprint(&widths, &entry.mode, size);
-        let mut row = Row::new(requested, size, planned);
-        row.beside_memory_of(&f32_memory);
+        let textbook = footprint(&widths, &entry.mode, size);
+        let mut row = Row::new(requested, size, textbook);
+        row.compare_memory(&f32_memory);
         row.warnings.clone_from(&entry.warnings);
         row.effective.rounding = entry.model.as_ref().and_then(Deployed::rounding);
         match entry.runs() {
             Err(reason) => row.unsupported(reason),
-            Ok(network) => row.ran(network),
+            Ok(network) => row.ran(network, engine),
         }
         if let Some(checked) = checked {
             match &checked.overflow {
@@ -386,10 +273,10 @@ async fn measure_batch(
     let answers = entries.iter().zip(&checked);
     let answers: Vec<Answers<'_>> = answers.filter_map(answers_of).collect();
     let changed = answers::changed(&answers, data, size);
-    Ok((rows, changed, yardsticks.measured(requested)))
+    Ok((rows, changed, control_workloads.measured(requested)))
 }
 
-/// What a precision answered; none where it did not run, or left its range.
+/// The answers of a precision; none where it did not run, or left its range.
 fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Answers<'a>> {
     let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
     Some(Answers {
@@ -400,8 +287,8 @@ fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Ans
     })
 }
 
-/// Classifies the whole data set in batches of `batch` and holds it against the oracle; none where the
-/// mode does not run.
+/// Classifies the whole data set in batches of `batch` and compares it with the reference; none where the mode does not
+/// run.
 async fn classify(
     entry: &mut Entry,
     data: &Dataset,
@@ -422,7 +309,7 @@ async fn classify(
     let width = outputs.len() / data.len();
     let overflow = oracle.check(model, batch, &outputs)?;
     let labels = engine::labels(&outputs, width);
-    // What the row says of kernel and memory is of this batch, not of a short last one.
+    // The row reports kernel and memory of this batch, not of a short last one.
     network.upload(data.images.range(0, batch)).await?;
     Ok(Some(Checked {
         labels,

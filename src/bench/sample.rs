@@ -3,23 +3,24 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::yardstick::Yardsticks;
-use super::{BenchOptions, Observer, Samples, TIME_TO_COMPARE};
+use super::control_workload::{ControlWorkloads, thin};
+use super::observer::Observer;
+use super::options::{BenchOptions, FEWEST, TIME_TO_COMPARE};
 use crate::Mode;
 use crate::engine::Network;
 use crate::error::{CheckError, Error, Result};
+use crate::stats::Samples;
 
-/// The fewest samples, and the fewest where one takes longer than [`SLOW`].
-pub(super) const FEWEST: usize = 10;
+/// The fewest samples where one takes longer than [`SLOW`].
 const FEWEST_SLOW: usize = 5;
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Where one takes longer than this, no more than these are waited for: fifty would take more than ten seconds.
+/// Where one takes longer than this, [`FEWEST`] samples are enough: fifty would take more than ten seconds.
 const PATIENT: Duration = Duration::from_millis(200);
 
-/// The most samples that are kept for a time up to [`TIME_TO_COMPARE`]: beyond, nothing is learned of a median,
-/// and a quick network would fill its results with them. Those that are kept are spread over all of the time,
-/// since a machine's speed changes within it. Who asks for a longer time gets all.
+/// The most samples that are kept for a time up to [`TIME_TO_COMPARE`]. More would not improve a median, and a quick
+/// network would fill its results with them. They are spread over the whole time, since a machine's speed changes
+/// within it. For a longer time all are kept.
 const MOST: usize = 1000;
 
 /// The most runs whose time is taken by the device's clock.
@@ -32,7 +33,7 @@ pub(super) struct Taken {
     pub(super) upload: Samples,
 }
 
-/// A mode to be measured: its network, and the outputs that were checked.
+/// A mode to measure: its network, and the outputs that were checked.
 pub(super) type Candidate<'a> = (Mode, &'a mut Network, &'a [f32]);
 
 /// The durations of one precision so far.
@@ -41,7 +42,7 @@ struct Durations {
     wall: Vec<Duration>,
     gpu: Vec<Duration>,
     upload: Vec<Duration>,
-    /// The sum of `wall`, kept up since it is asked for after every round.
+    /// The sum of `wall`, kept up to date since every round needs it.
     total: Duration,
     /// The longest sample.
     longest: Duration,
@@ -63,25 +64,16 @@ impl Durations {
     }
 }
 
-/// Leaves every second sample out.
-pub(super) fn thin(samples: &mut Vec<Duration>) {
-    let mut at = 0;
-    samples.retain(|_| {
-        at += 1;
-        at % 2 == 1
-    });
-}
-
-/// Measures every candidate on the same batch, with the yardsticks before each round.
+/// Measures every candidate on the same batch. The control workloads run before each round.
 pub(super) async fn interleaved(
     candidates: &mut [Candidate<'_>],
-    yardsticks: &mut Yardsticks,
+    control_workloads: &mut ControlWorkloads,
     pixels: &[u8],
     options: &BenchOptions,
     observer: &mut dyn Observer,
 ) -> Result<HashMap<Mode, Taken>> {
     for _ in 0..options.warmup {
-        yardsticks.round(false).await?;
+        control_workloads.round(false).await?;
     }
     for (mode, network, want) in candidates.iter_mut() {
         for _ in 0..options.warmup {
@@ -93,12 +85,12 @@ pub(super) async fn interleaved(
     let mut durations: Vec<Durations> = candidates.iter().map(|_| Durations::default()).collect();
     let start = Instant::now();
     let capped = options.runs.is_none() && options.min_time <= TIME_TO_COMPARE;
-    // Of how many rounds the first is kept.
+    // One round in so many is kept.
     let mut stride = 1;
     let mut rounds = 0;
     while !candidates.is_empty() && !enough(&durations, rounds, start.elapsed(), options) {
         let keep = rounds % stride == 0;
-        yardsticks.round(keep).await?;
+        control_workloads.round(keep).await?;
         for ((mode, network, want), durations) in candidates.iter_mut().zip(&mut durations) {
             bring_near(pixels);
             network.rouse();
@@ -109,7 +101,7 @@ pub(super) async fn interleaved(
             let (upload, wall) = (uploaded - start, uploaded.elapsed());
             let [upload, wall] = options.slowdown.stretch(start, [upload, wall]);
             durations.push(upload, wall, keep);
-            // After the clock was read: every sample is of a run that gave what was checked.
+            // After the clock was read: every sample comes from a run whose outputs are correct.
             check_repeats(mode, &run.outputs, want)?;
         }
         rounds += 1;
@@ -122,7 +114,7 @@ pub(super) async fn interleaved(
                 .any(|durations| durations.wall.len() >= MOST)
         {
             durations.iter_mut().for_each(Durations::thin);
-            yardsticks.thin();
+            control_workloads.thin();
             stride *= 2;
         }
         let goal = for_each(&durations, options.min_time);
@@ -133,7 +125,7 @@ pub(super) async fn interleaved(
         }
     }
 
-    // The device's own time comes from runs of its own, since taking it slows a run down.
+    // The device's own time comes from other runs, since timestamps slow a run down.
     for _ in 0..rounds.min(DEVICE_ROUNDS) {
         for ((_, network, _), durations) in candidates.iter_mut().zip(&mut durations) {
             durations.gpu.extend(network.device_time().await?);
@@ -157,21 +149,21 @@ pub(super) async fn interleaved(
     Ok(taken.collect())
 }
 
-/// Reads the batch, so that it is as near in the caches for the first of a round, before which a yardstick ran, as
-/// for those that follow another's upload.
+/// Reads the batch, so that it is in the caches for the first mode of a round, which follows a control workload, as it is
+/// for the modes that follow another mode's upload.
 fn bring_near(pixels: &[u8]) {
     const CACHE_LINE: usize = 64;
     let lines = pixels.iter().step_by(CACHE_LINE);
     std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
 }
 
-/// The fewest rounds, where so many are asked for.
-fn fewest(durations: &[Durations], asked: usize) -> usize {
+/// The fewest rounds, where `requested` are wanted.
+fn fewest(durations: &[Durations], requested: usize) -> usize {
     let longest = durations.iter().map(|durations| durations.longest).max();
     match longest {
-        Some(longest) if longest > SLOW => FEWEST_SLOW.min(asked),
-        Some(longest) if longest > PATIENT => FEWEST.min(asked),
-        _ => asked,
+        Some(longest) if longest > SLOW => FEWEST_SLOW.min(requested),
+        Some(longest) if longest > PATIENT => FEWEST.min(requested),
+        _ => requested,
     }
 }
 
@@ -187,9 +179,9 @@ fn enough(
     }
     let fewest = fewest(durations, options.fewest);
     let capped = options.min_time <= TIME_TO_COMPARE;
-    // Beside quick passes all that is round them counts too.
+    // For quick passes, the time around them counts too.
     let quick = capped && rounds >= MOST && elapsed >= for_each(durations, options.min_time);
-    // A quick precision beside a slow one would ask for many rounds of the slow one too.
+    // Beside a slow mode, a quick one would need many rounds of the slow one too.
     let patience = for_each(durations, options.min_time.saturating_mul(2));
     let reached = |durations: &Durations| durations.total >= options.min_time;
     rounds >= fewest && (quick || elapsed >= patience || durations.iter().all(reached))
@@ -204,7 +196,7 @@ fn milliseconds(duration: Duration) -> usize {
     usize::try_from(duration.as_millis()).unwrap_or(usize::MAX)
 }
 
-/// What is timed must be what was checked, to the bit.
+/// Every timed run must repeat the checked outputs bit for bit.
 fn check_repeats(mode: &Mode, got: &[f32], want: &[f32]) -> Result<()> {
     if bytemuck::cast_slice::<f32, u32>(got) == bytemuck::cast_slice::<f32, u32>(want) {
         return Ok(());
@@ -219,7 +211,7 @@ mod tests {
 
     use super::*;
     use crate::adapter::{Backend, Selector};
-    use crate::bench::Finished;
+    use crate::bench::observer::Finished;
     use crate::deploy::deploy;
     use crate::model::Model;
     use crate::{Engine, EngineOptions, Precision};
@@ -251,9 +243,9 @@ mod tests {
     /// An interrupted run goes on to as many, too.
     #[test]
     fn slow_samples_need_be_fewer() {
-        let of = |milliseconds, asked| {
+        let of = |milliseconds, requested| {
             let durations = after(1, Duration::from_millis(milliseconds));
-            fewest(&durations, asked)
+            fewest(&durations, requested)
         };
         assert_eq!((of(10, FEWEST), of(10, 50)), (10, 50));
         assert_eq!((of(100, 50), of(300, 50)), (50, 10));
@@ -272,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_passes_end_with_the_time_for_all_of_them_only_where_no_longer_one_is_asked_for() {
+    fn quick_passes_end_with_the_time_for_all_of_them_unless_more_is_requested() {
         let wall = Duration::from_micros(7);
         let default = BenchOptions::default();
         let all = default.min_time * 3;
@@ -287,14 +279,6 @@ mod tests {
                 .div_ceil(wall.as_nanos()) as usize;
         assert!(!through(rounds - 1, wall, &longer));
         assert!(through(rounds, wall, &longer));
-    }
-
-    #[test]
-    fn samples_that_are_left_out_are_every_second() {
-        let seconds = |list: &[u64]| list.iter().map(|&s| Duration::from_secs(s)).collect();
-        let mut samples: Vec<Duration> = seconds(&[1, 2, 3, 4, 5]);
-        thin(&mut samples);
-        assert_eq!(samples, seconds(&[1, 3, 5]) as Vec<Duration>);
     }
 
     #[test]
@@ -328,10 +312,9 @@ mod tests {
         }
     }
 
-    /// Every pass is compared with the outputs that were checked, so that wrong ones tell whether
-    /// there was any.
+    /// Every pass is compared with the checked outputs, so wrong ones show whether there was any pass.
     #[test]
-    fn warm_up_passes_are_as_many_as_asked_for() {
+    fn there_are_as_many_warm_up_passes_as_requested() {
         let cpu = EngineOptions {
             adapter: Some(Selector::Backend(Backend::Cpu)),
             ..EngineOptions::default()
@@ -349,14 +332,14 @@ mod tests {
             let mut candidates = [(Precision::F32.into(), &mut network, &[][..])];
             pollster::block_on(interleaved(
                 &mut candidates,
-                &mut Yardsticks::default(),
+                &mut ControlWorkloads::default(),
                 &[0; 784],
                 &options,
                 &mut Unwatched,
             ))
             .is_err()
         };
-        assert!(!passes(0, 0), "a pass that nobody asked for");
+        assert!(!passes(0, 0), "a pass that nobody requested");
         assert!(passes(1, 0), "no warm-up");
         assert!(passes(0, 1), "the first sample is not compared");
     }

@@ -1,33 +1,32 @@
-//! Why a row is not faster: the parts of its time, and the one that binds, in words.
+//! Why a row is not faster: the parts of its time, and the bottleneck among them, in words.
 
 use std::fmt;
 
-use super::Row;
-use super::analysis::{Part, Share, Why};
-use super::row::Breakdown;
 use crate::engine::Place;
+use crate::results::{Breakdown, Part, Row, Share, Why};
 use crate::units::share;
 
-/// Kernels from this share of their ceiling on are bound by arithmetic.
+/// From this share of the ceiling on, arithmetic limits the kernels.
 const NEAR_CEILING: f64 = 0.6;
 
-/// Kernels bind by memory where a copy of their bytes, once, takes this share of their time.
+/// Memory limits the kernels if copying their bytes once takes at least this share of their time.
 const MOSTLY_MEMORY: f64 = 0.5;
 
-/// Below this share of the ceiling something else binds; between the two neither alone does.
+/// Below this share of the ceiling, something other than arithmetic limits the kernels; between the two, both do.
 const FAR_FROM_CEILING: f64 = 0.4;
 
-/// What free kernels would gain is worth telling below this: no more than int8 often gains.
+/// The largest possible speedup is reported below this: int8 often gains that much.
 const LOW_BOUND: f64 = 3.0;
 
-/// Why a measured row is not faster, beside that of f32 at the same batch size, where that was measured.
+/// Why a measured row is not faster, compared with f32 at the same batch size where that was measured.
 pub(super) fn why(row: &Row, f32: Option<&Row>) -> Option<Why> {
     let shares = parts(row)?;
-    // Of equal parts the first binds.
+    // Of equal parts the first is the bottleneck.
     let first = |best: Share, part: &Share| if part.share > best.share { *part } else { best };
-    let binding = shares.iter().fold(*shares.first()?, first);
-    let most_over_f32 = f32.and_then(most);
-    let mut text = bound(row, binding, &shares);
+    let bottleneck = shares.iter().fold(*shares.first()?, first);
+    let same_device = f32.filter(|f32| f32.effective.device == row.effective.device);
+    let max_speedup_vs_f32 = same_device.and_then(max_speedup);
+    let mut text = describe(row, bottleneck, &shares);
     let other = f32.filter(|f32| f32.requested != row.requested);
     let times = other.and_then(|f32| {
         let own = kernel_time(row, &shares)?;
@@ -35,23 +34,23 @@ pub(super) fn why(row: &Row, f32: Option<&Row>) -> Option<Why> {
     });
     if let Some(times) = times {
         text.push_str(&format!(
-            " Its kernels take {times:.2}× the time of those of f32."
+            " Its kernels take {times:.2}× the time of the f32 kernels."
         ));
     }
-    if let Some(most) = most_over_f32.filter(|&most| most < LOW_BOUND) {
+    if let Some(most) = max_speedup_vs_f32.filter(|&most| most < LOW_BOUND) {
         text.push_str(&format!(
-            " With the dispatches of f32, kernels that take no time would be {most:.2}× as fast as f32."
+            " Even if kernels took no time, a batch would be at most {most:.2}× as fast as f32 with as many dispatches."
         ));
     }
     Some(Why {
-        binding: binding.part,
+        bottleneck: bottleneck.part,
         parts: shares,
-        most_over_f32,
+        max_speedup_vs_f32,
         text,
     })
 }
 
-/// The parts of a row's time that can be told apart; none where it was not measured.
+/// The parts of a row's time that this device can measure; none where the row was not measured.
 fn parts(row: &Row) -> Option<Vec<Share>> {
     let (upload, all) = (row.upload_ns?, row.end_to_end_ns?);
     let times = match row.breakdown.first() {
@@ -91,57 +90,59 @@ fn kernel_time(row: &Row, parts: &[Share]) -> Option<f64> {
     Some(row.end_to_end_ns? as f64 * share).filter(|&time| time > 0.0)
 }
 
-/// What this row of f32 would gain, were its kernels free and all else as it is; none where all that is known of
-/// its time is kernels. Other kernels may have fewer gaps.
-fn most(f32: &Row) -> Option<f64> {
+/// The speedup of this f32 row if its kernels took no time and everything else stayed the same; none where only its
+/// kernels' time is known. Other kernels may have fewer gaps.
+fn max_speedup(f32: &Row) -> Option<f64> {
     f32.breakdown.first()?;
     let parts = parts(f32)?;
     let kernels = parts.iter().find(|part| part.part == Part::Kernels)?.share;
     (kernels < 1.0).then(|| 1.0 / (1.0 - kernels))
 }
 
-/// What binds, in a sentence.
-fn bound(row: &Row, binding: Share, parts: &[Share]) -> String {
-    let of = share(binding.share);
-    match binding.part {
+/// The bottleneck in a sentence.
+fn describe(row: &Row, bottleneck: Share, parts: &[Share]) -> String {
+    let of = share(bottleneck.share);
+    match bottleneck.part {
         Part::Upload => format!(
-            "The pixels' way to the device takes {of} of the time, and they are bytes in every precision."
+            "Uploading the images takes {of} of the time. They are bytes in every precision, so a smaller precision does \
+             not shorten it."
         ),
         Part::Gaps => format!(
-            "The gaps between dispatches take {of} of the time; fewer dispatches would help, a smaller \
-             precision does not."
+            "The gaps between dispatches take {of} of the time. Fewer dispatches would help; a smaller precision does \
+             not."
         ),
         Part::ReadBack => format!(
-            "Recording, submitting, waiting and reading back take {of} of the time, which no precision \
-             shortens; a larger batch does, for each image."
+            "Recording, submitting, waiting and reading back take {of} of the time. A smaller precision does not shorten \
+             that; a larger batch shortens it per image."
         ),
         Part::Kernels => kernels(row, &of, parts),
     }
 }
 
-/// What binds where the kernels take most of the time.
+/// The bottleneck where the kernels take most of the time.
 fn kernels(row: &Row, of: &str, parts: &[Share]) -> String {
     let who = match row.effective.device {
         Some(Place::Cpu) => "The kernels take",
-        // Without timestamps they cannot be told from what is round them.
-        _ if parts.len() == 2 => "The kernels, with submitting and reading back, take",
+        // Without timestamps their time cannot be measured alone.
+        _ if parts.len() == 2 => "The kernels, together with submitting and reading back, take",
         _ => "The kernels take",
     };
     let Some(inside) = Inside::of(row, parts) else {
         return format!("{who} {of} of the time.");
     };
-    format!("{who} {of} of the time; {inside}.")
+    format!("{who} {of} of the time. {inside}.")
 }
 
-/// What is reached inside the kernels.
+/// The rate that the kernels reach.
 struct Inside {
     /// The arithmetic's name.
     arithmetic: &'static str,
-    /// The share of the peak of as many threads as it ran on.
+    /// The share of the peak of as many threads as they ran on.
     share: f64,
-    /// On how many of the threads it ran, where it ran on fewer than the peak's.
+    /// The threads that they ran on and all threads, where these differ.
     threads: Option<(usize, usize)>,
-    /// The share of the kernels' time that a copy of the planned bytes takes; none where no copy was measured.
+    /// The share of the kernels' time that a copy of their parameters and activations takes; none where no copy was
+    /// measured.
     bytes: Option<f64>,
 }
 
@@ -173,37 +174,37 @@ impl Inside {
 impl fmt::Display for Inside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (reached, arithmetic) = (share(self.share), self.arithmetic);
-        write!(f, "inside the kernels {reached} of the {arithmetic} peak")?;
+        write!(f, "They reach {reached} of the {arithmetic} peak")?;
         if let Some((own, all)) = self.threads {
-            write!(f, " of {own} of {all} threads")?;
+            write!(f, " of {own} of the {all} threads")?;
         }
-        write!(f, " is reached: ")?;
+        write!(f, ", so ")?;
         if self.share >= NEAR_CEILING {
-            return write!(f, "arithmetic binds");
+            return write!(f, "arithmetic limits them");
         }
         if self.share >= FAR_FROM_CEILING {
-            return write!(f, "arithmetic and the rest bind about equally");
+            return write!(f, "arithmetic and other work limit them about equally");
         }
         match self.bytes {
             None => write!(
                 f,
-                "memory, conversions or starting work bind, not arithmetic"
+                "memory, conversions or starting work limits them, not arithmetic"
             ),
-            // What takes less time than its bytes' way through memory has not gone it.
+            // Kernels that take less time than a copy of their bytes read most of them from caches.
             Some(bytes) if bytes > 1.0 => write!(
                 f,
-                "conversions, reads from caches and starting work bind, not arithmetic, and not memory, \
-                 through which a copy of the planned bytes takes {bytes:.1}× that time"
+                "conversions, reads from caches or starting work limits them, not arithmetic. Memory does not either: \
+                 copying their parameters and activations takes {bytes:.1}× that time"
             ),
             Some(bytes) if bytes >= MOSTLY_MEMORY => write!(
                 f,
-                "memory binds, since a copy of the planned bytes takes {} of that time",
+                "memory limits them, not arithmetic: copying their parameters and activations takes {} of that time",
                 share(bytes)
             ),
             Some(bytes) => write!(
                 f,
-                "conversions, repeated reads and starting work bind, not arithmetic, and a copy of the planned \
-                 bytes takes only {} of that time",
+                "conversions, repeated reads or starting work limits them, not arithmetic. Memory does not either: \
+                 copying their parameters and activations takes only {} of that time",
                 share(bytes)
             ),
         }
@@ -214,10 +215,10 @@ impl fmt::Display for Inside {
 mod tests {
     use super::*;
     use crate::Precision;
-    use crate::bench::{Ceiling, KernelTime, Requested};
     use crate::memory::footprint;
+    use crate::results::{Ceiling, KernelTime, Requested};
 
-    /// A row whose batch takes this long, and where of it the four parts are known.
+    /// A row whose batch has these four parts, or whose parts are unknown.
     fn row(precision: Precision, parts: Option<[u64; 4]>) -> Row {
         let requested = Requested::new(&precision.into(), 1);
         let mut row = Row::new(requested, 1, footprint(&[784, 10], precision, 1));
@@ -244,8 +245,8 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_part_binds_and_shares_make_one() {
-        for (parts, binding, word) in [
+    fn the_largest_part_is_the_bottleneck_and_shares_make_one() {
+        for (parts, bottleneck, word) in [
             (
                 [600, 200, 100, 100],
                 Part::Upload,
@@ -260,7 +261,7 @@ mod tests {
             ),
         ] {
             let why = why(&row(Precision::F32, Some(parts)), None).expect("a measured row");
-            assert_eq!(why.binding, binding);
+            assert_eq!(why.bottleneck, bottleneck);
             assert!(why.text.contains(word), "{}", why.text);
             let sum: f64 = why.parts.iter().map(|part| part.share).sum();
             assert!((sum - 1.0).abs() <= 1e-12, "{sum}");
@@ -268,15 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn what_no_precision_can_shorten_bounds_them_all() {
+    fn time_that_no_precision_shortens_limits_them_all() {
         let f32 = row(Precision::F32, Some([100, 200, 50, 650]));
         let int8 = row(Precision::Int8, Some([100, 300, 50, 650]));
         let why = why(&int8, Some(&f32)).expect("a measured row");
-        assert!((why.most_over_f32.expect("a bound") - 1.25).abs() <= 1e-12);
+        assert!((why.max_speedup_vs_f32.expect("a bound") - 1.25).abs() <= 1e-12);
         assert!(why.text.contains("1.50× the time"), "{}", why.text);
         assert!(
-            why.text
-                .contains("With the dispatches of f32, kernels that take no time would be 1.25×"),
+            why.text.contains(
+                "Even if kernels took no time, a batch would be at most 1.25× as fast as f32"
+            ),
             "{}",
             why.text
         );
@@ -292,27 +294,30 @@ mod tests {
         }
     }
 
-    /// A quarter of the peak over the time after the upload is more over that of the kernels.
+    /// A share of the peak over the time after the upload is a larger share over the kernels' time.
     #[test]
-    fn what_binds_is_judged_inside_the_kernels() {
+    fn the_bottleneck_is_judged_by_the_kernels_alone() {
         let mut row = row(Precision::F32, Some([200, 400, 200, 200]));
         let text = |row: &Row| why(row, None).expect("a measured row").text;
         row.ceiling = Some(ceiling(0.35));
-        let words = "inside the kernels 70% of the f32 peak is reached: arithmetic binds";
+        let words = "They reach 70% of the f32 peak, so arithmetic limits them";
         assert!(text(&row).contains(words), "{}", text(&row));
         // 0.2 of 1e9 operations a second, an operation a byte: 0.2e9 bytes a second.
         row.ceiling = Some(ceiling(0.1));
         row.operations_per_byte = Some(1.0);
         for (copy, words) in [
-            (None, "memory, conversions or starting work bind"),
+            (None, "memory, conversions or starting work limits them"),
             (
                 Some(0.25e9),
-                "memory binds, since a copy of the planned bytes takes 80%",
+                "memory limits them, not arithmetic: copying their parameters and activations takes 80%",
             ),
-            (Some(4e9), "a copy of the planned bytes takes only 5.0%"),
+            (
+                Some(4e9),
+                "copying their parameters and activations takes only 5.0%",
+            ),
             (
                 Some(1e8),
-                "not memory, through which a copy of the planned bytes takes 2.0×",
+                "Memory does not either: copying their parameters and activations takes 2.0×",
             ),
         ] {
             row.ceiling = Some(Ceiling {
@@ -324,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_is_held_against_the_peak_of_one() {
+    fn one_thread_is_compared_with_the_peak_of_one() {
         let mut row = row(Precision::F32, None);
         row.effective.device = Some(Place::Cpu);
         row.effective.threads = Some(1);
@@ -333,20 +338,24 @@ mod tests {
             ..ceiling(0.2)
         });
         let text = why(&row, None).expect("a measured row").text;
-        let words = "80% of the f32 peak of 1 of 4 threads is reached: arithmetic binds";
+        let words = "80% of the f32 peak of 1 of the 4 threads, so arithmetic limits them";
         assert!(text.contains(words), "{text}");
     }
 
     #[test]
-    fn without_timestamps_there_are_two_parts_and_no_bound() {
+    fn without_timestamps_there_are_two_parts_and_no_largest_speedup() {
         let f32 = row(Precision::F32, None);
         let found = why(&f32, Some(&f32)).expect("a measured row");
-        assert_eq!((found.parts.len(), found.most_over_f32), (2, None));
-        assert!(found.text.contains("with submitting"), "{}", found.text);
+        assert_eq!((found.parts.len(), found.max_speedup_vs_f32), (2, None));
+        assert!(
+            found.text.contains("together with submitting"),
+            "{}",
+            found.text
+        );
         let mut near = f32.clone();
         near.effective.device = Some(Place::Cpu);
         for (share, words) in [
-            (0.8, "80% of the f32 peak is reached: arithmetic binds"),
+            (0.8, "80% of the f32 peak, so arithmetic limits them"),
             (0.5, "about equally"),
             (0.2, "not arithmetic"),
         ] {
@@ -354,6 +363,10 @@ mod tests {
             let found = why(&near, None).expect("a measured row");
             assert!(found.text.contains(words), "{}", found.text);
         }
+        // What the adapter cannot do says nothing about the CPU path.
+        let f32 = row(Precision::F32, Some([100, 200, 50, 650]));
+        let found = why(&near, Some(&f32)).expect("a measured row");
+        assert_eq!(found.max_speedup_vs_f32, None);
         let mut unmeasured = row(Precision::F32, None);
         unmeasured.end_to_end_ns = None;
         assert_eq!(why(&unmeasured, None), None);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use fmnist_gpu::adapter::{AdapterInfo, Backend, Kind, MatrixUnits};
 use fmnist_gpu::engine::{self, MatrixUse};
-use fmnist_gpu::report::{self, Format, Layout};
+use fmnist_gpu::report::{self, Format, Layout, Table};
 use fmnist_gpu::tune::{self, MatrixUnitsMode};
 use fmnist_gpu::{Error, Precision};
 use serde::Serialize;
@@ -109,8 +109,8 @@ fn table(adapters: &[(AdapterInfo, MatrixUse)], layout: Layout) -> String {
     header.extend(Precision::EVERY.map(Precision::name));
     header.push("features");
     let infos = || adapters.iter().map(|(info, _)| info);
-    let rows: Vec<Vec<String>> = adapters.iter().map(row).collect();
-    let mut text = report::grid(layout, &header, &rows, header.len());
+    let rows = adapters.iter().map(row).collect();
+    let mut text = Table::of(&header, header.len(), rows).render(layout);
     for (info, MatrixUse { used, reason, .. }) in adapters {
         if let Some(MatrixUnits { size, .. }) = info.matrix_units {
             let not = if *used { "" } else { "not " };

@@ -6,18 +6,17 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args, ValueHint};
+use fmnist_gpu::adapter::AdapterInfo;
 use fmnist_gpu::baseline::LEAST_PAIRS;
-use fmnist_gpu::bench::{
-    self, BenchOptions, Finished, Machine, Observer, Row, Slowdown, Status, TIME_TO_COMPARE,
-    Warning,
-};
+use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer, Slowdown, TIME_TO_COMPARE};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::error::CheckError;
-use fmnist_gpu::report::{DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
+use fmnist_gpu::report::{AdapterEntry, DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
+use fmnist_gpu::results::{Machine, Row, Status, Warning};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verdict::{Goal, Verdict};
-use fmnist_gpu::verify::Passport;
-use fmnist_gpu::verify::passport::Observed;
+use fmnist_gpu::verify::NumericsReport;
+use fmnist_gpu::verify::numerics::Observed;
 use fmnist_gpu::{Engine, Error, Mode};
 use indicatif::ProgressBar;
 
@@ -193,17 +192,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         tool: Tool::now(),
         command: command_line(),
         machine: Machine::here(),
-        adapter: engine.info().clone(),
-        adapter_reason: engine.reason().to_owned(),
-        matrix_units: engine.matrix_units().clone(),
-        passport: passport(&engine)?,
+        adapters: vec![AdapterEntry {
+            info: engine.info().clone(),
+            reason: engine.reason().to_owned(),
+            matrix_units: engine.matrix_units().clone(),
+            numerics: numerics(&engine)?,
+        }],
+        cpu_path: AdapterInfo::cpu(0, engine.processor().info()),
         model: ModelInfo::new(&model),
         dataset: DatasetInfo::new(&data),
         results: Vec::new(),
         changed: Vec::new(),
         missing_batches: largest_first(&options.batches),
         incomplete: None,
-        yardsticks: Vec::new(),
+        control_workloads: Vec::new(),
         memory_limit: None,
         verdict: Verdict::unmeasured(Goal::default()),
         comparison: None,
@@ -275,9 +277,9 @@ fn first_of<const N: usize>(ends: [anyhow::Result<()>; N]) -> anyhow::Result<()>
 ///
 /// # Errors
 /// Those of a lost or silent device, or one without memory.
-fn passport(engine: &Engine) -> Result<Option<BTreeMap<String, Observed>>, Error> {
-    match pollster::block_on(Passport::of(engine)) {
-        Ok(passport) => Ok(Some(passport.short())),
+fn numerics(engine: &Engine) -> Result<Option<BTreeMap<String, Observed>>, Error> {
+    match pollster::block_on(NumericsReport::of(engine)) {
+        Ok(numerics) => Ok(Some(numerics.short())),
         Err(
             error @ (Error::DeviceLost { .. } | Error::NoAnswer { .. } | Error::OutOfMemory { .. }),
         ) => Err(error),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use fmnist_gpu::report::{Compared, Format, VerifyDocument, VerifyEnd, VerifySubject};
-use fmnist_gpu::verify::{Outcome, Passport, Row};
+use fmnist_gpu::verify::{NumericsReport, Outcome, Row};
 use indicatif::ProgressBar;
 
 use super::interrupt::{self, Early};
@@ -18,7 +18,7 @@ pub struct Checked(Arc<Mutex<State>>);
 /// What is known before the first check, and where the result goes.
 pub struct Beginning {
     pub subject: VerifySubject,
-    pub passport: Passport,
+    pub numerics: NumericsReport,
     pub compared: Option<Compared>,
     pub outputs: Outputs,
     pub format: Format,
@@ -89,7 +89,7 @@ impl State {
         let document = VerifyDocument::new(
             beginning.subject,
             &self.outcome,
-            beginning.passport,
+            beginning.numerics,
             beginning.compared,
             end,
         );

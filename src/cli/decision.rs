@@ -10,7 +10,7 @@ use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, UsageError};
 use fmnist_gpu::report::{self, Document, Format};
 use fmnist_gpu::units::parse_percent;
-use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, doubts};
+use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, warnings};
 use fmnist_gpu::{Error, Result};
 
 use super::{help, options, terminal};
@@ -104,17 +104,17 @@ impl GoalOptions {
 
     /// Adds the verdict to the document.
     pub fn decide(&self, document: &mut Document, slowdown: f64) {
-        let warnings = doubts(Circumstances {
-            adapter: &document.adapter,
+        let warnings = warnings(Circumstances {
+            adapter: &document.adapter().info,
             machine: &document.machine,
-            yardsticks: &document.yardsticks,
+            control_workloads: &document.control_workloads,
             debug: cfg!(debug_assertions),
             slowdown,
         });
         document.verdict = decide(
             &document.results,
             document.dataset.images,
-            document.adapter.processor.is_none(),
+            document.adapter().info.processor.is_none(),
             &self.request(),
             warnings,
         );
@@ -278,7 +278,7 @@ impl Baselines {
 /// What is measured now.
 fn present(document: &Document) -> Present<'_> {
     Present {
-        adapter: &document.adapter,
+        adapter: &document.adapter().info,
         machine: &document.machine,
         model_sha256: &document.model.sha256,
         dataset_sha256: &document.dataset.sha256,
@@ -299,8 +299,8 @@ pub fn conclusions(
         goal.decide(document, slowdown);
         if let Some(before) = &before {
             let (name, saved) = &**before;
-            let (rows, yardsticks) = (&document.results, &document.yardsticks);
-            let comparison = compare(name, saved, &present(document), rows, yardsticks);
+            let (rows, control_workloads) = (&document.results, &document.control_workloads);
+            let comparison = compare(name, saved, &present(document), rows, control_workloads);
             document.comparison = Some(comparison);
         }
     }

@@ -3,7 +3,7 @@
 use clap::Args;
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::memory::{Footprint, checked_footprint, largest_batch, parameters};
-use fmnist_gpu::report::{self, Format, Layout};
+use fmnist_gpu::report::{self, Format, Layout, Table};
 use fmnist_gpu::{Error, Mode, Precision, Scheme, WeightScales};
 use serde::Serialize;
 
@@ -197,7 +197,7 @@ fn table(document: &Document, layout: Layout) -> String {
         }
         cells
     };
-    let rows: Vec<Vec<String>> = document.precisions.iter().map(row).collect();
+    let rows = document.precisions.iter().map(row).collect();
     let limit = document.limit_bytes.map_or_else(String::new, |limit| {
         format!(", limit {}", report::bytes(limit))
     });
@@ -207,5 +207,5 @@ fn table(document: &Document, layout: Layout) -> String {
         report::count(document.parameters),
         report::count(document.batch as u64)
     );
-    title + &report::grid(layout, &header, &rows, 1)
+    title + &Table::of(&header, 1, rows).render(layout)
 }

@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
+use fmnist_gpu::adapter::AdapterInfo;
 use fmnist_gpu::cpu::{self, Processor};
 use fmnist_gpu::gpu::Device;
 use fmnist_gpu::gpu::peak::{self, Peaks};
 use fmnist_gpu::peak::{Ceiling, Effort, Peak, ProcessorCeiling};
-use fmnist_gpu::report::{Format, PeakDocument};
+use fmnist_gpu::report::{CeilingLine, Format, PeakDocument, PeakFigures};
 use fmnist_gpu::{Error, Result};
 use indicatif::ProgressBar;
 
@@ -57,10 +58,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..Effort::full()
     };
     let (info, reason) = (engine.info(), engine.reason());
-    let document = match engine.device() {
-        Some(_) => PeakDocument::of_adapter(info, reason),
-        None => PeakDocument::of_processor(info, reason),
+    let ceilings = match engine.device() {
+        Some(_) => Ceiling::ALL.map(|ceiling| line_of(ceiling, info)).to_vec(),
+        None => ProcessorCeiling::ALL.map(line_of_processor).to_vec(),
     };
+    let document = PeakDocument::new(info, reason, ceilings);
     let run = Run::new(document, arguments.format);
     let ended = match engine.device() {
         Some(device) => pollster::block_on(measure(arguments, device, effort, &run)),
@@ -76,6 +78,31 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Err(error.into());
     }
     printed
+}
+
+/// The line of an adapter's ceiling in the document, before it is measured.
+fn line_of(ceiling: Ceiling, adapter: &AdapterInfo) -> CeilingLine {
+    let (what, unit) = match ceiling {
+        Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
+        Ceiling::F16 => ("multiply-add in f16, registers only", "FLOP"),
+        Ceiling::Matrix => ("f16 matrices, registers only", "FLOP"),
+        Ceiling::Int8Dot => ("dot4I8Packed, registers only", "OP"),
+        Ceiling::Copy => ("memory, bytes read and written", "B"),
+    };
+    let line = CeilingLine::unmeasured(ceiling.name(), ceiling.unit(), what, unit);
+    match ceiling.lacks(adapter) {
+        Some(reason) => line.unsupported(reason),
+        None => line,
+    }
+}
+
+/// The line of a processor's ceiling in the document, before it is measured.
+fn line_of_processor(ceiling: ProcessorCeiling) -> CeilingLine {
+    let (what, unit) = match ceiling {
+        ProcessorCeiling::F32 => ("multiply-add, registers only", "FLOP"),
+        ProcessorCeiling::Int8 => ("int8 products, registers only", "OP"),
+    };
+    CeilingLine::unmeasured(ceiling.name(), "operations", what, unit)
 }
 
 /// A measurement in progress. An early end, which comes from another thread, prints what was measured so far.
@@ -126,7 +153,14 @@ impl Run {
     }
 
     fn measured<S: Display>(&self, ceiling: &str, peak: &Peak<S>) {
-        self.change(|document| document.measured(ceiling, peak));
+        let figures = PeakFigures {
+            best: peak.best(),
+            median: peak.median(),
+            spread: peak.spread(),
+            shape: peak.shape.to_string(),
+            samples: peak.samples.clone(),
+        };
+        self.change(|document| document.measured(ceiling, figures));
         // The document has the figure before the log says so.
         log::info!("{ceiling}: {:e} a second", peak.best());
     }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use fmnist_gpu::bench::Warning;
 use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::deploy::{Deployed, Source, losses};
 use fmnist_gpu::engine::{self, Network, check_width};
 use fmnist_gpu::error::CheckError;
-use fmnist_gpu::report::{self, Format, Layout};
+use fmnist_gpu::report::{self, Column, Format, Layout, Table};
+use fmnist_gpu::results::Warning;
 use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference};
 use serde::Serialize;
@@ -174,7 +174,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let text = match arguments.format {
         Format::Table => format!("{what}\n{}", table(&predictions, terminal::layout())),
         Format::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
-        Format::Csv => csv(&predictions)?,
+        Format::Csv => report::to_csv(&predictions)?,
         Format::Html => {
             return Err(Error::no_output("predict", "html", "table, json, csv or markdown").into());
         }
@@ -262,38 +262,20 @@ fn what_ran(engine: &Engine, network: &Network, mode: &Mode, batch: usize) -> St
     format!("{mode}{scheme}, batch {batch}, on {place}")
 }
 
-/// Columns of fixed width, since laying out a table of ten thousand lines is slow.
 fn table(predictions: &[Prediction], layout: Layout) -> String {
-    let class = predictions
-        .iter()
-        .map(|p| p.class.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(5);
-    let line = |index: &str, label: &str, name: &str, probability: &str| match layout {
-        Layout::Terminal(_) => format!("{index:>8} {label:>6}  {name:<class$} {probability:>12}\n"),
-        Layout::Markdown => format!("| {index} | {label} | {name} | {probability} |\n"),
+    const COLUMNS: [Column; 4] = [
+        Column::number("index"),
+        Column::number("label"),
+        Column::text("class"),
+        Column::number("probability"),
+    ];
+    let row = |prediction: &Prediction| {
+        vec![
+            prediction.index.to_string(),
+            prediction.label.to_string(),
+            prediction.class.clone(),
+            format!("{:.6}", prediction.probability),
+        ]
     };
-    let mut text = line("index", "label", "class", "probability");
-    if layout == Layout::Markdown {
-        text.push_str("|---:|---:|---|---:|\n");
-    }
-    for p in predictions {
-        let probability = format!("{:.6}", p.probability);
-        text.push_str(&line(
-            &p.index.to_string(),
-            &p.label.to_string(),
-            &p.class,
-            &probability,
-        ));
-    }
-    text
-}
-
-fn csv(predictions: &[Prediction]) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for prediction in predictions {
-        writer.serialize(prediction)?;
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
+    Table::new(&COLUMNS, predictions.iter().map(row).collect()).render(layout)
 }

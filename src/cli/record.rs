@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::bench::{self, Budget, Changed, Finished, Row, Yardstick};
+use fmnist_gpu::bench::{self, Finished};
 use fmnist_gpu::report::{self, Document, Format, Layout};
+use fmnist_gpu::results::{Budget, Changed, ControlWorkload, Row};
 use indicatif::ProgressBar;
 
 use super::interrupt::{self, Early};
@@ -59,7 +60,7 @@ struct State {
 struct Pending {
     rows: Vec<Row>,
     changed: Changed,
-    yardsticks: Vec<Yardstick>,
+    control_workloads: Vec<ControlWorkload>,
     left: Vec<usize>,
 }
 
@@ -100,7 +101,7 @@ impl Record {
         self.state().pending = Some(Pending {
             rows: batch.rows.to_vec(),
             changed: batch.changed.clone(),
-            yardsticks: batch.yardsticks.to_vec(),
+            control_workloads: batch.control_workloads.to_vec(),
             left: batch.left.to_vec(),
         });
     }
@@ -165,9 +166,7 @@ impl State {
     fn finished(&mut self, batch: &Finished<'_>) {
         self.pending = None;
         let document = &mut self.document;
-        document.results.extend_from_slice(batch.rows);
-        document.changed.push(batch.changed.clone());
-        document.yardsticks.extend_from_slice(batch.yardsticks);
+        document.add(batch.rows, batch.changed, batch.control_workloads);
         document.missing_batches = batch.left.to_vec();
         document.incomplete =
             Some("the measurement was still running when this file was written".to_owned());
@@ -195,7 +194,7 @@ impl State {
             self.finished(&Finished {
                 rows: &pending.rows,
                 changed: &pending.changed,
-                yardsticks: &pending.yardsticks,
+                control_workloads: &pending.control_workloads,
                 left: &pending.left,
             });
         }

@@ -9,7 +9,7 @@ use fmnist_gpu::plan::{
     Arithmetic, Form, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, STRATEGIES, Store,
     Strategy, Subgroups, Tile,
 };
-use fmnist_gpu::report;
+use fmnist_gpu::report::Table;
 use fmnist_gpu::{Error, Precision, Result, Scheme};
 
 use super::{options, terminal};
@@ -92,9 +92,9 @@ fn list() -> String {
         let elements = elements.collect::<Vec<_>>().join(" ");
         vec![kernel.name.to_owned(), elements, kernel.does]
     };
-    let rows: Vec<Vec<String>> = kernel::summaries().map(row).collect();
-    let layout = terminal::layout();
-    report::grid(layout, &["kernel", "precisions", "what it does"], &rows, 3)
+    let rows = kernel::summaries().map(row).collect();
+    let table = Table::of(&["kernel", "precisions", "what it does"], 3, rows);
+    table.render(terminal::layout())
 }
 
 impl Arguments {

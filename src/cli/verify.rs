@@ -9,8 +9,8 @@ use fmnist_gpu::gpu::Device;
 use fmnist_gpu::gpu::fault::Faults;
 use fmnist_gpu::report::{Compared, Format, VerifySubject};
 use fmnist_gpu::tune::MatrixUnitsMode;
-use fmnist_gpu::verify::passport::Earlier;
-use fmnist_gpu::verify::{self, Lane, Passport, Scope};
+use fmnist_gpu::verify::numerics::Earlier;
+use fmnist_gpu::verify::{self, Lane, NumericsReport, Scope};
 use fmnist_gpu::{Engine, Error, Result};
 
 use super::bench::command_line;
@@ -111,11 +111,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let engine = open(arguments, false, &faults)?;
     faults.check(engine.info())?;
     let spinner = terminal::spinner("probing the driver's arithmetic");
-    let passport = pollster::block_on(Passport::of(&engine));
+    let numerics = pollster::block_on(NumericsReport::of(&engine));
     spinner.finish_and_clear();
-    let passport = passport?;
+    let numerics = numerics?;
     let compared = match (&arguments.compare, before) {
-        (Some(file), Some(before)) => Some(Compared::new(file, &before, &passport)),
+        (Some(file), Some(before)) => Some(Compared::new(file, &before, &numerics)),
         _ => None,
     };
 
@@ -129,7 +129,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             broken: faults.broken(),
             only: arguments.only.clone(),
         },
-        passport,
+        numerics,
         compared,
         outputs,
         format: arguments.format,

@@ -41,6 +41,7 @@
 mod aligned;
 mod chain;
 mod codes;
+mod control_workload;
 pub mod copy;
 mod int4;
 mod int8;
@@ -55,13 +56,12 @@ mod product;
 mod simd;
 mod softmax;
 mod thread_pool;
-mod yardstick;
 
+pub use control_workload::ControlWorkload;
 pub use integer::IntegerWeights;
 pub use isa::{Isa, Supported};
 pub use processor::{MOST_THREADS, Processor, ProcessorOptions};
 pub use thread_pool::ThreadPool;
-pub use yardstick::Yardstick;
 
 use chain::Chain;
 use int8::Int8Network;

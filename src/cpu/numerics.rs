@@ -1,4 +1,4 @@
-//! Single operations of an instruction set's vectors, as the kernels do them: what a numeric passport is made of.
+//! Single operations of an instruction set's vectors, as the kernels do them: what a numerics report is made of.
 
 use super::processor::Processor;
 use super::simd::{Simd, Work};

@@ -80,7 +80,7 @@ impl Network {
         &self.placement
     }
 
-    /// The way in which it runs: `separate`, `fused` or `network` on the adapter, where it depends on the
+    /// The way in which it runs: `unfused`, `fused` or `network` on the adapter, where it depends on the
     /// batch prepared last, or `cpu`.
     #[must_use]
     pub fn path(&self) -> &'static str {
@@ -166,6 +166,16 @@ impl Network {
         match &self.executor {
             Executor::Gpu(network) => network.allocated_bytes(),
             Executor::Cpu(network) => network.allocated_bytes(),
+        }
+    }
+
+    /// Bytes of the weights and of the buffers that the plan of the batch prepared last asks for; on the CPU path, which
+    /// has no plan, the bytes that it allocates. None before the first batch.
+    #[must_use]
+    pub fn planned_bytes(&self) -> Option<u64> {
+        match &self.executor {
+            Executor::Gpu(network) => network.planned_bytes(),
+            Executor::Cpu(network) => Some(network.allocated_bytes()),
         }
     }
 

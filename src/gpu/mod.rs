@@ -7,6 +7,7 @@
 
 mod breakdown;
 mod compile;
+mod control_workload;
 mod device;
 mod enumerate;
 pub mod fault;
@@ -25,9 +26,9 @@ mod rounding;
 mod shader;
 mod single;
 mod weights;
-mod yardstick;
 
 pub use breakdown::Parts;
+pub use control_workload::{CONTROL_WORKLOAD_BINDINGS, CONTROL_WORKLOAD_SOURCE, ControlWorkload};
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
 pub use lanes::{LANES_BINDINGS, lanes_source};
@@ -35,7 +36,6 @@ pub use layout::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 pub use network::{Network, Run};
 pub use numerics::{NUMERICS_BINDINGS, NUMERICS_SOURCES, Numerics, Operation};
 pub use single::SinglePass;
-pub use yardstick::{YARDSTICK_BINDINGS, YARDSTICK_SOURCE, Yardstick};
 
 /// The text of every shader and of the code that assembles them, in a fixed order: while none of it
 /// changes, no kernel changes.

@@ -362,11 +362,29 @@ impl Network {
             .await
     }
 
+    /// Bytes of the weights and of the buffers that the plan of the present batch size asks for; none before the first
+    /// batch is prepared.
+    #[must_use]
+    pub fn planned_bytes(&self) -> Option<u64> {
+        let prepared = self.prepared.as_ref()?;
+        Some(self.weights.bytes() + planned_bytes(&prepared.plan))
+    }
+
     /// Bytes of all buffers that were made for the model and its present batch size.
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
         self.weights.bytes() + self.prepared.as_ref().map_or(0, Prepared::bytes)
     }
+}
+
+/// Bytes of a plan's buffers over all of its chunks, with the outputs once more for the read-back.
+fn planned_bytes(plan: &Plan) -> u64 {
+    let rows: u64 = plan.chunks.iter().map(|chunk| chunk.len() as u64).sum();
+    let of_row = |&(operand, bytes): &(Operand, u64)| match operand {
+        Operand::Outputs => 2 * bytes,
+        _ => bytes,
+    };
+    rows * plan.buffers.iter().map(of_row).sum::<u64>() + 4 * u64::from(plan.slots)
 }
 
 /// Pixels with each row padded to whole words; as they are where the rows are whole already.

@@ -1,5 +1,4 @@
-//! Single operations on an adapter, on values that no compiler knows in advance. `verify` observes with them how a driver
-//! rounds.
+//! Single operations on an adapter, on values that no compiler knows in advance: what a numerics report is made of.
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ impl Path {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Separate => "separate",
+            Self::Separate => "unfused",
             Self::Fused => "fused",
             Self::Network => "network",
         }
@@ -37,9 +37,11 @@ impl std::str::FromStr for Path {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        // The name of this path before version 2 of the JSON documents.
+        let text = if text == "separate" { "unfused" } else { text };
         [Self::Separate, Self::Fused, Self::Network]
             .into_iter()
-            .find(|path| path.name() == text || (*path == Self::Separate && text == "unfused"))
+            .find(|path| path.name() == text)
             .ok_or_else(|| Error::unknown_name("path", text, ["unfused", "fused", "network"]))
     }
 }

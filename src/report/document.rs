@@ -8,39 +8,34 @@ use serde::Serialize;
 
 use crate::adapter::AdapterInfo;
 use crate::baseline::Comparison;
-use crate::bench::{Budget, Changed, Machine, Row, Yardstick};
 use crate::dataset::Dataset;
 use crate::deploy::Source;
 use crate::engine::MatrixUse;
 use crate::memory;
+use crate::results::{Budget, Changed, ControlWorkload, Machine, Row};
 use crate::units::count;
 use crate::verdict::Verdict;
-use crate::verify::passport::Observed;
+use crate::verify::numerics::Observed;
 
-/// The version of the document's form. Adding fields keeps it; removing or redefining one raises it.
-pub const SCHEMA: u32 = 1;
+/// The version of every JSON document. Adding fields keeps it; removing or redefining one raises it.
+pub const SCHEMA: u32 = 2;
 
-/// One measurement, as it stands in `bench --format json`.
+/// One measurement: the document of `bench --format json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Document {
     /// [`SCHEMA`]
     pub schema: u32,
     /// What measured.
     pub tool: Tool,
-    /// The command line that it was started with.
+    /// The command line.
     pub command: String,
     /// The machine that it ran on.
     pub machine: Machine,
-    /// What it measured on.
-    pub adapter: AdapterInfo,
-    /// Why on this adapter, in words.
-    pub adapter_reason: String,
-    /// Whether f16 may run on the adapter's matrix units, and why.
-    #[serde(rename = "f16_on_matrix_units")]
-    pub matrix_units: MatrixUse,
-    /// What its driver, or the processor, does where it has a choice, in short; none where that could not be
-    /// seen. `verify` has all of it.
-    pub passport: Option<BTreeMap<String, Observed>>,
+    /// What it measured on: the chosen adapter, and the CPU path if it is another and a row ran there.
+    pub adapters: Vec<AdapterEntry>,
+    /// The CPU path, to be added when a row runs there.
+    #[serde(skip)]
+    pub cpu_path: AdapterInfo,
     /// The network.
     pub model: ModelInfo,
     /// The images.
@@ -49,22 +44,68 @@ pub struct Document {
     pub results: Vec<Row>,
     /// The images whose label changed, for each batch size.
     pub changed: Vec<Changed>,
-    /// The batch sizes that were asked for and have no rows, the largest first.
+    /// The requested batch sizes without rows, the largest first.
     pub missing_batches: Vec<usize>,
-    /// Why some have none, in words; none where all was measured.
+    /// Why some batch sizes have no rows, in words; none where everything was measured.
     pub incomplete: Option<String>,
-    /// Fixed work beside the samples of each batch size.
-    pub yardsticks: Vec<Yardstick>,
-    /// What a memory limit comes to; none where none was set.
+    /// The control workloads beside the samples of each batch size.
+    pub control_workloads: Vec<ControlWorkload>,
+    /// The batches that fit the memory limit; none where no limit was set.
     pub memory_limit: Option<Budget>,
     /// Which precision to deploy, and why.
     pub verdict: Verdict,
-    /// An earlier result beside this one; none where none was asked for.
+    /// The comparison with an earlier result; none where none was requested.
     pub comparison: Option<Comparison>,
 }
 
+/// An adapter, or the CPU path, that rows ran on.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterEntry {
+    /// What it is.
+    #[serde(flatten)]
+    pub info: AdapterInfo,
+    /// Why it was used, in words.
+    pub reason: String,
+    /// Whether f16 may run on its matrix units, and why.
+    #[serde(rename = "f16_on_matrix_units")]
+    pub matrix_units: MatrixUse,
+    /// The most important observations of its numerics report; none where they were not made. `verify` reports all of
+    /// them.
+    pub numerics: Option<BTreeMap<String, Observed>>,
+}
+
 impl Document {
-    /// Why it is not all that was asked for, and what is missing, in a sentence; none where it is all.
+    /// The adapter that the measurement was made on.
+    ///
+    /// # Panics
+    /// Where the document has no adapter: it is made with one.
+    #[must_use]
+    pub fn adapter(&self) -> &AdapterEntry {
+        &self.adapters[0]
+    }
+
+    /// Adds the rows of a batch size, and the CPU path to the adapters if a row ran there.
+    pub fn add(&mut self, rows: &[Row], changed: &Changed, control_workloads: &[ControlWorkload]) {
+        let adapters = rows.iter().filter_map(|row| row.effective.adapter);
+        if adapters
+            .max()
+            .is_some_and(|last| last >= self.adapters.len())
+        {
+            self.adapters.push(AdapterEntry {
+                info: self.cpu_path.clone(),
+                reason: "the chosen adapter cannot run every precision".to_owned(),
+                matrix_units: MatrixUse::no(
+                    self.cpu_path.lacks_matrix_units().unwrap_or("not used"),
+                ),
+                numerics: None,
+            });
+        }
+        self.results.extend_from_slice(rows);
+        self.changed.push(changed.clone());
+        self.control_workloads.extend_from_slice(control_workloads);
+    }
+
+    /// Why the measurement is incomplete, and what is missing, in a sentence; none where it is complete.
     #[must_use]
     pub fn shortfall(&self) -> Option<String> {
         let reason = self.incomplete.as_ref()?;
@@ -76,7 +117,7 @@ impl Document {
         Some(match missing.as_slice() {
             [] => format!("Incomplete: {reason}."),
             missing => format!(
-                "Incomplete: {reason}; not measured: batch {}.",
+                "Incomplete: {reason}. Not measured: batch {}.",
                 missing.join(", ")
             ),
         })

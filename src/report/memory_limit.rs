@@ -1,44 +1,35 @@
-//! What a memory limit comes to, for a terminal or Markdown: a table, and bars beside each other.
+//! The largest batches under a memory limit, for a terminal or Markdown: a table, and a bar chart.
 
-use super::grid::{Column, Layout, NOTHING, Screen, fitted, heading};
-use crate::bench::{Bound, Budget, BudgetLine};
+use super::layout::{Layout, Screen};
+use super::table::{Column, NOTHING, Table, or_nothing};
+use crate::results::{Bound, Budget, BudgetLine};
 use crate::units::{bytes, count, share};
 
-/// The columns of a bar that stands for the largest value, where there is room for them, and the fewest of
-/// which lengths can be told apart beside a name.
+/// The length of the longest bar on a wide screen, and the least length at which a name fits beside the bars.
 const BAR: (usize, usize) = (30, 12);
 
-/// What stands before a bar, behind a name: `batch  10,000 unlimited `.
+/// The width of a bar's label, behind the name: `batch  10,000 unlimited `.
 const LABEL: usize = 24;
 
-/// What stands behind a bar: ` 1,234,567`.
+/// The width of the figure behind a bar: ` 1,234,567`.
 const VALUE: usize = 11;
 
-/// The columns of the table, and the order in which a narrow terminal does without them.
-const COLUMNS: [Column; 6] = {
-    const fn column(name: &'static str, left_out: u8) -> Column {
-        Column { name, left_out }
-    }
-    [
-        column("precision", 0),
-        column("largest batch", 0),
-        column("bound by", 1),
-        column("planned", 2),
-        column("with upload", 0),
-        column("kept", 0),
-    ]
-};
+/// The columns of the table.
+const COLUMNS: [Column; 6] = [
+    Column::text("precision"),
+    Column::text("largest batch"),
+    Column::text("limited by").hidden_as(1),
+    Column::number("memory").hidden_as(2),
+    Column::number("images/s"),
+    Column::number("kept"),
+];
 
-/// What fits, what that costs, and a chart of it.
+/// The largest batches, what they cost in speed, and a chart.
 pub(super) fn limits(budget: &Budget, layout: Layout) -> String {
     let title = format!("Within {}", bytes(budget.limit_bytes));
-    let mut text = heading(&title, layout);
-    let lines: Vec<Vec<String>> = budget.lines.iter().map(line).collect();
-    let (table, left_out) = fitted(layout, &COLUMNS, &lines, 3);
-    text.push_str(&table);
-    if !left_out.is_empty() {
-        text.push_str(&layout.wrap(format!("No room here for: {}\n", left_out.join(", "))));
-    }
+    let mut text = layout.heading(&title);
+    let lines = budget.lines.iter().map(line).collect();
+    text.push_str(&Table::new(&COLUMNS, lines).render(layout));
     text.push('\n');
     match layout {
         Layout::Terminal(screen) => text.push_str(&chart(budget, screen)),
@@ -47,18 +38,18 @@ pub(super) fn limits(budget: &Budget, layout: Layout) -> String {
             text.push_str(&format!("```\n{chart}```\n"));
         }
     }
-    let legend = "with upload: images/s end to end, which the images/s of the tables above are without; kept: of that at the largest batch measured.";
+    let legend = "images/s: end to end, upload included; the tables above exclude it. kept: the share of the images/s at \
+                  the largest measured batch.";
     text.push_str(&layout.paragraph("", legend));
     text
 }
 
 fn line(line: &BudgetLine) -> Vec<String> {
-    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let batch = line.batch.map(|batch| count(batch as u64));
     let bound = match line.bound_by {
         Bound::Memory => "memory",
         Bound::BatchLimit => "--batch-limit",
-        Bound::Data => "the data",
+        Bound::Data => "data set",
     };
     vec![
         line.name.clone(),
@@ -74,8 +65,8 @@ fn rate(speed: f64) -> String {
     count(speed.round() as u64)
 }
 
-/// Two bars for each precision at most: the batch that fits, and the largest that was measured. Names stand
-/// before them, or over them where there is no room for that.
+/// At most two bars for each precision: the batch that fits, and the largest that was measured. Names are before the
+/// bars, or above them on a narrow screen.
 fn chart(budget: &Budget, screen: Screen) -> String {
     let width = usize::from(screen.width);
     let names = budget.lines.iter().map(|line| line.name.chars().count());
@@ -100,7 +91,7 @@ fn chart(budget: &Budget, screen: Screen) -> String {
     text
 }
 
-/// The bars of one precision, the longest of all as long as `longest`.
+/// The bars of one precision. The longest bar of all precisions has the length `longest`.
 fn bars(line: &BudgetLine, budget: &Budget, longest: usize) -> Vec<String> {
     let speeds = budget
         .lines

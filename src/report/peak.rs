@@ -1,19 +1,21 @@
 //! The ceilings of an adapter, in every format.
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::adapter::adapter_lines;
+use super::csv::to_csv;
 use super::document::{SCHEMA, Tool};
-use super::grid::{Layout, NOTHING, grid};
-use super::table::adapter_line;
-use super::{Format, to_json};
+use super::format::Format;
+use super::json::to_json;
+use super::layout::Layout;
+use super::table::{Column, Table, or_nothing};
 use crate::adapter::{AdapterInfo, Backend, Kind};
 use crate::error::{Error, Result};
-use crate::peak::{Ceiling, Peak, ProcessorCeiling};
 use crate::units::{count, rate};
 
-/// What `peak` says.
+/// The document of `peak`.
 #[derive(Clone, Debug, Serialize)]
 pub struct PeakDocument {
     schema: u32,
@@ -22,7 +24,7 @@ pub struct PeakDocument {
     adapter_reason: String,
     /// Why not everything was measured; none where it was.
     incomplete: Option<String>,
-    ceilings: Vec<Line>,
+    ceilings: Vec<CeilingLine>,
 }
 
 /// Whether there is a figure, or why there is none.
@@ -34,7 +36,7 @@ enum Status {
     Unsupported,
     /// Something went wrong.
     Failed,
-    /// It was not come to.
+    /// The run ended before it was measured.
     Unmeasured,
 }
 
@@ -49,9 +51,9 @@ impl Status {
     }
 }
 
-/// A ceiling as JSON has it. What was not measured is null.
+/// A ceiling. Figures that were not measured are null in JSON.
 #[derive(Clone, Debug, Serialize)]
-struct Line {
+pub struct CeilingLine {
     name: &'static str,
     unit: &'static str,
     status: Status,
@@ -64,27 +66,30 @@ struct Line {
     /// What is done, in words.
     #[serde(skip)]
     what: &'static str,
-    /// What is counted, in short.
+    /// What is counted, as a short unit: `FLOP`, `OP` or `B`.
     #[serde(skip)]
-    short: &'static str,
+    short_unit: &'static str,
+}
+
+/// The figures of a ceiling that was measured.
+#[derive(Clone, Debug)]
+pub struct PeakFigures {
+    /// The rate of the fastest sample.
+    pub best: f64,
+    /// The median rate.
+    pub median: f64,
+    /// The standard deviation over the mean.
+    pub spread: f64,
+    /// The shape of the fastest microkernel, in words.
+    pub shape: String,
+    /// The rate of each sample.
+    pub samples: Vec<f64>,
 }
 
 impl PeakDocument {
-    /// The ceilings of an adapter, none of which is measured yet.
+    /// Ceilings of an adapter, none of which is measured yet.
     #[must_use]
-    pub fn of_adapter(adapter: &AdapterInfo, adapter_reason: &str) -> Self {
-        let line = |ceiling: Ceiling| Line::of_adapter(ceiling, adapter);
-        Self::of_lines(adapter, adapter_reason, Ceiling::ALL.map(line).to_vec())
-    }
-
-    /// Those of the CPU path's processor.
-    #[must_use]
-    pub fn of_processor(adapter: &AdapterInfo, adapter_reason: &str) -> Self {
-        let lines = ProcessorCeiling::ALL.map(Line::of_processor).to_vec();
-        Self::of_lines(adapter, adapter_reason, lines)
-    }
-
-    fn of_lines(adapter: &AdapterInfo, adapter_reason: &str, ceilings: Vec<Line>) -> Self {
+    pub fn new(adapter: &AdapterInfo, adapter_reason: &str, ceilings: Vec<CeilingLine>) -> Self {
         Self {
             schema: SCHEMA,
             tool: Tool::now(),
@@ -95,17 +100,17 @@ impl PeakDocument {
         }
     }
 
-    /// Takes what was measured of the ceiling of this name.
-    pub fn measured<S: Display>(&mut self, name: &str, peak: &Peak<S>) {
-        self.put(name, |line| line.with(peak));
+    /// Adds the figures of the ceiling of this name.
+    pub fn measured(&mut self, name: &str, figures: PeakFigures) {
+        self.put(name, |line| line.with(figures));
     }
 
-    /// Takes what went wrong with the ceiling of this name.
+    /// Adds why the ceiling of this name could not be measured.
     pub fn failed(&mut self, name: &str, why: &str) {
         self.put(name, |line| line.without(Status::Failed, why));
     }
 
-    /// Ends it before all is measured.
+    /// Ends the document before everything is measured.
     pub fn end_early(&mut self, why: &str) {
         self.incomplete = Some(why.to_owned());
         for line in &mut self.ceilings {
@@ -121,7 +126,7 @@ impl PeakDocument {
         self.ceilings.iter().any(|line| line.status == Status::Ok)
     }
 
-    fn put(&mut self, name: &str, change: impl FnOnce(Line) -> Line) {
+    fn put(&mut self, name: &str, change: impl FnOnce(CeilingLine) -> CeilingLine) {
         if let Some(line) = self.ceilings.iter_mut().find(|line| line.name == name) {
             *line = change(line.clone());
         }
@@ -137,7 +142,7 @@ impl PeakDocument {
             Format::Table => Ok(self.table(layout)),
             Format::Markdown => Ok(self.table(Layout::Markdown)),
             Format::Json => to_json(self),
-            Format::Csv => self.csv(),
+            Format::Csv => to_csv(self.ceilings.iter().map(|line| CsvLine::new(line, self))),
             Format::Html => Err(Error::no_output(
                 "peak",
                 "html",
@@ -147,44 +152,23 @@ impl PeakDocument {
     }
 
     fn table(&self, layout: Layout) -> String {
-        let item = match layout {
-            Layout::Terminal(_) => ["Adapter:  ", "          "],
-            Layout::Markdown => ["- Adapter: ", "- "],
-        };
-        let mut text = format!("{}{}\n", item[0], adapter_line(&self.adapter));
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}{}", item[1], self.adapter_reason);
-        if self.adapter.kind == Kind::Software {
-            let _ = writeln!(
-                text,
-                "{}It runs shaders on the processor: these figures say nothing about a GPU.",
-                item[1]
-            );
-        }
-        let header = [
-            "ceiling",
-            "what",
-            "fastest as",
-            "best",
-            "median",
-            "spread",
-            "samples",
-        ];
-        let rows: Vec<Vec<String>> = self.ceilings.iter().map(Line::cells).collect();
-        text = layout.wrap(text);
+        let head = adapter_lines(&self.adapter, &self.adapter_reason);
+        let mut text = layout.preamble(head);
+        let rows = self.ceilings.iter().map(CeilingLine::cells).collect();
         text.push('\n');
-        text.push_str(&grid(layout, &header, &rows, 3));
+        text.push_str(&Table::new(&COLUMNS, rows).render(layout));
         let mut notes = String::new();
+        // Writing to a string cannot fail.
         if let Some(why) = &self.incomplete {
             let _ = writeln!(notes, "Incomplete: {why}");
         }
-        for Line { name, detail, .. } in &self.ceilings {
+        for CeilingLine { name, detail, .. } in &self.ceilings {
             if let Some(detail) = detail {
-                let _ = writeln!(notes, "{name}: not measured: {detail}");
+                let _ = writeln!(notes, "{name} was not measured: {detail}");
             }
         }
         if layout == Layout::Markdown && !notes.is_empty() {
-            // A line right under a table is a row of it.
+            // Without an empty line, Markdown takes a note for a row of the table.
             text.push('\n');
         }
         text.push_str(&layout.wrap(notes));
@@ -194,57 +178,33 @@ impl PeakDocument {
         }
         text
     }
-
-    fn csv(&self) -> Result<String> {
-        let internal = |error: String| Error::encoding("CSV", error);
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for line in &self.ceilings {
-            writer
-                .serialize(CsvLine::new(line, self))
-                .map_err(|error| internal(error.to_string()))?;
-        }
-        let bytes = writer
-            .into_inner()
-            .map_err(|error| internal(error.to_string()))?;
-        String::from_utf8(bytes).map_err(|error| internal(error.to_string()))
-    }
 }
 
-/// What the columns mean.
+/// The columns of the ceilings.
+const COLUMNS: [Column; 7] = [
+    Column::text("ceiling"),
+    Column::text("what"),
+    Column::text("fastest as"),
+    Column::number("best"),
+    Column::number("median"),
+    Column::number("spread"),
+    Column::number("samples"),
+];
+
+/// The meaning of the columns.
 const LEGEND: &str = "\
-best    the ceiling: the fastest sample, by the host's clock, with the submit and the wait for it
-spread  standard deviation over mean; an operation is one product or one sum, so a multiply-add is two
+best    the ceiling: the fastest sample, by the host's clock, including the submit and the wait for it
+spread  standard deviation over mean. An operation is one product or one sum, so a multiply-add is two.
 ";
 
-impl Line {
-    fn of_adapter(ceiling: Ceiling, adapter: &AdapterInfo) -> Self {
-        let (what, short) = match ceiling {
-            Ceiling::F32 => ("multiply-add, registers only", "FLOP"),
-            Ceiling::F16 => ("multiply-add in f16, registers only", "FLOP"),
-            Ceiling::Matrix => ("f16 matrices, registers only", "FLOP"),
-            Ceiling::Int8Dot => ("dot4I8Packed, registers only", "OP"),
-            Ceiling::Copy => ("memory, bytes read and written", "B"),
-        };
-        let line = Self::unmeasured(ceiling.name(), ceiling.unit(), what, short);
-        match ceiling.lacks(adapter) {
-            Some(reason) => line.without(Status::Unsupported, reason),
-            None => line,
-        }
-    }
-
-    fn of_processor(ceiling: ProcessorCeiling) -> Self {
-        let (what, short) = match ceiling {
-            ProcessorCeiling::F32 => ("multiply-add, registers only", "FLOP"),
-            ProcessorCeiling::Int8 => ("int8 products, registers only", "OP"),
-        };
-        Self::unmeasured(ceiling.name(), "operations", what, short)
-    }
-
-    fn unmeasured(
+impl CeilingLine {
+    /// A ceiling that is not measured yet: `what` says in words what is done, `short_unit` what is counted.
+    #[must_use]
+    pub fn unmeasured(
         name: &'static str,
         unit: &'static str,
         what: &'static str,
-        short: &'static str,
+        short_unit: &'static str,
     ) -> Self {
         Self {
             name,
@@ -257,11 +217,17 @@ impl Line {
             shape: None,
             samples: Vec::new(),
             what,
-            short,
+            short_unit,
         }
     }
 
-    /// The same with why nothing was measured.
+    /// The same, for an adapter that lacks what it needs.
+    #[must_use]
+    pub fn unsupported(self, reason: &str) -> Self {
+        self.without(Status::Unsupported, reason)
+    }
+
+    /// The same, with the reason why nothing was measured.
     fn without(self, status: Status, why: &str) -> Self {
         Self {
             status,
@@ -270,40 +236,37 @@ impl Line {
         }
     }
 
-    /// The same with what was measured.
-    fn with<S: Display>(self, peak: &Peak<S>) -> Self {
+    /// The same, with its figures.
+    fn with(self, figures: PeakFigures) -> Self {
         Self {
             status: Status::Ok,
             detail: None,
-            per_second: Some(peak.best()),
-            median_per_second: Some(peak.median()),
-            spread: Some(peak.spread()),
-            shape: Some(peak.shape.to_string()),
-            samples: peak.samples.clone(),
+            per_second: Some(figures.best),
+            median_per_second: Some(figures.median),
+            spread: Some(figures.spread),
+            shape: Some(figures.shape),
+            samples: figures.samples,
             ..self
         }
     }
 
     fn cells(&self) -> Vec<String> {
-        let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
-        let best = self.per_second.map(|best| rate(best, self.short));
+        let rate = |figure: f64| rate(figure, self.short_unit);
+        let best = self.per_second.map(rate);
         let spread = self.spread.map(|spread| format!("±{:.0}%", 100.0 * spread));
         vec![
             self.name.to_owned(),
             self.what.to_owned(),
             or_nothing(self.shape.clone()),
             best.unwrap_or_else(|| self.status.name().to_owned()),
-            or_nothing(
-                self.median_per_second
-                    .map(|median| rate(median, self.short)),
-            ),
+            or_nothing(self.median_per_second.map(rate)),
             or_nothing(spread),
             count(self.samples.len() as u64),
         ]
     }
 }
 
-/// A ceiling without its nesting, with what it was measured on.
+/// A ceiling without nesting, with its adapter.
 #[derive(Serialize)]
 struct CsvLine<'a> {
     name: &'a str,
@@ -323,7 +286,7 @@ struct CsvLine<'a> {
 }
 
 impl<'a> CsvLine<'a> {
-    fn new(line: &'a Line, document: &'a PeakDocument) -> Self {
+    fn new(line: &'a CeilingLine, document: &'a PeakDocument) -> Self {
         let adapter = &document.adapter;
         Self {
             name: line.name,

@@ -1,19 +1,22 @@
-//! What a search found, in every format.
+//! The result of a search, in every format.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::adapter::adapter_line;
+use super::csv::to_csv;
 use super::document::{DatasetInfo, ModelInfo, SCHEMA, Tool};
-use super::grid::{Layout, NOTHING, Screen, grid};
-use super::table::adapter_line;
-use super::{Format, to_json};
+use super::format::Format;
+use super::json::to_json;
+use super::layout::{Layout, Screen};
+use super::table::{Column, NOTHING, Table};
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
 use crate::search::{Finalist, Measured, Outcome, SearchOptions, Sensitivity, Trial};
 use crate::units::{bytes, count, duration, percent};
 
-/// What `search` says.
+/// The document of `search`.
 #[derive(Clone, Debug, Serialize)]
 pub struct SearchDocument {
     schema: u32,
@@ -34,7 +37,8 @@ pub struct SearchDocument {
 /// A measurement as JSON and CSV have it.
 #[derive(Clone, Debug, Serialize)]
 struct Line {
-    /// What was measured: `layer alone`, `all but the layer`, `trial` or `finalist`.
+    /// What was measured: `only this layer` (in the precision, the others in f32), `all other layers`, `trial` or
+    /// `finalist`.
     what: &'static str,
     layer: Option<String>,
     /// The precision, or the mode.
@@ -63,10 +67,10 @@ impl Line {
     }
 }
 
-/// What a search was about.
+/// The subject of a search.
 #[derive(Clone, Debug)]
 pub struct SearchSubject<'a> {
-    /// Where it ran.
+    /// The adapter.
     pub adapter: &'a AdapterInfo,
     /// The network.
     pub model: ModelInfo,
@@ -78,7 +82,7 @@ pub struct SearchSubject<'a> {
     pub output: String,
 }
 
-/// The outcome in a format.
+/// The result of a search in a format.
 ///
 /// # Errors
 /// `Error::Usage` for a format that it does not have.
@@ -91,7 +95,11 @@ pub fn search_document(
         Format::Table => Layout::Terminal(Screen::PLAIN),
         Format::Markdown => Layout::Markdown,
         Format::Json => return to_json(&document(subject, outcome)),
-        Format::Csv => return csv(&document(subject, outcome)),
+        Format::Csv => {
+            let document = document(subject, outcome);
+            let lines = [document.sensitivities, document.trials, document.finalists];
+            return to_csv(lines.into_iter().flatten());
+        }
         Format::Html => {
             let allowed = "table, json, csv or markdown";
             return Err(Error::no_output("search", "html", allowed));
@@ -108,9 +116,14 @@ fn document(subject: &SearchSubject<'_>, outcome: &Outcome) -> SearchDocument {
     for one in &outcome.sensitivities {
         let layer = Some(one.layer);
         let name = one.choice.name();
-        sensitivities.push(Line::new("layer alone", layer, name.clone(), &one.alone));
+        sensitivities.push(Line::new(
+            "only this layer",
+            layer,
+            name.clone(),
+            &one.alone,
+        ));
         if let Some(measured) = &one.all_but {
-            sensitivities.push(Line::new("all but the layer", layer, name, measured));
+            sensitivities.push(Line::new("all other layers", layer, name, measured));
         }
     }
     let trial = |trial: &Trial| Line::new("trial", None, trial.mode.to_string(), &trial.measured);
@@ -135,26 +148,7 @@ fn document(subject: &SearchSubject<'_>, outcome: &Outcome) -> SearchDocument {
     }
 }
 
-fn csv(document: &SearchDocument) -> Result<String> {
-    let internal = |error: String| Error::encoding("CSV", error);
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let lines = [
-        &document.sensitivities,
-        &document.trials,
-        &document.finalists,
-    ];
-    for line in lines.into_iter().flatten() {
-        writer
-            .serialize(line)
-            .map_err(|error| internal(error.to_string()))?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| internal(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| internal(error.to_string()))
-}
-
-/// What is searched, where and on what.
+/// What is searched, on which adapter and data.
 #[must_use]
 pub fn search_preamble(subject: &SearchSubject<'_>) -> String {
     let layers: Vec<String> = subject
@@ -178,25 +172,37 @@ pub fn search_preamble(subject: &SearchSubject<'_>) -> String {
     let drop = points(subject.options.max_drop);
     let _ = writeln!(
         text,
-        "Goal:     least {goal} at batch {batch}, at most {drop} of accuracy lost"
+        "Goal:     minimize {goal} at batch {batch}, with an accuracy loss of at most {drop}"
     );
     text + "\n"
 }
 
-/// How sensitive each layer is.
+/// The columns of the sensitivities.
+const SENSITIVITIES: [Column; 9] = [
+    Column::text("layer"),
+    Column::text("precision"),
+    Column::number("only it: error"),
+    Column::number("loss"),
+    Column::number("changed"),
+    Column::number("time"),
+    Column::number("others: error"),
+    Column::number("loss"),
+    Column::number("changed"),
+];
+
+/// The columns of the finalists.
+const FINALISTS: [Column; 6] = [
+    Column::text("precision"),
+    Column::number("median"),
+    Column::number("parameters"),
+    Column::number("accuracy"),
+    Column::number("loss"),
+    Column::number("changed"),
+];
+
+/// How sensitive each layer is to a lower precision.
 #[must_use]
 pub fn sensitivity_table(f32: &Trial, sensitivities: &[Sensitivity], layout: Layout) -> String {
-    let header = [
-        "layer",
-        "precision",
-        "alone: error",
-        "lost",
-        "changed",
-        "time",
-        "all but it: error",
-        "lost",
-        "changed",
-    ];
     let lost = |of: &Measured| points(f32.measured.accuracy - of.accuracy);
     let row = |one: &Sensitivity| {
         let all_but = |value: &dyn Fn(&Measured) -> String| {
@@ -216,22 +222,15 @@ pub fn sensitivity_table(f32: &Trial, sensitivities: &[Sensitivity], layout: Lay
             all_but(&|of| count(of.label_changes as u64)),
         ]
     };
-    let rows: Vec<Vec<String>> = sensitivities.iter().map(row).collect();
-    grid(layout, &header, &rows, 2)
-        + "\nerror: mean square of the outputs' differences from f32's; lost: points of accuracy; time: over f32's\n"
+    let rows = sensitivities.iter().map(row).collect();
+    Table::new(&SENSITIVITIES, rows).render(layout)
+        + "\nonly it: this layer in the precision, all others in f32; others: the reverse. error: mean square difference of the\n\
+           outputs from those of f32; loss: accuracy lost; changed: images with another label than in f32; time: relative to f32\n"
 }
 
-/// The last comparison, and what came of it.
+/// The comparison of the finalists, and the result.
 #[must_use]
 pub fn search_result(subject: &SearchSubject<'_>, outcome: &Outcome, layout: Layout) -> String {
-    let header = [
-        "precision",
-        "median",
-        "parameters",
-        "accuracy",
-        "lost",
-        "changed",
-    ];
     let row = |finalist: &Finalist| {
         let of = &finalist.trial.measured;
         vec![
@@ -243,20 +242,20 @@ pub fn search_result(subject: &SearchSubject<'_>, outcome: &Outcome, layout: Lay
             count(of.label_changes as u64),
         ]
     };
-    let rows: Vec<Vec<String>> = outcome.finalists.iter().map(row).collect();
+    let rows = outcome.finalists.iter().map(row).collect();
     let tried = count(outcome.trials.len() as u64);
     let mut text = format!(
-        "\nThe best of {tried} assignments, within {} of f32, side by side:\n\n",
+        "\nThe best of {tried} assignments with an accuracy loss of at most {}, measured interleaved:\n\n",
         points(subject.options.max_drop)
     );
-    text += &grid(layout, &header, &rows, 1);
-    text += "\nCompared as quantized files: int8 dynamic-tensor has none, and no file's f16 runs on matrix units.\n";
+    text += &Table::new(&FINALISTS, rows).render(layout);
+    text += "\nAll are measured as quantized files, so int8 dynamic-tensor and f16 on matrix units are not among them.\n";
     let best = &outcome.best.mode;
     let _ = writeln!(text, "\n{}: {best}", subject.output);
     if *best == outcome.f32.mode {
-        text += "Nothing within the drop allowed is better than f32: allow more, or try --goal memory.\n";
+        text += "No assignment within the allowed accuracy loss is better than f32. Allow a larger loss, or try --goal memory.\n";
     } else if best.layers.is_empty() {
-        text += "No mixed assignment within the drop allowed is better than this uniform one.\n";
+        text += "No mixed assignment within the allowed accuracy loss is better than this uniform one.\n";
     }
     text
 }

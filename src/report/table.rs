@@ -1,305 +1,308 @@
-//! Tables for people: what ran where, and why, first; then a table for each batch size.
+//! The one table of this program: text in columns, for a terminal of any width or in Markdown.
 
-use std::fmt::Write;
-
-use super::decision::{conclusion, explanations};
-use super::document::Document;
-use super::grid::{BOLD, Column, Layout, NOTHING, fitted, grid};
-use crate::Precision;
-use crate::adapter::{AdapterInfo, Kind, MatrixUnits};
-use crate::bench::{Row, Status};
-use crate::engine::{MatrixUse, Place};
-use crate::units::{bytes, count, duration, percent, share};
-
-/// The document: preamble, then a table for each batch size.
-pub(super) fn document(document: &Document, layout: Layout) -> String {
-    let mut text = preamble(document);
-    if layout == Layout::Markdown {
-        // Each line of the preamble is a list item.
-        text = text
-            .lines()
-            .filter(|line| !line.is_empty())
-            .fold(String::new(), |all, line| {
-                all + "- " + line.trim_start() + "\n"
-            });
-        if let Some(shortfall) = document.shortfall() {
-            text = format!("**{shortfall}**\n\n{text}");
-        }
-    }
-    for rows in document
-        .results
-        .chunk_by(|a, b| a.requested.batch == b.requested.batch)
-    {
-        text.push('\n');
-        text.push_str(&rows_table(rows, layout));
-    }
-    text.push('\n');
-    if layout == Layout::Markdown {
-        text.push_str(&conclusion(document, layout));
-    } else {
-        text.push_str(&closing(document, layout));
-    }
-    text
-}
-
-/// What stands over the first table.
-#[must_use]
-pub fn opening(document: &Document, layout: Layout) -> String {
-    layout.wrap(preamble(document))
-}
-
-/// What stands under the last table: the legend, and what is missing.
-#[must_use]
-pub fn closing(document: &Document, layout: Layout) -> String {
-    let mut text = layout.wrap(LEGEND.to_owned());
-    if let Some(shortfall) = document.shortfall() {
-        text.push('\n');
-        text.push_str(&layout.wrap(shortfall + "\n"));
-    }
-    text.push_str(&conclusion(document, layout));
-    text
-}
-
-/// What ran where, and why.
-fn preamble(document: &Document) -> String {
-    let Document {
-        tool,
-        adapter,
-        model,
-        dataset,
-        ..
-    } = document;
-    let layers: Vec<String> = model.layers.iter().map(ToString::to_string).collect();
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "Network:  {} ({}), {} parameters, {}",
-        layers.join("-"),
-        model.activations.join(", "),
-        count(model.parameters),
-        model.path
-    );
-    if let Some(mode) = &model.quantized {
-        let _ = writeln!(
-            text,
-            "          quantized: it runs as {mode} and nothing else"
-        );
-    }
-    let _ = writeln!(
-        text,
-        "Images:   {}, {}",
-        dataset.name,
-        count(dataset.images as u64)
-    );
-    let _ = writeln!(text, "Adapter:  {}", adapter_line(adapter));
-    let _ = writeln!(text, "          {}", document.adapter_reason);
-    if adapter.kind == Kind::Software {
-        let _ = writeln!(
-            text,
-            "          It runs shaders on the processor: these ratios say nothing about a GPU."
-        );
-    }
-    if let Some(MatrixUnits { size, .. }) = adapter.matrix_units {
-        let MatrixUse { used, reason, .. } = &document.matrix_units;
-        let not = if *used { "" } else { "not " };
-        let _ = writeln!(
-            text,
-            "          Its matrix units ({size}×{size}) are {not}used for f16:\n          {reason}"
-        );
-    }
-    if tool.profile == "debug" {
-        let _ = writeln!(
-            text,
-            "Warning:  a debug build; its times mean nothing. Use cargo run --release."
-        );
-    }
-    text
-}
-
-/// What the columns mean.
-const LEGEND: &str = "\
-median  one batch, from its pixels on the device to its outputs in host memory; spread: standard deviation
-of peak operations per second against the most that this adapter did of the kernel's arithmetic in this run
-speed   relative to f32, end to end: upload and median; changed: images whose label is not f32's; accuracy: over all
-planned parameters and activations at this precision; allocated: all buffers that were really made
-";
-
-/// `llvmpipe (LLVM 15.0.6, 256 bits), vulkan, software; driver llvmpipe Mesa 22.3.6 (LLVM 15.0.6)`
-pub(super) fn adapter_line(adapter: &AdapterInfo) -> String {
-    match adapter.kind {
-        Kind::Cpu => {
-            let processor = adapter.processor.map(|processor| format!("; {processor}"));
-            let processor = processor.unwrap_or_default();
-            format!("{} ({}{processor})", adapter.name, adapter.driver)
-        }
-        kind => {
-            let driver = if adapter.driver.is_empty() {
-                "not named"
-            } else {
-                &adapter.driver
-            };
-            format!(
-                "{}, {}, {kind}; driver {driver}",
-                adapter.name, adapter.backend
-            )
-        }
-    }
-}
-
-/// The table of one batch size, under a line that names it.
-#[must_use]
-pub fn rows_table(rows: &[Row], layout: Layout) -> String {
-    let Some(first) = rows.first() else {
-        return String::new();
-    };
-    let mut text = heading(first, layout);
-    let lines: Vec<Vec<String>> = rows.iter().map(|row| line(row, layout)).collect();
-    let (table, left_out) = fitted(layout, &COLUMNS, &lines, 3);
-    text.push_str(&table);
-    let mut notes = notes(rows);
-    if !left_out.is_empty() {
-        notes.push(format!("No room here for: {}", left_out.join(", ")));
-    }
-    if layout == Layout::Markdown && !notes.is_empty() {
-        // Without an empty line Markdown takes a note for a row of the table.
-        text.push('\n');
-    }
-    for note in notes {
-        text.push_str(&layout.wrap(note + "\n"));
-    }
-    let parts: Vec<Vec<String>> = rows.iter().flat_map(parts).collect();
-    if !parts.is_empty() {
-        let header = ["precision", "path", "part", "median", "share"];
-        text.push('\n');
-        text.push_str(&grid(layout, &header, &parts, 3));
-    }
-    text.push_str(&explanations(rows, layout));
-    text
-}
-
-/// The columns of a batch size, and the order in which a narrow terminal does without them.
-const COLUMNS: [Column; 13] = {
-    const fn column(name: &'static str, left_out: u8) -> Column {
-        Column { name, left_out }
-    }
-    [
-        column("precision", 0),
-        column("runs on", 8),
-        column("kernel", 5),
-        column("median", 0),
-        column("spread", 3),
-        column("p99", 2),
-        column("of peak", 4),
-        column("images/s", 7),
-        column("speed", 0),
-        column("accuracy", 0),
-        column("changed", 9),
-        column("planned", 6),
-        column("allocated", 1),
-    ]
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle,
+    TableStyle, Width, presets,
 };
 
-/// Where a row's time goes, a line for each part; the shares are of the part's own path.
-fn parts(row: &Row) -> Vec<Vec<String>> {
-    let mut lines = Vec::new();
-    for breakdown in &row.breakdown {
-        let kernels = breakdown.kernels.iter();
-        let mut parts = vec![("upload", breakdown.upload_ns)];
-        parts.extend(kernels.map(|kernel| (kernel.name.as_str(), kernel.ns)));
-        parts.push(("gaps between kernels", breakdown.gaps_ns));
-        parts.push(("submit, wait, read back", breakdown.host_ns));
-        let total: u64 = parts.iter().map(|(_, ns)| ns).sum();
-        for (name, ns) in parts {
-            lines.push(vec![
-                row.name.clone(),
-                format!("{} {}", breakdown.path, breakdown.kernel),
-                name.to_owned(),
-                duration(ns as f64),
-                format!("{:.0}%", 100.0 * ns as f64 / total.max(1) as f64),
-            ]);
+use super::layout::{Layout, Screen};
+
+/// The cell of a figure that there is none of.
+pub(super) const NOTHING: &str = "–";
+
+/// A cell, or [`NOTHING`].
+pub(super) fn or_nothing(text: Option<String>) -> String {
+    text.unwrap_or_else(|| NOTHING.to_owned())
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// The text above it.
+    name: &'static str,
+    /// Whether it has numbers, which are aligned to the right.
+    number: bool,
+    /// Its place in the order in which a narrow terminal hides columns, from 1; 0 for a column that stays.
+    hidden_as: u8,
+}
+
+impl Column {
+    /// A column of words.
+    #[must_use]
+    pub const fn text(name: &'static str) -> Self {
+        Self {
+            name,
+            number: false,
+            hidden_as: 0,
         }
     }
-    lines
-}
 
-fn heading(first: &Row, layout: Layout) -> String {
-    let (asked, ran) = (first.requested.batch, first.effective.batch);
-    let mut text = format!("Batch {}", count(ran as u64));
-    if asked != ran {
-        let _ = write!(
-            text,
-            " (of {} asked for: that is all of the data)",
-            count(asked as u64)
-        );
-    }
-    match layout {
-        Layout::Terminal(screen) if screen.color => format!("{BOLD}{text}{BOLD:#}\n"),
-        Layout::Terminal(_) => text + "\n",
-        Layout::Markdown => format!("### {text}\n\n"),
-    }
-}
-
-fn line(row: &Row, layout: Layout) -> Vec<String> {
-    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
-    let wall = row.wall_ns.as_ref();
-    let device = row.effective.device.map(|place| match place {
-        Place::Gpu => "adapter",
-        Place::Cpu => "CPU path",
-    });
-    let spread = wall.map(|wall| format!("±{:.0}%", 100.0 * wall.stddev / wall.mean));
-    let speed = row.speed_vs_f32.map(|speed| format!("{:.2}×", speed.value));
-    vec![
-        name(row, layout),
-        or_nothing(device.map(str::to_owned)),
-        or_nothing(row.effective.kernel.map(str::to_owned)),
-        or_nothing(wall.map(|wall| duration(wall.median as f64))),
-        or_nothing(spread),
-        or_nothing(wall.map(|wall| duration(wall.p99 as f64))),
-        or_nothing(row.ceiling.map(|ceiling| share(ceiling.share))),
-        or_nothing(row.images_per_second.map(|rate| count(rate.round() as u64))),
-        or_nothing(speed),
-        or_nothing(row.accuracy.map(percent)),
-        or_nothing(row.label_changes.map(|changes| count(changes as u64))),
-        bytes(row.memory.planned.total_bytes),
-        or_nothing(row.memory.device_allocated_bytes.map(bytes)),
-    ]
-}
-
-/// The mode of a row. On a terminal, what it adds behind a comma has a line of its own.
-fn name(row: &Row, layout: Layout) -> String {
-    match layout {
-        Layout::Markdown => row.name.clone(),
-        Layout::Terminal(_) => row.name.replace(", ", ",\n"),
-    }
-}
-
-/// What the table's cells have no room for.
-fn notes(rows: &[Row]) -> Vec<String> {
-    let mut notes = Vec::new();
-    for row in rows {
-        let precision = &row.name;
-        match (row.status, &row.detail, &row.effective.reason) {
-            (Status::Unsupported, Some(detail), _) => {
-                notes.push(format!("{precision}: not run: {detail}"));
-            }
-            (Status::Overflow, Some(detail), _) => {
-                notes.push(format!("{precision}: not timed: {detail}"));
-            }
-            (_, _, Some(reason)) => {
-                notes.push(format!("{precision} ran on the CPU path: {reason}"));
-            }
-            _ => {}
+    /// A column of numbers.
+    #[must_use]
+    pub const fn number(name: &'static str) -> Self {
+        Self {
+            name,
+            number: true,
+            hidden_as: 0,
         }
     }
-    let alone = |row: &Row| row.status == Status::Ok && row.agreement_with_f32.is_none();
-    if rows.iter().any(alone) {
-        let f32 = |row: &Row| row.requested.precision == Precision::F32;
-        let why = match rows.iter().any(f32) {
-            true => "f32 has no answers to compare with",
-            false => "the model has no float weights that f32 could run with",
+
+    /// The same, hidden on a terminal that is too narrow: the first column is hidden first.
+    #[must_use]
+    pub const fn hidden_as(self, order: u8) -> Self {
+        Self {
+            hidden_as: order,
+            ..self
+        }
+    }
+}
+
+/// A table of text.
+#[derive(Clone, Debug)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table of these columns, and of rows with a cell for each.
+    #[must_use]
+    pub fn new(columns: &[Column], rows: Vec<Vec<String>>) -> Self {
+        Self {
+            columns: columns.to_vec(),
+            rows,
+        }
+    }
+
+    /// A table whose first `texts` columns are words and whose other columns are numbers; none is hidden.
+    #[must_use]
+    pub fn of(names: &[&'static str], texts: usize, rows: Vec<Vec<String>>) -> Self {
+        let column = |(at, &name): (usize, &&'static str)| match at < texts {
+            true => Column::text(name),
+            false => Column::number(name),
         };
-        notes.push(format!("changed: not known, since {why}"));
+        let columns = names.iter().enumerate().map(column).collect();
+        Self { columns, rows }
     }
-    notes
+
+    /// The table as text. On a terminal that is too narrow, columns are hidden in their order, and a note below names
+    /// them; if that is not enough, text is wrapped inside its cells.
+    #[must_use]
+    pub fn render(&self, layout: Layout) -> String {
+        let Layout::Terminal(screen) = layout else {
+            return self.markdown();
+        };
+        let mut shown = self.clone();
+        let mut hidden = Vec::new();
+        while let Some(at) = shown.next_to_hide()
+            && shown.natural_width(screen) > usize::from(screen.width)
+        {
+            hidden.push(shown.columns.remove(at).name);
+            shown.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
+        let mut text = shown.terminal(screen);
+        if !hidden.is_empty() {
+            text.push_str(&layout.wrap(hidden_note(&hidden)));
+        }
+        text
+    }
+
+    /// The column that is hidden first on a terminal that is too narrow.
+    fn next_to_hide(&self) -> Option<usize> {
+        let columns = self.columns.iter().enumerate();
+        let columns = columns.filter(|(_, column)| column.hidden_as > 0);
+        let (at, _) = columns.min_by_key(|(_, column)| column.hidden_as)?;
+        Some(at)
+    }
+
+    fn terminal(&self, screen: Screen) -> String {
+        let mut table = self.draw(screen);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(screen.width);
+        let least = self.least_widths();
+        // A space is between columns.
+        let all: usize = least.iter().sum::<usize>() + least.len().saturating_sub(1);
+        if all <= usize::from(screen.width) {
+            for (column, least) in table.column_iter_mut().zip(least) {
+                let least = u16::try_from(least).unwrap_or(u16::MAX);
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+            }
+        }
+        lines(&table)
+    }
+
+    fn markdown(&self) -> String {
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::ASCII_MARKDOWN).force_no_tty();
+        table.set_header(self.names());
+        for row in &self.rows {
+            // A bar would end the cell.
+            table.add_row(row.iter().map(|text| text.replace('|', "\\|")));
+        }
+        self.align(&mut table);
+        lines(&table)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|column| column.name).collect()
+    }
+
+    /// The width that each column needs so that no word and no number is broken, padding included.
+    fn least_widths(&self) -> Vec<usize> {
+        let longest = |text: &str, breaks: fn(char) -> bool| {
+            let parts = text.split(breaks).map(|part| part.chars().count());
+            parts.max().unwrap_or(0)
+        };
+        let of_column = |(at, column): (usize, &Column)| {
+            let breaks: fn(char) -> bool = if column.number {
+                |letter| letter == '\n'
+            } else {
+                char::is_whitespace
+            };
+            let cells = self.rows.iter().filter_map(|row| row.get(at));
+            let cells = cells.map(|cell| longest(cell, breaks)).max().unwrap_or(0);
+            longest(column.name, char::is_whitespace).max(cells) + usize::from(!column.number)
+        };
+        self.columns.iter().enumerate().map(of_column).collect()
+    }
+
+    /// The width of the table where nothing is wrapped.
+    fn natural_width(&self, screen: Screen) -> usize {
+        let plain = Screen {
+            color: false,
+            ..screen
+        };
+        let table = self.draw(plain).to_string();
+        let widths = table.lines().map(|line| line.trim_end().chars().count());
+        widths.max().unwrap_or(0)
+    }
+
+    fn draw(&self, screen: Screen) -> comfy_table::Table {
+        let mut table = comfy_table::Table::new();
+        table.load_style(RULED).force_no_tty();
+        if screen.color {
+            table.enforce_styling();
+        }
+        let bold = |text| Cell::new(text).add_attribute(Attribute::Bold);
+        table.set_header(self.names().into_iter().map(bold));
+        for row in &self.rows {
+            let cells = row.iter().zip(&self.columns);
+            table.add_row(cells.map(|(text, column)| cell(column.name, text)));
+        }
+        self.align(&mut table);
+        for (drawn, column) in table.column_iter_mut().zip(&self.columns) {
+            // There is a space between columns already; words get one more behind them.
+            drawn.set_padding((0, u16::from(!column.number)));
+        }
+        table
+    }
+
+    fn align(&self, table: &mut comfy_table::Table) {
+        for (drawn, column) in table.column_iter_mut().zip(&self.columns) {
+            if column.number {
+                drawn.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+}
+
+/// `Hidden at this width: p99, allocated (widen the terminal or use --format json)`
+fn hidden_note(columns: &[&str]) -> String {
+    format!(
+        "Hidden at this width: {} (widen the terminal or use --format json)\n",
+        columns.join(", ")
+    )
+}
+
+/// One rule below the header: a line below each row would double the height.
+const RULED: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A cell below a heading. Its colour only repeats what the text says.
+fn cell(name: &str, text: &str) -> Cell {
+    let cell = Cell::new(text);
+    let ratio = text
+        .strip_suffix('×')
+        .and_then(|ratio| ratio.parse::<f64>().ok());
+    match (name, ratio) {
+        ("speed", Some(ratio)) if ratio >= 1.05 => cell.fg(Color::Green),
+        ("speed", Some(ratio)) if ratio <= 0.95 => cell.fg(Color::Red),
+        ("precision", _) => cell.add_attribute(Attribute::Bold),
+        _ => cell,
+    }
+}
+
+fn lines(table: &comfy_table::Table) -> String {
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: [Column; 4] = [
+        Column::text("name"),
+        Column::number("second").hidden_as(2),
+        Column::number("first").hidden_as(1),
+        Column::number("stays"),
+    ];
+
+    fn table() -> Table {
+        let row = ["f32", "some words", "12345678", "1.00×"];
+        Table::new(&COLUMNS, vec![row.map(str::to_owned).to_vec(); 2])
+    }
+
+    #[test]
+    fn columns_are_hidden_in_their_order_until_the_rest_fits() {
+        let mut counts = Vec::new();
+        for width in 18..=60 {
+            let screen = Screen {
+                width,
+                color: false,
+            };
+            let text = table().render(Layout::Terminal(screen));
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let words = words.join(" ");
+            let note = |names: &str| format!("Hidden at this width: {names} (widen");
+            let hidden = if words.contains(&note("first, second")) {
+                2
+            } else if words.contains(&note("first")) {
+                1
+            } else {
+                assert!(!words.contains("Hidden"), "{text}");
+                0
+            };
+            assert_eq!(words.contains("12345678"), hidden == 0, "{text}");
+            assert_eq!(words.contains("some words"), hidden < 2, "{text}");
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= usize::from(width), "{width}:\n{text}");
+            counts.push(hidden);
+        }
+        assert!(counts.is_sorted_by(|a, b| a >= b));
+        assert_eq!((counts[0], counts[counts.len() - 1]), (2, 0));
+        let text = table().render(Layout::Markdown);
+        assert!(!text.contains("Hidden") && text.contains("12345678"));
+    }
+
+    #[test]
+    fn colour_is_only_where_it_is_wanted_and_moves_nothing() {
+        let draw = |color| {
+            let screen = Screen { width: 80, color };
+            table().render(Layout::Terminal(screen))
+        };
+        let (plain, colored) = (draw(false), draw(true));
+        assert!(!plain.contains('\x1b') && colored.contains('\x1b'));
+        let stripped = anstream::adapter::strip_str(&colored).to_string();
+        let trimmed: Vec<&str> = stripped.lines().map(str::trim_end).collect();
+        assert_eq!(trimmed.join("\n") + "\n", plain);
+    }
+
+    #[test]
+    fn a_bar_in_a_markdown_cell_ends_no_cell() {
+        let table = Table::new(&[Column::text("a")], vec![vec!["x|y".into()]]);
+        let text = table.render(Layout::Markdown);
+        assert!(text.contains("x\\|y"), "{text}");
+    }
 }

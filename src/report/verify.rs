@@ -1,22 +1,25 @@
-//! What `verify` found, in every format.
+//! The result of `verify`, in every format.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::adapter::adapter_line;
+use super::csv::to_csv;
 use super::document::{SCHEMA, Tool};
-use super::grid::{Layout, NOTHING, Screen, grid};
-use super::table::adapter_line;
-use super::{Format, to_json};
+use super::format::Format;
+use super::json::to_json;
+use super::layout::{Layout, Screen};
+use super::table::{Column, NOTHING, Table};
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Kind};
 use crate::error::{Error, Result};
 use crate::units::count;
-use crate::verify::passport::{self, Difference, Earlier};
-use crate::verify::{Outcome, Passport, Row, Status};
+use crate::verify::numerics::{self, Difference, Earlier};
+use crate::verify::{NumericsReport, Outcome, Row, Status};
 
-/// What `verify` says.
+/// The document of `verify`.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifyDocument {
     schema: u32,
@@ -31,7 +34,7 @@ pub struct VerifyDocument {
     failed: usize,
     skipped: usize,
     int8_sums_sha256: Option<String>,
-    passport: Passport,
+    numerics: NumericsReport,
     compared: Option<Compared>,
     /// Why not every check was made; none where all were.
     incomplete: Option<String>,
@@ -39,63 +42,63 @@ pub struct VerifyDocument {
     results: Vec<Row>,
 }
 
-/// How it came about.
+/// The subject of a run of `verify`.
 #[derive(Clone, Debug)]
 pub struct VerifySubject {
     /// The command line.
     pub command: String,
-    /// What was checked.
+    /// The adapter that was checked.
     pub adapter: AdapterInfo,
     /// Why this adapter.
     pub adapter_reason: String,
     /// What was broken on purpose.
     pub broken: Option<&'static str>,
-    /// Which checks were made, where not all of them.
+    /// Which checks were selected, where not all of them.
     pub only: Option<String>,
 }
 
 /// How a run of `verify` ended.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyEnd {
-    /// Why it ended before every check was made; none where it did not.
+    /// Why it ended before every check was made; none where all were.
     pub incomplete: Option<String>,
     /// How long it took.
     pub took: Duration,
 }
 
-/// An earlier passport beside this one.
+/// The comparison with an earlier numerics report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
-    /// The file that it is from.
+    /// The file of the earlier report.
     pub file: String,
-    /// Whose it is.
+    /// Its adapter.
     pub adapter: String,
     /// Its driver.
     pub driver: String,
-    /// What differs; empty where nothing does.
+    /// The observations that differ.
     pub differences: Vec<Difference>,
 }
 
 impl Compared {
-    /// Compares a passport with an earlier one, of this file.
+    /// Compares a numerics report with an earlier one, of this file.
     #[must_use]
-    pub fn new(file: &std::path::Path, before: &Earlier, now: &Passport) -> Self {
+    pub fn new(file: &std::path::Path, before: &Earlier, now: &NumericsReport) -> Self {
         Self {
             file: file.display().to_string(),
             adapter: before.adapter.to_string(),
             driver: before.driver.to_string(),
-            differences: now.differences(&before.passport),
+            differences: now.differences(&before.numerics),
         }
     }
 }
 
 impl VerifyDocument {
-    /// A document of an outcome.
+    /// The document of a run.
     #[must_use]
     pub fn new(
         subject: VerifySubject,
         outcome: &Outcome,
-        passport: Passport,
+        numerics: NumericsReport,
         compared: Option<Compared>,
         end: VerifyEnd,
     ) -> Self {
@@ -113,7 +116,7 @@ impl VerifyDocument {
             failed: outcome.count(Status::Failed),
             skipped,
             int8_sums_sha256: outcome.int8_sums.clone(),
-            passport,
+            numerics,
             compared,
             incomplete: end.incomplete,
             seconds: (10.0 * end.took.as_secs_f64()).round() / 10.0,
@@ -131,7 +134,7 @@ impl VerifyDocument {
             Format::Table => Ok(self.table(layout)),
             Format::Markdown => Ok(self.table(Layout::Markdown)),
             Format::Json => to_json(self),
-            Format::Csv => self.csv(),
+            Format::Csv => to_csv(&self.results),
             Format::Html => Err(Error::no_output(
                 "verify",
                 "html",
@@ -149,30 +152,27 @@ impl VerifyDocument {
     }
 
     fn table(&self, layout: Layout) -> String {
-        let markdown = layout == Layout::Markdown;
-        let item = if markdown { "- " } else { "" };
         // Writing to a string cannot fail.
-        let mut head = format!("{item}Adapter:  {}\n", adapter_line(&self.adapter));
-        let _ = writeln!(head, "{item}          {}", self.adapter_reason);
+        let mut head = format!("Adapter:  {}\n", adapter_line(&self.adapter));
+        let _ = writeln!(head, "          {}", self.adapter_reason);
         if self.adapter.kind == Kind::Software {
-            let _ = writeln!(
-                head,
-                "{item}          It runs shaders on the processor: another driver has answers of its own."
+            head.push_str(
+                "          This is a software adapter: it runs shaders on the CPU. Another driver may give other results.\n",
             );
         }
         if let Some(broken) = self.broken_on_purpose {
-            let _ = writeln!(head, "{item}Broken on purpose: {broken}");
+            let _ = writeln!(head, "Broken on purpose: {broken}");
         }
         if let Some(only) = &self.only {
-            let _ = writeln!(head, "{item}Only checks whose name contains '{only}'");
+            let _ = writeln!(head, "Only checks whose name contains '{only}'");
         }
-        let mut text = layout.wrap(head);
+        let mut text = layout.preamble(head);
         text.push('\n');
         text.push_str(&self.groups(layout));
         text.push('\n');
         text.push_str(&layout.wrap(self.notes()));
         text.push('\n');
-        text.push_str(&self.passport_table(layout));
+        text.push_str(&self.numerics_table(layout));
         text.push('\n');
         text.push_str(&layout.wrap(self.ending()));
         text
@@ -187,17 +187,6 @@ impl VerifyDocument {
                 names.push(name);
             }
         }
-        let header = [
-            "what",
-            "precision",
-            "checks",
-            "failed",
-            "skipped",
-            "trials",
-            "largest error",
-            "NMSE",
-            "ULP",
-        ];
         let cells = |&(group, precision): &(&str, Precision)| {
             let of = || {
                 let rows = self.results.iter();
@@ -221,11 +210,11 @@ impl VerifyDocument {
                 largest(|row| row.ulps),
             ]
         };
-        let rows: Vec<Vec<String>> = names.iter().map(cells).collect();
-        grid(layout, &header, &rows, 2)
+        let rows = names.iter().map(cells).collect();
+        Table::new(&GROUPS, rows).render(layout)
     }
 
-    /// What failed, why what was skipped was, and what was allowed.
+    /// What failed, why checks were skipped, and what was allowed.
     fn notes(&self) -> String {
         let mut text = String::new();
         let failed = self.results.iter().filter(|r| r.status == Status::Failed);
@@ -252,11 +241,11 @@ impl VerifyDocument {
             }
         }
         for (reason, number) in reasons {
-            let _ = writeln!(text, "skipped {}: {reason}", count(number));
+            let _ = writeln!(text, "{} skipped: {reason}", count(number));
         }
         text.push_str(&self.allowed());
         text.push_str(
-            "ULP: units in the last place of the expected value, or of the root mean square of all where that is larger\n",
+            "ULP: units in the last place of the expected value, or of the root mean square of all values if that is larger\n",
         );
         text
     }
@@ -272,7 +261,7 @@ impl VerifyDocument {
                 None => allowed.push((key.0, key.1, vec![precision])),
             }
         }
-        let mut text = "Allowed, and why:\n".to_owned();
+        let mut text = "Allowed differences, and why:\n".to_owned();
         for (tolerance, group, precisions) in allowed {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "  {group} {}: {tolerance}", precisions.join(", "));
@@ -280,19 +269,18 @@ impl VerifyDocument {
         text
     }
 
-    fn passport_table(&self, layout: Layout) -> String {
-        let rows = passport::names().map(|(name, meaning)| {
-            let seen = self.passport.observations.get(name);
+    fn numerics_table(&self, layout: Layout) -> String {
+        let rows = numerics::names().map(|(name, meaning)| {
+            let seen = self.numerics.observations.get(name);
             let seen = seen.map_or(NOTHING.to_owned(), ToString::to_string);
-            let reason = self.passport.not_applicable.get(name);
+            let reason = self.numerics.not_applicable.get(name);
             let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
             vec![name.to_owned(), seen, format!("{meaning}{reason}")]
         });
-        let rows: Vec<Vec<String>> = rows.collect();
-        grid(layout, &["passport", "seen", "of"], &rows, 3)
+        Table::new(&NUMERICS, rows.collect()).render(layout)
     }
 
-    /// What it comes to.
+    /// The summary.
     fn ending(&self) -> String {
         let mut text = String::new();
         if let Some(compared) = &self.compared {
@@ -303,16 +291,19 @@ impl VerifyDocument {
                 differences,
             } = compared;
             let all = match differences.len() {
-                0 => "the same passport".to_owned(),
-                number => format!("{number} observations differ; that is no failure by itself"),
+                0 => "the numerics reports are the same".to_owned(),
+                number => format!("{number} observations differ, which is not a failure by itself"),
             };
-            let _ = writeln!(text, "Beside {file} ({adapter}, {driver}): {all}");
+            let _ = writeln!(text, "Compared with {file} ({adapter}, {driver}): {all}");
             for Difference { name, before, now } in differences {
                 let _ = writeln!(text, "  {name}: {before} before, {now} now");
             }
         }
         if let Some(hash) = &self.int8_sums_sha256 {
-            let _ = writeln!(text, "SHA-256 of int8 sums, the same everywhere: {hash}");
+            let _ = writeln!(
+                text,
+                "SHA-256 of int8 sums (the same on every correct adapter): {hash}"
+            );
         }
         if let Some(why) = &self.incomplete {
             let _ = writeln!(text, "Incomplete: {why}");
@@ -329,30 +320,36 @@ impl VerifyDocument {
         text
     }
 
-    /// What it comes to in a word or three. Only what was checked, all of it, is well.
+    /// The summary in a word or three. `Passed` requires that everything was checked.
     fn word(&self) -> &'static str {
         match (self.failed, &self.incomplete, self.checks) {
-            (1.., ..) => "WRONG",
+            (1.., ..) => "FAILED",
             (0, Some(_), _) => "Not finished",
             (0, None, 0) => "Nothing was checked",
-            (0, None, _) => "Well",
+            (0, None, _) => "Passed",
         }
-    }
-
-    fn csv(&self) -> Result<String> {
-        let internal = |error: String| Error::encoding("CSV", error);
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for row in &self.results {
-            writer
-                .serialize(row)
-                .map_err(|error| internal(error.to_string()))?;
-        }
-        let bytes = writer
-            .into_inner()
-            .map_err(|error| internal(error.to_string()))?;
-        String::from_utf8(bytes).map_err(|error| internal(error.to_string()))
     }
 }
+
+/// The columns of the groups of checks.
+const GROUPS: [Column; 9] = [
+    Column::text("what"),
+    Column::text("precision"),
+    Column::number("checks"),
+    Column::number("failed"),
+    Column::number("skipped"),
+    Column::number("trials"),
+    Column::number("largest error"),
+    Column::number("NMSE"),
+    Column::number("ULP"),
+];
+
+/// The columns of the numerics report.
+const NUMERICS: [Column; 3] = [
+    Column::text("numerics"),
+    Column::text("observed"),
+    Column::text("of"),
+];
 
 /// A difference, short.
 fn figure(value: f64) -> String {

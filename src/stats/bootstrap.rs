@@ -11,7 +11,7 @@ use std::ops::Range;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{CONFIDENCE, Estimate};
+use super::estimate::{CONFIDENCE, Estimate};
 
 /// Draws: the ends of an interval then stand on 25 of them each.
 const DRAWS: usize = 1000;
@@ -28,8 +28,8 @@ pub struct Paired {
 }
 
 impl Paired {
-    /// The samples above and below the line of a ratio; of the longer list what has no partner is left out.
-    /// None where there is not one pair, or a sample below the line is not above zero.
+    /// The samples above and below the line of a ratio. Samples of the longer list without a partner are dropped. None
+    /// where there is no pair, or where a sample below the line is not positive.
     #[must_use]
     pub fn new(over: &[f64], under: &[f64]) -> Option<Self> {
         let count = over.len().min(under.len());
@@ -107,9 +107,9 @@ pub fn ratio_of_runs(over: &Paired, under: &Paired) -> Estimate {
     estimate(value, |rng| redrawn(&over, rng) / redrawn(&under, rng))
 }
 
-/// How far the lower quartiles of the ratios of ten parts of a run lie apart, from the second lowest to the
-/// second highest, as a share of their median; 0 for fewer than 20 pairs. What one run differs by within itself, two
-/// runs differ by at least.
+/// How much a run varies within itself: the run is cut into ten parts, and the distance from the second lowest to the
+/// second highest lower quartile of their ratios is given as a share of their median; 0 for fewer than 20 pairs. Two
+/// runs differ by at least that much.
 #[must_use]
 pub fn unrest(samples: &Paired) -> f64 {
     const PARTS: usize = 10;
@@ -122,8 +122,8 @@ pub fn unrest(samples: &Paired) -> f64 {
         .map(|part| lower_quartile(&mut part.to_vec()))
         .collect();
     levels.sort_unstable_by(f64::total_cmp);
-    let apart = levels[levels.len() - 2] - levels[1];
-    apart / median(&mut levels)
+    let distance = levels[levels.len() - 2] - levels[1];
+    distance / median(&mut levels)
 }
 
 /// A figure with the percentiles of what it is when drawn again.

@@ -1,8 +1,8 @@
 //! Shares of images: an interval for one, and a test of two on the same images.
 
-use super::Interval;
+use super::estimate::Interval;
 
-/// The normal quantile that belongs to [`super::CONFIDENCE`], two-sided.
+/// The normal quantile that belongs to [`super::estimate::CONFIDENCE`], two-sided.
 const Z: f64 = 1.959_963_984_540_054;
 
 /// Wilson's score interval for `hits` of `trials` (E. B. Wilson, Probable Inference, the Law of Succession,

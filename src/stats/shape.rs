@@ -1,16 +1,16 @@
-//! What a single figure hides of samples: that they drift, or that they lie in two heaps.
+//! Properties of samples that a median hides: that they drift, or that their distribution is bimodal.
 
 use super::bootstrap::median;
 
 /// The fewest samples whose shape means anything.
 const FEWEST: usize = 12;
 
-/// The least drift, and the least distance of two heaps, that is worth telling, as a share.
-const WORTH_TELLING: f64 = 0.1;
+/// The smallest drift, and the smallest distance of two modes, that is reported, as a share.
+const SMALLEST_REPORTED: f64 = 0.1;
 
-/// The change from the median of the first third of the samples to that of the last, as a share of the
-/// first, where it is worth telling. Thirds, since neighbouring samples are alike and a trend line would
-/// follow a single slow spell.
+/// The change from the median of the first third of the samples to that of the last, as a share of the first, where it
+/// is large enough to report. Thirds, since neighbouring samples are alike and a trend line would follow a single slow
+/// spell.
 #[must_use]
 pub fn drift(samples: &[u64]) -> Option<f64> {
     if samples.len() < FEWEST {
@@ -24,27 +24,27 @@ pub fn drift(samples: &[u64]) -> Option<f64> {
         middle(&samples[samples.len() - third..]),
     );
     let change = last / first - 1.0;
-    (change.abs() > WORTH_TELLING).then_some(change)
+    (change.abs() > SMALLEST_REPORTED).then_some(change)
 }
 
-/// Two heaps of samples.
+/// A bimodal distribution of samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Heaps {
-    /// The mean of the lower one.
+pub struct Bimodal {
+    /// The mean of the lower group.
     pub low: f64,
-    /// The mean of the upper one.
+    /// The mean of the upper group.
     pub high: f64,
-    /// The share of the samples in the upper one.
+    /// The share of the samples in the upper group.
     pub high_share: f64,
 }
 
-/// The two heaps that samples lie in, if they do: cut where the variance between the two parts is largest
-/// (N. Otsu, A Threshold Selection Method from Gray-Level Histograms, IEEE Transactions on Systems, Man, and
-/// Cybernetics 9, 1979), both have a tenth of the samples at least, and in the middle half of the way from
-/// one mean to the other there are next to none: of a single heap, normal or uniform, a quarter or more lie
-/// there. The slowest twentieth is left out, since interrupted samples may be anywhere.
+/// The two groups of a bimodal distribution; none where there is one group. The samples are cut where the variance
+/// between the two parts is largest (N. Otsu, A Threshold Selection Method from Gray-Level Histograms, IEEE
+/// Transactions on Systems, Man, and Cybernetics 9, 1979). They are bimodal if both parts have at least a tenth of the
+/// samples and if almost none lie in the middle half of the way from one mean to the other: of a single group, normal
+/// or uniform, a quarter or more lie there. The slowest twentieth is ignored, since interrupted samples may be anywhere.
 #[must_use]
-pub fn heaps(samples: &[u64]) -> Option<Heaps> {
+pub fn bimodal(samples: &[u64]) -> Option<Bimodal> {
     const LEAST_SHARE: f64 = 0.1;
     const MIDDLE_SHARE: f64 = 0.05;
     if samples.len() < FEWEST {
@@ -69,7 +69,7 @@ pub fn heaps(samples: &[u64]) -> Option<Heaps> {
     }
     let (low, high) = sorted.split_at(best.1);
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len().max(1) as f64;
-    let found = Heaps {
+    let found = Bimodal {
         low: mean(low),
         high: mean(high),
         high_share: high.len() as f64 / count,
@@ -81,8 +81,8 @@ pub fn heaps(samples: &[u64]) -> Option<Heaps> {
         .filter(|value| between.contains(value))
         .count() as f64;
     let both = (LEAST_SHARE..=1.0 - LEAST_SHARE).contains(&found.high_share);
-    let apart = found.high > (1.0 + WORTH_TELLING) * found.low;
-    (both && apart && middle <= MIDDLE_SHARE * count).then_some(found)
+    let distant = found.high > (1.0 + SMALLEST_REPORTED) * found.low;
+    (both && distant && middle <= MIDDLE_SHARE * count).then_some(found)
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trend_is_told_and_noise_is_not() {
+    fn a_trend_is_reported_and_noise_is_not() {
         let rising: Vec<u64> = (0..100).map(|at| 1000 + 4 * at).collect();
         let change = drift(&rising).expect("a drift");
         assert!((change - 0.26).abs() <= 0.02, "{change}");
@@ -112,30 +112,30 @@ mod tests {
     }
 
     #[test]
-    fn two_heaps_are_found_with_their_places() {
+    fn a_bimodal_distribution_is_found_with_its_means() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let mut samples = around(1000.0, 30.0, 140, &mut rng);
         samples.extend(around(1600.0, 40.0, 60, &mut rng));
         // A few interrupted ones.
         samples.extend([9000, 12_000, 30_000]);
-        let found = heaps(&samples).expect("two heaps");
+        let found = bimodal(&samples).expect("a bimodal distribution");
         assert!((found.low - 1000.0).abs() <= 20.0, "{found:?}");
         assert!((found.high - 1600.0).abs() <= 30.0, "{found:?}");
         assert!((found.high_share - 0.3).abs() <= 0.05, "{found:?}");
     }
 
     #[test]
-    fn one_heap_is_not_two() {
+    fn a_single_group_is_not_bimodal() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for spread in [0.0, 50.0, 300.0] {
             assert_eq!(
-                heaps(&around(1000.0, spread, 500, &mut rng)),
+                bimodal(&around(1000.0, spread, 500, &mut rng)),
                 None,
                 "{spread}"
             );
         }
         let uniform: Vec<u64> = (0..500).map(|_| rng.random_range(500..2000)).collect();
-        assert_eq!(heaps(&uniform), None);
+        assert_eq!(bimodal(&uniform), None);
         // A long tail: the exponential of a normal variable.
         let tail: Vec<u64> = (0..500)
             .map(|_| {
@@ -143,7 +143,7 @@ mod tests {
                 (1000.0 * (0.5 * normal).exp()) as u64
             })
             .collect();
-        assert_eq!(heaps(&tail), None);
-        assert_eq!(heaps(&[1, 2, 1, 2]), None);
+        assert_eq!(bimodal(&tail), None);
+        assert_eq!(bimodal(&[1, 2, 1, 2]), None);
     }
 }

@@ -1,14 +1,16 @@
-//! The decision: which rows may be chosen, which of them is the best for the goal, and how that is told.
+//! The decision: which rows are eligible, which of them is the best for the goal, and the sentences that say so.
 
 use super::limits::{broken, check, is_f32};
-use super::words::{beside_f32, interval, times};
-use super::{AtBatch, CLEARLY_FASTER, Candidate, Choice, Goal, LimitCheck, Request, Verdict};
-use crate::bench::{Doubt, Row, Status, Warning};
+use super::types::{
+    AtBatch, CLEARLY_FASTER, Candidate, Choice, Goal, LimitCheck, Request, Verdict,
+};
+use super::words::{compared_with_f32, interval, times};
 use crate::engine::Place;
+use crate::results::{Row, Status, Warning, WarningKind};
 use crate::stats::{Paired, SIGNIFICANT, drift, ratio_of_medians};
 use crate::units::count;
 
-/// A row that may be chosen, or why not.
+/// A row, and why it is excluded from the choice if it is.
 struct Contender<'a> {
     at: usize,
     row: &'a Row,
@@ -20,9 +22,9 @@ impl<'a> Contender<'a> {
     fn new(at: usize, row: &'a Row, images: usize, request: &Request, on_adapter: bool) -> Self {
         let limits = check(request, row, images);
         let excluded = match (row.status, row.effective.device) {
-            (Status::Unsupported | Status::Overflow, _) => row.detail.clone(),
+            (Status::Unsupported | Status::Overflow | Status::Failed, _) => row.detail.clone(),
             (Status::Ok, Some(Place::Cpu)) if on_adapter => Some(format!(
-                "it ran on the CPU path, not on the adapter: {}",
+                "it ran on the CPU, not on the adapter: {}",
                 row.effective
                     .reason
                     .as_deref()
@@ -63,7 +65,7 @@ impl<'a> Contender<'a> {
         self.row.label_changes.unwrap_or(usize::MAX)
     }
 
-    /// Whether it is more (or less) accurate than f32, beyond chance.
+    /// Whether it is significantly more (or less) accurate than f32.
     fn differs(&self, better: bool) -> bool {
         self.row.mcnemar.is_some_and(|found| {
             let more = found.this_only > found.f32_only;
@@ -71,12 +73,12 @@ impl<'a> Contender<'a> {
         })
     }
 
-    /// Whether it is known to be no less accurate than f32, beyond chance.
+    /// Whether it is known not to be significantly less accurate than f32.
     fn is_as_accurate(&self) -> bool {
         is_f32(self.row) || self.row.mcnemar.is_some() && !self.differs(false)
     }
 
-    /// Whether it is faster than another row of the same batch size, by enough and beyond the noise.
+    /// Whether it is clearly faster than another row of the same batch size: beyond the noise, and by enough.
     fn clearly_faster(&self, other: &Self) -> bool {
         let (Some(own), Some(others)) = (
             self.row.end_to_end_samples(),
@@ -89,8 +91,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Decides which of `rows`, measured on so many `images`, to deploy. `warnings` are what is to be doubted of
-/// the measurement as a whole.
+/// Decides which of `rows`, measured on `images` images, to deploy. `warnings` concern the measurement as a whole.
 #[must_use]
 pub fn decide(
     rows: &[Row],
@@ -141,7 +142,7 @@ pub fn decide(
     }
 }
 
-/// The best of the rows of one batch size that may be chosen.
+/// The best of the eligible rows of one batch size.
 fn best<'c, 'a>(group: &[&'c Contender<'a>], goal: Goal) -> Option<&'c Contender<'a>> {
     let eligible: Vec<&Contender<'_>> = group
         .iter()
@@ -151,7 +152,7 @@ fn best<'c, 'a>(group: &[&'c Contender<'a>], goal: Goal) -> Option<&'c Contender
     match goal {
         Goal::Latency | Goal::Throughput => fastest(&eligible),
         Goal::Memory => {
-            let needs = |c: &&&Contender<'_>| (c.row.memory.planned.total_bytes, c.time());
+            let needs = |c: &&&Contender<'_>| (c.row.memory.textbook.total_bytes, c.time());
             eligible.iter().min_by_key(needs).copied()
         }
         Goal::Accuracy => {
@@ -190,7 +191,7 @@ fn f32_of<'a>(group: &[&Contender<'a>]) -> Option<&'a Row> {
     f32.row.end_to_end_ns.map(|_| f32.row)
 }
 
-/// `f16 1.02× (0.98 to 1.05), int8 0.78× (0.75 to 0.81)`: those that may be chosen, beside f32.
+/// `f16 1.02× (0.98 to 1.05), int8 0.78× (0.75 to 0.81)`: the other eligible rows, compared with f32.
 fn alternatives(group: &[&Contender<'_>]) -> String {
     let others = group
         .iter()
@@ -207,34 +208,37 @@ fn sentence(best: &Contender<'_>, group: &[&Contender<'_>], images: usize, goal:
     if is_f32(best.row) {
         let others = alternatives(group);
         if others.is_empty() {
-            return format!("f32 at batch {batch}: no other precision may be chosen there.");
+            return format!("Stay on f32 at batch {batch}: no other precision is eligible there.");
         }
         let reason = match goal {
             Goal::Accuracy => {
-                "nothing is significantly more accurate, or as accurate and clearly faster"
+                "no other precision is significantly more accurate, or as accurate and clearly faster"
             }
-            _ => "nothing is clearly faster",
+            _ => "no other precision is clearly faster",
         };
         return format!("Stay on f32 at batch {batch}: {reason} ({others}).");
     }
-    let beside = beside_f32(best.row, f32_of(group), images);
+    let measured = compared_with_f32(best.row, f32_of(group), images);
     let what = match goal {
         Goal::Latency => "",
-        Goal::Throughput => ", the batch of the most images a second, upload included",
+        Goal::Throughput => ", which classifies the most images a second, upload included",
         Goal::Memory => ", which needs the least memory",
         Goal::Accuracy if best.differs(true) => ", which is significantly more accurate",
         Goal::Accuracy if best.is_as_accurate() => {
             ", since no precision is significantly more accurate"
         }
-        Goal::Accuracy => ", the most accurate of those that may be chosen",
+        Goal::Accuracy => ", which is the most accurate of the eligible ones",
     };
-    format!("Deploy {} at batch {batch}{what}: {beside}.", best.name())
+    format!("Deploy {} at batch {batch}{what}: {measured}.", best.name())
 }
 
-/// What to do first where the measurement may not bear what is said of it.
+/// What to do where the measurement is too uncertain for the decision.
 fn caveat(best: &Contender<'_>, group: &[&Contender<'_>], warnings: &[Warning]) -> &'static str {
-    if warnings.iter().any(|warning| warning.kind == Doubt::Busy) {
-        return " Measured on a busy machine: repeat it.";
+    if warnings
+        .iter()
+        .any(|warning| warning.kind == WarningKind::Busy)
+    {
+        return " The machine was busy: repeat the measurement.";
     }
     let gain = best.row.speed_vs_f32.map(|speed| speed.value - 1.0);
     let drifted = |row: &Row| {
@@ -249,13 +253,13 @@ fn caveat(best: &Contender<'_>, group: &[&Contender<'_>], warnings: &[Warning]) 
     });
     match (gain, most) {
         (Some(gain), Some(most)) if most > gain.abs() => {
-            " Samples drifted by more than that gain: repeat it."
+            " The samples drifted by more than that gain: repeat the measurement."
         }
         _ => "",
     }
 }
 
-/// A sentence for each other row of the batch, and where the time of the best goes.
+/// A sentence for each other row of the batch, and why the best is not faster.
 fn reasons(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Vec<String> {
     let f32 = f32_of(group);
     let mut others: Vec<&&Contender<'_>> = group.iter().filter(|c| c.at != best.at).collect();
@@ -264,28 +268,30 @@ fn reasons(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Vec
     for other in others {
         let name = other.name();
         let measured = other.row.end_to_end_ns.is_some() && !is_f32(other.row);
-        let beside = measured.then(|| beside_f32(other.row, f32, images));
-        reasons.push(match (&other.excluded, beside) {
-            (Some(why), Some(beside)) => format!("{name} is left out, since {why}: {beside}."),
-            (Some(why), None) => format!("{name} is left out: {why}."),
-            (None, Some(beside)) => format!("{name}: {beside}."),
-            // f32 is what the others stand beside.
+        let measured = measured.then(|| compared_with_f32(other.row, f32, images));
+        reasons.push(match (&other.excluded, measured) {
+            (Some(why), Some(measured)) => {
+                format!("{name} was excluded: {why}. Measured: {measured}.")
+            }
+            (Some(why), None) => format!("{name} was excluded: {why}."),
+            (None, Some(measured)) => format!("{name}: {measured}."),
+            // The others are compared with f32.
             (None, None) => continue,
         });
     }
     if let Some(why) = &best.row.why {
-        reasons.push(format!("What bounds {}: {}", best.name(), why.text));
+        reasons.push(format!("Why {} is not faster: {}", best.name(), why.text));
     }
     reasons
 }
 
 fn at_batch(best: Option<&Contender<'_>>, group: &[&Contender<'_>]) -> String {
     let Some(best) = best else {
-        return "nothing that was measured may be chosen".to_owned();
+        return "no measured row is eligible".to_owned();
     };
     match best.row.speed_vs_f32 {
         _ if is_f32(best.row) => match alternatives(group) {
-            others if others.is_empty() => "f32, alone".to_owned(),
+            others if others.is_empty() => "f32 (no other precision is eligible)".to_owned(),
             others => format!("f32 ({others})"),
         },
         Some(speed) => {
@@ -300,18 +306,18 @@ fn at_batch(best: Option<&Contender<'_>>, group: &[&Contender<'_>]) -> String {
     }
 }
 
-/// The rows that were chosen from, the best first, and the others with their reasons.
+/// The eligible rows, the best first, then the excluded ones with their reasons.
 fn candidates(best: &Contender<'_>, all: &[Contender<'_>], goal: Goal) -> Vec<Candidate> {
     let candidate = |contender: &Contender<'_>| {
         let elsewhere = goal != Goal::Throughput && contender.batch() != best.batch();
-        let elsewhere = elsewhere.then(|| "the goal is judged at another batch size".to_owned());
+        let elsewhere = elsewhere.then(|| "the goal applies to another batch size".to_owned());
         Candidate {
             choice: contender.choice(),
             excluded: contender.excluded.clone().or(elsewhere),
         }
     };
     let mut order: Vec<&Contender<'_>> = all.iter().collect();
-    // A batch's time for each image, so that batches can stand in one list.
+    // The time per image, so that batches of different sizes can be sorted.
     let each = |c: &Contender<'_>| c.time() / c.batch().max(1) as u64;
     order.sort_by_key(|contender| (contender.at != best.at, each(contender)));
     let mut candidates: Vec<Candidate> = order.into_iter().map(candidate).collect();
@@ -319,7 +325,7 @@ fn candidates(best: &Contender<'_>, all: &[Contender<'_>], goal: Goal) -> Vec<Ca
     candidates
 }
 
-/// The verdict where no row may be chosen: what comes nearest, and what it lacks.
+/// The verdict where no row is eligible: which one comes closest, and what it lacks.
 fn nothing(all: &[Contender<'_>], request: &Request, warnings: Vec<Warning>) -> Verdict {
     let measured = all.iter().filter(|c| c.row.end_to_end_ns.is_some());
     let broken = |c: &Contender<'_>| c.limits.iter().filter(|limit| !limit.met).count();
@@ -337,7 +343,7 @@ fn nothing(all: &[Contender<'_>], request: &Request, warnings: Vec<Warning>) -> 
     };
     if let Some(nearest) = nearest {
         verdict.sentence = format!(
-            "Nothing that was measured may be deployed; {} at batch {} comes nearest.",
+            "No measured row can be recommended; {} at batch {} comes closest.",
             nearest.name(),
             count(nearest.batch() as u64)
         );

@@ -1,44 +1,38 @@
 //! Limits, and which rows meet them.
 
-use super::{DEFAULT_ACCURACY_DROP, LimitCheck, LimitName, Request};
+use super::types::{DEFAULT_ACCURACY_DROP, LimitCheck, LimitName, Request};
 use crate::Precision;
-use crate::bench::Row;
+use crate::results::Row;
 use crate::units::{bytes, duration};
 
-/// How many percentage points less accurate a row is than f32 on the same images, of which there are so many;
-/// none where it was not classified.
+/// How many percentage points less accurate a row is than f32 on the same images; none where that is not known.
 pub(super) fn accuracy_drop(row: &Row, images: usize) -> Option<f64> {
     row.accuracy?;
     let lost = match row.mcnemar {
         Some(found) => found.f32_only as f64 - found.this_only as f64,
-        // f32 itself has nothing to lose; of a quantized file it is not known.
+        // f32 is compared with itself; for a quantized file it is not known.
         None if is_f32(row) => 0.0,
         None => return None,
     };
     Some(100.0 * lost / images.max(1) as f64)
 }
 
-/// Whether this is the row of f32.
-pub(super) fn is_f32(row: &Row) -> bool {
-    row.requested.precision == Precision::F32
-}
-
-/// Every limit that holds, against a row of so many images.
+/// Every limit, checked against a row.
 pub(super) fn check(request: &Request, row: &Row, images: usize) -> Vec<LimitCheck> {
-    let limit = |name, asked, limit: f64, measured: Option<f64>| LimitCheck {
+    let limit = |name, set_by_user, limit: f64, measured: Option<f64>| LimitCheck {
         name,
         unit: name.unit(),
-        asked,
+        set_by_user,
         limit,
         measured,
-        // What nobody asked for and cannot be known holds nobody up.
-        met: measured.map_or(!asked, |measured| measured <= limit),
+        // A default limit excludes no row whose figure is unknown.
+        met: measured.map_or(!set_by_user, |measured| measured <= limit),
     };
-    let asked = request.max_accuracy_drop;
-    let most = asked.unwrap_or(DEFAULT_ACCURACY_DROP);
+    let drop = request.max_accuracy_drop;
+    let most = drop.unwrap_or(DEFAULT_ACCURACY_DROP);
     let mut all = vec![limit(
         LimitName::AccuracyDrop,
-        asked.is_some(),
+        drop.is_some(),
         most,
         accuracy_drop(row, images),
     )];
@@ -52,7 +46,7 @@ pub(super) fn check(request: &Request, row: &Row, images: usize) -> Vec<LimitChe
         ));
     }
     if let Some(most) = request.memory_limit {
-        let measured = Some(row.memory.planned.total_bytes as f64);
+        let measured = Some(row.memory.textbook.total_bytes as f64);
         all.push(limit(LimitName::Memory, true, most as f64, measured));
     }
     all
@@ -68,25 +62,30 @@ impl LimitName {
     }
 }
 
-/// What a row has instead of what a limit allows, in words.
+/// How a row exceeds a limit, in words.
 pub(super) fn broken(limit: &LimitCheck) -> String {
     let Some(measured) = limit.measured else {
-        return "it cannot be held against f32".to_owned();
+        return "its accuracy cannot be compared with that of f32".to_owned();
     };
     match limit.name {
         LimitName::AccuracyDrop => format!(
-            "its accuracy is {measured:.2} points below that of f32, more than {}",
+            "its accuracy is {measured:.2} points below that of f32, and the limit is {} points",
             limit.limit
         ),
         LimitName::Latency => format!(
-            "a batch takes {}, longer than {}",
+            "a batch takes {}, and the limit is {}",
             duration(measured),
             duration(limit.limit)
         ),
         LimitName::Memory => format!(
-            "it needs {}, more than {}",
+            "it needs {} of memory, and the limit is {}",
             bytes(measured as u64),
             bytes(limit.limit as u64)
         ),
     }
+}
+
+/// Whether this is the row of f32.
+pub(super) fn is_f32(row: &Row) -> bool {
+    row.requested.precision == Precision::F32
 }

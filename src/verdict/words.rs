@@ -1,7 +1,7 @@
-//! What a verdict says of a row, in words.
+//! How a verdict describes a row.
 
 use super::limits::accuracy_drop;
-use crate::bench::Row;
+use crate::results::Row;
 use crate::stats::{Estimate, SIGNIFICANT};
 use crate::units::{bytes, chance, count, duration, points};
 
@@ -15,8 +15,8 @@ pub(super) fn interval(speed: Estimate) -> String {
     format!("({:.2} to {:.2})", speed.low, speed.high)
 }
 
-/// A row beside that of f32 at the same batch size: speed, memory, labels and accuracy.
-pub(super) fn beside_f32(row: &Row, f32: Option<&Row>, images: usize) -> String {
+/// A row compared with f32 at the same batch size: speed, memory, labels and accuracy.
+pub(super) fn compared_with_f32(row: &Row, f32: Option<&Row>, images: usize) -> String {
     let mut parts = Vec::new();
     match row.speed_vs_f32 {
         Some(speed) => parts.push(format!(
@@ -34,14 +34,14 @@ pub(super) fn beside_f32(row: &Row, f32: Option<&Row>, images: usize) -> String 
     parts.join("; ")
 }
 
-/// `50.5 KiB, a quarter of the memory`
+/// `a quarter of its memory (50.5 KiB)`
 fn memory(row: &Row, f32: Option<&Row>) -> String {
-    let own = row.memory.planned.total_bytes;
+    let own = row.memory.textbook.total_bytes;
     let text = bytes(own);
     let Some(f32) = f32 else {
         return format!("{text} of memory");
     };
-    let share = own as f64 / f32.memory.planned.total_bytes.max(1) as f64;
+    let share = own as f64 / f32.memory.textbook.total_bytes.max(1) as f64;
     let part = match share {
         share if (share - 0.5).abs() < 0.01 => "half".to_owned(),
         share if (share - 0.25).abs() < 0.01 => "a quarter".to_owned(),

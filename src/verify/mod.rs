@@ -1,11 +1,11 @@
 //! Whether an adapter computes what it should: every kernel that it can run, whole networks, and the
-//! weights on it, against the oracle; and what it does where it has a choice, its numeric passport.
+//! weights on it, against the oracle; and what it does where it has a choice, its numerics report.
 //!
 //! - [`case`] says what a kernel is tried on at one shape, and judges it; [`shapes`] are those round the
 //!   edges of its tile. Tests run the same trials.
 //! - [`check`] tries everything on an adapter, or on the processor, and gives a [`Row`] for each check.
 //! - [`compare`] has the comparisons, [`tolerance`] says in words what each allows, and why.
-//! - [`passport`] observes. What it sees is neither right nor wrong, but may differ after an update.
+//! - [`numerics`] observes. What it sees is neither right nor wrong, but may differ after an update.
 
 pub mod case;
 pub mod compare;
@@ -14,7 +14,7 @@ pub mod data;
 pub mod kernels;
 mod lane;
 mod networks;
-pub mod passport;
+pub mod numerics;
 mod shapes;
 mod subjects;
 mod sums;
@@ -32,7 +32,7 @@ use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
 use compare::{Check, Errors};
 pub use lane::Lane;
-pub use passport::Passport;
+pub use numerics::NumericsReport;
 pub use shapes::{SIZES, shapes};
 
 /// How often everything is run to see whether it comes to the same bits.

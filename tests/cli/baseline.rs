@@ -81,7 +81,10 @@ fn what_was_saved_is_the_result_and_can_be_compared_by_name_and_by_file() {
         &[&QUICK[..], &["--compare", "first"]].concat(),
     )
     .good();
-    has(&table, &["Beside first (", "interval", "\nVerdict\n"]);
+    has(
+        &table,
+        &["Compared with first (", "interval", "\nVerdict\n"],
+    );
 }
 
 /// Every sample takes eleven times as long: no noise hides that, and none makes it of nothing.
@@ -183,7 +186,7 @@ fn a_really_slower_kernel_ends_with_5() {
     let (table, error) = bench(&fixture, slowdown, &slower).fails_after_output(5);
     has(&error, &["worse than first", "f32 at batch 32 is slower"]);
     if slowdown.is_none() {
-        has(&table, &["the kernel was", "and is portable"]);
+        has(&table, &["the kernel was", "and is now portable"]);
     }
 }
 
@@ -238,13 +241,16 @@ fn what_only_one_result_has_is_told_and_the_rest_is_compared() {
         let rows = document["comparison"]["rows"].as_array().expect("rows");
         let line = |row: &Value| {
             let name = row["name"].as_str().expect("a name").to_owned();
-            let alone = row["flags"] == serde_json::json!(["alone"]);
-            assert_eq!(alone, row["time"].is_null(), "{row}");
-            (name, alone, row["row"].clone())
+            let unmatched = row["flags"] == serde_json::json!(["unmatched"]);
+            assert_eq!(unmatched, row["time"].is_null(), "{row}");
+            (name, unmatched, row["row"].clone())
         };
         rows.iter().map(line).collect()
     };
-    let line = |name: &str, alone: bool, row: Option<u64>| (name.to_owned(), alone, row.into());
+    let line = |name: &str, unmatched: bool, row: Option<u64>| {
+        let row: Value = row.into();
+        (name.to_owned(), unmatched, row)
+    };
     assert_eq!(
         flags(&["--precision", "f32,f16,int8"]),
         [
@@ -263,8 +269,12 @@ fn what_only_one_result_has_is_told_and_the_rest_is_compared() {
         "--scheme",
         "dynamic-tensor,dynamic-row",
     ]);
-    for (name, alone, _) in &schemes {
-        assert_eq!(*alone, !["f32", "int8"].contains(&name.as_str()), "{name}");
+    for (name, unmatched, _) in &schemes {
+        assert_eq!(
+            *unmatched,
+            !["f32", "int8"].contains(&name.as_str()),
+            "{name}"
+        );
     }
     assert!(schemes.len() >= 3, "{schemes:?}");
     let table = [
@@ -274,7 +284,7 @@ fn what_only_one_result_has_is_told_and_the_rest_is_compared() {
     .concat();
     has(
         &bench(&fixture, None, &table).good(),
-        &["only here", "only in the baseline"],
+        &["only in this result", "only in the baseline"],
     );
 }
 
@@ -292,7 +302,7 @@ fn what_overflows_now_is_no_longer_measured() {
     let compare = [&QUICK[..], &both, &GATE].concat();
     spoil(&path, |document| age(&mut document["results"][0]));
     let (table, error) = bench(&fixture, None, &compare).fails_after_output(4);
-    has(&table, &["not measured", "neither result has measured it"]);
+    has(&table, &["not measured", "neither result measured it"]);
     assert!(!error.contains("worse than"), "{error}");
     spoil(&path, |document| {
         for field in ["wall_ns", "upload_samples_ns"] {
@@ -313,6 +323,48 @@ fn what_overflows_now_is_no_longer_measured() {
     );
 }
 
+/// A result that a program of schema 1 wrote. What differs from machine to machine is taken from a run here.
+#[test]
+fn a_result_of_schema_1_can_be_compared() {
+    let fixture = Fixture::new();
+    let arguments = [
+        "bench",
+        "--adapter",
+        "cpu",
+        "--threads",
+        "1",
+        "--batch",
+        "8",
+    ];
+    let more = ["--precision", "f32", "--runs", "50", "--format", "json"];
+    let mut command = command();
+    let here = run(command.args(arguments).args(more)).json();
+    let path = fixture.write(
+        "first.json",
+        include_bytes!("../fixtures/schema-1-bench.json"),
+    );
+    spoil(&path, |first| {
+        assert_eq!(first["schema"], 1);
+        first["adapter"]["driver"] = here["adapters"][0]["driver"].clone();
+        first["machine"]["processor"] = here["machine"]["processor"].clone();
+        first["tool"]["profile"] = here["tool"]["profile"].clone();
+        first["yardsticks"][0]["work"] = here["control_workloads"][0]["work"].clone();
+    });
+    let mut command = crate::support::command();
+    command
+        .args(arguments)
+        .args(more)
+        .arg("--compare")
+        .arg(path);
+    let document = run(&mut command).json();
+    validate(&document);
+    let rows = document["comparison"]["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0]["time"]["value"].is_number(), "{}", rows[0]);
+    // The same images are labelled correctly.
+    assert_eq!(rows[0]["accuracy_points"], 0.0, "{}", rows[0]);
+}
+
 #[test]
 fn a_loss_of_accuracy_ends_with_5() {
     let fixture = Fixture::new();
@@ -320,7 +372,7 @@ fn a_loss_of_accuracy_ends_with_5() {
     // The earlier result had every image right, and the time of a year.
     spoil(&kept(&fixture, "first"), |document| {
         for row in document["results"].as_array_mut().expect("rows") {
-            row["right_images"] = "ffffffffff".into();
+            row["correct_images"] = "ffffffffff".into();
             age(row);
         }
     });
@@ -340,9 +392,9 @@ fn a_result_of_something_else_is_refused_by_name_before_anything_is_measured() {
     let path = kept(&fixture, "first");
     let original = std::fs::read(&path).expect("a kept result");
     for (pointer, value, word) in [
-        ("/adapter/name", "another", "adapter"),
-        ("/adapter/backend", "gl", "backend"),
-        ("/adapter/driver", "another", "driver"),
+        ("/adapters/0/name", "another", "adapter"),
+        ("/adapters/0/backend", "gl", "backend"),
+        ("/adapters/0/driver", "another", "driver"),
         ("/machine/processor", "another", "processor"),
         ("/model/sha256", "0123456789abcdef", "model"),
         ("/dataset/sha256", "0123456789abcdef", "dataset"),
@@ -411,11 +463,12 @@ fn damaged_results_and_missing_ones_end_with_7() {
     let text = std::fs::read_to_string(&path).expect("a kept result");
     for (bytes, word) in [
         (&text[..text.len() / 2], "ends too early"),
-        ("{}", "no result of bench"),
+        ("{}", "no result of 'bench"),
         ("no JSON", "not JSON"),
         ("", "ends too early"),
-        ("{\"schema\": 2}", "schema is 2"),
-        ("{\"schema\": 1}", "no result of bench"),
+        ("{\"schema\": 3}", "schema is 3; this program reads 1 and 2"),
+        ("{\"schema\": 2}", "no result of 'bench"),
+        ("{\"schema\": 1}", "no result of 'bench"),
     ] {
         std::fs::write(&path, bytes).expect("a written file");
         has(

@@ -114,7 +114,7 @@ fn a_run_that_fails_a_gate_replaces_no_baseline() {
     let path = kept(&fixture, "first");
     spoil(&path, |document| {
         for row in document["results"].as_array_mut().expect("rows") {
-            row["right_images"] = "ffffffffff".into();
+            row["correct_images"] = "ffffffffff".into();
         }
     });
     let good = std::fs::read(&path).expect("a kept result");
@@ -132,8 +132,9 @@ fn a_run_that_fails_a_gate_replaces_no_baseline() {
 
     // What cannot be compared, which is known only once it is measured.
     spoil(&path, |document| {
-        for yardstick in document["yardsticks"].as_array_mut().expect("yardsticks") {
-            yardstick["work"] = "another".into();
+        let workloads = document["control_workloads"].as_array_mut();
+        for workload in workloads.expect("control workloads") {
+            workload["work"] = "another".into();
         }
     });
     let other = ["--save", "second", "--compare", "first"];

@@ -163,25 +163,25 @@ fn has_digits(text: &str) -> bool {
 fn without_names(text: &str, document: &Value) -> String {
     let mut names: Vec<String> = WORDS.map(str::to_owned).to_vec();
     names.extend(["f32", "f16", "bf16", "int8", "int4"].map(str::to_owned));
-    for place in [
-        "/adapter/name",
-        "/adapter/driver",
-        "/dataset/name",
-        "/model/path",
-    ] {
+    for place in ["/dataset/name", "/model/path"] {
         let name = document.pointer(place).and_then(Value::as_str);
         names.push(name.expect("a name").to_owned());
     }
-    let processor = document["adapter"]["processor"]["instruction_set"].as_str();
-    names.extend(processor.map(str::to_owned));
+    for adapter in document["adapters"].as_array().expect("adapters") {
+        for field in ["name", "driver"] {
+            names.push(adapter[field].as_str().expect("a name").to_owned());
+        }
+        let processor = adapter["processor"]["instruction_set"].as_str();
+        names.extend(processor.map(str::to_owned));
+        let seen = adapter["numerics"].as_object().into_iter().flatten();
+        names.extend(seen.map(|(name, _)| name.replace('_', " ")));
+    }
     let rows = document["results"].as_array().expect("rows");
     for row in rows {
         names.extend(row["name"].as_str().map(str::to_owned));
         let kernel = row["effective"]["kernel"].as_str();
         names.extend(kernel.map(str::to_owned));
     }
-    let seen = document["passport"].as_object().into_iter().flatten();
-    names.extend(seen.map(|(name, _)| name.replace('_', " ")));
     let layers = document["model"]["layers"].as_array().expect("layers");
     let layers: Vec<String> = layers.iter().map(Value::to_string).collect();
     names.push(layers.join("-"));
@@ -196,8 +196,8 @@ fn a_wrong_figure_is_noticed() {
     let document = serde_json::json!({
         "time": 1500, "share": 0.8884, "text": "a", "points": -0.0512, "none": 0.0, "chance": 1e-7,
         "date": "2026-11-25T10:00:00Z", "list": [1, 2, 3], "flag": true, "sentence": "It takes 1.50 s in f32.",
-        "adapter": { "name": "GPU 5000", "driver": "d" }, "dataset": { "name": "set" },
-        "model": { "path": "p", "layers": [784, 64, 10] }, "results": [], "passport": null,
+        "adapters": [{ "name": "GPU 5000", "driver": "d", "numerics": null }], "dataset": { "name": "set" },
+        "model": { "path": "p", "layers": [784, 64, 10] }, "results": [],
     });
     let element = |places: &str, text: &str| Element {
         attributes: vec![("data-json".to_owned(), places.to_owned())],

@@ -122,7 +122,7 @@ fn a_label_that_the_model_cannot_give_is_refused() {
         "t10k-labels-idx1-ubyte",
         &labels_file(IMAGES as u32, &labels),
     );
-    has(&fixture.bench(&[]).fails(7), &["label 9", "4 values"]);
+    has(&fixture.bench(&[]).fails(7), &["label 9", "only 4 outputs"]);
 }
 
 #[test]

@@ -76,11 +76,9 @@ fn chosen(arguments: &[&str], variables: &[(&str, &str)]) -> (Value, String) {
         .arg(fixture.data());
     command.arg("--model").arg(fixture.model());
     let mut document = run(command.args(arguments).envs(variables.iter().copied())).json();
-    let reason = document["adapter_reason"]
-        .as_str()
-        .expect("words")
-        .to_owned();
-    (document["adapter"].take(), reason)
+    let mut adapter = document["adapters"][0].take();
+    let reason = adapter["reason"].take();
+    (adapter, reason.as_str().expect("words").to_owned())
 }
 
 #[test]

@@ -140,7 +140,10 @@ fn bench_tells_an_overflow_in_its_table_and_its_files() {
     let name = path.to_str().expect("UTF-8");
     let arguments = ["--batch", "8", "--output", name];
     let (table, _) = fixture.bench(&arguments).fails_after_output(4);
-    has(&table, &["f16: not timed", "layers.0", "65504"]);
+    has(
+        &table,
+        &["f16 overflows, so it was not timed", "layers.0", "65504"],
+    );
     let text = std::fs::read_to_string(path).expect("a file");
     check_rows(&serde_json::from_str(&text).expect("JSON"));
 }

@@ -39,7 +39,7 @@ fn each_instruction_set_runs_by_name_or_is_not_there() {
         let document = ended.json();
         validate(&document);
         assert_eq!(
-            document["adapter"]["processor"]["instruction_set"],
+            document["adapters"][0]["processor"]["instruction_set"],
             isa.name()
         );
         for row in rows(&document) {
@@ -62,7 +62,7 @@ fn threads_are_as_many_as_asked_for_and_batch_1_takes_one() {
     ]);
     let document = run(command.args(["--runs", "2", "--format", "json"])).json();
     validate(&document);
-    assert_eq!(document["adapter"]["processor"]["threads"], 3);
+    assert_eq!(document["adapters"][0]["processor"]["threads"], 3);
     for row in rows(&document) {
         let small = row["requested"]["batch"] == 1;
         assert_eq!(
@@ -163,7 +163,7 @@ fn peak_measures_the_processor() {
             run(command.args(["--format", format, "--kernel", isa.name(), "--threads", "2"]))
         };
         let document = peak("json").json();
-        assert_eq!(document["schema"], 1);
+        assert_eq!(document["schema"], 2);
         let processor = json!({ "instruction_set": isa.name(), "threads": 2 });
         assert_eq!(document["adapter"]["processor"], processor);
         let ceilings = document["ceilings"].as_array().expect("ceilings");

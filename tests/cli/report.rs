@@ -178,7 +178,7 @@ fn it_has_its_parts_in_order_and_needs_nothing_else() {
         "Classes",
         "Memory",
         "Images whose label changed",
-        "What was run on what",
+        "Setup of this run",
     ];
     assert_eq!(headings, wanted);
     for element in &elements {

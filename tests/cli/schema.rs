@@ -81,11 +81,13 @@ fn values_that_mean_nothing_are_refused() {
         *document.pointer_mut(place).expect("a field") = value.clone();
         assert!(!validator.is_valid(&document), "{place} takes {value}");
     };
-    refuses("/schema", json!(2));
+    refuses("/schema", json!(1));
     refuses("/tool/date", json!("today"));
-    refuses("/adapter/backend", json!("glide"));
-    refuses("/adapter/kind", json!("discrete"));
-    refuses("/adapter/features", json!(["nosuch"]));
+    refuses("/adapters/0/backend", json!("glide"));
+    refuses("/adapters/0/kind", json!("discrete"));
+    refuses("/adapters/0/features", json!(["nosuch"]));
+    refuses("/adapters", json!([]));
+    refuses("/adapters/0/f16_on_matrix_units/used", json!(true));
     refuses("/model/sha256", json!("abc"));
     refuses("/model/activations", json!(["nosuch"]));
     refuses("/model/layers", json!([784]));
@@ -94,7 +96,7 @@ fn values_that_mean_nothing_are_refused() {
     refuses("/verdict/goal", json!("nosuch"));
     refuses("/verdict/recommended", json!({}));
     refuses("/verdict/limits/0/unit", json!("nosuch"));
-    refuses("/yardsticks/0/device", json!("nosuch"));
+    refuses("/control_workloads/0/device", json!("nosuch"));
     refuses("/comparison", json!({}));
     refuses("/memory_limit", json!({}));
     for (place, value) in [
@@ -107,15 +109,18 @@ fn values_that_mean_nothing_are_refused() {
         ("requested/batch", json!(0)),
         ("effective/device", json!("gpu")),
         ("effective/device", Value::Null),
+        ("effective/adapter", Value::Null),
         ("effective/path", json!("nosuch")),
+        ("effective/path", json!("separate")),
+        ("memory/planned_bytes", Value::Null),
         ("accuracy", json!(1.5)),
         ("accuracy", Value::Null),
         ("correct", json!(-1)),
         ("accuracy_interval", Value::Null),
-        ("right_images", json!("xyz")),
+        ("correct_images", json!("xyz")),
         ("mcnemar/p", json!(1.5)),
-        ("why/binding", json!("nosuch")),
-        ("why/most_over_f32", json!(0.5)),
+        ("why/bottleneck", json!("nosuch")),
+        ("why/max_speedup_vs_f32", json!(0.5)),
         ("warnings/0/kind", json!("nosuch")),
         ("wall_ns", Value::Null),
         ("wall_ns/median", json!(1.5)),
@@ -124,11 +129,51 @@ fn values_that_mean_nothing_are_refused() {
         ("images_per_second", Value::Null),
         ("status", json!("unsupported")),
         ("status", json!("overflow")),
+        ("status", json!("failed")),
         ("status", json!("fine")),
         ("detail", json!("a reason without need")),
     ] {
         refuses(&format!("{row}/{place}"), value);
     }
+}
+
+/// A row that failed its check: the rest of the document stays as it is.
+#[test]
+fn a_failed_row_has_a_detail_and_no_figures() {
+    let mut document = document();
+    let row = rows_place(&document, "int8");
+    let row = document.pointer_mut(&row).expect("a row");
+    row["status"] = json!("failed");
+    row["detail"] = json!("only 9 of 40 labels are the same");
+    for field in [
+        "accuracy",
+        "correct",
+        "agreement_with_f32",
+        "accuracy_interval",
+        "correct_images",
+        "label_changes",
+        "confusion",
+        "class_accuracy",
+        "hardest_class",
+        "accuracy_points_vs_f32",
+        "mcnemar",
+        "wall_ns",
+        "gpu_ns",
+        "upload_ns",
+        "upload_samples_ns",
+        "speed_vs_f32",
+        "why",
+        "end_to_end_ns",
+        "images_per_second",
+        "operations_per_second",
+        "operations_per_byte",
+    ] {
+        assert!(!closed_schema().is_valid(&document), "{field} may stay");
+        document
+            .pointer_mut(&rows_place(&document, "int8"))
+            .expect("a row")[field] = Value::Null;
+    }
+    assert!(closed_schema().is_valid(&document));
 }
 
 /// Where the row of a precision stands.
@@ -147,7 +192,7 @@ fn a_reader_takes_the_fields_that_later_versions_add() {
     let validator = jsonschema::draft202012::new(&schema).expect("a valid schema");
     let mut document = document();
     document["results"][0]["added"] = json!(1);
-    document["adapter"]["added"] = json!(1);
+    document["adapters"][0]["added"] = json!(1);
     assert!(validator.is_valid(&document));
     assert!(
         !closed_schema().is_valid(&document),

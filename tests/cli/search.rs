@@ -116,8 +116,7 @@ fn the_table_names_layers() {
             "layers.1",
             "int8 static",
             "points",
-            "int8 dynamic-tensor has none",
-            "matrix units",
+            "int8 dynamic-tensor and f16 on matrix units are not among them",
             "mixed.safetensors",
         ],
     );
@@ -127,7 +126,10 @@ fn the_table_names_layers() {
         &["what,layer,mode,accuracy", "finalist"],
     );
     let (_, mut command) = search(&fixture, &["--format", "markdown"]);
-    has(&run(&mut command).good(), &["| layers.0", "side by side"]);
+    has(
+        &run(&mut command).good(),
+        &["| layers.0", "measured interleaved"],
+    );
 }
 
 #[test]

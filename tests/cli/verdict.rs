@@ -63,7 +63,7 @@ fn it_stands_under_the_tables_under_a_heading_of_its_own() {
         let text = bench(&fixture, &["--format", format]).good();
         let (tables, verdict) = text.split_once(heading).expect("a heading");
         has(tables, &["Batch 8", "Batch 1", "Why not faster"]);
-        has(verdict, &["f32", "batch 1", "The goal was latency"]);
+        has(verdict, &["f32", "batch 1", "The goal was latency."]);
     }
 }
 
@@ -87,7 +87,7 @@ fn rows_beside_f32_have_intervals_and_a_test_of_their_labels() {
         let sum: f64 = shares.map(|part| number(&part["share"])).sum();
         assert!((sum - 1.0).abs() <= 1e-9, "{row}");
         // A bit for each of the 40 images.
-        let bits = row["right_images"].as_str().expect("bits");
+        let bits = row["correct_images"].as_str().expect("bits");
         assert_eq!(bits.len(), 10);
         let ones: u32 = bits
             .chars()
@@ -110,16 +110,18 @@ fn rows_beside_f32_have_intervals_and_a_test_of_their_labels() {
 }
 
 #[test]
-fn every_row_has_its_yardstick_with_a_sample_for_each_of_its_own() {
+fn every_row_has_its_control_workload_with_a_sample_for_each_of_its_own() {
     let document = document(&Fixture::new(), &[]);
-    let yardsticks = document["yardsticks"].as_array().expect("yardsticks");
+    let control_workloads = document["control_workloads"]
+        .as_array()
+        .expect("control workloads");
     for row in rows(&document) {
-        let beside = |yardstick: &&Value| {
-            yardstick["batch"] == row["requested"]["batch"]
-                && yardstick["device"] == row["effective"]["device"]
-                && yardstick["threads"] == row["effective"]["threads"]
+        let beside = |control_workload: &&Value| {
+            control_workload["batch"] == row["requested"]["batch"]
+                && control_workload["device"] == row["effective"]["device"]
+                && control_workload["threads"] == row["effective"]["threads"]
         };
-        let found: Vec<&Value> = yardsticks.iter().filter(beside).collect();
+        let found: Vec<&Value> = control_workloads.iter().filter(beside).collect();
         assert_eq!(found.len(), 1, "{row}");
         let count = |value: &Value| value["samples"].as_array().map(Vec::len);
         assert_eq!(count(&found[0]["wall_ns"]), count(&row["wall_ns"]));
@@ -139,7 +141,9 @@ fn many_quick_samples_are_thinned_alike() {
         "json",
     ];
     let document = Fixture::new().bench(&arguments).json();
-    let yardsticks = document["yardsticks"].as_array().expect("yardsticks");
+    let control_workloads = document["control_workloads"]
+        .as_array()
+        .expect("control workloads");
     let count = |value: &Value| {
         value["wall_ns"]["samples"]
             .as_array()
@@ -148,7 +152,7 @@ fn many_quick_samples_are_thinned_alike() {
     };
     for row in rows(&document) {
         assert!((10..=1000).contains(&count(row)), "{}", count(row));
-        assert_eq!(count(row), count(&yardsticks[0]));
+        assert_eq!(count(row), count(&control_workloads[0]));
         assert_eq!(
             row["upload_samples_ns"].as_array().map(Vec::len),
             Some(count(row))
@@ -164,7 +168,7 @@ fn a_gate_ends_with_4_where_no_precision_meets_the_limits_and_0_where_one_does()
     assert_eq!(document["verdict"]["recommended"], Value::Null);
     let (table, error) =
         bench(&fixture, &[&impossible[..], &["--gate"]].concat()).fails_after_output(4);
-    has(&error, &["--max-latency", "comes nearest"]);
+    has(&error, &["--max-latency", "comes closest"]);
     has(&table, &["Limit not met: time of a batch"]);
     let possible = [
         "--max-latency",
@@ -179,8 +183,8 @@ fn a_gate_ends_with_4_where_no_precision_meets_the_limits_and_0_where_one_does()
         &table,
         &[
             "Limit met: time of a batch",
-            "Limit met: accuracy lost",
-            "Limit met: planned memory",
+            "Limit met: accuracy loss",
+            "Limit met: memory",
         ],
     );
 }

@@ -1,4 +1,4 @@
-//! `verify` on the CPU path: what it says, that it can fail, and how passports are compared. On adapters it is
+//! `verify` on the CPU path: what it says, that it can fail, and how numerics reports are compared. On adapters it is
 //! tried in tests/cli_gpu.
 
 use serde_json::{Value, json};
@@ -29,10 +29,10 @@ fn the_processor_is_as_the_schema_says() {
     for row in document["results"].as_array().expect("rows") {
         assert_eq!(row["status"] == "skipped", row["detail"].is_string());
     }
-    let observations = &document["passport"]["observations"];
+    let observations = &document["numerics"]["observations"];
     assert_eq!(observations["f32_to_f16_conversion"], "nearest-even");
     assert_eq!(observations["f32_to_f16_pack2x16float"], Value::Null);
-    let reasons = &document["passport"]["not_applicable"];
+    let reasons = &document["numerics"]["not_applicable"];
     has(
         reasons["f32_to_f16_pack2x16float"].as_str().expect("why"),
         &["no shaders"],
@@ -48,7 +48,7 @@ fn the_schema_refuses_what_it_should() {
         *spoilt.pointer_mut(at).expect(at) = value;
         assert!(!validator.is_valid(&spoilt), "{at}");
     };
-    refuses("/schema", json!(2));
+    refuses("/schema", json!(1));
     refuses("/failed", json!(-1));
     refuses("/int8_sums_sha256", json!("0"));
     refuses("/broken_on_purpose", json!("something"));
@@ -60,8 +60,8 @@ fn the_schema_refuses_what_it_should() {
     refuses(&format!("{row}/status"), json!("well"));
     refuses(&format!("{row}/detail"), json!("passed, but"));
     refuses(&format!("{row}/tolerance"), json!(""));
-    refuses("/passport/observations/fma", json!("never"));
-    refuses("/passport/observations/exp_ulps", json!(-0.5));
+    refuses("/numerics/observations/fma", json!("never"));
+    refuses("/numerics/observations/exp_ulps", json!(-0.5));
     let mut spoilt = document.clone();
     spoilt["more"] = json!(1);
     assert!(!validator.is_valid(&spoilt));
@@ -99,14 +99,14 @@ fn every_format_says_what_it_comes_to() {
         &[
             "Adapter:",
             "sums",
-            "Allowed, and why",
+            "Allowed differences, and why",
             "f32_to_f16_conversion",
-            "Well: ",
+            "Passed: ",
         ],
     );
     assert_eq!(text.lines().find(|line| line.chars().count() > 120), None);
     let read = |name: &str| std::fs::read_to_string(file(name)).expect("a file");
-    has(&read("v.md"), &["| sums", "| passport"]);
+    has(&read("v.md"), &["| sums", "| numerics"]);
     let document: Value = serde_json::from_str(&read("v.json")).expect("JSON");
     validate_with(&closed_verify_schema(), &document);
     let csv = run(crate::support::command()
@@ -117,7 +117,7 @@ fn every_format_says_what_it_comes_to() {
 }
 
 #[test]
-fn passports_are_compared_by_name_and_differences_are_no_failure() {
+fn numerics_reports_are_compared_by_name_and_differences_are_no_failure() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("before.json");
     let mut before = document();
@@ -131,10 +131,10 @@ fn passports_are_compared_by_name_and_differences_are_no_failure() {
     validate_with(&closed_verify_schema(), &same);
     assert_eq!(same["compared"]["differences"], json!([]));
     // Not every processor has it.
-    let now = before["passport"]["observations"]["fma"].clone();
+    let now = before["numerics"]["observations"]["fma"].clone();
     let was = ["fused", "separate"].into_iter().find(|word| now != *word);
     let was = was.expect("another one");
-    before["passport"]["observations"]["fma"] = json!(was);
+    before["numerics"]["observations"]["fma"] = json!(was);
     before["adapter"]["driver"] = json!("an older one");
     let other = compare(&before, "json").json();
     validate_with(&closed_verify_schema(), &other);
@@ -148,9 +148,33 @@ fn passports_are_compared_by_name_and_differences_are_no_failure() {
         &[
             "an older one",
             &format!("fma: {was} before, {} now", now.as_str().expect("a word")),
-            "no failure",
+            "not a failure",
         ],
     );
+}
+
+/// Not every processor does the same, so only the report's own differences are expected.
+#[test]
+fn a_result_of_schema_1_can_be_compared() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/schema-1-verify.json"
+    );
+    let text = std::fs::read_to_string(path).expect("the fixture");
+    let first: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(first["schema"], 1);
+    let mut command = command();
+    let arguments = ["--compare", path, "--format", "json"];
+    let document = run(command.args(SUMS).args(arguments)).json();
+    validate_with(&closed_verify_schema(), &document);
+    let compared = &document["compared"];
+    assert_eq!(compared["driver"], first["adapter"]["driver"]);
+    for difference in compared["differences"].as_array().expect("differences") {
+        let name = difference["name"].as_str().expect("a name");
+        let before = &first["passport"]["observations"][name];
+        assert_eq!(&difference["before"], before, "{name}");
+        assert_ne!(difference["before"], difference["now"], "{name}");
+    }
 }
 
 /// An earlier result may come from anywhere: it neither steers the terminal nor takes all memory.
@@ -172,9 +196,9 @@ fn an_earlier_result_is_read_with_care() {
     for (at, what) in [
         ("/adapter/name", json!("\u{1b}[2J")),
         ("/adapter/driver", json!("\u{202e}")),
-        ("/passport/observations/fma", json!("\u{1b}]0;x\u{7}")),
-        ("/passport/observations/exp_ulps", json!([[1.0]])),
-        ("/passport/observations", json!(7)),
+        ("/numerics/observations/fma", json!("\u{1b}]0;x\u{7}")),
+        ("/numerics/observations/exp_ulps", json!([[1.0]])),
+        ("/numerics/observations", json!(7)),
     ] {
         let mut bad = good.clone();
         *bad.pointer_mut(at).expect(at) = what;
@@ -182,9 +206,9 @@ fn an_earlier_result_is_read_with_care() {
         refused(&path, &["before.json", "verify --format json", "line 1"]);
     }
     let mut later = good.clone();
-    later["schema"] = json!(2);
+    later["schema"] = json!(3);
     std::fs::write(&path, later.to_string()).expect("a written file");
-    refused(&path, &["schema is 2"]);
+    refused(&path, &["schema is 3; this program reads 1 and 2"]);
     std::fs::write(&path, " ".repeat(5 << 20)).expect("a written file");
     refused(&path, &["bytes, more than"]);
     if cfg!(unix) {
@@ -192,11 +216,11 @@ fn an_earlier_result_is_read_with_care() {
     }
     // What a later version sees besides is no reason to refuse it.
     let mut more = good;
-    more["passport"]["observations"]["later"] = json!({ "more": [1] });
+    more["numerics"]["observations"]["later"] = json!({ "more": [1] });
     std::fs::write(&path, more.to_string()).expect("a written file");
     let mut command = command();
     let compared = run(command.args(SUMS).arg("--compare").arg(&path));
-    has(&compared.good(), &["the same passport"]);
+    has(&compared.good(), &["the numerics reports are the same"]);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub fn f16_falls_back_with_a_reason(adapter: &Adapter) {
     let table = fixture.bench(&arguments).good();
     let row = table.lines().find(|line| line.starts_with("f16 "));
     has(row.expect("a row of f16"), &["CPU path"]);
-    has(&table, &["f16 ran on the CPU path", "shader-f16"]);
+    has(&table, &["f16 ran on the CPU:", "shader-f16"]);
     for other in ["f32", "int8"] {
         let row = table.lines().find(|line| line.starts_with(other));
         assert!(
@@ -121,6 +121,6 @@ pub fn all_has_an_unsupported_row(adapter: &Adapter) {
             assert_eq!(row[figure], Value::Null, "{figure}");
         }
         let table = fixture.bench(&arguments).good();
-        has(&table, &["f16: not run", "shader-f16"]);
+        has(&table, &["f16 did not run:", "shader-f16"]);
     }
 }

@@ -204,7 +204,7 @@ pub fn timestamps(adapter: &Adapter) {
         }
         let document = fixture.bench(&arguments).json();
         validate(&document);
-        let features = document["adapter"]["features"]
+        let features = document["adapters"][0]["features"]
             .as_array()
             .expect("features");
         let hidden = !features.iter().any(|name| name == "timestamp-query");

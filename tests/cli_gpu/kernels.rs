@@ -50,7 +50,7 @@ fn effective(document: &Value) -> Vec<[String; 3]> {
 
 pub fn a_path_runs_as_named(adapter: &Adapter) {
     let bench = Bench::new();
-    for (path, batch) in [("separate", "8"), ("fused", "8"), ("network", "1")] {
+    for (path, batch) in [("unfused", "8"), ("fused", "8"), ("network", "1")] {
         let arguments = ["--path", path, "--batch", batch, "--precision", "f32,int8"];
         let document = run(&mut bench.command(adapter, &arguments)).json();
         validate(&document);
@@ -163,10 +163,10 @@ pub fn a_breakdown_has_every_kernel(adapter: &Adapter) {
         assert_eq!(parts.len(), 0);
         return;
     }
-    // The kernel chosen, and the separate passes beside it.
-    let separate = parts.last().expect("a breakdown");
-    assert_eq!(separate["path"], "separate");
-    let names = separate["kernels"].as_array().expect("kernels").iter();
+    // The chosen kernel, and the unfused kernels beside it.
+    let unfused = parts.last().expect("a breakdown");
+    assert_eq!(unfused["path"], "unfused");
+    let names = unfused["kernels"].as_array().expect("kernels").iter();
     let names: Vec<&str> = names.filter_map(|kernel| kernel["name"].as_str()).collect();
     for name in [
         "pixel_max",

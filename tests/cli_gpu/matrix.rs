@@ -51,7 +51,7 @@ pub fn on_runs_f16_there_and_nothing_else(adapter: &Adapter) {
         );
         let document = document.json();
         validate(&document);
-        assert_eq!(document["f16_on_matrix_units"]["used"], true);
+        assert_eq!(document["adapters"][0]["f16_on_matrix_units"]["used"], true);
         for row in rows(&document) {
             let kernel = row["effective"]["kernel"].as_str().expect("a kernel");
             let f16 = row["requested"]["precision"] == "f16";
@@ -70,7 +70,7 @@ pub fn auto_and_off_say_what_ran(adapter: &Adapter) {
         let how = ["--matrix-units", mode, "--tune", tuning];
         let document = bench(adapter, &[&f16[..], &how].concat()).json();
         validate(&document);
-        let said = &document["f16_on_matrix_units"];
+        let said = &document["adapters"][0]["f16_on_matrix_units"];
         assert!(
             said["reason"]
                 .as_str()
@@ -205,7 +205,10 @@ pub fn auto_chooses_among_all_where_they_are_worth_it(adapter: &Adapter) {
             let ended = run(&mut command);
             let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
             validate(&document);
-            assert_eq!(document["f16_on_matrix_units"]["used"], used, "{document}");
+            assert_eq!(
+                document["adapters"][0]["f16_on_matrix_units"]["used"], used,
+                "{document}"
+            );
             let timed = |name: &str| ended.stderr.contains(&format!("{name}: "));
             assert!(
                 timed("broadcast-8x32") || timed("register-8x16"),

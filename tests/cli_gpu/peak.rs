@@ -22,7 +22,7 @@ fn ceilings(document: &Value) -> Vec<(&str, &Value)> {
 pub fn ceilings_are_figures_or_say_why_not(adapter: &Adapter) {
     for mask in [&[][..], &["--mask-features", "shader-f16"]] {
         let document = peak(adapter, &[&["--format", "json"], mask].concat()).json();
-        assert_eq!(document["schema"], 1);
+        assert_eq!(document["schema"], 2);
         assert_eq!(document["adapter"]["name"], adapter.name);
         assert_eq!(document["adapter"]["backend"], adapter.backend);
         let ceilings = ceilings(&document);

@@ -18,11 +18,9 @@ fn chosen(arguments: &[&str], variables: &[(&str, &str)]) -> (Value, String) {
     command.arg("--model").arg(fixture.model());
     let mut document = run(command.args(arguments).envs(variables.iter().copied())).json();
     assert_eq!(document["results"][0]["effective"]["device"], "gpu");
-    let reason = document["adapter_reason"]
-        .as_str()
-        .expect("words")
-        .to_owned();
-    (document["adapter"].take(), reason)
+    let mut adapter = document["adapters"][0].take();
+    let reason = adapter["reason"].take();
+    (adapter, reason.as_str().expect("words").to_owned())
 }
 
 pub fn the_index_selects(adapter: &Adapter) {

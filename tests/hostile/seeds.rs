@@ -20,7 +20,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "model" => model_files(),
         "quantized" => quantized(),
         "baseline" => baseline(),
-        "passport" => passport(),
+        "numerics" => numerics(),
         "tuner_cache" => tuner_cache(),
         "search_state" => search_state(),
         other => panic!("{other} has no seeds"),
@@ -203,15 +203,32 @@ fn result() -> String {
     let samples = samples.join(",");
     let row = |name: &str| {
         format!(
-            r#"{{"name":"{name}","requested":{{"precision":"{name}","batch":8}},"effective":{{"device":"gpu","kernel":"fuzzed","threads":null}},"right_images":"f0ff","wall_ns":{{"samples":[{samples}]}},"upload_samples_ns":[{samples}]}}"#
+            r#"{{"name":"{name}","requested":{{"precision":"{name}","batch":8}},"effective":{{"device":"gpu","kernel":"fuzzed","threads":null}},"correct_images":"f0ff","wall_ns":{{"samples":[{samples}]}},"upload_samples_ns":[{samples}]}}"#
         )
     };
     format!(
-        r#"{{"schema":1,"tool":{{"commit":null,"profile":"release","date":"2026-11-24"}},"machine":{{"processor":null}},"adapter":{{"name":"fuzzed","backend":"vulkan","kind":"discrete","driver":"{FUZZED_DRIVER}","processor":null}},"model":{{"sha256":"fuzzed"}},"dataset":{{"sha256":"fuzzed"}},"results":[{},{},{}],"yardsticks":[{{"batch":8,"device":"gpu","threads":null,"work":"fuzzed","wall_ns":{{"samples":[{samples}]}}}}]}}"#,
+        r#"{{"schema":2,"tool":{{"commit":null,"profile":"release","date":"2026-11-24"}},"machine":{{"processor":null}},"adapters":[{{"name":"fuzzed","backend":"vulkan","kind":"discrete","driver":"{FUZZED_DRIVER}","processor":null}}],"model":{{"sha256":"fuzzed"}},"dataset":{{"sha256":"fuzzed"}},"results":[{},{},{}],"control_workloads":[{{"batch":8,"device":"gpu","threads":null,"work":"fuzzed","wall_ns":{{"samples":[{samples}]}}}}]}}"#,
         row("f32"),
         row("int8"),
         row("f16")
     )
+}
+
+/// A result as a program of schema 1 wrote it.
+fn first_schema(result: &str) -> Vec<u8> {
+    let renamed = [
+        (r#""schema":2"#, r#""schema":1"#),
+        (r#""adapters":[{"#, r#""adapter":{"#),
+        (r#"}],"model""#, r#"},"model""#),
+        ("control_workloads", "yardsticks"),
+        ("correct_images", "right_images"),
+    ];
+    let mut first = result.to_owned();
+    for (now, then) in renamed {
+        assert!(first.contains(now), "{now} is not there");
+        first = first.replace(now, then);
+    }
+    first.into_bytes()
 }
 
 fn baseline() -> Vec<Seed> {
@@ -224,7 +241,8 @@ fn baseline() -> Vec<Seed> {
     named([
         ("good", good.clone().into_bytes()),
         ("truncated", good.as_bytes()[..good.len() / 2].to_vec()),
-        ("other-schema", changed(r#""schema":1"#, r#""schema":2"#)),
+        ("first-schema", first_schema(&good)),
+        ("other-schema", changed(r#""schema":2"#, r#""schema":3"#)),
         ("other-driver", changed(FUZZED_DRIVER, "another")),
         ("no-time", changed("1000", "0")),
         ("all-the-time", changed("1000", "18446744073709551615")),
@@ -239,20 +257,23 @@ fn baseline() -> Vec<Seed> {
     ])
 }
 
-fn passport() -> Vec<Seed> {
+fn numerics() -> Vec<Seed> {
     let file = |driver: &str, seen: &str| {
         format!(
-            r#"{{"schema":1,"adapter":{{"name":"fuzzed","driver":"{driver}"}},"passport":{{"observations":{{{seen}}},"not_applicable":{{"fma":"no shaders"}}}},"results":[{{"group":"sums","detail":null}}]}}"#
+            r#"{{"schema":2,"adapter":{{"name":"fuzzed","driver":"{driver}"}},"numerics":{{"observations":{{{seen}}},"not_applicable":{{"fma":"no shaders"}}}},"results":[{{"group":"sums","detail":null}}]}}"#
         )
         .into_bytes()
     };
     let seen = r#""fma":"fused","exp_ulps":1.25,"division_ulps":2,"timestamp_monotonic":true,"f16_round_trip":null"#;
     let good = file(FUZZED_DRIVER, seen);
-    let other = String::from_utf8(good.clone()).expect("UTF-8");
-    let other = other.replace(r#""schema":1"#, r#""schema":2"#);
+    let text = String::from_utf8(good.clone()).expect("UTF-8");
+    let other = text.replace(r#""schema":2"#, r#""schema":3"#);
+    let first = text.replace(r#""schema":2"#, r#""schema":1"#);
+    let first = first.replace(r#""numerics""#, r#""passport""#);
     named([
         ("good", good.clone()),
         ("truncated", good[..good.len() / 2].to_vec()),
+        ("first-schema", first.into_bytes()),
         ("other-schema", other.into_bytes()),
         ("none", file(FUZZED_DRIVER, "")),
         (

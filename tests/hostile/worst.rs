@@ -133,7 +133,7 @@ fn results_that_are_dense() {
     let _alone = alone();
     let result = |samples: &str, text: &str| {
         format!(
-            r#"{{"schema":1,"tool":{{"profile":"release","date":"{text}"}},"machine":{{}},"adapter":{{"name":"a","backend":"b","kind":"c","driver":"d"}},"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[],"yardsticks":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[{samples}]}}}}]}}"#
+            r#"{{"schema":2,"tool":{{"profile":"release","date":"{text}"}},"machine":{{}},"adapters":[{{"name":"a","backend":"b","kind":"c","driver":"d"}}],"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[],"control_workloads":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[{samples}]}}}}]}}"#
         )
     };
     let dense = |count: usize| vec!["1"; count].join(",");
@@ -154,11 +154,11 @@ fn results_that_are_dense() {
 }
 
 #[test]
-fn passports_that_are_dense() {
+fn numerics_reports_that_are_dense() {
     let _alone = alone();
     let file = |observations: &str, more: &str| {
         format!(
-            r#"{{"schema":1,"adapter":{{"name":"a","driver":"d"}},"passport":{{"observations":{{{observations}}}}},"results":[{more}]}}"#
+            r#"{{"schema":2,"adapter":{{"name":"a","driver":"d"}},"numerics":{{"observations":{{{observations}}}}},"results":[{more}]}}"#
         )
     };
     // The largest that are read, and larger ones.
@@ -167,11 +167,11 @@ fn passports_that_are_dense() {
         let names: Vec<String> = (0..room / 20).map(|at| format!(r#""{at}":"x""#)).collect();
         let same = vec![r#""fma":"fused""#; room / 14].join(",");
         let word = format!(r#""fma":"\n{}""#, "x".repeat(room - 20));
-        fuzz::passport(file("", &ones).as_bytes());
-        fuzz::passport(file(&format!(r#""fma":[{ones}]"#), "").as_bytes());
-        fuzz::passport(file(&format!(r#""later":[{ones}]"#), "").as_bytes());
+        fuzz::numerics(file("", &ones).as_bytes());
+        fuzz::numerics(file(&format!(r#""fma":[{ones}]"#), "").as_bytes());
+        fuzz::numerics(file(&format!(r#""later":[{ones}]"#), "").as_bytes());
         for seen in [&names.join(","), &same, &word] {
-            fuzz::passport(file(seen, "").as_bytes());
+            fuzz::numerics(file(seen, "").as_bytes());
         }
     }
 }

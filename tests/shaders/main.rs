@@ -10,6 +10,7 @@
 //!
 //! Each of these checks is also shown to fail on a text that breaks the promise.
 
+mod control_workload;
 mod interface;
 mod lanes;
 mod limits;
@@ -18,7 +19,6 @@ mod peak;
 mod translate;
 mod variant;
 mod write;
-mod yardstick;
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 

@@ -1,4 +1,4 @@
-//! The shaders of a numeric passport promise what the kernels do.
+//! The shaders of a numerics report promise what the kernels do.
 
 use fmnist_gpu::Precision;
 use fmnist_gpu::gpu::{NUMERICS_BINDINGS, NUMERICS_SOURCES};

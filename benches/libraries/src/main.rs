@@ -16,7 +16,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use fmnist_gpu::Precision;
 use fmnist_gpu::cpu::{Network, Processor};
 use fmnist_gpu::model::{Activation, Layer, Model};
-use fmnist_gpu::report::{Layout, duration, grid};
+use fmnist_gpu::report::{Layout, Table, duration};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB};
 use rten_tensor::NdTensorView;
 
@@ -53,7 +53,7 @@ fn main() {
         }
     }
     println!("{}", Processor::default().info());
-    print!("{}", grid(Layout::Markdown, &header, &lines, 1));
+    print!("{}", Table::of(&header, 1, lines).render(Layout::Markdown));
 }
 
 /// The medians of all contestants on one shape.

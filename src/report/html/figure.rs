@@ -1,8 +1,8 @@
-//! Figures with the place in the JSON where they stand: nothing in the report comes from anywhere else.
+//! Figures with their places in the JSON: nothing in the report comes from anywhere else.
 
 use maud::{Markup, html};
 
-use crate::report::grid::NOTHING;
+use crate::report::table::NOTHING;
 use crate::units::{bytes, count, duration, percent};
 
 /// A figure's text, with the place of its number in the JSON document as a JSON pointer.
@@ -34,8 +34,8 @@ impl Figure {
         Self::new(pointer, share.map(percent))
     }
 
-    /// To go on with.
-    pub fn told(&self) -> Told {
+    /// As text that can be continued.
+    pub fn traced(&self) -> Traced {
         self.into()
     }
 
@@ -56,7 +56,7 @@ impl Figure {
     }
 }
 
-impl From<&Figure> for Told {
+impl From<&Figure> for Traced {
     fn from(figure: &Figure) -> Self {
         let pointer = figure.text.as_ref().map(|_| figure.pointer.clone());
         Self {
@@ -66,15 +66,15 @@ impl From<&Figure> for Told {
     }
 }
 
-/// Words with figures among them, and the places of all of these in the JSON document, in their order.
+/// Text that contains figures, and the places of these figures in the JSON document, in their order.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct Traced {
     pub text: String,
     pointers: Vec<String>,
 }
 
-impl Told {
-    /// What stands in the JSON document as it is.
+impl Traced {
+    /// A text of the JSON document, unchanged.
     pub fn quoted(pointer: String, text: &str) -> Self {
         Self {
             text: text.to_owned(),
@@ -82,7 +82,7 @@ impl Told {
         }
     }
 
-    /// Goes on with words or figures.
+    /// Continues with words or figures.
     pub fn and(mut self, more: impl Into<Self>) -> Self {
         let more = more.into();
         self.text.push_str(&more.text);
@@ -94,7 +94,7 @@ impl Told {
     pub fn joined(all: impl IntoIterator<Item = Self>, between: &str) -> Self {
         let mut all = all.into_iter();
         let first = all.next().unwrap_or_default();
-        all.fold(first, |told, more| told.and(between).and(more))
+        all.fold(first, |traced, more| traced.and(between).and(more))
     }
 
     /// The places, for `data-json`; none where there is no figure.
@@ -108,13 +108,13 @@ impl Told {
     }
 }
 
-impl From<&str> for Told {
+impl From<&str> for Traced {
     fn from(text: &str) -> Self {
         text.to_owned().into()
     }
 }
 
-impl From<String> for Told {
+impl From<String> for Traced {
     fn from(text: String) -> Self {
         Self {
             text,
@@ -123,13 +123,13 @@ impl From<String> for Told {
     }
 }
 
-impl From<&Self> for Told {
-    fn from(told: &Self) -> Self {
-        told.clone()
+impl From<&Self> for Traced {
+    fn from(traced: &Self) -> Self {
+        traced.clone()
     }
 }
 
-impl From<Figure> for Told {
+impl From<Figure> for Traced {
     fn from(figure: Figure) -> Self {
         (&figure).into()
     }

@@ -1,13 +1,13 @@
-//! The images whose label changed, and what each precision made of them.
+//! The images whose label changed, and the label of each precision.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
-use super::figure::{Figure, Told};
+use super::figure::{Figure, Traced};
 use super::plot::bar;
 use super::view::View;
-use crate::bench::{Answer, Changed, ChangedImage};
+use crate::results::{Answer, Changed, ChangedImage};
 
 /// Every batch size: the first is open.
 pub fn section(view: &View<'_>) -> Markup {
@@ -15,7 +15,7 @@ pub fn section(view: &View<'_>) -> Markup {
     html! {
         @for (place, (at, changed)) in all.iter().enumerate() {
             details.batch open[place == 0] {
-                summary { (told(*at, changed).inline()) }
+                summary { (traced(*at, changed).inline()) }
                 @if !changed.images.is_empty() {
                     ul.gallery {
                         @for (image, one) in changed.images.iter().enumerate() {
@@ -28,11 +28,11 @@ pub fn section(view: &View<'_>) -> Markup {
     }
 }
 
-fn told(at: usize, changed: &Changed) -> Told {
+fn traced(at: usize, changed: &Changed) -> Traced {
     let of = |field: &str, number: usize| {
         Figure::count(format!("/changed/{at}/{field}"), Some(number as u64))
     };
-    let batch = Told::from("Batch ")
+    let batch = Traced::from("Batch ")
         .and(of("batch", changed.batch))
         .and(": ");
     let shown = changed.images.len();
@@ -50,7 +50,7 @@ fn told(at: usize, changed: &Changed) -> Told {
             // A list's figure is its length.
             all.and("; ")
                 .and(of("images", shown))
-                .and(" of them, taken in turn from each precision's")
+                .and(" of them are shown, taken in turn from each precision")
         }
     }
 }
@@ -112,7 +112,7 @@ fn png(pixels: &[u8], columns: usize, rows: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// One precision's label, and how sure it was.
+/// One precision's label, and its output.
 fn given(view: &View<'_>, answer: &Answer, truth: usize, pointer: &str) -> Markup {
     let output = answer.outputs.get(answer.label).copied().unwrap_or(0.0);
     let right = answer.label == truth;

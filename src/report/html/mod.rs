@@ -1,8 +1,7 @@
 //! The report: one page that needs nothing but itself.
 //!
-//! It is made from the [`Document`] alone, and every figure in it carries its place there (`data-json`). maud
-//! escapes whatever text it is given, so that names from files and drivers stay names; nothing but the style
-//! sheet is put in as it is. There is no script.
+//! It is made from the [`Document`] alone, and every figure has its place in the JSON (`data-json`). maud escapes all
+//! text, so names from files and drivers stay names; only the style sheet is inserted unescaped. There is no script.
 
 mod charts;
 mod figure;
@@ -10,9 +9,9 @@ mod gallery;
 mod plot;
 mod provenance;
 mod results;
-mod room;
 mod scale;
 mod series;
+mod text_width;
 mod verdict;
 mod view;
 
@@ -22,11 +21,11 @@ use self::charts::{classes, confusion, latency, limit, memory, pareto, parts, ro
 use self::figure::Figure;
 use self::plot::Chart;
 use self::view::{Batch, View};
-use super::Document;
+use super::document::Document;
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing is loaded from anywhere, whatever a name in the document tries.
+/// Nothing is loaded from anywhere, whatever a name in the document contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// The document as a page.
@@ -38,7 +37,7 @@ pub(super) fn page(document: &Document) -> String {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let title = format!("{} on {}", layers.join("-"), document.adapter.name);
+    let title = format!("{} on {}", layers.join("-"), document.adapter().info.name);
     let sections = sections(&view);
     let page = html! {
         (DOCTYPE)
@@ -55,7 +54,7 @@ pub(super) fn page(document: &Document) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                a.skip href="#verdict" { "To the verdict" }
+                a.skip href="#verdict" { "Skip to the verdict" }
                 header.page-head {
                     p.brand { "fmnist-gpu" span { "precision report" } }
                     h1 { (title) }
@@ -73,20 +72,20 @@ pub(super) fn page(document: &Document) -> String {
                     (verdict::section(&view))
                     @for section in &sections { (section.draw()) }
                 }
-                footer { p { "Every figure here is in the JSON of the same run; hover over a mark, or open the figures under a chart, to read it." } }
+                footer { p { "Every figure on this page is in the JSON of the same run. Hover over a mark, or open the figures below a chart, to read its values." } }
             }
         }
     };
     page.into_string()
 }
 
-/// A part of the page under a heading of its own.
+/// A part of the page with a heading of its own.
 struct Section {
     id: &'static str,
-    /// Its name among the others.
+    /// Its short name, for the navigation.
     short: &'static str,
     heading: &'static str,
-    /// How it is read.
+    /// How to read it.
     lead: Option<&'static str>,
     content: Markup,
 }
@@ -104,7 +103,7 @@ impl Section {
     }
 }
 
-/// All parts that the document has something for.
+/// All parts that the document has content for.
 fn sections(view: &View<'_>) -> Vec<Section> {
     let section = |id, short, heading, lead, content: Option<Markup>| {
         content.map(|content| Section {
@@ -133,54 +132,54 @@ fn sections(view: &View<'_>) -> Vec<Section> {
         .any(|changed| changed.total > 0);
     [
         section("results", "Results", "Results", None, (!view.batches.is_empty()).then(|| results::table(view))),
-        section("comparison", "Comparison", "Beside an earlier result", None, results::comparison(view)),
+        section("comparison", "Comparison", "Comparison with an earlier result", None, results::comparison(view)),
         section(
             "trade-off", "Trade-off", "Accuracy against time",
-            Some("Up and to the left is better; a mark's size is the planned memory, the bar through it the 95% interval of \
-                  its accuracy. The line joins what nothing else beats in both."),
+            Some("Up and to the left is better. A mark's size shows its memory, and the bar through it the 95% interval of its \
+                  accuracy. The line connects the precisions that no other one beats in both."),
             by_batch(pareto::chart).map(|charts| html! { (legend(view)) (charts) }),
         ),
         section(
             "roofline", "Roofline", "Roofline",
-            Some("How close each precision comes to what this device was seen to do at most: operations per second against \
-                  operations for each byte of parameters and activations. Under the slope memory binds, under a level line \
+            Some("How close each precision comes to the highest rates measured on this device: operations per second against \
+                  operations per byte of parameters and activations. Below the slope memory is the limit, below a level line \
                   arithmetic."),
             by_batch(roofline::chart).map(|charts| html! { (legend(view)) (charts) }),
         ),
         section(
             "time", "Where time goes", "Where the time goes",
-            Some("What a batch spends its time on, from its pixels in host memory to its outputs there, and why it is not faster."),
+            Some("What a batch spends its time on, from its images in host memory to its outputs in host memory, and why it is not faster."),
             of_parts,
         ),
         section(
             "latency", "Latency", "Latency",
-            Some("How the times of single passes are spread: the solid tick is the median, within the dashed one are 99 in 100, and the slowest may lie beyond the axis."),
+            Some("The distribution of the times of single passes. The solid tick is the median; 99 in 100 are below the dashed tick. The slowest may be beyond the axis."),
             by_batch(latency::chart),
         ),
         section("classes", "Classes", "Classes", None, of_classes(view)),
         section(
             "memory", "Memory", "Memory",
-            Some("Planned parameters (strong) and activations (pale); the tick is what was really allocated, working memory included."),
+            Some("Parameters (strong) and activations (pale), as count × bytes per value. The tick shows the memory that was allocated, including working memory."),
             of_memory(view),
         ),
         section(
             "changed", "Changed images", "Images whose label changed",
-            Some("What each precision made of the images on which they do not all agree."),
+            Some("The label that each precision gives to the images on which they do not all agree."),
             images.then(|| gallery::section(view)),
         ),
-        section("run", "What was run", "What was run on what", None, Some(provenance::section(view))),
+        section("run", "Setup", "Setup of this run", None, Some(provenance::section(view))),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-/// Charts in as many columns as there is room for; none without any.
+/// Charts in as many columns as fit; none if there is no chart.
 fn side_by_side(charts: &[Chart]) -> Option<Markup> {
     (!charts.is_empty()).then(|| html! { div.charts { @for chart in charts { (chart.draw()) } } })
 }
 
-/// What the marks mean.
+/// The meaning of the marks.
 fn legend(view: &View<'_>) -> Markup {
     view.series.legend(view.series.names())
 }
@@ -202,7 +201,7 @@ fn reasons(view: &View<'_>) -> Markup {
     }
 }
 
-/// Of one batch size: classes hardly depend on it.
+/// The classes of one batch size: they hardly depend on it.
 fn of_classes(view: &View<'_>) -> Option<Markup> {
     let batch = view.focus()?;
     let charts: Vec<Chart> = [
@@ -218,11 +217,11 @@ fn of_classes(view: &View<'_>) -> Option<Markup> {
         .filter_map(|placed| confusion::chart(view, placed))
         .collect();
     Some(html! {
-        p.lead { "In batches of " (batch.figure().inline()) "; the JSON has the others." }
+        p.lead { "At batch " (batch.figure().inline()) ". The JSON has the other batch sizes." }
         (legend(view))
         (charts)
         h3 { "Confusion" }
-        p.lead { "Images of each class (down) by the label they were given (across). A mistake is the darker the more frequent it is." }
+        p.lead { "The images of each class (rows) by the label that they get (columns). Darker fields are more frequent mistakes." }
         div.charts { @for chart in &confusions { (chart.draw()) } }
     })
 }

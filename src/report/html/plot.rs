@@ -1,8 +1,8 @@
-//! What every chart is made of: a drawing with axes, its words, and its figures as a table.
+//! The parts of every chart: a drawing with axes, its text, and its figures as a table.
 
 use maud::{Markup, html};
 
-use super::figure::Told;
+use super::figure::Traced;
 use super::scale::Scale;
 use super::series::n;
 
@@ -19,14 +19,14 @@ pub struct Frame {
     pub bottom: f64,
 }
 
-/// A chart: a drawing, what it shows in words, and its figures.
+/// A chart: a drawing, its description, and its figures.
 pub struct Chart {
     /// Its own name in the page.
     pub id: String,
     /// What stands over it.
-    pub title: Told,
-    /// What it shows, for those who do not see it.
-    pub summary: Told,
+    pub title: Traced,
+    /// A description for readers who cannot see it.
+    pub summary: Traced,
     pub height: f64,
     pub drawing: Markup,
     /// A note under it.
@@ -67,22 +67,22 @@ pub enum Anchor {
 }
 
 /// Words in a drawing.
-pub fn words(x: f64, y: f64, anchor: Anchor, class: &str, told: impl Into<Told>) -> Markup {
-    let told = told.into();
+pub fn words(x: f64, y: f64, anchor: Anchor, class: &str, traced: impl Into<Traced>) -> Markup {
+    let traced = traced.into();
     let anchor = match anchor {
         Anchor::Start => "start",
         Anchor::Middle => "middle",
         Anchor::End => "end",
     };
     html! {
-        text class=(class) x=(n(x)) y=(n(y)) text-anchor=(anchor) data-json=[told.places()] { (told.text) }
+        text class=(class) x=(n(x)) y=(n(y)) text-anchor=(anchor) data-json=[traced.places()] { (traced.text) }
     }
 }
 
-/// What is told where the pointer rests on a mark.
-pub fn hover(told: impl Into<Told>) -> Markup {
-    let told = told.into();
-    html! { title data-json=[told.places()] { (told.text) } }
+/// The text that is shown when the pointer is on a mark.
+pub fn hover(traced: impl Into<Traced>) -> Markup {
+    let traced = traced.into();
+    html! { title data-json=[traced.places()] { (traced.text) } }
 }
 
 pub fn line(class: &str, from: (f64, f64), to: (f64, f64)) -> Markup {
@@ -144,11 +144,11 @@ pub fn y_axis(
     }
 }
 
-/// With more marks than this in a drawing, names beside them would hide them: the legend has them.
+/// With more marks than this in a drawing, names beside them would hide them, and only the legend names them.
 pub const NAMED: usize = 3;
 
-/// Places of labels that stand one under the other: each as near to where it is wanted as the others let
-/// it, at least `gap` apart, above `bottom`.
+/// Places of labels below each other: each as near as possible to its wanted place, at least `gap` from the next, and
+/// above `bottom`.
 pub fn spread(wanted: &[f64], gap: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));

@@ -1,14 +1,14 @@
-//! What was run on what.
+//! The setup of a run: program, adapters, machine, model and data.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::figure::{Figure, Told};
+use super::figure::{Figure, Traced};
 use super::view::View;
-use crate::report::Document;
-use crate::report::table::adapter_line;
-use crate::verify::passport::Observed;
+use crate::report::adapter::adapter_line;
+use crate::report::document::AdapterEntry;
+use crate::verify::numerics::Observed;
 
 pub fn section(view: &View<'_>) -> Markup {
     let document = view.document;
@@ -19,12 +19,6 @@ pub fn section(view: &View<'_>) -> Markup {
         &document.machine,
     );
     let layers: Vec<String> = model.layers.iter().map(ToString::to_string).collect();
-    let features: Vec<&str> = document
-        .adapter
-        .features
-        .iter()
-        .map(|feature| feature.name())
-        .collect();
     let of = |field: &str, number: usize| {
         Figure::count(format!("/dataset/{field}"), Some(number as u64)).inline()
     };
@@ -37,16 +31,10 @@ pub fn section(view: &View<'_>) -> Markup {
                 "fmnist-gpu " span data-json="/tool/version" { (tool.version) } ", " (tool.profile) " build, "
                 @match tool.commit {
                     Some(commit) => { "commit " code data-json="/tool/commit" { (commit) } },
-                    None => "of no known commit",
+                    None => "commit not known",
                 }
             }
-            dt { "Adapter" } dd { (adapter(document).inline()) "; " span data-json="/adapter_reason" { (document.adapter_reason) } }
-            dt { "Features" } dd { (if features.is_empty() { "none that matter here".to_owned() } else { features.join(", ") }) }
-            @if let Some(passport) = &document.passport {
-                dt { "Arithmetic" }
-                dd { (passport_line(passport).inline()) }
-            }
-            dt { "Matrix units" } dd data-json="/f16_on_matrix_units/reason" { (document.matrix_units.reason) }
+            @for (at, entry) in document.adapters.iter().enumerate() { (adapter(at, entry)) }
             dt { "Machine" }
             dd {
                 @if let Some(processor) = &machine.processor { span data-json="/machine/processor" { (processor) } ", " }
@@ -71,23 +59,35 @@ pub fn section(view: &View<'_>) -> Markup {
     }
 }
 
-/// What it ran on, with the threads of the CPU path.
-fn adapter(document: &Document) -> Told {
-    let line = adapter_line(&document.adapter);
-    match document.adapter.processor {
-        Some(_) => Told::quoted("/adapter/processor/threads".to_owned(), &line),
+/// An adapter, with what it can do.
+fn adapter(at: usize, entry: &AdapterEntry) -> Markup {
+    let features: Vec<&str> = entry.info.features.iter().map(|one| one.name()).collect();
+    let pointer = |field: &str| format!("/adapters/{at}/{field}");
+    let line = adapter_line(&entry.info);
+    let line = match entry.info.processor {
+        Some(_) => Traced::quoted(pointer("processor/threads"), &line),
         None => line.into(),
+    };
+    html! {
+        dt { "Adapter" } dd { (line.inline()) "; " span data-json=(pointer("reason")) { (entry.reason) } }
+        dt { "Features" } dd { (if features.is_empty() { "none of those that matter here".to_owned() } else { features.join(", ") }) }
+        @if let Some(numerics) = &entry.numerics {
+            dt { "Arithmetic" }
+            dd { (numerics_line(at, numerics).inline()) }
+        }
+        dt { "Matrix units" } dd data-json=(pointer("f16_on_matrix_units/reason")) { (entry.matrix_units.reason) }
     }
 }
 
-/// What the driver does where it has a choice, as far as it applies.
-fn passport_line(passport: &BTreeMap<String, Observed>) -> Told {
-    let seen = passport
+/// The observations that apply.
+fn numerics_line(at: usize, numerics: &BTreeMap<String, Observed>) -> Traced {
+    let seen = numerics
         .iter()
         .filter(|(_, seen)| **seen != Observed::Nothing);
     let each = seen.map(|(name, seen)| {
-        let seen = Figure::new(format!("/passport/{name}"), Some(seen.to_string()));
-        Told::from(name.replace('_', " ")).and(" ").and(seen)
+        let pointer = format!("/adapters/{at}/numerics/{name}");
+        let seen = Figure::new(pointer, Some(seen.to_string()));
+        Traced::from(name.replace('_', " ")).and(" ").and(seen)
     });
-    Told::joined(each, ", ")
+    Traced::joined(each, ", ")
 }

@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::figure::{Figure, Told};
+use super::figure::{Figure, Traced};
 use super::view::{Placed, View};
 use crate::baseline::Change;
-use crate::bench::Status;
 use crate::engine::Place;
+use crate::results::Status;
 use crate::units::{chance, count, points, share};
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "precision",
     "end to end",
     "median",
@@ -20,6 +20,7 @@ const COLUMNS: [&str; 13] = [
     "accuracy",
     "changed",
     "p",
+    "memory",
     "planned",
     "allocated",
     "kernel",
@@ -64,7 +65,8 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
             (Figure::percent(placed.pointer("accuracy"), row.accuracy).cell())
             (Figure::count(placed.pointer("label_changes"), row.label_changes.map(|changes| changes as u64)).cell())
             (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| chance(test.p))).cell())
-            (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory.planned.total_bytes)).cell())
+            (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory.textbook.total_bytes)).cell())
+            (Figure::bytes(placed.pointer("memory/planned_bytes"), memory.planned_bytes).cell())
             (Figure::bytes(placed.pointer("memory/device_allocated_bytes"), memory.device_allocated_bytes).cell())
             td { (effective.kernel.unwrap_or("–")) @if on_cpu { " (CPU path)" } }
         }
@@ -76,21 +78,22 @@ fn status(status: Status) -> &'static str {
         Status::Ok => "ok",
         Status::Unsupported => "not run",
         Status::Overflow => "overflows",
+        Status::Failed => "FAILED",
     }
 }
 
-/// Why a row did not run as asked, each reason once.
+/// Why a row did not run as requested, each reason once.
 fn notes(view: &View<'_>) -> Markup {
-    let mut notes: Vec<Told> = Vec::new();
+    let mut notes: Vec<Traced> = Vec::new();
     for (at, row) in view.document.results.iter().enumerate() {
         let placed = Placed { at, row };
-        let name = Told::from(row.name.as_str());
-        let quoted = |field: &str, text: &str| Told::quoted(placed.pointer(field), text);
+        let name = Traced::from(row.name.as_str());
+        let quoted = |field: &str, text: &str| Traced::quoted(placed.pointer(field), text);
         let note = match (&row.detail, &row.effective.reason) {
             (Some(detail), _) => name.and(": ").and(quoted("detail", detail)),
             (None, Some(reason)) => {
                 let reason = quoted("effective/reason", reason);
-                name.and(" ran on the CPU path: ").and(reason)
+                name.and(" ran on the CPU: ").and(reason)
             }
             (None, None) => continue,
         };
@@ -98,37 +101,38 @@ fn notes(view: &View<'_>) -> Markup {
             notes.push(note);
         }
     }
-    let alone = view.charted().len() < view.batches.len();
+    let uncharted = view.charted().len() < view.batches.len();
     html! {
         @for note in &notes { p.note { (note.inline()) } }
-        @if alone {
-            p.note { "Batch sizes of a single precision, which a limit brings, have no charts of their own." }
+        @if uncharted {
+            p.note { "Batch sizes with a single precision, which a memory limit adds, have no charts." }
         }
         p.note {
-            "End to end: a batch's way to the device, and from there (median, p99) to its outputs in host memory. "
-            "Speed: the end-to-end time of f32 over this one's. Of peak: operations per second over the most that this "
-            "device did of the kernel's arithmetic in this run. Changed: images whose label is not f32's; p: the chance "
-            "of so uneven a change where both are equally good (McNemar). Planned: parameters and activations; "
-            "allocated: all buffers that were really made."
+            "End to end: the upload of a batch plus the median. Median and p99: from the images on the device to the outputs in "
+            "host memory. "
+            "Speed: the end-to-end time of f32 over that of the row. Of peak: operations per second over the highest rate "
+            "measured in this run for the kernel's arithmetic. Changed: images with another label than in f32; p: the "
+            "probability of such a change if both are equally accurate (McNemar). Memory: parameters and activations, count × "
+            "bytes per value; planned: the buffers of the plan; allocated: all buffers that were made."
         }
     }
 }
 
-/// The rows beside those of an earlier result.
+/// The rows compared with those of an earlier result.
 pub fn comparison(view: &View<'_>) -> Option<Markup> {
     let comparison = view.document.comparison.as_ref()?;
     Some(html! {
         p {
-            "Against " strong data-json="/comparison/baseline" { (comparison.baseline) } ", measured "
+            "Compared with " strong data-json="/comparison/baseline" { (comparison.baseline) } ", measured "
             span data-json="/comparison/date" { (comparison.date) }
             @if let Some(commit) = &comparison.commit { ", commit " code.hash data-json="/comparison/commit" { (commit) } }
-            ". Time is held against an interleaved loop of fixed work, since a machine's own speed drifts."
+            ". Times are relative to the control workload, since a machine's speed drifts."
         }
         div.scroll tabindex="0" role="region" aria-label="Comparison" {
             table.comparison {
                 thead {
                     tr {
-                        @for name in ["precision", "it is", "batch", "time", "from (95%)", "to", "accuracy, points", "note"] {
+                        @for name in ["precision", "change", "batch", "time", "from (95%)", "to", "accuracy, points", "note"] {
                             th scope="col" { (name) }
                         }
                     }
@@ -154,7 +158,7 @@ fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
             (of("time/low", time.map(|time| change_of(time.low))).cell())
             (of("time/high", time.map(|time| change_of(time.high))).cell())
             (of("accuracy_points", change.accuracy_points.map(points)).cell())
-            td.note-cell { @if let Some(note) = &change.note { (Told::quoted(format!("/comparison/rows/{at}/note"), note).inline()) } }
+            td.note-cell { @if let Some(note) = &change.note { (Traced::quoted(format!("/comparison/rows/{at}/note"), note).inline()) } }
         }
     }
 }

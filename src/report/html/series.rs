@@ -1,11 +1,11 @@
-//! What tells the precisions apart in every chart: a colour, and a shape for those who see no colours.
+//! The mark of each precision in every chart: a colour, and a shape for readers who cannot see colours.
 
 use maud::{Markup, html};
 
-use crate::bench::Row;
-use crate::report::Document;
+use crate::report::document::Document;
+use crate::results::Row;
 
-/// How many looks there are; further precisions begin again.
+/// How many different marks there are; further precisions reuse them.
 const LOOKS: usize = 10;
 
 /// The precisions of a document, f32 first, then in the order of the rows.
@@ -26,7 +26,7 @@ impl Series {
                 names.push(name);
             }
         }
-        // The others are held against it.
+        // The others are compared with it.
         names.sort_by_key(|name| name != "f32");
         Self(names)
     }
@@ -66,7 +66,7 @@ impl Series {
         }
     }
 
-    /// As [`Series::label`], with the short name; the whole one is told where the pointer rests.
+    /// As [`Series::label`], with the short name; the full name is shown when the pointer is on it.
     pub fn short_label(&self, name: &str) -> Markup {
         html! { span.series title=(name) { (self.swatch(name)) (short(name)) } }
     }
@@ -82,7 +82,7 @@ impl Series {
     }
 }
 
-/// A name without what tells it from its like, where there is little room: that is told by the mark.
+/// A name without what tells it from its like, where there is little space: that is traced by the mark.
 pub fn short(name: &str) -> &str {
     name.split_once(',')
         .map_or(name, |(precision, _)| precision)

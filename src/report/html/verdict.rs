@@ -2,20 +2,21 @@
 
 use maud::{Markup, html};
 
-use super::figure::{Figure, Told};
+use super::figure::{Figure, Traced};
 use super::view::{Placed, View};
 use crate::adapter::Kind;
-use crate::report::Document;
-use crate::report::decision::limit_value;
+use crate::report::adapter::SOFTWARE;
+use crate::report::conclusion::{limit_name, limit_value};
+use crate::report::document::Document;
 use crate::units::{chance, points};
-use crate::verdict::{LimitCheck, LimitName, Verdict};
+use crate::verdict::{LimitCheck, Verdict};
 
 pub fn section(view: &View<'_>) -> Markup {
     let verdict = &view.document.verdict;
     html! {
         section.verdict id="verdict" aria-labelledby="verdict-heading" {
             h2 id="verdict-heading" { "Verdict" }
-            @if let Some(told) = shortfall(view.document) { p.warning role="note" { (told.inline()) } }
+            @if let Some(traced) = shortfall(view.document) { p.warning role="note" { (traced.inline()) } }
             p.sentence data-json="/verdict/sentence" { (verdict.sentence) }
             @if let Some(placed) = view.recommended() { (tiles(view, placed)) }
             (reasons(verdict))
@@ -26,28 +27,28 @@ pub fn section(view: &View<'_>) -> Markup {
     }
 }
 
-/// What is missing of a run that ended early.
-fn shortfall(document: &Document) -> Option<Told> {
+/// What is missing from a run that ended early.
+fn shortfall(document: &Document) -> Option<Traced> {
     let reason = document.incomplete.as_ref()?;
-    let told = Told::from("Incomplete: ").and(Told::quoted("/incomplete".to_owned(), reason));
+    let traced = Traced::from("Incomplete: ").and(Traced::quoted("/incomplete".to_owned(), reason));
     let missing = document
         .missing_batches
         .iter()
         .enumerate()
         .map(|(at, &batch)| {
-            Figure::count(format!("/missing_batches/{at}"), Some(batch as u64)).told()
+            Figure::count(format!("/missing_batches/{at}"), Some(batch as u64)).traced()
         });
     if document.missing_batches.is_empty() {
-        return Some(told.and("."));
+        return Some(traced.and("."));
     }
-    let told = told.and("; not measured: batch ");
-    Some(told.and(Told::joined(missing, ", ")).and("."))
+    let traced = traced.and(". Not measured: batch ");
+    Some(traced.and(Traced::joined(missing, ", ")).and("."))
 }
 
-/// How many reasons are open from the start.
+/// How many reasons are shown at first.
 const OPEN_REASONS: usize = 4;
 
-/// The first reasons and the last, which says why the best is not faster; those between on demand.
+/// The first reasons and the last, which says why the best is not faster; the others on demand.
 fn reasons(verdict: &Verdict) -> Markup {
     let all: Vec<(usize, &String)> = verdict.reasons.iter().enumerate().collect();
     let open = if all.len() > OPEN_REASONS + 1 {
@@ -72,7 +73,7 @@ fn reasons(verdict: &Verdict) -> Markup {
 fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
     let row = placed.row;
     let f32 = view.f32_beside(placed).filter(|f32| f32.at != placed.at);
-    let memory = row.memory.planned.total_bytes;
+    let memory = row.memory.textbook.total_bytes;
     let share = row.memory_vs_f32.filter(|_| f32.is_some());
     let share = share.map(|share| {
         Figure::new(
@@ -85,7 +86,7 @@ fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
             div.tile.deploy {
                 dt { "Deploy" }
                 dd { (view.series.label(&placed.name())) }
-                dd.sub { "in batches of " (placed.batch().inline()) }
+                dd.sub { "at batch " (placed.batch().inline()) }
             }
             div.tile {
                 dt { "Time of a batch" }
@@ -176,7 +177,7 @@ fn limits(verdict: &Verdict) -> Markup {
     }
 }
 
-fn describe(at: usize, limit: &LimitCheck) -> Told {
+fn describe(at: usize, limit: &LimitCheck) -> Traced {
     let figure = |field: &str, value: f64| {
         Figure::new(
             format!("/verdict/limits/{at}/{field}"),
@@ -184,69 +185,60 @@ fn describe(at: usize, limit: &LimitCheck) -> Told {
         )
     };
     let most = figure("limit", limit.limit);
-    let name = match limit.name {
-        LimitName::AccuracyDrop => "accuracy lost",
-        LimitName::Latency => "time of a batch",
-        LimitName::Memory => "planned memory",
+    let traced = Traced::from(limit_name(limit.name)).and(": ");
+    let traced = match limit.measured {
+        Some(measured) => traced.and(figure("measured", measured)).and(", at most "),
+        None => traced.and("not measured, at most "),
     };
-    let told = Told::from(name).and(": ");
-    let told = match limit.measured {
-        Some(measured) => told.and(figure("measured", measured)).and(" of at most "),
-        None => told.and("not measured, at most "),
-    };
-    told.and(most)
+    traced.and(most)
 }
 
-/// What is to be doubted of the whole, and that a software adapter speaks of itself alone; what is to be
-/// doubted of single rows on demand.
+/// Warnings about the whole measurement, and on demand those about single rows.
 fn warnings(view: &View<'_>) -> Markup {
     let document = view.document;
     let whole = document.verdict.warnings.iter().enumerate();
-    let mut whole: Vec<Told> = whole
-        .map(|(at, warning)| Told::quoted(format!("/verdict/warnings/{at}/text"), &warning.text))
+    let mut whole: Vec<Traced> = whole
+        .map(|(at, warning)| Traced::quoted(format!("/verdict/warnings/{at}/text"), &warning.text))
         .collect();
     if whole.is_empty() {
-        if document.adapter.kind == Kind::Software {
-            whole.push(
-                "This adapter runs shaders on the processor: its times say nothing about a GPU."
-                    .into(),
-            );
+        if document.adapter().info.kind == Kind::Software {
+            whole.push(SOFTWARE.into());
         }
         if document.tool.profile == "debug" {
-            whole.push("This is a debug build: its times mean nothing.".into());
+            whole.push("This is a debug build, so its times mean nothing.".into());
         }
     }
     let rows = row_warnings(view);
     html! {
-        @for told in &whole { p.warning role="note" { (told.inline()) } }
+        @for traced in &whole { p.warning role="note" { (traced.inline()) } }
         @if !rows.is_empty() {
             details.more {
-                summary { "What is to be doubted of single rows" }
-                ul.reasons { @for told in &rows { li { (told.inline()) } } }
+                summary { "Warnings about single rows" }
+                ul.reasons { @for traced in &rows { li { (traced.inline()) } } }
             }
         }
     }
 }
 
-fn row_warnings(view: &View<'_>) -> Vec<Told> {
+fn row_warnings(view: &View<'_>) -> Vec<Traced> {
     let mut all = Vec::new();
     for placed in view.batches.iter().flat_map(|batch| &batch.rows) {
         for (at, warning) in placed.row.warnings.iter().enumerate() {
             let pointer = placed.pointer(&format!("warnings/{at}/text"));
-            let told = Told::from(placed.name())
+            let traced = Traced::from(placed.name())
                 .and(", batch ")
                 .and(placed.batch())
                 .and(": ");
-            all.push(told.and(Told::quoted(pointer, &warning.text)));
+            all.push(traced.and(Traced::quoted(pointer, &warning.text)));
         }
     }
     all
 }
 
-/// How many batch sizes are open from the start.
+/// How many batch sizes are shown at first.
 const OPEN_BATCHES: usize = 4;
 
-/// What the goal says at each batch size.
+/// The decision at each batch size.
 fn batches(view: &View<'_>) -> Markup {
     let batches = &view.document.verdict.batches;
     if batches.len() < 2 {

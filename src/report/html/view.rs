@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 
-use super::figure::{Figure, Told};
+use super::figure::{Figure, Traced};
 use super::series::Series;
-use crate::bench::{Changed, Row};
-use crate::report::Document;
+use crate::report::document::Document;
+use crate::results::{Changed, Row};
 
 /// A row, and its place in the results.
 #[derive(Clone, Copy)]
@@ -51,8 +51,8 @@ impl<'a> Batch<'a> {
     }
 
     /// What a chart of it is called.
-    pub fn title(&self) -> Told {
-        Told::from("Batch ").and(self.figure())
+    pub fn title(&self) -> Traced {
+        Traced::from("Batch ").and(self.figure())
     }
 
     /// The rows that were measured.

@@ -1,13 +1,13 @@
-//! Rows are made up here, so that what is decided follows from what stands beside it.
+//! The rows are made up, so that each decision follows from the figures beside it.
 
 use std::time::Duration;
 
 use super::*;
 use crate::Precision;
-use crate::bench::{Mcnemar, Requested};
 use crate::memory::footprint;
+use crate::results::{Mcnemar, Requested};
 use crate::stats::{Samples, mcnemar, ratio_of_medians};
-use crate::verdict::LimitName;
+use crate::verdict::types::LimitName;
 
 const IMAGES: usize = 10_000;
 
@@ -173,7 +173,7 @@ fn accuracy_counts_only_beyond_chance() {
 }
 
 #[test]
-fn what_breaks_a_limit_is_left_out_and_told() {
+fn what_exceeds_a_limit_is_excluded_with_its_reason() {
     let mut rows = three(1, [1000, 900, 500]);
     rows[2] = with_labels(rows[2].clone(), 200, 80);
     let found = verdict(&rows, of(Goal::Latency));
@@ -181,9 +181,9 @@ fn what_breaks_a_limit_is_left_out_and_told() {
         found.recommended.map(|choice| choice.name).as_deref(),
         Some("f16")
     );
-    let left_out = &found.candidates[2];
-    assert_eq!(left_out.choice.name, "int8");
-    let reason = left_out.excluded.as_deref().unwrap_or_default();
+    let excluded = &found.candidates[2];
+    assert_eq!(excluded.choice.name, "int8");
+    let reason = excluded.excluded.as_deref().unwrap_or_default();
     assert!(reason.contains("1.20 points below"), "{reason}");
     let allowed = Request {
         max_accuracy_drop: Some(1.2),
@@ -213,7 +213,7 @@ fn where_no_row_meets_every_limit_the_nearest_is_named_and_nothing_deployed() {
     let found = verdict(&three(1, [1000, 900, 950]), request);
     assert_eq!(found.recommended, None);
     assert!(
-        found.sentence.contains("f16 at batch 1 comes nearest"),
+        found.sentence.contains("f16 at batch 1 comes closest"),
         "{}",
         found.sentence
     );
@@ -287,7 +287,7 @@ fn for_accuracy_the_most_accurate_is_deployed_where_f32_may_not_be() {
     assert_eq!(deployed(&rows, request), "f16 at 1");
     let sentence = verdict(&rows, request).sentence;
     assert!(
-        sentence.contains("the most accurate of those"),
+        sentence.contains("the most accurate of the eligible ones"),
         "{sentence}"
     );
     // Nothing is known beside f32 where it has no answers.
@@ -298,16 +298,16 @@ fn for_accuracy_the_most_accurate_is_deployed_where_f32_may_not_be() {
 #[test]
 fn what_was_measured_on_a_busy_machine_or_drifted_beyond_the_gain_is_to_be_repeated() {
     let busy = Warning {
-        kind: Doubt::Busy,
+        kind: WarningKind::Busy,
         text: "The machine was busy.".into(),
     };
     for times in [[1000, 990, 500], [1000, 970, 1400]] {
         let rows = three(1, times);
         let found = decide(&rows, IMAGES, true, &of(Goal::Latency), vec![busy.clone()]);
-        let words = "Measured on a busy machine: repeat it.";
+        let words = "The machine was busy: repeat the measurement.";
         assert!(found.sentence.ends_with(words), "{}", found.sentence);
         let calm = verdict(&rows, of(Goal::Latency)).sentence;
-        assert!(!calm.contains("repeat it"), "{calm}");
+        assert!(!calm.contains("repeat"), "{calm}");
     }
     // f32 and f16 become slower together by a half, so that f16's gain of a quarter is still one.
     let drifting = |times: [u64; 3]| {

@@ -1,13 +1,13 @@
-//! Accuracy class by class, and what a precision changes of it.
+//! The accuracy of each class, and how a precision changes it.
 
 use maud::{Markup, html};
 
-use super::super::figure::{Figure, Told};
+use super::super::figure::{Figure, Traced};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, hover, line, words, x_axis};
 use super::super::scale::Scale;
 use super::super::view::{Batch, Placed, View};
-use super::tidy;
-use crate::bench::ClassAccuracy;
+use super::format::tidy;
+use crate::results::ClassAccuracy;
 
 const BAND: f64 = 22.0;
 const TOP: f64 = 8.0;
@@ -35,7 +35,7 @@ impl Known<'_> {
         Figure::count(self.of(class, "correct"), Some(correct))
     }
 
-    /// How many more images of the class are labelled right than in f32.
+    /// How many more images of the class get the correct label than in f32.
     fn change(&self, class: usize) -> f64 {
         self.classes[class].more_than_f32.unwrap_or(0) as f64
     }
@@ -67,7 +67,7 @@ pub fn accuracies(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let frame = frame(classes);
     let x = Scale::linear((least - 0.04).max(0.0), 1.0, frame.left, frame.right);
     let drawing = html! {
-        (x_axis(frame, x, &x.ticks(5), |tick| format!("{}%", tidy(&format!("{:.1}", 100.0 * tick))), "images of the class that are labelled right"))
+        (x_axis(frame, x, &x.ticks(5), |tick| format!("{}%", tidy(&format!("{:.1}", 100.0 * tick))), "images of the class with the correct label"))
         (names(view, classes))
         @for (row, known) in rows.iter().enumerate() {
             @for class in 0..classes {
@@ -85,8 +85,8 @@ pub fn accuracies(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     Some(Chart {
         id: format!("classes-{}", batch.size),
         title: "Accuracy by class".into(),
-        summary: hardest.map_or_else(Told::default, |class| {
-            Told::from("In ")
+        summary: hardest.map_or_else(Traced::default, |class| {
+            Traced::from("In ")
                 .and(first.placed.name())
                 .and(" the hardest class is ")
                 .and(view.class(class))
@@ -101,7 +101,7 @@ pub fn accuracies(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     })
 }
 
-/// How many more images of each class are labelled right than in f32; none where there is nothing to compare.
+/// How many more images of each class get the correct label than in f32; none where there is nothing to compare.
 pub fn changes(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let rows = known(batch);
     let others: Vec<Known<'_>> = rows
@@ -118,7 +118,7 @@ pub fn changes(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let frame = frame(classes);
     let x = Scale::linear(-1.15 * most, 1.15 * most, frame.left, frame.right);
     let drawing = html! {
-        (x_axis(frame, x, &whole(&x.ticks(5)), signed, "images more than f32 labelled right"))
+        (x_axis(frame, x, &whole(&x.ticks(5)), signed, "correct labels more than f32"))
         (names(view, classes))
         (line("zero", (x.at(0.0), frame.top), (x.at(0.0), frame.bottom)))
         @for (row, known) in others.iter().enumerate() {
@@ -137,21 +137,21 @@ pub fn changes(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let described = others.iter().map(|known| {
         let parts = (0..classes).filter(|&class| known.change(class) != 0.0);
         let part = |class| {
-            Told::from(view.class(class))
+            Traced::from(view.class(class))
                 .and(" ")
                 .and(known.change_figure(class))
         };
-        let parts: Vec<Told> = parts.map(part).collect();
-        let told = Told::from(known.placed.name()).and(": ");
+        let parts: Vec<Traced> = parts.map(part).collect();
+        let traced = Traced::from(known.placed.name()).and(": ");
         match parts.as_slice() {
-            [] => told.and("no class changes"),
-            _ => told.and(Told::joined(parts, ", ")),
+            [] => traced.and("no class changes"),
+            _ => traced.and(Traced::joined(parts, ", ")),
         }
     });
     Some(Chart {
         id: format!("class-changes-{}", batch.size),
-        title: "What changes from f32".into(),
-        summary: Told::joined(described, "; "),
+        title: "Change from f32".into(),
+        summary: Traced::joined(described, "; "),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -203,14 +203,14 @@ fn names(view: &View<'_>, classes: usize) -> Markup {
     }
 }
 
-fn named(view: &View<'_>, known: &Known<'_>, class: usize) -> Told {
-    Told::from(view.class(class))
+fn named(view: &View<'_>, known: &Known<'_>, class: usize) -> Traced {
+    Traced::from(view.class(class))
         .and(", ")
         .and(known.placed.name())
         .and(": ")
 }
 
-/// Of each class how many images, and how many each precision labels right.
+/// The number of images of each class, and how many each precision labels correctly.
 fn figures(view: &View<'_>, rows: &[Known<'_>]) -> Markup {
     let classes = rows.first().map_or(0, |known| known.classes.len());
     let images = |class: usize| {
@@ -226,7 +226,7 @@ fn figures(view: &View<'_>, rows: &[Known<'_>]) -> Markup {
                 tr {
                     th scope="col" { "class" }
                     th scope="col" { "images" }
-                    @for known in rows { th scope="col" { "right in " (known.placed.name()) } }
+                    @for known in rows { th scope="col" { "correct in " (known.placed.name()) } }
                 }
             }
             tbody {

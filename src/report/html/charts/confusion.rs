@@ -1,8 +1,8 @@
-//! Which classes are taken for which.
+//! Which classes are confused with which.
 
 use maud::{Markup, html};
 
-use super::super::figure::{Figure, Told};
+use super::super::figure::{Figure, Traced};
 use super::super::plot::{Anchor, Chart, WIDTH, bar, words};
 use super::super::series::n;
 use super::super::view::{Placed, View};
@@ -23,7 +23,7 @@ pub fn chart(view: &View<'_>, placed: Placed<'_>) -> Option<Chart> {
     let most = errors.first().map_or(1, |(.., number)| *number).max(1) as f64;
     let class = view.series.class(&placed.name());
     let drawing = html! {
-        (words(LEFT, 10.0, Anchor::Start, "axis-title", "label given →"))
+        (words(LEFT, 10.0, Anchor::Start, "axis-title", "label →"))
         (words(2.0, TOP - 6.0, Anchor::Start, "axis-title", "class ↓"))
         @for label in 0..classes {
             @let x = LEFT + side * (label as f64 + 0.5) + 3.5;
@@ -42,12 +42,12 @@ pub fn chart(view: &View<'_>, placed: Placed<'_>) -> Option<Chart> {
             }
         }
     };
-    let worst: Vec<Told> = errors
+    let worst: Vec<Traced> = errors
         .iter()
         .take(3)
         .map(|(truth, label, number)| {
             number_of(placed, *truth, *label, *number)
-                .told()
+                .traced()
                 .and(" images of ")
                 .and(view.class(*truth))
                 .and(" are labelled ")
@@ -58,9 +58,9 @@ pub fn chart(view: &View<'_>, placed: Placed<'_>) -> Option<Chart> {
         id: format!("confusion-{}", placed.at),
         title: placed.name().into(),
         summary: match worst.as_slice() {
-            [] => "No mistake was made.".into(),
-            _ => Told::from("The most frequent mistakes: ")
-                .and(Told::joined(worst, "; "))
+            [] => "There are no mistakes.".into(),
+            _ => Traced::from("The most frequent mistakes: ")
+                .and(Traced::joined(worst, "; "))
                 .and("."),
         },
         height: TOP + side * classes as f64 + 4.0,

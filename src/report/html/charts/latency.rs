@@ -1,15 +1,15 @@
-//! How the times of single passes are spread.
+//! The distribution of the times of single passes.
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure, Told};
+use super::super::figure::{self, Figure, Traced};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, line, words, x_axis};
-use super::super::room::{beside, width};
 use super::super::scale::Scale;
 use super::super::series::short;
+use super::super::text_width::{beside, width};
 use super::super::view::{Batch, Placed, View};
-use super::tidy;
-use crate::bench::Samples;
+use super::format::tidy;
+use crate::stats::Samples;
 use crate::units::duration;
 
 /// The height of one precision's band.
@@ -44,7 +44,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             (histogram(view, *placed, wall, x, TOP + BAND * (band + 1) as f64))
         }
     };
-    let described: Vec<Told> = rows
+    let described: Vec<Traced> = rows
         .iter()
         .map(|(placed, wall)| {
             let of = |field: &str, value: u64| {
@@ -53,7 +53,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
                     Some(value as f64),
                 )
             };
-            Told::from(placed.name())
+            Traced::from(placed.name())
                 .and(": median ")
                 .and(of("median", wall.median))
                 .and(", 90% within ")
@@ -65,7 +65,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     Some(Chart {
         id: format!("latency-{}", batch.size),
         title: batch.title(),
-        summary: Told::joined(described, "; "),
+        summary: Traced::joined(described, "; "),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -88,12 +88,12 @@ fn histogram(view: &View<'_>, placed: Placed<'_>, wall: &Samples, x: Scale, bott
     let (median, p99) = (x.at(wall.median as f64), x.at(wall.p99 as f64));
     let place = |bin: usize| x.at(x.figure_at(bin as f64 / BINS as f64));
     let time = Figure::time(placed.pointer("wall_ns/median"), Some(wall.median as f64));
-    let label = Told::from(short(name)).and("  ").and(&time);
-    // The words stand behind the median, where there is room: the tail is to the right.
+    let label = Traced::from(short(name)).and("  ").and(&time);
+    // The text is behind the median where it fits: the tail is to the right.
     let at = beside(median, 4.0, width(&label.text), (LEFT, WIDTH - 4.0));
     html! {
         g {
-            (hover(Told::from(name.as_str()).and(": median ").and(&time)))
+            (hover(Traced::from(name.as_str()).and(": median ").and(&time)))
             (line("axis", (LEFT, bottom), (WIDTH - 14.0, bottom)))
             @for (bin, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 @let height = (BAND - 20.0) * count as f64 / highest;

@@ -1,14 +1,14 @@
-//! The largest batch under a memory limit, and what it costs in speed: beside the largest that was measured.
+//! The largest batch under a memory limit, and its speed compared with the largest batch that was measured.
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure, Told};
+use super::super::figure::{self, Figure, Traced};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, words, x_axis};
-use super::super::room::{fitted, width};
 use super::super::scale::Scale;
+use super::super::text_width::{fitted, width};
 use super::super::view::View;
-use super::tidy;
-use crate::bench::{Budget, BudgetLine};
+use super::format::tidy;
+use crate::results::{Budget, BudgetLine};
 use crate::units::{count, share};
 
 /// The height of a name, of a bar, and of the gap under a precision's bars.
@@ -75,21 +75,25 @@ impl Line<'_> {
     }
 
     /// What it comes to, in words.
-    fn describe(&self) -> Told {
-        let told = Told::from(self.line.name.as_str());
+    fn describe(&self) -> Traced {
+        let traced = Traced::from(self.line.name.as_str());
         if self.line.batch.is_none() {
-            let told = told.and(": not even one image fits, which takes ");
-            return told.and(self.bytes());
+            let traced = traced.and(": not even one image fits, since it takes ");
+            return traced.and(self.bytes());
         }
-        let told = told.and(": ").and(self.batch()).and(" images fit");
-        let told = match self.line.images_per_second {
-            Some(_) => told.and(", at ").and(self.speed()).and(" images a second"),
-            None => return told.and(", not measured"),
+        let traced = traced.and(": ").and(self.batch()).and(" images fit");
+        let traced = match self.line.images_per_second {
+            Some(_) => traced
+                .and(", at ")
+                .and(self.speed())
+                .and(" images a second"),
+            None => return traced.and(", not measured"),
         };
         if !self.has_larger() {
-            return told.and("; no larger batch was measured");
+            return traced.and("; no larger batch was measured");
         }
-        told.and("; ")
+        traced
+            .and("; ")
             .and(self.kept())
             .and(" of the ")
             .and(self.unlimited_speed())
@@ -131,13 +135,13 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
     );
     Some(Chart {
         id: "memory-limit".to_owned(),
-        title: Told::from("Under ").and(limit),
-        summary: Told::joined(lines.iter().map(Line::describe), "; "),
+        title: Traced::from("Under ").and(limit),
+        summary: Traced::joined(lines.iter().map(Line::describe), "; "),
         height: frame.bottom + 38.0,
         drawing,
         note: Some(
-            "Strong: the largest batch that fits; pale: the largest that was measured, whatever it takes. \
-             Kept: of the speed of that one."
+            "Strong: the largest batch that fits; pale: the largest batch that was measured. Kept: the share of its speed \
+             that remains."
                 .to_owned(),
         ),
         figures: figures(view, &lines),
@@ -148,18 +152,18 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
 fn band(view: &View<'_>, line: &Line<'_>, x: Scale) -> Markup {
     let class = view.series.class(&line.line.name);
     let kept = match line.line.speed_kept {
-        Some(_) if line.has_larger() => line.kept().told().and(" kept"),
-        _ => Told::default(),
+        Some(_) if line.has_larger() => line.kept().traced().and(" kept"),
+        _ => Traced::default(),
     };
-    let room = WIDTH - 2.0 * LEFT - 12.0 - width(&kept.text);
+    let space = WIDTH - 2.0 * LEFT - 12.0 - width(&kept.text);
     html! {
-        (words(LEFT, line.top + 12.0, Anchor::Start, "label", fitted(&line.line.name, room)))
+        (words(LEFT, line.top + 12.0, Anchor::Start, "label", fitted(&line.line.name, space)))
         (words(WIDTH - LEFT, line.top + 12.0, Anchor::End, "axis-title", kept))
         @if line.line.batch.is_some() {
             (one_bar(line, 0, &format!("fill solid {class}"), x))
         } @else {
             (words(LEFT, line.top + NAME + 11.0, Anchor::Start, "axis-title",
-                Told::from("not even one image fits: ").and(line.bytes())))
+                Traced::from("not even one image fits: ").and(line.bytes())))
         }
         @if line.has_larger() { (one_bar(line, 1, &format!("fill {class}"), x)) }
     }
@@ -178,7 +182,7 @@ fn one_bar(line: &Line<'_>, place: usize, class: &str, x: Scale) -> Markup {
     html! {
         g {
             (hover(line.describe()))
-            (words(BARS.0 - 6.0, top + 10.0, Anchor::End, "axis-title", Told::from("batch ").and(batch)))
+            (words(BARS.0 - 6.0, top + 10.0, Anchor::End, "axis-title", Traced::from("batch ").and(batch)))
             (bar(class, BARS.0, top, end - BARS.0, ROW - 3.0))
             (words(end + 4.0, top + 10.0, Anchor::Start, "axis-title", figure))
         }
@@ -213,7 +217,7 @@ fn figures(view: &View<'_>, lines: &[Line<'_>]) -> Markup {
     let header = [
         "precision",
         "largest batch that fits",
-        "planned",
+        "memory",
         "images/s",
         "largest measured",
         "images/s",

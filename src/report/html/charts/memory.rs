@@ -1,12 +1,13 @@
-//! What each precision takes of memory.
+//! The memory of each precision.
 
 use maud::html;
 
-use super::super::figure::{self, Figure, Told};
+use super::super::figure::{self, Figure, Traced};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, line, words, x_axis};
-use super::super::room::{fitted, width};
 use super::super::scale::Scale;
+use super::super::text_width::{fitted, width};
 use super::super::view::{Batch, Placed, View};
+use super::format::tidy;
 use crate::units::bytes;
 
 const BAND: f64 = 34.0;
@@ -18,7 +19,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let most = batch.rows.iter().map(|placed| {
         let memory = &placed.row.memory;
         memory
-            .planned
+            .textbook
             .total_bytes
             .max(memory.device_allocated_bytes.unwrap_or(0))
     });
@@ -31,35 +32,35 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     };
     let x = Scale::linear(0.0, 1.02 * most, frame.left, frame.right);
     let drawing = html! {
-        (x_axis(frame, x, &ticks(most), |tick| super::tidy(&bytes(tick as u64)), "bytes"))
+        (x_axis(frame, x, &ticks(most), |tick| tidy(&bytes(tick as u64)), "bytes"))
         @for (band, placed) in batch.rows.iter().enumerate() {
             @let memory = &placed.row.memory;
             @let top = TOP + BAND * band as f64;
             @let class = view.series.class(&placed.name());
-            @let parameters = x.at(memory.planned.parameters_bytes as f64);
-            @let total = x.at(memory.planned.total_bytes as f64);
+            @let parameters = x.at(memory.textbook.parameters_bytes as f64);
+            @let total = x.at(memory.textbook.total_bytes as f64);
             (words(LEFT, top + 10.0, Anchor::Start, "label", label(placed)))
             g {
-                (hover(Told::from("parameters ").and(parameters_of(placed))))
+                (hover(Traced::from("parameters ").and(parameters_of(placed))))
                 (bar(&format!("fill solid {class}"), LEFT, top + 14.0, parameters - LEFT, 14.0))
             }
             g {
-                (hover(Told::from("activations ").and(activations_of(placed))))
+                (hover(Traced::from("activations ").and(activations_of(placed))))
                 (bar(&format!("fill {class}"), parameters, top + 14.0, total - parameters, 14.0))
             }
             @if let Some(allocated) = memory.device_allocated_bytes {
                 g {
-                    (hover(Told::from("allocated ").and(of(placed, "device_allocated_bytes", Some(allocated)))))
+                    (hover(Traced::from("allocated ").and(of(placed, "device_allocated_bytes", Some(allocated)))))
                     (line("allocated", (x.at(allocated as f64), top + 11.0), (x.at(allocated as f64), top + 31.0)))
                 }
             }
         }
     };
-    let described: Vec<Told> = batch
+    let described: Vec<Traced> = batch
         .rows
         .iter()
         .map(|placed| {
-            Told::from(placed.name())
+            Traced::from(placed.name())
                 .and(": ")
                 .and(parameters_of(placed))
                 .and(" of parameters and ")
@@ -76,6 +77,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
                 parameters_of(placed),
                 activations_of(placed),
                 total_of(placed),
+                of(placed, "planned_bytes", memory.planned_bytes),
                 of(
                     placed,
                     "device_allocated_bytes",
@@ -88,7 +90,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     Some(Chart {
         id: format!("memory-{}", batch.size),
         title: batch.title(),
-        summary: Told::joined(described, "; "),
+        summary: Traced::joined(described, "; "),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -97,6 +99,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
                 "precision",
                 "parameters",
                 "activations",
+                "memory",
                 "planned",
                 "allocated",
             ],
@@ -110,25 +113,25 @@ fn of(placed: &Placed<'_>, field: &str, value: Option<u64>) -> Figure {
 }
 
 fn parameters_of(placed: &Placed<'_>) -> Figure {
-    let bytes = placed.row.memory.planned.parameters_bytes;
+    let bytes = placed.row.memory.textbook.parameters_bytes;
     of(placed, "parameters_bytes", Some(bytes))
 }
 
 fn activations_of(placed: &Placed<'_>) -> Figure {
-    let bytes = placed.row.memory.planned.activations_bytes;
+    let bytes = placed.row.memory.textbook.activations_bytes;
     of(placed, "activations_bytes", Some(bytes))
 }
 
 fn total_of(placed: &Placed<'_>) -> Figure {
-    let bytes = placed.row.memory.planned.total_bytes;
+    let bytes = placed.row.memory.textbook.total_bytes;
     of(placed, "total_bytes", Some(bytes))
 }
 
-/// The precision's name, cut where there is no room for it, and its planned memory.
-fn label(placed: &Placed<'_>) -> Told {
-    let total = Told::from("  ").and(total_of(placed));
-    let room = WIDTH - 2.0 * LEFT - width(&total.text);
-    Told::from(fitted(&placed.name(), room)).and(total)
+/// The precision's name, cut where it does not fit, and its memory.
+fn label(placed: &Placed<'_>) -> Traced {
+    let total = Traced::from("  ").and(total_of(placed));
+    let space = WIDTH - 2.0 * LEFT - width(&total.text);
+    Traced::from(fitted(&placed.name(), space)).and(total)
 }
 
 /// Round figures in binary units: four steps at most.

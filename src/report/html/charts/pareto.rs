@@ -1,16 +1,16 @@
-//! Accuracy against time, memory as size: what is to be gained by giving up what.
+//! Accuracy against time, with memory as the size of the marks.
 
 use maud::html;
 
-use super::super::figure::{self, Figure, Told};
+use super::super::figure::{self, Figure, Traced};
 use super::super::plot::{
     Anchor, Chart, Frame, NAMED, WIDTH, hover, line, spread, words, x_axis, y_axis,
 };
-use super::super::room::width;
 use super::super::scale::Scale;
 use super::super::series::{n, short};
+use super::super::text_width::width;
 use super::super::view::{Batch, Placed, View};
-use super::{listed, tidy};
+use super::format::{listed, tidy};
 use crate::units::duration;
 
 const FRAME: Frame = Frame {
@@ -60,12 +60,12 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             )
         })
         .collect();
-    // Over their intervals, side by side: the marks may lie on one another.
+    // Above their intervals, side by side: the marks may overlap.
     let wanted: Vec<f64> = points.iter().map(|point| x.at(point.time)).collect();
     let widths = points.iter().map(|point| width(short(&point.name)));
     let widest = widths.fold(0.0, f64::max);
     let labels = spread(&wanted, 6.0 + widest, WIDTH - 2.0 - widest / 2.0);
-    // With too many, or too long ones, the legend names them.
+    // If there are too many, or too long ones, only the legend names them.
     let named = points.len() <= NAMED && labels.iter().all(|&at| at >= FRAME.left + widest / 2.0);
     let drawing = html! {
         (y_axis(FRAME, y, &y.ticks(5), tidy_percent, "accuracy"))
@@ -85,11 +85,11 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         }
     };
     let best: Vec<String> = front.iter().map(|&at| points[at].name.clone()).collect();
-    let described: Vec<Told> = points.iter().map(describe).collect();
+    let described: Vec<Traced> = points.iter().map(describe).collect();
     Some(Chart {
         id: format!("pareto-{}", batch.size),
         title: batch.title(),
-        summary: Told::joined(described, "; ")
+        summary: Traced::joined(described, "; ")
             .and(". Nothing measured is both faster and more accurate than ")
             .and(listed(&best))
             .and("."),
@@ -110,11 +110,11 @@ fn point(placed: Placed<'_>) -> Option<Point<'_>> {
         accuracy,
         low: interval.map_or(accuracy, |interval| interval.low),
         high: interval.map_or(accuracy, |interval| interval.high),
-        bytes: row.memory.planned.total_bytes,
+        bytes: row.memory.textbook.total_bytes,
     })
 }
 
-/// Axes round all points with some room; times that differ many times over have a logarithmic one.
+/// Axes around all points. Times that differ by a large factor get a logarithmic axis.
 fn scales(points: &[Point<'_>]) -> (Scale, Scale) {
     let least = |value: fn(&Point<'_>) -> f64| points.iter().map(value).fold(f64::MAX, f64::min);
     let most = |value: fn(&Point<'_>) -> f64| points.iter().map(value).fold(f64::MIN, f64::max);
@@ -122,14 +122,19 @@ fn scales(points: &[Point<'_>]) -> (Scale, Scale) {
     let x = if high > 4.0 * low {
         Scale::log(low / 1.6, high * 1.6, FRAME.left, FRAME.right)
     } else {
-        let room = 0.16 * high;
-        Scale::linear((low - room).max(0.0), high + room, FRAME.left, FRAME.right)
+        let space = 0.16 * high;
+        Scale::linear(
+            (low - space).max(0.0),
+            high + space,
+            FRAME.left,
+            FRAME.right,
+        )
     };
     let (low, high) = (least(|p| p.low), most(|p| p.high));
-    let room = (0.12 * (high - low)).max(0.002);
+    let space = (0.12 * (high - low)).max(0.002);
     let y = Scale::linear(
-        (low - room).max(0.0),
-        (high + room).min(1.0),
+        (low - space).max(0.0),
+        (high + space).min(1.0),
         FRAME.bottom,
         FRAME.top,
     );
@@ -152,8 +157,8 @@ fn front(points: &[Point<'_>]) -> Vec<usize> {
     order
 }
 
-fn describe(point: &Point<'_>) -> Told {
-    Told::from(point.name.as_str())
+fn describe(point: &Point<'_>) -> Traced {
+    Traced::from(point.name.as_str())
         .and(": ")
         .and(point.accuracy_figure())
         .and(" in ")
@@ -208,7 +213,7 @@ fn figures(view: &View<'_>, points: &[Point<'_>]) -> maud::Markup {
         "accuracy",
         "from (95%)",
         "to",
-        "planned memory",
+        "memory",
     ];
     figure::table(&header, &lines)
 }

@@ -2,12 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure, Told};
+use super::super::figure::{self, Figure, Traced};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, words, x_axis};
-use super::super::room::fitted;
 use super::super::scale::Scale;
+use super::super::text_width::fitted;
 use super::super::view::{Batch, Placed, View};
-use crate::bench::{Part, Why};
+use super::format::tidy;
+use crate::results::{Part, Why};
 use crate::units::duration;
 
 const BAND: f64 = 34.0;
@@ -35,24 +36,24 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     };
     let x = Scale::linear(0.0, longest, frame.left, frame.right);
     let drawing = html! {
-        (x_axis(frame, x, &x.ticks(4), |tick| super::tidy(&duration(tick)), "time of a batch, end to end"))
+        (x_axis(frame, x, &x.ticks(4), |tick| tidy(&duration(tick)), "time of a batch, end to end"))
         @for (band, (placed, why, time)) in rows.iter().enumerate() {
             @let top = TOP + BAND * band as f64;
             (words(LEFT, top + 10.0, Anchor::Start, "label", fitted(&placed.name(), WIDTH - 2.0 * LEFT)))
             (stack(*placed, why, *time, x, top + 14.0))
         }
     };
-    let texts: Vec<Told> = rows
+    let texts: Vec<Traced> = rows
         .iter()
         .map(|(placed, why, _)| {
-            let text = Told::quoted(placed.pointer("why/text"), &why.text);
-            Told::from(placed.name()).and(": ").and(text)
+            let text = Traced::quoted(placed.pointer("why/text"), &why.text);
+            Traced::from(placed.name()).and(": ").and(text)
         })
         .collect();
     Some(Chart {
         id: format!("parts-{}", batch.size),
         title: batch.title(),
-        summary: Told::joined(texts, " "),
+        summary: Traced::joined(texts, " "),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -68,7 +69,7 @@ pub fn legend() -> Markup {
             @for part in parts {
                 li {
                     svg.swatch viewBox="0 0 12 12" aria-hidden="true" { (bar(class(part), 1.0, 1.0, 10.0, 10.0)) }
-                    (name(part))
+                    (part.name())
                 }
             }
         }
@@ -91,7 +92,7 @@ fn stack(placed: Placed<'_>, why: &Why, time: f64, x: Scale, top: f64) -> Markup
         @for (share, part, start, end) in spans {
             @let (from, to) = (x.at(start * time), x.at(end * time));
             g {
-                (hover(Told::from(name(part)).and(": ").and(share)))
+                (hover(Traced::from(part.name()).and(": ").and(share)))
                 (bar(class(part), from, top, to - from, 14.0))
             }
         }
@@ -112,15 +113,6 @@ fn class(part: Part) -> &'static str {
     }
 }
 
-fn name(part: Part) -> &'static str {
-    match part {
-        Part::Upload => "upload",
-        Part::Kernels => "kernels",
-        Part::Gaps => "gaps between kernels",
-        Part::ReadBack => "submit, wait, read back",
-    }
-}
-
 fn figures(view: &View<'_>, rows: &[(Placed<'_>, &Why, f64)]) -> Markup {
     let mut lines = Vec::new();
     for (placed, why, time) in rows {
@@ -128,7 +120,7 @@ fn figures(view: &View<'_>, rows: &[(Placed<'_>, &Why, f64)]) -> Markup {
             let figures = vec![
                 Figure::new(
                     placed.pointer(&format!("why/parts/{at}/part")),
-                    Some(name(share.part).to_owned()),
+                    Some(share.part.name().to_owned()),
                 ),
                 share_of(*placed, at, share.share),
                 Figure::time(placed.pointer("end_to_end_ns"), Some(*time)),

@@ -1,18 +1,17 @@
-//! The roofline: operations per byte against operations per second, under the ceilings that this adapter
-//! showed in this run (Williams, Waterman and Patterson, Roofline, 2009).
+//! The roofline: operations per byte against operations per second, below the ceilings measured in this run (Williams, Waterman and Patterson, Roofline, 2009).
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure, Told};
+use super::super::figure::{self, Figure, Traced};
 use super::super::plot::{
     Anchor, Chart, Frame, NAMED, WIDTH, hover, line, spread, words, x_axis, y_axis,
 };
-use super::super::room::{beside, width};
 use super::super::scale::Scale;
 use super::super::series::short;
+use super::super::text_width::{beside, width};
 use super::super::view::{Batch, Placed, View};
-use super::tidy;
-use crate::bench::Ceiling;
+use super::format::tidy;
+use crate::results::Ceiling;
 use crate::units::rate;
 
 const FRAME: Frame = Frame {
@@ -77,12 +76,12 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             }
         }
     };
-    let described: Vec<Told> = points.iter().map(describe).collect();
+    let described: Vec<Traced> = points.iter().map(describe).collect();
     let missing = "no ceiling of memory was measured here, so only those of arithmetic are drawn";
     Some(Chart {
         id: format!("roofline-{}", batch.size),
         title: batch.title(),
-        summary: Told::joined(described, "; ").and("."),
+        summary: Traced::joined(described, "; ").and("."),
         height: FRAME.bottom + 38.0,
         drawing,
         note: copy.is_none().then(|| format!("On this device {missing}.")),
@@ -145,7 +144,7 @@ fn slope(x: Scale, y: Scale, point: &Point<'_>, roofs: &[&Point<'_>]) -> Markup 
     html! {
         (line("roof", from, to))
         (words(from.0 + 12.0,
-            from.1 + 5.0, Anchor::Start, "roof-label halo", Told::from("memory ").and(point.copy_figure())))
+            from.1 + 5.0, Anchor::Start, "roof-label halo", Traced::from("memory ").and(point.copy_figure())))
     }
 }
 
@@ -158,17 +157,17 @@ fn plain(figure: f64) -> String {
     }
 }
 
-fn describe(point: &Point<'_>) -> Told {
-    Told::from(point.name.as_str())
+fn describe(point: &Point<'_>) -> Traced {
+    Traced::from(point.name.as_str())
         .and(": ")
         .and(point.rate_figure())
         .and(" at ")
         .and(point.intensity_figure())
         .and(" operations per byte, ")
         .and(point.share_figure())
-        .and(" of the most that ")
+        .and(" of the ")
         .and(point.arithmetic())
-        .and(" did")
+        .and(" ceiling")
 }
 
 impl Point<'_> {
@@ -211,8 +210,8 @@ impl Point<'_> {
     }
 
     /// What stands over its ceiling.
-    fn roof_label(&self) -> Told {
-        self.arithmetic().told().and(" ").and(self.best_figure())
+    fn roof_label(&self) -> Traced {
+        self.arithmetic().traced().and(" ").and(self.best_figure())
     }
 }
 

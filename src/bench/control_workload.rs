@@ -1,0 +1,142 @@
+//! Measuring the control workload beside every round of samples.
+
+use std::time::Duration;
+
+use super::entry::adapter_of;
+use crate::engine::{Engine, Network, Place};
+use crate::error::Result;
+use crate::results::ControlWorkload;
+use crate::stats::Samples;
+use crate::{cpu, gpu};
+
+/// The control workloads beside some networks: one for each device and number of threads that they use.
+#[derive(Debug, Default)]
+pub(super) struct ControlWorkloads(Vec<One>);
+
+#[derive(Debug)]
+struct One {
+    place: Place,
+    /// Its place in the result's list of adapters.
+    adapter: usize,
+    threads: Option<usize>,
+    work: Work,
+    samples: Vec<Duration>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Adapter(Box<gpu::ControlWorkload>),
+    Processor(cpu::ControlWorkload),
+}
+
+impl ControlWorkloads {
+    /// Makes them for a batch of `images`, beside networks that take `operations` for each image.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(super) async fn beside(
+        engine: &Engine,
+        networks: impl Iterator<Item = &Network>,
+        images: usize,
+        operations: u64,
+    ) -> Result<Self> {
+        let mut all: Vec<One> = Vec::new();
+        for network in networks {
+            let (place, threads) = (network.placement().place, network.threads());
+            // Beside several threads one thread as well: its time does not depend on how soon threads meet.
+            let single = threads.filter(|&threads| threads > 1).map(|_| Some(1));
+            for threads in single.into_iter().chain([threads]) {
+                if all
+                    .iter()
+                    .any(|one| (one.place, one.threads) == (place, threads))
+                {
+                    continue;
+                }
+                let work = match (place, engine.device()) {
+                    (Place::Gpu, Some(device)) => {
+                        let work = gpu::ControlWorkload::new(device, images, operations).await?;
+                        Work::Adapter(Box::new(work))
+                    }
+                    _ => {
+                        let (processor, threads) = (engine.processor(), threads.unwrap_or(1));
+                        let work =
+                            cpu::ControlWorkload::new(processor, threads, images, operations);
+                        Work::Processor(work)
+                    }
+                };
+                all.push(One {
+                    place,
+                    adapter: adapter_of(place, engine),
+                    threads,
+                    work,
+                    samples: Vec::new(),
+                });
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Does each work once. Its time is kept unless this is a warm-up.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(super) async fn round(&mut self, keep: bool) -> Result<()> {
+        for one in &mut self.0 {
+            let sample = match &mut one.work {
+                Work::Adapter(work) => work.run().await?,
+                Work::Processor(work) => work.run(),
+            };
+            if keep {
+                one.samples.push(sample);
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops every second sample.
+    pub(super) fn thin(&mut self) {
+        for one in &mut self.0 {
+            thin(&mut one.samples);
+        }
+    }
+
+    /// What was measured beside batches of this size.
+    pub(super) fn measured(self, batch: usize) -> Vec<ControlWorkload> {
+        let measured = |one: One| {
+            Some(ControlWorkload {
+                batch,
+                device: one.place,
+                adapter: one.adapter,
+                threads: one.threads,
+                work: match &one.work {
+                    Work::Adapter(work) => work.work(),
+                    Work::Processor(work) => work.work(),
+                },
+                wall_ns: Samples::new(&one.samples)?,
+            })
+        };
+        self.0.into_iter().filter_map(measured).collect()
+    }
+}
+
+/// Drops every second sample.
+pub(super) fn thin(samples: &mut Vec<Duration>) {
+    let mut at = 0;
+    samples.retain(|_| {
+        at += 1;
+        at % 2 == 1
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_second_sample_is_dropped() {
+        let seconds = |list: &[u64]| list.iter().map(|&s| Duration::from_secs(s)).collect();
+        let mut samples: Vec<Duration> = seconds(&[1, 2, 3, 4, 5]);
+        thin(&mut samples);
+        assert_eq!(samples, seconds(&[1, 3, 5]) as Vec<Duration>);
+    }
+}

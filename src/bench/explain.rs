@@ -1,0 +1,114 @@
+//! What the samples of a row say beside those of f32: the ratio, why the row is not faster, and warnings.
+
+use super::why::why;
+use crate::Precision;
+use crate::deploy::Loss;
+use crate::results::{Row, Warning, WarningKind};
+use crate::stats::{Estimate, Paired, bimodal, drift, ratio_of_medians};
+use crate::units::duration;
+
+impl From<Loss> for Warning {
+    fn from(loss: Loss) -> Self {
+        let kind = match loss {
+            Loss::Underflow { .. } => WarningKind::Underflow,
+            Loss::Outliers { .. } => WarningKind::Outliers,
+        };
+        let text = loss.to_string();
+        Self { kind, text }
+    }
+}
+
+/// The fewest samples for a reliable interval. With fewer, the bootstrap's blocks are too much alike, and its 95%
+/// intervals are too narrow, as its tests show.
+const FEWEST_FOR_INTERVAL: usize = 30;
+
+/// Adds to the rows of one batch size what their samples say: ratios, warnings and explanations. Called once per batch
+/// size.
+pub fn explain(rows: &mut [Row]) {
+    let f32 = rows
+        .iter()
+        .position(|row| row.requested.precision == Precision::F32);
+    let f32_samples = f32.and_then(|at| rows[at].end_to_end_samples());
+    for (at, row) in rows.iter_mut().enumerate() {
+        let Some(samples) = row.end_to_end_samples() else {
+            continue;
+        };
+        row.speed_vs_f32 = if Some(at) == f32 {
+            Some(Estimate {
+                value: 1.0,
+                low: 1.0,
+                high: 1.0,
+            })
+        } else {
+            let pairs = f32_samples.as_deref();
+            let pairs = pairs.and_then(|f32| Paired::new(f32, &samples));
+            pairs.map(|pairs| ratio_of_medians(&pairs))
+        };
+        row.warnings.extend(warnings_of(&samples));
+    }
+    let f32 = f32.map(|at| rows[at].clone());
+    for row in rows {
+        row.why = why(row, f32.as_ref());
+    }
+}
+
+/// The warnings about samples in nanoseconds.
+fn warnings_of(samples: &[f64]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |kind, text| warnings.push(Warning { kind, text });
+    if samples.len() < FEWEST_FOR_INTERVAL {
+        let text = format!(
+            "it has only {} samples, so its 95% interval is too narrow; at least {FEWEST_FOR_INTERVAL} are needed (use \
+             --runs or --min-time)",
+            samples.len()
+        );
+        warn(WarningKind::FewSamples, text);
+    }
+    let whole: Vec<u64> = samples.iter().map(|&sample| sample as u64).collect();
+    if let Some(change) = drift(&whole) {
+        let word = if change > 0.0 { "slower" } else { "faster" };
+        let text = format!(
+            "its speed drifted: the last third of its samples is {:.0}% {word} than the first third",
+            100.0 * change.abs()
+        );
+        warn(WarningKind::Drift, text);
+    }
+    if let Some(found) = bimodal(&whole) {
+        let text = format!(
+            "its samples are bimodal: {:.0}% of them are around {} and the others around {}, so the median does not \
+             describe them",
+            100.0 * found.high_share,
+            duration(found.high),
+            duration(found.low)
+        );
+        warn(WarningKind::Bimodal, text);
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_has_its_warning_and_good_samples_have_none() {
+        let kinds = |samples: &[f64]| {
+            let warnings = warnings_of(samples);
+            assert!(warnings.iter().all(|warning| !warning.text.is_empty()));
+            warnings
+                .iter()
+                .map(|warning| warning.kind)
+                .collect::<Vec<_>>()
+        };
+        let good: Vec<f64> = (0..40).map(|at| 1000.0 + f64::from(at * 37 % 40)).collect();
+        assert_eq!(kinds(&good), []);
+        assert_eq!(kinds(&good[..29]), [WarningKind::FewSamples]);
+        assert_eq!(kinds(&good[..30]), []);
+        let rising: Vec<f64> = (0..40).map(|at| 1000.0 + 10.0 * f64::from(at)).collect();
+        assert_eq!(kinds(&rising), [WarningKind::Drift]);
+        let two: Vec<f64> = (0..42)
+            .map(|at| 1000.0 + 800.0 * f64::from(at % 2))
+            .collect();
+        assert_eq!(kinds(&two), [WarningKind::Bimodal]);
+    }
+}

@@ -1,0 +1,79 @@
+//! What a benchmark measures, and for how long.
+
+use std::time::Duration;
+
+use super::slowdown::Slowdown;
+
+use crate::Precision;
+use crate::mode::Mode;
+use crate::tune::Tuning;
+
+/// The fewest samples by default.
+pub(super) const FEWEST: usize = 10;
+
+/// What is measured, and how long.
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// The modes that the model runs in, in the order of the rows.
+    pub modes: Vec<Mode>,
+    /// Whether the user named each mode. Then a mode that cannot run is an error; otherwise its row says so.
+    pub named: bool,
+    /// Batch sizes. A batch larger than the data set is the whole data set.
+    pub batches: Vec<usize>,
+    /// Samples of each mode; as many as `min_time` needs where none is given.
+    pub runs: Option<usize>,
+    /// Passes before the first sample.
+    pub warmup: usize,
+    /// The time that each mode's samples take together. Sampling ends after twice this time for each mode, even if a
+    /// quick mode has not reached it. Up to [`TIME_TO_COMPARE`], at most 1,000 samples are kept, spread over the
+    /// whole time.
+    pub min_time: Duration,
+    /// The fewest samples of each mode, whatever `min_time`. At most 10 are required where one takes longer than 0.2
+    /// seconds, and 5 where one takes longer than a second.
+    pub fewest: usize,
+    /// How much is tuned before anything is measured.
+    pub tuning: Tuning,
+    /// Whether each batch is also broken down with the unfused kernels.
+    pub breakdown: bool,
+    /// Makes every sample longer by this share of itself, by idle work. It tests whether a comparison sees a slowdown
+    /// of a known size. The result is marked.
+    pub slowdown: Slowdown,
+    /// The most bytes of parameters and activations. Each mode is then also measured at the largest batch that
+    /// fits.
+    pub memory_limit: Option<u64>,
+    /// The most images in a batch.
+    pub batch_limit: Option<usize>,
+}
+
+/// A `min_time` for results that are compared with other runs. A slow spell of a machine lasts tenths of a second, and
+/// must not fill a whole run.
+pub const TIME_TO_COMPARE: Duration = Duration::from_secs(2);
+
+impl BenchOptions {
+    /// The batch sizes of `batches`, none larger than `batch_limit`.
+    #[must_use]
+    pub fn listed(&self) -> Vec<usize> {
+        let most = self.batch_limit.unwrap_or(usize::MAX);
+        let batches = self.batches.iter();
+        batches.map(|&batch| batch.min(most)).collect()
+    }
+}
+
+impl Default for BenchOptions {
+    fn default() -> Self {
+        Self {
+            modes: Precision::ALL.map(Mode::from).to_vec(),
+            named: false,
+            batches: vec![1, 32, 1000],
+            runs: None,
+            warmup: 3,
+            min_time: Duration::from_millis(300),
+            fewest: FEWEST,
+            tuning: Tuning::Quick,
+            breakdown: false,
+            slowdown: Slowdown::default(),
+            memory_limit: None,
+            batch_limit: None,
+        }
+    }
+}

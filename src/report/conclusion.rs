@@ -1,0 +1,213 @@
+//! The text below the tables: why rows are not faster, memory limits, the comparison, and the verdict.
+
+use super::document::Document;
+use super::layout::Layout;
+use super::memory_limit::limits;
+use super::table::{Column, Table, or_nothing};
+use crate::baseline::{Change, Comparison, MOST_UNREST};
+use crate::results::Row;
+use crate::units::{bytes, chance, count, duration, points, share};
+use crate::verdict::{AtBatch, LimitCheck, LimitName, Verdict};
+
+/// The columns of a comparison.
+const CHANGES: [Column; 8] = [
+    Column::text("precision"),
+    Column::text("change"),
+    Column::number("batch"),
+    Column::number("time"),
+    Column::number("interval").hidden_as(4),
+    Column::number("threshold").hidden_as(1),
+    Column::number("accuracy").hidden_as(3),
+    Column::number("p").hidden_as(2),
+];
+
+/// The text below the tables.
+#[must_use]
+pub fn conclusion(document: &Document, layout: Layout) -> String {
+    let mut text = String::new();
+    if let Some(budget) = &document.memory_limit {
+        text.push('\n');
+        text.push_str(&limits(budget, layout));
+    }
+    if let Some(comparison) = &document.comparison {
+        text.push('\n');
+        text.push_str(&changes(comparison, layout));
+    }
+    text.push('\n');
+    text.push_str(&verdict(&document.verdict, layout));
+    text
+}
+
+/// Why the rows of a batch size are not faster, a paragraph each, and the warnings about them.
+pub(super) fn explanations(rows: &[Row], layout: Layout) -> String {
+    let mut text = String::new();
+    let shares = |row: &Row| {
+        let why = row.why.as_ref()?;
+        let parts: Vec<String> = why
+            .parts
+            .iter()
+            .map(|part| format!("{} {}", part.part.name(), share(part.share)))
+            .collect();
+        let joined = parts.join(", ");
+        Some(format!("{}: {joined}. {}", row.name, why.text))
+    };
+    let whys: Vec<String> = rows.iter().filter_map(shares).collect();
+    if !whys.is_empty() {
+        if layout == Layout::Markdown {
+            text.push('\n');
+        }
+        text.push_str("Why not faster\n");
+        if layout == Layout::Markdown {
+            text.push('\n');
+        }
+    }
+    for why in whys {
+        text.push_str(&layout.paragraph(layout.bullet(), &why));
+    }
+    for row in rows {
+        for warning in &row.warnings {
+            let words = format!("Warning: {}: {}.", row.name, warning.text);
+            text.push_str(&layout.paragraph(layout.bullet(), &words));
+        }
+    }
+    text
+}
+
+fn verdict(verdict: &Verdict, layout: Layout) -> String {
+    let mut text = layout.heading("Verdict");
+    text.push_str(&layout.paragraph("", &verdict.sentence));
+    if layout == Layout::Markdown {
+        text.push('\n');
+    }
+    let mut item = |line: &str| text.push_str(&layout.paragraph(layout.item(), line));
+    for warning in &verdict.warnings {
+        item(&warning.text);
+    }
+    for reason in &verdict.reasons {
+        item(reason);
+    }
+    if verdict.batches.len() > 1 {
+        let line = |at: &AtBatch| format!("{}: {}", count(at.batch as u64), at.sentence);
+        let lines: Vec<String> = verdict.batches.iter().map(line).collect();
+        item(&format!("By batch size: {}.", lines.join("; ")));
+    }
+    for limit in &verdict.limits {
+        item(&limit_line(limit));
+    }
+    let goal = format!(
+        "The goal was {}. Choose another with --goal: latency, throughput, memory or accuracy.",
+        verdict.goal
+    );
+    item(&goal);
+    text
+}
+
+/// `Limit met: accuracy loss 0.00 points, at most 1.00 points (the default of --max-accuracy-drop).`
+fn limit_line(limit: &LimitCheck) -> String {
+    let name = limit_name(limit.name);
+    let value = |value| limit_value(limit.name, value);
+    let met = if limit.met { "met" } else { "not met" };
+    let measured = limit.measured.map_or("not measured".to_owned(), value);
+    let default = if limit.set_by_user {
+        ""
+    } else {
+        " (the default of --max-accuracy-drop)"
+    };
+    format!(
+        "Limit {met}: {name} {measured}, at most {}{default}.",
+        value(limit.limit)
+    )
+}
+
+/// The name of a limited figure.
+pub(super) fn limit_name(name: LimitName) -> &'static str {
+    match name {
+        LimitName::AccuracyDrop => "accuracy loss",
+        LimitName::Latency => "time of a batch",
+        LimitName::Memory => "memory",
+    }
+}
+
+/// A limit, or the figure that it limits, in its unit.
+pub(super) fn limit_value(name: LimitName, value: f64) -> String {
+    match name {
+        LimitName::AccuracyDrop => {
+            let text = format!("{:.2} points", value.abs());
+            // A loss needs no sign; a gain has the sign that it has everywhere.
+            let gained = points(value).starts_with('−');
+            if gained { format!("−{text}") } else { text }
+        }
+        LimitName::Latency => duration(value),
+        LimitName::Memory => bytes(value as u64),
+    }
+}
+
+/// How each row changed since an earlier result.
+fn changes(comparison: &Comparison, layout: Layout) -> String {
+    let commit = comparison.commit.as_deref().map(|commit| {
+        let short = commit.get(..12).unwrap_or(commit);
+        format!(", commit {short}")
+    });
+    let title = format!(
+        "Compared with {} ({}{})",
+        comparison.baseline,
+        comparison.date,
+        commit.unwrap_or_default()
+    );
+    let mut text = layout.heading(&title);
+    let signed = |share: f64| format!("{}%", points(100.0 * share).replace("±0.00", "±0.0"));
+    let line = |change: &Change| {
+        vec![
+            change.name.clone(),
+            change.outcome(),
+            count(change.batch as u64),
+            or_nothing(change.time.map(|time| signed(time.value))),
+            or_nothing(
+                change
+                    .time
+                    .map(|time| format!("{} to {}", signed(time.low), signed(time.high))),
+            ),
+            or_nothing(change.threshold.map(share)),
+            or_nothing(change.accuracy_points.map(points)),
+            or_nothing(change.accuracy_p.map(chance)),
+        ]
+    };
+    let lines = comparison.rows.iter().map(line).collect();
+    text.push_str(&Table::new(&CHANGES, lines).render(layout));
+    if layout == Layout::Markdown {
+        text.push('\n');
+    }
+    for change in &comparison.rows {
+        if let Some(note) = &change.note {
+            let note = format!(
+                "{} at batch {}: {note}.",
+                change.name,
+                count(change.batch as u64)
+            );
+            text.push_str(&layout.paragraph(layout.bullet(), &note));
+        }
+    }
+    let legend = format!(
+        "time: change of the end-to-end time relative to the control workload, by lower quartiles; + is slower. It is \
+         flagged if its 95% interval excludes zero and it reaches the threshold: {}, or up to {} where a run varies \
+         more within itself. accuracy: change in percentage points, flagged if McNemar's p is below 0.05.",
+        share(comparison.threshold),
+        share(MOST_UNREST)
+    );
+    text.push_str(&layout.paragraph("", &legend));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_of_accuracy_has_the_sign_that_it_has_everywhere() {
+        let of = |drop: f64| limit_value(LimitName::AccuracyDrop, drop);
+        assert_eq!(
+            [0.02, -0.02, 0.0, -0.001].map(of),
+            ["0.02 points", "−0.02 points", "0.00 points", "0.00 points"]
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! The formats of results.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::error::{Error, Result, UsageError};
+
+/// A format of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people at a terminal.
+    Table,
+    /// One document; see [`super::Document`].
+    Json,
+    /// A line for each row.
+    Csv,
+    /// A table for a README or an issue.
+    Markdown,
+    /// A page with charts, tables and images, for a browser.
+    Html,
+}
+
+impl Format {
+    /// The format that a file's extension names.
+    ///
+    /// # Errors
+    /// `Error::Usage` where it names none.
+    pub fn of_path(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Ok(Self::Json),
+            Some("csv") => Ok(Self::Csv),
+            Some("md" | "markdown") => Ok(Self::Markdown),
+            Some("txt") => Ok(Self::Table),
+            Some("html" | "htm") => Ok(Self::Html),
+            _ => Err(Error::Usage(UsageError::UnknownExtension {
+                path: path.to_owned(),
+            })),
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "table" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            "csv" => Ok(Self::Csv),
+            "markdown" | "md" => Ok(Self::Markdown),
+            "html" => Ok(Self::Html),
+            _ => Err(Error::unknown_name(
+                "format",
+                text,
+                ["table", "json", "csv", "markdown", "html"],
+            )),
+        }
+    }
+}

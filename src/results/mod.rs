@@ -1,0 +1,19 @@
+//! The results of a benchmark as plain data. Reports, verdicts and comparisons read them; nothing here measures.
+
+mod accuracy;
+mod budget;
+mod changed;
+mod control_workload;
+mod machine;
+mod row;
+mod time;
+mod warning;
+
+pub use accuracy::{ClassAccuracy, Mcnemar};
+pub use budget::{Bound, Budget, BudgetLine};
+pub use changed::{Answer, Changed, ChangedImage, MOST_CHANGED};
+pub use control_workload::ControlWorkload;
+pub use machine::Machine;
+pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
+pub use time::{Part, Share, Why};
+pub use warning::{Warning, WarningKind};
