@@ -12,66 +12,94 @@ use fmnist_gpu::plan::{
 use fmnist_gpu::report::Table;
 use fmnist_gpu::{Error, Precision, Result, Scheme};
 
-use super::{options, terminal};
+use super::{help, options, terminal};
 
-const EXAMPLES: &str = "\
-Examples:
-  fmnist-gpu shader broadcast-4x32 --precision int8
-  fmnist-gpu shader softmax --precision f16";
+/// The calls that its help shows.
+const EXAMPLES: &help::Examples = &[
+    ("fmnist-gpu shader --list", "list the kernels"),
+    (
+        "fmnist-gpu shader broadcast-4x32 --precision int8",
+        "print one of them",
+    ),
+    (
+        "fmnist-gpu shader register-8x8 --input values --output outputs --activation softmax",
+        "print it as a network's last layer",
+    ),
+];
 
-/// Prints the WGSL text of a kernel exactly as the driver gets it.
+/// Print the WGSL text of a kernel exactly as the driver gets it
 ///
-/// KERNEL is a kernel variant, as in --kernel (broadcast-4x32), or a kernel that --list shows (softmax). Of
-/// a layer, the default is the first layer of a network: it reads pixels.
+/// KERNEL is a kernel variant, as in --kernel (broadcast-4x32), or a kernel that --list shows (softmax). By
+/// default a layer is the first layer of a network, which reads pixels.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
     /// A kernel variant, or a kernel
     #[arg(value_name = "KERNEL", required_unless_present = "list")]
     kernel: Option<String>,
 
     /// List the kernels, and what each of them does
-    #[arg(long, conflicts_with = "kernel")]
+    #[arg(long, conflicts_with = "kernel", help_heading = help::OUTPUT)]
     list: bool,
 
-    /// The element type; without it, the first that the kernel has
-    #[arg(long, value_name = "P")]
+    /// Element type [default: the first that the kernel has]
+    #[arg(long, value_name = "P", help_heading = help::PRECISION)]
     precision: Option<Precision>,
 
-    /// The variant of a kernel: 'register --tile 8x16' is register-8x16
-    #[arg(long, value_name = "TILE")]
+    /// Tile of a kernel family: 'register --tile 8x16' is register-8x16
+    #[arg(long, value_name = "TILE", help_heading = help::ADVANCED)]
     tile: Option<String>,
 
     /// What a layer reads: pixels, values, pre-activation-relu, quantized, …
-    #[arg(long, value_name = "INPUT")]
+    #[arg(long, value_name = "INPUT", help_heading = help::MODEL)]
     input: Option<String>,
 
     /// What a layer writes: f32, f16, bf16, quantized, quantized-rows, outputs, pre-activation
-    #[arg(long, value_name = "OUTPUT")]
+    #[arg(long, value_name = "OUTPUT", help_heading = help::MODEL)]
     output: Option<String>,
 
-    /// The activation: relu, sigmoid, tanh, identity or softmax
-    #[arg(long, value_name = "NAME")]
+    /// Activation: relu, sigmoid, tanh, identity or softmax
+    #[arg(long, value_name = "NAME", help_heading = help::MODEL)]
     activation: Option<Activation>,
 
-    /// The scheme of a whole int8 network: dynamic-tensor, dynamic-row or static
-    #[arg(long, value_name = "SCHEME")]
+    /// Scheme of a whole int8 network: dynamic-tensor, dynamic-row or static
+    #[arg(long, value_name = "SCHEME", help_heading = help::PRECISION, hide_short_help = true)]
     scheme: Option<Scheme>,
 
     /// Columns of the layer, to which its tile is narrowed; of a whole network, those of the widest layer
-    #[arg(long, value_name = "N", value_parser = options::positive)]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = options::positive,
+        help_heading = help::MODEL,
+        hide_short_help = true
+    )]
     columns: Option<usize>,
 
     /// Lanes of the adapter's subgroups
-    #[arg(long, default_value = "32", value_name = "N", value_parser = options::positive)]
+    #[arg(
+        long,
+        default_value = "32",
+        value_name = "N",
+        value_parser = options::positive,
+        help_heading = help::DEVICE,
+        hide_short_help = true
+    )]
     subgroup: usize,
 
     /// Rows of the matrices that the adapter's matrix units multiply: 8 or 16
-    #[arg(long, default_value = "16", value_name = "N", value_parser = ["8", "16"])]
+    #[arg(
+        long,
+        default_value = "16",
+        value_name = "N",
+        value_parser = ["8", "16"],
+        help_heading = help::DEVICE,
+        hide_short_help = true
+    )]
     matrix_size: String,
 
     /// Round unfused f16 in integers, as on drivers that convert to f16 wrongly
-    #[arg(long)]
+    #[arg(long, help_heading = help::ADVANCED, hide_short_help = true)]
     round_in_integers: bool,
 }
 

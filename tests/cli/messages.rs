@@ -114,6 +114,11 @@ fn messages_are_those_of_the_snapshot() {
     for arguments in CALLS {
         text.push_str(&call(Some(&fixture), arguments));
     }
+    section(&mut text, "Errors");
+    for error in fmnist_gpu::error::examples() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "\n[exit code {}] {error}", error.exit_code());
+    }
     section(&mut text, "Texts in the source");
     text.push_str(&source::texts());
     compare(&text);
