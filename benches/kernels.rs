@@ -17,7 +17,8 @@ use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
 use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
 use fmnist_gpu::peak::{Ceiling, Effort};
 use fmnist_gpu::plan::{
-    Arithmetic, Form, LayerInput, Params, Pass, STRATEGIES, Strategy, groups, operand_bytes,
+    Arithmetic, Fusion, KERNEL_VARIANTS, KernelVariant, LayerInput, Params, Pass, groups,
+    operand_bytes,
 };
 use fmnist_gpu::report::{Layout, Screen, Table, bytes, duration};
 use fmnist_gpu::stats::Samples;
@@ -125,11 +126,11 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
         Pass::Network(_) => false,
         Pass::Layer(layer) => {
             let input = match elements {
-                Precision::Int8 => LayerInput::Z(Activation::Relu),
+                Precision::Int8 => LayerInput::PreActivation(Activation::Relu),
                 _ => LayerInput::Values,
             };
             let between = layer.input == input && layer.activation == Activation::Identity;
-            let fits = |s: &&Strategy| matches!(s.form, Form::Layers(tile) if tile.on(limits.subgroups()) == layer.tile);
+            let fits = |s: &&KernelVariant| matches!(s.fusion, Fusion::Layers(tile) if tile.on(limits.subgroups()) == layer.tile);
             let model = Architecture {
                 layers: vec![LayerShape {
                     inputs: 1024,
@@ -140,8 +141,8 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
                 normalization: Normalization::Unit,
                 int8_clip: 127,
             };
-            let refused = |s: &Strategy| s.refused(&model, 1, limits).is_some();
-            between && STRATEGIES.iter().filter(fits).any(|s| !refused(s))
+            let refused = |s: &KernelVariant| s.refused(&model, 1, limits).is_some();
+            between && KERNEL_VARIANTS.iter().filter(fits).any(|s| !refused(s))
         }
         _ => true,
     }

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
-use fmnist_gpu::deploy::{Ranges, deploy};
 use fmnist_gpu::gpu::{Device, DeviceOptions, Network};
 use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::Model;
-use fmnist_gpu::plan::{ChosenBy, Strategy};
+use fmnist_gpu::plan::{ChosenBy, KernelVariant};
+use fmnist_gpu::quantize::{Ranges, lower};
 use fmnist_gpu::report::{Layout, Screen, Table, duration};
 use fmnist_gpu::stats::Samples;
 use fmnist_gpu::{Engine, EngineOptions, Result};
@@ -82,8 +82,8 @@ fn main() -> Result<()> {
 /// A network of the model in a mode. Times do not depend on the ranges of static codes.
 fn load(device: &Arc<Device>, model: &Model, mode: &Mode) -> Result<Network> {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
-    let deployed = deploy(model, mode, Some(&ranges))?;
-    pollster::block_on(Network::new(device, &deployed))
+    let quantized = lower(model, mode, Some(&ranges))?;
+    pollster::block_on(Network::new(device, &quantized))
 }
 
 /// Times the kernels on one network and batch size in every mode, and prints a table.
@@ -101,28 +101,28 @@ fn compare(engine: &Engine, model: &Model, batch: usize, arguments: &Arguments) 
             continue;
         }
         let first = load(device, model, &mode)?;
-        let strategies = if arguments.all {
+        let variants = if arguments.all {
             first.runnable(batch)
         } else {
             let mut likely = first.candidates(batch);
-            let separate = Strategy::separate(batch);
+            let separate = KernelVariant::unfused(batch);
             if first.runnable(batch).contains(&separate) {
                 likely.push(separate);
             }
             likely.dedup();
             likely
         };
-        for strategy in strategies {
-            let name = format!("{mode} {}", strategy.name);
+        for variant in variants {
+            let name = format!("{mode} {}", variant.name);
             let unwanted = |filter: &String| !name.contains(filter.as_str());
             if arguments.filter.iter().any(unwanted) {
                 continue;
             }
             let mut network = load(device, model, &mode)?;
-            network.choose(batch, strategy, ChosenBy::User);
+            network.choose(batch, variant, ChosenBy::User);
             pollster::block_on(network.upload(&pixels, batch))?;
             pollster::block_on(network.run())?;
-            networks.push((mode.clone(), strategy, network, Vec::<Duration>::new()));
+            networks.push((mode.clone(), variant, network, Vec::<Duration>::new()));
         }
     }
     for _ in 0..arguments.samples {
@@ -137,7 +137,7 @@ fn compare(engine: &Engine, model: &Model, batch: usize, arguments: &Arguments) 
     println!("\n{}, batch {batch}", widths.join("-"));
     let operations = model.architecture().operations() as f64 * batch as f64;
     let mut rows = Vec::new();
-    for (mode, strategy, _, times) in &networks {
+    for (mode, variant, _, times) in &networks {
         let Some(samples) = Samples::new(times) else {
             continue;
         };
@@ -146,8 +146,8 @@ fn compare(engine: &Engine, model: &Model, batch: usize, arguments: &Arguments) 
             samples.median,
             vec![
                 mode.to_string(),
-                strategy.path().name().to_owned(),
-                strategy.name.to_owned(),
+                variant.path().name().to_owned(),
+                variant.name.to_owned(),
                 duration(median),
                 duration(samples.min as f64),
                 format!("{:.1}", operations / median),

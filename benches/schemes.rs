@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fmnist_gpu::cpu::{Isa, Network, Processor, ProcessorOptions};
-use fmnist_gpu::deploy::{Ranges, deploy};
 use fmnist_gpu::model::Model;
+use fmnist_gpu::quantize::{Ranges, lower};
 use fmnist_gpu::report::{Layout, Screen, Table, duration};
 use fmnist_gpu::stats::Samples;
 use fmnist_gpu::{Mode, Precision, Result};
@@ -58,7 +58,7 @@ fn main() -> Result<()> {
 /// Puts `model` into a mode. Nor does the time depend on where the codes of a static scale end.
 fn network(model: &Model, mode: &Mode, processor: &Processor) -> Result<Network> {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
-    Network::new(&deploy(model, mode, Some(&ranges))?, processor)
+    Network::new(&lower(model, mode, Some(&ranges))?, processor)
 }
 
 /// Times all modes on one network and batch size, and prints a table.

@@ -1,7 +1,7 @@
 //! Loads a model and classifies a few images in float16, on the best adapter that there is.
 #![expect(clippy::print_stdout, reason = "a program")]
 
-use fmnist_gpu::deploy::deploy;
+use fmnist_gpu::quantize::lower;
 use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Model};
 
 fn main() -> fmnist_gpu::Result<()> {
@@ -9,7 +9,7 @@ fn main() -> fmnist_gpu::Result<()> {
     let data = dataset::test_split()?;
     let (adapter, outputs) = pollster::block_on(async {
         let engine = Engine::open(&EngineOptions::default()).await?;
-        let quantized = deploy(&model, &Precision::F16.into(), None)?;
+        let quantized = lower(&model, &Precision::F16.into(), None)?;
         let mut network = engine.load(&quantized).await?;
         let outputs = network
             .infer(data.images.range(0, 8), 8, &mut |_| ())

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use fmnist_gpu::cpu::Processor;
 use fmnist_gpu::dataset::{self, HELD_OUT, Holdout, Split};
-use fmnist_gpu::deploy::{Calibration, Deployed, Recipe, Rounding, Sample};
 use fmnist_gpu::model::Model;
+use fmnist_gpu::quantize::{Calibration, QuantizedNetwork, Recipe, Rounding, Sample};
 use fmnist_gpu::{Mode, Precision, Result, Scheme, WeightScales, cpu, engine};
 
 fn main() -> Result<()> {
@@ -22,13 +22,13 @@ fn main() -> Result<()> {
     let labels: Vec<usize> = held.iter().map(|&i| usize::from(data.labels[i])).collect();
     let sample = Sample::standard()?;
 
-    let labels_of = |deployed: &Deployed| -> Result<Vec<usize>> {
-        let mut network = cpu::Network::new(deployed, &Processor::default())?;
+    let labels_of = |quantized: &QuantizedNetwork| -> Result<Vec<usize>> {
+        let mut network = cpu::Network::new(quantized, &Processor::default())?;
         network.upload(&images.pixels, images.count);
         Ok(engine::labels(network.run(), model.outputs()))
     };
     let standard = Recipe::default();
-    let f32 = labels_of(&standard.deploy(&model, &Precision::F32.into(), None)?)?;
+    let f32 = labels_of(&standard.quantize(&model, &Precision::F32.into(), None)?)?;
     let mut recipes: Vec<(String, Mode, Recipe)> = Vec::new();
     for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
         recipes.push((precision.to_string(), precision.into(), standard));
@@ -64,7 +64,7 @@ fn main() -> Result<()> {
     }
     println!("{:46} accuracy  as f32", "");
     for (name, mode, recipe) in recipes {
-        let found = labels_of(&recipe.deploy(&model, &mode, Some(&sample))?)?;
+        let found = labels_of(&recipe.quantize(&model, &mode, Some(&sample))?)?;
         let share = |other: &[usize]| {
             let equal = found.iter().zip(other).filter(|(a, b)| a == b).count();
             100.0 * equal as f64 / found.len() as f64

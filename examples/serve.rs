@@ -11,9 +11,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use fmnist_gpu::adapter::{AdapterInfo, Kind, Selector};
 use fmnist_gpu::cpu::ProcessorOptions;
-use fmnist_gpu::deploy::Source;
 use fmnist_gpu::engine::Network;
-use fmnist_gpu::plan::{Kernels, Strategy};
+use fmnist_gpu::plan::{KernelVariant, Kernels};
+use fmnist_gpu::quantize::Source;
 use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Mode, Precision, Scheme, WeightScales, dataset};
 use pollster::block_on;
@@ -40,7 +40,7 @@ struct Arguments {
     tune: Tuning,
     /// The kernel, instead of one that is chosen
     #[arg(long)]
-    kernel: Option<Strategy>,
+    kernel: Option<KernelVariant>,
     /// Threads of the CPU path
     #[arg(long)]
     threads: Option<usize>,
@@ -116,7 +116,7 @@ fn contend(arguments: &Arguments) -> Result<()> {
 
 /// The model in a mode.
 fn load(engine: &Engine, model: &Source, mode: &Mode) -> Result<Network> {
-    Ok(block_on(engine.load(&model.deploy(mode)?))?)
+    Ok(block_on(engine.load(&model.quantize(mode)?))?)
 }
 
 /// Warms up, says that it is ready, and runs a sample for each line.

@@ -4,7 +4,7 @@
 //! wgpu finds, with a CPU path where there is none, and measures what each costs and gains there.
 //!
 //! ```
-//! use fmnist_gpu::deploy::deploy;
+//! use fmnist_gpu::quantize::lower;
 //! use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Model};
 //!
 //! # fn main() -> fmnist_gpu::Result<()> {
@@ -12,7 +12,7 @@
 //! let data = dataset::test_split()?;
 //! let outputs = pollster::block_on(async {
 //!     let engine = Engine::open(&EngineOptions::default()).await?;
-//!     let quantized = deploy(&model, &Precision::F16.into(), None)?;
+//!     let quantized = lower(&model, &Precision::F16.into(), None)?;
 //!     let mut network = engine.load(&quantized).await?;
 //!     network.infer(data.images.range(0, 8), 8, &mut |_| ()).await
 //! })?;
@@ -30,7 +30,7 @@
 //! ```text
 //! argv → cli → options ───┐
 //!            adapter ─────┤
-//!   dataset, model ───────┼→ plan (plain data: strategy, chunks, buffers, dispatches)
+//!   dataset, model ───────┼→ plan (plain data: variant, chunks, buffers, dispatches)
 //!                         │       ↓
 //!                         │   executor: gpu | cpu        → outputs, durations
 //!                         │       ↓  (chosen once by engine)
@@ -41,7 +41,7 @@
 //!
 //! - [`precision`], [`quant`], [`mode`] and [`memory`] say what a precision means and needs; [`deploy`]
 //!   puts a model into the numbers that it runs in.
-//! - [`plan`] has the strategies, the ways to run a network; [`tune`] measures which is fastest.
+//! - [`plan`] has the variants, the ways to run a network; [`tune`] measures which is fastest.
 //! - [`gpu`] alone knows wgpu; [`cpu`] is its twin in the processor's own vectors.
 //! - [`mod@reference`] is the oracle, which shares no code with what it checks.
 //! - [`deploy`] puts models into the numbers that they run in, calibrated on images; [`search`] finds which layers
@@ -60,7 +60,6 @@ pub mod baseline;
 pub mod bench;
 pub mod cpu;
 pub mod dataset;
-pub mod deploy;
 pub mod engine;
 pub mod error;
 pub mod folders;
@@ -73,10 +72,11 @@ pub mod peak;
 pub mod plan;
 pub mod precision;
 mod printable;
-pub mod quant;
+pub mod quantize;
 pub mod reference;
 pub mod report;
 pub mod results;
+pub mod scheme;
 pub mod search;
 pub mod stats;
 pub mod train;
@@ -89,4 +89,4 @@ pub use engine::{Engine, EngineOptions};
 pub use error::{Error, Result};
 pub use mode::Mode;
 pub use precision::Precision;
-pub use quant::{Scheme, WeightScales};
+pub use scheme::{Scheme, WeightScales};

@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-use crate::deploy::INT4_GROUP;
+use crate::quantize::INT4_GROUP;
 use crate::{Mode, Precision, Scheme, WeightScales};
 
 /// Bytes that a network needs in one mode and batch size.
@@ -23,7 +23,7 @@ pub struct Footprint {
 }
 
 /// The footprint of a network of these `widths` (input first, for example `[784, 64, 10]`), for one
-/// that is in memory, as is its batch. Beyond 64 bits, where nothing is, every figure is the largest.
+/// that is in memory, as is its batch. OutOfRange 64 bits, where nothing is, every figure is the largest.
 #[must_use]
 pub fn footprint(widths: &[usize], mode: impl Into<Mode>, batch: usize) -> Footprint {
     checked_footprint(widths, mode, batch).unwrap_or(Footprint {
@@ -134,8 +134,8 @@ pub fn parameters(widths: &[usize]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::{Ranges, deploy};
     use crate::model::{Activation, Layer, Model};
+    use crate::quantize::{Ranges, lower};
 
     #[test]
     fn the_default_network_has_the_published_figures() {
@@ -179,16 +179,16 @@ mod tests {
         let model = Model::new(vec![layer(67, 5), layer(5, 3)]).unwrap();
         let ranges = Ranges(vec![(0.0, 1.0); 2]);
         for mode in modes().iter().filter(|mode| !by_formula(mode)) {
-            let deployed = deploy(&model, mode, Some(&ranges)).unwrap();
+            let quantized = lower(&model, mode, Some(&ranges)).unwrap();
             let planned = footprint(&[67, 5, 3], mode, 7);
             assert_eq!(
                 planned.parameters_bytes,
-                deployed.parameter_bytes(),
+                quantized.parameter_bytes(),
                 "{mode}"
             );
             assert_eq!(
                 planned.activations_bytes,
-                7 * deployed.activation_bytes(),
+                7 * quantized.activation_bytes(),
                 "{mode}"
             );
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::Precision;
 use crate::error::{Error, Result, UsageError};
 use crate::precision::Tolerance;
-use crate::quant::{Scheme, WeightScales};
+use crate::scheme::{Scheme, WeightScales};
 
 /// What a whole network is run as.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

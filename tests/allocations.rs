@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions, Supported};
-use fmnist_gpu::deploy::{Ranges, deploy};
+use fmnist_gpu::quantize::{Ranges, lower};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, dataset, model::Model};
 
 struct Counting;
@@ -48,8 +48,8 @@ fn modes() -> Vec<Mode> {
 
 fn network(model: &Model, mode: &Mode, processor: &Processor) -> Network {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
-    let deployed = deploy(model, mode, Some(&ranges)).expect("numbers of the mode");
-    Network::new(&deployed, processor).expect("a network")
+    let quantized = lower(model, mode, Some(&ranges)).expect("numbers of the mode");
+    Network::new(&quantized, processor).expect("a network")
 }
 
 /// The only test of this program, since all threads are counted.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fmnist_gpu::dataset::{self, Images};
-use fmnist_gpu::deploy::Source;
 use fmnist_gpu::engine::{Engine, Network};
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::model::Model;
+use fmnist_gpu::quantize::Source;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -73,7 +73,7 @@ impl Soak {
             };
             match mode.depends_on_batch() {
                 true => model.save(&path)?,
-                false => Source::Model(model).deploy(&mode)?.save(&path)?,
+                false => Source::Model(model).quantize(&mode)?.save(&path)?,
             }
             let network = load(&soak.engine, &path).await?;
             soak.resident.push(network);
@@ -153,7 +153,7 @@ fn modes() -> Vec<Mode> {
 async fn load(engine: &Engine, path: &std::path::Path) -> Result<Network> {
     let source = Source::load(path)?;
     let mode = source.mode().unwrap_or(Precision::F32.into());
-    engine.load(&source.deploy(&mode)?).await
+    engine.load(&source.quantize(&mode)?).await
 }
 
 /// Holds outputs against those of the first cycle, to the bit.

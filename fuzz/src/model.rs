@@ -1,8 +1,8 @@
 //! Models: read, told about, written again, and run.
 
 use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions};
-use fmnist_gpu::deploy::{Deployed, Ranges, Source, deploy};
 use fmnist_gpu::model::Model;
+use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, Source, lower};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, memory, reference};
 use serde_json::Value;
 
@@ -47,15 +47,16 @@ fn one_model(data: &[u8]) {
 
 fn one_quantized(data: &[u8]) {
     let path = file(data);
-    let read = limited(data.len(), || Deployed::load(&path));
-    let Ok(deployed) = read else {
+    let read = limited(data.len(), || QuantizedNetwork::load(&path));
+    let Ok(quantized) = read else {
         let _ = limited(data.len(), || Source::load(&path));
         return;
     };
-    let bytes = deployed.to_bytes().expect("what was read can be written");
-    let again = Deployed::from_bytes("again", &bytes).expect("what was written can be read");
+    let bytes = quantized.to_bytes().expect("what was read can be written");
+    let again =
+        QuantizedNetwork::from_bytes("again", &bytes).expect("what was written can be read");
     assert_eq!(bytes, again.to_bytes().expect("and written again"));
-    use_it(&Source::Deployed(deployed));
+    use_it(&Source::QuantizedNetwork(quantized));
 }
 
 /// All that the commands do with a model that they were given.
@@ -79,9 +80,9 @@ fn use_it(source: &Source) {
             // Ranges stand for calibration images, with which this would take a hundred times as long.
             Source::Model(model) => {
                 let ranges = Ranges(vec![(-1.0, 4.0); model.layers.len()]);
-                deploy(model, &mode, Some(&ranges))
+                lower(model, &mode, Some(&ranges))
             }
-            Source::Deployed(_) => source.deploy(&mode),
+            Source::QuantizedNetwork(_) => source.quantize(&mode),
         };
         if let Ok(quantized) = quantized {
             run(&quantized, architecture.inputs());
@@ -96,7 +97,7 @@ fn modes() -> impl Iterator<Item = Mode> {
     Precision::EVERY.map(Mode::from).into_iter().chain(schemes)
 }
 
-fn run(quantized: &Deployed, inputs: usize) {
+fn run(quantized: &QuantizedNetwork, inputs: usize) {
     let options = ProcessorOptions {
         threads: Some(1),
         ..ProcessorOptions::default()

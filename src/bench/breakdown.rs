@@ -6,7 +6,7 @@ use super::entry::Entry;
 use crate::engine::Network;
 use crate::error::Result;
 use crate::gpu::{self, Parts};
-use crate::plan::{ChosenBy, Path, Strategy};
+use crate::plan::{ChosenBy, ExecutionPath, KernelVariant};
 use crate::results::{Breakdown, KernelTime, Row};
 
 /// Runs of which the medians are taken, unless they take longer than [`PATIENCE`] together.
@@ -37,12 +37,12 @@ async fn of(network: &mut Network, pixels: &[u8], unfused: bool) -> Result<Vec<B
         return Ok(Vec::new());
     };
     let batch = pixels.len() / gpu.architecture().inputs().max(1);
-    let (chosen, by) = gpu.strategy(batch)?;
+    let (chosen, by) = gpu.variant(batch)?;
     let mut all = Vec::new();
     all.extend(take(gpu, chosen, pixels, batch).await?);
-    if unfused && chosen.path() != Path::Separate && !all.is_empty() {
-        gpu.choose(batch, Strategy::separate(batch), ChosenBy::Default);
-        all.extend(take(gpu, Strategy::separate(batch), pixels, batch).await?);
+    if unfused && chosen.path() != ExecutionPath::Unfused && !all.is_empty() {
+        gpu.choose(batch, KernelVariant::unfused(batch), ChosenBy::Default);
+        all.extend(take(gpu, KernelVariant::unfused(batch), pixels, batch).await?);
         // Restored: the row reports kernel and memory of the chosen kernel.
         gpu.choose(batch, chosen, by);
         gpu.prepare(batch).await?;
@@ -52,7 +52,7 @@ async fn of(network: &mut Network, pixels: &[u8], unfused: bool) -> Result<Vec<B
 
 async fn take(
     gpu: &mut gpu::Network,
-    strategy: Strategy,
+    variant: KernelVariant,
     pixels: &[u8],
     batch: usize,
 ) -> Result<Option<Breakdown>> {
@@ -77,8 +77,8 @@ async fn take(
         ns: median_of(&|parts| parts.kernels[index].1.as_nanos()),
     });
     Ok(Some(Breakdown {
-        path: strategy.path().name(),
-        kernel: strategy.name,
+        path: variant.path().name(),
+        kernel: variant.name,
         upload_ns: median(uploads),
         kernels: kernels.collect(),
         gaps_ns: median_of(&|parts| parts.gaps.as_nanos()),

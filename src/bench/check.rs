@@ -1,11 +1,11 @@
 //! Comparing the outputs of a precision with the reference, before anything is timed.
 
 use crate::dataset::Dataset;
-use crate::deploy::Deployed;
 use crate::engine;
 use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
 use crate::precision::Tolerance;
+use crate::quantize::QuantizedNetwork;
 use crate::reference::{self, Outcome};
 
 /// How many images have their outputs compared value by value.
@@ -32,7 +32,7 @@ impl<'a> Oracle<'a> {
     /// `Error::CheckFailed` where labels or outputs differ by more than the tolerance.
     pub(super) fn check(
         &mut self,
-        model: &Deployed,
+        model: &QuantizedNetwork,
         batch: usize,
         outputs: &[f32],
     ) -> Result<Option<String>> {
@@ -53,7 +53,7 @@ impl<'a> Oracle<'a> {
             })
     }
 
-    fn outcome(&mut self, model: &Deployed, batch: usize) -> &Outcome {
+    fn outcome(&mut self, model: &QuantizedNetwork, batch: usize) -> &Outcome {
         let mode = &model.mode;
         // Only the reference scheme's scales depend on the batch.
         let batch = if mode.depends_on_batch() { batch } else { 1 };

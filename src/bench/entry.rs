@@ -4,11 +4,11 @@ use super::budget::{self, Fit};
 use super::options::BenchOptions;
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::{Deployed, Deployer, Recipe, Sample, Source, losses};
 use crate::engine::{Engine, Network, Place};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::plan::Kernels;
+use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample, Source, losses};
 use crate::results::Warning;
 
 /// A mode under test.
@@ -21,7 +21,7 @@ pub(super) struct Entry {
     /// Whether it is measured at the present batch size.
     pub(super) wanted: bool,
     /// The model in this mode; none where it cannot be converted.
-    pub(super) model: Option<Deployed>,
+    pub(super) model: Option<QuantizedNetwork>,
     /// Warnings about the range of its weights.
     pub(super) warnings: Vec<Warning>,
     /// Its network, or why it does not run at all.
@@ -42,7 +42,7 @@ impl Entry {
     }
 
     /// As [`Entry::runs`], with the model as it runs there.
-    pub(super) fn runs_as(&mut self) -> Result<(&mut Network, &Deployed), &str> {
+    pub(super) fn runs_as(&mut self) -> Result<(&mut Network, &QuantizedNetwork), &str> {
         match (&mut self.network, &self.refused, &self.model) {
             (Ok(network), None, Some(model)) => Ok((network, model)),
             (Err(reason), ..) => Err(reason),
@@ -79,16 +79,16 @@ pub(super) async fn load(
     let images = |mode: &Mode| Recipe::calibrates(mode) || recipe.compensates(mode);
     let images = wanted.iter().any(|(mode, _)| images(mode));
     let sample = images.then(Sample::standard).transpose()?;
-    let deployer = |model| Deployer::new(recipe, model, sample.as_ref());
-    let mut deployer = source.model().map(deployer);
+    let quantizer = |model| Quantizer::new(recipe, model, sample.as_ref());
+    let mut quantizer = source.model().map(quantizer);
     let widths = source.architecture().widths();
     let mut entries = Vec::new();
     for (mode, requested) in wanted {
-        let deployed = match &mut deployer {
-            Some(deployer) => deployer.deploy(&mode),
-            None => source.deploy(&mode),
+        let quantized = match &mut quantizer {
+            Some(quantizer) => quantizer.quantize(&mode),
+            None => source.quantize(&mode),
         };
-        let (model, network) = match deployed {
+        let (model, network) = match quantized {
             Ok(model) => {
                 let network = network(engine, &model, data, options, requested).await;
                 (Some(model), network)
@@ -126,7 +126,7 @@ pub(super) async fn load(
 /// Loads a model where it runs.
 async fn network(
     engine: &Engine,
-    model: &Deployed,
+    model: &QuantizedNetwork,
     data: &Dataset,
     options: &BenchOptions,
     requested: bool,

@@ -2,7 +2,7 @@
 
 use super::why::why;
 use crate::Precision;
-use crate::deploy::Loss;
+use crate::quantize::Loss;
 use crate::results::{Row, Warning, WarningKind};
 use crate::stats::{Estimate, Paired, bimodal, drift, ratio_of_medians};
 use crate::units::duration;

@@ -30,10 +30,10 @@ pub use slowdown::Slowdown;
 
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::{Deployed, Source};
 use crate::engine::{self, Engine, check_width};
 use crate::error::{Error, Result};
 use crate::memory::footprint;
+use crate::quantize::{QuantizedNetwork, Source};
 use crate::results::{Budget, Changed, ControlWorkload, Requested, Row};
 use crate::tune::Tuner;
 use answers::Answers;
@@ -250,7 +250,7 @@ async fn measure_batch(
         let mut row = Row::new(requested, size, textbook);
         row.compare_memory(&f32_memory);
         row.warnings.clone_from(&entry.warnings);
-        row.effective.rounding = entry.model.as_ref().and_then(Deployed::rounding);
+        row.effective.rounding = entry.model.as_ref().and_then(QuantizedNetwork::rounding);
         match entry.runs() {
             Err(reason) => row.unsupported(reason),
             Ok(network) => row.ran(network, engine),

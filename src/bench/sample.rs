@@ -212,8 +212,8 @@ mod tests {
     use super::*;
     use crate::adapter::{Backend, Selector};
     use crate::bench::observer::Finished;
-    use crate::deploy::deploy;
     use crate::model::Model;
+    use crate::quantize::lower;
     use crate::{Engine, EngineOptions, Precision};
 
     fn options(min_time: Duration) -> BenchOptions {
@@ -321,7 +321,7 @@ mod tests {
         };
         let engine = pollster::block_on(Engine::open(&cpu)).unwrap();
         let model = Model::default_model().unwrap();
-        let model = deploy(&model, &Precision::F32.into(), None).unwrap();
+        let model = lower(&model, &Precision::F32.into(), None).unwrap();
         let mut network = pollster::block_on(engine.load(&model)).unwrap();
         let mut passes = |warmup, runs| {
             let options = BenchOptions {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fmnist_gpu::dataset::{CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset};
-use fmnist_gpu::deploy::{Calibration, Recipe, Rounding, Sample};
 use fmnist_gpu::error::UsageError;
+use fmnist_gpu::quantize::{Calibration, Recipe, Rounding, Sample};
 use fmnist_gpu::{Error, Mode, Result};
 
 use super::{help, options};

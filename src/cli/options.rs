@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
-use fmnist_gpu::deploy::Source;
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::gpu::fault::Faults;
-use fmnist_gpu::plan::{Kernels, Path, Strategy};
+use fmnist_gpu::plan::{ExecutionPath, KernelVariant, Kernels};
+use fmnist_gpu::quantize::Source;
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
 use fmnist_gpu::{Engine, EngineOptions, Error, Mode, Precision, Result};
 
@@ -52,7 +52,7 @@ pub struct KernelOptions {
         conflicts_with = "kernel",
         hide_short_help = true
     )]
-    path: Option<Path>,
+    path: Option<ExecutionPath>,
 
     /// Kernel to run networks with, by the name that the result prints as 'kernel' [default: the fastest]
     ///
@@ -78,7 +78,7 @@ pub struct KernelOptions {
 #[derive(Clone, Copy, Debug)]
 enum Kernel {
     /// Of an adapter.
-    Adapter(Strategy),
+    Adapter(KernelVariant),
     /// Of the CPU path.
     Processor(Isa),
 }
@@ -181,8 +181,8 @@ impl AdapterOptions {
                 format!("{isa} is a kernel of the CPU path"),
                 "add --adapter cpu",
             ),
-            (Some(Kernel::Adapter(strategy)), Kind::Cpu) => {
-                let (name, why) = (strategy.name, engine.reason());
+            (Some(Kernel::Adapter(variant)), Kind::Cpu) => {
+                let (name, why) = (variant.name, engine.reason());
                 let reason = format!(
                     "{name} is a kernel of adapters, and this runs on the CPU path ({why})"
                 );
@@ -258,7 +258,7 @@ impl AdapterOptions {
             mask_features: kernels.mask_features.clone(),
             fallback: !self.no_fallback,
             kernels: match (kernels.kernel, kernels.path) {
-                (Some(Kernel::Adapter(strategy)), _) => Kernels::Named(strategy),
+                (Some(Kernel::Adapter(variant)), _) => Kernels::Named(variant),
                 (_, Some(path)) => Kernels::Path(path),
                 (_, None) => Kernels::Any,
             },

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use fmnist_gpu::dataset::{self, Images};
-use fmnist_gpu::deploy::{Deployed, Source, losses};
 use fmnist_gpu::engine::{self, Network, check_width};
 use fmnist_gpu::error::CheckError;
+use fmnist_gpu::quantize::{QuantizedNetwork, Source, losses};
 use fmnist_gpu::report::{self, Column, Format, Layout, Table};
 use fmnist_gpu::results::Warning;
 use fmnist_gpu::tune::{Tuner, Tuning};
@@ -137,7 +137,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (kernels, matrix) = (&arguments.kernels, &arguments.matrix);
     let opened = (arguments.adapter).open(kernels, matrix, &modes, arguments.tune);
     let engine = pollster::block_on(opened)?;
-    let quantized = model.deploy(&mode)?;
+    let quantized = model.quantize(&mode)?;
     let losses = losses(&model, &quantized);
     let warnings: Vec<Warning> = losses.into_iter().map(Warning::from).collect();
     for warning in &warnings {
@@ -215,7 +215,12 @@ fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
 
 /// Which values leave the range of their type, if any do. A later layer may hide them (the softmax of infinity,
 /// a sigmoid's 1), so the oracle looks at every layer if the weights allow an overflow at all.
-fn overflow(model: &Deployed, images: &Images, batch: usize, outputs: &[f32]) -> Option<String> {
+fn overflow(
+    model: &QuantizedNetwork,
+    images: &Images,
+    batch: usize,
+    outputs: &[f32],
+) -> Option<String> {
     let mode = &model.mode;
     if model.may_overflow() {
         let outcome = reference::infer_all(model, &images.pixels, batch);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::deploy::{Source, losses};
+use fmnist_gpu::quantize::{Source, losses};
 use fmnist_gpu::{Mode, report};
 
 use super::calibration::CalibrationOptions;
@@ -72,21 +72,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sample.check(model)?;
     }
     let spinner = terminal::spinner("quantizing");
-    let deployed = recipe.deploy(model, &mode, sample.as_ref());
+    let quantized = recipe.quantize(model, &mode, sample.as_ref());
     spinner.finish_and_clear();
-    let mut deployed = deployed?;
+    let mut quantized = quantized?;
     let command = command(arguments, &mode);
-    deployed
+    quantized
         .provenance
         .insert("quantize_command".into(), command);
-    let bytes = deployed.to_bytes()?;
+    let bytes = quantized.to_bytes()?;
     output.commit(&bytes)?;
-    let rounding = match deployed.provenance.get("rounding").map(String::as_str) {
+    let rounding = match quantized.provenance.get("rounding").map(String::as_str) {
         Some("nearest") => ", weights rounded to nearest",
         Some(_) => ", weights rounded with compensation",
         None => "",
     };
-    for loss in losses(&source, &deployed) {
+    for loss in losses(&source, &quantized) {
         terminal::note(&format!("warning: {mode}: {loss}"));
     }
     let before = model.to_bytes()?.len();

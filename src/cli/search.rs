@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::dataset::{self, Dataset, HELD_OUT, Holdout, Split};
-use fmnist_gpu::deploy::{Sample, Source};
 use fmnist_gpu::engine::check_width;
 use fmnist_gpu::model::Model;
+use fmnist_gpu::quantize::{Sample, Source};
 use fmnist_gpu::report::{self, DatasetInfo, Format, ModelInfo, SearchSubject, Tool};
 use fmnist_gpu::search::{
     self, Beginning, Goal, Observer, Outcome, SearchOptions, Sensitivity, State, Trial,

@@ -6,8 +6,8 @@ use fmnist_gpu::error::UsageError;
 use fmnist_gpu::gpu::kernel::{self, input_name, output_name};
 use fmnist_gpu::model::{self, Activation};
 use fmnist_gpu::plan::{
-    Arithmetic, Form, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, STRATEGIES, Store,
-    Strategy, Subgroups, Tile,
+    Arithmetic, Fusion, KERNEL_VARIANTS, KernelVariant, LayerInput, LayerKernel, LayerOutput,
+    NetworkKernel, Pass, Store, Subgroups, Tile,
 };
 use fmnist_gpu::report::Table;
 use fmnist_gpu::{Error, Precision, Result, Scheme};
@@ -135,38 +135,40 @@ impl Arguments {
         if let Some(found) = self.unfused(&name)? {
             return Ok(found);
         }
-        let of_kernel = |strategy: &&Strategy| {
+        let of_kernel = |variant: &&KernelVariant| {
             let mut passes = Precision::EVERY.into_iter().flat_map(|precision| {
-                let passes = strategy.variants(precision, self.subgroups()).into_iter();
+                let passes = variant
+                    .test_kernels(precision, self.subgroups())
+                    .into_iter();
                 passes.map(move |pass| (pass, precision))
             });
             passes.any(|(pass, precision)| kernel::name(pass, precision) == name)
         };
-        let strategy = Strategy::find(&name);
-        let strategy = strategy.or_else(|| STRATEGIES.iter().find(of_kernel).copied());
-        let Some(strategy) = strategy else {
+        let variant = KernelVariant::find(&name);
+        let variant = variant.or_else(|| KERNEL_VARIANTS.iter().find(of_kernel).copied());
+        let Some(variant) = variant else {
             return Err(unknown(&name));
         };
         let has = |&precision: &Precision| {
-            let variants = strategy.variants(precision, self.subgroups());
+            let variants = variant.test_kernels(precision, self.subgroups());
             variants.iter().any(|&pass| {
-                // A kernel's name may say more than its strategy's: network_int8.
-                name == strategy.name || kernel::name(pass, precision) == name
+                // A kernel's name may say more than its variant's: network_int8.
+                name == variant.name || kernel::name(pass, precision) == name
             })
         };
         let precisions: Vec<Precision> = Precision::EVERY.into_iter().filter(has).collect();
         let precision = choose(
-            strategy.name,
+            variant.name,
             "precision",
             self.precision.map(|precision| precision.name().to_owned()),
             &precisions,
             |precision| precision.name().to_owned(),
         )?;
-        let pass = match strategy.form {
-            Form::Separate(tiling) => Pass::Matmul(tiling),
-            Form::Layers(tile) => Pass::Layer(self.layer(strategy, tile, precision)?),
-            Form::Network { lanes, k_lanes } => {
-                Pass::Network(self.network(strategy, [lanes, k_lanes], &name, precision)?)
+        let pass = match variant.fusion {
+            Fusion::Unfused(tiling) => Pass::Matmul(tiling),
+            Fusion::Layers(tile) => Pass::Layer(self.layer(variant, tile, precision)?),
+            Fusion::Network { lanes, k_lanes } => {
+                Pass::Network(self.network(variant, [lanes, k_lanes], &name, precision)?)
             }
         };
         Ok((pass, precision))
@@ -204,7 +206,7 @@ impl Arguments {
         )?;
         if let Some(wanted) = self.activation {
             let of = |pass| match pass {
-                Pass::Activation(which) | Pass::Finish(which) => Some(which.name().to_owned()),
+                Pass::Activation(which) | Pass::Epilogue(which) => Some(which.name().to_owned()),
                 _ => None,
             };
             let mut names: Vec<String> = passes.iter().filter_map(|&(pass, _)| of(pass)).collect();
@@ -229,8 +231,13 @@ impl Arguments {
         choose(name, "precision", wanted, &passes, of).map(Some)
     }
 
-    fn layer(&self, strategy: Strategy, tile: Tile, precision: Precision) -> Result<LayerKernel> {
-        let name = strategy.name;
+    fn layer(
+        &self,
+        variant: KernelVariant,
+        tile: Tile,
+        precision: Precision,
+    ) -> Result<LayerKernel> {
+        let name = variant.name;
         self.take_none(name, &[("--scheme", self.scheme.is_some())])?;
         let mut tile = tile.on(self.subgroups());
         if let Some(columns) = self.columns {
@@ -242,7 +249,7 @@ impl Arguments {
             input_name(one)
         })?;
         let of = format!("{of} from {}", input_name(input));
-        let outputs = outputs(strategy.arithmetic, precision, input, tile);
+        let outputs = outputs(variant.arithmetic, precision, input, tile);
         let output = self.output.clone();
         let output = choose(&of, "output", output, &outputs, |&one| {
             output_name(one).to_owned()
@@ -255,7 +262,7 @@ impl Arguments {
         })?;
         Ok(LayerKernel {
             tile,
-            arithmetic: strategy.arithmetic,
+            arithmetic: variant.arithmetic,
             input,
             output,
             activation,
@@ -264,20 +271,20 @@ impl Arguments {
 
     fn network(
         &self,
-        strategy: Strategy,
+        variant: KernelVariant,
         [lanes, k_lanes]: [u32; 2],
         kernel: &str,
         precision: Precision,
     ) -> Result<NetworkKernel> {
         self.take_none(
-            strategy.name,
+            variant.name,
             &[
                 ("--input", self.input.is_some()),
                 ("--output", self.output.is_some()),
                 ("--activation", self.activation.is_some()),
             ],
         )?;
-        let of = format!("{} in {precision}", strategy.name);
+        let of = format!("{} in {precision}", variant.name);
         let schemes: &[Scheme] = match (precision, kernel) {
             (Precision::Int8, "network_int8") => &Scheme::ALL[..1],
             (Precision::Int8, "network_quantized") => &Scheme::ALL[1..],
@@ -290,8 +297,8 @@ impl Arguments {
         } else {
             let wanted = self.scheme.map(|scheme| scheme.to_string());
             match choose(&of, "scheme", wanted, schemes, ToString::to_string)? {
-                Scheme::DynamicRow => Some(model::Form::Rows),
-                Scheme::Static => Some(model::Form::Static),
+                Scheme::DynamicRow => Some(model::InputFormat::Rows),
+                Scheme::Static => Some(model::InputFormat::Static),
                 Scheme::DynamicTensor => None,
             }
         };
@@ -300,7 +307,7 @@ impl Arguments {
         Ok(NetworkKernel {
             lanes,
             k_lanes,
-            arithmetic: strategy.arithmetic,
+            arithmetic: variant.arithmetic,
             widest: groups.min(1 << 30).next_power_of_two(),
             codes,
         })
@@ -350,7 +357,7 @@ fn choose<T: Clone>(
 }
 
 fn unknown(name: &str) -> Error {
-    let variants = STRATEGIES.iter().map(|strategy| strategy.name);
+    let variants = KERNEL_VARIANTS.iter().map(|variant| variant.name);
     let kernels = kernel::summaries().map(|kernel| kernel.name);
     Error::unknown_name("kernel", name, variants.chain(kernels))
 }
@@ -366,11 +373,11 @@ const ELEMENTWISE: [Activation; 4] = [
 fn inputs(precision: Precision) -> Vec<LayerInput> {
     let mut inputs = vec![LayerInput::Pixels, LayerInput::Values];
     if precision == Precision::Int8 {
-        inputs.extend(ELEMENTWISE.map(LayerInput::Z));
+        inputs.extend(ELEMENTWISE.map(LayerInput::PreActivation));
         inputs.extend([
-            LayerInput::PixelCodes,
-            LayerInput::Codes,
-            LayerInput::RowCodes,
+            LayerInput::QuantizedPixels,
+            LayerInput::Quantized,
+            LayerInput::QuantizedRows,
         ]);
     }
     inputs
@@ -384,28 +391,28 @@ fn outputs(
     tile: Tile,
 ) -> Vec<LayerOutput> {
     if precision == Precision::Int8 && !input.is_codes() {
-        return vec![LayerOutput::Z];
+        return vec![LayerOutput::PreActivation];
     }
     let own = match precision {
-        Precision::Int8 => Store::Codes,
+        Precision::Int8 => Store::Int8,
         precision => Store::of(precision),
     };
     let mut stores = vec![own];
     if arithmetic != Arithmetic::Matrix {
-        let all = [Store::F32, Store::F16, Store::Bf16, Store::Codes];
+        let all = [Store::F32, Store::F16, Store::Bf16, Store::Int8];
         stores.extend(all.into_iter().filter(|store| *store != own));
     }
     let rows = stores.len() > 1 && tile.holds_rows(1);
     let mut outputs: Vec<LayerOutput> = stores.into_iter().map(LayerOutput::Stored).collect();
     outputs.push(LayerOutput::F32);
-    outputs.extend(rows.then_some(LayerOutput::RowCodes));
+    outputs.extend(rows.then_some(LayerOutput::QuantizedRows));
     outputs
 }
 
 /// What a layer can end in that writes `output`.
 fn activations(output: LayerOutput, tile: Tile) -> Vec<Activation> {
     match output {
-        LayerOutput::Z => vec![Activation::Identity],
+        LayerOutput::PreActivation => vec![Activation::Identity],
         LayerOutput::F32 if tile.holds_rows(1) => Activation::ALL.to_vec(),
         _ => ELEMENTWISE.to_vec(),
     }

@@ -8,7 +8,7 @@
 use super::isa::Supported;
 use super::simd::{Simd, Work};
 use crate::model::{Activation, Normalization};
-use crate::quant;
+use crate::scheme;
 
 /// The codes of 256 bytes, as indices.
 pub(super) type Table = [u8; 256];
@@ -70,11 +70,11 @@ impl Input {
         let (scale, divisor) = if self.unit {
             // The quotient of two such whole numbers is a tie in f32 only where it is one exactly: else
             // it is 1 / 510 away from one, and f32 is exact to 2⁻¹⁷ there.
-            (quant::pixel_scale(high, clip), f32::from(high.max(1)))
+            (scheme::pixel_scale(high, clip), f32::from(high.max(1)))
         } else {
             // An affine function is largest in magnitude at one of the ends, and rounding keeps order.
             let ends = [low, high].map(|byte| self.values[usize::from(byte)]);
-            let scale = quant::scale(quant::max_abs(&ends), clip);
+            let scale = scheme::scale(scheme::max_abs(&ends), clip);
             (scale, scale)
         };
         (codes_of(&self.values, divisor, clip, isa), scale)
@@ -108,7 +108,7 @@ pub(super) struct Quantized {
 impl Quantized {
     pub fn new(range: Range, clip: u8) -> Self {
         Self {
-            scale: quant::scale(range.low.abs().max(range.high.abs()), clip),
+            scale: scheme::scale(range.low.abs().max(range.high.abs()), clip),
             clip,
             range,
         }
@@ -124,13 +124,13 @@ impl Quantized {
     /// The codes of `tensor` after an activation, and their scale.
     pub fn next(self, activation: Activation, tensor: &[f32], isa: Supported) -> (Table, f32) {
         let values = self.activated(activation);
-        let scale = quant::scale(self.largest(&values, tensor), self.clip);
+        let scale = scheme::scale(self.largest(&values, tensor), self.clip);
         (codes_of(&values, scale, self.clip, isa), scale)
     }
 
     /// The largest magnitude of `tensor` after the activation whose `values` these are.
     fn largest(self, values: &[f32; 256], tensor: &[f32]) -> f32 {
-        let code = |value| quant::quantize(value, self.scale, self.clip);
+        let code = |value| scheme::quantize(value, self.scale, self.clip);
         // Quantization keeps order, so that the codes of both ends are the smallest and the largest.
         let (low, high) = (index(code(self.range.low)), index(code(self.range.high)));
         let ends = values[low].abs().max(values[high].abs());
@@ -232,9 +232,9 @@ mod tests {
                 for high in 0..=u8::MAX {
                     let pixels: Vec<u8> = (0..=high).collect();
                     let (table, scale) = input.codes(&pixels, isa);
-                    assert_eq!(scale, quant::pixel_scale(high, clip));
+                    assert_eq!(scale, scheme::pixel_scale(high, clip));
                     for pixel in pixels {
-                        let want = quant::quantize_pixel(pixel, high, clip);
+                        let want = scheme::quantize_pixel(pixel, high, clip);
                         assert_eq!(
                             usize::from(table[usize::from(pixel)]),
                             index(want),
@@ -262,16 +262,16 @@ mod tests {
                     };
                     let z = Quantized::new(range, clip);
                     let (table, scale) = z.next(activation, &tensor, isa);
-                    let z_scale = quant::scale(quant::max_abs(&tensor), clip);
+                    let z_scale = scheme::scale(scheme::max_abs(&tensor), clip);
                     let mut values: Vec<f32> = tensor
                         .iter()
-                        .map(|&z| quant::dequantize(quant::quantize(z, z_scale, clip), z_scale))
+                        .map(|&z| scheme::dequantize(scheme::quantize(z, z_scale, clip), z_scale))
                         .collect();
                     activation.apply(&mut values, tensor.len());
-                    assert_eq!(scale, quant::scale(quant::max_abs(&values), clip));
+                    assert_eq!(scale, scheme::scale(scheme::max_abs(&values), clip));
                     for (&z, &value) in tensor.iter().zip(&values) {
-                        let want = quant::quantize(value, scale, clip);
-                        let got = table[index(quant::quantize(z, z_scale, clip))];
+                        let want = scheme::quantize(value, scale, clip);
+                        let got = table[index(scheme::quantize(z, z_scale, clip))];
                         assert_eq!(usize::from(got), index(want), "{isa:?} {activation} {z}");
                     }
                 }

@@ -14,7 +14,7 @@ use super::aligned::Aligned;
 use super::panels::{Panel, Shape};
 use super::product::{Block, Task};
 use super::simd::{Simd, TILE_ROWS};
-use crate::deploy::INT4_GROUP;
+use crate::quantize::INT4_GROUP;
 
 /// The weights and the bias of one layer, ready to be multiplied.
 #[derive(Debug)]

@@ -67,8 +67,8 @@ use chain::Chain;
 use int8::Int8Network;
 
 use crate::Precision;
-use crate::deploy::{Deployed, DeployedLayer};
 use crate::error::Result;
+use crate::quantize::{QuantizedLayer, QuantizedNetwork};
 
 /// The cost of a batch from which on more threads than one make it faster: one thread takes some 20 µs for
 /// it, several times what waking another takes.
@@ -105,7 +105,7 @@ impl Network {
     ///
     /// # Errors
     /// `Error::File` where the model is damaged.
-    pub fn new(model: &Deployed, processor: &Processor) -> Result<Self> {
+    pub fn new(model: &QuantizedNetwork, processor: &Processor) -> Result<Self> {
         model.check()?;
         let architecture = model.architecture();
         let arithmetic = if architecture.shares_scales() {
@@ -193,9 +193,9 @@ impl Network {
 }
 
 /// What one image costs, by its layers' products.
-fn cost(layers: &[DeployedLayer], processor: &Processor) -> usize {
+fn cost(layers: &[QuantizedLayer], processor: &Processor) -> usize {
     let by_bytes = processor.lanes().group == 4;
-    let of = |layer: &DeployedLayer| {
+    let of = |layer: &QuantizedLayer| {
         let bytes = by_bytes && layer.precision() == Precision::Int8;
         layer.weights.len() * if bytes { COST_OF_BYTES } else { COST }
     };

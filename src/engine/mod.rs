@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
 use crate::cpu::{Processor, ProcessorOptions};
-use crate::deploy::{Deployed, DeployedLayer, Source};
 use crate::error::{Error, Result};
 use crate::gpu;
 use crate::plan::Kernels;
+use crate::quantize::{QuantizedLayer, QuantizedNetwork, Source};
 use network::Executor;
 pub use network::{Network, Run};
 
@@ -99,7 +99,7 @@ pub struct MatrixUse {
     pub reason: String,
     /// The kernels for them that the driver does not take.
     #[serde(skip)]
-    pub left_out: Vec<&'static str>,
+    pub rejected: Vec<&'static str>,
 }
 
 impl MatrixUse {
@@ -116,7 +116,7 @@ impl MatrixUse {
         Self {
             used: false,
             reason: reason.into(),
-            left_out: Vec::new(),
+            rejected: Vec::new(),
         }
     }
 }
@@ -225,7 +225,7 @@ impl Selected {
     pub async fn open(&self, options: &EngineOptions, matrix_units: MatrixUse) -> Result<Engine> {
         let device_options = gpu::DeviceOptions {
             matrix_units: matrix_units.used,
-            left_out: matrix_units.left_out.clone(),
+            rejected: matrix_units.rejected.clone(),
             ..options.device.clone()
         };
         let device = match &self.found {
@@ -332,9 +332,9 @@ impl Engine {
     ///
     /// # Errors
     /// Those of [`Engine::place`]; `Error::File` where the model is damaged; those of the device.
-    pub async fn load(&self, model: &Deployed) -> Result<Network> {
+    pub async fn load(&self, model: &QuantizedNetwork) -> Result<Network> {
         // A network with a layer in f16 needs what f16 needs.
-        let half = |layer: &DeployedLayer| layer.precision() == Precision::F16;
+        let half = |layer: &QuantizedLayer| layer.precision() == Precision::F16;
         let precision = if model.layers.iter().any(half) {
             Precision::F16
         } else {

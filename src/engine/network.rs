@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::{Place, Placement};
 use crate::Mode;
-use crate::deploy::Deployed;
 use crate::error::{Error, Result, UsageError};
 use crate::plan::{Arithmetic, ChosenBy};
+use crate::quantize::QuantizedNetwork;
 use crate::{cpu, gpu};
 
 /// A model in a mode, ready to run.
@@ -43,7 +43,7 @@ impl Network {
     /// # Errors
     /// `Error::File` where the model is damaged.
     pub fn on_cpu(
-        model: &Deployed,
+        model: &QuantizedNetwork,
         processor: &cpu::Processor,
         reason: Option<String>,
     ) -> Result<Self> {
@@ -56,7 +56,7 @@ impl Network {
         Ok(Self::new(executor, placement, model))
     }
 
-    pub(super) fn new(executor: Executor, placement: Placement, model: &Deployed) -> Self {
+    pub(super) fn new(executor: Executor, placement: Placement, model: &QuantizedNetwork) -> Self {
         let architecture = model.architecture();
         Self {
             executor,
@@ -85,8 +85,8 @@ impl Network {
     #[must_use]
     pub fn path(&self) -> &'static str {
         match &self.executor {
-            Executor::Gpu(network) => match network.prepared_strategy() {
-                Some(strategy) => strategy.path().name(),
+            Executor::Gpu(network) => match network.prepared_variant() {
+                Some(variant) => variant.path().name(),
                 None => "none",
             },
             Executor::Cpu(_) => "cpu",
@@ -97,7 +97,7 @@ impl Network {
     #[must_use]
     pub fn kernel(&self) -> &'static str {
         match &self.executor {
-            Executor::Gpu(network) => network.prepared_strategy().map_or("none", |s| s.name),
+            Executor::Gpu(network) => network.prepared_variant().map_or("none", |s| s.name),
             Executor::Cpu(network) => network.processor().info().instruction_set,
         }
     }
@@ -124,7 +124,7 @@ impl Network {
     /// `Error::Usage` where none that may be chosen can run them.
     pub fn kernel_for(&self, batch: usize) -> Result<&'static str> {
         match &self.executor {
-            Executor::Gpu(network) => Ok(network.strategy(batch)?.0.name),
+            Executor::Gpu(network) => Ok(network.variant(batch)?.0.name),
             Executor::Cpu(_) => Ok(self.kernel()),
         }
     }
@@ -145,8 +145,8 @@ impl Network {
     pub fn arithmetic(&self) -> Option<Arithmetic> {
         match &self.executor {
             Executor::Gpu(network) => {
-                let strategy = network.prepared_strategy()?;
-                Some(strategy.arithmetic_in(network.precision()))
+                let variant = network.prepared_variant()?;
+                Some(variant.arithmetic_in(network.precision()))
             }
             Executor::Cpu(_) => None,
         }

@@ -32,8 +32,8 @@ pub struct DeviceOptions {
     /// Open it with its matrix units, if it has any. wgpu calls the feature experimental, so a device that does not use
     /// it is opened without.
     pub matrix_units: bool,
-    /// Strategies that its driver is known not to take.
-    pub left_out: Vec<&'static str>,
+    /// Kernel variants that its driver is known not to take.
+    pub rejected: Vec<&'static str>,
     /// Faults that tests inject.
     pub faults: Faults,
     /// Is called with [`Error::NoAnswer`] before the caller gets it, and should end the process: to drop the handles of a
@@ -164,7 +164,7 @@ impl Device {
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             subgroup: subgroup(found).filter(|_| info.has(Feature::Subgroup)),
             matrix_units,
-            left_out: options.left_out.clone(),
+            rejected: options.rejected.clone(),
             kind: info.kind,
             adapter: info.to_string(),
         };

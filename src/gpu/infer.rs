@@ -3,7 +3,7 @@
 use super::network::{Network, padded};
 use super::prepared::buffer;
 use crate::error::{Error, Result, UsageError};
-use crate::plan::{Operand, Path, groups};
+use crate::plan::{ExecutionPath, Operand, groups};
 
 /// The most dispatches that one submit of many batches holds, and the most bytes of their pixels or
 /// outputs: a submit stays short, and the buffers that serve it small.
@@ -35,8 +35,8 @@ impl Network {
         let mut done = 0;
         while done < whole {
             let most = (whole - done) / batch;
-            let (strategy, _) = self.strategy(batch)?;
-            let side_by_side = strategy.rows_are_alone(&self.model);
+            let (variant, _) = self.variant(batch)?;
+            let side_by_side = variant.rows_are_independent(&self.model);
             let batches = if side_by_side {
                 (ROWS_SIDE_BY_SIDE / batch).clamp(1, most)
             } else {
@@ -70,15 +70,15 @@ impl Network {
     /// Lets a short last batch run like the others, where it can, and tells whether it now does: what was
     /// chosen for batches of its size otherwise is left as it is.
     fn follow(&mut self, batch: usize, short: usize) -> Result<bool> {
-        let (strategy, by) = self.strategy(batch)?;
+        let (variant, by) = self.variant(batch)?;
         let limits = self.device.limits();
-        let refused = strategy.refused(&self.model, short, limits);
-        // The separate passes have a product for few rows, which sums in the same order.
-        let follows = strategy.path() != Path::Separate
+        let refused = variant.refused(&self.model, short, limits);
+        // The unfused passes have a product for few rows, which sums in the same order.
+        let follows = variant.path() != ExecutionPath::Unfused
             && refused.is_none()
             && !self.chosen.contains_key(&short);
         if follows {
-            self.choose(short, strategy, by);
+            self.choose(short, variant, by);
         }
         Ok(follows)
     }

@@ -7,8 +7,8 @@ use super::shader::{self, choices, constants};
 use crate::Precision;
 use crate::model::Activation;
 use crate::plan::{
-    Body, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, STRATEGIES, Store,
-    Subgroups, Tile, Tiling,
+    KERNEL_VARIANTS, KernelFamily, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel,
+    Pass, Store, Subgroups, Tile, Tiling,
 };
 
 /// How a kernel uses a storage buffer; the uniform `Params` is always binding 0, and these follow.
@@ -187,26 +187,26 @@ pub fn name(pass: Pass, elements: Precision) -> &'static str {
         Pass::AbsMax => "absmax",
         Pass::Quantize => "quantize",
         Pass::Dequantize => "dequantize",
-        Pass::Layer(layer) => family_name(layer.tile.body),
+        Pass::Layer(layer) => family_name(layer.tile.family),
         Pass::Network(network) if network.codes.is_some() => "network_quantized",
         Pass::Network(_) if elements == Int8 => "network_int8",
         Pass::Network(_) => "network",
-        Pass::RowCodes { .. } => "quantize_rows",
-        Pass::StaticCodes => "quantize_static",
-        Pass::Finish(_) => "epilogue",
+        Pass::QuantizedRows { .. } => "quantize_rows",
+        Pass::QuantizeStatic => "quantize_static",
+        Pass::Epilogue(_) => "epilogue",
     }
 }
 
 /// The name of a layer kernel's family.
-fn family_name(family: Body) -> &'static str {
+fn family_name(family: KernelFamily) -> &'static str {
     match family {
-        Body::Register => "register",
-        Body::Broadcast => "broadcast",
-        Body::Workgroup => "workgroup",
-        Body::Rows => "rows",
-        Body::SubgroupRows => "subgroup_rows",
-        Body::Coop(_) => "coop",
-        Body::CoopStaged(_) => "coop_staged",
+        KernelFamily::Register => "register",
+        KernelFamily::Broadcast => "broadcast",
+        KernelFamily::Workgroup => "workgroup",
+        KernelFamily::Rows => "rows",
+        KernelFamily::SubgroupRows => "subgroup_rows",
+        KernelFamily::Coop(_) => "coop",
+        KernelFamily::CoopStaged(_) => "coop_staged",
     }
 }
 
@@ -216,7 +216,7 @@ pub fn variant_name(pass: Pass) -> String {
     match pass {
         Pass::Matmul(tiling) => tiling.name.to_owned(),
         Pass::Activation(activation) => format!("activation-{activation}"),
-        Pass::Finish(activation) => format!("epilogue-{activation}"),
+        Pass::Epilogue(activation) => format!("epilogue-{activation}"),
         Pass::Layer(layer) => layer_name(layer),
         Pass::Network(network) => {
             let NetworkKernel {
@@ -229,7 +229,7 @@ pub fn variant_name(pass: Pass) -> String {
             let codes = codes.map_or(String::new(), |form| format!("-{form:?}"));
             format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}{codes}").to_lowercase()
         }
-        Pass::RowCodes { row_lanes } => format!("quantize_rows:{row_lanes}"),
+        Pass::QuantizedRows { row_lanes } => format!("quantize_rows:{row_lanes}"),
         other => name(other, Single).to_owned(),
     }
 }
@@ -241,8 +241,8 @@ fn layer_name(layer: LayerKernel) -> String {
         lanes,
         ..
     } = layer.tile;
-    let family = family_name(layer.tile.body);
-    let family = match layer.tile.body.matrix_units() {
+    let family = family_name(layer.tile.family);
+    let family = match layer.tile.family.matrix_units() {
         Some(units) => format!("{family}{}", units.size),
         None => family.to_owned(),
     };
@@ -271,10 +271,10 @@ pub fn input_name(input: LayerInput) -> String {
     match input {
         LayerInput::Pixels => "pixels".to_owned(),
         LayerInput::Values => "values".to_owned(),
-        LayerInput::Z(before) => format!("pre-activation-{before}"),
-        LayerInput::PixelCodes => "quantized-pixels".to_owned(),
-        LayerInput::Codes => "quantized".to_owned(),
-        LayerInput::RowCodes => "quantized-rows".to_owned(),
+        LayerInput::PreActivation(before) => format!("pre-activation-{before}"),
+        LayerInput::QuantizedPixels => "quantized-pixels".to_owned(),
+        LayerInput::Quantized => "quantized".to_owned(),
+        LayerInput::QuantizedRows => "quantized-rows".to_owned(),
     }
 }
 
@@ -285,15 +285,15 @@ pub fn output_name(output: LayerOutput) -> &'static str {
         LayerOutput::Stored(Store::F32) => "f32",
         LayerOutput::Stored(Store::F16) => "f16",
         LayerOutput::Stored(Store::Bf16) => "bf16",
-        LayerOutput::Stored(Store::Codes) => "quantized",
-        LayerOutput::RowCodes => "quantized-rows",
+        LayerOutput::Stored(Store::Int8) => "quantized",
+        LayerOutput::QuantizedRows => "quantized-rows",
         LayerOutput::F32 => "outputs",
-        LayerOutput::Z => "pre-activation",
+        LayerOutput::PreActivation => "pre-activation",
     }
 }
 
 /// Every variant that is tested: each row with each of its constants, the fused ones with every tile
-/// of the strategies, in each place that a layer can have in a network. A plan may ask for others,
+/// of the variants, in each place that a layer can have in a network. A plan may ask for others,
 /// which differ from these in the number of an activation or of a subgroup's lanes.
 #[must_use]
 pub fn variants(subgroups: Subgroups) -> Vec<(Pass, Precision)> {
@@ -303,7 +303,7 @@ pub fn variants(subgroups: Subgroups) -> Vec<(Pass, Precision)> {
         .into_iter()
         .map(Pass::Matmul)
         .chain(elementwise.map(Pass::Activation))
-        .chain(activations.map(Pass::Finish))
+        .chain(activations.map(Pass::Epilogue))
         .chain([
             Pass::Normalize,
             Pass::PixelMax,
@@ -313,9 +313,9 @@ pub fn variants(subgroups: Subgroups) -> Vec<(Pass, Precision)> {
             Pass::AbsMax,
             Pass::Quantize,
             Pass::Dequantize,
-            Pass::StaticCodes,
+            Pass::QuantizeStatic,
         ])
-        .chain([1, LANES].map(|row_lanes| Pass::RowCodes { row_lanes }))
+        .chain([1, LANES].map(|row_lanes| Pass::QuantizedRows { row_lanes }))
         .collect();
     passes.dedup();
     let pairs = passes
@@ -324,11 +324,11 @@ pub fn variants(subgroups: Subgroups) -> Vec<(Pass, Precision)> {
     let mut all: Vec<(Pass, Precision)> = pairs
         .filter(|&(pass, elements)| find(pass, elements).is_some())
         .collect();
-    for strategy in STRATEGIES {
+    for variant in KERNEL_VARIANTS {
         for elements in Precision::EVERY {
             all.extend(
-                strategy
-                    .variants(elements, subgroups)
+                variant
+                    .test_kernels(elements, subgroups)
                     .into_iter()
                     .map(|pass| (pass, elements)),
             );

@@ -11,10 +11,12 @@ use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
 use super::weights::Weights;
 use crate::Precision;
 use crate::adapter::AdapterInfo;
-use crate::deploy::Deployed;
 use crate::error::{Error, Result, UsageError};
 use crate::model::{Architecture, LayerShape};
-use crate::plan::{ChosenBy, Kernels, Operand, Path, Plan, STRATEGIES, Strategy, groups};
+use crate::plan::{
+    ChosenBy, ExecutionPath, KERNEL_VARIANTS, KernelVariant, Kernels, Operand, Plan, groups,
+};
+use crate::quantize::QuantizedNetwork;
 
 /// The outputs of one pass over a batch, and how long the device took.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +38,7 @@ pub struct Network {
     /// Which ways to run may be chosen.
     kernels: Kernels,
     /// The ways that were chosen for batch sizes, and by what.
-    pub(super) chosen: HashMap<usize, (Strategy, ChosenBy)>,
+    pub(super) chosen: HashMap<usize, (KernelVariant, ChosenBy)>,
     /// What the last batch size needs; made when a batch of another size comes.
     pub(super) prepared: Option<Prepared>,
 }
@@ -47,14 +49,17 @@ impl Network {
     /// # Errors
     /// `Error::File` where the model is damaged, `Error::TooLarge` where a layer exceeds the adapter's largest
     /// binding, `Error::PrecisionUnavailable` where no kernel can run the model there, else those of the device.
-    pub async fn new(device: &Arc<Device>, model: &Deployed) -> Result<Self> {
+    pub async fn new(device: &Arc<Device>, model: &QuantizedNetwork) -> Result<Self> {
         model.check()?;
         let architecture = model.architecture();
         let kernels = Kernels::Any;
         let limits = device.limits();
         // Planning one row tells whether the weights fit, before anything is allocated.
-        let Some(&first) = Strategy::candidates(&architecture, 1, limits, kernels).first() else {
-            let first = STRATEGIES.iter().find(|s| s.path() == Path::Fused);
+        let Some(&first) = KernelVariant::candidates(&architecture, 1, limits, kernels).first()
+        else {
+            let first = KERNEL_VARIANTS
+                .iter()
+                .find(|s| s.path() == ExecutionPath::Fused);
             let reason = first.and_then(|s| s.refused(&architecture, 1, limits));
             return Err(Error::PrecisionUnavailable {
                 adapter: device.info().to_string(),
@@ -96,10 +101,10 @@ impl Network {
         if self.prepared.as_ref().map(present) != Some(wanted) {
             // The old buffers go first, so that both never stand side by side.
             self.prepared = None;
-            let (strategy, _) = self.strategy(batch)?;
+            let (variant, _) = self.variant(batch)?;
             let limits = self.device.limits();
             let size = [batch, batches];
-            let plan = Plan::many(&self.model, size, strategy, limits)?;
+            let plan = Plan::many(&self.model, size, variant, limits)?;
             self.weights.lay_out(&self.device, plan.weights);
             self.prepared = Some(Prepared::new(&self.device, &self.weights, plan).await?);
         }
@@ -114,8 +119,8 @@ impl Network {
     }
 
     /// Runs batches of this size in this way from now on.
-    pub fn choose(&mut self, batch: usize, strategy: Strategy, by: ChosenBy) {
-        self.chosen.insert(batch, (strategy, by));
+    pub fn choose(&mut self, batch: usize, variant: KernelVariant, by: ChosenBy) {
+        self.chosen.insert(batch, (variant, by));
         self.prepared = None;
     }
 
@@ -142,29 +147,29 @@ impl Network {
     pub fn is_asked(&self) -> bool {
         matches!(
             self.kernels,
-            Kernels::Named(_) | Kernels::Path(Path::Separate)
+            Kernels::Named(_) | Kernels::Path(ExecutionPath::Unfused)
         )
     }
 
     /// The likely ways to run batches of this size, best first.
     #[must_use]
-    pub fn candidates(&self, batch: usize) -> Vec<Strategy> {
+    pub fn candidates(&self, batch: usize) -> Vec<KernelVariant> {
         let limits = self.device.limits();
-        Strategy::candidates(&self.model, batch, limits, self.kernels)
+        KernelVariant::candidates(&self.model, batch, limits, self.kernels)
     }
 
     /// Every way to run batches of this size.
     #[must_use]
-    pub fn runnable(&self, batch: usize) -> Vec<Strategy> {
+    pub fn runnable(&self, batch: usize) -> Vec<KernelVariant> {
         let limits = self.device.limits();
-        Strategy::runnable(&self.model, batch, limits, self.kernels)
+        KernelVariant::runnable(&self.model, batch, limits, self.kernels)
     }
 
     /// The way to run batches of this size, and what chose it.
     ///
     /// # Errors
     /// `Error::Usage` where nothing that may be chosen can run them.
-    pub fn strategy(&self, batch: usize) -> Result<(Strategy, ChosenBy)> {
+    pub fn variant(&self, batch: usize) -> Result<(KernelVariant, ChosenBy)> {
         if let Some(&chosen) = self.chosen.get(&batch) {
             return Ok(chosen);
         }
@@ -176,7 +181,7 @@ impl Network {
         match (self.candidates(batch).first(), self.kernels) {
             (Some(&first), _) => Ok((first, by)),
             // Planning it tells why not.
-            (None, Kernels::Named(strategy)) => Ok((strategy, by)),
+            (None, Kernels::Named(variant)) => Ok((variant, by)),
             (None, kernels) => {
                 let which = match kernels {
                     Kernels::Path(path) => format!("of the {} path", path.name()),
@@ -198,9 +203,9 @@ impl Network {
     /// # Errors
     /// `Error::Usage` where they cannot; `Error::TooLarge` where something exceeds the adapter.
     pub fn check_batch(&self, batch: usize) -> Result<()> {
-        let (strategy, _) = self.strategy(batch)?;
+        let (variant, _) = self.variant(batch)?;
         let limits = self.device.limits();
-        Plan::new(&self.model, batch, strategy, limits).map(drop)
+        Plan::new(&self.model, batch, variant, limits).map(drop)
     }
 
     pub(super) fn device(&self) -> &Arc<Device> {
@@ -231,17 +236,15 @@ impl Network {
 
     /// The way in which the last batch size runs; none before the first batch is prepared.
     #[must_use]
-    pub fn prepared_strategy(&self) -> Option<Strategy> {
-        self.prepared
-            .as_ref()
-            .map(|prepared| prepared.plan.strategy)
+    pub fn prepared_variant(&self) -> Option<KernelVariant> {
+        self.prepared.as_ref().map(|prepared| prepared.plan.variant)
     }
 
     /// What chose the way in which the last batch size runs.
     #[must_use]
     pub fn chosen_by(&self) -> Option<ChosenBy> {
         let batch = self.prepared.as_ref()?.plan.batch;
-        self.strategy(batch).ok().map(|(_, by)| by)
+        self.variant(batch).ok().map(|(_, by)| by)
     }
 
     /// Puts a batch on the device and waits until it is there. `pixels: [batch, in]` row-major.

@@ -5,8 +5,8 @@ use half::{bf16, f16};
 
 use super::layout::{pack_blocks, pack_codes, pack_int4, pack_rows};
 use crate::Precision;
-use crate::deploy::{DeployedLayer, Epilogue, Input, Weights};
 use crate::plan::{bias_bytes, groups};
+use crate::quantize::{Epilogue, InputQuantization, QuantizedLayer, Weights};
 
 /// How a layer's input becomes codes outside the reference scheme.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +41,7 @@ struct ColumnGroup {
 }
 
 /// A layer's bytes as they are uploaded.
-pub(super) fn pack(layer: &DeployedLayer, clip: u8) -> Packed {
+pub(super) fn pack(layer: &QuantizedLayer, clip: u8) -> Packed {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
     let weights = match &layer.weights {
         Weights::F32(values) => bytes(&pack_blocks(values, inputs, outputs, 0.0)),
@@ -51,7 +51,7 @@ pub(super) fn pack(layer: &DeployedLayer, clip: u8) -> Packed {
         Weights::Int4 { codes, scales } => pack_int4(codes, scales, inputs, outputs),
     };
     let precision = layer.precision();
-    let tensor = layer.input == Input::Tensor;
+    let tensor = layer.input == InputQuantization::Tensor;
     let bias = match precision {
         Precision::F16 => bytes(&pack_rows(
             &rounded(layer, f16::from_f32),
@@ -68,8 +68,10 @@ pub(super) fn pack(layer: &DeployedLayer, clip: u8) -> Packed {
     };
     let input = InputCodes {
         inverse: match layer.input {
-            Input::Static(affine) => affine.inverse(),
-            Input::Row { .. } | Input::Tensor | Input::Values => 0.0,
+            InputQuantization::Static(affine) => affine.inverse(),
+            InputQuantization::Row { .. }
+            | InputQuantization::Tensor
+            | InputQuantization::Values => 0.0,
         },
         zero: layer.zero_point(clip) as f32,
     };
@@ -94,7 +96,7 @@ fn bytes<T: Pod>(values: &[T]) -> Vec<u8> {
     bytemuck::cast_slice(values).to_vec()
 }
 
-fn rounded<T>(layer: &DeployedLayer, round: impl Fn(f32) -> T) -> Vec<T> {
+fn rounded<T>(layer: &QuantizedLayer, round: impl Fn(f32) -> T) -> Vec<T> {
     layer.bias.iter().map(|&bias| round(bias)).collect()
 }
 

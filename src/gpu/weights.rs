@@ -9,8 +9,8 @@ use super::layout::{pack_blocks, pack_matrices};
 use super::packed::{InputCodes, Packed, pack};
 use super::single::whole;
 use crate::Precision;
-use crate::deploy::{self, Deployed, DeployedLayer};
 use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, WeightLayout, groups};
+use crate::quantize::{self, QuantizedLayer, QuantizedNetwork};
 
 /// What is uploaded once for a model in one precision.
 #[derive(Debug)]
@@ -56,14 +56,14 @@ struct Halves {
 
 impl Weights {
     /// Uploads the weights of `model`, in blocks.
-    pub(super) fn new(device: &Device, model: &Deployed) -> Self {
+    pub(super) fn new(device: &Device, model: &QuantizedNetwork) -> Self {
         let packed = model
             .layers
             .iter()
             .map(|layer| pack(layer, model.int8_clip));
         let mut packed: Vec<Packed> = packed.collect();
         // What the first layer takes is rounded as its numbers are.
-        let table: Vec<f32> = match model.layers.first().map(DeployedLayer::precision) {
+        let table: Vec<f32> = match model.layers.first().map(QuantizedLayer::precision) {
             Some(Precision::F16) => model.normalization.table_f16().map(f32::from).to_vec(),
             _ => model.normalization.table_f32().to_vec(),
         };
@@ -163,9 +163,9 @@ impl Weights {
 
 impl Halves {
     /// Those of every layer, where kernels for matrix units may run the network.
-    fn of(device: &Device, model: &Deployed) -> Vec<Self> {
-        let half = |layer: &DeployedLayer| match &layer.weights {
-            deploy::Weights::F16(weights) => Some(Self {
+    fn of(device: &Device, model: &QuantizedNetwork) -> Vec<Self> {
+        let half = |layer: &QuantizedLayer| match &layer.weights {
+            quantize::Weights::F16(weights) => Some(Self {
                 weights: weights.clone(),
                 inputs: layer.inputs,
                 outputs: layer.outputs,

@@ -61,7 +61,7 @@ pub struct Format {
     /// The precision of its weights. Its input has the same, except in int4, where it is f32.
     pub precision: Precision,
     /// How its input is stored.
-    pub input: Form,
+    pub input: InputFormat,
     /// The largest magnitude that int8 sums, with their offset, can reach; 0 in other precisions.
     pub largest_sum: u64,
 }
@@ -72,7 +72,7 @@ impl Format {
     pub fn values(precision: Precision) -> Self {
         Self {
             precision,
-            input: Form::Values,
+            input: InputFormat::Values,
             largest_sum: 0,
         }
     }
@@ -92,7 +92,7 @@ impl Format {
     pub fn tensor(inputs: usize, clip: u8) -> Self {
         Self {
             precision: Precision::Int8,
-            input: Form::Tensor,
+            input: InputFormat::Tensor,
             largest_sum: inputs as u64 * u64::from(clip) * u64::from(clip),
         }
     }
@@ -100,7 +100,7 @@ impl Format {
 
 /// How a layer's input is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum InputFormat {
     /// As numbers of its precision; f32 where that is int4.
     Values,
     /// As int8 codes with one scale for the whole batch, found at run time.
@@ -159,7 +159,7 @@ impl Architecture {
     #[must_use]
     pub fn shares_scales(&self) -> bool {
         let mut inputs = self.layers.iter().map(|layer| layer.format.input);
-        inputs.any(|input| input == Form::Tensor)
+        inputs.any(|input| input == InputFormat::Tensor)
     }
 
     /// Operations of one image: 2 · Σ in · out, in every precision.

@@ -8,7 +8,7 @@ use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::printable::is_harmless;
-use crate::quant::{Scheme, WeightScales};
+use crate::scheme::{Scheme, WeightScales};
 
 /// The entries that tell it.
 pub(crate) const MODE_KEYS: [&str; 4] = ["precision", "layer_precisions", "scheme", "weights"];

@@ -1,14 +1,14 @@
-//! Which strategies can run a network on an adapter, and which of them are likely to be good there.
+//! Which variants can run a network on an adapter, and which of them are likely to be good there.
 
 use super::limits::Limits;
-use super::strategy::{Kernels, Path, Strategy};
-use super::table::STRATEGIES;
+use super::table::KERNEL_VARIANTS;
+use super::variant::{ExecutionPath, KernelVariant, Kernels};
 use crate::Precision;
 use crate::adapter::Kind;
 use crate::model::Architecture;
 
-impl Strategy {
-    /// Every strategy of `kernels` that can run batches of `batch`.
+impl KernelVariant {
+    /// Every variant of `kernels` that can run batches of `batch`.
     #[must_use]
     pub fn runnable(
         model: &Architecture,
@@ -23,7 +23,7 @@ impl Strategy {
             Kernels::Named(named) => *s == named,
         };
         let runs = |s: &Self| s.refused(model, batch, limits).is_none();
-        let all = STRATEGIES.iter().copied();
+        let all = KERNEL_VARIANTS.iter().copied();
         all.filter(wanted).filter(runs).collect()
     }
 
@@ -38,13 +38,13 @@ impl Strategy {
         kernels: Kernels,
     ) -> Vec<Self> {
         let runnable = Self::runnable(model, batch, limits, kernels);
-        if kernels == Kernels::Path(Path::Separate) {
-            return vec![Self::separate(batch)];
+        if kernels == Kernels::Path(ExecutionPath::Unfused) {
+            return vec![Self::unfused(batch)];
         }
         let likely = likely(model.precision(), batch, limits);
         let named = likely.iter().filter_map(|name| Self::find(name));
         let mut all: Vec<Self> = named.filter(|s| runnable.contains(s)).collect();
-        let separate = Self::separate(batch);
+        let separate = Self::unfused(batch);
         if all.is_empty() && kernels == Kernels::Any && runnable.contains(&separate) {
             all.push(separate);
         }

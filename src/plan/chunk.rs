@@ -6,8 +6,8 @@ use super::limits::Limits;
 use super::pass::{Operand, Params, Pass, grid};
 use super::stages::Stage;
 use super::step::Step;
-use super::strategy::{Form, Path, Strategy};
-use super::tile::{Body, groups};
+use super::tile::{KernelFamily, groups};
+use super::variant::{ExecutionPath, Fusion, KernelVariant};
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 
@@ -85,7 +85,7 @@ pub(super) fn submits(steps: &[Step], limits: &Limits) -> Vec<Range<usize>> {
 pub(super) fn chunks(
     model: &Architecture,
     rows: usize,
-    strategy: Strategy,
+    variant: KernelVariant,
     buffers: &[(Operand, u64)],
     limits: &Limits,
 ) -> Result<Vec<Range<usize>>> {
@@ -99,7 +99,7 @@ pub(super) fn chunks(
         })
     };
     for (index, layer) in model.layers.iter().enumerate() {
-        let layout = strategy.weights(limits);
+        let layout = variant.weights(limits);
         let bytes = layout.bytes(layer.inputs, layer.outputs, layer.format.precision);
         if bytes > limits.binding_bytes {
             return too_large(format!("layers.{index}.weight"), bytes);
@@ -113,17 +113,17 @@ pub(super) fn chunks(
         .max()
         .unwrap_or(0);
     let widest = groups(widest) as u32;
-    let (needed, rows_a_workgroup) = match strategy.form {
-        Form::Separate(tiling) => (tiling.grid(1, widest)[0], 1),
-        Form::Layers(tile) => {
+    let (needed, rows_a_workgroup) = match variant.fusion {
+        Fusion::Unfused(tiling) => (tiling.grid(1, widest)[0], 1),
+        Fusion::Layers(tile) => {
             let tile = tile.on(limits.subgroups());
-            let rows = match tile.body {
-                Body::Broadcast => tile.rows,
+            let rows = match tile.family {
+                KernelFamily::Broadcast => tile.rows,
                 _ => tile.workgroup().0,
             };
             (tile.grid(1, widest)[0], rows)
         }
-        Form::Network { .. } => (1, 1),
+        Fusion::Network { .. } => (1, 1),
     };
     if needed > limits.workgroups {
         return Err(Error::TooLarge {
@@ -144,9 +144,9 @@ pub(super) fn chunks(
         .layers
         .iter()
         .map(|layer| 2 * layer.inputs as u64 * layer.outputs as u64);
-    let a_row = match strategy.path() {
-        Path::Network => products.sum::<u64>(),
-        Path::Fused | Path::Separate => products.max().unwrap_or(1),
+    let a_row = match variant.path() {
+        ExecutionPath::Network => products.sum::<u64>(),
+        ExecutionPath::Fused | ExecutionPath::Unfused => products.max().unwrap_or(1),
     };
     let by_submit = (limits.operations_a_submit() / a_row.max(1)).max(1);
     let most = by_binding.min(by_dispatch).min(by_submit);

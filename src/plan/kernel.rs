@@ -2,7 +2,7 @@
 
 use super::tile::{Arithmetic, Tile};
 use crate::Precision;
-use crate::model::{Activation, Form};
+use crate::model::{Activation, InputFormat};
 
 /// What a fused layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,30 +12,33 @@ pub enum LayerInput {
     /// Values as the precision stores them; in int8 f32 values whose largest magnitude is known.
     Values,
     /// In int8: the z of the layer before, which had this activation.
-    Z(Activation),
+    PreActivation(Activation),
     /// In int8 outside the reference scheme: pixels / 255, whose static codes they are themselves.
-    PixelCodes,
-    /// In int8: static codes.
-    Codes,
+    QuantizedPixels,
+    /// In int8: static quantized values.
+    Quantized,
     /// In int8: codes with a scale for each row, behind the codes of all rows.
-    RowCodes,
+    QuantizedRows,
 }
 
 impl LayerInput {
     /// Whether it is that of an int8 layer outside the reference scheme.
     #[must_use]
     pub fn is_codes(self) -> bool {
-        matches!(self, Self::PixelCodes | Self::Codes | Self::RowCodes)
+        matches!(
+            self,
+            Self::QuantizedPixels | Self::Quantized | Self::QuantizedRows
+        )
     }
 
     /// Bytes of a row of `groups` groups of four in `precision`.
     #[must_use]
     pub fn row_bytes(self, precision: Precision, groups: u64) -> u64 {
         match self {
-            Self::Pixels | Self::PixelCodes | Self::Codes => 4 * groups,
-            Self::RowCodes => 4 * groups + 4,
+            Self::Pixels | Self::QuantizedPixels | Self::Quantized => 4 * groups,
+            Self::QuantizedRows => 4 * groups + 4,
             // In int8 by the reference scheme what lies between the layers is f32.
-            Self::Values | Self::Z(_) => match precision {
+            Self::Values | Self::PreActivation(_) => match precision {
                 Precision::F16 | Precision::Bf16 => 8 * groups,
                 _ => 16 * groups,
             },
@@ -51,9 +54,9 @@ pub enum LayerOutput {
     /// Outputs: values that are rounded as the precision stores them, as f32.
     F32,
     /// In int8: z in f32, and its extremes.
-    Z,
+    PreActivation,
     /// int8 codes with a scale for each row, behind the codes of all rows.
-    RowCodes,
+    QuantizedRows,
 }
 
 /// How values lie that one layer hands to the next.
@@ -65,8 +68,8 @@ pub enum Store {
     F16,
     /// bfloat16.
     Bf16,
-    /// Static int8 codes.
-    Codes,
+    /// Static int8 values.
+    Int8,
 }
 
 impl Store {
@@ -86,10 +89,10 @@ impl LayerOutput {
     #[must_use]
     pub fn row_bytes(self, groups: u64) -> u64 {
         match self {
-            Self::Stored(Store::F32) | Self::F32 | Self::Z => 16 * groups,
+            Self::Stored(Store::F32) | Self::F32 | Self::PreActivation => 16 * groups,
             Self::Stored(Store::F16 | Store::Bf16) => 8 * groups,
-            Self::Stored(Store::Codes) => 4 * groups,
-            Self::RowCodes => 4 * groups + 4,
+            Self::Stored(Store::Int8) => 4 * groups,
+            Self::QuantizedRows => 4 * groups + 4,
         }
     }
 }
@@ -121,7 +124,7 @@ pub struct NetworkKernel {
     /// Groups of four that its workgroup memory holds of each layer's values.
     pub widest: u32,
     /// The form of the layers' inputs where they are int8 codes outside the reference scheme.
-    pub codes: Option<Form>,
+    pub codes: Option<InputFormat>,
 }
 
 impl NetworkKernel {

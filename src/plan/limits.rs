@@ -19,8 +19,8 @@ pub struct Limits {
     pub subgroup: Option<u32>,
     /// Matrix units, where the adapter has them and is opened with them.
     pub matrix_units: Option<MatrixUnits>,
-    /// Strategies that the adapter's driver is known to reject.
-    pub left_out: Vec<&'static str>,
+    /// Kernel variants that the adapter's driver is known to reject.
+    pub rejected: Vec<&'static str>,
     /// What sort of machine it is.
     pub kind: Kind,
     /// The adapter's name, for messages.

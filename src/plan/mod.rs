@@ -1,4 +1,4 @@
-//! What will run: (network, batch, limits, strategy) → chunks, buffers and passes, as plain data.
+//! What will run: (network, batch, limits, variant) → chunks, buffers and passes, as plain data.
 //!
 //! A batch that does not fit one binding or one dispatch is cut into chunks of rows. Every pass
 //! runs over all chunks before the next one begins, since in int8 a tensor's scale is found over
@@ -9,7 +9,7 @@
 //! A file imports only from those to its left:
 //!
 //! ```text
-//! limits → tile → kernel → pass → strategy → table → choose, variants
+//! limits → tile → kernel → pass → variant → table → choose, test_kernels
 //!                            └→ step    └→ stages → chunk → Plan
 //! ```
 
@@ -20,10 +20,10 @@ mod limits;
 mod pass;
 mod stages;
 mod step;
-mod strategy;
 mod table;
+mod test_kernels;
 mod tile;
-mod variants;
+mod variant;
 
 use std::ops::Range;
 
@@ -39,9 +39,9 @@ pub use pass::{
 };
 use stages::{Slots, stages};
 pub use step::Step;
-pub use strategy::{ChosenBy, Form, Kernels, Path, Strategy};
-pub use table::STRATEGIES;
-pub use tile::{Arithmetic, Body, Tile, Tiling, WeightLayout, groups};
+pub use table::KERNEL_VARIANTS;
+pub use tile::{Arithmetic, KernelFamily, Tile, Tiling, WeightLayout, groups};
+pub use variant::{ChosenBy, ExecutionPath, Fusion, KernelVariant, Kernels};
 
 /// Everything that one pass over one batch does.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub struct Plan {
     /// The precision it runs in.
     pub precision: Precision,
     /// The way in which it runs.
-    pub strategy: Strategy,
+    pub variant: KernelVariant,
     /// Rows of a batch.
     pub batch: usize,
     /// How many batches run side by side: 1 where a batch is timed.
@@ -77,31 +77,31 @@ impl Plan {
     ///
     /// # Errors
     /// `Error::TooLarge` where a layer's weights, or one row, exceed the largest binding;
-    /// `Error::Usage` where the strategy cannot run this network and batch on the adapter.
+    /// `Error::Usage` where the kernel variant cannot run this network and batch on the adapter.
     pub fn new(
         model: &Architecture,
         batch: usize,
-        strategy: Strategy,
+        variant: KernelVariant,
         limits: &Limits,
     ) -> Result<Self> {
-        Self::many(model, [batch, 1], strategy, limits)
+        Self::many(model, [batch, 1], variant, limits)
     }
 
     /// Plans `batches` batches of `batch` rows side by side, with the kernels of one: each row gets the
-    /// bits that it gets in its own batch. For strategies whose [`Strategy::rows_are_alone`].
+    /// bits that it gets in its own batch. For variants whose [`KernelVariant::rows_are_independent`].
     ///
     /// # Errors
     /// Those of [`Plan::new`].
     pub fn many(
         model: &Architecture,
         [batch, batches]: [usize; 2],
-        strategy: Strategy,
+        variant: KernelVariant,
         limits: &Limits,
     ) -> Result<Self> {
         let precision = model.precision();
-        if let Some(reason) = strategy.refused(model, batch, limits) {
+        if let Some(reason) = variant.refused(model, batch, limits) {
             return Err(Error::Usage(UsageError::KernelUnsuitable {
-                kernel: strategy.name,
+                kernel: variant.name,
                 precision: precision.name(),
                 batch,
                 adapter: limits.adapter.clone(),
@@ -109,15 +109,15 @@ impl Plan {
             }));
         }
         let mut slots = Slots::default();
-        let stages = stages(model, strategy, limits, &mut slots);
+        let stages = stages(model, variant, limits, &mut slots);
         let buffers = buffers(model, &stages);
-        let chunks = chunks(model, batch * batches, strategy, &buffers, limits)?;
+        let chunks = chunks(model, batch * batches, variant, &buffers, limits)?;
         let steps = steps(model, &stages, &chunks, limits);
         let output_row = buffers.iter().find(|(of, _)| *of == Operand::Outputs);
         let output_row = output_row.map_or(0, |&(_, bytes)| bytes);
         Ok(Self {
             precision,
-            strategy,
+            variant,
             batch,
             batches,
             slots: slots.0,
@@ -127,7 +127,7 @@ impl Plan {
             output_cols: model.outputs(),
             output_bytes: output_row / (4 * groups(model.outputs()) as u64),
             buffers,
-            weights: strategy.weights(limits),
+            weights: variant.weights(limits),
         })
     }
 }

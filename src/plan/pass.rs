@@ -39,14 +39,14 @@ pub enum Pass {
     /// A whole network.
     Network(NetworkKernel),
     /// The z of an int8 network's last layer quantized, dequantized and activated.
-    Finish(Activation),
+    Epilogue(Activation),
     /// Rows of f32 values to int8 codes with a scale each.
-    RowCodes {
+    QuantizedRows {
         /// Lanes that share a row: one, or all of a workgroup.
         row_lanes: u32,
     },
     /// f32 values to static int8 codes.
-    StaticCodes,
+    QuantizeStatic,
 }
 
 /// What a pass reads or writes.
@@ -60,11 +60,11 @@ pub enum Operand {
     Values,
     /// A layer's input, or its sums, as int8 codes; where rows have scales of their own, with these behind
     /// the codes of all rows.
-    Codes,
+    Quantized,
     /// Sums of products: f32, or int32 in int8.
     Sums,
     /// Sums with the bias, f32.
-    Z,
+    PreActivation,
     /// What fused layers hand on, in turn: one is read while the other is written.
     Hidden(usize),
     /// The network's outputs.
@@ -144,8 +144,8 @@ pub fn grid(pass: Pass, params: Params, most: u32) -> [u32; 3] {
         Pass::Matmul(tiling) => return tiling.grid(params.rows, params.groups),
         Pass::Layer(layer) => return layer.tile.grid(params.rows, params.groups),
         Pass::Network(_) => params.rows,
-        Pass::RowCodes { row_lanes } => params.rows.div_ceil(LANES / row_lanes),
-        Pass::Softmax | Pass::Finish(_) => params.rows.div_ceil(LANES),
+        Pass::QuantizedRows { row_lanes } => params.rows.div_ceil(LANES / row_lanes),
+        Pass::Softmax | Pass::Epilogue(_) => params.rows.div_ceil(LANES),
         Pass::AbsMax | Pass::PixelMax => groups.div_ceil(LANES * SPAN),
         _ => groups.div_ceil(LANES),
     };
@@ -182,9 +182,9 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
             let shapes = u64::from(params.layers) * size_of::<LayerShape>() as u64;
             vec![input, 0, 0, 4 * values, shapes]
         }
-        Pass::Finish(_) => vec![4 * values, 4 * values, extremes],
-        Pass::RowCodes { .. } => vec![4 * values, values + 4 * u64::from(params.rows)],
-        Pass::StaticCodes => vec![4 * values, values],
+        Pass::Epilogue(_) => vec![4 * values, 4 * values, extremes],
+        Pass::QuantizedRows { .. } => vec![4 * values, values + 4 * u64::from(params.rows)],
+        Pass::QuantizeStatic => vec![4 * values, values],
         Pass::Matmul(_) => {
             let inner = 4 * u64::from(params.inner);
             let rows = u64::from(params.rows);

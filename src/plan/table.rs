@@ -1,19 +1,19 @@
-//! The table of strategies.
+//! The table of kernel variants.
 
-use super::strategy::{Form, Strategy};
-use super::tile::{Arithmetic, Body, Tile, Tiling, UNKNOWN};
+use super::tile::{Arithmetic, KernelFamily, Tile, Tiling, UNKNOWN};
+use super::variant::{Fusion, KernelVariant};
 use crate::error::{Error, Result};
 
 const fn layers(
     name: &'static str,
-    body: Body,
+    family: KernelFamily,
     [rows, groups, row_lanes, lanes]: [u32; 4],
     arithmetic: Arithmetic,
-) -> Strategy {
-    Strategy {
+) -> KernelVariant {
+    KernelVariant {
         name,
-        form: Form::Layers(Tile {
-            body,
+        fusion: Fusion::Layers(Tile {
+            family,
             rows,
             groups,
             row_lanes,
@@ -23,10 +23,15 @@ const fn layers(
     }
 }
 
-const fn network(name: &'static str, lanes: u32, k_lanes: u32, arithmetic: Arithmetic) -> Strategy {
-    Strategy {
+const fn network(
+    name: &'static str,
+    lanes: u32,
+    k_lanes: u32,
+    arithmetic: Arithmetic,
+) -> KernelVariant {
+    KernelVariant {
         name,
-        form: Form::Network { lanes, k_lanes },
+        fusion: Fusion::Network { lanes, k_lanes },
         arithmetic,
     }
 }
@@ -34,43 +39,113 @@ const fn network(name: &'static str, lanes: u32, k_lanes: u32, arithmetic: Arith
 const SINGLE: Arithmetic = Arithmetic::F32;
 const DOT: Arithmetic = Arithmetic::Dot;
 const MATRIX: Arithmetic = Arithmetic::Matrix;
-const COOP: Body = Body::Coop(UNKNOWN);
-const STAGED: Body = Body::CoopStaged(UNKNOWN);
+const COOP: KernelFamily = KernelFamily::Coop(UNKNOWN);
+const STAGED: KernelFamily = KernelFamily::CoopStaged(UNKNOWN);
 
-/// Every strategy. A tile's numbers are rows and groups of four columns an invocation, lanes along
+/// Every variant. A tile's numbers are rows and groups of four columns an invocation, lanes along
 /// the rows, and lanes in all; a broadcast tile's lanes are the adapter's subgroup. On matrix units
 /// they are matrices down and across a subgroup, subgroups along the rows, and subgroups in all.
-pub static STRATEGIES: &[Strategy] = &[
-    separate(Tiling::WIDE),
-    separate(Tiling::FEW_ROWS),
-    layers("register-8x16", Body::Register, [8, 4, 8, 8], SINGLE),
-    layers("register-8x8", Body::Register, [8, 2, 8, 32], SINGLE),
-    layers("register-1x4", Body::Register, [1, 1, 1, 32], SINGLE),
-    layers("register-8x8-dot", Body::Register, [8, 2, 8, 32], DOT),
-    layers("register-1x4-dot", Body::Register, [1, 1, 1, 32], DOT),
-    layers("broadcast-4x32", Body::Broadcast, [4, 8, 0, 0], SINGLE),
-    layers("broadcast-8x32", Body::Broadcast, [8, 8, 0, 0], SINGLE),
-    layers("broadcast-2x64", Body::Broadcast, [2, 16, 0, 0], SINGLE),
-    layers("broadcast-4x64", Body::Broadcast, [4, 16, 0, 0], SINGLE),
-    layers("workgroup-64x64", Body::Workgroup, [4, 1, 16, 256], SINGLE),
-    layers("workgroup-128x64", Body::Workgroup, [8, 1, 16, 256], SINGLE),
+pub static KERNEL_VARIANTS: &[KernelVariant] = &[
+    unfused(Tiling::WIDE),
+    unfused(Tiling::FEW_ROWS),
+    layers(
+        "register-8x16",
+        KernelFamily::Register,
+        [8, 4, 8, 8],
+        SINGLE,
+    ),
+    layers(
+        "register-8x8",
+        KernelFamily::Register,
+        [8, 2, 8, 32],
+        SINGLE,
+    ),
+    layers(
+        "register-1x4",
+        KernelFamily::Register,
+        [1, 1, 1, 32],
+        SINGLE,
+    ),
+    layers(
+        "register-8x8-dot",
+        KernelFamily::Register,
+        [8, 2, 8, 32],
+        DOT,
+    ),
+    layers(
+        "register-1x4-dot",
+        KernelFamily::Register,
+        [1, 1, 1, 32],
+        DOT,
+    ),
+    layers(
+        "broadcast-4x32",
+        KernelFamily::Broadcast,
+        [4, 8, 0, 0],
+        SINGLE,
+    ),
+    layers(
+        "broadcast-8x32",
+        KernelFamily::Broadcast,
+        [8, 8, 0, 0],
+        SINGLE,
+    ),
+    layers(
+        "broadcast-2x64",
+        KernelFamily::Broadcast,
+        [2, 16, 0, 0],
+        SINGLE,
+    ),
+    layers(
+        "broadcast-4x64",
+        KernelFamily::Broadcast,
+        [4, 16, 0, 0],
+        SINGLE,
+    ),
+    layers(
+        "workgroup-64x64",
+        KernelFamily::Workgroup,
+        [4, 1, 16, 256],
+        SINGLE,
+    ),
+    layers(
+        "workgroup-128x64",
+        KernelFamily::Workgroup,
+        [8, 1, 16, 256],
+        SINGLE,
+    ),
     layers(
         "workgroup-128x128",
-        Body::Workgroup,
+        KernelFamily::Workgroup,
         [8, 2, 16, 256],
         SINGLE,
     ),
-    layers("workgroup-64x64-dot", Body::Workgroup, [4, 1, 16, 256], DOT),
+    layers(
+        "workgroup-64x64-dot",
+        KernelFamily::Workgroup,
+        [4, 1, 16, 256],
+        DOT,
+    ),
     layers(
         "workgroup-128x128-dot",
-        Body::Workgroup,
+        KernelFamily::Workgroup,
         [8, 2, 16, 256],
         DOT,
     ),
-    layers("rows-64", Body::Rows, [4, 1, 1, 64], SINGLE),
-    layers("rows-64-dot", Body::Rows, [4, 1, 1, 64], DOT),
-    layers("subgroup-rows", Body::SubgroupRows, [4, 1, 1, 0], SINGLE),
-    layers("subgroup-rows-dot", Body::SubgroupRows, [4, 1, 1, 0], DOT),
+    layers("rows-64", KernelFamily::Rows, [4, 1, 1, 64], SINGLE),
+    layers("rows-64-dot", KernelFamily::Rows, [4, 1, 1, 64], DOT),
+    layers(
+        "subgroup-rows",
+        KernelFamily::SubgroupRows,
+        [4, 1, 1, 0],
+        SINGLE,
+    ),
+    layers(
+        "subgroup-rows-dot",
+        KernelFamily::SubgroupRows,
+        [4, 1, 1, 0],
+        DOT,
+    ),
     layers("coop-1x4", COOP, [1, 4, 1, 1], MATRIX),
     layers("coop-2x4", COOP, [2, 4, 1, 1], MATRIX),
     layers("coop-staged-2x2", STAGED, [2, 2, 2, 4], MATRIX),
@@ -81,34 +156,34 @@ pub static STRATEGIES: &[Strategy] = &[
     network("network-256-dot", 256, 16, DOT),
 ];
 
-const fn separate(tiling: Tiling) -> Strategy {
-    Strategy {
+const fn unfused(tiling: Tiling) -> KernelVariant {
+    KernelVariant {
         name: tiling.name,
-        form: Form::Separate(tiling),
+        fusion: Fusion::Unfused(tiling),
         // In int8 the passes multiply with the packed dot product; `arithmetic_in` says so.
         arithmetic: Arithmetic::F32,
     }
 }
 
-impl std::str::FromStr for Strategy {
+impl std::str::FromStr for KernelVariant {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let names = || STRATEGIES.iter().map(|strategy| strategy.name);
+        let names = || KERNEL_VARIANTS.iter().map(|variant| variant.name);
         Self::find(text).ok_or_else(|| Error::unknown_name("kernel", text, names()))
     }
 }
 
-impl Strategy {
-    /// The strategy of this name.
+impl KernelVariant {
+    /// The kernel variant of this name.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
-        STRATEGIES.iter().copied().find(|s| s.name == name)
+        KERNEL_VARIANTS.iter().copied().find(|s| s.name == name)
     }
 
-    /// The separate passes for batches of `rows`.
+    /// The unfused passes for batches of `rows`.
     #[must_use]
-    pub fn separate(rows: usize) -> Self {
-        separate(Tiling::for_rows(rows))
+    pub fn unfused(rows: usize) -> Self {
+        unfused(Tiling::for_rows(rows))
     }
 }

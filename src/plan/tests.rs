@@ -27,7 +27,7 @@ fn limits(binding_bytes: u64, workgroups: u32) -> Limits {
         workgroup_bytes: 32 << 10,
         subgroup: Some(8),
         matrix_units: None,
-        left_out: Vec::new(),
+        rejected: Vec::new(),
         kind: Kind::Software,
         adapter: "test".into(),
     }
@@ -38,7 +38,7 @@ fn int8_tells_all_eight_steps_of_each_layer() {
     let plan = Plan::new(
         &model(Precision::Int8, &[784, 64, 10]),
         32,
-        Strategy::separate(32),
+        KernelVariant::unfused(32),
         &limits(1 << 27, 65535),
     );
     let names: Vec<String> = plan
@@ -75,12 +75,12 @@ fn chunks_fit_every_limit_and_cover_the_batch() {
         for precision in Precision::ALL {
             let limits = limits(binding, workgroups);
             let model = model(precision, &[50, 64, 10]);
-            for &strategy in STRATEGIES {
-                if strategy.refused(&model, 1_000, &limits).is_some() {
+            for &variant in KERNEL_VARIANTS {
+                if variant.refused(&model, 1_000, &limits).is_some() {
                     continue;
                 }
                 // A row that no binding takes is refused, and so is not planned at all.
-                let plan = match Plan::new(&model, 1_000, strategy, &limits) {
+                let plan = match Plan::new(&model, 1_000, variant, &limits) {
                     Ok(plan) => plan,
                     Err(error) => {
                         assert_eq!(error.exit_code(), 6, "{error}");
@@ -119,12 +119,12 @@ fn a_large_batch_is_cut_into_short_submits() {
         (Kind::Software, 100, 1),
         (Kind::Software, 5_000, 34),
     ] {
-        let strategy = Strategy::separate(batch);
+        let variant = KernelVariant::unfused(batch);
         let limits = Limits {
             kind,
             ..limits(1 << 27, 65535)
         };
-        let plan = Plan::new(&model, batch, strategy, &limits).unwrap();
+        let plan = Plan::new(&model, batch, variant, &limits).unwrap();
         assert_eq!(plan.submits.first().unwrap().start, 0);
         assert_eq!(plan.submits.last().unwrap().end, plan.steps.len());
         assert!(
@@ -150,7 +150,7 @@ fn a_layer_too_wide_for_a_dispatch_is_refused() {
         Plan::new(
             &model(Precision::F32, &[1, outputs]),
             9,
-            Strategy::separate(9),
+            KernelVariant::unfused(9),
             &limits(1 << 30, 100),
         )
     };
@@ -161,11 +161,11 @@ fn a_layer_too_wide_for_a_dispatch_is_refused() {
 #[test]
 fn weights_beyond_a_binding_are_refused() {
     let plan = |bytes| {
-        let strategy = Strategy::separate(1);
+        let variant = KernelVariant::unfused(1);
         Plan::new(
             &model(Precision::F32, &[100, 100]),
             1,
-            strategy,
+            variant,
             &limits(bytes, 9),
         )
     };
@@ -175,11 +175,11 @@ fn weights_beyond_a_binding_are_refused() {
     assert!(plan(40_000).is_ok());
 }
 
-/// The dispatches of a strategy, by the beginnings of their names.
+/// The dispatches of a kernel variant, by the beginnings of their names.
 fn passes(name: &str, precision: Precision, batch: usize) -> Vec<String> {
-    let strategy = Strategy::find(name).unwrap();
+    let variant = KernelVariant::find(name).unwrap();
     let model = model(precision, &[784, 64, 10]);
-    let plan = Plan::new(&model, batch, strategy, &limits(1 << 27, 65535));
+    let plan = Plan::new(&model, batch, variant, &limits(1 << 27, 65535));
     let names = plan.unwrap().steps.into_iter().map(|step| {
         let name = format!("{:?}", step.pass);
         name.split(['(', ' ']).next().unwrap().to_owned()
@@ -213,9 +213,9 @@ fn strategies_are_refused_where_they_would_be_wrong() {
     let narrow = [784, 64, 10];
     let deep = [1041, 64, 10];
     let refused = |name: &str, widths: &[usize], precision, batch| {
-        let strategy = Strategy::find(name).unwrap();
+        let variant = KernelVariant::find(name).unwrap();
         let model = model(precision, widths);
-        strategy.refused(&model, batch, &limits).is_some()
+        variant.refused(&model, batch, &limits).is_some()
     };
     // 1041 · 127² is more than f32 counts to, 1040 · 127² is not.
     assert!(refused("register-8x8", &deep, Precision::Int8, 9));
@@ -232,7 +232,7 @@ fn strategies_are_refused_where_they_would_be_wrong() {
     assert!(!refused("network-8", &narrow, Precision::Int8, 1));
     // 784 · 64 and 64 · 12 weights of four bytes, in one binding.
     let bytes = 4 * (784 * 64 + 64 * 12);
-    let network = Strategy::find("network-8").unwrap();
+    let network = KernelVariant::find("network-8").unwrap();
     for (binding_bytes, fits) in [(bytes, true), (bytes - 1, false)] {
         let limits = Limits {
             binding_bytes,
@@ -249,7 +249,7 @@ fn strategies_are_refused_where_they_would_be_wrong() {
         subgroup: None,
         ..limits.clone()
     };
-    let broadcast = Strategy::find("broadcast-4x32").unwrap();
+    let broadcast = KernelVariant::find("broadcast-4x32").unwrap();
     let narrow = model(Precision::F32, &narrow);
     assert!(broadcast.refused(&narrow, 9, &none).is_some());
     assert!(broadcast.refused(&narrow, 9, &limits).is_none());
@@ -265,15 +265,15 @@ fn every_likely_kernel_exists_and_names_are_unique() {
                     ..limits(1 << 27, 65535)
                 };
                 let model = model(precision, &[784, 64, 10]);
-                let all = Strategy::candidates(&model, batch, &limits, Kernels::Any);
+                let all = KernelVariant::candidates(&model, batch, &limits, Kernels::Any);
                 assert!(all.len() >= 2, "{kind} {precision} {batch}");
             }
         }
     }
-    let mut names: Vec<&str> = STRATEGIES.iter().map(|strategy| strategy.name).collect();
+    let mut names: Vec<&str> = KERNEL_VARIANTS.iter().map(|variant| variant.name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), STRATEGIES.len());
+    assert_eq!(names.len(), KERNEL_VARIANTS.len());
 }
 
 fn with_matrix_units(size: u32, lanes: u32) -> Limits {
@@ -287,7 +287,7 @@ fn with_matrix_units(size: u32, lanes: u32) -> Limits {
 #[test]
 fn tiles_for_matrix_units_are_made_of_the_adapters_matrices() {
     let tile = |name, limits: &Limits| {
-        let Form::Layers(tile) = Strategy::find(name).unwrap().form else {
+        let Fusion::Layers(tile) = KernelVariant::find(name).unwrap().fusion else {
             panic!("{name} is no tile");
         };
         tile.on(limits.subgroups())
@@ -314,7 +314,7 @@ fn tiles_for_matrix_units_are_made_of_the_adapters_matrices() {
 fn matrix_units_run_f16_and_nothing_else() {
     let model = |precision| model(precision, &[784, 64, 10]);
     let candidates = |precision, limits: &Limits, kernels| {
-        let all = Strategy::candidates(&model(precision), 1000, limits, kernels);
+        let all = KernelVariant::candidates(&model(precision), 1000, limits, kernels);
         let coop = all.iter().filter(|s| s.on_matrix_units()).count();
         (coop, all.len() - coop)
     };
@@ -327,13 +327,13 @@ fn matrix_units_run_f16_and_nothing_else() {
         candidates(Precision::F16, &with, Kernels::MatrixUnits),
         (coop, 0)
     );
-    let first = Strategy::candidates(&model(Precision::F16), 1000, &with, Kernels::Any);
+    let first = KernelVariant::candidates(&model(Precision::F16), 1000, &with, Kernels::Any);
     assert!(first[0].on_matrix_units() && !first[1].on_matrix_units());
-    let left_out = Limits {
-        left_out: vec!["coop-2x4"],
+    let rejected = Limits {
+        rejected: vec!["coop-2x4"],
         ..with.clone()
     };
-    let (fewer, _) = candidates(Precision::F16, &left_out, Kernels::Any);
+    let (fewer, _) = candidates(Precision::F16, &rejected, Kernels::Any);
     assert_eq!(fewer, coop - 1);
     assert_eq!(
         candidates(Precision::F16, &without, Kernels::MatrixUnits),
@@ -343,7 +343,7 @@ fn matrix_units_run_f16_and_nothing_else() {
 
 #[test]
 fn weights_for_matrix_units_are_whole_matrices() {
-    let coop = Strategy::find("coop-2x4").unwrap();
+    let coop = KernelVariant::find("coop-2x4").unwrap();
     let with = with_matrix_units(16, 32);
     let small = model(Precision::F16, &[50, 10]);
     let plan = Plan::new(&small, 7, coop, &with).unwrap();
@@ -362,6 +362,6 @@ fn weights_for_matrix_units_are_whole_matrices() {
     };
     let reason = coop.refused(&small, 7, &too_small);
     assert!(reason.is_some_and(|reason| reason.contains("whole matrices")));
-    let plan = Plan::new(&small, 7, Strategy::separate(7), &too_small);
+    let plan = Plan::new(&small, 7, KernelVariant::unfused(7), &too_small);
     assert!(plan.is_ok(), "in blocks they fit");
 }

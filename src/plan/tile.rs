@@ -3,7 +3,7 @@
 use super::limits::Subgroups;
 use crate::Precision;
 use crate::adapter::MatrixUnits;
-use crate::deploy::INT4_GROUP;
+use crate::quantize::INT4_GROUP;
 
 /// Groups of four that a row of `cols` values takes.
 #[must_use]
@@ -13,7 +13,7 @@ pub fn groups(cols: usize) -> usize {
 
 /// How a fused layer goes about its product: a file of `shaders/kernels/layer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Body {
+pub enum KernelFamily {
     /// A tile in the registers of each invocation, and nothing else.
     Register,
     /// A tile in registers, the weights loaded once for a subgroup and handed round.
@@ -30,7 +30,7 @@ pub enum Body {
     CoopStaged(MatrixUnits),
 }
 
-impl Body {
+impl KernelFamily {
     /// The matrix units that it is made for; none for what runs without.
     #[must_use]
     pub fn matrix_units(self) -> Option<MatrixUnits> {
@@ -52,7 +52,7 @@ impl Body {
     }
 }
 
-/// The matrix units of a tile in the table of strategies, before it is known what an adapter has.
+/// The matrix units of a tile in the table of kernel variants, before it is known what an adapter has.
 pub(super) const UNKNOWN: MatrixUnits = MatrixUnits { size: 0, lanes: 0 };
 
 /// The numbers that a kernel multiplies.
@@ -70,11 +70,11 @@ pub enum Arithmetic {
 /// invocation does.
 ///
 /// A tile made of an adapter's subgroups is only whole on an adapter ([`Tile::on`]); in the table of
-/// strategies one for matrix units counts in matrices and subgroups, not in values and invocations.
+/// variants one for matrix units counts in matrices and subgroups, not in values and invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// How it is computed.
-    pub body: Body,
+    pub family: KernelFamily,
     /// Rows that one invocation computes.
     pub rows: u32,
     /// Groups of four columns that one invocation computes.
@@ -90,22 +90,22 @@ impl Tile {
     #[must_use]
     pub fn on(self, subgroups: Subgroups) -> Self {
         let units = subgroups.matrix_units.unwrap_or(UNKNOWN);
-        let of_matrices = |body| Self {
-            body,
+        let of_matrices = |family| Self {
+            family,
             rows: self.rows * units.size,
             groups: self.groups * units.size / 4,
             row_lanes: self.row_lanes,
             lanes: self.lanes * units.lanes,
         };
-        match self.body {
-            Body::Broadcast | Body::SubgroupRows => Self {
+        match self.family {
+            KernelFamily::Broadcast | KernelFamily::SubgroupRows => Self {
                 row_lanes: subgroups.lanes,
                 lanes: subgroups.lanes,
                 ..self
             },
-            Body::Coop(_) => of_matrices(Body::Coop(units)),
-            Body::CoopStaged(_) => of_matrices(Body::CoopStaged(units)),
-            Body::Register | Body::Workgroup | Body::Rows => self,
+            KernelFamily::Coop(_) => of_matrices(KernelFamily::Coop(units)),
+            KernelFamily::CoopStaged(_) => of_matrices(KernelFamily::CoopStaged(units)),
+            KernelFamily::Register | KernelFamily::Workgroup | KernelFamily::Rows => self,
         }
     }
 
@@ -113,11 +113,13 @@ impl Tile {
     /// [`Tile::groups`] each.
     #[must_use]
     pub fn parts(self) -> (u32, u32) {
-        let parts = match self.body {
-            Body::Rows | Body::SubgroupRows => return (1, 1),
-            Body::Broadcast => return (self.lanes, 1),
-            Body::Register | Body::Workgroup => self.lanes,
-            Body::Coop(units) | Body::CoopStaged(units) => self.lanes / units.lanes.max(1),
+        let parts = match self.family {
+            KernelFamily::Rows | KernelFamily::SubgroupRows => return (1, 1),
+            KernelFamily::Broadcast => return (self.lanes, 1),
+            KernelFamily::Register | KernelFamily::Workgroup => self.lanes,
+            KernelFamily::Coop(units) | KernelFamily::CoopStaged(units) => {
+                self.lanes / units.lanes.max(1)
+            }
         };
         (self.row_lanes, parts / self.row_lanes.max(1))
     }
@@ -141,10 +143,13 @@ impl Tile {
     #[must_use]
     pub fn narrowed(self, groups: u32) -> Self {
         // Matrix units compute whole matrices.
-        let least = match self.body {
-            Body::Register | Body::Broadcast => 1,
-            Body::Coop(units) => units.size / 4,
-            Body::Workgroup | Body::Rows | Body::SubgroupRows | Body::CoopStaged(_) => return self,
+        let least = match self.family {
+            KernelFamily::Register | KernelFamily::Broadcast => 1,
+            KernelFamily::Coop(units) => units.size / 4,
+            KernelFamily::Workgroup
+            | KernelFamily::Rows
+            | KernelFamily::SubgroupRows
+            | KernelFamily::CoopStaged(_) => return self,
         };
         Self {
             groups: self.groups.min(groups.next_power_of_two()).max(least),
@@ -162,13 +167,13 @@ impl Tile {
             Arithmetic::Dot => (4, 16),
         };
         let (rows, groups) = self.workgroup();
-        let k_step = self.body.k_step();
-        let bytes = match self.body {
-            Body::Workgroup => value * rows * (k_step + 1) + block * groups * k_step,
-            Body::Rows => 16 * self.lanes * self.rows,
-            Body::Register | Body::Broadcast | Body::SubgroupRows => 0,
-            Body::Coop(units) => value * rows * k_step + 16 * units.size * groups,
-            Body::CoopStaged(units) => {
+        let k_step = self.family.k_step();
+        let bytes = match self.family {
+            KernelFamily::Workgroup => value * rows * (k_step + 1) + block * groups * k_step,
+            KernelFamily::Rows => 16 * self.lanes * self.rows,
+            KernelFamily::Register | KernelFamily::Broadcast | KernelFamily::SubgroupRows => 0,
+            KernelFamily::Coop(units) => value * rows * k_step + 16 * units.size * groups,
+            KernelFamily::CoopStaged(units) => {
                 let sums =
                     16 * units.size * self.groups * (rows / self.rows) * (groups / self.groups);
                 value * rows * k_step + block * groups * k_step + sums
@@ -180,7 +185,7 @@ impl Tile {
     /// How it reads a layer's weights.
     #[must_use]
     pub fn weights(self) -> WeightLayout {
-        match self.body.matrix_units() {
+        match self.family.matrix_units() {
             Some(units) => WeightLayout::Matrices(units.size),
             None => WeightLayout::Blocks,
         }
@@ -189,7 +194,10 @@ impl Tile {
     /// Whether one invocation has all columns of a layer of `groups` groups of columns, or comes by them.
     #[must_use]
     pub fn holds_rows(self, groups: u32) -> bool {
-        let has_rows = matches!(self.body, Body::Register | Body::Broadcast | Body::Coop(_));
+        let has_rows = matches!(
+            self.family,
+            KernelFamily::Register | KernelFamily::Broadcast | KernelFamily::Coop(_)
+        );
         has_rows && groups <= self.groups
     }
 }

@@ -1,4 +1,4 @@
-//! What a network computes, slow and obvious. The formulas are those of [`crate::deploy`].
+//! What a network computes, slow and obvious. The formulas are those of [`crate::quantize`].
 
 use std::thread;
 
@@ -8,8 +8,8 @@ use super::arithmetic::{
 use super::outcome::{Outcome, Overflow};
 use super::rounding::{round_bf16, round_f16};
 use crate::Precision;
-use crate::deploy::{Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
 use crate::model::Activation;
+use crate::quantize::{INT4_GROUP, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights};
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one perhaps
 /// short, on every processor: no batch depends on another, and in most modes no image does.
@@ -17,7 +17,7 @@ use crate::model::Activation;
 /// # Panics
 /// As [`infer`] does.
 #[must_use]
-pub fn infer_all(model: &Deployed, pixels: &[u8], batch: usize) -> Outcome {
+pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
     let width = inputs(model);
     let together = width * if shares_scales(model) { batch } else { 1 };
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -38,9 +38,9 @@ pub fn infer_all(model: &Deployed, pixels: &[u8], batch: usize) -> Outcome {
 /// perhaps short. The batch matters where its images share their scales.
 ///
 /// # Panics
-/// Where `batch` is zero, or [`Deployed::check`] refuses the model, which no file and no conversion gives.
+/// Where `batch` is zero, or [`QuantizedNetwork::check`] refuses the model, which no file and no conversion gives.
 #[must_use]
-pub fn infer(model: &Deployed, pixels: &[u8], batch: usize) -> Outcome {
+pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
     assert!(batch > 0, "a batch holds at least one image");
     let width = inputs(model);
     let outputs = model.layers.last().map_or(1, |layer| layer.outputs);
@@ -62,16 +62,16 @@ pub fn infer(model: &Deployed, pixels: &[u8], batch: usize) -> Outcome {
     outcome
 }
 
-fn inputs(model: &Deployed) -> usize {
+fn inputs(model: &QuantizedNetwork) -> usize {
     model.layers.first().map_or(1, |layer| layer.inputs)
 }
 
 /// Whether the images of a batch share their scales.
-fn shares_scales(model: &Deployed) -> bool {
+fn shares_scales(model: &QuantizedNetwork) -> bool {
     model
         .layers
         .iter()
-        .any(|layer| layer.input == Input::Tensor)
+        .any(|layer| layer.input == InputQuantization::Tensor)
 }
 
 /// The exact sums T of every int8 layer for one image, layer after layer: what must be equal on every
@@ -80,7 +80,7 @@ fn shares_scales(model: &Deployed) -> bool {
 /// # Panics
 /// As [`infer`] does.
 #[must_use]
-pub fn sums_of_image(model: &Deployed, image: &[u8]) -> Vec<Vec<i32>> {
+pub fn sums_of_image(model: &QuantizedNetwork, image: &[u8]) -> Vec<Vec<i32>> {
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut sums = Vec::new();
     let mut seen = |of_layer: &[i32]| sums.push(of_layer.to_vec());
@@ -97,7 +97,7 @@ enum Widened {
 }
 
 impl Widened {
-    fn of(layer: &DeployedLayer) -> Self {
+    fn of(layer: &QuantizedLayer) -> Self {
         match &layer.weights {
             Weights::F32(values) => Self::Real(widen(values)),
             Weights::F16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
@@ -122,7 +122,7 @@ impl Widened {
 /// The outputs for one image. `seen` gets the sums of each int8 layer; `outcome` the first layer whose values leave
 /// the type that they are rounded to, and the logits.
 fn run_image(
-    model: &Deployed,
+    model: &QuantizedNetwork,
     weights: &[Widened],
     image: &[u8],
     seen: &mut dyn FnMut(&[i32]),
@@ -188,7 +188,7 @@ fn run_image(
 
 /// The outputs for one batch by the scheme `dynamic-tensor`: `[images, out]`.
 fn run_batch(
-    model: &Deployed,
+    model: &QuantizedNetwork,
     weights: &[Widened],
     pixels: &[u8],
     outcome: &mut Outcome,
@@ -256,7 +256,7 @@ fn note(
 
 /// z of an int8 layer: exact sums, then f32 as told.
 fn integer_layer(
-    layer: &DeployedLayer,
+    layer: &QuantizedLayer,
     weights: &[i32],
     scales: &[f32],
     x: &[f64],
@@ -265,7 +265,7 @@ fn integer_layer(
 ) -> Vec<f64> {
     let scale_of = |column: usize| scales[if scales.len() == 1 { 0 } else { column }];
     match layer.input {
-        Input::Row { unsigned } => {
+        InputQuantization::Row { unsigned } => {
             let (codes, scale) = row_of_values(x, unsigned, clip);
             let sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
             seen(&sums);
@@ -274,7 +274,7 @@ fn integer_layer(
             };
             sums.iter().enumerate().map(z).collect()
         }
-        Input::Static(affine) => {
+        InputQuantization::Static(affine) => {
             let zero = i32::from(affine.zero_point);
             let inverse = 1.0 / affine.scale;
             let code = |&x: &f64| {
@@ -294,7 +294,9 @@ fn integer_layer(
             };
             sums.iter().enumerate().map(z).collect()
         }
-        Input::Values | Input::Tensor => unreachable!("rows of an int8 layer take codes"),
+        InputQuantization::Values | InputQuantization::Tensor => {
+            unreachable!("rows of an int8 layer take codes")
+        }
     }
 }
 
@@ -327,9 +329,9 @@ fn rounded(precision: Precision, value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::deploy;
     use crate::mode::Mode;
     use crate::model::{Layer, Model};
+    use crate::quantize::lower;
     use crate::{Scheme, WeightScales};
 
     #[test]
@@ -345,7 +347,7 @@ mod tests {
         let overflow = |layers: [Precision; 2], pixel: u8| {
             let scheme = Scheme::DynamicRow;
             let mode = Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).unwrap();
-            infer(&deploy(&model, &mode, None).unwrap(), &[pixel], 1).overflow
+            infer(&lower(&model, &mode, None).unwrap(), &[pixel], 1).overflow
         };
         use Precision::{Bf16, F16, F32};
         let told = overflow([F32, F16], 255).unwrap();
@@ -359,7 +361,7 @@ mod tests {
         // What the next layer cannot take is of the layer that gave it.
         let model = Model::new(vec![layer(70_000.0), layer(1e-3)]).unwrap();
         let mode = Mode::mixed(vec![F32, F16], Scheme::DynamicRow, WeightScales::Channel).unwrap();
-        let told = infer(&deploy(&model, &mode, None).unwrap(), &[255], 1).overflow;
+        let told = infer(&lower(&model, &mode, None).unwrap(), &[255], 1).overflow;
         assert_eq!(
             told.map(|told| (told.layer, told.largest)),
             Some((Some(0), 70_000.0))

@@ -17,7 +17,7 @@ pub fn round_bf16(value: f64) -> f64 {
 }
 
 /// The nearest number of a type: with e = max(⌊log₂|x|⌋, the least exponent), those near x are multiples of
-/// 2^(e − significant bits + 1). Beyond the type's largest it is infinite.
+/// 2^(e − significant bits + 1). OutOfRange the type's largest it is infinite.
 fn nearest(value: f64, significant_bits: i32, least_exponent: i32, largest: f64) -> f64 {
     if !value.is_finite() || value == 0.0 {
         return value;

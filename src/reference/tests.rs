@@ -1,13 +1,13 @@
 //! The oracle by hand.
 
 use super::*;
-use crate::deploy::{Deployed, Weights, deploy};
 use crate::model::{Activation, Layer, Model, Normalization};
+use crate::quantize::{QuantizedNetwork, Weights, lower};
 use crate::{Mode, Precision};
 
 /// A model in a mode that needs no calibration.
-fn lowered(model: &Model, mode: impl Into<Mode>) -> Deployed {
-    deploy(model, &mode.into(), None).unwrap()
+fn lowered(model: &Model, mode: impl Into<Mode>) -> QuantizedNetwork {
+    lower(model, &mode.into(), None).unwrap()
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::{Measured, SearchOptions};
 use crate::dataset::Dataset;
-use crate::deploy::Deployed;
 use crate::engine::{Engine, Network, labels};
 use crate::error::Result;
+use crate::quantize::QuantizedNetwork;
 use crate::reference;
 use crate::tune::Tuner;
 
@@ -37,7 +37,7 @@ impl<'a> Bench<'a> {
         engine: &'a Engine,
         data: &'a Dataset,
         options: &'a SearchOptions,
-        f32: &Deployed,
+        f32: &QuantizedNetwork,
     ) -> Result<Self> {
         let width = f32.architecture().outputs();
         let mut network = engine.load(f32).await?;
@@ -54,9 +54,9 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// What a deployed model answers, and how long it takes.
-    pub async fn measure(&mut self, deployed: &Deployed) -> Result<Measured> {
-        let mut network = self.engine.load(deployed).await?;
+    /// What a quantized network answers, and how long it takes.
+    pub async fn measure(&mut self, quantized: &QuantizedNetwork) -> Result<Measured> {
+        let mut network = self.engine.load(quantized).await?;
         let outputs = answers(&mut network, self.data).await?;
         let found = labels(&outputs, self.width);
         let right = found.iter().zip(&self.data.labels);
@@ -65,7 +65,7 @@ impl<'a> Bench<'a> {
         let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
         let sum: f64 = outputs.iter().zip(&self.outputs).map(square).sum();
         let error = sum / outputs.len() as f64;
-        let finite = outputs.iter().all(|output| output.is_finite()) && !self.overflows(deployed);
+        let finite = outputs.iter().all(|output| output.is_finite()) && !self.overflows(quantized);
         Ok(Measured {
             // An answer from beyond the range of its type is none.
             accuracy: if finite {
@@ -76,14 +76,14 @@ impl<'a> Bench<'a> {
             label_changes: changes.count(),
             output_error: if finite { error } else { f64::MAX },
             relative_time: self.relative_time(&mut network).await?,
-            parameter_bytes: deployed.parameter_bytes(),
+            parameter_bytes: quantized.parameter_bytes(),
         })
     }
 
     /// Whether values leave the range of their type on any image, which an activation behind them may hide.
-    fn overflows(&self, deployed: &Deployed) -> bool {
-        deployed.may_overflow() && {
-            let outcome = reference::infer_all(deployed, &self.data.images.pixels, 1);
+    fn overflows(&self, quantized: &QuantizedNetwork) -> bool {
+        quantized.may_overflow() && {
+            let outcome = reference::infer_all(quantized, &self.data.images.pixels, 1);
             outcome.overflow.is_some()
         }
     }
@@ -112,7 +112,7 @@ impl<'a> Bench<'a> {
     /// The median time of a batch for each of `models`, all in turn, each with the kernels that are fastest.
     pub async fn compare(
         &self,
-        models: &[Deployed],
+        models: &[QuantizedNetwork],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<Duration>> {
         let pixels = batch(self.data, self.options.batch);

@@ -23,11 +23,11 @@ use std::time::Duration;
 
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::deploy::{Deployed, Deployer, Recipe, Sample};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::Model;
+use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample};
 use crate::tune::Tuning;
 use measure::Bench;
 pub use outcome::{Finalist, Measured, Outcome, Sensitivity, Trial};
@@ -122,13 +122,13 @@ pub async fn run(
     state: &mut State,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
-    let mut deployer = Deployer::new(options.recipe, model, Some(sample));
+    let mut quantizer = Quantizer::new(options.recipe, model, Some(sample));
     let f32 = Mode::from(Precision::F32);
-    let bench = Bench::new(engine, data, options, &deployer.deploy(&f32)?).await?;
+    let bench = Bench::new(engine, data, options, &quantizer.quantize(&f32)?).await?;
     let mut search = Search {
         engine,
         layers: model.layers.len(),
-        deployer,
+        quantizer,
         bench,
         options,
         state,
@@ -154,7 +154,7 @@ pub async fn run(
 struct Search<'a, 'b> {
     engine: &'a Engine,
     layers: usize,
-    deployer: Deployer<'a>,
+    quantizer: Quantizer<'a>,
     bench: Bench<'a>,
     options: &'a SearchOptions,
     state: &'b mut State,
@@ -189,8 +189,8 @@ impl Search<'_, '_> {
         let measured = match self.state.get(&name) {
             Some(measured) => measured,
             None => {
-                let deployed = self.deployer.deploy(&mode)?;
-                let measured = self.bench.measure(&deployed).await?;
+                let quantized = self.quantizer.quantize(&mode)?;
+                let measured = self.bench.measure(&quantized).await?;
                 self.state.put(&name, measured)?;
                 measured
             }
@@ -324,7 +324,7 @@ impl Search<'_, '_> {
     }
 
     /// Compares what is within the drop once more, and gives the best first.
-    async fn decide(&mut self, f32: &Trial) -> Result<(Vec<Finalist>, Deployed)> {
+    async fn decide(&mut self, f32: &Trial) -> Result<(Vec<Finalist>, QuantizedNetwork)> {
         let mut uniform: Vec<Trial> = Vec::new();
         let mut mixed: Vec<Trial> = Vec::new();
         for trial in self.within(f32) {
@@ -339,7 +339,7 @@ impl Search<'_, '_> {
         let trials = [uniform, mixed].concat();
         let mut models = Vec::new();
         for trial in &trials {
-            models.push(self.deployer.deploy(&trial.mode)?);
+            models.push(self.quantizer.quantize(&trial.mode)?);
         }
         let observer = &mut self.observer;
         let mut progress = |done, total| observer.progress("comparing the best", done, total);

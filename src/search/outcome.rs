@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Choice;
-use crate::deploy::Deployed;
 use crate::mode::Mode;
+use crate::quantize::QuantizedNetwork;
 
 /// What an assignment was found to do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ pub struct Outcome {
     /// Those of the last comparison, the best first.
     pub finalists: Vec<Finalist>,
     /// The best, in the numbers that it runs in.
-    pub best: Deployed,
+    pub best: QuantizedNetwork,
 }
 
 impl Outcome {

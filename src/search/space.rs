@@ -1,7 +1,7 @@
 //! Which assignments of precisions to layers there are, and in which order they are worth trying.
 
 use crate::mode::Mode;
-use crate::quant::{Scheme, WeightScales};
+use crate::scheme::{Scheme, WeightScales};
 use crate::{Precision, Result};
 
 /// What a layer can be: a precision, and for int8 how its input is quantized.

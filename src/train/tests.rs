@@ -4,7 +4,7 @@ use super::*;
 use crate::Precision;
 use crate::cpu::{Network, Processor};
 use crate::dataset::Images;
-use crate::deploy::deploy;
+use crate::quantize::lower;
 
 /// `count` images of 3×3 pixels in three classes: the bright row is the class.
 fn rows(count: usize) -> Dataset {
@@ -56,8 +56,8 @@ fn learns_a_separable_problem_and_reports_it() {
     assert_eq!(model.provenance["accuracy"], "1.0000");
     assert_eq!(model.provenance["training_images"], "240");
 
-    let deployed = deploy(&model, &Precision::F32.into(), None).unwrap();
-    let mut network = Network::new(&deployed, &Processor::default()).unwrap();
+    let quantized = lower(&model, &Precision::F32.into(), None).unwrap();
+    let mut network = Network::new(&quantized, &Processor::default()).unwrap();
     network.upload(&data.images.pixels, data.len());
     for (row, &label) in network.run().chunks(3).zip(&data.labels) {
         assert!(row[usize::from(label)] > 0.5, "{row:?} for {label}");

@@ -95,7 +95,7 @@ pub enum TrialResult {
         /// How long that one took on the same network.
         without_nanoseconds: u64,
         /// The kernels for them that the driver does not take.
-        left_out: Vec<String>,
+        rejected: Vec<String>,
     },
     /// A kernel computes something else.
     Wrong {

@@ -21,7 +21,7 @@ use crate::adapter::AdapterInfo;
 use crate::engine::Network;
 use crate::error::{Error, Result};
 use crate::gpu;
-use crate::plan::{ChosenBy, Kernels, STRATEGIES, Strategy};
+use crate::plan::{ChosenBy, KERNEL_VARIANTS, KernelVariant, Kernels};
 use crate::{Mode, Scheme};
 
 /// How much is tuned.
@@ -162,13 +162,13 @@ impl Tuner {
     }
 
     /// The winner that the cache has, if it can run here: the file's words are only words.
-    fn known(&self, key: &Key, gpu: &gpu::Network, batch: usize) -> Option<Strategy> {
+    fn known(&self, key: &Key, gpu: &gpu::Network, batch: usize) -> Option<KernelVariant> {
         let entry = self.cache.as_ref()?.get(key)?;
-        let strategy = Strategy::find(&entry.kernel)?;
-        gpu.runnable(batch).contains(&strategy).then_some(strategy)
+        let variant = KernelVariant::find(&entry.kernel)?;
+        gpu.runnable(batch).contains(&variant).then_some(variant)
     }
 
-    fn remember(&mut self, key: Key, winner: Strategy, time: Duration) {
+    fn remember(&mut self, key: Key, winner: KernelVariant, time: Duration) {
         let Some(cache) = &mut self.cache else { return };
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         cache.put(key, Entry::new(winner.name, nanoseconds));
@@ -189,15 +189,15 @@ fn in_all(networks: usize) -> Duration {
 /// two have been measured, and one with matrix units and one without where there are both.
 async fn measure(
     gpu: &mut gpu::Network,
-    candidates: &[Strategy],
+    candidates: &[KernelVariant],
     pixels: &[u8],
     batch: usize,
     limit: Duration,
-) -> Result<Option<(Strategy, Duration)>> {
+) -> Result<Option<(KernelVariant, Duration)>> {
     let start = Instant::now();
-    let mut best: Option<(Strategy, Duration)> = None;
+    let mut best: Option<(KernelVariant, Duration)> = None;
     let mut measured = Vec::new();
-    let mut left_out = Vec::new();
+    let mut rejected = Vec::new();
     for &candidate in candidates {
         let enough = measured.len() >= FEWEST
             && candidates
@@ -211,7 +211,7 @@ async fn measure(
             Ok(time) => time,
             // A kernel that this driver does not take is no candidate; a lost device is the end.
             Err(error) if error.is_rejection() => {
-                left_out.push((candidate, error));
+                rejected.push((candidate, error));
                 continue;
             }
             Err(error) => return Err(error),
@@ -222,7 +222,7 @@ async fn measure(
             best = Some((candidate, time));
         }
     }
-    for (candidate, error) in left_out.iter().filter(|_| best.is_some()) {
+    for (candidate, error) in rejected.iter().filter(|_| best.is_some()) {
         log::warn!("{} is left out: {error}", candidate.name);
     }
     Ok(best)
@@ -317,7 +317,7 @@ fn names(mode: &Mode) -> (String, String) {
     (layers.join(","), scheme)
 }
 
-/// SHA-256 of every shader, of the strategies' numbers, and of what compiles them: a winner among others
+/// SHA-256 of every shader, of the variants' numbers, and of what compiles them: a winner among others
 /// is none among these.
 fn shaders() -> String {
     let mut hash = Sha256::new();
@@ -325,7 +325,7 @@ fn shaders() -> String {
     for text in gpu::shader_texts() {
         hash.update(text);
     }
-    hash.update(format!("{STRATEGIES:?}"));
+    hash.update(format!("{KERNEL_VARIANTS:?}"));
     let mut hex = String::new();
     for byte in hash.finalize() {
         let _ = write!(hex, "{byte:02x}");
@@ -336,7 +336,7 @@ fn shaders() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Path;
+    use crate::plan::ExecutionPath;
     use crate::{Precision, WeightScales};
 
     #[test]
@@ -391,8 +391,8 @@ mod tests {
 
     #[test]
     fn a_winner_is_of_those_it_was_chosen_among() {
-        let fused = Kernels::Path(Path::Fused);
-        let network = Kernels::Path(Path::Network);
+        let fused = Kernels::Path(ExecutionPath::Fused);
+        let network = Kernels::Path(ExecutionPath::Network);
         let mut all = Vec::new();
         for kernels in [Kernels::Any, fused, network, Kernels::MatrixUnits] {
             all.extend([among(kernels, false), among(kernels, true)]);

@@ -252,12 +252,12 @@ pub fn close_int8_network(got: &[f64], want: &[f64]) -> Check {
     }
 }
 
-/// Outputs of a deployed model. A value that falls on the other side of a rounding tie moves its row a
+/// Outputs of a quantized network. A value that falls on the other side of a rounding tie moves its row a
 /// little, and no more rows than a few may be moved.
 ///
 /// # Errors
 /// What differs, in words.
-pub fn close_deployed(mode: &Mode, got: &[f64], want: &[f64], width: usize) -> Check {
+pub fn close_quantized(mode: &Mode, got: &[f64], want: &[f64], width: usize) -> Check {
     if got.len() != want.len() {
         return Err(format!("{} outputs, not {}", got.len(), want.len()));
     }

@@ -10,7 +10,7 @@ use super::{REPEATS, Row, as_problem, same_bits, shapes, tolerance};
 use crate::Precision;
 use crate::error::{Error, InternalError, Result};
 use crate::gpu::{Device, SinglePass, kernel};
-use crate::plan::{Arithmetic, Body, LayerKernel, Limits, Pass, Subgroups};
+use crate::plan::{Arithmetic, KernelFamily, LayerKernel, Limits, Pass, Subgroups};
 
 /// The most bytes that the repeats of one trial leave behind.
 const MOST_BYTES: usize = 4 << 20;
@@ -214,7 +214,10 @@ async fn run(single: &SinglePass, trial: &Trial) -> Result<Vec<Vec<u8>>> {
 }
 
 fn layer_lacks(layer: LayerKernel, limits: &Limits) -> Option<&'static str> {
-    let on_subgroups = matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows);
+    let on_subgroups = matches!(
+        layer.tile.family,
+        KernelFamily::Broadcast | KernelFamily::SubgroupRows
+    );
     if on_subgroups && limits.subgroup.is_none() {
         return Some("the adapter has no subgroups of one size");
     }

@@ -10,7 +10,7 @@ use crate::Precision;
 use crate::error::Result;
 use crate::gpu::{self, Device};
 use crate::mode::Mode;
-use crate::plan::{ChosenBy, Form, Kernels, Path, STRATEGIES, Strategy};
+use crate::plan::{ChosenBy, ExecutionPath, Fusion, KERNEL_VARIANTS, KernelVariant, Kernels};
 use crate::reference;
 
 /// A network in a mode, run in one way.
@@ -19,14 +19,14 @@ pub(super) struct Network {
     pub(super) subject: Arc<Subject>,
     pub(super) mode: Mode,
     /// The way; what is chosen where nothing is measured, if there is none.
-    strategy: Option<Strategy>,
+    variant: Option<KernelVariant>,
 }
 
 impl Network {
     pub(super) fn row(&self, group: &'static str) -> Row {
-        let name = match (group, self.strategy) {
+        let name = match (group, self.variant) {
             ("weights", _) => self.subject.name.clone(),
-            (_, Some(strategy)) => format!("{} {}", self.subject.name, strategy.name),
+            (_, Some(variant)) => format!("{} {}", self.subject.name, variant.name),
             (_, None) => format!("{} by default", self.subject.name),
         };
         let tolerance = match group {
@@ -41,7 +41,7 @@ impl Network {
 type Planned = Result<(Network, bool), Box<Row>>;
 
 /// Each mode on each network: its weights; and it in the likely ways on this adapter, in those that are a
-/// whole network in one dispatch, and in separate passes. Since nothing else is checked of the kernels of one dispatch,
+/// whole network in one dispatch, and in unfused passes. Since nothing else is checked of the kernels of one dispatch,
 /// these are also run on networks whose widths lie round what their lanes do at a time.
 pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
     let (odd, default) = (
@@ -51,10 +51,10 @@ pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
     let mut all = Vec::new();
     for subject in [&odd, &default] {
         for mode in modes(subject.model.layers.len())? {
-            let of = |strategy| Network {
+            let of = |variant| Network {
                 subject: Arc::clone(subject),
                 mode: mode.clone(),
-                strategy,
+                variant,
             };
             let lacks = has_f16(&mode).then(|| device.info().lacks(Precision::F16));
             if let Some(reason) = lacks.flatten() {
@@ -84,17 +84,17 @@ pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
 }
 
 /// How many outputs each kernel of a whole network computes at a time, with the kernels that do so.
-fn turns() -> Vec<(usize, Vec<Strategy>)> {
-    let mut turns: Vec<(usize, Vec<Strategy>)> = Vec::new();
-    for &strategy in STRATEGIES {
-        let Form::Network { lanes, k_lanes } = strategy.form else {
+fn turns() -> Vec<(usize, Vec<KernelVariant>)> {
+    let mut turns: Vec<(usize, Vec<KernelVariant>)> = Vec::new();
+    for &variant in KERNEL_VARIANTS {
+        let Fusion::Network { lanes, k_lanes } = variant.fusion else {
             continue;
         };
         // A lane has a group of four.
         let turn = 4 * (lanes / k_lanes) as usize;
         match turns.iter_mut().find(|(known, _)| *known == turn) {
-            Some((_, known)) => known.push(strategy),
-            None => turns.push((turn, vec![strategy])),
+            Some((_, known)) => known.push(variant),
+            None => turns.push((turn, vec![variant])),
         }
     }
     turns
@@ -104,7 +104,7 @@ fn turns() -> Vec<(usize, Vec<Strategy>)> {
 fn in_one_dispatch(
     device: &Device,
     subject: &Arc<Subject>,
-    ways: &[Strategy],
+    ways: &[KernelVariant],
 ) -> Result<Vec<Planned>> {
     let mut all = Vec::new();
     for mode in modes(subject.model.layers.len())? {
@@ -122,7 +122,7 @@ fn in_one_dispatch(
                 let network = Network {
                     subject: Arc::clone(subject),
                     mode: mode.clone(),
-                    strategy: Some(way),
+                    variant: Some(way),
                 };
                 all.push(Ok((network, false)));
             }
@@ -132,22 +132,22 @@ fn in_one_dispatch(
 }
 
 /// The ways to run a network that are checked.
-fn ways(device: &Device, subject: &Subject, mode: &Mode) -> Result<Vec<Strategy>> {
+fn ways(device: &Device, subject: &Subject, mode: &Mode) -> Result<Vec<KernelVariant>> {
     let model = subject.quantized(mode)?.architecture();
     let mut ways = Vec::new();
     for &batch in subject.batches {
         let limits = device.limits();
         let of = |kernels, likely| {
             let list = if likely {
-                Strategy::candidates
+                KernelVariant::candidates
             } else {
-                Strategy::runnable
+                KernelVariant::runnable
             };
             list(&model, batch, limits, kernels)
         };
         ways.extend(of(Kernels::Any, true));
-        ways.extend(of(Kernels::Path(Path::Network), false));
-        ways.extend(of(Kernels::Path(Path::Separate), false));
+        ways.extend(of(Kernels::Path(ExecutionPath::Network), false));
+        ways.extend(of(Kernels::Path(ExecutionPath::Unfused), false));
     }
     let mut seen = Vec::new();
     ways.retain(|way| {
@@ -163,14 +163,14 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
     let Network {
         subject,
         mode,
-        strategy,
+        variant,
     } = network;
     let model = subject.quantized(mode)?;
     let mut errors = Errors::default();
     let (mut trials, mut result) = (0, Ok(()));
     for &batch in subject.batches {
         let limits = device.limits();
-        let refused = strategy.and_then(|way| way.refused(&model.architecture(), batch, limits));
+        let refused = variant.and_then(|way| way.refused(&model.architecture(), batch, limits));
         if refused.is_some() {
             continue;
         }
@@ -180,7 +180,7 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
         let pixels = subject.first(images);
         let want = reference::infer_all(&model, pixels, batch);
         let mut on = gpu::Network::new(device, &model).await?;
-        if let Some(way) = strategy {
+        if let Some(way) = variant {
             on.choose(batch, *way, ChosenBy::User);
         }
         let got = as_problem(on.infer(pixels, batch, &mut |_| ()).await)?;
@@ -235,9 +235,11 @@ mod tests {
     #[test]
     fn each_kernel_of_a_whole_network_has_networks_round_its_edges() {
         let turns = turns();
-        let kernels = STRATEGIES.iter().filter(|s| s.path() == Path::Network);
+        let kernels = KERNEL_VARIANTS
+            .iter()
+            .filter(|s| s.path() == ExecutionPath::Network);
         for kernel in kernels {
-            let of = |(_, ways): &&(usize, Vec<Strategy>)| ways.contains(kernel);
+            let of = |(_, ways): &&(usize, Vec<KernelVariant>)| ways.contains(kernel);
             let (turn, _) = turns.iter().find(of).expect("its networks");
             let [beyond, filled] = Subject::round(*turn).unwrap();
             let widest = |subject: &Subject| {

@@ -47,7 +47,7 @@ fn layer_shapes(layer: LayerKernel) -> Vec<[usize; 3]> {
         return matrix_shapes(rows, cols, holds);
     }
     let mut shapes = vec![[1, 1, 1], SMALL, [1, 784, 4], [rows, 31, 2], [3, 1040, 1]];
-    if layer.activation == Activation::Softmax || layer.output == LayerOutput::RowCodes {
+    if layer.activation == Activation::Softmax || layer.output == LayerOutput::QuantizedRows {
         cols = 4 * layer.tile.groups as usize;
         shapes.retain(|&[.., of_shape]| of_shape <= cols);
     } else {

@@ -2,14 +2,14 @@
 //! judged.
 
 use super::compare::{
-    Check, Errors, Unit, close_deployed, close_f16_network, close_f32, close_int8_network,
+    Check, Errors, Unit, close_f16_network, close_f32, close_int8_network, close_quantized,
 };
 use super::data::{random_model, random_pixels, seeded};
-use crate::deploy::{Deployed, Ranges, deploy};
 use crate::error::Result;
 use crate::mode::Mode;
 use crate::model::{Activation, Model};
-use crate::quant::{Scheme, WeightScales};
+use crate::quantize::{QuantizedNetwork, Ranges, lower};
+use crate::scheme::{Scheme, WeightScales};
 use crate::{Precision, dataset, reference};
 
 /// A network, the images that it is given, and the batches that it gets them in.
@@ -70,7 +70,7 @@ impl Subject {
     }
 
     /// The network in a mode. Static scales are given, not calibrated.
-    pub(super) fn quantized(&self, mode: &Mode) -> Result<Deployed> {
+    pub(super) fn quantized(&self, mode: &Mode) -> Result<QuantizedNetwork> {
         let range = |activation: Activation| {
             let (low, high) = activation.range();
             (low.max(-3.0) as f32, high.min(3.0) as f32)
@@ -82,7 +82,7 @@ impl Subject {
             .map(|layer| range(layer.activation));
         let ranges = std::iter::once((0.0, 1.0)).chain(layers);
         let ranges = Ranges(ranges.take(self.model.layers.len()).collect());
-        deploy(&self.model, mode, Some(&ranges))
+        lower(&self.model, mode, Some(&ranges))
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn has_f16(mode: &Mode) -> bool {
 
 /// Outputs `[images, out]`, run in batches of `batch`, against the oracle's.
 pub(super) fn judge(
-    model: &Deployed,
+    model: &QuantizedNetwork,
     batch: usize,
     got: &[f32],
     want: &reference::Outcome,
@@ -125,7 +125,7 @@ pub(super) fn judge(
         Precision::F32 => close_f32(&wide, want, deepest),
         Precision::F16 => close_f16_network(&wide, want, layers),
         Precision::Int8 if mode.depends_on_batch() => close_int8_network(&wide, want),
-        _ => close_deployed(mode, &wide, want, architecture.outputs()),
+        _ => close_quantized(mode, &wide, want, architecture.outputs()),
     };
     check.map_err(|problem| format!("batch {batch}: {problem}"))
 }

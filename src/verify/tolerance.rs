@@ -42,9 +42,9 @@ pub const WEIGHTS: &str = "equal to the bit: the model's numbers, where the layo
 pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
     match (pass, elements) {
         (Pass::Layer(layer), _) => match (layer.output, elements) {
-            (LayerOutput::Z, _) => SCALED,
-            (LayerOutput::RowCodes, _) => ROW_CODES,
-            (LayerOutput::Stored(Store::Codes), _) => CODES,
+            (LayerOutput::PreActivation, _) => SCALED,
+            (LayerOutput::QuantizedRows, _) => ROW_CODES,
+            (LayerOutput::Stored(Store::Int8), _) => CODES,
             (_, Precision::F16) => HALF,
             (_, Precision::Bf16) => BRAIN,
             (_, Precision::Int4) => INT4,
@@ -53,8 +53,8 @@ pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
         },
         (Pass::Normalize | Pass::PixelMax | Pass::QuantizePixels | Pass::AbsMax, _) => EXACT,
         (Pass::Quantize, _) => QUANTIZED,
-        (Pass::RowCodes { .. }, _) => ROW_CODES,
-        (Pass::StaticCodes, _) => CODES,
+        (Pass::QuantizedRows { .. }, _) => ROW_CODES,
+        (Pass::QuantizeStatic, _) => CODES,
         (Pass::Matmul(_), Precision::Int8) => SUMS,
         (Pass::Activation(_), Precision::F16) => HALF,
         (_, Precision::Int8) => VALUES,

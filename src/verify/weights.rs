@@ -9,11 +9,11 @@ use super::compare::{Check, Errors};
 use super::networks::Network;
 use super::{Row, as_problem};
 use crate::Precision;
-use crate::deploy::{DeployedLayer, Weights};
 use crate::error::Result;
 use crate::gpu::{self, Device};
 use crate::mode::Mode;
 use crate::model::Layer;
+use crate::quantize::{QuantizedLayer, Weights};
 use crate::reference;
 
 /// A layer's numbers as bits, `[inputs, outputs]` row-major.
@@ -21,12 +21,12 @@ struct Expected {
     inputs: usize,
     outputs: usize,
     bits: Vec<u32>,
-    form: Form,
+    layout: BlockLayout,
 }
 
 /// How a block of four by four lies in memory.
 #[derive(Clone, Copy)]
-enum Form {
+enum BlockLayout {
     /// Four outputs of each inner value, in so many bytes a value.
     Values(usize),
     /// Four inner values of each output, a byte each.
@@ -35,7 +35,7 @@ enum Form {
     Nibbles,
 }
 
-impl Form {
+impl BlockLayout {
     /// The bits of inner value `k` of output `col`, where a row of blocks has so many groups.
     fn bits(self, bytes: &[u8], [k, col]: [usize; 2], groups: usize) -> Option<u32> {
         let block = k / 4 * groups + col / 4;
@@ -60,21 +60,21 @@ impl Expected {
     /// What the float weights are in a mode whose rounding the oracle knows: f32, f16, and int8
     /// `dynamic-tensor`.
     fn of_float(layer: &Layer, mode: &Mode, clip: u8) -> Option<Self> {
-        let (bits, form) = match mode.precision {
+        let (bits, layout) = match mode.precision {
             Precision::F16 => {
                 let round = |&weight: &f32| reference::round_f16(f64::from(weight));
                 let bits = layer.weights.iter().map(round);
                 let bits = bits.map(|rounded| u32::from(f16::from_f64(rounded).to_bits()));
-                (bits.collect(), Form::Values(2))
+                (bits.collect(), BlockLayout::Values(2))
             }
             Precision::Int8 if mode.depends_on_batch() => {
                 let (codes, _) = reference::quantize(&layer.weights, i32::from(clip));
                 let bits = codes.into_iter().map(|code| u32::from(code as u8));
-                (bits.collect(), Form::Codes)
+                (bits.collect(), BlockLayout::Codes)
             }
             Precision::F32 => {
                 let bits = layer.weights.iter().map(|weight| weight.to_bits());
-                (bits.collect(), Form::Values(4))
+                (bits.collect(), BlockLayout::Values(4))
             }
             _ => return None,
         };
@@ -82,42 +82,42 @@ impl Expected {
             inputs: layer.inputs,
             outputs: layer.outputs,
             bits,
-            form,
+            layout,
         })
     }
 
-    fn of_deployed(layer: &DeployedLayer) -> Self {
+    fn of_quantized(layer: &QuantizedLayer) -> Self {
         let of_halves = |bits: Vec<u16>| bits.into_iter().map(u32::from).collect();
-        let (bits, form) = match &layer.weights {
+        let (bits, layout) = match &layer.weights {
             Weights::F32(values) => (
                 values.iter().map(|value| value.to_bits()).collect(),
-                Form::Values(4),
+                BlockLayout::Values(4),
             ),
             Weights::F16(values) => (
                 of_halves(values.iter().map(|value| f16::to_bits(*value)).collect()),
-                Form::Values(2),
+                BlockLayout::Values(2),
             ),
             Weights::Bf16(values) => (
                 of_halves(values.iter().map(|value| bf16::to_bits(*value)).collect()),
-                Form::Values(2),
+                BlockLayout::Values(2),
             ),
             Weights::Int8 { codes, .. } => (
                 codes.iter().map(|&code| u32::from(code as u8)).collect(),
-                Form::Codes,
+                BlockLayout::Codes,
             ),
             Weights::Int4 { codes, .. } => (
                 codes
                     .iter()
                     .map(|&code| u32::from(code as u8 & 15))
                     .collect(),
-                Form::Nibbles,
+                BlockLayout::Nibbles,
             ),
         };
         Self {
             inputs: layer.inputs,
             outputs: layer.outputs,
             bits,
-            form,
+            layout,
         }
     }
 
@@ -127,7 +127,7 @@ impl Expected {
         let mut first = None;
         for (at, &want) in self.bits.iter().enumerate() {
             let (k, col) = (at / self.outputs, at % self.outputs);
-            let got = self.form.bits(bytes, [k, col], groups);
+            let got = self.layout.bits(bytes, [k, col], groups);
             if got != Some(want) {
                 wrong += 1;
                 first.get_or_insert((k, col, got, want));
@@ -152,9 +152,9 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
         Ok(on) => on,
         Err(problem) => return Ok(row.found(Err(problem), Errors::default())),
     };
-    let of = |(float, layer): (&Layer, &DeployedLayer)| {
+    let of = |(float, layer): (&Layer, &QuantizedLayer)| {
         Expected::of_float(float, &network.mode, model.int8_clip)
-            .unwrap_or_else(|| Expected::of_deployed(layer))
+            .unwrap_or_else(|| Expected::of_quantized(layer))
     };
     let layers = subject.model.layers.iter().zip(&model.layers);
     let expected: Vec<Expected> = layers.map(of).collect();
@@ -177,12 +177,12 @@ mod tests {
     use crate::verify::data::{random_codes, random_values, seeded};
 
     /// Weights of five inner values by six outputs.
-    fn expected(bits: Vec<u32>, form: Form) -> Expected {
+    fn expected(bits: Vec<u32>, layout: BlockLayout) -> Expected {
         Expected {
             inputs: 5,
             outputs: 6,
             bits,
-            form,
+            layout,
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
         let values = random_values(&mut seeded("weights"), 30);
         let bits = values.iter().map(|value| value.to_bits()).collect();
         let bytes: Vec<u8> = bytemuck::cast_slice(&pack_blocks(&values, 5, 6, 0.0)).to_vec();
-        let of_f32 = expected(bits, Form::Values(4));
+        let of_f32 = expected(bits, BlockLayout::Values(4));
         assert_eq!(of_f32.compare(&bytes), Ok(()));
         for bit in [0, 8 * 4 * 16 + 31, 8 * 4 * 33] {
             let mut flipped = bytes.clone();
@@ -203,7 +203,7 @@ mod tests {
 
         let codes = random_codes(&mut seeded("codes"), 30);
         let bits = codes.iter().map(|&code| u32::from(code as u8)).collect();
-        let of_int8 = expected(bits, Form::Codes);
+        let of_int8 = expected(bits, BlockLayout::Codes);
         let bytes: Vec<u8> = bytemuck::cast_slice(&pack_codes(&codes, 5, 6)).to_vec();
         assert_eq!(of_int8.compare(&bytes), Ok(()));
         // The same, but laid out as values are.
@@ -212,7 +212,7 @@ mod tests {
 
         let small: Vec<i8> = codes.iter().map(|code| code % 8).collect();
         let bits = small.iter().map(|&code| u32::from(code as u8 & 15));
-        let of_int4 = expected(bits.collect(), Form::Nibbles);
+        let of_int4 = expected(bits.collect(), BlockLayout::Nibbles);
         let scales = [f16::ONE; 6];
         assert_eq!(of_int4.compare(&pack_int4(&small, &scales, 5, 6)), Ok(()));
     }

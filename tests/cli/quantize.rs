@@ -1,11 +1,11 @@
 //! `quantize`: files in the numbers that run, what can be done with them, and damaged ones.
 
-mod asked;
+mod requested;
 
 use std::path::{Path, PathBuf};
 
-use fmnist_gpu::deploy::{Deployed, Weights};
 use fmnist_gpu::model::Model;
+use fmnist_gpu::quantize::{QuantizedNetwork, Weights};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
 
 use serde_json::Value;
@@ -26,11 +26,11 @@ fn quantize(fixture: &Fixture, arguments: &[&str]) -> (PathBuf, Ended) {
     (output, run(&mut command))
 }
 
-fn quantized(fixture: &Fixture, arguments: &[&str]) -> (PathBuf, Deployed) {
+fn written(fixture: &Fixture, arguments: &[&str]) -> (PathBuf, QuantizedNetwork) {
     let (output, end) = quantize(fixture, arguments);
     has(&end.good(), &["q.safetensors", "%"]);
-    let deployed = Deployed::load(&output).expect("a quantized file");
-    (output, deployed)
+    let quantized = QuantizedNetwork::load(&output).expect("a quantized file");
+    (output, quantized)
 }
 
 fn predict(fixture: &Fixture, model: &Path, arguments: &[&str]) -> Ended {
@@ -44,12 +44,12 @@ fn predict(fixture: &Fixture, model: &Path, arguments: &[&str]) -> Ended {
 #[test]
 fn a_file_tells_how_it_was_made() {
     let fixture = Fixture::new();
-    let (output, deployed) = quantized(&fixture, &["--calibration", "entropy"]);
+    let (output, quantized) = written(&fixture, &["--calibration", "entropy"]);
     let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
-    assert_eq!(deployed.mode, mode);
+    assert_eq!(quantized.mode, mode);
     let said = |key: &str| {
-        let value = deployed.provenance.get(key);
-        value.unwrap_or_else(|| panic!("no {key} in {:?}", deployed.provenance))
+        let value = quantized.provenance.get(key);
+        value.unwrap_or_else(|| panic!("no {key} in {:?}", quantized.provenance))
     };
     assert_eq!(said("calibration"), "entropy");
     // A fifth of the forty images is held back.
@@ -66,7 +66,7 @@ fn a_file_tells_how_it_was_made() {
     has(said("quantize_command"), &parts);
     // The same command gives the same bytes.
     let bytes = std::fs::read(&output).expect("the file");
-    let (again, _) = quantized(&fixture, &["--calibration", "entropy"]);
+    let (again, _) = written(&fixture, &["--calibration", "entropy"]);
     assert!(
         bytes == std::fs::read(again).expect("the file"),
         "other bytes"
@@ -100,8 +100,8 @@ fn every_mode_is_written_and_runs() {
             "mixed",
         ),
     ] {
-        let (output, deployed) = quantized(&fixture, &arguments);
-        assert_eq!(deployed.mode.precision.name(), name, "{arguments:?}");
+        let (output, quantized) = written(&fixture, &arguments);
+        assert_eq!(quantized.mode.precision.name(), name, "{arguments:?}");
         let document = predict(&fixture, &output, &[]).json();
         assert_eq!(document["precision"], name, "{arguments:?}");
         assert_eq!(document["predictions"].as_array().map(Vec::len), Some(40));
@@ -111,7 +111,7 @@ fn every_mode_is_written_and_runs() {
 #[test]
 fn a_quantized_file_is_measured_as_what_it_is_and_as_nothing_else() {
     let fixture = Fixture::new();
-    let (output, _) = quantized(&fixture, &[]);
+    let (output, _) = written(&fixture, &[]);
     std::fs::copy(&output, fixture.model()).expect("copied");
     let arguments = ["--adapter", "cpu", "--batch", "8", "--format", "json"];
     let document = fixture.bench(&arguments).json();
@@ -150,7 +150,7 @@ fn with_data(bytes: &[u8], tensor: &str, data: &[u8]) -> Vec<u8> {
 #[test]
 fn damaged_scales_and_zero_points_are_refused_by_name() {
     let fixture = Fixture::new();
-    let (output, _) = quantized(&fixture, &[]);
+    let (output, _) = written(&fixture, &[]);
     let bytes = std::fs::read(&output).expect("the file");
     let refused = |damaged: &[u8], words: &[&str]| {
         let path = fixture.write("damaged.safetensors", damaged);
@@ -190,16 +190,16 @@ fn damaged_scales_and_zero_points_are_refused_by_name() {
 #[test]
 fn tensors_of_another_length_are_refused_by_name() {
     let fixture = Fixture::new();
-    let (_, mut deployed) = quantized(&fixture, &[]);
-    let bytes = deployed.to_bytes().expect("the file again");
-    deployed.mode.weights = Some(WeightScales::Tensor);
-    for layer in &mut deployed.layers {
+    let (_, mut quantized) = written(&fixture, &[]);
+    let bytes = quantized.to_bytes().expect("the file again");
+    quantized.mode.weights = Some(WeightScales::Tensor);
+    for layer in &mut quantized.layers {
         if let Weights::Int8 { scales, .. } = &mut layer.weights {
             scales.truncate(1);
         }
     }
     // A file whose scales are one a matrix, which claims one for each output.
-    let other = deployed.to_bytes().expect("a file");
+    let other = quantized.to_bytes().expect("a file");
     let claim = |bytes: &[u8], from: &str, to: &str| {
         let header = u64::from_le_bytes(bytes[..8].try_into().expect("a length")) as usize;
         let text = String::from_utf8(bytes[8..8 + header].to_vec()).expect("a header");
@@ -228,10 +228,10 @@ fn tensors_of_another_length_are_refused_by_name() {
 #[test]
 fn damaged_files_are_refused() {
     let fixture = Fixture::new();
-    let (output, deployed) = quantized(&fixture, &[]);
+    let (output, quantized) = written(&fixture, &[]);
     let bytes = std::fs::read(&output).expect("the file");
     // The scale of the second layer's input, wherever it lies in the file.
-    let fmnist_gpu::deploy::Input::Static(affine) = deployed.layers[1].input else {
+    let fmnist_gpu::quantize::InputQuantization::Static(affine) = quantized.layers[1].input else {
         panic!("not static");
     };
     let scale = affine.scale.to_le_bytes();

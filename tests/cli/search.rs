@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use fmnist_gpu::Precision;
-use fmnist_gpu::deploy::Deployed;
+use fmnist_gpu::quantize::QuantizedNetwork;
 
 use crate::support::{Fixture, command, has, overflowing, rows, run, validate};
 
@@ -58,7 +58,7 @@ fn the_result_is_within_the_drop_and_runs() {
         let (first, bytes) = (&finalists[0], "parameter_bytes");
         assert!(number(first, bytes) <= number(finalist, bytes));
     }
-    let best = Deployed::load(&output).expect("a quantized file");
+    let best = QuantizedNetwork::load(&output).expect("a quantized file");
     assert_eq!(finalists[0]["mode"], best.mode.to_string());
     assert_eq!(
         number(&finalists[0], "parameter_bytes") as u64,
@@ -208,10 +208,10 @@ fn what_cannot_be_searched_is_told() {
     has(&fails(&["--max-accuracy-drop=-1"], 2), &["points"]);
     has(&fails(&["--max-accuracy-drop", "NaN"], 2), &["points"]);
     let quantized = fixture.path("q.safetensors");
-    let deployed =
-        fmnist_gpu::deploy::deploy(&crate::support::model(), &Precision::Bf16.into(), None);
-    deployed
-        .expect("a deployed model")
+    let lowered =
+        fmnist_gpu::quantize::lower(&crate::support::model(), &Precision::Bf16.into(), None);
+    lowered
+        .expect("a quantized network")
         .save(&quantized)
         .expect("saved");
     let empty = tempfile::tempdir().expect("a temporary folder");
@@ -247,7 +247,7 @@ fn a_precision_that_overflows_is_never_the_best() {
             .find(|row| row["mode"] == "f16")
             .expect("f16 is tried");
         assert_eq!(f16["accuracy"], 0.0, "{f16}");
-        let best = Deployed::load(&output).expect("a quantized file");
+        let best = QuantizedNetwork::load(&output).expect("a quantized file");
         assert_ne!(best.layers[0].precision(), Precision::F16);
     }
 }

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 
 use fmnist_gpu::adapter::MatrixUnits;
 use fmnist_gpu::gpu::kernel::{self, input_name, output_name};
-use fmnist_gpu::model::Form as InputForm;
-use fmnist_gpu::plan::{Form, Pass, STRATEGIES, Subgroups};
+use fmnist_gpu::model::InputFormat;
+use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, Pass, Subgroups};
 use fmnist_gpu::{Precision, Scheme};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -75,10 +75,10 @@ fn cases() -> Vec<Case> {
             cases.push(Case::new(&name, pass, precision, &[(ROUND, "")]));
         }
     }
-    for strategy in STRATEGIES {
+    for variant in KERNEL_VARIANTS {
         for precision in Precision::EVERY {
-            for pass in strategy.variants(precision, SUBGROUPS) {
-                cases.push(of_strategy(strategy.name, pass, precision));
+            for pass in variant.test_kernels(precision, SUBGROUPS) {
+                cases.push(of_strategy(variant.name, pass, precision));
             }
         }
     }
@@ -102,7 +102,7 @@ fn of_strategy(name: &str, pass: Pass, precision: Precision) -> Case {
             let columns = (4 * network.widest).to_string();
             let scheme = match network.codes {
                 None => Scheme::DynamicTensor,
-                Some(InputForm::Rows) => Scheme::DynamicRow,
+                Some(InputFormat::Rows) => Scheme::DynamicRow,
                 Some(_) => Scheme::Static,
             };
             let mut options = vec![("--columns", columns.as_str())];
@@ -111,7 +111,7 @@ fn of_strategy(name: &str, pass: Pass, precision: Precision) -> Case {
             }
             Case::new(name, pass, precision, &options)
         }
-        other => panic!("{other:?} is not of a strategy"),
+        other => panic!("{other:?} is not of a kernel variant"),
     }
 }
 
@@ -176,9 +176,9 @@ fn the_list_names_every_kernel_and_what_it_does() {
         has(&list, &[kernel.name]);
         assert!(kernel.does.len() > 10, "{kernel:?}");
     }
-    for name in STRATEGIES
+    for name in KERNEL_VARIANTS
         .iter()
-        .filter(|s| !matches!(s.form, Form::Separate(_)))
+        .filter(|s| !matches!(s.fusion, Fusion::Unfused(_)))
     {
         fmnist!("shader", name.name).good();
     }

@@ -2,8 +2,8 @@
 
 use crate::Adapter;
 use crate::support::{Fixture, command, has, model, precisions, rows, run, validate};
-use fmnist_gpu::deploy::{Deployed, Ranges, deploy};
 use fmnist_gpu::model::{Activation, Model};
+use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, lower};
 use fmnist_gpu::{Mode, Scheme, WeightScales};
 
 pub fn bench_is_as_the_schema_says(adapter: &Adapter) {
@@ -48,7 +48,7 @@ pub fn a_quantized_file_gives_the_cpu_paths_numbers(adapter: &Adapter) {
     model.layers[1].activation = Activation::Identity;
     let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
     let ranges = Ranges(vec![(0.0, 1.0), (0.0, 3.0)]);
-    let quantized = deploy(&model, &mode, Some(&ranges)).expect("a deployed model");
+    let quantized = lower(&model, &mode, Some(&ranges)).expect("a quantized network");
     let file = fixture.write("q.safetensors", &quantized.to_bytes().expect("a file"));
     let numbers = |adapter: &str, batch: &str| {
         let mut command = command();
@@ -132,7 +132,7 @@ pub fn a_search_is_measured_on_the_adapter(adapter: &Adapter) {
     let named = |name: &str| finalists.iter().any(|row| row["mode"] == name);
     assert!(named("f32") && named("int8 static"), "{document}");
     assert_eq!(named("f16"), adapter.has("shader-f16"));
-    let best = Deployed::load(&output).expect("a quantized file");
+    let best = QuantizedNetwork::load(&output).expect("a quantized file");
     assert_eq!(finalists[0]["mode"], best.mode.to_string());
     let arguments = [
         "--adapter",

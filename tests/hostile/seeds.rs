@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
-use fmnist_gpu::deploy::{Ranges, deploy};
 use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
+use fmnist_gpu::quantize::{Ranges, lower};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
 
 use crate::fuzz::FUZZED_DRIVER;
@@ -173,15 +173,15 @@ fn model_files() -> Vec<Seed> {
 fn quantized() -> Vec<Seed> {
     let ranges = Ranges(vec![(0.0, 4.0); 2]);
     let file = |mode: &Mode| {
-        let deployed = deploy(&model(), mode, Some(&ranges)).expect("numbers of the mode");
-        deployed.to_bytes().expect("a file")
+        let quantized = lower(&model(), mode, Some(&ranges)).expect("numbers of the mode");
+        quantized.to_bytes().expect("a file")
     };
     let mut seeds: Vec<Seed> = modes()
         .into_iter()
         .map(|(name, mode)| (name.to_owned(), file(&mode)))
         .collect();
     let int4 = file(&Precision::Int4.into());
-    // Beyond int4's codes, and a scale that is none.
+    // OutOfRange int4's codes, and a scale that is none.
     let mut codes = int4.clone();
     let end = codes.len();
     codes[end - 40..].fill(0x88);
@@ -306,7 +306,7 @@ fn tuner_cache() -> Vec<Seed> {
         )
         .into_bytes()
     };
-    let right = r#","matrix_units":{"right":{"without":"broadcast-4x32","without_nanoseconds":9,"left_out":["coop-16"]}}"#;
+    let right = r#","matrix_units":{"right":{"without":"broadcast-4x32","without_nanoseconds":9,"rejected":["coop-16"]}}"#;
     let good = file("1", &[record(""), record(right)]);
     named([
         ("good", good.clone()),

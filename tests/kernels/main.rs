@@ -59,8 +59,12 @@ fn variants(rig: &Rig, elements: &[Precision]) -> Vec<Variant> {
     if rig.checked {
         // Compilation takes most of the time, and wgpu's checks meet no other index in a tile that
         // lies elsewhere in a network: there, one place of each tile has to do.
-        let first =
-            |layer: LayerKernel| matches!(layer.input, LayerInput::Pixels | LayerInput::PixelCodes);
+        let first = |layer: LayerKernel| {
+            matches!(
+                layer.input,
+                LayerInput::Pixels | LayerInput::QuantizedPixels
+            )
+        };
         variants.retain(|v| !matches!(v.pass, Pass::Layer(layer) if !first(layer)));
     }
     variants

@@ -5,14 +5,14 @@ use fmnist_gpu::gpu::{self, DeviceOptions};
 use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::{Activation, Model};
 use fmnist_gpu::plan::Kernels;
-use fmnist_gpu::quant::{Scheme, WeightScales};
+use fmnist_gpu::scheme::{Scheme, WeightScales};
 use fmnist_gpu::{Precision, reference};
 use libtest_mimic::Trial;
 
 use crate::common::compare::{Check, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
-use crate::deployed::deployed;
 use crate::executor::{Executor, close_to_oracle, done, precisions};
+use crate::quantized::quantized;
 
 const IMAGES: usize = 50;
 
@@ -38,7 +38,7 @@ fn within_tolerance(rig: &Rig, precision: Precision) -> Judged {
 fn the_oracles_bits(rig: &Rig) -> Judged {
     let text = |error: fmnist_gpu::Error| error.to_string();
     let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
-    let model = deployed(&model(&[64, 10], &[Activation::Identity]), &mode)?;
+    let model = quantized(&model(&[64, 10], &[Activation::Identity]), &mode)?;
     let pixels = random_pixels(&mut seeded("broken"), IMAGES * 64);
     let run = async {
         let mut network = gpu::Network::new(&rig.device, &model).await?;

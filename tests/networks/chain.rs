@@ -1,11 +1,11 @@
-//! Deployed models on the CPU path round every edge of a tile: to the oracle's bits where all sums are of
+//! QuantizedNetwork models on the CPU path round every edge of a tile: to the oracle's bits where all sums are of
 //! codes, which leaves nothing to rounding; and no image's outputs depend on its batch or on threads.
 
 use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions, Supported};
-use fmnist_gpu::deploy::{Deployed, Ranges, Weights, deploy};
 use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::{Activation, Model, Normalization};
-use fmnist_gpu::quant::{Scheme, WeightScales};
+use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, Weights, lower};
+use fmnist_gpu::scheme::{Scheme, WeightScales};
 use fmnist_gpu::{Precision, reference};
 
 use crate::common::compare::{Check, close_bf16_network, close_f32, equal};
@@ -44,12 +44,12 @@ fn text(error: fmnist_gpu::Error) -> String {
     error.to_string()
 }
 
-/// A network of sums and bounds alone, deployed.
-fn deployed(
+/// A network of sums and bounds alone, quantized.
+fn quantized(
     widths: &[usize],
     mode: &Mode,
     normalization: Normalization,
-) -> Result<Deployed, String> {
+) -> Result<QuantizedNetwork, String> {
     let mut activations = vec![Activation::Relu; widths.len() - 2];
     activations.push(Activation::Identity);
     let mut model = random_model(&mut seeded(&format!("{widths:?}")), widths, &activations);
@@ -58,13 +58,13 @@ fn deployed(
 }
 
 /// The model in a mode, with ranges that most values keep to.
-fn of(model: &Model, mode: &Mode) -> Result<Deployed, String> {
+fn of(model: &Model, mode: &Mode) -> Result<QuantizedNetwork, String> {
     let ranges = Ranges(vec![(-0.5, 2.5); model.layers.len()]);
-    deploy(model, mode, Some(&ranges)).map_err(text)
+    lower(model, mode, Some(&ranges)).map_err(text)
 }
 
 fn infer(
-    model: &Deployed,
+    model: &QuantizedNetwork,
     processor: &Processor,
     pixels: &[u8],
     batch: usize,
@@ -80,7 +80,7 @@ fn infer(
 }
 
 /// Outputs to the oracle's bits.
-fn same_bits(model: &Deployed, got: Vec<f32>, pixels: &[u8]) -> Check {
+fn same_bits(model: &QuantizedNetwork, got: Vec<f32>, pixels: &[u8]) -> Check {
     let want = reference::infer(model, pixels, 1).outputs;
     let want = want.into_iter().map(|value| value as f32).collect();
     equal(&to_bits(got), &to_bits(want))
@@ -96,7 +96,7 @@ pub fn check_int8(processor: &Processor) -> Check {
         for mode in int8_modes() {
             for normalization in [Normalization::Unit, standard] {
                 let place = |problem| format!("{mode}, {widths:?}, {images} images: {problem}");
-                let mut model = deployed(&widths, &mode, normalization)?;
+                let mut model = quantized(&widths, &mode, normalization)?;
                 let pixels = random_pixels(&mut seeded(&format!("{images}")), images * widths[0]);
                 let got = infer(&model, processor, &pixels, images)?;
                 same_bits(&model, got.clone(), &pixels).map_err(place)?;
@@ -133,7 +133,7 @@ pub fn check_values(processor: &Processor) -> Check {
             mixed(&[Precision::F32, Precision::Int4])?,
         ];
         for mode in modes {
-            let model = deployed(&widths, &mode, Normalization::Unit)?;
+            let model = quantized(&widths, &mode, Normalization::Unit)?;
             let got = infer(&model, processor, &pixels, images)?;
             let got: Vec<f64> = got.into_iter().map(f64::from).collect();
             let want = reference::infer(&model, &pixels, 1).outputs;

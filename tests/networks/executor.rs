@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use fmnist_gpu::cpu::Processor;
-use fmnist_gpu::deploy::deploy;
 use fmnist_gpu::gpu::{self, Device};
 use fmnist_gpu::model::Model;
 use fmnist_gpu::plan::Kernels;
+use fmnist_gpu::quantize::lower;
 use fmnist_gpu::{Precision, cpu, reference};
 use libtest_mimic::Trial;
 
@@ -30,7 +30,7 @@ impl Executor {
     pub fn name(&self) -> String {
         match self {
             Self::Cpu(processor) => format!("cpu/{}", processor.info().instruction_set),
-            Self::Gpu(rig, Kernels::Named(strategy)) => format!("{}/{}", rig.name, strategy.name),
+            Self::Gpu(rig, Kernels::Named(variant)) => format!("{}/{}", rig.name, variant.name),
             Self::Gpu(rig, _) => rig.name.clone(),
         }
     }
@@ -51,8 +51,8 @@ impl Executor {
         batch: usize,
     ) -> Result<Vec<f32>, String> {
         let result = match self {
-            Self::Cpu(processor) => deploy(model, &precision.into(), None)
-                .and_then(|deployed| cpu::Network::new(&deployed, processor))
+            Self::Cpu(processor) => lower(model, &precision.into(), None)
+                .and_then(|quantized| cpu::Network::new(&quantized, processor))
                 .map(|mut network| {
                     let mut outputs = Vec::new();
                     for pixels in pixels.chunks(batch * model.inputs()) {
@@ -78,8 +78,8 @@ pub fn infer_on(
     batch: usize,
 ) -> fmnist_gpu::Result<Vec<f32>> {
     pollster::block_on(async {
-        let deployed = deploy(model, &precision.into(), None)?;
-        let mut network = gpu::Network::new(device, &deployed).await?;
+        let quantized = lower(model, &precision.into(), None)?;
+        let mut network = gpu::Network::new(device, &quantized).await?;
         network.restrict(kernels);
         network.infer(pixels, batch, &mut |_| ()).await
     })
@@ -124,14 +124,14 @@ pub fn close_to_oracle(
     got: &[f32],
 ) -> Check {
     let got: Vec<f64> = got.iter().copied().map(f64::from).collect();
-    let deployed = deploy(model, &precision.into(), None).map_err(|error| error.to_string())?;
-    let want = reference::infer(&deployed, pixels, batch).outputs;
+    let quantized = lower(model, &precision.into(), None).map_err(|error| error.to_string())?;
+    let want = reference::infer(&quantized, pixels, batch).outputs;
     let deepest = model.architecture().widths().into_iter().max().unwrap_or(1);
     match precision {
         Precision::F32 => close_f32(&got, &want, deepest),
         Precision::F16 => close_f16_network(&got, &want, model.layers.len()),
         Precision::Int8 => close_int8_network(&got, &want),
-        other => Err(format!("{other} networks are deployed: see deployed.rs")),
+        other => Err(format!("{other} networks are quantized: see quantized.rs")),
     }
 }
 

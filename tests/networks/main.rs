@@ -1,4 +1,4 @@
-//! Whole networks × precision × executor × awkward shapes against the oracle; every strategy on networks
+//! Whole networks × precision × executor × awkward shapes against the oracle; every variant on networks
 //! that differ in what matters to it; golden labels of the default model; and proof that each precision
 //! is what it says.
 //!
@@ -10,11 +10,11 @@ mod broken;
 mod chain;
 #[path = "../common/mod.rs"]
 mod common;
-mod deployed;
 mod executor;
 mod lanes;
 mod processor;
-mod strategies;
+mod quantized;
+mod variants;
 mod whole;
 
 use common::compare::Check;
@@ -26,7 +26,7 @@ use fmnist_gpu::cpu::{Processor, ProcessorOptions, Supported};
 use fmnist_gpu::plan::Kernels;
 use libtest_mimic::Trial;
 use processor::{check_cpu_sums, check_edges, check_threads};
-use strategies::{check_layouts, chunks_trial, strategy_trials};
+use variants::{check_layouts, chunks_trial, strategy_trials};
 use whole::{golden_trials, trials};
 
 fn main() {
@@ -49,7 +49,7 @@ fn main() {
             let check = move || done(check_threads(supported, precision));
             cpu_trials.push(Trial::test(name, check));
         }
-        cpu_trials.extend(deployed::cpu_trials(&executor.name(), &processor));
+        cpu_trials.extend(quantized::cpu_trials(&executor.name(), &processor));
         for (what, check) in [
             ("int8-bits", chain::check_int8 as fn(&Processor) -> Check),
             ("values", chain::check_values),
@@ -71,7 +71,7 @@ fn main() {
             all.extend(trials(&chosen));
             all.extend(golden_trials(&chosen, !rig.checked));
             all.extend(strategy_trials(rig));
-            all.extend(deployed::trials(rig));
+            all.extend(quantized::trials(rig));
             if !rig.checked {
                 #[cfg(feature = "fault-injection")]
                 all.extend(broken::trials(rig));

@@ -1,8 +1,8 @@
 //! What is the CPU path's own: the edges of its tiles, any number of threads, and its sums.
 
 use fmnist_gpu::cpu::{IntegerWeights, Processor, ProcessorOptions, Supported};
-use fmnist_gpu::deploy::deploy;
 use fmnist_gpu::model::Activation;
+use fmnist_gpu::quantize::lower;
 use fmnist_gpu::{Precision, cpu, reference};
 
 use crate::common::compare::{Check, equal};
@@ -48,8 +48,8 @@ pub fn check_threads(supported: Supported, precision: Precision) -> Check {
             threads: Some(threads),
         });
         let processor = processor.map_err(text)?;
-        let deployed = deploy(&model, &precision.into(), None).map_err(text)?;
-        let mut network = cpu::Network::new(&deployed, &processor).map_err(text)?;
+        let quantized = lower(&model, &precision.into(), None).map_err(text)?;
+        let mut network = cpu::Network::new(&quantized, &processor).map_err(text)?;
         network.upload(&pixels, images);
         if network.threads() != threads {
             return Err(format!("{} threads ran, not {threads}", network.threads()));

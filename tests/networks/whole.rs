@@ -1,8 +1,8 @@
 //! What every executor is tried on: shapes, activations, normalization, golden labels, and that a
 //! precision is what it says.
 
-use fmnist_gpu::deploy::deploy;
 use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
+use fmnist_gpu::quantize::lower;
 use fmnist_gpu::{Precision, dataset, engine, reference};
 use libtest_mimic::Trial;
 
@@ -152,7 +152,7 @@ fn check_golden(executor: &Executor, precision: Precision, batch: usize) -> Chec
     let data = dataset::test_split().map_err(text)?;
     let outputs = executor.infer(&model, precision, &data.images.pixels, batch)?;
     let got = engine::labels(&outputs, model.outputs());
-    let deployed = deploy(&model, &precision.into(), None).map_err(text)?;
-    let want = reference::infer_all(&deployed, &data.images.pixels, batch).labels;
+    let quantized = lower(&model, &precision.into(), None).map_err(text)?;
+    let want = reference::infer_all(&quantized, &data.images.pixels, batch).labels;
     same_labels(&got, &want, precision)
 }

@@ -226,7 +226,7 @@ fn bindings_are_those_of_the_table() {
     every(variants(), |variant| {
         // WGSL has no atomics that can only be read: what only reads the extremes binds them as one
         // that finds them does.
-        let only_read = matches!(variant.pass, Pass::Finish(_)).then_some("maxima");
+        let only_read = matches!(variant.pass, Pass::Epilogue(_)).then_some("maxima");
         check_bindings(&variant.checked()?, variant.kernel.bindings, only_read)
     });
 }

@@ -3,7 +3,7 @@
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Kind;
 use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
-use fmnist_gpu::plan::{Form, LANES, Limits, Pass, STRATEGIES, Strategy};
+use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelVariant, LANES, Limits, Pass};
 use naga::{AddressSpace, ShaderStage};
 
 use super::variant::*;
@@ -136,27 +136,27 @@ fn the_plan_refuses_what_an_adapter_has_too_little_for() {
             workgroup_bytes: allowed.max_compute_workgroup_storage_size,
             subgroup: Some(SUBGROUPS[0].lanes),
             matrix_units: variant.matrix_units(),
-            left_out: Vec::new(),
+            rejected: Vec::new(),
             kind: Kind::Discrete,
             adapter: "a test's".into(),
         };
         // A tile that was narrowed takes no more than the whole one, which is what is asked for.
-        let is_tile = |s: &&Strategy| match (variant.pass, s.form) {
-            (Pass::Layer(layer), Form::Layers(tile)) if variant.matrix_units().is_some() => {
+        let is_tile = |s: &&KernelVariant| match (variant.pass, s.fusion) {
+            (Pass::Layer(layer), Fusion::Layers(tile)) if variant.matrix_units().is_some() => {
                 tile.on(enough.subgroups()) == layer.tile
             }
             _ => true,
         };
-        let variants_of = |s: &&Strategy| s.variants(variant.elements, enough.subgroups());
-        let strategy = STRATEGIES
+        let variants_of = |s: &&KernelVariant| s.test_kernels(variant.elements, enough.subgroups());
+        let kernel_variant = KERNEL_VARIANTS
             .iter()
             .filter(is_tile)
-            .find(|strategy| variants_of(strategy).contains(&variant.pass));
-        let Some(strategy) = strategy else {
+            .find(|kernel_variant| variants_of(kernel_variant).contains(&variant.pass));
+        let Some(kernel_variant) = kernel_variant else {
             return Ok(());
         };
         let model = model(variant.elements);
-        let refused = |limits: &Limits| strategy.refused(&model, 1, limits);
+        let refused = |limits: &Limits| kernel_variant.refused(&model, 1, limits);
         if let Some(reason) = refused(&enough) {
             return Err(format!("refused where there is enough: {reason}"));
         }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::MatrixUnits;
 use fmnist_gpu::gpu::kernel::{self, Kernel};
-use fmnist_gpu::plan::{Arithmetic, Body, Pass, Subgroups};
+use fmnist_gpu::plan::{Arithmetic, KernelFamily, Pass, Subgroups};
 use naga::Module;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
@@ -58,13 +58,13 @@ impl Variant {
     /// Whether its lanes exchange values within a subgroup.
     pub fn on_subgroups(&self) -> bool {
         matches!(self.pass, Pass::Layer(layer)
-            if matches!(layer.tile.body, Body::Broadcast | Body::SubgroupRows | Body::CoopStaged(_)))
+            if matches!(layer.tile.family, KernelFamily::Broadcast | KernelFamily::SubgroupRows | KernelFamily::CoopStaged(_)))
     }
 
     /// The matrix units that it is made for.
     pub fn matrix_units(&self) -> Option<MatrixUnits> {
         match self.pass {
-            Pass::Layer(layer) => layer.tile.body.matrix_units(),
+            Pass::Layer(layer) => layer.tile.family.matrix_units(),
             _ => None,
         }
     }

@@ -1,5 +1,5 @@
 // The pre-activations from exact sums of int8 products, outside the reference scheme. The host's
-// counterpart is `deploy::Epilogue`.
+// counterpart is `quantize::Epilogue`.
 
 #import element
 #import shared/rounding/none

@@ -123,7 +123,7 @@ fn every_option_has_one_line_of_help() {
 
 #[test]
 fn renamed_words_still_work() {
-    let path = |word: &str| word.parse::<fmnist_gpu::plan::Path>();
+    let path = |word: &str| word.parse::<fmnist_gpu::plan::ExecutionPath>();
     let (now, before) = (path("unfused"), path("separate"));
     assert_eq!(now.expect("the new word"), before.expect("the old word"));
     let words = ["fmnist-gpu", "bench", "--path", "separate"];

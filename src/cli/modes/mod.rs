@@ -3,8 +3,8 @@
 mod requested;
 
 use clap::Args;
-use fmnist_gpu::deploy::Source;
 use fmnist_gpu::error::UsageError;
+use fmnist_gpu::quantize::Source;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 
 use super::help;

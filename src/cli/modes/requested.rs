@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use fmnist_gpu::deploy::Source;
 use fmnist_gpu::error::UsageError;
+use fmnist_gpu::quantize::Source;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 
 /// A list, or everything that there is.

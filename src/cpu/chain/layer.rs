@@ -3,7 +3,7 @@
 
 use half::{bf16, f16};
 
-use super::form::{Form, Levels, hand_on};
+use super::encoding::{Encoding, Levels, hand_on};
 use super::{Scratch, Widths, panel_values};
 use crate::cpu::aligned::Aligned;
 use crate::cpu::int4::Int4Weights;
@@ -12,8 +12,8 @@ use crate::cpu::panels::Shape;
 use crate::cpu::processor::{Lanes, Processor};
 use crate::cpu::product::{Task, Weights};
 use crate::cpu::simd::{Simd, stride};
-use crate::deploy::{self, DeployedLayer};
 use crate::model::Activation;
+use crate::quantize::{self, QuantizedLayer};
 
 /// A layer, packed.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Layer {
     product: Product,
     pub activation: Activation,
     /// In which form the next one takes what it gives; none of the last one.
-    next: Option<Form>,
+    next: Option<Encoding>,
 }
 
 #[derive(Debug)]
@@ -43,7 +43,12 @@ struct Int8Weights {
 
 impl Layer {
     /// Packs the weights of `layer`.
-    pub fn new(layer: &DeployedLayer, next: Option<Form>, clip: u8, processor: &Processor) -> Self {
+    pub fn new(
+        layer: &QuantizedLayer,
+        next: Option<Encoding>,
+        clip: u8,
+        processor: &Processor,
+    ) -> Self {
         let Lanes { lanes, panel, .. } = processor.lanes();
         let shape = Shape {
             inputs: layer.inputs,
@@ -57,27 +62,27 @@ impl Layer {
         let filler = if softmax { f32::NEG_INFINITY } else { 0.0 };
         let bias = shape.pad_bias(&layer.bias, Some(filler));
         let product = match &layer.weights {
-            deploy::Weights::F32(weights) => Product::F32(Weights {
+            quantize::Weights::F32(weights) => Product::F32(Weights {
                 shape,
                 panels: shape.pack(weights, false, |weight| weight),
                 bias,
             }),
-            deploy::Weights::F16(weights) => Product::F16(Weights {
+            quantize::Weights::F16(weights) => Product::F16(Weights {
                 shape,
                 panels: shape.pack(weights, false, |weight| weight),
                 bias,
             }),
-            deploy::Weights::Bf16(weights) => Product::Bf16(Weights {
+            quantize::Weights::Bf16(weights) => Product::Bf16(Weights {
                 shape,
                 panels: shape.pack(weights, false, |weight| weight),
                 bias,
             }),
-            deploy::Weights::Int4 { codes, scales } => {
+            quantize::Weights::Int4 { codes, scales } => {
                 Product::Int4(Int4Weights::new(shape, codes, scales, bias))
             }
-            deploy::Weights::Int8 { codes, .. } => {
+            quantize::Weights::Int8 { codes, .. } => {
                 let epilogue = layer.epilogue(clip);
-                let all = |of: &dyn Fn(&deploy::Epilogue) -> f32| -> Vec<f32> {
+                let all = |of: &dyn Fn(&quantize::Epilogue) -> f32| -> Vec<f32> {
                     epilogue.iter().map(of).collect()
                 };
                 Product::Int8(Int8Weights {
@@ -161,7 +166,7 @@ impl Layer {
     fn fused(&self) -> Option<(Levels, f32)> {
         let bound = self.activation.floor().is_some();
         match (&self.product, self.next) {
-            (Product::Int8(_), Some(Form::Static(levels, inverse))) if bound => {
+            (Product::Int8(_), Some(Encoding::Static(levels, inverse))) if bound => {
                 Some((levels, inverse))
             }
             _ => None,

@@ -1,7 +1,7 @@
 //! Inference where no row depends on another: a block of rows goes through all layers on one thread.
 //!
 //! So runs everything but int8 `dynamic-tensor`, and layers may differ in their numbers. Each takes its
-//! input in a form of its own ([`form`]): values in f32, rounded to a type of fewer bits where its
+//! input in a form of its own ([`encoding`]): values in f32, rounded to a type of fewer bits where its
 //! weights are of one, or int8 codes. Products and what is done to their sums are in [`layer`].
 //!
 //! Threads meet once a batch; a block's values stay in the nearer caches from the pixels to the outputs.
@@ -9,7 +9,7 @@
 //! place in the batch and the batch's size; sums of codes are exact, so that where all layers take codes
 //! the outputs depend on nothing but the image.
 
-mod form;
+mod encoding;
 mod layer;
 #[cfg(test)]
 mod tests;
@@ -23,9 +23,9 @@ use super::isa::Supported;
 use super::processor::{Lanes, Processor};
 use super::simd::{BLOCK_ROWS, Simd, TILE_ROWS, Work, stride};
 use super::softmax::softmax;
-use crate::deploy::Deployed;
 use crate::model::Activation;
-use form::{Form, Pixels, Stored, round};
+use crate::quantize::QuantizedNetwork;
+use encoding::{Encoding, Pixels, Stored, round};
 use layer::Layer;
 
 /// Bytes of a block's values that leave room for weights in a second-level cache of 1 MiB, or of half
@@ -77,15 +77,15 @@ struct Widths {
 
 impl Chain {
     /// Packs the weights of `model`.
-    pub fn new(model: &Deployed, processor: &Processor) -> Self {
+    pub fn new(model: &QuantizedNetwork, processor: &Processor) -> Self {
         let clip = model.int8_clip;
         let next = |index: usize| model.layers.get(index + 1);
         let layers = model.layers.iter().enumerate();
         let layers = layers.map(|(index, layer)| {
-            let next = next(index).map(|next| Form::of(next, clip));
+            let next = next(index).map(|next| Encoding::of(next, clip));
             Layer::new(layer, next, clip, processor)
         });
-        let first = Form::of(&model.layers[0], clip);
+        let first = Encoding::of(&model.layers[0], clip);
         Self {
             processor: processor.clone(),
             layers: layers.collect(),

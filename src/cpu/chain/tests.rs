@@ -3,8 +3,8 @@
 use super::*;
 use crate::Precision;
 use crate::cpu::{Isa, ProcessorOptions};
-use crate::deploy::deploy;
 use crate::model::{Layer as ModelLayer, Model, Normalization};
+use crate::quantize::lower;
 
 struct HandOn<'a> {
     network: &'a Chain,
@@ -45,8 +45,8 @@ fn normalized(isa: Isa, precision: Precision, normalization: Normalization) -> V
         threads: Some(1),
     };
     let processor = Processor::new(options).unwrap();
-    let deployed = deploy(&model, &precision.into(), None).unwrap();
-    let mut network = Chain::new(&deployed, &processor);
+    let quantized = lower(&model, &precision.into(), None).unwrap();
+    let mut network = Chain::new(&quantized, &processor);
     network.prepare(1, 1);
     let pixels: Vec<u8> = (0..=u8::MAX).collect();
     let mut scratch = Scratch {

@@ -14,8 +14,8 @@ use super::integer::IntegerWeights;
 use super::isa::Supported;
 use super::processor::Processor;
 use super::simd::{BLOCK_ROWS, TILE_ROWS, stride};
-use crate::deploy::{Deployed, DeployedLayer, Weights};
 use crate::model::Activation;
+use crate::quantize::{QuantizedLayer, QuantizedNetwork, Weights};
 use pass::{Finish, Share, Source};
 
 /// A network ready to run in int8.
@@ -61,9 +61,9 @@ struct Scratch {
 
 impl Int8Network {
     /// Packs the weights of `model`, each matrix with its own scale.
-    pub fn new(model: &Deployed, processor: &Processor) -> Self {
+    pub fn new(model: &QuantizedNetwork, processor: &Processor) -> Self {
         let clip = model.int8_clip;
-        let layer = |layer: &DeployedLayer| {
+        let layer = |layer: &QuantizedLayer| {
             let Weights::Int8 { codes, scales } = &layer.weights else {
                 unreachable!("dynamic-tensor is for whole networks");
             };

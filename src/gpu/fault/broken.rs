@@ -120,7 +120,7 @@ impl FromStr for Broken {
 mod tests {
     use super::*;
     use crate::gpu::kernel;
-    use crate::plan::{Body, Pass, Subgroups};
+    use crate::plan::{KernelFamily, Pass, Subgroups};
 
     /// Every kernel of the table, on subgroups of eight.
     fn texts() -> impl Iterator<Item = (Pass, String)> {
@@ -138,8 +138,7 @@ mod tests {
             let mut changed = 0;
             for (pass, text) in texts() {
                 let broken = fault.in_shader(text.clone());
-                let staged =
-                    matches!(pass, Pass::Layer(layer) if layer.tile.body == Body::Workgroup);
+                let staged = matches!(pass, Pass::Layer(layer) if layer.tile.family == KernelFamily::Workgroup);
                 assert_eq!(broken != text, staged, "{fault}: {pass:?}");
                 changed += usize::from(staged);
                 if staged {

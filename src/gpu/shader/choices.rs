@@ -3,7 +3,7 @@
 use crate::Precision;
 use crate::model::Activation;
 use crate::plan::{
-    Arithmetic, Body, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, Store,
+    Arithmetic, KernelFamily, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, Store,
 };
 
 /// An abstract import, and the file that it stands for.
@@ -35,13 +35,13 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<Choice> {
     let quantized = layer.input.is_codes();
     let mut choices = vec![
         ("element", element(elements, layer.arithmetic)),
-        ("weights", weights(Some(layer.tile.body), elements)),
+        ("weights", weights(Some(layer.tile.family), elements)),
         ("input", input(layer.input, elements)),
         ("pre_activation", pre_activation(layer.input, elements)),
         ("epilogue", epilogue(layer)),
         ("store", store(layer.output, native, quantized)),
     ];
-    if let Some(units) = layer.tile.body.matrix_units() {
+    if let Some(units) = layer.tile.family.matrix_units() {
         choices.push(("matrices", matrices(units.size)));
         choices.push((
             "matrix_epilogue",
@@ -82,10 +82,10 @@ fn element(elements: Precision, arithmetic: Arithmetic) -> &'static str {
 }
 
 /// How a kernel loads weights: in blocks, or in slices of a block for the lanes of a subgroup.
-fn weights(body: Option<Body>, elements: Precision) -> &'static str {
+fn weights(body: Option<KernelFamily>, elements: Precision) -> &'static str {
     match (body, elements) {
-        (Some(Body::Broadcast), Precision::Int4) => "shared/weights/slice_int4",
-        (Some(Body::Broadcast), _) => "shared/weights/slice",
+        (Some(KernelFamily::Broadcast), Precision::Int4) => "shared/weights/slice_int4",
+        (Some(KernelFamily::Broadcast), _) => "shared/weights/slice",
         (_, Precision::Int4) => "shared/weights/block_int4",
         (_, _) => "shared/weights/block",
     }
@@ -94,21 +94,21 @@ fn weights(body: Option<Body>, elements: Precision) -> &'static str {
 /// How a layer reads its input. In int8, pixels and values are quantized by the reference scheme.
 fn input(input: LayerInput, elements: Precision) -> &'static str {
     match (input, elements) {
-        (LayerInput::PixelCodes, _) => "shared/input/quantized_pixels",
-        (LayerInput::Codes | LayerInput::RowCodes, _) => "shared/input/quantized",
+        (LayerInput::QuantizedPixels, _) => "shared/input/quantized_pixels",
+        (LayerInput::Quantized | LayerInput::QuantizedRows, _) => "shared/input/quantized",
         (LayerInput::Pixels, Precision::Int8) => "shared/input/reference_pixels",
         (LayerInput::Values, Precision::Int8) => "shared/input/reference_values",
-        (LayerInput::Z(_), Precision::Int8) => "shared/input/reference_pre_activation",
+        (LayerInput::PreActivation(_), Precision::Int8) => "shared/input/reference_pre_activation",
         (LayerInput::Pixels, _) => "shared/input/pixels",
-        (LayerInput::Values | LayerInput::Z(_), _) => "shared/input/stored",
+        (LayerInput::Values | LayerInput::PreActivation(_), _) => "shared/input/stored",
     }
 }
 
 /// How a layer's sums become pre-activations.
 fn pre_activation(input: LayerInput, elements: Precision) -> &'static str {
     match input {
-        LayerInput::RowCodes => "shared/pre_activation/int8_rows",
-        LayerInput::PixelCodes | LayerInput::Codes => "shared/pre_activation/int8_static",
+        LayerInput::QuantizedRows => "shared/pre_activation/int8_rows",
+        LayerInput::QuantizedPixels | LayerInput::Quantized => "shared/pre_activation/int8_static",
         _ if elements == Precision::Int8 => "shared/pre_activation/int8_reference",
         _ => "shared/pre_activation/real",
     }
@@ -118,8 +118,8 @@ fn pre_activation(input: LayerInput, elements: Precision) -> &'static str {
 fn epilogue(layer: LayerKernel) -> &'static str {
     match (layer.activation, layer.output) {
         (Activation::Softmax, _) => "shared/epilogue/softmax",
-        (_, LayerOutput::Z) => "shared/epilogue/pre_activation",
-        (_, LayerOutput::RowCodes) => "shared/epilogue/quantized_rows",
+        (_, LayerOutput::PreActivation) => "shared/epilogue/pre_activation",
+        (_, LayerOutput::QuantizedRows) => "shared/epilogue/quantized_rows",
         (_, LayerOutput::F32 | LayerOutput::Stored(_)) => "shared/epilogue/activation",
     }
 }
@@ -132,11 +132,11 @@ fn store(output: LayerOutput, native: bool, quantized: bool) -> &'static str {
         LayerOutput::Stored(Store::F16) if native => "shared/store/f16_native",
         LayerOutput::Stored(Store::F16) => "shared/store/f16",
         LayerOutput::Stored(Store::Bf16) => "shared/store/bf16",
-        LayerOutput::Stored(Store::Codes) => "shared/store/quantized",
+        LayerOutput::Stored(Store::Int8) => "shared/store/quantized",
         LayerOutput::Stored(Store::F32)
         | LayerOutput::F32
-        | LayerOutput::Z
-        | LayerOutput::RowCodes => "shared/store/f32",
+        | LayerOutput::PreActivation
+        | LayerOutput::QuantizedRows => "shared/store/f32",
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::import::Constants;
 use crate::Precision;
-use crate::model::{Activation, Form};
-use crate::plan::{Body, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, SPAN};
+use crate::model::{Activation, InputFormat};
+use crate::plan::{
+    KernelFamily, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, SPAN,
+};
 
 /// The constants of a variant. With `round_in_integers`, stores of unfused f16 kernels do not rely on the
 /// driver's conversion; fused kernels never do.
@@ -15,9 +17,9 @@ pub(in crate::gpu) fn of(pass: Pass, elements: Precision, round_in_integers: boo
     match pass {
         Pass::Network(NetworkKernel {
             codes: Some(form), ..
-        }) => constants.switch("ROWS", form == Form::Rows),
+        }) => constants.switch("ROWS", form == InputFormat::Rows),
         Pass::Layer(_) | Pass::Network(_) => {}
-        Pass::Finish(which) => constants.switch("SOFTMAX", which == Activation::Softmax),
+        Pass::Epilogue(which) => constants.switch("SOFTMAX", which == Activation::Softmax),
         _ if elements == Precision::F16 => {
             constants.switch("ROUND_IN_INTEGERS", round_in_integers);
         }
@@ -41,12 +43,12 @@ fn numbers(pass: Pass, elements: Precision) -> Vec<(&'static str, u32)> {
             ("WIDEST", network.widest),
         ],
         Pass::Activation(which) => vec![("LANES", LANES), ("ACTIVATION", which.number())],
-        Pass::Finish(which) => vec![
+        Pass::Epilogue(which) => vec![
             ("LANES", LANES),
             ("ACTIVATION", which.number()),
             ("MAXIMA", 3),
         ],
-        Pass::RowCodes { row_lanes } => vec![("LANES", LANES), ("ROW_LANES", row_lanes)],
+        Pass::QuantizedRows { row_lanes } => vec![("LANES", LANES), ("ROW_LANES", row_lanes)],
         Pass::AbsMax | Pass::PixelMax => vec![("LANES", LANES), ("SPAN", SPAN)],
         _ => vec![("LANES", LANES)],
     }
@@ -61,15 +63,15 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)>
         ("TILE_GROUPS", tile.groups),
         ("ACTIVATION", layer.activation.number()),
     ];
-    match tile.body {
-        Body::Register => numbers.push(("ROW_LANES", tile.row_lanes)),
-        Body::Workgroup => {
+    match tile.family {
+        KernelFamily::Register => numbers.push(("ROW_LANES", tile.row_lanes)),
+        KernelFamily::Workgroup => {
             numbers.extend([
                 ("ROW_LANES", tile.row_lanes),
-                ("K_STEP", tile.body.k_step()),
+                ("K_STEP", tile.family.k_step()),
             ]);
         }
-        Body::Broadcast => {
+        KernelFamily::Broadcast => {
             // A load of one lane brings 1, 2 or 4 of the four inner values in a block.
             let slices = 4 / match elements {
                 Precision::F32 | Precision::Mixed => 1,
@@ -79,23 +81,23 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)>
             let loads = (tile.groups * slices).div_ceil(tile.lanes);
             numbers.extend([("SUBGROUP", tile.lanes), ("LOADS", loads)]);
         }
-        Body::SubgroupRows => numbers.push(("SUBGROUP", tile.lanes)),
-        Body::Rows => {}
-        Body::Coop(units) | Body::CoopStaged(units) => {
+        KernelFamily::SubgroupRows => numbers.push(("SUBGROUP", tile.lanes)),
+        KernelFamily::Rows => {}
+        KernelFamily::Coop(units) | KernelFamily::CoopStaged(units) => {
             let (down, across) = tile.parts();
             numbers.extend([
                 ("MATRIX_ROWS", tile.rows / units.size),
                 ("MATRIX_COLUMNS", 4 * tile.groups / units.size),
                 ("DOWN", down),
                 ("ACROSS", across),
-                ("K_STEP", tile.body.k_step()),
+                ("K_STEP", tile.family.k_step()),
             ]);
         }
     }
-    if layer.output == LayerOutput::Z {
+    if layer.output == LayerOutput::PreActivation {
         numbers.push(("MAXIMA", 5));
     }
-    if let LayerInput::Z(before) = layer.input {
+    if let LayerInput::PreActivation(before) = layer.input {
         numbers.push(("BEFORE", before.number()));
     }
     numbers

@@ -4,7 +4,7 @@
 use super::stage::{Slots, Stage, matrix, product};
 use crate::Precision;
 use crate::adapter::Kind;
-use crate::model::{Activation, Architecture, Form, LayerShape, Normalization};
+use crate::model::{Activation, Architecture, InputFormat, LayerShape, Normalization};
 use crate::plan::kernel::{LayerInput, LayerKernel, LayerOutput, Store};
 use crate::plan::limits::Limits;
 use crate::plan::pass::{LANES, Operand, Params, Pass};
@@ -58,7 +58,7 @@ pub(super) fn stages(
     for index in 0..model.layers.len() {
         source = layers.layer(index, source);
     }
-    if let LayerInput::Z(activation) = source.input {
+    if let LayerInput::PreActivation(activation) = source.input {
         layers.finish(activation, source);
     }
     layers.stages
@@ -71,20 +71,26 @@ impl Layers<'_> {
         let columns = groups(layer.outputs) as u32;
         let tile = self.tile.narrowed(columns);
         let next = self.model.layers.get(index + 1).map(|next| next.format);
-        let tensor = layer.format.input == Form::Tensor;
+        let tensor = layer.format.input == InputFormat::Tensor;
         let separate_softmax = next.is_none()
             && !tensor
             && layer.activation == Activation::Softmax
             && !tile.holds_rows(columns);
         let hidden = Operand::Hidden(index % 2);
         let (output, to) = match next.map(|next| (next.input, next.precision)) {
-            _ if tensor => (LayerOutput::Z, hidden),
-            None if separate_softmax => (LayerOutput::F32, Operand::Z),
+            _ if tensor => (LayerOutput::PreActivation, hidden),
+            None if separate_softmax => (LayerOutput::F32, Operand::PreActivation),
             None => (LayerOutput::F32, Operand::Outputs),
-            Some((Form::Values, precision)) => (LayerOutput::Stored(Store::of(precision)), hidden),
-            Some((Form::Static, _)) => (LayerOutput::Stored(Store::Codes), hidden),
-            Some((Form::Rows, _)) if tile.holds_rows(columns) => (LayerOutput::RowCodes, hidden),
-            Some((Form::Rows | Form::Tensor, _)) => (LayerOutput::Stored(Store::F32), hidden),
+            Some((InputFormat::Values, precision)) => {
+                (LayerOutput::Stored(Store::of(precision)), hidden)
+            }
+            Some((InputFormat::Static, _)) => (LayerOutput::Stored(Store::Int8), hidden),
+            Some((InputFormat::Rows, _)) if tile.holds_rows(columns) => {
+                (LayerOutput::QuantizedRows, hidden)
+            }
+            Some((InputFormat::Rows | InputFormat::Tensor, _)) => {
+                (LayerOutput::Stored(Store::F32), hidden)
+            }
         };
         // The two extremes of z.
         let slot_out = if tensor { self.slots.next() } else { 0 };
@@ -114,7 +120,7 @@ impl Layers<'_> {
         }
         let writes_codes = matches!(
             output,
-            LayerOutput::Stored(Store::Codes) | LayerOutput::RowCodes
+            LayerOutput::Stored(Store::Int8) | LayerOutput::QuantizedRows
         );
         self.stages.push(Stage {
             pass: Pass::Layer(kernel),
@@ -133,16 +139,18 @@ impl Layers<'_> {
             self.softmax(index, columns);
         }
         match (next.map(|next| next.input), output) {
-            (_, LayerOutput::Z) => Source {
+            (_, LayerOutput::PreActivation) => Source {
                 slot: slot_out,
-                ..Source::new(LayerInput::Z(layer.activation), to)
+                ..Source::new(LayerInput::PreActivation(layer.activation), to)
             },
-            (Some(Form::Rows), LayerOutput::RowCodes) => Source::new(LayerInput::RowCodes, to),
-            (Some(Form::Rows), _) => {
-                self.row_codes(to, layer.outputs, index + 1);
-                Source::new(LayerInput::RowCodes, Operand::Codes)
+            (Some(InputFormat::Rows), LayerOutput::QuantizedRows) => {
+                Source::new(LayerInput::QuantizedRows, to)
             }
-            (Some(Form::Static), _) => Source::new(LayerInput::Codes, to),
+            (Some(InputFormat::Rows), _) => {
+                self.row_codes(to, layer.outputs, index + 1);
+                Source::new(LayerInput::QuantizedRows, Operand::Quantized)
+            }
+            (Some(InputFormat::Static), _) => Source::new(LayerInput::Quantized, to),
             _ => Source::new(LayerInput::Values, to),
         }
     }
@@ -157,38 +165,38 @@ impl Layers<'_> {
 
     /// Brings the pixels into the form that the first layer takes, where they are not in it.
     fn first_input(&mut self) -> Source {
-        use Operand::{Codes, Hidden, Pixels};
+        use Operand::{Hidden, Pixels, Quantized};
         let Some(&first) = self.model.layers.first() else {
             return Source::new(LayerInput::Pixels, Pixels);
         };
         let input = first.format.input;
         if self.model.normalization == Normalization::Unit {
             return match input {
-                Form::Values => Source::new(LayerInput::Pixels, Pixels),
-                Form::Static => Source::new(LayerInput::PixelCodes, Pixels),
+                InputFormat::Values => Source::new(LayerInput::Pixels, Pixels),
+                InputFormat::Static => Source::new(LayerInput::QuantizedPixels, Pixels),
                 // Conversion gives pixels static codes.
-                Form::Rows => Source::new(LayerInput::RowCodes, Codes),
-                Form::Tensor => self.pixel_maximum(),
+                InputFormat::Rows => Source::new(LayerInput::QuantizedRows, Quantized),
+                InputFormat::Tensor => self.pixel_maximum(),
             };
         }
         let values = Hidden(1);
         // In `dynamic-tensor` the maximum of what normalization gives.
         let slots = match input {
-            Form::Tensor => [self.slots.next(), self.slots.next()],
+            InputFormat::Tensor => [self.slots.next(), self.slots.next()],
             _ => [0; 2],
         };
         self.normalize(first, slots);
         match input {
-            Form::Values => Source::new(LayerInput::Values, values),
-            Form::Rows => {
+            InputFormat::Values => Source::new(LayerInput::Values, values),
+            InputFormat::Rows => {
                 self.row_codes(values, self.model.inputs(), 0);
-                Source::new(LayerInput::RowCodes, Codes)
+                Source::new(LayerInput::QuantizedRows, Quantized)
             }
-            Form::Static => {
+            InputFormat::Static => {
                 self.static_codes(values);
-                Source::new(LayerInput::Codes, Codes)
+                Source::new(LayerInput::Quantized, Quantized)
             }
-            Form::Tensor => {
+            InputFormat::Tensor => {
                 let stage = self.before_layers(Pass::AbsMax, &[values, Operand::Maxima]);
                 self.stages.push(with_slots(stage, slots));
                 Source {
@@ -232,8 +240,8 @@ impl Layers<'_> {
         let columns = groups(self.model.inputs()) as u64;
         self.stages.push(Stage {
             codes_for: Some(0),
-            writes: Some((Operand::Codes, 4 * columns)),
-            ..self.before_layers(Pass::StaticCodes, &[from, Operand::Codes])
+            writes: Some((Operand::Quantized, 4 * columns)),
+            ..self.before_layers(Pass::QuantizeStatic, &[from, Operand::Quantized])
         });
     }
 
@@ -258,13 +266,13 @@ impl Layers<'_> {
             _ => LANES,
         };
         self.stages.push(Stage {
-            pass: Pass::RowCodes { row_lanes },
+            pass: Pass::QuantizedRows { row_lanes },
             elements: Precision::Int8,
             layer: taker.checked_sub(1),
             codes_for: Some(taker),
             params: matrix(self.model, cols),
-            operands: vec![from, Operand::Codes],
-            writes: Some((Operand::Codes, 4 * groups(cols) as u64 + 4)),
+            operands: vec![from, Operand::Quantized],
+            writes: Some((Operand::Quantized, 4 * groups(cols) as u64 + 4)),
         });
     }
 
@@ -276,7 +284,7 @@ impl Layers<'_> {
             layer: Some(index),
             codes_for: None,
             params: matrix(self.model, self.model.outputs()),
-            operands: vec![Operand::Z, Operand::Outputs],
+            operands: vec![Operand::PreActivation, Operand::Outputs],
             writes: Some((Operand::Outputs, 16 * u64::from(columns))),
         });
     }
@@ -285,7 +293,7 @@ impl Layers<'_> {
     fn finish(&mut self, activation: Activation, source: Source) {
         let outputs = self.model.outputs();
         self.stages.push(Stage {
-            pass: Pass::Finish(activation),
+            pass: Pass::Epilogue(activation),
             elements: Precision::Int8,
             layer: self.model.layers.len().checked_sub(1),
             codes_for: None,

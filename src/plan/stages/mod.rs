@@ -6,33 +6,33 @@ mod unfused;
 
 use super::limits::Limits;
 use super::pass::{Operand, Params, Pass};
-use super::strategy::{Form, Strategy};
 use super::tile::groups;
+use super::variant::{Fusion, KernelVariant};
 use crate::model::Architecture;
 pub(super) use stage::{Slots, Stage};
 
 /// Every dispatch of a network in order; `slots` counts the maxima that it needs.
 pub(super) fn stages(
     model: &Architecture,
-    strategy: Strategy,
+    variant: KernelVariant,
     limits: &Limits,
     slots: &mut Slots,
 ) -> Vec<Stage> {
-    match strategy.form {
-        Form::Separate(tiling) if model.shares_scales() => unfused::int8(model, tiling, slots),
-        Form::Separate(tiling) => unfused::values(model, tiling),
-        Form::Layers(tile) => {
+    match variant.fusion {
+        Fusion::Unfused(tiling) if model.shares_scales() => unfused::int8(model, tiling, slots),
+        Fusion::Unfused(tiling) => unfused::values(model, tiling),
+        Fusion::Layers(tile) => {
             let tile = tile.on(limits.subgroups());
-            layers::stages(model, tile, strategy.arithmetic, limits, slots)
+            layers::stages(model, tile, variant.arithmetic, limits, slots)
         }
-        Form::Network { .. } => whole_network(model, strategy).into_iter().collect(),
+        Fusion::Network { .. } => whole_network(model, variant).into_iter().collect(),
     }
 }
 
 /// One dispatch for everything.
-fn whole_network(model: &Architecture, strategy: Strategy) -> Option<Stage> {
+fn whole_network(model: &Architecture, variant: KernelVariant) -> Option<Stage> {
     use Operand::{AllBiases, AllWeights, Outputs, Pixels, Shapes};
-    let kernel = strategy.network_kernel(model)?;
+    let kernel = variant.network_kernel(model)?;
     let elements = model.layers.first()?.format.precision;
     let params = Params {
         inner: groups(model.inputs()) as u32,

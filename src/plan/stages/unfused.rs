@@ -14,7 +14,7 @@ struct Passes<'a> {
 
 /// f32 and f16: values are stored as the precision does, sums in f32.
 pub(super) fn values(model: &Architecture, tiling: Tiling) -> Vec<Stage> {
-    use Operand::{Bias, Pixels, Sums, Table, Values, Weights, Z};
+    use Operand::{Bias, Pixels, PreActivation, Sums, Table, Values, Weights};
     let elements = model.precision();
     let mut passes = Passes::new(model);
     let input = matrix(model, model.inputs());
@@ -30,7 +30,13 @@ pub(super) fn values(model: &Architecture, tiling: Tiling) -> Vec<Stage> {
         let shape = product(model, index);
         let operands = [Values, Weights(index), Sums];
         passes.push(Pass::Matmul(tiling), elements, at, shape, &operands);
-        passes.push(Pass::Bias, elements, at, shape, &[Sums, Bias(index), Z]);
+        passes.push(
+            Pass::Bias,
+            elements,
+            at,
+            shape,
+            &[Sums, Bias(index), PreActivation],
+        );
         passes.activation(elements, index);
     }
     passes.stages
@@ -38,7 +44,7 @@ pub(super) fn values(model: &Architecture, tiling: Tiling) -> Vec<Stage> {
 
 /// int8 by the scheme `dynamic-tensor`.
 pub(super) fn int8(model: &Architecture, tiling: Tiling, slots: &mut Slots) -> Vec<Stage> {
-    use Operand::{Bias, Codes, Maxima, Sums, Values, Weights, Z};
+    use Operand::{Bias, Maxima, PreActivation, Quantized, Sums, Values, Weights};
     let int8 = Precision::Int8;
     let mut passes = Passes::new(model);
     let mut scale = passes.quantized_input(slots);
@@ -50,16 +56,34 @@ pub(super) fn int8(model: &Architecture, tiling: Tiling, slots: &mut Slots) -> V
             slot_out: sum_scale,
             ..product(model, index)
         };
-        let operands = [Codes, Weights(index), Sums];
+        let operands = [Quantized, Weights(index), Sums];
         passes.push(Pass::Matmul(tiling), int8, at, sums, &operands);
-        passes.push(Pass::Bias, int8, at, sums, &[Sums, Bias(index), Z, Maxima]);
-        passes.push(Pass::AbsMax, int8, at, sums, &[Z, Maxima]);
-        passes.push(Pass::Quantize, int8, at, sums, &[Z, Maxima, Codes]);
+        passes.push(
+            Pass::Bias,
+            int8,
+            at,
+            sums,
+            &[Sums, Bias(index), PreActivation, Maxima],
+        );
+        passes.push(Pass::AbsMax, int8, at, sums, &[PreActivation, Maxima]);
+        passes.push(
+            Pass::Quantize,
+            int8,
+            at,
+            sums,
+            &[PreActivation, Maxima, Quantized],
+        );
         let back = Params {
             slot_in: sum_scale,
             ..sums
         };
-        passes.push(Pass::Dequantize, int8, at, back, &[Codes, Maxima, Z]);
+        passes.push(
+            Pass::Dequantize,
+            int8,
+            at,
+            back,
+            &[Quantized, Maxima, PreActivation],
+        );
         // Between quantizations int8 computes in f32.
         passes.activation(Precision::F32, index);
         if index + 1 < model.layers.len() {
@@ -69,7 +93,7 @@ pub(super) fn int8(model: &Architecture, tiling: Tiling, slots: &mut Slots) -> V
                 ..sums
             };
             passes.push(Pass::AbsMax, int8, at, next, &[Values, Maxima]);
-            passes.push(Pass::Quantize, int8, at, next, &[Values, Maxima, Codes]);
+            passes.push(Pass::Quantize, int8, at, next, &[Values, Maxima, Quantized]);
         }
     }
     passes.stages
@@ -85,7 +109,7 @@ impl<'a> Passes<'a> {
 
     /// Pixels to int8 codes; gives the place of their maximum.
     fn quantized_input(&mut self, slots: &mut Slots) -> u32 {
-        use Operand::{Codes, Maxima, Pixels, Table, Values};
+        use Operand::{Maxima, Pixels, Quantized, Table, Values};
         let int8 = Precision::Int8;
         let scale = slots.next();
         let input = Params {
@@ -98,13 +122,19 @@ impl<'a> Passes<'a> {
                 ..input
             };
             self.push(Pass::PixelMax, int8, None, input, &[Pixels, Maxima]);
-            let operands = [Pixels, Maxima, Codes];
+            let operands = [Pixels, Maxima, Quantized];
             self.push(Pass::QuantizePixels, int8, None, input, &operands);
         } else {
             let real = Precision::F32;
             self.push(Pass::Normalize, real, None, input, &[Pixels, Table, Values]);
             self.push(Pass::AbsMax, int8, None, input, &[Values, Maxima]);
-            self.push(Pass::Quantize, int8, None, input, &[Values, Maxima, Codes]);
+            self.push(
+                Pass::Quantize,
+                int8,
+                None,
+                input,
+                &[Values, Maxima, Quantized],
+            );
         }
         scale
     }
@@ -123,7 +153,13 @@ impl<'a> Passes<'a> {
             other => Pass::Activation(other),
         };
         let shape = matrix(self.model, layer.outputs);
-        self.push(pass, elements, Some(index), shape, &[Operand::Z, target]);
+        self.push(
+            pass,
+            elements,
+            Some(index),
+            shape,
+            &[Operand::PreActivation, target],
+        );
     }
 
     fn push(
@@ -134,14 +170,14 @@ impl<'a> Passes<'a> {
         params: Params,
         operands: &[Operand],
     ) {
-        use Operand::{Codes, Outputs, Sums, Values, Z};
+        use Operand::{Outputs, PreActivation, Quantized, Sums, Values};
         // Bytes of a group of four values where a pass stores them as its elements are.
         let stored = 4 * elements.bytes();
         let writes = match pass {
             Pass::Normalize => Some((Values, stored)),
-            Pass::QuantizePixels | Pass::Quantize => Some((Codes, 4)),
+            Pass::QuantizePixels | Pass::Quantize => Some((Quantized, 4)),
             Pass::Matmul(_) => Some((Sums, 16)),
-            Pass::Bias | Pass::Dequantize => Some((Z, 16)),
+            Pass::Bias | Pass::Dequantize => Some((PreActivation, 16)),
             Pass::Activation(_) => operands.last().map(|&target| (target, stored)),
             Pass::Softmax => Some((Outputs, 16)),
             _ => None,

@@ -10,7 +10,7 @@ use crate::Engine;
 use crate::engine::{EngineOptions, MatrixUse, Selected};
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::gpu::DeviceOptions;
-use crate::plan::{Kernels, Path};
+use crate::plan::{ExecutionPath, Kernels};
 use trial::{Again, Trial};
 
 /// Whether f16 is to run on matrix units.
@@ -82,11 +82,11 @@ fn only_matrix_units(kernels: Kernels, runs_f16: bool) -> Result<Kernels> {
             "only f16 runs on matrix units, and f16 was not requested".to_owned(),
             "add --precision f16",
         ),
-        Kernels::Named(strategy) if !strategy.on_matrix_units() => (
-            format!("the kernel {} does not use them", strategy.name),
+        Kernels::Named(variant) if !variant.on_matrix_units() => (
+            format!("the kernel {} does not use them", variant.name),
             "drop --matrix-units on, or --kernel",
         ),
-        Kernels::Path(path) if path != Path::Fused => (
+        Kernels::Path(path) if path != ExecutionPath::Fused => (
             format!("the {} path does not use them", path.name()),
             "drop --matrix-units on, or --path",
         ),
@@ -129,9 +129,9 @@ fn way(
         (_, Some(reason)) => Way::Without(reason),
         _ if on => Way::IfRight,
         // Who names a kernel for them wants them.
-        (Kernels::Named(strategy), _) if strategy.on_matrix_units() => Way::IfRight,
+        (Kernels::Named(variant), _) if variant.on_matrix_units() => Way::IfRight,
         (Kernels::Named(_), _) => Way::Without("the kernel asked for does without"),
-        (Kernels::Path(path), _) if path != Path::Fused => {
+        (Kernels::Path(path), _) if path != ExecutionPath::Fused => {
             Way::Without("the path asked for does without")
         }
         _ if tuning == Tuning::Off => {
@@ -192,14 +192,17 @@ pub async fn try_matrix_units(selected: &Selected, wanted: MatrixUnitsMode) -> M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Strategy;
+    use crate::plan::KernelVariant;
 
     #[test]
     fn options_mean_one_thing() {
         use MatrixUnitsMode::{Auto, Off, On};
-        let named = |name| Kernels::Named(Strategy::find(name).unwrap());
+        let named = |name| Kernels::Named(KernelVariant::find(name).unwrap());
         let (coop, other) = (named("coop-2x4"), named("register-8x8"));
-        let (fused, network) = (Kernels::Path(Path::Fused), Kernels::Path(Path::Network));
+        let (fused, network) = (
+            Kernels::Path(ExecutionPath::Fused),
+            Kernels::Path(ExecutionPath::Network),
+        );
         let any = Kernels::Any;
         let quick = |wanted, kernels| way(wanted, kernels, true, Tuning::Quick, None);
         let without = |way| matches!(way, Way::Without(_));
@@ -225,18 +228,18 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let named = |name| Kernels::Named(Strategy::find(name).unwrap());
+        let named = |name| Kernels::Named(KernelVariant::find(name).unwrap());
         let on = |kernels, f16| only_matrix_units(kernels, f16);
         assert_eq!(on(Kernels::Any, true).unwrap(), Kernels::MatrixUnits);
         assert_eq!(
-            on(Kernels::Path(Path::Fused), true).unwrap(),
+            on(Kernels::Path(ExecutionPath::Fused), true).unwrap(),
             Kernels::MatrixUnits
         );
         assert_eq!(on(named("coop-1x4"), true).unwrap(), named("coop-1x4"));
         for (kernels, f16) in [
             (Kernels::Any, false),
             (named("register-8x8"), true),
-            (Kernels::Path(Path::Network), true),
+            (Kernels::Path(ExecutionPath::Network), true),
         ] {
             assert_eq!(on(kernels, f16).unwrap_err().exit_code(), 2, "{kernels:?}");
         }

@@ -17,12 +17,12 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::deploy::{Deployed, deploy};
 use crate::engine::{MatrixUse, Selected};
 use crate::error::{CheckError, Error, Result};
 use crate::gpu::{self, Device, DeviceOptions};
 use crate::model::{Activation, Layer, Model};
-use crate::plan::{ChosenBy, STRATEGIES, Strategy};
+use crate::plan::{ChosenBy, KERNEL_VARIANTS, KernelVariant};
+use crate::quantize::{QuantizedNetwork, lower};
 use crate::tune::cache::{Cache, Effort, Entry, Key, TrialResult};
 use crate::tune::{device_key, measure};
 use crate::{Precision, reference};
@@ -85,15 +85,15 @@ impl Trial {
 
     /// What the cache says, if it makes sense: the file's words are only words.
     fn known(entry: &Entry) -> Option<Self> {
-        let kernel = Strategy::find(&entry.kernel).filter(|found| found.on_matrix_units());
+        let kernel = KernelVariant::find(&entry.kernel).filter(|found| found.on_matrix_units());
         let words = |detail: &str| tidy(detail);
         match entry.matrix_units.as_ref()? {
             TrialResult::Right {
-                without, left_out, ..
+                without, rejected, ..
             } => {
-                Strategy::find(without)?;
-                let known = |name: &String| Strategy::find(name).is_some();
-                left_out.iter().all(known).then_some(())?;
+                KernelVariant::find(without)?;
+                let known = |name: &String| KernelVariant::find(name).is_some();
+                rejected.iter().all(known).then_some(())?;
                 Some(Self {
                     result: entry.matrix_units.clone()?,
                     kernel: kernel?.name,
@@ -141,22 +141,22 @@ impl Trial {
 
     /// What follows from it, where nobody asks for more.
     pub(super) fn decides(&self) -> MatrixUse {
-        let (used, left_out) = match &self.result {
+        let (used, rejected) = match &self.result {
             TrialResult::Right {
                 without_nanoseconds,
-                left_out,
+                rejected,
                 ..
             } => {
-                let names = left_out.iter().filter_map(|name| Strategy::find(name));
-                let left_out = names.map(|strategy| strategy.name).collect();
-                (self.nanoseconds < *without_nanoseconds, left_out)
+                let names = rejected.iter().filter_map(|name| KernelVariant::find(name));
+                let rejected = names.map(|variant| variant.name).collect();
+                (self.nanoseconds < *without_nanoseconds, rejected)
             }
             _ => (false, Vec::new()),
         };
         MatrixUse {
             used,
             reason: self.words(),
-            left_out,
+            rejected,
         }
     }
 
@@ -235,51 +235,54 @@ async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> 
     };
     let options = DeviceOptions {
         matrix_units: true,
-        left_out: Vec::new(),
+        rejected: Vec::new(),
         ..options.clone()
     };
     let device = Device::open(found, &options).await?;
     let (widths, batch) = TIMED;
     let timed = random_network(&widths, batch, Activation::Identity)?;
     // What the limits refuse, no plan takes.
-    let runs = |strategy: &Strategy| {
+    let runs = |variant: &KernelVariant| {
         let model = timed.0.architecture();
-        let refused = strategy.refused(&model, batch, device.limits());
-        strategy.on_matrix_units() && refused.is_none()
+        let refused = variant.refused(&model, batch, device.limits());
+        variant.on_matrix_units() && refused.is_none()
     };
-    let mut kernels: Vec<Strategy> = STRATEGIES.iter().copied().filter(runs).collect();
-    let left_out = check_all(&device, &mut kernels).await?;
-    time_all(&device, &kernels, &timed, left_out).await
+    let mut kernels: Vec<KernelVariant> = KERNEL_VARIANTS.iter().copied().filter(runs).collect();
+    let rejected = check_all(&device, &mut kernels).await?;
+    time_all(&device, &kernels, &timed, rejected).await
 }
 
 /// Holds each kernel against the oracle and keeps those that the driver takes; gives the names of the
 /// others.
-async fn check_all(device: &Arc<Device>, kernels: &mut Vec<Strategy>) -> Result<Vec<&'static str>> {
+async fn check_all(
+    device: &Arc<Device>,
+    kernels: &mut Vec<KernelVariant>,
+) -> Result<Vec<&'static str>> {
     let (widths, batch) = CHECKED;
     let (model, pixels) = random_network(&widths, batch, Activation::Softmax)?;
     let want = reference::infer(&model, &pixels, batch).outputs;
-    let mut left_out = Vec::new();
+    let mut rejected = Vec::new();
     let mut last = Error::MatrixUnitsUnavailable {
         adapter: device.info().to_string(),
         reason: "no kernel for matrix units fits this adapter".into(),
     };
-    for &strategy in kernels.iter() {
+    for &variant in kernels.iter() {
         let mut network = gpu::Network::new(device, &model).await?;
-        match compare_with(&mut network, strategy, &pixels, &want).await {
+        match compare_with(&mut network, variant, &pixels, &want).await {
             Ok(()) => {}
             Err(error) if error.is_rejection() => {
-                log::warn!("{} is left out: {error}", strategy.name);
-                left_out.push(strategy.name);
+                log::warn!("{} is left out: {error}", variant.name);
+                rejected.push(variant.name);
                 last = error;
             }
             Err(error) => return Err(error),
         }
     }
-    kernels.retain(|strategy| !left_out.contains(&strategy.name));
+    kernels.retain(|variant| !rejected.contains(&variant.name));
     if kernels.is_empty() {
         Err(last)
     } else {
-        Ok(left_out)
+        Ok(rejected)
     }
 }
 
@@ -287,21 +290,21 @@ async fn check_all(device: &Arc<Device>, kernels: &mut Vec<Strategy>) -> Result<
 /// so large that what runs at the wrong time may show.
 async fn time_all(
     device: &Arc<Device>,
-    kernels: &[Strategy],
-    (model, pixels): &(Deployed, Vec<u8>),
-    left_out: Vec<&'static str>,
+    kernels: &[KernelVariant],
+    (model, pixels): &(QuantizedNetwork, Vec<u8>),
+    rejected: Vec<&'static str>,
 ) -> Result<Trial> {
     const REPEATS: usize = 3;
     let mut network = gpu::Network::new(device, model).await?;
     let batch = pixels.len() / network.architecture().inputs();
     let mut without = network.candidates(batch);
-    without.retain(|strategy| !strategy.on_matrix_units());
+    without.retain(|variant| !variant.on_matrix_units());
     let mut fastest = Vec::new();
     for candidates in [kernels, &without] {
         let best = measure(&mut network, candidates, pixels, batch, Duration::MAX).await?;
         let none = || Error::missing("kernel that could be timed");
-        let (strategy, time) = best.ok_or_else(none)?;
-        fastest.push((strategy, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
+        let (variant, time) = best.ok_or_else(none)?;
+        fastest.push((variant, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
     }
     let [(with, nanoseconds), (without, without_nanoseconds)] = fastest[..] else {
         return Err(Error::missing("second kernel to time"));
@@ -310,16 +313,16 @@ async fn time_all(
     network.upload(pixels, batch).await?;
     let outputs = network.run().await?.outputs.into_iter();
     let want: Vec<f64> = outputs.map(f64::from).collect();
-    for &strategy in kernels {
+    for &variant in kernels {
         for _ in 0..REPEATS {
-            compare_with(&mut network, strategy, pixels, &want).await?;
+            compare_with(&mut network, variant, pixels, &want).await?;
         }
     }
     Ok(Trial {
         result: TrialResult::Right {
             without: without.name.to_owned(),
             without_nanoseconds,
-            left_out: left_out.into_iter().map(str::to_owned).collect(),
+            rejected: rejected.into_iter().map(str::to_owned).collect(),
         },
         kernel: with.name,
         nanoseconds,
@@ -329,17 +332,17 @@ async fn time_all(
 /// Runs a network with one kernel and compares its outputs with `want: [images, out]`.
 async fn compare_with(
     network: &mut gpu::Network,
-    strategy: Strategy,
+    variant: KernelVariant,
     pixels: &[u8],
     want: &[f64],
 ) -> Result<()> {
     let batch = pixels.len() / network.architecture().inputs();
-    network.choose(batch, strategy, ChosenBy::Measuring);
+    network.choose(batch, variant, ChosenBy::Measuring);
     network.upload(pixels, batch).await?;
     let compared = compare(&network.run().await?.outputs, want);
     let wrong = |problem| {
         Error::CheckFailed(CheckError::WrongResult {
-            what: strategy.name.to_owned(),
+            what: variant.name.to_owned(),
             device: network.info().to_string(),
             problem,
         })
@@ -372,7 +375,11 @@ fn compare(got: &[f32], want: &[f64]) -> Result<(), String> {
 
 /// A network of these widths in f16 that ends in `last`, with random weights that keep its values near 1, and
 /// random pixels for a batch of it; always the same.
-fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(Deployed, Vec<u8>)> {
+fn random_network(
+    widths: &[usize],
+    batch: usize,
+    last: Activation,
+) -> Result<(QuantizedNetwork, Vec<u8>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(widths.len() as u64);
     let mut layers = Vec::new();
     for pair in widths.windows(2) {
@@ -391,6 +398,6 @@ fn random_network(widths: &[usize], batch: usize, last: Activation) -> Result<(D
         });
     }
     let pixels = (0..batch * widths[0]).map(|_| rng.random()).collect();
-    let model = deploy(&Model::new(layers)?, &Precision::F16.into(), None)?;
+    let model = lower(&Model::new(layers)?, &Precision::F16.into(), None)?;
     Ok((model, pixels))
 }

@@ -110,7 +110,7 @@ impl Case {
                     scales: Vec::new(),
                 }
             }
-            LayerInput::PixelCodes => {
+            LayerInput::QuantizedPixels => {
                 let pixels = random_pixels(&mut rng, count);
                 Input {
                     values: pixels.iter().map(|&pixel| f64::from(pixel)).collect(),
@@ -118,12 +118,12 @@ impl Case {
                     scales: Vec::new(),
                 }
             }
-            LayerInput::Codes | LayerInput::RowCodes => {
+            LayerInput::Quantized | LayerInput::QuantizedRows => {
                 let mut codes: Vec<i8> = (0..count).map(|_| rng.random()).collect();
                 codes[0] = -128;
                 let mut bytes = packed(&codes);
                 let mut scales = Vec::new();
-                if input == LayerInput::RowCodes {
+                if input == LayerInput::QuantizedRows {
                     scales = (0..self.rows()).map(|row| 0.5 + row as f32 / 7.0).collect();
                     bytes.extend(to_bytes(&scales));
                 }
@@ -133,7 +133,7 @@ impl Case {
                     scales,
                 }
             }
-            LayerInput::Values | LayerInput::Z(_) => {
+            LayerInput::Values | LayerInput::PreActivation(_) => {
                 let values = self.stored_values(random_values(&mut rng, count));
                 Input {
                     bytes: self.stored_bytes(&pack_rows(&values, self.inner(), 0.0)),
@@ -242,7 +242,7 @@ impl Case {
     /// scales of their own, and with an offset of whole numbers.
     fn codes_epilogue(&self, layer: LayerKernel, w: &[i8], input: &Input) -> (Vec<u8>, Vec<f64>) {
         let mut rng = self.rng();
-        let by_row = layer.input == LayerInput::RowCodes;
+        let by_row = layer.input == LayerInput::QuantizedRows;
         let x: Vec<i32> = input.values.iter().map(|&value| value as i32).collect();
         let mut sums = reference::integer_product(&x, &widen_codes(w), self.inner(), self.cols());
         let mut bytes = vec![[0_u32; 16]; groups(self.cols())];
@@ -306,8 +306,8 @@ impl Case {
         let tolerance = |want: &f64| (noise + ulp) * want.abs().max(0.5);
         let tolerances: Vec<f64> = want.iter().map(tolerance).collect();
         let values = match layer.output {
-            LayerOutput::Stored(Store::Codes) => return self.close_codes(got, &want, errors),
-            LayerOutput::RowCodes => return self.close_row_codes(got, &want, errors),
+            LayerOutput::Stored(Store::Int8) => return self.close_codes(got, &want, errors),
+            LayerOutput::QuantizedRows => return self.close_row_codes(got, &want, errors),
             _ => self.widen_outputs(layer, got),
         };
         let got = unpadded(&values, self.rows(), self.cols());

@@ -182,7 +182,7 @@ impl Case {
                 .flat_map(|clip| Self { clip, ..*self }.quantize())
                 .collect(),
             Pass::Dequantize => vec![self.dequantize()],
-            Pass::Layer(layer) if layer.output == LayerOutput::Z => {
+            Pass::Layer(layer) if layer.output == LayerOutput::PreActivation => {
                 let mut trials = self.int8_layer(layer);
                 if self.shape == super::shapes::SMALL {
                     let clipped = Self { clip: 7, ..*self };
@@ -202,9 +202,9 @@ impl Case {
                 }
                 trials
             }
-            Pass::Finish(activation) => self.finish(activation),
-            Pass::RowCodes { .. } => vec![self.row_codes()],
-            Pass::StaticCodes => vec![self.static_codes()],
+            Pass::Epilogue(activation) => self.finish(activation),
+            Pass::QuantizedRows { .. } => vec![self.row_codes()],
+            Pass::QuantizeStatic => vec![self.static_codes()],
             Pass::Network(_) => Vec::new(),
         }
     }
@@ -231,14 +231,14 @@ impl Case {
             Store::F32 => Unit::F32,
             Store::F16 => Unit::F16,
             Store::Bf16 => Unit::Bf16,
-            Store::Codes => Unit::Whole,
+            Store::Int8 => Unit::Whole,
         };
         match (self.pass, self.elements) {
             (Pass::Layer(layer), _) => match layer.output {
                 LayerOutput::Stored(store) => of_store(store),
                 LayerOutput::F32 => of_store(Store::of(self.elements)),
-                LayerOutput::Z => Unit::F32,
-                LayerOutput::RowCodes => Unit::Whole,
+                LayerOutput::PreActivation => Unit::F32,
+                LayerOutput::QuantizedRows => Unit::Whole,
             },
             (Pass::Normalize | Pass::Activation(_), elements) => of_store(Store::of(elements)),
             (Pass::Matmul(_), Precision::Int8)
@@ -246,8 +246,8 @@ impl Case {
                 Pass::PixelMax
                 | Pass::QuantizePixels
                 | Pass::Quantize
-                | Pass::RowCodes { .. }
-                | Pass::StaticCodes,
+                | Pass::QuantizedRows { .. }
+                | Pass::QuantizeStatic,
                 _,
             ) => Unit::Whole,
             _ => Unit::F32,

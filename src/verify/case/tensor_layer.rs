@@ -148,10 +148,10 @@ impl Case {
                     scale,
                 }
             }
-            LayerInput::PixelCodes | LayerInput::Codes | LayerInput::RowCodes => {
-                unreachable!("codes outside the reference scheme are deployed.rs's")
+            LayerInput::QuantizedPixels | LayerInput::Quantized | LayerInput::QuantizedRows => {
+                unreachable!("codes outside the reference scheme are quantized.rs's")
             }
-            LayerInput::Z(before) => {
+            LayerInput::PreActivation(before) => {
                 let (z, codes, scale) = self.z(count, which, before);
                 Input {
                     bytes: packed(&z),

@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::*;
-use crate::deploy::Weights;
+use crate::quantize::Weights;
 
 #[test]
 fn outputs_that_differ_are_told() {
@@ -20,7 +20,7 @@ fn outputs_that_differ_are_told() {
 fn a_missing_term_is_more_than_the_tolerance() {
     let (widths, batch) = CHECKED;
     let (mut model, pixels) = random_network(&widths, batch, Activation::Softmax).unwrap();
-    let outputs = |model: &Deployed| reference::infer(model, &pixels, batch).outputs;
+    let outputs = |model: &QuantizedNetwork| reference::infer(model, &pixels, batch).outputs;
     let want = outputs(&model);
     let exact: Vec<f32> = want.iter().map(|&want| want as f32).collect();
     assert_eq!(compare(&exact, &want), Ok(()));
@@ -43,7 +43,7 @@ fn right(without: &str, without_nanoseconds: u64) -> TrialResult {
     TrialResult::Right {
         without: without.into(),
         without_nanoseconds,
-        left_out: vec!["coop-1x4".into()],
+        rejected: vec!["coop-1x4".into()],
     }
 }
 
@@ -60,7 +60,7 @@ fn only_what_is_right_and_faster_is_taken() {
     };
     let faster = decides(right("register-8x8", 100), 50);
     assert!(faster.used && faster.reason.contains("and coop-2x4 has 2.00 times"));
-    assert_eq!(faster.left_out, ["coop-1x4"]);
+    assert_eq!(faster.rejected, ["coop-1x4"]);
     let slower = decides(right("register-8x8", 100), 200);
     assert!(!slower.used && slower.reason.contains("but coop-2x4 has 0.50 times"));
     let detail = || "the cause".to_owned();

@@ -2,8 +2,8 @@
 //! The methods are told in [`super`].
 
 use super::Calibration;
-use crate::deploy::convert::affine;
-use crate::deploy::forward::restored;
+use crate::quantize::convert::affine;
+use crate::quantize::forward::restored;
 
 /// The share of values, in percent, that the range of the method percentile holds on each side of zero.
 pub const PERCENTILE: f64 = 99.99;

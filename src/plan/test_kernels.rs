@@ -1,18 +1,18 @@
-//! The fused kernels that a strategy is tested by.
+//! The fused kernels that a kernel variant is tested by.
 
 use super::kernel::{LayerInput, LayerKernel, LayerOutput, NetworkKernel, Store};
 use super::limits::Subgroups;
 use super::pass::Pass;
-use super::strategy::{Form, Strategy};
 use super::tile::{Arithmetic, Tile};
+use super::variant::{Fusion, KernelVariant};
 use crate::Precision;
-use crate::model::{Activation, Form as ValueForm};
+use crate::model::{Activation, InputFormat};
 
-impl Strategy {
+impl KernelVariant {
     /// The fused kernels to test it by in a precision: its tile and narrower ones, in each place of a
     /// network, on an adapter with these subgroups.
     #[must_use]
-    pub fn variants(self, precision: Precision, subgroups: Subgroups) -> Vec<Pass> {
+    pub fn test_kernels(self, precision: Precision, subgroups: Subgroups) -> Vec<Pass> {
         let fits = match self.arithmetic {
             Arithmetic::F32 => true,
             Arithmetic::Matrix => precision == Precision::F16 && subgroups.matrix_units.is_some(),
@@ -21,8 +21,8 @@ impl Strategy {
         if precision == Precision::Mixed {
             return Vec::new();
         }
-        match self.form {
-            Form::Layers(tile) if fits => {
+        match self.fusion {
+            Fusion::Layers(tile) if fits => {
                 let tile = tile.on(subgroups);
                 let mut tiles = vec![tile, tile.narrowed(1), tile.narrowed(2)];
                 tiles.dedup();
@@ -40,7 +40,7 @@ impl Strategy {
                 let of = |tile: Tile| layer_variants(tile, precision, of_f16, &kernel);
                 tiles.into_iter().flat_map(of).collect()
             }
-            Form::Network { lanes, k_lanes } if fits => {
+            Fusion::Network { lanes, k_lanes } if fits => {
                 let kernel = |codes| {
                     Pass::Network(NetworkKernel {
                         lanes,
@@ -53,7 +53,7 @@ impl Strategy {
                 let mut kernels = vec![kernel(None)];
                 if precision == Precision::Int8 {
                     kernels.extend(
-                        [ValueForm::Rows, ValueForm::Static].map(|form| kernel(Some(form))),
+                        [InputFormat::Rows, InputFormat::Static].map(|form| kernel(Some(form))),
                     );
                 }
                 kernels
@@ -71,21 +71,36 @@ fn layer_variants(
     kernel: &impl Fn(Tile, LayerInput, LayerOutput, Activation) -> Pass,
 ) -> Vec<Pass> {
     use Activation::{Identity, Relu, Sigmoid, Softmax, Tanh};
-    use LayerInput::{Codes, PixelCodes, Pixels, RowCodes, Values, Z};
+    use LayerInput::{Pixels, PreActivation, Quantized, QuantizedPixels, QuantizedRows, Values};
     if precision == Precision::Int8 {
-        let inputs = [Pixels, Values, Z(Relu), Z(Tanh)];
+        let inputs = [Pixels, Values, PreActivation(Relu), PreActivation(Tanh)];
         let mut kernels = inputs
-            .map(|input| kernel(tile, input, LayerOutput::Z, Identity))
+            .map(|input| kernel(tile, input, LayerOutput::PreActivation, Identity))
             .to_vec();
         kernels.extend([
-            kernel(tile, PixelCodes, LayerOutput::Stored(Store::Codes), Relu),
-            kernel(tile, Codes, LayerOutput::Stored(Store::Codes), Tanh),
-            kernel(tile, Codes, LayerOutput::F32, Identity),
-            kernel(tile, RowCodes, LayerOutput::Stored(Store::F32), Sigmoid),
+            kernel(
+                tile,
+                QuantizedPixels,
+                LayerOutput::Stored(Store::Int8),
+                Relu,
+            ),
+            kernel(tile, Quantized, LayerOutput::Stored(Store::Int8), Tanh),
+            kernel(tile, Quantized, LayerOutput::F32, Identity),
+            kernel(
+                tile,
+                QuantizedRows,
+                LayerOutput::Stored(Store::F32),
+                Sigmoid,
+            ),
         ]);
         if tile.holds_rows(1) {
-            kernels.push(kernel(tile, Codes, LayerOutput::F32, Softmax));
-            kernels.push(kernel(tile, RowCodes, LayerOutput::RowCodes, Relu));
+            kernels.push(kernel(tile, Quantized, LayerOutput::F32, Softmax));
+            kernels.push(kernel(
+                tile,
+                QuantizedRows,
+                LayerOutput::QuantizedRows,
+                Relu,
+            ));
         }
         return kernels;
     }
@@ -100,14 +115,9 @@ fn layer_variants(
     }
     // What a layer hands to one whose numbers differ: not where only f16 multiplies so.
     if !of_f16 {
-        kernels.push(kernel(
-            tile,
-            Values,
-            LayerOutput::Stored(Store::Codes),
-            Relu,
-        ));
+        kernels.push(kernel(tile, Values, LayerOutput::Stored(Store::Int8), Relu));
         if tile.holds_rows(1) {
-            kernels.push(kernel(tile, Values, LayerOutput::RowCodes, Relu));
+            kernels.push(kernel(tile, Values, LayerOutput::QuantizedRows, Relu));
         }
     }
     kernels

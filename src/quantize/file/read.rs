@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::convert::{input_of_row, of_pixels};
-use super::super::{Affine, Deployed, DeployedLayer, INT4_GROUP, Input, Weights};
+use super::super::{
+    Affine, INT4_GROUP, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights,
+};
 use super::{VERSION, unpack};
 use crate::Precision;
 use crate::error::{Error, Result};
@@ -13,7 +15,7 @@ use crate::model::{
     Activation, DEFAULT_INT8_CLIP, Element, MODE_KEYS, Normalization, QUANTIZED, Tensors, entry,
     stored_classes, stored_mode,
 };
-use crate::quant::{Scheme, WeightScales};
+use crate::scheme::{Scheme, WeightScales};
 
 /// Metadata that are no provenance, beside those of the mode.
 const OWN_KEYS: [&str; 6] = [
@@ -25,7 +27,7 @@ const OWN_KEYS: [&str; 6] = [
     "classes",
 ];
 
-impl Deployed {
+impl QuantizedNetwork {
     /// Reads a quantized file.
     ///
     /// # Errors
@@ -70,7 +72,7 @@ impl Reader<'_> {
         Err(Error::file(self.path, problem))
     }
 
-    fn model(&mut self, metadata: HashMap<String, String>) -> Result<Deployed> {
+    fn model(&mut self, metadata: HashMap<String, String>) -> Result<QuantizedNetwork> {
         let path = self.path;
         match metadata.get(QUANTIZED).map(String::as_str) {
             Some(VERSION) => {}
@@ -101,7 +103,7 @@ impl Reader<'_> {
         let int8_clip = entry(path, &metadata, "int8_clip")?.unwrap_or(DEFAULT_INT8_CLIP);
         let layers = self.layers(&mode, &activations, inputs, normalization)?;
         let own = |key: &str| OWN_KEYS.contains(&key) || MODE_KEYS.contains(&key);
-        Ok(Deployed {
+        Ok(QuantizedNetwork {
             mode,
             layers,
             normalization,
@@ -139,7 +141,7 @@ impl Reader<'_> {
         activations: &[Activation],
         mut inputs: usize,
         normalization: Normalization,
-    ) -> Result<Vec<DeployedLayer>> {
+    ) -> Result<Vec<QuantizedLayer>> {
         let mut layers = Vec::new();
         let mut read = 0;
         for (index, &activation) in activations.iter().enumerate() {
@@ -159,7 +161,7 @@ impl Reader<'_> {
                     self.affine(index, normalization)?
                 }
                 _ if int8 => input_of_row(before),
-                _ => Input::Values,
+                _ => InputQuantization::Values,
             };
             let weights = self.weights(mode, index, inputs, outputs)?;
             read += 2;
@@ -167,8 +169,8 @@ impl Reader<'_> {
                 weights,
                 Weights::Int8 { .. } | Weights::Int4 { .. }
             ));
-            read += 2 * usize::from(matches!(input, Input::Static(_)));
-            layers.push(DeployedLayer {
+            read += 2 * usize::from(matches!(input, InputQuantization::Static(_)));
+            layers.push(QuantizedLayer {
                 inputs,
                 outputs,
                 weights,
@@ -226,7 +228,7 @@ impl Reader<'_> {
         })
     }
 
-    fn affine(&mut self, index: usize, normalization: Normalization) -> Result<Input> {
+    fn affine(&mut self, index: usize, normalization: Normalization) -> Result<InputQuantization> {
         let scale: Vec<f32> = self.tensor(index, "input_scale", &[1])?;
         let zero_point: Vec<i8> = self.tensor(index, "input_zero_point", &[1])?;
         let affine = Affine {
@@ -240,7 +242,7 @@ impl Reader<'_> {
                 affine.scale, affine.zero_point, pixels.scale, pixels.zero_point
             ));
         }
-        Ok(Input::Static(affine))
+        Ok(InputQuantization::Static(affine))
     }
 
     /// A tensor of a layer that must have this type and shape.

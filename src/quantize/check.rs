@@ -1,15 +1,18 @@
-//! What a deployed model must be, whoever made it: a conversion, a file, or a caller.
+//! What a quantized network must be, whoever made it: a conversion, a file, or a caller.
 
 use half::f16;
 
-use super::{Affine, Deployed, DeployedLayer, Epilogue, INT4_GROUP, INT4_LARGEST, Input, Weights};
+use super::{
+    Affine, Epilogue, INT4_GROUP, INT4_LARGEST, InputQuantization, QuantizedLayer,
+    QuantizedNetwork, Weights,
+};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::model::Activation;
 
-impl Deployed {
+impl QuantizedNetwork {
     /// Checks shapes, values and ranges, whoever made them. Infinite parameters are wrong, unless
-    /// [`Deployed::beyond`] tells of them.
+    /// [`QuantizedNetwork::beyond`] tells of them.
     ///
     /// # Errors
     /// `Error::File` naming the layer and what is wrong with it.
@@ -55,7 +58,7 @@ impl Deployed {
     }
 }
 
-impl DeployedLayer {
+impl QuantizedLayer {
     /// Whether all of its weights and biases are finite numbers.
     pub(super) fn is_finite(&self) -> bool {
         let infinite = |value: f32| !value.is_finite();
@@ -90,7 +93,7 @@ impl DeployedLayer {
             return Err(".bias holds a value that is not a finite number".into());
         }
         self.check_codes(clip)?;
-        if let Input::Static(affine) = self.input
+        if let InputQuantization::Static(affine) = self.input
             && !(affine.scale.is_normal() && affine.scale > 0.0 && affine.inverse().is_finite())
         {
             return Err(format!(
@@ -98,7 +101,7 @@ impl DeployedLayer {
                 affine.scale
             ));
         }
-        let takes_codes = !matches!(self.input, Input::Values);
+        let takes_codes = !matches!(self.input, InputQuantization::Values);
         if takes_codes != (self.precision() == Precision::Int8) {
             return Err(" must take codes where its weights are int8, and values elsewhere".into());
         }
@@ -110,7 +113,7 @@ impl DeployedLayer {
 
     /// Static codes can stand for values that the layer `before`, or pixels where there is none, hands on.
     fn check_input(&self, before: Option<Activation>) -> Result<(), String> {
-        let Input::Static(Affine { scale, zero_point }) = self.input else {
+        let InputQuantization::Static(Affine { scale, zero_point }) = self.input else {
             return Ok(());
         };
         let unsigned = before.filter(|before| before.range().0 >= 0.0);
@@ -135,7 +138,7 @@ impl DeployedLayer {
         let wrong = |scale: f32| format!(".weight_scale holds {scale}, not a positive number");
         match &self.weights {
             Weights::Int8 { codes, scales } => {
-                if self.input == Input::Tensor && scales.len() != 1 {
+                if self.input == InputQuantization::Tensor && scales.len() != 1 {
                     return Err(format!(
                         ".weight_scale has {} values, not the 1 that dynamic-tensor takes",
                         scales.len()

@@ -1,17 +1,17 @@
-//! Deployed models, whose layers have numbers of their own: every kernel that runs them on networks that
+//! QuantizedNetwork models, whose layers have numbers of their own: every kernel that runs them on networks that
 //! differ in what matters to it, and that no image depends on the others.
 
 use fmnist_gpu::cpu::{self, Processor};
-use fmnist_gpu::deploy::{Deployed, Ranges, deploy};
 use fmnist_gpu::gpu;
 use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
-use fmnist_gpu::plan::{Kernels, Strategy};
-use fmnist_gpu::quant::{Scheme, WeightScales};
+use fmnist_gpu::plan::{KernelVariant, Kernels};
+use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, lower};
+use fmnist_gpu::scheme::{Scheme, WeightScales};
 use fmnist_gpu::{Precision, engine, reference};
 use libtest_mimic::Trial;
 
-use crate::common::compare::{Check, close_deployed, equal};
+use crate::common::compare::{Check, close_quantized, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
 use crate::executor::{done, to_bits};
 
@@ -104,7 +104,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// The model in the numbers of a mode, with ranges that its values mostly keep to.
-pub fn deployed(model: &Model, mode: &Mode) -> Result<Deployed, String> {
+pub fn quantized(model: &Model, mode: &Mode) -> Result<QuantizedNetwork, String> {
     let range = |index: usize| match model.layers[index].activation {
         Activation::Relu => (0.0, 3.0),
         Activation::Sigmoid => (0.0, 1.0),
@@ -115,10 +115,10 @@ pub fn deployed(model: &Model, mode: &Mode) -> Result<Deployed, String> {
         0 => (0.0, 1.0),
         index => range(index - 1),
     });
-    deploy(model, mode, Some(&Ranges(ranges.collect()))).map_err(|error| error.to_string())
+    lower(model, mode, Some(&Ranges(ranges.collect()))).map_err(|error| error.to_string())
 }
 
-/// Where deployed models run.
+/// Where quantized networks run.
 enum Place<'a> {
     Cpu(&'a Processor),
     Gpu(&'a Rig),
@@ -127,7 +127,7 @@ enum Place<'a> {
 /// Every way to run a case in a mode, on images all at once and in smaller batches: near the oracle, and
 /// where codes alone are summed, to the same bits in every way.
 fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
-    let model = deployed(&case.model, mode)?;
+    let model = quantized(&case.model, mode)?;
     if let Place::Gpu(rig) = place
         && mode.layers.contains(&Precision::F16)
         && rig.device.info().lacks(Precision::F16).is_some()
@@ -154,30 +154,30 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
             }
             Place::Gpu(rig) => {
                 let limits = rig.device.limits();
-                let all = Strategy::runnable(&model.architecture(), batch, limits, Kernels::Any);
+                let all =
+                    KernelVariant::runnable(&model.architecture(), batch, limits, Kernels::Any);
                 // Compilation takes most of the time: one case has to do for most kernels.
                 let few = ["register-8x8", "broadcast-4x32", "network-8"];
                 let thorough = case.thorough && !rig.checked && mode.precision != Precision::Mixed;
-                for strategy in all {
-                    if !compiles(rig, strategy) || !(thorough || few.contains(&strategy.name)) {
+                for variant in all {
+                    if !compiles(rig, variant) || !(thorough || few.contains(&variant.name)) {
                         continue;
                     }
                     let run = async {
                         let mut network = gpu::Network::new(&rig.device, &model).await?;
-                        network.restrict(Kernels::Named(strategy));
+                        network.restrict(Kernels::Named(variant));
                         network.infer(&pixels, batch, &mut |_| ()).await
                     };
-                    let outputs = pollster::block_on(run).map_err(|error: fmnist_gpu::Error| {
-                        format!("{}: {error}", strategy.name)
-                    })?;
-                    ways.push((strategy.name, outputs));
+                    let outputs = pollster::block_on(run)
+                        .map_err(|error: fmnist_gpu::Error| format!("{}: {error}", variant.name))?;
+                    ways.push((variant.name, outputs));
                 }
             }
         }
         for (way, outputs) in ways {
             let place = |problem| format!("{}, {mode}, batch {batch}, {way}: {problem}", case.name);
             let wide: Vec<f64> = outputs.iter().map(|&value| f64::from(value)).collect();
-            close_deployed(mode, &wide, &want.outputs, width).map_err(place)?;
+            close_quantized(mode, &wide, &want.outputs, width).map_err(place)?;
             if same_everywhere(&case.model, mode) {
                 let exact: Vec<f32> = want.outputs.iter().map(|&value| value as f32).collect();
                 equal(&outputs, &exact)
@@ -207,12 +207,11 @@ fn same_everywhere(model: &Model, mode: &Mode) -> bool {
         && model.layers.iter().all(exact)
 }
 
-fn compiles(rig: &Rig, strategy: Strategy) -> bool {
-    match strategy.form {
-        fmnist_gpu::plan::Form::Layers(tile) => rig.compiles(
-            tile.on(rig.device.limits().subgroups()),
-            strategy.arithmetic,
-        ),
+fn compiles(rig: &Rig, variant: KernelVariant) -> bool {
+    match variant.fusion {
+        fmnist_gpu::plan::Fusion::Layers(tile) => {
+            rig.compiles(tile.on(rig.device.limits().subgroups()), variant.arithmetic)
+        }
         _ => true,
     }
 }
@@ -240,15 +239,15 @@ fn check_golden(rig: &Rig) -> Check {
     let model = Model::default_model().map_err(text)?;
     let data = fmnist_gpu::dataset::test_split().map_err(text)?;
     let mode = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
-    let deployed = deploy(&model, &mode, None).map_err(text)?;
+    let quantized = lower(&model, &mode, None).map_err(text)?;
     let labels = |mut network: gpu::Network, batch| {
         let outputs = pollster::block_on(network.infer(&data.images.pixels, batch, &mut |_| ()));
         outputs
             .map(|outputs| engine::labels(&outputs, 10))
             .map_err(text)
     };
-    let network = || pollster::block_on(gpu::Network::new(&rig.device, &deployed)).map_err(text);
-    let f32 = deploy(&model, &Precision::F32.into(), None).map_err(text)?;
+    let network = || pollster::block_on(gpu::Network::new(&rig.device, &quantized)).map_err(text);
+    let f32 = lower(&model, &Precision::F32.into(), None).map_err(text)?;
     let f32 = pollster::block_on(gpu::Network::new(&rig.device, &f32));
     let want = labels(f32.map_err(text)?, 1000)?;
     let got = labels(network()?, 1000)?;
@@ -266,7 +265,7 @@ fn check_golden(rig: &Rig) -> Check {
 /// The trials of an adapter.
 pub fn trials(rig: &Rig) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (name, uniform) in [("deployed", true), ("deployed-mixed", false)] {
+    for (name, uniform) in [("quantized", true), ("quantized-mixed", false)] {
         // Compilation takes most of the time, and mixed networks have no index of their own.
         if rig.checked && !uniform {
             continue;
@@ -276,9 +275,11 @@ pub fn trials(rig: &Rig) -> Vec<Trial> {
         trials.push(rig.trial(format!("{}/{name}", rig.name), check));
     }
     let on = rig.clone();
-    trials.push(rig.trial(format!("{}/deployed-golden", rig.name), move || {
-        done(check_golden(&on))
-    }));
+    trials.push(
+        rig.trial(format!("{}/quantized-golden", rig.name), move || {
+            done(check_golden(&on))
+        }),
+    );
     trials
 }
 
@@ -289,5 +290,5 @@ pub fn cpu_trials(name: &str, processor: &Processor) -> Vec<Trial> {
         let place = Place::Cpu(&on);
         done(check_cases(&place, true).and_then(|()| check_cases(&place, false)))
     };
-    vec![Trial::test(format!("{name}/deployed"), check)]
+    vec![Trial::test(format!("{name}/quantized"), check)]
 }

@@ -3,7 +3,7 @@
 use fmnist_gpu::{Mode, Scheme, WeightScales};
 use serde_json::Value;
 
-use super::{predict, quantize, quantized};
+use super::{predict, quantize, written};
 use crate::support::{Fixture, command, has, images_file, labels_file, model, rows, run};
 
 /// Outputs that no input reaches, as after pruning: their bias alone decides.
@@ -17,7 +17,7 @@ fn dead_outputs_keep_their_bias() {
     model.layers[1].bias = vec![0.01, 0.04, -0.02, 0.03];
     fixture.save("model.safetensors", &model);
     for weights in ["channel", "tensor"] {
-        let (output, _) = quantized(&fixture, &["--scheme", "static", "--weights", weights]);
+        let (output, _) = written(&fixture, &["--scheme", "static", "--weights", weights]);
         let found = predict(&fixture, &output, &[]).json();
         let wanted = predict(&fixture, &fixture.model(), &[]).json();
         for (found, wanted) in predictions(&found).iter().zip(predictions(&wanted)) {
@@ -60,8 +60,8 @@ fn the_scheme_and_the_scales_that_a_model_stores_are_used() {
         let requested = &row.expect("an int8 row")["requested"];
         assert_eq!(said(requested), [scheme, weights], "{arguments:?}");
     }
-    assert_eq!(quantized(&fixture, &[]).1.mode, stored);
-    let (_, other) = quantized(&fixture, &["--scheme", "static", "--weights", "channel"]);
+    assert_eq!(written(&fixture, &[]).1.mode, stored);
+    let (_, other) = written(&fixture, &["--scheme", "static", "--weights", "channel"]);
     assert_eq!(
         other.mode,
         Mode::int8(Scheme::Static, WeightScales::Channel)
@@ -135,7 +135,7 @@ fn options_that_nothing_uses_are_told() {
         assert!(!output.exists());
     }
     // A quantized file that has no scheme takes none.
-    let (file, _) = quantized(&fixture, &["--precision", "bf16"]);
+    let (file, _) = written(&fixture, &["--precision", "bf16"]);
     has(
         &predict(&fixture, &file, &["--scheme", "static"]).fails(2),
         &["quantized", "bf16"],
@@ -170,7 +170,7 @@ fn a_model_that_int4_cannot_hold_is_an_overflow() {
 #[test]
 fn memory_tells_a_quantized_file_as_what_it_is() {
     let fixture = Fixture::new();
-    let (output, _) = quantized(&fixture, &["--scheme", "static", "--weights", "tensor"]);
+    let (output, _) = written(&fixture, &["--scheme", "static", "--weights", "tensor"]);
     let memory = |arguments: &[&str]| {
         let mut command = command();
         command.args(["memory", "--format", "json"]).args(arguments);

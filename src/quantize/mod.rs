@@ -74,11 +74,11 @@ use half::{bf16, f16};
 
 use crate::Precision;
 use crate::mode::Mode;
-use crate::model::{Activation, Architecture, Form, Format, LayerShape, Normalization};
+use crate::model::{Activation, Architecture, Format, InputFormat, LayerShape, Normalization};
 pub use calibrate::{Calibration, Sample};
-pub use convert::{Ranges, deploy};
+pub use convert::{Ranges, lower};
 pub use loss::{Loss, losses};
-pub use recipe::{Deployer, Recipe, Rounding};
+pub use recipe::{Quantizer, Recipe, Rounding};
 pub use source::Source;
 
 /// Inner values of an int4 column that share a scale.
@@ -89,11 +89,11 @@ pub const INT4_LARGEST: i8 = 7;
 
 /// A model in the numbers that it runs in.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Deployed {
+pub struct QuantizedNetwork {
     /// What it is run as.
     pub mode: Mode,
     /// The layers, first to last.
-    pub layers: Vec<DeployedLayer>,
+    pub layers: Vec<QuantizedLayer>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
     /// Names of the outputs; empty where the file has none.
@@ -108,12 +108,12 @@ pub struct Deployed {
     pub sha256: String,
     /// The first layer whose weights or biases leave the range of their type, where they were made of floats
     /// that do. They are infinite then: what comes out of them is no answer, and no file holds them.
-    pub beyond: Option<Beyond>,
+    pub beyond: Option<OutOfRange>,
 }
 
 /// Parameters that leave the range of the type that they are put into.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Beyond {
+pub struct OutOfRange {
     /// Index of the layer.
     pub layer: usize,
     /// The largest magnitude before it was rounded.
@@ -122,7 +122,7 @@ pub struct Beyond {
 
 /// One dense layer in the numbers that it runs in.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DeployedLayer {
+pub struct QuantizedLayer {
     /// Values of one input row.
     pub inputs: usize,
     /// Values of one output row.
@@ -134,7 +134,7 @@ pub struct DeployedLayer {
     /// What is applied to z.
     pub activation: Activation,
     /// In which form it takes its input.
-    pub input: Input,
+    pub input: InputQuantization,
 }
 
 /// A layer's weights, `[inputs, outputs]` row-major.
@@ -164,7 +164,7 @@ pub enum Weights {
 
 /// In which form a layer takes its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Input {
+pub enum InputQuantization {
     /// As numbers of the weights' type; f32 where these are int4.
     Values,
     /// As codes with one scale for the whole batch: the scheme `dynamic-tensor`.
@@ -234,7 +234,7 @@ impl Weights {
     }
 }
 
-impl DeployedLayer {
+impl QuantizedLayer {
     /// The precision that it is in.
     #[must_use]
     pub fn precision(&self) -> Precision {
@@ -251,9 +251,11 @@ impl DeployedLayer {
     #[must_use]
     pub fn zero_point(&self, clip: u8) -> i32 {
         match self.input {
-            Input::Row { unsigned: true } => -(i32::from(clip) + 1),
-            Input::Static(affine) => i32::from(affine.zero_point),
-            Input::Row { unsigned: false } | Input::Tensor | Input::Values => 0,
+            InputQuantization::Row { unsigned: true } => -(i32::from(clip) + 1),
+            InputQuantization::Static(affine) => i32::from(affine.zero_point),
+            InputQuantization::Row { unsigned: false }
+            | InputQuantization::Tensor
+            | InputQuantization::Values => 0,
         }
     }
 
@@ -277,7 +279,7 @@ impl DeployedLayer {
             let scale = scales[if scales.len() == 1 { 0 } else { column }];
             let moved = -zero_point * column_sums[column];
             let (offset, scale, bias) = match self.input {
-                Input::Static(affine) => {
+                InputQuantization::Static(affine) => {
                     let scale = affine.scale * scale;
                     let bias = (f64::from(self.bias[column]) / f64::from(scale)).round_ties_even();
                     // A bias of whatever size: that it fits is checked below.
@@ -304,7 +306,7 @@ impl DeployedLayer {
         let Weights::Int8 { codes, .. } = &self.weights else {
             return 0;
         };
-        if self.input == Input::Tensor {
+        if self.input == InputQuantization::Tensor {
             return Format::tensor(self.inputs, clip).largest_sum;
         }
         let mut sums = vec![0_u64; self.outputs];
@@ -334,7 +336,7 @@ pub struct Epilogue {
     pub bias: f32,
 }
 
-impl Deployed {
+impl QuantizedNetwork {
     /// How its weights were rounded to codes: `compensated` or to `nearest`; none where the mode leaves no
     /// choice, and where a file does not say.
     #[must_use]
@@ -349,17 +351,17 @@ impl Deployed {
     /// The model without its weights.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
-        let shape = |layer: &DeployedLayer| LayerShape {
+        let shape = |layer: &QuantizedLayer| LayerShape {
             inputs: layer.inputs,
             outputs: layer.outputs,
             activation: layer.activation,
             format: Format {
                 precision: layer.precision(),
                 input: match layer.input {
-                    Input::Values => Form::Values,
-                    Input::Tensor => Form::Tensor,
-                    Input::Row { .. } => Form::Rows,
-                    Input::Static(_) => Form::Static,
+                    InputQuantization::Values => InputFormat::Values,
+                    InputQuantization::Tensor => InputFormat::Tensor,
+                    InputQuantization::Row { .. } => InputFormat::Rows,
+                    InputQuantization::Static(_) => InputFormat::Static,
                 },
                 largest_sum: layer.largest_sum(self.int8_clip),
             },
@@ -374,7 +376,7 @@ impl Deployed {
     /// Bytes of the weights, scales and biases, as files and devices hold them.
     #[must_use]
     pub fn parameter_bytes(&self) -> u64 {
-        let layer = |layer: &DeployedLayer| {
+        let layer = |layer: &QuantizedLayer| {
             let of_bias = match layer.precision() {
                 Precision::F16 | Precision::Bf16 => 2,
                 _ => 4,
@@ -388,10 +390,10 @@ impl Deployed {
     /// takes, with the row's scale, and the outputs in f32.
     #[must_use]
     pub fn activation_bytes(&self) -> u64 {
-        let input = |layer: &DeployedLayer| match layer.input {
-            Input::Static(_) | Input::Tensor => layer.inputs as u64,
-            Input::Row { .. } => layer.inputs as u64 + 4,
-            Input::Values => layer.precision().bytes() * layer.inputs as u64,
+        let input = |layer: &QuantizedLayer| match layer.input {
+            InputQuantization::Static(_) | InputQuantization::Tensor => layer.inputs as u64,
+            InputQuantization::Row { .. } => layer.inputs as u64 + 4,
+            InputQuantization::Values => layer.precision().bytes() * layer.inputs as u64,
         };
         let inputs: u64 = self.layers.iter().map(input).sum();
         inputs + 4 * self.layers.last().map_or(0, |layer| layer.outputs as u64)

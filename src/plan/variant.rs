@@ -5,62 +5,62 @@ use serde::Serialize;
 use super::kernel::NetworkKernel;
 use super::limits::Limits;
 use super::pass::packed_weights_bytes;
-use super::tile::{Arithmetic, Body, Tile, Tiling, WeightLayout, groups};
+use super::tile::{Arithmetic, KernelFamily, Tile, Tiling, WeightLayout, groups};
 use crate::Precision;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Form as InputForm, Format, LayerShape, Normalization};
+use crate::model::{Architecture, Format, InputFormat, LayerShape, Normalization};
 
 /// How a plan is made of dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Path {
+pub enum ExecutionPath {
     /// The scheme's passes one by one.
-    Separate,
+    Unfused,
     /// A dispatch a layer.
     Fused,
     /// One dispatch for the whole network.
     Network,
 }
 
-impl Path {
+impl ExecutionPath {
     /// The name in every output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Separate => "unfused",
+            Self::Unfused => "unfused",
             Self::Fused => "fused",
             Self::Network => "network",
         }
     }
 }
 
-impl std::str::FromStr for Path {
+impl std::str::FromStr for ExecutionPath {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         // The name of this path before version 2 of the JSON documents.
-        let text = if text == "separate" { "unfused" } else { text };
-        [Self::Separate, Self::Fused, Self::Network]
+        let text = if text == "unfused" { "unfused" } else { text };
+        [Self::Unfused, Self::Fused, Self::Network]
             .into_iter()
             .find(|path| path.name() == text)
             .ok_or_else(|| Error::unknown_name("path", text, ["unfused", "fused", "network"]))
     }
 }
 
-/// Which strategies may be chosen.
+/// Which variants may be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kernels {
     /// Any.
     #[default]
     Any,
     /// Those of this path.
-    Path(Path),
+    Path(ExecutionPath),
     /// Those on matrix units.
     MatrixUnits,
     /// This one.
-    Named(Strategy),
+    Named(KernelVariant),
 }
 
-/// What chose a strategy.
+/// What chose a kernel variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChosenBy {
@@ -74,11 +74,11 @@ pub enum ChosenBy {
     Cache,
 }
 
-/// What a strategy's dispatches are.
+/// What a kernel variant's dispatches are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum Fusion {
     /// The scheme's passes, with this product.
-    Separate(Tiling),
+    Unfused(Tiling),
     /// Fused layers; `lanes` of a tile that is a subgroup is the adapter's.
     Layers(Tile),
     /// One whole-network kernel of so many lanes, of which so many share an output.
@@ -92,23 +92,23 @@ pub enum Form {
 
 /// A way to run a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Strategy {
+pub struct KernelVariant {
     /// The name in results and in the tuner's cache.
     pub name: &'static str,
     /// What its dispatches are.
-    pub form: Form,
+    pub fusion: Fusion,
     /// What its products multiply.
     pub arithmetic: Arithmetic,
 }
 
-impl Strategy {
+impl KernelVariant {
     /// How it is made of dispatches.
     #[must_use]
-    pub fn path(self) -> Path {
-        match self.form {
-            Form::Separate(_) => Path::Separate,
-            Form::Layers(_) => Path::Fused,
-            Form::Network { .. } => Path::Network,
+    pub fn path(self) -> ExecutionPath {
+        match self.fusion {
+            Fusion::Unfused(_) => ExecutionPath::Unfused,
+            Fusion::Layers(_) => ExecutionPath::Fused,
+            Fusion::Network { .. } => ExecutionPath::Network,
         }
     }
 
@@ -121,17 +121,17 @@ impl Strategy {
     /// How its kernels read weights on an adapter.
     #[must_use]
     pub fn weights(self, limits: &Limits) -> WeightLayout {
-        match self.form {
-            Form::Layers(tile) => tile.on(limits.subgroups()).weights(),
-            Form::Separate(_) | Form::Network { .. } => WeightLayout::Blocks,
+        match self.fusion {
+            Fusion::Layers(tile) => tile.on(limits.subgroups()).weights(),
+            Fusion::Unfused(_) | Fusion::Network { .. } => WeightLayout::Blocks,
         }
     }
 
     /// The arithmetic of its products in a precision: whose ceiling bounds it.
     #[must_use]
     pub fn arithmetic_in(self, precision: Precision) -> Arithmetic {
-        match (self.form, precision) {
-            (Form::Separate(_), Precision::Int8) => Arithmetic::Dot,
+        match (self.fusion, precision) {
+            (Fusion::Unfused(_), Precision::Int8) => Arithmetic::Dot,
             _ => self.arithmetic,
         }
     }
@@ -139,8 +139,8 @@ impl Strategy {
     /// Whether rows of different batches may lie side by side in one dispatch and still get the bits
     /// of their own batch: not where a batch has scales of its own.
     #[must_use]
-    pub fn rows_are_alone(self, model: &Architecture) -> bool {
-        !model.shares_scales() || self.path() == Path::Network
+    pub fn rows_are_independent(self, model: &Architecture) -> bool {
+        !model.shares_scales() || self.path() == ExecutionPath::Network
     }
 
     /// Why it cannot run this network in batches of `batch` on an adapter; none where it can.
@@ -151,7 +151,7 @@ impl Strategy {
         batch: usize,
         limits: &Limits,
     ) -> Option<&'static str> {
-        if limits.left_out.contains(&self.name) {
+        if limits.rejected.contains(&self.name) {
             return Some("the adapter's driver does not take it");
         }
         let formats = || model.layers.iter().map(|layer| layer.format);
@@ -164,15 +164,15 @@ impl Strategy {
         if !fits_precision {
             return Some("its arithmetic is not the precision's");
         }
-        let fused = self.path() != Path::Separate;
+        let fused = self.path() != ExecutionPath::Unfused;
         let largest_sum = formats().map(|format| format.largest_sum).max();
         if fused && self.arithmetic == Arithmetic::F32 && largest_sum >= Some(1 << 24) {
             return Some("the sums of int8 products leave the whole numbers of f32");
         }
-        match self.form {
-            Form::Separate(_) => separate_refused(model),
-            Form::Layers(tile) => self.layers_refused(tile, model, limits),
-            Form::Network { lanes, .. } => self.network_refused(lanes, model, batch, limits),
+        match self.fusion {
+            Fusion::Unfused(_) => unfused_refused(model),
+            Fusion::Layers(tile) => self.layers_refused(tile, model, limits),
+            Fusion::Network { lanes, .. } => self.network_refused(lanes, model, batch, limits),
         }
     }
 
@@ -187,7 +187,10 @@ impl Strategy {
                 "no matrix units are in use (see --matrix-units, and 'fmnist-gpu adapters')",
             );
         }
-        let needs_subgroup = matches!(tile.body, Body::Broadcast | Body::SubgroupRows);
+        let needs_subgroup = matches!(
+            tile.family,
+            KernelFamily::Broadcast | KernelFamily::SubgroupRows
+        );
         if needs_subgroup && limits.subgroup.is_none() {
             return Some("the adapter has no subgroups of one known size");
         }
@@ -249,7 +252,7 @@ impl Strategy {
     /// The kernel of a whole network; none where it runs in another way.
     #[must_use]
     pub fn network_kernel(self, model: &Architecture) -> Option<NetworkKernel> {
-        let Form::Network { lanes, k_lanes } = self.form else {
+        let Fusion::Network { lanes, k_lanes } = self.fusion else {
             return None;
         };
         let widest = model.widths().into_iter().map(groups).max().unwrap_or(1);
@@ -262,20 +265,20 @@ impl Strategy {
                 .layers
                 .last()
                 .map(|layer| layer.format.input)
-                .filter(|form| matches!(form, InputForm::Rows | InputForm::Static)),
+                .filter(|form| matches!(form, InputFormat::Rows | InputFormat::Static)),
         })
     }
 }
 
-/// Why the separate passes cannot run a network: there are passes for f32, f16 and `dynamic-tensor`.
-fn separate_refused(model: &Architecture) -> Option<&'static str> {
+/// Why the unfused passes cannot run a network: there are passes for f32, f16 and `dynamic-tensor`.
+fn unfused_refused(model: &Architecture) -> Option<&'static str> {
     let kind = |layer: &LayerShape| (layer.format.precision, layer.format.input);
     let first = model.layers.first().map(kind);
     let known = matches!(
         first,
         Some(
-            (Precision::F32 | Precision::F16, InputForm::Values)
-                | (Precision::Int8, InputForm::Tensor)
+            (Precision::F32 | Precision::F16, InputFormat::Values)
+                | (Precision::Int8, InputFormat::Tensor)
         )
     );
     let fits = known
@@ -284,7 +287,7 @@ fn separate_refused(model: &Architecture) -> Option<&'static str> {
             .iter()
             .map(kind)
             .all(|kind| Some(kind) == first);
-    (!fits).then_some("the separate passes run f32, f16 and int8 dynamic-tensor")
+    (!fits).then_some("the unfused passes run f32, f16 and int8 dynamic-tensor")
 }
 
 /// Whether one kernel can run all layers. Pixels decide the form of the first layer's codes.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::SafeTensors;
 
 use super::*;
-use crate::deploy::{Ranges, Source, deploy};
 use crate::model::{Activation, Layer, Model, Normalization};
-use crate::quant::{Scheme, WeightScales};
+use crate::quantize::{Ranges, Source, lower};
+use crate::scheme::{Scheme, WeightScales};
 use crate::{Mode, reference};
 
 /// 33-5-3: rows that fill no group and no byte.
@@ -58,9 +58,9 @@ fn modes() -> Vec<Mode> {
     modes
 }
 
-fn deployed(mode: &Mode) -> Deployed {
+fn quantized(mode: &Mode) -> QuantizedNetwork {
     let ranges = Ranges(vec![(0.0, 1.0), (0.0, 3.0)]);
-    deploy(&model(), mode, Some(&ranges)).unwrap()
+    lower(&model(), mode, Some(&ranges)).unwrap()
 }
 
 fn int8_static() -> Mode {
@@ -80,10 +80,10 @@ fn every_mode_reads_as_it_was_written() {
             let mut model = model();
             model.normalization = normalization;
             let ranges = Ranges(vec![(0.0, 1.0), (0.0, 3.0)]);
-            let mut written = deploy(&model, &mode, Some(&ranges)).unwrap();
+            let mut written = lower(&model, &mode, Some(&ranges)).unwrap();
             let bytes = written.to_bytes().unwrap();
             assert_eq!(bytes, written.to_bytes().unwrap(), "{mode}: other bytes");
-            let read = Deployed::from_bytes("q", &bytes).unwrap();
+            let read = QuantizedNetwork::from_bytes("q", &bytes).unwrap();
             written.path = read.path.clone();
             written.sha256.clone_from(&read.sha256);
             assert_eq!(read, written, "{mode}");
@@ -94,23 +94,23 @@ fn every_mode_reads_as_it_was_written() {
 #[test]
 fn a_source_tells_both_kinds_of_files_apart() {
     let folder = tempfile::tempdir().unwrap();
-    let (float, quantized) = (folder.path().join("m"), folder.path().join("q"));
+    let (float, path) = (folder.path().join("m"), folder.path().join("q"));
     model().save(&float).unwrap();
-    let written = deployed(&int8_static());
-    written.save(&quantized).unwrap();
+    let written = quantized(&int8_static());
+    written.save(&path).unwrap();
     assert!(Source::load(&float).unwrap().model().is_some());
-    let source = Source::load(&quantized).unwrap();
+    let source = Source::load(&path).unwrap();
     assert_eq!(source.mode(), Some(int8_static()));
     assert!(source.model().is_none());
     let pixels: Vec<u8> = (0..66).collect();
-    let Source::Deployed(read) = &source else {
+    let Source::QuantizedNetwork(read) = &source else {
         panic!("float weights");
     };
     assert_eq!(
         reference::sums_of_image(read, &pixels[..33]),
         reference::sums_of_image(&written, &pixels[..33])
     );
-    let error = Model::load(&quantized).unwrap_err();
+    let error = Model::load(&path).unwrap_err();
     assert_eq!(error.exit_code(), 7);
     assert!(error.to_string().contains("quantized"), "{error}");
 }
@@ -121,7 +121,7 @@ fn int8_takes_a_quarter_and_int4_an_eighth() {
     let floats = model.to_bytes().unwrap().len() as f64;
     let ranges = Ranges(vec![(0.0, 1.0), (0.0, 8.0)]);
     let share = |mode: &Mode| {
-        let bytes = deploy(&model, mode, Some(&ranges)).unwrap().to_bytes();
+        let bytes = lower(&model, mode, Some(&ranges)).unwrap().to_bytes();
         bytes.unwrap().len() as f64 / floats
     };
     let int8 = share(&int8_static());
@@ -150,7 +150,7 @@ struct File {
 
 impl File {
     fn of(mode: &Mode) -> Self {
-        let bytes = deployed(mode).to_bytes().unwrap();
+        let bytes = quantized(mode).to_bytes().unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let tensor = |(name, view): (&str, TensorView<'_>)| {
@@ -195,7 +195,7 @@ impl File {
 fn refused(mode: &Mode, words: &[&str], change: impl FnOnce(&mut File)) {
     let mut file = File::of(mode);
     change(&mut file);
-    let error = Deployed::from_bytes("q.safetensors", &file.bytes()).unwrap_err();
+    let error = QuantizedNetwork::from_bytes("q.safetensors", &file.bytes()).unwrap_err();
     assert_eq!(error.exit_code(), 7, "{error}");
     for word in ["q.safetensors"].iter().chain(words) {
         assert!(error.to_string().contains(word), "no '{word}' in: {error}");
@@ -403,9 +403,9 @@ fn metadata_that_say_nothing_or_something_else_are_refused() {
 #[test]
 fn every_truncation_is_refused() {
     for mode in [int8_static(), Precision::Int4.into()] {
-        let bytes = deployed(&mode).to_bytes().unwrap();
+        let bytes = quantized(&mode).to_bytes().unwrap();
         for length in 0..bytes.len() {
-            let error = Deployed::from_bytes("q", &bytes[..length]).unwrap_err();
+            let error = QuantizedNetwork::from_bytes("q", &bytes[..length]).unwrap_err();
             assert_eq!(error.exit_code(), 7, "{length} bytes");
         }
     }
@@ -415,12 +415,12 @@ fn every_truncation_is_refused() {
 #[test]
 fn no_damage_panics() {
     for mode in [int8_static(), Precision::Int4.into()] {
-        let bytes = deployed(&mode).to_bytes().unwrap();
+        let bytes = quantized(&mode).to_bytes().unwrap();
         for at in 0..bytes.len() {
             for flip in [1, 0x80, 0xff] {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= flip;
-                if let Err(error) = Deployed::from_bytes("q", &damaged) {
+                if let Err(error) = QuantizedNetwork::from_bytes("q", &damaged) {
                     assert_eq!(error.exit_code(), 7, "byte {at}");
                 }
             }

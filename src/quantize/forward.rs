@@ -5,9 +5,9 @@
 
 use half::{bf16, f16};
 
-use super::{Affine, DeployedLayer, INT4_GROUP, Input, Weights};
+use super::{Affine, INT4_GROUP, InputQuantization, QuantizedLayer, Weights};
 use crate::model::{Activation, Layer, Normalization};
-use crate::quant;
+use crate::scheme;
 
 /// The first layer's input: `pixels: [images, in]`.
 pub(super) fn input(normalization: Normalization, pixels: &[u8]) -> Vec<f32> {
@@ -24,7 +24,7 @@ pub(super) fn float_layer(layer: &Layer, x: &[f32]) -> Vec<f32> {
 }
 
 /// The same by a layer in the numbers that it runs in, its input rounded as it takes it.
-pub(super) fn deployed_layer(layer: &DeployedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
+pub(super) fn quantized_layer(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
     let x = taken(layer, clip, x);
     let mut z = product(&x, &values(layer), &layer.bias, layer.inputs);
     activate(layer.activation, &mut z, layer.outputs);
@@ -58,11 +58,11 @@ fn activate(activation: Activation, z: &mut [f32], outputs: usize) {
 }
 
 /// The values that a layer's input stands for once it is in the layer's form.
-fn taken(layer: &DeployedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
+fn taken(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
     let through = |round: &dyn Fn(f32) -> f32| x.iter().map(|&x| round(x)).collect();
     match (layer.input, &layer.weights) {
-        (Input::Static(affine), _) => through(&|x| restored(affine, x)),
-        (Input::Row { unsigned }, _) => {
+        (InputQuantization::Static(affine), _) => through(&|x| restored(affine, x)),
+        (InputQuantization::Row { unsigned }, _) => {
             let levels = i16::from(clip);
             let levels = f32::from(if unsigned { 2 * levels + 1 } else { levels });
             let mut rounded = x.to_vec();
@@ -76,14 +76,14 @@ fn taken(layer: &DeployedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
             }
             rounded
         }
-        (Input::Tensor, _) => {
+        (InputQuantization::Tensor, _) => {
             let largest = x.iter().fold(0.0, |max: f32, x| x.abs().max(max));
-            let scale = quant::scale(largest, clip);
-            through(&|x| quant::dequantize(quant::quantize(x, scale, clip), scale))
+            let scale = scheme::scale(largest, clip);
+            through(&|x| scheme::dequantize(scheme::quantize(x, scale, clip), scale))
         }
-        (Input::Values, Weights::F16(_)) => through(&|x| f16::from_f32(x).to_f32()),
-        (Input::Values, Weights::Bf16(_)) => through(&|x| bf16::from_f32(x).to_f32()),
-        (Input::Values, _) => x.to_vec(),
+        (InputQuantization::Values, Weights::F16(_)) => through(&|x| f16::from_f32(x).to_f32()),
+        (InputQuantization::Values, Weights::Bf16(_)) => through(&|x| bf16::from_f32(x).to_f32()),
+        (InputQuantization::Values, _) => x.to_vec(),
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn restored(affine: Affine, x: f32) -> f32 {
 }
 
 /// The values that a layer's weights stand for, `[in, out]`.
-pub(super) fn values(layer: &DeployedLayer) -> Vec<f32> {
+pub(super) fn values(layer: &QuantizedLayer) -> Vec<f32> {
     let outputs = layer.outputs;
     match &layer.weights {
         Weights::F32(values) => values.clone(),
@@ -124,9 +124,9 @@ pub(super) fn values(layer: &DeployedLayer) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::Mode;
-    use crate::deploy::{Ranges, deploy};
     use crate::model::Model;
-    use crate::quant::{Scheme, WeightScales};
+    use crate::quantize::{Ranges, lower};
+    use crate::scheme::{Scheme, WeightScales};
     use crate::{Precision, dataset, reference};
 
     /// The values that calibration sees are those that the oracle computes.
@@ -144,12 +144,12 @@ mod tests {
             .to_vec();
         modes.extend([Scheme::DynamicRow, Scheme::Static].map(int8));
         for mode in modes {
-            let deployed = deploy(&model, &mode, Some(&ranges)).unwrap();
+            let quantized = lower(&model, &mode, Some(&ranges)).unwrap();
             let mut x = input(model.normalization, pixels);
-            for layer in &deployed.layers {
-                x = deployed_layer(layer, deployed.int8_clip, &x);
+            for layer in &quantized.layers {
+                x = quantized_layer(layer, quantized.int8_clip, &x);
             }
-            let oracle = reference::infer(&deployed, pixels, 1).outputs;
+            let oracle = reference::infer(&quantized, pixels, 1).outputs;
             for (value, expected) in x.iter().zip(&oracle) {
                 // bf16 and row scales may round to the other side.
                 let difference = (f64::from(*value) - expected).abs();

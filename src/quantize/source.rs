@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Deployed, Recipe, Sample};
+use super::{QuantizedNetwork, Recipe, Sample};
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Architecture, Model, QUANTIZED, Tensors};
@@ -14,7 +14,7 @@ pub enum Source {
     /// Float weights.
     Model(Model),
     /// Numbers of its own.
-    Deployed(Deployed),
+    QuantizedNetwork(QuantizedNetwork),
 }
 
 impl Source {
@@ -25,7 +25,7 @@ impl Source {
     pub fn load(path: &Path) -> Result<Self> {
         let tensors = Tensors::load(path)?;
         if tensors.metadata.contains_key(QUANTIZED) {
-            Deployed::from_tensors(tensors).map(Self::Deployed)
+            QuantizedNetwork::from_tensors(tensors).map(Self::QuantizedNetwork)
         } else {
             Model::from_tensors(tensors).map(Self::Model)
         }
@@ -44,7 +44,7 @@ impl Source {
     pub fn model(&self) -> Option<&Model> {
         match self {
             Self::Model(model) => Some(model),
-            Self::Deployed(_) => None,
+            Self::QuantizedNetwork(_) => None,
         }
     }
 
@@ -53,7 +53,7 @@ impl Source {
     pub fn architecture(&self) -> Architecture {
         match self {
             Self::Model(model) => model.architecture(),
-            Self::Deployed(deployed) => deployed.architecture(),
+            Self::QuantizedNetwork(quantized) => quantized.architecture(),
         }
     }
 
@@ -62,7 +62,7 @@ impl Source {
     pub fn path(&self) -> &Path {
         match self {
             Self::Model(model) => &model.path,
-            Self::Deployed(deployed) => &deployed.path,
+            Self::QuantizedNetwork(quantized) => &quantized.path,
         }
     }
 
@@ -71,7 +71,7 @@ impl Source {
     pub fn sha256(&self) -> &str {
         match self {
             Self::Model(model) => &model.sha256,
-            Self::Deployed(deployed) => &deployed.sha256,
+            Self::QuantizedNetwork(quantized) => &quantized.sha256,
         }
     }
 
@@ -80,7 +80,7 @@ impl Source {
     pub fn classes(&self) -> &[String] {
         match self {
             Self::Model(model) => &model.classes,
-            Self::Deployed(deployed) => &deployed.classes,
+            Self::QuantizedNetwork(quantized) => &quantized.classes,
         }
     }
 
@@ -96,7 +96,7 @@ impl Source {
     pub fn mode(&self) -> Option<Mode> {
         match self {
             Self::Model(model) => model.mode.clone(),
-            Self::Deployed(deployed) => Some(deployed.mode.clone()),
+            Self::QuantizedNetwork(quantized) => Some(quantized.mode.clone()),
         }
     }
 
@@ -104,8 +104,8 @@ impl Source {
     ///
     /// # Errors
     /// `Error::Usage` where it has numbers of its own, and they are others; `Error::File` where images are
-    /// needed, and those inside the binary do not fit it; those of [`super::deploy`].
-    pub fn deploy(&self, mode: &Mode) -> Result<Deployed> {
+    /// needed, and those inside the binary do not fit it; those of [`lower`].
+    pub fn quantize(&self, mode: &Mode) -> Result<QuantizedNetwork> {
         match self {
             Self::Model(model) => {
                 let recipe = Recipe::default();
@@ -113,12 +113,12 @@ impl Source {
                     true => Some(Sample::standard()?),
                     false => None,
                 };
-                recipe.deploy(model, mode, sample.as_ref())
+                recipe.quantize(model, mode, sample.as_ref())
             }
-            Self::Deployed(deployed) if deployed.mode == *mode => Ok(deployed.clone()),
-            Self::Deployed(deployed) => Err(Error::Usage(UsageError::AlreadyQuantized {
-                model: deployed.path.display().to_string(),
-                mode: deployed.mode.to_string(),
+            Self::QuantizedNetwork(quantized) if quantized.mode == *mode => Ok(quantized.clone()),
+            Self::QuantizedNetwork(quantized) => Err(Error::Usage(UsageError::AlreadyQuantized {
+                model: quantized.path.display().to_string(),
+                mode: quantized.mode.to_string(),
             })),
         }
     }

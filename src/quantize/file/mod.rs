@@ -25,7 +25,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::{Beyond, Deployed, DeployedLayer, Input, Weights};
+use super::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork, Weights};
 use crate::atomic_file::AtomicFile;
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
@@ -37,7 +37,7 @@ const VERSION: &str = "1";
 /// A tensor that is to be written.
 type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
 
-impl Deployed {
+impl QuantizedNetwork {
     /// The bytes of its file: the same for the same model.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Deployed {
                 reason: "finds its scales from each batch, so it has no quantized file",
             }));
         }
-        if let Some(Beyond { layer, largest }) = self.beyond {
+        if let Some(OutOfRange { layer, largest }) = self.beyond {
             let range = match self.layers[layer].precision() {
                 Precision::Int4 => "int4's largest weight 7 · 65504",
                 precision => precision.largest_number(),
@@ -82,7 +82,7 @@ impl Deployed {
     /// Writes its file whole or not at all.
     ///
     /// # Errors
-    /// Those of [`Deployed::to_bytes`]; `Error::Output` where the folder or the disk does not take it.
+    /// Those of [`QuantizedNetwork::to_bytes`]; `Error::Output` where the folder or the disk does not take it.
     pub fn save(&self, path: &Path) -> Result<()> {
         AtomicFile::create(path)?.commit(&self.to_bytes()?)
     }
@@ -108,7 +108,7 @@ impl Deployed {
     }
 }
 
-fn tensors(index: usize, layer: &DeployedLayer) -> Vec<Tensor> {
+fn tensors(index: usize, layer: &QuantizedLayer) -> Vec<Tensor> {
     let name = |part: &str| format!("layers.{index}.{part}");
     let floats = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let shape = vec![layer.inputs, layer.outputs];
@@ -143,7 +143,7 @@ fn tensors(index: usize, layer: &DeployedLayer) -> Vec<Tensor> {
             add("weight_scale", Dtype::F16, shape, bytes.collect());
         }
     }
-    if let Input::Static(affine) = layer.input {
+    if let InputQuantization::Static(affine) = layer.input {
         add("input_scale", Dtype::F32, vec![1], floats(&[affine.scale]));
         let zero_point = vec![affine.zero_point as u8];
         add("input_zero_point", Dtype::I8, vec![1], zero_point);

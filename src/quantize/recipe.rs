@@ -6,8 +6,8 @@ use std::str::FromStr;
 use super::calibrate::{Calibration, Sample, calibrate};
 use super::compensate::{Codes, compensate};
 use super::convert::beyond;
-use super::forward::{deployed_layer, input};
-use super::{Deployed, DeployedLayer, Ranges, Weights, deploy};
+use super::forward::{input, quantized_layer};
+use super::{QuantizedLayer, QuantizedNetwork, Ranges, Weights, lower};
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::Model;
@@ -97,9 +97,14 @@ impl Recipe {
     /// does not need images.
     ///
     /// # Errors
-    /// Those of [`Deployer::deploy`].
-    pub fn deploy(self, model: &Model, mode: &Mode, sample: Option<&Sample>) -> Result<Deployed> {
-        Deployer::new(self, model, sample).deploy(mode)
+    /// Those of [`Quantizer::deploy`].
+    pub fn quantize(
+        self,
+        model: &Model,
+        mode: &Mode,
+        sample: Option<&Sample>,
+    ) -> Result<QuantizedNetwork> {
+        Quantizer::new(self, model, sample).quantize(mode)
     }
 
     /// How the numbers of a mode came to be, as a file says it.
@@ -123,7 +128,7 @@ impl Recipe {
 
 /// A model that is put into several modes by one recipe; what they share is computed once.
 #[derive(Debug)]
-pub struct Deployer<'a> {
+pub struct Quantizer<'a> {
     recipe: Recipe,
     model: &'a Model,
     sample: Option<&'a Sample>,
@@ -133,7 +138,7 @@ pub struct Deployer<'a> {
     first: Vec<(Weights, (Weights, Vec<f32>))>,
 }
 
-impl<'a> Deployer<'a> {
+impl<'a> Quantizer<'a> {
     /// A recipe for a model; without a sample, for modes that need no images.
     #[must_use]
     pub fn new(recipe: Recipe, model: &'a Model, sample: Option<&'a Sample>) -> Self {
@@ -151,7 +156,7 @@ impl<'a> Deployer<'a> {
     /// # Errors
     /// Those of [`deploy`]; `Error::File` where the images do not fit the model; `Error::Usage` where there
     /// are none and they are needed.
-    pub fn deploy(&mut self, mode: &Mode) -> Result<Deployed> {
+    pub fn quantize(&mut self, mode: &Mode) -> Result<QuantizedNetwork> {
         let (needs, wants) = (
             self.recipe.needs_images(mode),
             self.recipe.compensates(mode),
@@ -171,46 +176,46 @@ impl<'a> Deployer<'a> {
             let ranges = calibrate(self.model, sample, self.recipe.calibration)?;
             self.ranges = Some(ranges);
         }
-        let mut deployed = deploy(self.model, mode, self.ranges.as_ref())?;
+        let mut quantized = lower(self.model, mode, self.ranges.as_ref())?;
         let mut rounding = Rounding::Nearest;
         if let (Some(sample), true) = (sample, self.recipe.compensates(mode)) {
-            rounding = self.compensate(&mut deployed, sample);
-            self.tell_beyond(&mut deployed);
-            deployed.check()?;
+            rounding = self.compensate(&mut quantized, sample);
+            self.tell_beyond(&mut quantized);
+            quantized.check()?;
         }
         let told = Recipe {
             rounding,
             ..self.recipe
         }
         .told(mode, sample);
-        deployed.provenance.extend(told);
+        quantized.provenance.extend(told);
         if !self.model.sha256.is_empty() {
             let source = ("source_sha256".to_owned(), self.model.sha256.clone());
-            deployed.provenance.extend([source]);
+            quantized.provenance.extend([source]);
         }
-        Ok(deployed)
+        Ok(quantized)
     }
 
     /// Compensating moves biases too, and where weights are beyond int4's scales so far that f32 does not hold
     /// them: then it is the model that leaves the range.
-    fn tell_beyond(&self, deployed: &mut Deployed) {
-        if deployed.beyond.is_none() {
-            deployed.beyond = beyond(self.model, &deployed.layers);
+    fn tell_beyond(&self, quantized: &mut QuantizedNetwork) {
+        if quantized.beyond.is_none() {
+            quantized.beyond = beyond(self.model, &quantized.layers);
         }
     }
 
-    /// Rounds the int4 and int8 layers again, each for the values that the layers before it, as they are deployed,
+    /// Rounds the int4 and int8 layers again, each for the values that the layers before it, as they are quantized,
     /// hand on. Gives what all of them are rounded by: where values overflow on the way there is nothing to make
     /// up for, and what follows stays as it is.
-    fn compensate(&mut self, deployed: &mut Deployed, sample: &Sample) -> Rounding {
-        let clip = deployed.int8_clip;
+    fn compensate(&mut self, quantized: &mut QuantizedNetwork, sample: &Sample) -> Rounding {
+        let clip = quantized.int8_clip;
         let rounded =
-            |layer: &DeployedLayer| matches!(layer.precision(), Precision::Int4 | Precision::Int8);
-        let Some(last) = deployed.layers.iter().rposition(rounded) else {
+            |layer: &QuantizedLayer| matches!(layer.precision(), Precision::Int4 | Precision::Int8);
+        let Some(last) = quantized.layers.iter().rposition(rounded) else {
             return Rounding::Compensated;
         };
         let mut x = input(self.model.normalization, &sample.images.pixels);
-        for (index, layer) in deployed.layers[..=last].iter_mut().enumerate() {
+        for (index, layer) in quantized.layers[..=last].iter_mut().enumerate() {
             if rounded(layer) && x.iter().any(|x| !x.is_finite()) {
                 return Rounding::Nearest;
             }
@@ -235,7 +240,7 @@ impl<'a> Deployer<'a> {
                 (layer.weights, layer.bias) = found;
             }
             if index < last {
-                x = deployed_layer(layer, clip, &x);
+                x = quantized_layer(layer, clip, &x);
             }
         }
         Rounding::Compensated

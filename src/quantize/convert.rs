@@ -2,12 +2,15 @@
 
 use half::{bf16, f16};
 
-use super::{Affine, Beyond, Deployed, DeployedLayer, INT4_GROUP, INT4_LARGEST, Input, Weights};
+use super::{
+    Affine, INT4_GROUP, INT4_LARGEST, InputQuantization, OutOfRange, QuantizedLayer,
+    QuantizedNetwork, Weights,
+};
 use crate::Precision;
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Activation, Layer, Model, Normalization};
-use crate::quant::{self, Scheme, WeightScales};
+use crate::scheme::{self, Scheme, WeightScales};
 
 /// The largest magnitude of a static bias in units of its scale; what remains of int32 is for the sums.
 const LARGEST_BIAS: f32 = (1 << 30) as f32;
@@ -23,18 +26,18 @@ pub struct Ranges(pub Vec<(f32, f32)>);
 
 /// Puts `model` into the numbers of `mode`. The ranges are those of the calibration, which the scheme
 /// `static` needs. int4 weights are rounded to nearest. Where weights leave the range of their type the result
-/// says so ([`Deployed::beyond`]), as the oracle does of the layer.
+/// says so ([`QuantizedNetwork::beyond`]), as the oracle does of the layer.
 ///
 /// # Errors
 /// `Error::Usage` where the mode names other layers than the model has, or ranges are missing;
 /// `Error::File` where the model cannot be put into these numbers.
-pub fn deploy(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
-    let deployed = convert_layers(model, mode, ranges)?;
-    deployed.check()?;
-    Ok(deployed)
+pub fn lower(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<QuantizedNetwork> {
+    let quantized = convert_layers(model, mode, ranges)?;
+    quantized.check()?;
+    Ok(quantized)
 }
 
-fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<Deployed> {
+fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<QuantizedNetwork> {
     let tensor = mode.scheme == Some(Scheme::DynamicTensor);
     model.check_precision(if tensor {
         Precision::Int8
@@ -52,24 +55,24 @@ fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result
     for (index, layer) in model.layers.iter().enumerate() {
         let precision = mode.layer(index);
         let input = match (precision, mode.scheme) {
-            (Precision::Int8, Some(Scheme::DynamicTensor)) => Input::Tensor,
+            (Precision::Int8, Some(Scheme::DynamicTensor)) => InputQuantization::Tensor,
             // What is a whole number of 255ths anyway has a scale that no search could better.
             (Precision::Int8, _) if index == 0 && model.normalization == Normalization::Unit => {
-                Input::Static(PIXELS)
+                InputQuantization::Static(PIXELS)
             }
             (Precision::Int8, Some(Scheme::Static)) => {
-                Input::Static(static_input(model, index, ranges)?)
+                InputQuantization::Static(static_input(model, index, ranges)?)
             }
             (Precision::Int8, _) => {
                 let before = index.checked_sub(1).map(|i| model.layers[i].activation);
                 input_of_row(before)
             }
-            _ => Input::Values,
+            _ => InputQuantization::Values,
         };
         let weights = mode.weights.unwrap_or(WeightScales::Channel);
         layers.push(convert(layer, precision, input, weights, model.int8_clip));
     }
-    Ok(Deployed {
+    Ok(QuantizedNetwork {
         mode: mode.clone(),
         beyond: beyond(model, &layers),
         layers,
@@ -83,17 +86,17 @@ fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result
 }
 
 /// The first layer that has infinite numbers now, and the largest of the floats that they were made of.
-pub(super) fn beyond(model: &Model, layers: &[DeployedLayer]) -> Option<Beyond> {
+pub(super) fn beyond(model: &Model, layers: &[QuantizedLayer]) -> Option<OutOfRange> {
     let layer = layers.iter().position(|layer| !layer.is_finite())?;
     let floats = &model.layers[layer];
     let parameters = floats.weights.iter().chain(&floats.bias);
     let largest = parameters.fold(0.0, |max: f64, &value| f64::from(value).abs().max(max));
-    Some(Beyond { layer, largest })
+    Some(OutOfRange { layer, largest })
 }
 
 /// The codes by row of a layer's input, which is pixels or what the activation `before` gives.
-pub(super) fn input_of_row(before: Option<Activation>) -> Input {
-    Input::Row {
+pub(super) fn input_of_row(before: Option<Activation>) -> InputQuantization {
+    InputQuantization::Row {
         unsigned: before.is_some_and(|before| before.range().0 >= 0.0),
     }
 }
@@ -155,10 +158,10 @@ pub(super) fn affine(low: f32, high: f32) -> Affine {
 fn convert(
     layer: &Layer,
     precision: Precision,
-    input: Input,
+    input: InputQuantization,
     scales: WeightScales,
     clip: u8,
-) -> DeployedLayer {
+) -> QuantizedLayer {
     let rounded = |round: &dyn Fn(f32) -> f32| layer.bias.iter().map(|&b| round(b)).collect();
     let (weights, bias) = match precision {
         Precision::F32 | Precision::Mixed => {
@@ -177,7 +180,7 @@ fn convert(
         Precision::Int8 => (int8(layer, input, scales, clip), layer.bias.clone()),
         Precision::Int4 => (int4(layer), layer.bias.clone()),
     };
-    DeployedLayer {
+    QuantizedLayer {
         inputs: layer.inputs,
         outputs: layer.outputs,
         weights,
@@ -188,9 +191,9 @@ fn convert(
 }
 
 /// Symmetric codes, with a scale for each column or one for all.
-fn int8(layer: &Layer, input: Input, scales: WeightScales, clip: u8) -> Weights {
+fn int8(layer: &Layer, input: InputQuantization, scales: WeightScales, clip: u8) -> Weights {
     let largest = match scales {
-        WeightScales::Tensor => vec![quant::max_abs(&layer.weights)],
+        WeightScales::Tensor => vec![scheme::max_abs(&layer.weights)],
         WeightScales::Channel => {
             let mut largest = vec![0.0_f32; layer.outputs];
             for row in layer.weights.chunks_exact(layer.outputs) {
@@ -201,16 +204,16 @@ fn int8(layer: &Layer, input: Input, scales: WeightScales, clip: u8) -> Weights 
             largest
         }
     };
-    let scale = |&largest: &f32| quant::scale(largest, clip);
+    let scale = |&largest: &f32| scheme::scale(largest, clip);
     let mut scales: Vec<f32> = largest.iter().map(scale).collect();
-    if let Input::Static(affine) = input {
+    if let InputQuantization::Static(affine) = input {
         let zeros = |&largest: &f32| largest / f32::from(clip) == 0.0;
         let zeros: Vec<bool> = largest.iter().map(zeros).collect();
         fit_bias(&mut scales, &zeros, &layer.bias, affine);
     }
     let count = scales.len();
     let code = |(index, &weight): (usize, &f32)| {
-        quant::quantize(weight, scales[index % layer.outputs % count], clip)
+        scheme::quantize(weight, scales[index % layer.outputs % count], clip)
     };
     let codes = layer.weights.iter().enumerate().map(code).collect();
     Weights::Int8 { codes, scales }
@@ -254,7 +257,7 @@ pub(super) fn int4_scale(largest: f32) -> f16 {
 /// The int4 code of a weight.
 #[must_use]
 pub(super) fn int4_code(weight: f32, scale: f16) -> i8 {
-    quant::quantize(weight, scale.to_f32(), INT4_LARGEST.unsigned_abs())
+    scheme::quantize(weight, scale.to_f32(), INT4_LARGEST.unsigned_abs())
 }
 
 /// Codes rounded to nearest, with a scale for each group of a column.
@@ -318,11 +321,11 @@ mod tests {
         };
         let model = Model::new(vec![layer]).unwrap();
         let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
-        let deployed = deploy(&model, &mode, None).unwrap();
-        let epilogue = deployed.layers[0].epilogue(127);
+        let quantized = lower(&model, &mode, None).unwrap();
+        let epilogue = quantized.layers[0].epilogue(127);
         let bias = |column: &Epilogue| f64::from(column.offset) * f64::from(column.scale);
         // Nothing but the bias where the pixel is 0: its code is the zero point.
-        let Weights::Int8 { codes, .. } = &deployed.layers[0].weights else {
+        let Weights::Int8 { codes, .. } = &quantized.layers[0].weights else {
             panic!("no int8 weights");
         };
         let moved =
@@ -341,25 +344,25 @@ mod tests {
             activation: Activation::Identity,
         };
         // The input's step is 100 / 255: in units of it both biases are nothing.
-        let input = Input::Static(affine(0.0, 100.0));
+        let input = InputQuantization::Static(affine(0.0, 100.0));
         for (weights, scales) in [
             (vec![0.5, 0.0], WeightScales::Channel),
             (vec![0.0, 0.0], WeightScales::Channel),
             (vec![0.0, -0.0], WeightScales::Tensor),
         ] {
             let layer = layer(weights, vec![0.125, -0.01]);
-            let deployed = convert(&layer, Precision::Int8, input, scales, 127);
-            let epilogue = deployed.epilogue(127);
+            let quantized = convert(&layer, Precision::Int8, input, scales, 127);
+            let epilogue = quantized.epilogue(127);
             // What a column of zeros gives, whatever its input: the offset has nothing of the zero point.
             let z = f64::from(epilogue[1].offset) * f64::from(epilogue[1].scale);
             assert!((z + 0.01).abs() <= 1e-8, "{scales}: {z}");
-            assert!(deployed.largest_sum(127) < 1 << 31);
+            assert!(quantized.largest_sum(127) < 1 << 31);
         }
         // Nothing at all, and what is too small for a scale of its own.
         for bias in [0.0, f32::MIN_POSITIVE] {
             let layer = layer(vec![0.0; 2], vec![bias; 2]);
-            let deployed = convert(&layer, Precision::Int8, input, WeightScales::Channel, 127);
-            assert_eq!(deployed.epilogue(127)[0].offset, 0);
+            let quantized = convert(&layer, Precision::Int8, input, WeightScales::Channel, 127);
+            assert_eq!(quantized.epilogue(127)[0].offset, 0);
         }
     }
 
@@ -375,12 +378,12 @@ mod tests {
         };
         let model = Model::new(vec![layer]).unwrap();
         let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
-        let mut deployed = deploy(&model, &mode, None).unwrap();
-        deployed.layers[0].bias = vec![3e38, -3e38];
-        let offsets = deployed.layers[0].epilogue(127);
+        let mut quantized = lower(&model, &mode, None).unwrap();
+        quantized.layers[0].bias = vec![3e38, -3e38];
+        let offsets = quantized.layers[0].epilogue(127);
         let offsets: Vec<i32> = offsets.iter().map(|column| column.offset).collect();
         assert_eq!(offsets, [i32::MAX, i32::MIN]);
-        assert_eq!(deployed.check().unwrap_err().exit_code(), 7);
+        assert_eq!(quantized.check().unwrap_err().exit_code(), 7);
     }
 
     use super::super::Epilogue;

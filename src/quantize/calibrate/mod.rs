@@ -17,7 +17,7 @@
 //! each sign, or 256 where there is but one) and spread again over those that hold anything; the divergence is
 //! Σ p · ln(p / q), and the i with the least is taken. It is infinite where p > 0 and q = 0.
 //!
-//! The full titles of Krishnamoorthi and Nagel et al. are in [`crate::deploy`], which says how codes cover a range.
+//! The full titles of Krishnamoorthi and Nagel et al. are in [`crate::quantize`], which says how codes cover a range.
 
 mod range;
 

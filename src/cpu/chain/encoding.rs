@@ -1,18 +1,18 @@
 //! The forms in which layers take their input, and how pixels and values are put into them.
 //!
-//! The formulas are those of [`crate::deploy`].
+//! The formulas are those of [`crate::quantize`].
 #![expect(unsafe_code, reason = "computed with vectors, through pointers")]
 
 use super::Scratch;
 use crate::Precision;
 use crate::cpu::codes::{Table, index};
 use crate::cpu::simd::{Simd, stride};
-use crate::deploy::{DeployedLayer, Input};
 use crate::model::Normalization;
+use crate::quantize::{InputQuantization, QuantizedLayer};
 
 /// In which form a layer takes its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Form {
+pub(super) enum Encoding {
     /// As values in f32.
     Values(Stored),
     /// As codes with a scale for each row.
@@ -38,18 +38,20 @@ pub(super) struct Levels {
     moved: f32,
 }
 
-impl Form {
+impl Encoding {
     /// That of a layer's input.
-    pub fn of(layer: &DeployedLayer, clip: u8) -> Self {
+    pub fn of(layer: &QuantizedLayer, clip: u8) -> Self {
         let moved = layer.zero_point(clip) as f32;
         let clip = f32::from(clip);
         let levels = |low, high| Levels { low, high, moved };
         match layer.input {
-            Input::Values => Self::Values(Stored::of(layer)),
-            Input::Tensor => unreachable!("a batch that shares its scales is run layer by layer"),
-            Input::Row { unsigned: true } => Self::Row(levels(0.0, 2.0 * clip + 1.0)),
-            Input::Row { unsigned: false } => Self::Row(levels(-clip, clip)),
-            Input::Static(affine) => {
+            InputQuantization::Values => Self::Values(Stored::of(layer)),
+            InputQuantization::Tensor => {
+                unreachable!("a batch that shares its scales is run layer by layer")
+            }
+            InputQuantization::Row { unsigned: true } => Self::Row(levels(0.0, 2.0 * clip + 1.0)),
+            InputQuantization::Row { unsigned: false } => Self::Row(levels(-clip, clip)),
+            InputQuantization::Static(affine) => {
                 Self::Static(levels(-128.0 - moved, 127.0 - moved), affine.inverse())
             }
         }
@@ -58,7 +60,7 @@ impl Form {
 
 impl Stored {
     /// That of a layer's own numbers.
-    pub fn of(layer: &DeployedLayer) -> Self {
+    pub fn of(layer: &QuantizedLayer) -> Self {
         match layer.precision() {
             Precision::F16 => Self::F16,
             Precision::Bf16 => Self::Bf16,
@@ -114,11 +116,11 @@ pub(super) enum Pixels {
 }
 
 impl Pixels {
-    pub fn new(form: Form, normalization: Normalization) -> Self {
+    pub fn new(form: Encoding, normalization: Normalization) -> Self {
         let unit = normalization == Normalization::Unit;
         let values = normalization.table_f32();
         match form {
-            Form::Values(stored) => Self::Values {
+            Encoding::Values(stored) => Self::Values {
                 table: Box::new(match stored {
                     Stored::F32 => values,
                     Stored::F16 => normalization.table_f16().map(f32::from),
@@ -127,7 +129,7 @@ impl Pixels {
                 unit,
                 stored,
             },
-            Form::Static(levels, inverse) => {
+            Encoding::Static(levels, inverse) => {
                 let table = values.map(|value| index(levels.code(value * inverse)) as u8);
                 if table
                     .iter()
@@ -139,7 +141,7 @@ impl Pixels {
                     Self::Static(Box::new(table))
                 }
             }
-            Form::Row(levels) => {
+            Encoding::Row(levels) => {
                 let magnitudes = values.map(f32::abs);
                 let of_largest = |byte: usize| {
                     let scale = levels.scale(magnitudes[byte]);
@@ -294,14 +296,14 @@ pub(super) unsafe fn round<S: Simd>(stored: Stored, values: &mut [f32]) {
 /// The instructions of `S` are there.
 #[inline(always)]
 pub(super) unsafe fn hand_on<S: Simd>(
-    form: Form,
+    form: Encoding,
     rows: usize,
     width: usize,
     scratch: &mut Scratch,
 ) {
     let y_stride = stride(width);
     let y = &mut scratch.y[..rows * y_stride];
-    if let Form::Values(stored) = form {
+    if let Encoding::Values(stored) = form {
         // SAFETY: the caller's promise, here and below.
         unsafe { round::<S>(stored, y) };
         scratch.swap_values();
@@ -323,7 +325,7 @@ pub(super) unsafe fn hand_on<S: Simd>(
 
 /// The codes of one row of values, whole vectors, and their scale, or 1 where the next layer knows that.
 #[inline(always)]
-unsafe fn row_codes<S: Simd>(form: Form, values: &[f32], codes: &mut [u8]) -> f32 {
+unsafe fn row_codes<S: Simd>(form: Encoding, values: &[f32], codes: &mut [u8]) -> f32 {
     let size = 4 / S::GROUP;
     assert!(
         values.len() * size <= codes.len() && values.len().is_multiple_of(S::LANES),
@@ -334,8 +336,8 @@ unsafe fn row_codes<S: Simd>(form: Form, values: &[f32], codes: &mut [u8]) -> f3
     unsafe {
         let at = |start: usize| S::load(values.as_ptr().add(start));
         match form {
-            Form::Values(_) => 1.0,
-            Form::Static(levels, inverse) => {
+            Encoding::Values(_) => 1.0,
+            Encoding::Static(levels, inverse) => {
                 let inverse = S::splat(inverse);
                 for start in vectors {
                     let to = codes.as_mut_ptr().add(size * start);
@@ -343,7 +345,7 @@ unsafe fn row_codes<S: Simd>(form: Form, values: &[f32], codes: &mut [u8]) -> f3
                 }
                 1.0
             }
-            Form::Row(levels) => {
+            Encoding::Row(levels) => {
                 let (mut low, mut high) = (S::splat(0.0), S::splat(0.0));
                 for start in vectors.clone() {
                     low = S::min(at(start), low);

@@ -7,7 +7,7 @@ use half::f16;
 use super::convert::{int4_code, int4_scale};
 use super::{INT4_GROUP, INT4_LARGEST, Weights};
 use crate::model::Layer;
-use crate::quant;
+use crate::scheme;
 
 /// What is added to the diagonal of H, in shares of its mean (Frantar et al. 2022, § 3.3, step 3, take 0.01):
 /// pixels that no calibration image lights are then rounded to nearest, and few images are not believed
@@ -50,7 +50,7 @@ impl Codes<'_> {
             Self::Int4 => INT4_LARGEST.unsigned_abs(),
             Self::Int8(clip, _) => clip,
         };
-        quant::quantize(weight, scale, largest)
+        scheme::quantize(weight, scale, largest)
     }
 }
 
@@ -223,22 +223,22 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::dataset;
-    use crate::deploy::forward::{deployed_layer, float_layer, input};
-    use crate::deploy::{DeployedLayer, deploy};
     use crate::model::{Activation, Model};
+    use crate::quantize::forward::{float_layer, input, quantized_layer};
+    use crate::quantize::{QuantizedLayer, lower};
     use crate::{Mode, Precision, Scheme, WeightScales};
 
     /// Σ (z − ẑ)² of a layer's sums over images.
-    fn error(layer: &Layer, quantized: &DeployedLayer, x: &[f32]) -> f64 {
+    fn error(layer: &Layer, quantized: &QuantizedLayer, x: &[f32]) -> f64 {
         let linear = Layer {
             activation: Activation::Identity,
             ..layer.clone()
         };
-        let quantized = DeployedLayer {
+        let quantized = QuantizedLayer {
             activation: Activation::Identity,
             ..quantized.clone()
         };
-        let (z, found) = (float_layer(&linear, x), deployed_layer(&quantized, 127, x));
+        let (z, found) = (float_layer(&linear, x), quantized_layer(&quantized, 127, x));
         let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
         z.iter().zip(&found).map(square).sum()
     }
@@ -251,12 +251,9 @@ mod tests {
         let images = dataset::calibration_images().unwrap();
         let x = |from, to| input(model.normalization, images.range(from, to));
         let (seen, unseen) = (x(0, 800), x(800, 1_000));
-        let nearest = deploy(&model, &Precision::Int4.into(), None)
-            .unwrap()
-            .layers[0]
-            .clone();
+        let nearest = lower(&model, &Precision::Int4.into(), None).unwrap().layers[0].clone();
         let (weights, bias) = compensate(layer, &seen, Codes::Int4);
-        let compensated = DeployedLayer {
+        let compensated = QuantizedLayer {
             weights,
             bias,
             ..nearest.clone()
@@ -346,13 +343,13 @@ mod tests {
         let x = |from, to| input(model.normalization, images.range(from, to));
         for weights in [WeightScales::Tensor, WeightScales::Channel] {
             let mode = Mode::int8(Scheme::DynamicRow, weights);
-            let nearest = deploy(&model, &mode, None).unwrap().layers[0].clone();
+            let nearest = lower(&model, &mode, None).unwrap().layers[0].clone();
             let Weights::Int8 { scales, .. } = &nearest.weights else {
                 panic!("no int8");
             };
             let (weights, bias) =
                 compensate(&model.layers[0], &x(0, 800), Codes::Int8(127, scales));
-            let compensated = DeployedLayer {
+            let compensated = QuantizedLayer {
                 weights,
                 bias,
                 ..nearest.clone()
@@ -365,7 +362,7 @@ mod tests {
 
     #[test]
     fn what_needs_images_and_what_only_wants_them() {
-        let recipe = crate::deploy::Recipe::default();
+        let recipe = crate::quantize::Recipe::default();
         let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
         assert!(recipe.needs_images(&Precision::Int4.into()));
         assert!(recipe.needs_images(&int8(Scheme::Static)));

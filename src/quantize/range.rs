@@ -1,6 +1,6 @@
-//! How large a deployed model's values can get.
+//! How large a quantized network's values can get.
 
-use super::{Deployed, DeployedLayer, INT4_GROUP, Weights};
+use super::{INT4_GROUP, QuantizedLayer, QuantizedNetwork, Weights};
 use crate::Precision;
 use crate::model::Activation;
 
@@ -11,7 +11,7 @@ const BF16_MAX: f64 = 3.389_531_389_251_535_5e38;
 /// What roundings may add to a value.
 const ROUNDING: f64 = 1.02;
 
-impl Deployed {
+impl QuantizedNetwork {
     /// Whether a layer's values can leave the type that they are handed on in, by a bound over all images:
     /// |z| ≤ max|x| · Σ|w| + |b| for each output. False is certain; true only possible.
     #[must_use]
@@ -51,7 +51,7 @@ fn beyond(largest: f64, most: f64) -> bool {
     !matches!(largest.partial_cmp(&most), Some(order) if order.is_le())
 }
 
-impl DeployedLayer {
+impl QuantizedLayer {
     /// Σ|w| of each output.
     fn sums_of_magnitudes(&self) -> Vec<f64> {
         let magnitude = |index: usize| {
@@ -80,9 +80,9 @@ impl DeployedLayer {
 
 #[cfg(test)]
 mod tests {
-    use crate::deploy::{Ranges, deploy};
     use crate::mode::Mode;
     use crate::model::{Activation, Layer, Model, Normalization};
+    use crate::quantize::{Ranges, lower};
     use crate::{Precision, Scheme, WeightScales};
 
     /// Two layers of one value each.
@@ -97,7 +97,7 @@ mod tests {
         let model = Model::new(weights.map(layer).to_vec()).unwrap();
         let mode = Mode::mixed(layers.to_vec(), Scheme::Static, WeightScales::Tensor).unwrap();
         let ranges = Ranges(vec![(0.0, 1.0); 2]);
-        deploy(&model, &mode, Some(&ranges)).unwrap().may_overflow()
+        lower(&model, &mode, Some(&ranges)).unwrap().may_overflow()
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
     fn the_default_model_overflows_nowhere() {
         let model = Model::default_model().unwrap();
         for mode in Precision::EVERY.map(Mode::from) {
-            assert!(!deploy(&model, &mode, None).unwrap().may_overflow());
+            assert!(!lower(&model, &mode, None).unwrap().may_overflow());
         }
     }
 
@@ -136,7 +136,7 @@ mod tests {
             }])
             .unwrap();
             let mode = Precision::F16.into();
-            deploy(&model, &mode, None).unwrap().may_overflow()
+            lower(&model, &mode, None).unwrap().may_overflow()
         };
         // 2% are left for roundings.
         assert!(!overflows(31_000.0, 2_000.0));
@@ -156,7 +156,7 @@ mod tests {
             let mut model = Model::new(vec![layer]).unwrap();
             model.normalization = Normalization::Standard { mean: 0.0, std };
             let mode = precision.into();
-            deploy(&model, &mode, None).unwrap().may_overflow()
+            lower(&model, &mode, None).unwrap().may_overflow()
         };
         // binary16 holds numbers below 65,520, which round to its largest, 65,504.
         assert!(overflows(1.5e-5, Precision::F16));

@@ -15,9 +15,9 @@ use std::fmt;
 
 use half::f16;
 
-use super::{Deployed, DeployedLayer, INT4_LARGEST, Source, Weights};
+use super::{INT4_LARGEST, QuantizedLayer, QuantizedNetwork, Source, Weights};
 use crate::model::Layer;
-use crate::quant;
+use crate::scheme;
 use crate::units::count;
 
 /// The share of a layer's weights that may become subnormal or zero in f16 without a word.
@@ -141,9 +141,9 @@ fn figure(value: f32) -> String {
 /// What is worth a warning of the weights of `model`, which was made of `source`. Of weights that a file has in
 /// f16 it is not known what they were.
 #[must_use]
-pub fn losses(source: &Source, model: &Deployed) -> Vec<Loss> {
+pub fn losses(source: &Source, model: &QuantizedNetwork) -> Vec<Loss> {
     let float = |index: usize| source.model().and_then(|model| model.layers.get(index));
-    let of_layer = |(index, layer): (usize, &DeployedLayer)| match (&layer.weights, float(index)) {
+    let of_layer = |(index, layer): (usize, &QuantizedLayer)| match (&layer.weights, float(index)) {
         (Weights::F16(_), Some(float)) => underflow(index, float),
         (Weights::Int8 { scales, .. }, Some(float)) => {
             outliers(index, &float.weights, scales, model.int8_clip)
@@ -162,13 +162,13 @@ pub fn losses(source: &Source, model: &Deployed) -> Vec<Loss> {
 }
 
 /// What the codes of int8 weights stand for, `[in, out]`.
-fn values(layer: &DeployedLayer) -> Vec<f32> {
+fn values(layer: &QuantizedLayer) -> Vec<f32> {
     let Weights::Int8 { codes, scales } = &layer.weights else {
         return Vec::new();
     };
     let codes = codes.iter().enumerate();
     let value = |(at, &code): (usize, &i8)| {
-        quant::dequantize(code, scales[at % layer.outputs % scales.len()])
+        scheme::dequantize(code, scales[at % layer.outputs % scales.len()])
     };
     codes.map(value).collect()
 }
@@ -230,7 +230,7 @@ fn outliers(index: usize, weights: &[f32], scales: &[f32], clip: u8) -> Option<L
         magnitudes.sort_unstable_by(|a, b| b.total_cmp(a));
         let outliers = (magnitudes.len() / OUTLIERS).max(1);
         let bulk = magnitudes[outliers];
-        let codes = quant::quantize(bulk, scales[column], clip).unsigned_abs();
+        let codes = scheme::quantize(bulk, scales[column], clip).unsigned_abs();
         let few = f32::from(codes) * INT8_LARGEST <= f32::from(INT4_LARGEST) * f32::from(clip);
         few.then_some(Spread {
             column,
@@ -276,7 +276,7 @@ mod tests {
     }
 
     fn told(source: &Source, mode: &Mode) -> Vec<Loss> {
-        losses(source, &source.deploy(mode).unwrap())
+        losses(source, &source.quantize(mode).unwrap())
     }
 
     /// Weights of about this size, none of which binary16 has exactly.
@@ -368,8 +368,8 @@ mod tests {
         spoiled[3] = 100.0;
         let bad = source([&about(1.0), &spoiled]);
         let mode = Mode::int8(Scheme::DynamicRow, WeightScales::Tensor);
-        let file = Source::Deployed(bad.deploy(&mode).unwrap());
-        let found = losses(&file, &file.deploy(&mode).unwrap());
+        let file = Source::QuantizedNetwork(bad.quantize(&mode).unwrap());
+        let found = losses(&file, &file.quantize(&mode).unwrap());
         assert!(
             matches!(found[..], [Loss::Outliers { codes: 1..=7, .. }]),
             "{found:?}"

@@ -1,20 +1,20 @@
-//! Every strategy on networks that differ in what matters to it, batches that are cut, and weights that
+//! Every variant on networks that differ in what matters to it, batches that are cut, and weights that
 //! are laid out in more ways than one.
 
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Backend;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions};
 use fmnist_gpu::model::{Activation, Model, Normalization};
-use fmnist_gpu::plan::{Form, Kernels, Plan, STRATEGIES, Strategy};
+use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelVariant, Kernels, Plan};
 use libtest_mimic::Trial;
 
 use crate::common::compare::{Check, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
-use crate::deployed::deployed;
 use crate::executor::{Executor, close_to_oracle, done, infer_on, precisions, to_bits};
+use crate::quantized::quantized;
 use crate::whole::trials;
 
-/// Every strategy that runs something in a precision; and the separate passes, which are chosen for
+/// Every variant that runs something in a precision; and the unfused passes, which are chosen for
 /// nothing, once more on all that the chosen ones are tried on.
 pub fn strategy_trials(rig: &Rig) -> Vec<Trial> {
     let mut trials_of_rig = Vec::new();
@@ -29,26 +29,26 @@ pub fn strategy_trials(rig: &Rig) -> Vec<Trial> {
         None => Kernels::Any,
     };
     for precision in precisions(&Executor::gpu(rig, kernels)) {
-        let wanted = |s: &&Strategy| kernels == Kernels::Any || s.on_matrix_units();
-        for &strategy in STRATEGIES.iter().filter(wanted) {
+        let wanted = |s: &&KernelVariant| kernels == Kernels::Any || s.on_matrix_units();
+        for &variant in KERNEL_VARIANTS.iter().filter(wanted) {
             let small = random_model(&mut seeded("small"), &[4, 4], &[Activation::Relu]);
             let limits = rig.device.limits();
-            let architecture = deployed(&small, &precision.into()).map(|it| it.architecture());
-            let refused = architecture.map(|it| strategy.refused(&it, 1, limits).is_some());
-            let compiles = match strategy.form {
-                Form::Layers(tile) => rig.compiles(tile, strategy.arithmetic),
-                Form::Separate(_) | Form::Network { .. } => true,
+            let architecture = quantized(&small, &precision.into()).map(|it| it.architecture());
+            let refused = architecture.map(|it| variant.refused(&it, 1, limits).is_some());
+            let compiles = match variant.fusion {
+                Fusion::Layers(tile) => rig.compiles(tile, variant.arithmetic),
+                Fusion::Unfused(_) | Fusion::Network { .. } => true,
             };
             if refused == Ok(false) && compiles {
-                let executor = Executor::gpu(rig, Kernels::Named(strategy));
+                let executor = Executor::gpu(rig, Kernels::Named(variant));
                 let name = format!("{}/networks.{precision}", executor.name());
-                let check = move || done(check_strategy(&executor, strategy, precision));
+                let check = move || done(check_variant(&executor, variant, precision));
                 trials_of_rig.push(rig.trial(name, check));
             }
         }
     }
     if !rig.checked && kernels == Kernels::Any {
-        let separate = Executor::gpu(rig, Kernels::Named(Strategy::separate(1000)));
+        let separate = Executor::gpu(rig, Kernels::Named(KernelVariant::unfused(1000)));
         trials_of_rig.extend(trials(&separate));
     }
     trials_of_rig
@@ -60,7 +60,7 @@ pub fn chunks_trial(rig: &Rig, precision: Precision) -> Trial {
     rig.trial(name, move || done(check_chunks(&on, precision)))
 }
 
-/// Networks that differ in what matters to a strategy: one of the usual size; a deep one of odd widths
+/// Networks that differ in what matters to a kernel variant: one of the usual size; a deep one of odd widths
 /// with every activation that goes element by element; one whose softmax is wider than some tiles; one
 /// whose pixels go through a table.
 fn networks() -> Vec<Model> {
@@ -81,26 +81,26 @@ fn networks() -> Vec<Model> {
     ]
 }
 
-/// A strategy on each of the networks that it can run, in batches of several sizes: against the oracle,
+/// A kernel variant on each of the networks that it can run, in batches of several sizes: against the oracle,
 /// twice to the same bits, and with the bits that a row has in any batch where batches share nothing.
 /// What it cannot run, no plan is made for.
-fn check_strategy(executor: &Executor, strategy: Strategy, precision: Precision) -> Check {
+fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precision) -> Check {
     let Executor::Gpu(rig, _) = executor else {
-        return Err("the CPU path has no strategies".into());
+        return Err("the CPU path has no variants".into());
     };
     let limits = rig.device.limits();
     // Checked modules are compiled apart, which takes most of the time: one network has to do.
     let networks = networks().into_iter().take(if rig.checked { 1 } else { 4 });
     let mut ran = 0;
     for model in networks {
-        let architecture = deployed(&model, &precision.into())?.architecture();
+        let architecture = quantized(&model, &precision.into())?.architecture();
         let width = model.inputs();
         let widths = architecture.widths();
         let pixels = random_pixels(&mut seeded("networks"), 257 * width);
         let mut rows: Option<Vec<u32>> = None;
         for batch in [257, 33, 7, 1] {
-            let refused = strategy.refused(&architecture, batch, limits);
-            let plan = Plan::new(&architecture, batch, strategy, limits);
+            let refused = variant.refused(&architecture, batch, limits);
+            let plan = Plan::new(&architecture, batch, variant, limits);
             if refused.is_some() != plan.is_err() {
                 return Err(format!(
                     "{widths:?}, {batch}: refused {refused:?}, but {plan:?}"
@@ -121,7 +121,7 @@ fn check_strategy(executor: &Executor, strategy: Strategy, precision: Precision)
                 &bits,
             )
             .map_err(|problem| place(format!("again: {problem}")))?;
-            if strategy.rows_are_alone(&architecture) {
+            if variant.rows_are_independent(&architecture) {
                 let all = rows.get_or_insert_with(|| bits.clone());
                 equal(&bits, &all[..bits.len()])
                     .map_err(|problem| place(format!("in another batch: {problem}")))?;
@@ -150,29 +150,26 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
         ..DeviceOptions::default()
     };
     let small = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
-    let architecture = deployed(&model, &precision.into())?.architecture();
+    let architecture = quantized(&model, &precision.into())?.architecture();
     let names: &[&str] = match small.limits().matrix_units {
         Some(_) => &["coop-2x4", "coop-staged-2x2"],
         None => &["matmul-8x8", "register-8x8", "broadcast-4x32", "network-8"],
     };
-    for strategy in names.iter().filter_map(|name| Strategy::find(name)) {
-        let refused = strategy.refused(&architecture, 1000, small.limits());
+    for variant in names.iter().filter_map(|name| KernelVariant::find(name)) {
+        let refused = variant.refused(&architecture, 1000, small.limits());
         if refused.is_some() {
             continue;
         }
-        let plan = Plan::new(&architecture, 1000, strategy, small.limits());
+        let plan = Plan::new(&architecture, 1000, variant, small.limits());
         let chunks = plan.map_err(text)?.chunks.len();
         if chunks < 2 {
-            return Err(format!(
-                "{}: {chunks} chunk: nothing was cut",
-                strategy.name
-            ));
+            return Err(format!("{}: {chunks} chunk: nothing was cut", variant.name));
         }
-        let way = Kernels::Named(strategy);
+        let way = Kernels::Named(variant);
         let cut = infer_on(&small, way, &model, precision, &pixels, 1000).map_err(text)?;
         let whole = infer_on(&rig.device, way, &model, precision, &pixels, 1000).map_err(text)?;
         equal(&to_bits(cut), &to_bits(whole))
-            .map_err(|problem| format!("{}: {problem}", strategy.name))?;
+            .map_err(|problem| format!("{}: {problem}", variant.name))?;
     }
     Ok(())
 }
@@ -193,18 +190,18 @@ pub fn check_layouts(rig: &Rig, small: bool) -> Check {
         ..DeviceOptions::default()
     };
     let device = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
-    let [coop, other] = ["coop-2x4", "register-8x8"].map(Strategy::find);
+    let [coop, other] = ["coop-2x4", "register-8x8"].map(KernelVariant::find);
     let (coop, other) = (coop.ok_or("coop-2x4")?, other.ok_or("register-8x8")?);
-    let half = deployed(&model, &Precision::F16.into())?;
+    let half = quantized(&model, &Precision::F16.into())?;
     let mut network = pollster::block_on(gpu::Network::new(&device, &half)).map_err(text)?;
     let mut bytes = Vec::new();
-    for strategy in [coop, other, coop] {
-        network.restrict(Kernels::Named(strategy));
+    for variant in [coop, other, coop] {
+        network.restrict(Kernels::Named(variant));
         let got = pollster::block_on(network.infer(&pixels, 33, &mut |_| ())).map_err(text)?;
-        let kernels = Kernels::Named(strategy);
+        let kernels = Kernels::Named(variant);
         let alone =
             infer_on(&device, kernels, &model, Precision::F16, &pixels, 33).map_err(text)?;
-        equal(&to_bits(got), &to_bits(alone)).map_err(|p| format!("{}: {p}", strategy.name))?;
+        equal(&to_bits(got), &to_bits(alone)).map_err(|p| format!("{}: {p}", variant.name))?;
         bytes.push(network.allocated_bytes());
     }
     equal(&[bytes[0]], &[bytes[2]])?;
