@@ -654,7 +654,15 @@ fn the_list_of_commands_is_that_of_the_program() {
 #[test]
 fn every_option_exists() {
     // Those of other programs.
-    const OTHERS: [&str; 5] = ["--release", "--locked", "--cube", "--features", "--check"];
+    const OTHERS: [&str; 7] = [
+        "--release",
+        "--locked",
+        "--cube",
+        "--features",
+        "--check",
+        "--open",
+        "--bench",
+    ];
     let mut known: BTreeSet<String> = OTHERS.iter().map(|&option| option.to_owned()).collect();
     for command in listed_commands() {
         let help = help(&[command.as_str()]);
