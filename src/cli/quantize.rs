@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::quantize::{Source, losses};
+use fmnist_gpu::quantize::{Source, check_mode, losses};
 use fmnist_gpu::{Mode, report};
 
 use super::calibration::CalibrationOptions;
@@ -61,6 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Err(options::already_quantized(&source).into());
     };
     let mode = arguments.mode.quantized_mode(&source)?;
+    check_mode(&mode)?;
     arguments.calibration.check_use(&mode)?;
     let recipe = arguments.calibration.recipe();
     let sample = match recipe.needs_images(&mode) || recipe.compensates(&mode) {

@@ -38,18 +38,6 @@ pub struct Arguments {
     #[arg(value_name = "KERNEL", required_unless_present = "list")]
     kernel: Option<String>,
 
-    /// List the kernels, and what each of them does
-    #[arg(long, conflicts_with = "kernel", help_heading = help::OUTPUT)]
-    list: bool,
-
-    /// Element type [default: the first that the kernel has]
-    #[arg(long, value_name = "P", help_heading = help::PRECISION)]
-    precision: Option<Precision>,
-
-    /// Tile of a kernel family: 'register --tile 8x16' is register-8x16
-    #[arg(long, value_name = "TILE", help_heading = help::ADVANCED)]
-    tile: Option<String>,
-
     /// What a layer reads: pixels, values, pre-activation-relu, quantized, …
     #[arg(long, value_name = "INPUT", help_heading = help::MODEL)]
     input: Option<String>,
@@ -62,10 +50,6 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = help::MODEL)]
     activation: Option<Activation>,
 
-    /// Scheme of a whole int8 network: dynamic-tensor, dynamic-row or static
-    #[arg(long, value_name = "SCHEME", help_heading = help::PRECISION, hide_short_help = true)]
-    scheme: Option<Scheme>,
-
     /// Columns of the layer, to which its tile is narrowed; of a whole network, those of the widest layer
     #[arg(
         long,
@@ -75,6 +59,14 @@ pub struct Arguments {
         hide_short_help = true
     )]
     columns: Option<usize>,
+
+    /// Element type [default: the first that the kernel has]
+    #[arg(long, value_name = "P", help_heading = help::PRECISION)]
+    precision: Option<Precision>,
+
+    /// Scheme of a whole int8 network: dynamic-tensor, dynamic-row or static
+    #[arg(long, value_name = "SCHEME", help_heading = help::PRECISION, hide_short_help = true)]
+    scheme: Option<Scheme>,
 
     /// Lanes of the adapter's subgroups
     #[arg(
@@ -97,6 +89,14 @@ pub struct Arguments {
         hide_short_help = true
     )]
     matrix_size: String,
+
+    /// List the kernels, and what each of them does
+    #[arg(long, conflicts_with = "kernel", help_heading = help::OUTPUT)]
+    list: bool,
+
+    /// Tile of a kernel family: 'register --tile 8x16' is register-8x16
+    #[arg(long, value_name = "TILE", help_heading = help::ADVANCED)]
+    tile: Option<String>,
 
     /// Round unfused f16 in integers, as on drivers that convert to f16 wrongly
     #[arg(long, help_heading = help::ADVANCED, hide_short_help = true)]

@@ -197,7 +197,7 @@ fn a_fused_layer_is_one_dispatch_and_nothing_only_converts() {
         passes("broadcast-4x32", Precision::F16, 32),
         ["Layer", "Layer"]
     );
-    let int8 = ["PixelMax", "Layer", "Layer", "Finish"];
+    let int8 = ["PixelMax", "Layer", "Layer", "Epilogue"];
     assert_eq!(passes("register-8x8-dot", Precision::Int8, 32), int8);
 }
 

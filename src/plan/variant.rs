@@ -38,7 +38,7 @@ impl std::str::FromStr for ExecutionPath {
 
     fn from_str(text: &str) -> Result<Self> {
         // The name of this path before version 2 of the JSON documents.
-        let text = if text == "unfused" { "unfused" } else { text };
+        let text = if text == "separate" { "unfused" } else { text };
         [Self::Unfused, Self::Fused, Self::Network]
             .into_iter()
             .find(|path| path.name() == text)

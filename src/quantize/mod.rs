@@ -77,6 +77,7 @@ use crate::mode::Mode;
 use crate::model::{Activation, Architecture, Format, InputFormat, LayerShape, Normalization};
 pub use calibrate::{Calibration, Sample};
 pub use convert::{Ranges, lower};
+pub use file::check_mode;
 pub use loss::{Loss, losses};
 pub use recipe::{Quantizer, Recipe, Rounding};
 pub use source::Source;

@@ -16,6 +16,9 @@ impl QuantizedNetwork {
     /// |z| ≤ max|x| · Σ|w| + |b| for each output. False is certain; true only possible.
     #[must_use]
     pub fn may_overflow(&self) -> bool {
+        if self.beyond.is_some() {
+            return true;
+        }
         let pixels = (0..=255).map(|pixel| self.normalization.value(pixel).abs());
         let mut largest = pixels.fold(0.0, f64::max);
         let mut most = BF16_MAX;

@@ -28,6 +28,7 @@ use safetensors::tensor::TensorView;
 use super::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork, Weights};
 use crate::atomic_file::AtomicFile;
 use crate::error::{CheckError, Error, Result, UsageError};
+use crate::mode::Mode;
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
 use crate::{Precision, Scheme};
 
@@ -37,6 +38,20 @@ const VERSION: &str = "1";
 /// A tensor that is to be written.
 type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
 
+/// Checks that a quantized file can hold a network in this mode.
+///
+/// # Errors
+/// `Error::Usage` for int8 `dynamic-tensor`.
+pub fn check_mode(mode: &Mode) -> Result<()> {
+    if mode.scheme == Some(Scheme::DynamicTensor) {
+        return Err(Error::Usage(UsageError::SchemeUnavailable {
+            scheme: "dynamic-tensor",
+            reason: "finds its scales from each batch, so it has no quantized file",
+        }));
+    }
+    Ok(())
+}
+
 impl QuantizedNetwork {
     /// The bytes of its file: the same for the same model.
     ///
@@ -45,12 +60,7 @@ impl QuantizedNetwork {
     /// file, `Error::Internal` where the format refuses it, which no checked model makes it do.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
-        if self.mode.scheme == Some(Scheme::DynamicTensor) {
-            return Err(Error::Usage(UsageError::SchemeUnavailable {
-                scheme: "dynamic-tensor",
-                reason: "finds its scales from each batch, so it has no quantized file",
-            }));
-        }
+        check_mode(&self.mode)?;
         if let Some(OutOfRange { layer, largest }) = self.beyond {
             let range = match self.layers[layer].precision() {
                 Precision::Int4 => "int4's largest weight 7 · 65504",

@@ -70,10 +70,13 @@ fn precisions_schemes_and_weights_multiply() {
     assert_eq!(names("int8", "", "all", "").unwrap(), "int8");
     refused(
         names("f32", "static", "channel", ""),
-        "--scheme is for int8",
+        "--scheme is only for int8",
     );
     refused(names("f32,f16", "all", "", ""), "add --precision int8");
-    refused(names("f32", "", "channel", ""), "--weights is for int8");
+    refused(
+        names("f32", "", "channel", ""),
+        "--weights is only for int8",
+    );
     refused(names("all", "", "channel", ""), "--scheme dynamic-row");
 }
 
@@ -84,7 +87,10 @@ fn layers_of_their_own_are_a_row_of_their_own() {
     let one = names("mixed", "static", "tensor", "f16,int8").unwrap();
     assert_eq!(one, "f16,int8 static, weights by tensor");
     assert_eq!(names("f32", "", "", "f16,f32").unwrap(), "f32 | f16,f32");
-    refused(names("mixed", "all", "", "f16,f32"), "names no int8");
+    refused(
+        names("mixed", "all", "", "f16,f32"),
+        "use int8 in --layer-precision",
+    );
     assert_eq!(
         names("mixed", "all", "channel", "f16,int8").unwrap(),
         "f16,int8 dynamic-row | f16,int8 static"
