@@ -117,7 +117,7 @@ pub enum CheckError {
 
 fn unmet(limits: &[&str]) -> String {
     match limits {
-        [] => "no precision can be quantized".to_owned(),
+        [] => "no precision can be deployed".to_owned(),
         limits => format!("not met: {}", limits.join(", ")),
     }
 }

@@ -1,7 +1,7 @@
 //! The one table of kernels: name, file, element types, bindings.
 //!
 //! A kernel is one row here and one WGSL file. The module's text has constants (tile sizes and the
-//! like), the files that the kernel imports, and the kernel's file; [`super::shader`] assembles it.
+//! like), the files that the kernel imports, and the kernel's file; `src/gpu/shader` assembles it.
 
 use super::shader::{self, choices, constants};
 use crate::Precision;

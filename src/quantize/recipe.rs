@@ -97,7 +97,7 @@ impl Recipe {
     /// does not need images.
     ///
     /// # Errors
-    /// Those of [`Quantizer::deploy`].
+    /// Those of [`Quantizer::quantize`].
     pub fn quantize(
         self,
         model: &Model,
@@ -154,7 +154,7 @@ impl<'a> Quantizer<'a> {
     /// Puts the model into the numbers of a mode.
     ///
     /// # Errors
-    /// Those of [`deploy`]; `Error::File` where the images do not fit the model; `Error::Usage` where there
+    /// Those of [`lower`]; `Error::File` where the images do not fit the model; `Error::Usage` where there
     /// are none and they are needed.
     pub fn quantize(&mut self, mode: &Mode) -> Result<QuantizedNetwork> {
         let (needs, wants) = (

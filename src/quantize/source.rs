@@ -104,7 +104,7 @@ impl Source {
     ///
     /// # Errors
     /// `Error::Usage` where it has numbers of its own, and they are others; `Error::File` where images are
-    /// needed, and those inside the binary do not fit it; those of [`lower`].
+    /// needed, and those inside the binary do not fit it; those of [`super::lower`].
     pub fn quantize(&self, mode: &Mode) -> Result<QuantizedNetwork> {
         match self {
             Self::Model(model) => {

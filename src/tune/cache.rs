@@ -94,7 +94,8 @@ pub enum TrialResult {
         without: String,
         /// How long that one took on the same network.
         without_nanoseconds: u64,
-        /// The kernels for them that the driver does not take.
+        /// The kernels for them that the driver does not take. Earlier versions call them `left_out`.
+        #[serde(alias = "left_out")]
         rejected: Vec<String>,
     },
     /// A kernel computes something else.

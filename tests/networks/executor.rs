@@ -131,7 +131,7 @@ pub fn close_to_oracle(
         Precision::F32 => close_f32(&got, &want, deepest),
         Precision::F16 => close_f16_network(&got, &want, model.layers.len()),
         Precision::Int8 => close_int8_network(&got, &want),
-        other => Err(format!("{other} networks are quantized: see quantized.rs")),
+        other => Err(format!("tests/networks/quantized.rs runs {other}")),
     }
 }
 

@@ -149,7 +149,7 @@ impl Case {
                 }
             }
             LayerInput::QuantizedPixels | LayerInput::Quantized | LayerInput::QuantizedRows => {
-                unreachable!("codes outside the reference scheme are quantized.rs's")
+                unreachable!("layer.rs checks layers that read quantized values")
             }
             LayerInput::PreActivation(before) => {
                 let (z, codes, scale) = self.z(count, which, before);
