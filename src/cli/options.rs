@@ -28,8 +28,8 @@ pub struct AdapterOptions {
 
     /// Fail if the adapter cannot run a precision, instead of running that precision on the CPU path
     ///
-    /// A precision that --precision names then ends the command with exit code 3. A precision that is only part of
-    /// 'all' becomes a row with the status unsupported.
+    /// A precision that --precision names then ends the command with exit code 3. In 'bench', a precision that is only
+    /// part of 'all' becomes a row with the status unsupported.
     #[arg(long, hide_short_help = true)]
     no_fallback: bool,
 

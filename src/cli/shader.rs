@@ -38,7 +38,8 @@ pub struct Arguments {
     #[arg(value_name = "KERNEL", required_unless_present = "list")]
     kernel: Option<String>,
 
-    /// What a layer reads: pixels, values, pre-activation-relu, quantized, …
+    /// What a layer reads: pixels or values; in int8 also quantized-pixels, quantized, quantized-rows, or
+    /// pre-activation-NAME with the name of an activation
     #[arg(long, value_name = "INPUT", help_heading = help::MODEL)]
     input: Option<String>,
 

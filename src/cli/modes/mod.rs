@@ -52,8 +52,8 @@ pub struct ModesOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::PRECISION)]
 pub struct ModeOptions {
-    /// Precision: f32, f16, bf16, int8, int4 or mixed [default: the one stored in the model; otherwise f32, or int8 for
-    /// 'quantize']
+    /// Precision: f32, f16, bf16, int8, int4 or mixed [default: the one stored in the model; otherwise f32 in
+    /// 'predict' and int8 in 'quantize']
     #[arg(long, value_name = "P")]
     precision: Option<Precision>,
 
