@@ -30,8 +30,8 @@ pub const CODES: &str =
 pub const QUANTIZED: &str =
     "codes equal, but by one at a rounding tie, on at most max(1, n / 10,000) of n";
 /// Codes with a scale for each row.
-pub const ROW_CODES: &str = "scales within 1e-4, and codes within 0.52 of the exact quotient: the row's \
-     largest value has the noise of an f32 sum";
+pub const ROW_CODES: &str = "scales within what n terms of f32 may be off, n ULP of the sum of their \
+     magnitudes, and codes within 0.52 of the exact quotient";
 /// What only moves or rounds what it is given.
 pub const EXACT: &str = "equal to the bit: nothing is left to rounding";
 /// Weights on the device.

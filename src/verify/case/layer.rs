@@ -29,6 +29,18 @@ struct Input {
     scales: Vec<f32>,
 }
 
+/// The oracle's pre-activations, and how far those of any kernel may be from them: `[rows, cols]` each.
+struct Sums {
+    z: Vec<f64>,
+    bound: Vec<f64>,
+}
+
+/// The most that rounding to f32 changes of a value, as a share.
+const HALF_ULP: f64 = 1.0 / (1 << 24) as f64;
+
+/// The most that WGSL's division, 2.5 ULP, and an activation before it change of a scale, as a share.
+const SCALE_ERROR: f64 = 16.0 * HALF_ULP;
+
 fn to_bf16_bytes(values: &[f32]) -> Vec<u8> {
     let values: Vec<bf16> = values.iter().map(|&value| bf16::from_f32(value)).collect();
     to_bytes(&values)
@@ -150,13 +162,13 @@ impl Case {
         let input = self.layer_input(layer.input);
         let count = self.inner() * self.cols();
         let size = 2.0 / (self.inner() as f32).sqrt();
-        // What is bound of weights and biases, and the z of the oracle, with the noise of an f32 sum.
-        let (w_bytes, b_bytes, z, noise) = match self.elements {
+        // The bytes of weights and biases, the oracle's pre-activations, and the noise of an f32 sum.
+        let (w_bytes, b_bytes, sums, noise) = match self.elements {
             Precision::Int8 => {
                 let w = random_codes(&mut rng, count);
-                let (bytes, z) = self.codes_epilogue(layer, &w, &input);
+                let (bytes, sums) = self.codes_epilogue(layer, &w, &input);
                 let packed = pack_codes(&w, self.inner(), self.cols());
-                (to_bytes(&packed), bytes, z, 1e-6)
+                (to_bytes(&packed), bytes, sums, 1e-6)
             }
             Precision::Int4 => {
                 let w: Vec<i8> = (0..count).map(|_| rng.random_range(-7..=7)).collect();
@@ -170,11 +182,11 @@ impl Case {
                 let values: Vec<f64> = values.collect();
                 let bias = random_values(&mut rng, self.cols());
                 let packed = pack_int4(&w, &scales, self.inner(), self.cols());
-                let z = self.real_z(&input.values, &values, &bias);
+                let sums = self.sums(&input.values, &values, &bias);
                 (
                     packed,
                     to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
-                    z,
+                    sums,
                     1e-5,
                 )
             }
@@ -182,34 +194,34 @@ impl Case {
                 let w = random_values(&mut rng, count).into_iter().map(|w| w * size);
                 let w = self.stored_values(w.collect());
                 let bias = self.stored_values(random_values(&mut rng, self.cols()));
-                let z = self.real_z(&input.values, &widen(&w), &bias);
+                let sums = self.sums(&input.values, &widen(&w), &bias);
                 let packed = self.pack_weights(layer, &w);
                 let bias = self.stored_bytes(&pack_rows(&bias, self.cols(), 0.0));
-                return self.values_layer(layer, [input.bytes, packed, bias], z);
+                return self.values_layer(layer, [input.bytes, packed, bias], sums);
             }
         };
         let operands = vec![input.bytes, w_bytes, b_bytes, self.room_for(layer.output)];
         let case = *self;
         self.trial(self.codes_params(), 3, operands, move |bytes, errors| {
-            case.close_outputs(layer, bytes, &z, noise, errors)
+            case.close_outputs(layer, bytes, &sums, noise, errors)
         })
     }
 
     /// A layer whose weights are numbers by themselves, on the bytes of its input, weights and bias.
-    fn values_layer(&self, layer: LayerKernel, operands: [Vec<u8>; 3], z: Vec<f64>) -> Trial {
+    fn values_layer(&self, layer: LayerKernel, operands: [Vec<u8>; 3], sums: Sums) -> Trial {
         let mut operands = operands.to_vec();
         operands.push(self.room_for(layer.output));
         let case = *self;
         self.trial(self.codes_params(), 3, operands, move |bytes, errors| {
             if !case.has_tight_bound(layer) {
-                return case.close_outputs(layer, bytes, &z, 1e-5, errors);
+                return case.close_outputs(layer, bytes, &sums, 1e-5, errors);
             }
             let padded = case.widen_outputs(layer, bytes);
             let got = unpadded(&padded, case.rows(), case.cols());
             if case.elements == Precision::F16 {
-                case.close_half(layer, &z, &got, errors)?;
+                case.close_half(layer, &sums.z, &got, errors)?;
             } else {
-                let mut want = z.clone();
+                let mut want = sums.z.clone();
                 reference::activate(layer.activation, &mut want, case.cols());
                 errors.see(&got, &want, case.unit());
                 close_f32(&got, &want, case.inner())?;
@@ -232,15 +244,27 @@ impl Case {
         }
     }
 
-    fn real_z(&self, x: &[f64], w: &[f64], bias: &[f32]) -> Vec<f64> {
-        let mut z = reference::product(x, w, self.inner(), self.cols());
-        reference::add_bias(&mut z, &widen(bias));
-        z
+    /// Sums of products with their bias. In whatever order f32 adds n terms, it is off by at most n ULP of the sum of
+    /// their magnitudes (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, § 4.2).
+    fn sums(&self, x: &[f64], w: &[f64], bias: &[f32]) -> Sums {
+        let product = |x: &[f64], w: &[f64], bias: &[f64]| {
+            let mut sums = reference::product(x, w, self.inner(), self.cols());
+            reference::add_bias(&mut sums, bias);
+            sums
+        };
+        let magnitudes = |values: &[f64]| values.iter().map(|v| v.abs()).collect::<Vec<_>>();
+        let bias = widen(bias);
+        let terms = (self.inner() + 2) as f64;
+        let all = product(&magnitudes(x), &magnitudes(w), &magnitudes(&bias));
+        Sums {
+            z: product(x, w, &bias),
+            bound: all.iter().map(|sum| sum * terms * HALF_ULP).collect(),
+        }
     }
 
     /// What an int8 layer's epilogue is given, and its z: exact sums, scaled, with the bias where rows have
     /// scales of their own, and with an offset of whole numbers.
-    fn codes_epilogue(&self, layer: LayerKernel, w: &[i8], input: &Input) -> (Vec<u8>, Vec<f64>) {
+    fn codes_epilogue(&self, layer: LayerKernel, w: &[i8], input: &Input) -> (Vec<u8>, Sums) {
         let mut rng = self.rng();
         let by_row = layer.input == LayerInput::QuantizedRows;
         let x: Vec<i32> = input.values.iter().map(|&value| value as i32).collect();
@@ -270,12 +294,16 @@ impl Case {
         for (at, sum) in sums.iter_mut().enumerate() {
             *sum += columns[at % self.cols()].0;
         }
-        let z = sums.iter().enumerate().map(|(at, &sum)| {
+        let scaled = sums.iter().enumerate().map(|(at, &sum)| {
             let (_, scale, bias) = columns[at % self.cols()];
             let row = input.scales.get(at / self.cols()).copied().unwrap_or(1.0);
-            f64::from(sum as f32 * (row * scale) + bias)
+            let (scaled, bias) = (sum as f32 * (row * scale), f64::from(bias));
+            // The sums are exact: what rounds is their conversion, two products and a sum.
+            let bound = 4.0 * HALF_ULP * (f64::from(scaled).abs() + bias.abs());
+            (f64::from(scaled + bias as f32), bound)
         });
-        (to_bytes(&bytes), z.collect())
+        let (z, bound) = scaled.unzip();
+        (to_bytes(&bytes), Sums { z, bound })
     }
 
     /// A layer's outputs against the oracle's, in the form in which they are handed on.
@@ -283,11 +311,11 @@ impl Case {
         &self,
         layer: LayerKernel,
         got: &[u8],
-        z: &[f64],
+        sums: &Sums,
         noise: f64,
         errors: &mut Errors,
     ) -> Check {
-        let mut want = z.to_vec();
+        let mut want = sums.z.clone();
         if layer.activation == Activation::Softmax {
             for z in &mut want {
                 *z = match self.elements {
@@ -307,7 +335,9 @@ impl Case {
         let tolerances: Vec<f64> = want.iter().map(tolerance).collect();
         let values = match layer.output {
             LayerOutput::Stored(Store::Int8) => return self.close_codes(got, &want, errors),
-            LayerOutput::QuantizedRows => return self.close_row_codes(got, &want, errors),
+            LayerOutput::QuantizedRows => {
+                return self.close_row_codes(got, &want, &sums.bound, errors);
+            }
             _ => self.widen_outputs(layer, got),
         };
         let got = unpadded(&values, self.rows(), self.cols());
@@ -378,7 +408,13 @@ impl Case {
     }
 
     /// Codes with a scale for each row: the largest of a row has the largest code.
-    fn close_row_codes(&self, got: &[u8], want: &[f64], errors: &mut Errors) -> Check {
+    fn close_row_codes(
+        &self,
+        got: &[u8],
+        want: &[f64],
+        bound: &[f64],
+        errors: &mut Errors,
+    ) -> Check {
         let (codes, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
         let codes = unpadded(
             bytemuck::cast_slice::<u8, i8>(codes),
@@ -389,17 +425,22 @@ impl Case {
         let zero = OUT.1;
         let levels = -2 * zero - 1;
         let scales: Vec<f32> = from_bytes(scales);
-        for (row, want) in want.chunks(self.cols()).enumerate() {
-            let largest = want.iter().fold(0.0, |most: f64, v| v.abs().max(most));
+        let rows = want.chunks(self.cols()).zip(bound.chunks(self.cols()));
+        for (row, (want, bound)) in rows.enumerate() {
+            let most = |values: &[f64]| values.iter().fold(0.0, |most: f64, v| v.abs().max(most));
+            let (largest, bound) = (most(want), most(bound));
             let scale = if largest > 0.0 {
                 largest / f64::from(levels)
             } else {
                 1.0
             };
-            let near = (f64::from(scales[row]) / scale - 1.0).abs() <= 1e-4;
-            // A sum of nearly nothing has noise for its value.
-            if !near && largest > 1e-4 {
-                return Err(format!("row {row}: scale {}, not {scale}", scales[row]));
+            // The largest may be off by what the sums may, and so may be zero, whose scale is 1.
+            let got = f64::from(scales[row]);
+            let allowed = bound / f64::from(levels) + SCALE_ERROR * largest / f64::from(levels);
+            let near = (got - largest / f64::from(levels)).abs() <= allowed;
+            let zero = got == 1.0 && largest <= bound;
+            if !near && !zero {
+                return Err(format!("row {row}: scale {got}, not {scale}"));
             }
             if largest > 1e-2 {
                 let exact = |v: &f64| (v / scale).clamp(0.0, f64::from(levels)) + f64::from(zero);
@@ -426,7 +467,7 @@ impl Case {
         let case = *self;
         let operands = vec![to_bytes(&padded), room];
         self.trial(self.codes_params(), 1, operands, move |got, errors| {
-            case.close_row_codes(got, &widen(&values), errors)?;
+            case.close_row_codes(got, &widen(&values), &vec![0.0; values.len()], errors)?;
             let scales: Vec<f32> = from_bytes(&got[case.rows() * 4 * groups(case.cols())..]);
             equal(&scales[..1], &[1.0])
         })
