@@ -438,8 +438,8 @@ impl Case {
             let got = f64::from(scales[row]);
             let allowed = bound / f64::from(levels) + SCALE_ERROR * largest / f64::from(levels);
             let near = (got - largest / f64::from(levels)).abs() <= allowed;
-            let zero = got == 1.0 && largest <= bound;
-            if !near && !zero {
+            let vanished = got == 1.0 && largest <= bound;
+            if !near && !vanished {
                 return Err(format!("row {row}: scale {got}, not {scale}"));
             }
             if largest > 1e-2 {
