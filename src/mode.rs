@@ -68,7 +68,7 @@ impl Mode {
         if int8 && scheme == Scheme::DynamicTensor {
             return Err(Error::Usage(UsageError::SchemeUnavailable {
                 scheme: "dynamic-tensor",
-                reason: "is only for whole networks, and here the layers differ",
+                reason: "needs the same precision in all layers",
             }));
         }
         Ok(Self {

@@ -229,7 +229,7 @@ impl BaselineOptions {
         if !few.is_empty() {
             terminal::note(&format!(
                 "warning: --fail-on-regression did not judge the time of {}: too few samples; both runs need \
-                 {LEAST_PAIRS} samples of a row: drop --min-time, or give both runs --runs {LEAST_PAIRS}",
+                 {LEAST_PAIRS} samples of a row: drop --min-time, or use --runs {LEAST_PAIRS} in both runs",
                 few.join(", ")
             ));
         }
@@ -314,7 +314,7 @@ fn regression(text: &str) -> Result<f64, String> {
     let allowed = parse_percent(text)?;
     if allowed < LEAST_ALLOWED {
         return Err(format!(
-            "use at least {:.0}%: two runs of the same program differ by about as much",
+            "use at least {:.0}%, because two runs of the same program can differ by about as much",
             100.0 * LEAST_ALLOWED
         ));
     }

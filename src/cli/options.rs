@@ -178,14 +178,13 @@ impl AdapterOptions {
         let (name, reason, remedy) = match (kernels.kernel, engine.info().kind) {
             (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => (
                 isa.name(),
-                format!("{isa} is a kernel of the CPU path"),
+                format!("{isa} runs only on the CPU path"),
                 "add --adapter cpu",
             ),
             (Some(Kernel::Adapter(variant)), Kind::Cpu) => {
                 let (name, why) = (variant.name, engine.reason());
-                let reason = format!(
-                    "{name} is a kernel of adapters, and this runs on the CPU path ({why})"
-                );
+                let reason =
+                    format!("{name} runs only on adapters, but this run uses the CPU path ({why})");
                 (name, reason, "drop --kernel, or use another --adapter")
             }
             _ => return Ok(engine),

@@ -318,7 +318,7 @@ impl Arguments {
         match given.iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(Error::Usage(UsageError::OptionConflict {
                 option: (*option).to_owned(),
-                reason: format!("{kernel} has one form whatever it says"),
+                reason: format!("{kernel} has only one variant, so the option changes nothing"),
                 remedy: format!("drop {option}"),
             })),
             None => Ok(()),

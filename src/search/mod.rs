@@ -358,8 +358,9 @@ impl Search<'_, '_> {
         };
         let finalists: Vec<Finalist> = order.iter().map(finalist).collect();
         let best = order.first().map(|&index| models.swap_remove(index));
-        let best =
-            best.ok_or_else(|| Error::missing("mode within the accuracy drop, not even f32"))?;
+        let best = best.ok_or_else(|| {
+            Error::missing("mode within the accuracy drop, although f32 always is")
+        })?;
         Ok((finalists, best))
     }
 }

@@ -143,7 +143,7 @@ impl Tuner {
         }
         let Some(left) = self.left(effort) else {
             log::info!(
-                "{mode}, batch {batch}: no time is left for tuning, so the default kernel runs"
+                "{mode} at batch {batch}: no time is left for tuning, so the default kernel runs"
             );
             return Ok(());
         };
@@ -173,7 +173,7 @@ impl Tuner {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         cache.put(key, Entry::new(winner.name, nanoseconds));
         if let Err(error) = cache.save() {
-            log::warn!("what was tuned is not kept: {error}");
+            log::warn!("the tuned kernels could not be saved: {error}");
             self.cache = None;
         }
     }
@@ -223,7 +223,7 @@ async fn measure(
         }
     }
     for (candidate, error) in rejected.iter().filter(|_| best.is_some()) {
-        log::warn!("{} is left out: {error}", candidate.name);
+        log::warn!("{} is not timed: {error}", candidate.name);
     }
     Ok(best)
 }
@@ -272,7 +272,7 @@ fn key(gpu: &gpu::Network, mode: &Mode, batch: usize, effort: Effort) -> Key {
 fn among(kernels: Kernels, may_use_matrix_units: bool) -> String {
     let path = match kernels {
         Kernels::Path(path) => format!(", {}", path.name()),
-        Kernels::MatrixUnits => ", on matrix units alone".to_owned(),
+        Kernels::MatrixUnits => ", only on matrix units".to_owned(),
         Kernels::Any | Kernels::Named(_) => String::new(),
     };
     let units = if may_use_matrix_units {

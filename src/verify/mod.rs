@@ -237,13 +237,13 @@ fn same_bits<T: PartialEq>(first: &[T], each: &[Vec<T>]) -> Check {
     for (run, other) in each.iter().enumerate() {
         if let Some(at) = first.iter().zip(other).position(|(a, b)| a != b) {
             return Err(format!(
-                "run {} of {} comes to other bits, first in value {at}",
+                "run {} of {} gives different bits, first in value {at}",
                 run + 1,
                 each.len()
             ));
         }
         if other.len() != first.len() {
-            return Err(format!("run {} has another length", run + 1));
+            return Err(format!("run {} gives another number of values", run + 1));
         }
     }
     Ok(())

@@ -352,14 +352,17 @@ impl Case {
                 off += 1;
                 let near = (f64::from(got) - want).abs() <= 0.502;
                 if !near {
-                    return Err(format!("code {at} is {got}, not {want}"));
+                    return Err(format!("quantized value {at} is {got} instead of {want}"));
                 }
             }
         }
         if off <= got.len() / 50 + 1 {
             Ok(())
         } else {
-            Err(format!("{off} of {} codes are off by one", got.len()))
+            Err(format!(
+                "{off} of {} quantized values are off by one",
+                got.len()
+            ))
         }
     }
 
@@ -399,7 +402,10 @@ impl Case {
             let near = (f64::from(scales[row]) / scale - 1.0).abs() <= 1e-4;
             // A sum of nearly nothing has noise for its value.
             if !near && largest > 1e-4 {
-                return Err(format!("row {row}: scale {}, not {scale}", scales[row]));
+                return Err(format!(
+                    "row {row}: scale {} instead of {scale}",
+                    scales[row]
+                ));
             }
             if largest > 1e-2 {
                 let exact = |v: &f64| (v / scale).clamp(0.0, f64::from(levels)) + f64::from(zero);
@@ -408,7 +414,9 @@ impl Case {
                 see_codes(got, &want, errors);
                 let near = |(got, want): (&i32, &f64)| (f64::from(*got) - want).abs() <= 0.52;
                 if !got.iter().zip(&want).all(near) {
-                    return Err(format!("row {row}: codes {got:?}, not {want:?}"));
+                    return Err(format!(
+                        "row {row}: quantized values {got:?} instead of {want:?}"
+                    ));
                 }
             }
         }

@@ -48,7 +48,7 @@ pub const NAMES: [(&str, &str); 30] = [
     ),
     ("f32_to_f16_storage", "rounding of a vector stored as f16"),
     ("f32_to_f16_quantize", "rounding of quantizeToF16"),
-    ("f16_round_trip", "whether f32(f16(x)) rounds at all"),
+    ("f16_round_trip", "whether f32(f16(x)) rounds"),
     ("f16_overflow_pack2x16float", "65520 and more, packed"),
     (
         "f16_overflow_conversion",
