@@ -1,4 +1,4 @@
-//! What a network is run as: a precision, and where that leaves something open, how it quantizes.
+//! The mode that a network runs in: a precision and, for int8, its scheme and weight scales.
 
 use std::fmt;
 

@@ -102,9 +102,9 @@ impl std::str::FromStr for Kernel {
 pub struct MatrixOptions {
     /// Whether f16 runs on the adapter's matrix units (tensor cores): auto, on or off
     ///
-    /// auto uses them if a trial finds their results correct and faster. on fails if the adapter has none, or if
-    /// their results are wrong. The trial runs once and its result stays in the cache folder; on repeats a trial that
-    /// failed, and --tune full repeats every trial. With --tune off, auto means off.
+    /// With auto, f16 uses them if a trial finds their results correct and faster. With on, the command fails if the
+    /// adapter has none, or if their results are wrong. The trial runs once, and its result stays in the cache
+    /// folder. 'on' repeats a trial that failed; --tune full repeats every trial. With --tune off, auto means off.
     #[arg(
         long,
         default_value = "auto",

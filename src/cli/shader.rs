@@ -34,7 +34,7 @@ const EXAMPLES: &help::Examples = &[
 #[derive(Debug, Args)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
-    /// A kernel variant, or a kernel
+    /// Kernel variant or kernel to print
     #[arg(value_name = "KERNEL", required_unless_present = "list")]
     kernel: Option<String>,
 
@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = help::MODEL)]
     activation: Option<Activation>,
 
-    /// Columns of the layer, to which its tile is narrowed; of a whole network, those of the widest layer
+    /// Columns of the layer, or of the widest layer of a whole network; the kernel's tile is narrowed to them
     #[arg(
         long,
         value_name = "N",

@@ -118,7 +118,7 @@ pub enum CheckError {
 
 fn unmet(limits: &[&str]) -> String {
     match limits {
-        [] => "no precision can be quantized".to_owned(),
+        [] => "no row is eligible".to_owned(),
         limits => format!("not met: {}", limits.join(", ")),
     }
 }

@@ -255,7 +255,7 @@ mod tests {
         let message = refused(|model| model.layers[0].activation = Activation::Softmax);
         assert!(message.contains("softmax"), "{message}");
         let message = refused(|model| model.classes.truncate(1));
-        assert!(message.contains("classes"), "{message}");
+        assert!(message.contains("has 1 class names"), "{message}");
         let message = refused(|model| {
             model.layers[1].inputs = 2;
             model.layers[1].weights.truncate(4);

@@ -198,7 +198,7 @@ fn read_header(
     let told = (8 + size).saturating_add(header.data_len() as u64);
     Ok(match length.filter(|&length| length != told) {
         Some(length) => Err(format!(
-            "by its header it has {told} bytes, but it has {length}"
+            "its header implies {told} bytes, but the file has {length}"
         )),
         None => Ok(header),
     })

@@ -88,7 +88,7 @@ impl fmt::Display for Loss {
                 if *outputs > 0 {
                     write!(
                         f,
-                        ", so {} of its outputs lose more than by rounding",
+                        ", and {} of its outputs lose more by this than by rounding",
                         count(*outputs)
                     )?;
                 }
@@ -109,9 +109,13 @@ impl fmt::Display for Loss {
                 }
                 let (largest, bulk) = (figure(*largest), figure(*bulk));
                 let few = count(*outliers as u64);
+                let (weights, leave) = match outliers {
+                    1 => ("weight", "leaves"),
+                    _ => ("weights", "leave"),
+                };
                 write!(
                     f,
-                    ": {few} large weights (up to {largest}) leave the others (up to {bulk}) only {codes} of \
+                    ": {few} large {weights} (up to {largest}) {leave} the others (up to {bulk}) only {codes} of \
                      {clip} int8 levels"
                 )?;
                 match column {

@@ -1,9 +1,8 @@
-//! Which kernel is fastest on an adapter, and the file that remembers it from one run to the next.
+//! Measures which kernel variant is fastest on an adapter, and stores the choice in a file for later runs.
 //!
-//! The best kernel differs between drivers and shapes, so it is measured: a handful of candidates on
-//! the real network and batch size, losers dropped as soon as they are seen to lose. All candidates
-//! compute the same thing within the precision's tolerance, so that what is chosen changes time and
-//! no more than last bits.
+//! The fastest kernel differs between drivers and shapes. So a few candidates are timed on the real network and batch
+//! size, and the slow ones are dropped early. All candidates compute the same result within the precision's tolerance,
+//! so the choice changes the time, and the outputs only in their last bits.
 
 pub(crate) mod cache;
 mod matrix;

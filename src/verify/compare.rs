@@ -1,4 +1,4 @@
-//! Comparisons with the oracle. Each is written as `difference <= tolerance`, so that NaN fails,
+//! Comparisons with the reference result. Each is written as `difference <= tolerance`, so that NaN fails,
 //! and each is shown to fail in tests/compare.rs.
 
 use crate::Precision;

@@ -208,7 +208,10 @@ fn few_samples_are_not_judged_and_no_gate_passes_by_them_alone() {
     has(&table, &["too few samples to compare", "20 samples"]);
     let (_, error) =
         bench(&fixture, Some("1000%"), &[&few[..], &GATE].concat()).fails_after_output(2);
-    has(&error, &["no row's time could be compared", "--runs 50"]);
+    has(
+        &error,
+        &["no row has enough samples to compare its time", "--runs 50"],
+    );
     // One row of the two has samples enough.
     spoil(&kept(&fixture, "first"), |document| {
         let row = &mut document["results"][1];
@@ -405,7 +408,7 @@ fn a_result_of_something_else_is_refused_by_name_before_anything_is_measured() {
             *document.pointer_mut(pointer).expect("a field") = value.into();
         });
         let error = bench(&fixture, None, &["--compare", "first"]).fails(2);
-        has(&error, &["first is not comparable", word]);
+        has(&error, &["first cannot be compared with this result", word]);
     }
     std::fs::write(&path, &original).expect("a written file");
     let threads = ["--compare", "first", "--threads", "977"];

@@ -179,7 +179,7 @@ fn what_contradicts_itself_or_the_model_is_a_usage_error() {
             "--scheme",
             "dynamic-tensor",
         ],
-        &["whole networks"],
+        &["the same precision in all layers"],
     );
     let error = predict(
         &fixture,

@@ -345,7 +345,10 @@ fn outliers_that_take_the_range_of_int8_are_told() {
             *weight = 500.0;
         }
     });
-    let parts = ["1 of the weights, up to 500.000", "leave 0 of 127 codes"];
+    let parts = [
+        "1 large weight (up to 500.000)",
+        "only 0 of 127 int8 levels",
+    ];
     warns(&spoiled, "int8", "outliers", &parts);
 }
 

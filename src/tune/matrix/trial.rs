@@ -182,7 +182,7 @@ impl Trial {
                 let factor = *without_nanoseconds as f64 / (*nanoseconds).max(1) as f64;
                 let but = if factor > 1.0 { "and" } else { "but" };
                 format!(
-                    "right, {but} {kernel} has {factor:.2} times the speed of {without} \
+                    "the results are correct, {but} {kernel} has {factor:.2} times the speed of {without} \
                      ({inputs}-{hidden}-{outputs}, batch {batch})"
                 )
             }

@@ -80,7 +80,7 @@ pub const NAMES: [(&str, &str); 30] = [
     ("division_ulps", "largest error of a / b, in ULP"),
     ("exp_ulps", "largest error of exp over −87 to 88, in ULP"),
     ("dot4i8packed", "sums of four int8 products"),
-    ("infinity_overflow", "a product beyond f32"),
+    ("infinity_overflow", "a product that overflows f32"),
     ("infinity_division", "1 / 0"),
     ("infinity_exp", "exp(100)"),
     ("nan_difference", "∞ − ∞"),
