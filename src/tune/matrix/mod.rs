@@ -135,7 +135,7 @@ fn way(
             Way::Without("the requested path does not use them")
         }
         _ if tuning == Tuning::Off => {
-            Way::Without("without tuning the default kernels run, which do not use them")
+            Way::Without("without tuning, the default kernels run, and these do not use them")
         }
         _ => Way::IfWorthIt,
     }
