@@ -339,7 +339,7 @@ fn weights_that_become_subnormal_or_zero_are_told() {
         &tiny,
         "f16",
         "underflow",
-        &[&parts, "costs 2 of its outputs"],
+        &[&parts, "2 of its outputs lose more by this"],
     );
 }
 
