@@ -121,7 +121,7 @@ impl TryFrom<String> for Text {
 
     fn try_from(text: String) -> Result<Self, &'static str> {
         if text.len() > MAX_TEXT || !text.chars().all(is_harmless) {
-            return Err("text that is no name");
+            return Err("a name is too long or has control characters");
         }
         Ok(Self(text))
     }

@@ -1,7 +1,7 @@
 //! Dense networks in compute shaders, at the precision you choose.
 //!
-//! The engine runs a dense classifier in float32, float16, bfloat16, int8 or int4 on any adapter that
-//! wgpu finds, with a CPU path where there is none, and measures what each costs and gains there.
+//! The engine runs a dense classifier in float32, float16, bfloat16, int8 or int4. It runs on any adapter that wgpu
+//! finds, or on the CPU if there is none. It measures the time, memory and accuracy of each precision there.
 //!
 //! ```
 //! use fmnist_gpu::quantize::lower;
@@ -23,36 +23,31 @@
 //! # }
 //! ```
 //!
-//! # The rooms
+//! # The modules
 //!
-//! Data flows one way, and a module knows only what lies to its left:
+//! Data flows one way. docs/architecture.md has the whole picture and says which module may import which.
 //!
 //! ```text
-//! argv → cli → options ───┐
-//!            adapter ─────┤
-//!   dataset, model ───────┼→ plan (plain data: variant, chunks, buffers, dispatches)
-//!                         │       ↓
-//!                         │   executor: gpu | cpu        → outputs, durations
-//!                         │       ↓  (chosen once by engine)
-//!                         └→ bench (check, warm up, measure, compare) → rows
-//!                                 ↓
-//!                            verdict (what to deploy), baseline (what changed) → report → bytes
+//! file → model::Network → quantize::lower → QuantizedNetwork → plan → executor: gpu | cpu → outputs, times
+//!                                                                                              ↓
+//!                           bytes ← report ← verdict, baseline ← rows ← bench (check, warm up, sample, compare)
 //! ```
 //!
-//! - [`precision`], [`quant`], [`mode`] and [`memory`] say what a precision means and needs; [`deploy`]
-//!   puts a model into the numbers that it runs in.
-//! - [`plan`] has the variants, the ways to run a network; [`tune`] measures which is fastest.
-//! - [`gpu`] alone knows wgpu; [`cpu`] is its twin in the processor's own vectors.
-//! - [`mod@reference`] is the oracle, which shares no code with what it checks.
-//! - [`deploy`] puts models into the numbers that they run in, calibrated on images; [`search`] finds which layers
-//!   can do with less.
-//! - [`results`] has the rows of a benchmark as plain data, which [`bench`] measures and [`report`], [`verdict`] and
-//!   [`baseline`] read.
-//! - [`stats`] has intervals and tests, as functions of numbers; [`verdict`] says with them which row to deploy,
-//!   and [`baseline`] what became of the rows of an earlier result.
-//! - [`verify`] holds all that an adapter can run against the oracle, and observes what its driver does where
-//!   it has a choice.
-//! - [`train`] makes models, in float32.
+//! - [`precision`], [`scheme`], [`mode`] and [`memory`] define the precisions: their names, formulas and sizes.
+//! - [`dataset`] reads images and labels, and [`model`] reads and writes networks with f32 parameters.
+//! - [`quantize`] turns a network into a quantized network: it calibrates on images, rounds the weights, and reads
+//!   and writes quantized files.
+//! - [`adapter`] describes the devices, and [`engine`] opens one and decides once what runs where.
+//! - [`plan`] has the kernel variants, and turns a quantized network into dispatches and buffers.
+//! - [`gpu`] executes a plan; it is the only module that imports wgpu. [`cpu`] runs networks on the processor.
+//! - [`tune`] measures which kernel variant is fastest, and stores the choice.
+//! - [`bench`] measures, and [`results`] has its rows as plain data. [`stats`] computes intervals and tests.
+//! - [`verdict`] chooses the row to deploy. [`baseline`] compares the rows with an earlier result. [`report`] writes
+//!   all of it as text, JSON, CSV or HTML.
+//! - [`mod@reference`] is the reference implementation. It shares no code with what it checks.
+//! - [`verify`] compares everything that an adapter can run with the reference, and observes how its driver rounds.
+//! - [`search`] finds a precision for each layer by measuring.
+//! - [`train`] trains networks in float32.
 
 pub mod adapter;
 pub mod atomic_file;

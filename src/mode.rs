@@ -1,4 +1,4 @@
-//! What a network is run as: a precision, and where that leaves something open, how it quantizes.
+//! The mode that a network runs in: a precision and, for int8, its scheme and weight scales.
 
 use std::fmt;
 
@@ -68,7 +68,7 @@ impl Mode {
         if int8 && scheme == Scheme::DynamicTensor {
             return Err(Error::Usage(UsageError::SchemeUnavailable {
                 scheme: "dynamic-tensor",
-                reason: "is only for whole networks, and here the layers differ",
+                reason: "needs the same precision in all layers",
             }));
         }
         Ok(Self {

@@ -1,5 +1,5 @@
-//! The precisions: names, sizes, what each needs of an adapter, and how far its results may be
-//! from the oracle, with the reason.
+//! The precisions: names, sizes, what each needs of an adapter, and how far its results may differ
+//! from the reference result, and why.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
 //! Quantization schemes as pure functions: scale, quantize, dequantize.
 //!
 //! The scheme `dynamic-tensor` is symmetric and dynamic: with the clip c (127 unless the model says
-//! otherwise), a tensor t has the scale s = max|t| / c, and its codes are
+//! otherwise), a tensor t has the scale s = max|t| / c, and its quantized values are
 //! q = clamp(round-half-even(t / s), −c, c). A tensor is one batch's matrix.
 
 use std::fmt;

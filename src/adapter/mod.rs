@@ -236,7 +236,7 @@ impl AdapterInfo {
     #[must_use]
     pub fn lacks_matrix_units(&self) -> Option<&'static str> {
         if self.kind == Kind::Cpu {
-            Some("the CPU path has none")
+            Some("the CPU path has no matrix units")
         } else if !self.has(Feature::CooperativeMatrix) {
             Some("the adapter has no cooperative matrices")
         } else if !self.has(Feature::ShaderF16) {
@@ -245,8 +245,8 @@ impl AdapterInfo {
             Some("the adapter has no subgroup operations")
         } else if self.matrix_units.is_none() {
             Some(
-                "none of the adapter's cooperative matrices is 8×8 or 16×16, multiplies f16, sums in \
-                 f32, and fits its subgroups",
+                "the adapter has no cooperative matrix of 8×8 or 16×16 that multiplies f16, sums in f32 and \
+                 fits its subgroups",
             )
         } else {
             None

@@ -81,7 +81,7 @@ pub fn select<'a>(
         None if best.kind == Kind::Cpu => "no adapter found, so the CPU path runs".to_owned(),
         None if count == 1 => "the only adapter found".to_owned(),
         None => format!("the best of {count} adapters found"),
-        Some(selector) if count <= 1 => format!("asked for as '{selector}'"),
+        Some(selector) if count <= 1 => format!("requested as '{selector}'"),
         Some(selector) => format!("the best of {count} that match '{selector}'"),
     };
     Some((best, reason))

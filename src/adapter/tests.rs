@@ -83,7 +83,7 @@ fn matrix_units_need_their_features() {
     info.features.push(Feature::ShaderF16);
     assert!(lacks(&info).contains("subgroup"));
     info.features.push(Feature::Subgroup);
-    assert!(lacks(&info).contains("none of the adapter's"));
+    assert!(lacks(&info).contains("the adapter has no cooperative matrix of 8×8 or 16×16"));
     info.matrix_units = Some(MatrixUnits { size: 8, lanes: 8 });
     assert_eq!(lacks(&info), "nothing");
     for feature in [

@@ -311,7 +311,7 @@ impl Saved {
         if self.incomplete.is_some() {
             Some("its run ended early")
         } else if warnings.into_iter().any(|warning| &*warning.kind == SLOWED) {
-            Some("its samples were made longer on purpose")
+            Some("its samples were slowed down on purpose")
         } else {
             None
         }
@@ -357,7 +357,7 @@ fn short(sha256: &str) -> &str {
 }
 
 fn problem(error: &serde_json::Error) -> String {
-    json_problem(error, "it is no result of 'bench --format json'")
+    json_problem(error, "it is not a result of 'bench --format json'")
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ mod tests {
         assert!(accepted > 100 && refused > 100, "{accepted} {refused}");
         for file in ["v1.json", "v1.Json", "a.b.JSON"] {
             let problem = file.parse::<Name>().unwrap_err().to_string();
-            assert!(problem.contains("drop its ending"), "{problem}");
+            assert!(problem.contains("drop '.json'"), "{problem}");
         }
     }
 }

@@ -122,8 +122,8 @@ fn wrong(row: &Row) -> Option<results::Ceiling> {
 fn warn_above(row: &mut Row) {
     if let Some(found) = wrong(row) {
         let text = format!(
-            "it ran at {:.0}% of the ceiling measured for {}, which is impossible: the machine's speed changed during the \
-             measurement",
+            "it ran at {:.0}% of the ceiling measured for {}, which is impossible, so the machine's speed \
+             changed during the measurement",
             100.0 * found.share,
             found.arithmetic
         );

@@ -53,7 +53,7 @@ mod injected {
             if self.0 > 0.0 {
                 return Err(Error::Usage(UsageError::OptionConflict {
                     option: "--save".to_owned(),
-                    reason: format!("{VARIABLE} makes every sample longer"),
+                    reason: format!("{VARIABLE} slows down every sample"),
                     remedy: format!("unset {VARIABLE}, or drop --save"),
                 }));
             }

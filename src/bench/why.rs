@@ -39,7 +39,8 @@ pub(super) fn why(row: &Row, f32: Option<&Row>) -> Option<Why> {
     }
     if let Some(most) = max_speedup_vs_f32.filter(|&most| most < LOW_BOUND) {
         text.push_str(&format!(
-            " Even if kernels took no time, a batch would be at most {most:.2}× as fast as f32 with as many dispatches."
+            " Even if the kernels took no time, a batch would be at most {most:.2}× as fast as f32 with the \
+             same number of dispatches."
         ));
     }
     Some(Why {
@@ -188,23 +189,23 @@ impl fmt::Display for Inside {
         match self.bytes {
             None => write!(
                 f,
-                "memory, conversions or starting work limits them, not arithmetic"
+                "arithmetic does not limit them. Memory, conversions or the cost of starting work limits them"
             ),
             // Kernels that take less time than a copy of their bytes read most of them from caches.
             Some(bytes) if bytes > 1.0 => write!(
                 f,
-                "conversions, reads from caches or starting work limits them, not arithmetic. Memory does not either: \
-                 copying their parameters and activations takes {bytes:.1}× that time"
+                "arithmetic does not limit them. Memory does not either: copying their parameters and \
+                 activations takes {bytes:.1}× that time, so they read most of them from caches. Conversions, cache reads or the cost of starting work limits them"
             ),
             Some(bytes) if bytes >= MOSTLY_MEMORY => write!(
                 f,
-                "memory limits them, not arithmetic: copying their parameters and activations takes {} of that time",
+                "memory limits them: copying their parameters and activations takes {} of that time",
                 share(bytes)
             ),
             Some(bytes) => write!(
                 f,
-                "conversions, repeated reads or starting work limits them, not arithmetic. Memory does not either: \
-                 copying their parameters and activations takes only {} of that time",
+                "arithmetic does not limit them. Memory does not either: copying their parameters and \
+                 activations takes only {} of that time. Conversions, repeated reads or the cost of starting work limits them",
                 share(bytes)
             ),
         }
@@ -277,7 +278,7 @@ mod tests {
         assert!(why.text.contains("1.50× the time"), "{}", why.text);
         assert!(
             why.text.contains(
-                "Even if kernels took no time, a batch would be at most 1.25× as fast as f32"
+                "Even if the kernels took no time, a batch would be at most 1.25× as fast as f32"
             ),
             "{}",
             why.text
@@ -306,10 +307,13 @@ mod tests {
         row.ceiling = Some(ceiling(0.1));
         row.operations_per_byte = Some(1.0);
         for (copy, words) in [
-            (None, "memory, conversions or starting work limits them"),
+            (
+                None,
+                "Memory, conversions or the cost of starting work limits them",
+            ),
             (
                 Some(0.25e9),
-                "memory limits them, not arithmetic: copying their parameters and activations takes 80%",
+                "memory limits them: copying their parameters and activations takes 80%",
             ),
             (
                 Some(4e9),
@@ -357,7 +361,7 @@ mod tests {
         for (share, words) in [
             (0.8, "80% of the f32 peak, so arithmetic limits them"),
             (0.5, "about equally"),
-            (0.2, "not arithmetic"),
+            (0.2, "arithmetic does not limit them"),
         ] {
             near.ceiling = Some(ceiling(share));
             let found = why(&near, None).expect("a measured row");

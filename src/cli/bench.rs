@@ -285,7 +285,7 @@ fn numerics(engine: &Engine) -> Result<Option<BTreeMap<String, Observed>>, Error
         ) => Err(error),
         Err(error) => {
             log::warn!(
-                "the result has no numerics report, since a probe of the driver failed: {error}"
+                "the result has no numerics report, because a probe of the driver failed: {error}"
             );
             Ok(None)
         }

@@ -83,7 +83,7 @@ impl CalibrationOptions {
         ];
         match given.into_iter().find(|(_, given)| *given) {
             Some((option, _)) => {
-                let used_for = format!("modes that use calibration images, and {mode} does not");
+                let used_for = format!("modes that use calibration images, but {mode} uses none");
                 unused(option, &used_for, format!("drop {option}"))
             }
             None => Ok(()),

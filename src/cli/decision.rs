@@ -26,21 +26,21 @@ pub struct GoalOptions {
     #[arg(long, default_value_t, value_name = "GOAL", hide_short_help = true)]
     goal: Goal,
 
-    /// Most accuracy to lose against f32, in percentage points [default: 1]
+    /// Accept at most this accuracy loss against f32, in percentage points [default: 1]
     #[arg(long, value_name = "POINTS", value_parser = points, hide_short_help = true)]
     max_accuracy_drop: Option<f64>,
 
-    /// Most time for a batch, with the upload of its images, as a median
+    /// Accept at most this median time of a batch, with the upload of its images
     #[arg(long, value_name = "DURATION", value_parser = options::duration, hide_short_help = true)]
     max_latency: Option<humantime::Duration>,
 
-    /// Most memory for parameters and activations, for example 100KiB
+    /// Accept at most this memory for parameters and activations, for example 100KiB
     ///
     /// Each precision is then also measured at the largest batch that fits. No larger batch is recommended.
     #[arg(long, value_name = "SIZE", value_parser = options::size, hide_short_help = true)]
     pub memory_limit: Option<u64>,
 
-    /// Most images in a batch; larger batch sizes are reduced to this
+    /// Measure at most this many images in a batch; larger batch sizes are reduced to this
     #[arg(long, value_name = "N", value_parser = options::positive, hide_short_help = true)]
     pub batch_limit: Option<usize>,
 
@@ -67,7 +67,7 @@ pub struct BaselineOptions {
     /// With --compare, exit with code 5 if a row is slower by more than this, for example 5%
     ///
     /// A slowdown counts if it is also larger than the noise of the measurement, which is 6% or more. The exit code
-    /// is 5 as well if a row is significantly less accurate, or is not measured any more. A row with fewer than
+    /// is 5 as well if a row is significantly less accurate, or is no longer measured. A row with fewer than
     /// 50 samples in either result is not judged, and a warning names it. If no row can be judged, the exit code
     /// is 2. The least value is 5%.
     #[arg(
@@ -229,7 +229,7 @@ impl BaselineOptions {
         if !few.is_empty() {
             terminal::note(&format!(
                 "warning: --fail-on-regression did not judge the time of {}: too few samples; both runs need \
-                 {LEAST_PAIRS} samples of a row: drop --min-time, or give both runs --runs {LEAST_PAIRS}",
+                 {LEAST_PAIRS} samples of a row: drop --min-time, or use --runs {LEAST_PAIRS} in both runs",
                 few.join(", ")
             ));
         }
@@ -314,7 +314,7 @@ fn regression(text: &str) -> Result<f64, String> {
     let allowed = parse_percent(text)?;
     if allowed < LEAST_ALLOWED {
         return Err(format!(
-            "use at least {:.0}%: two runs of the same program differ by about as much",
+            "use at least {:.0}%, because two runs of the same program can differ by about as much",
             100.0 * LEAST_ALLOWED
         ));
     }

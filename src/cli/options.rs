@@ -102,9 +102,9 @@ impl std::str::FromStr for Kernel {
 pub struct MatrixOptions {
     /// Whether f16 runs on the adapter's matrix units (tensor cores): auto, on or off
     ///
-    /// auto uses them if a trial finds their results correct and faster. on fails if the adapter has none, or if
-    /// their results are wrong. The trial runs once and its result stays in the cache folder; on repeats a trial that
-    /// failed, and --tune full repeats every trial. With --tune off, auto means off.
+    /// With auto, f16 uses them if a trial finds their results correct and faster. With on, the command fails if the
+    /// adapter has none, or if their results are wrong. The trial runs once, and its result stays in the cache
+    /// folder. 'on' repeats a trial that failed; --tune full repeats every trial. With --tune off, auto means off.
     #[arg(
         long,
         default_value = "auto",
@@ -178,14 +178,13 @@ impl AdapterOptions {
         let (name, reason, remedy) = match (kernels.kernel, engine.info().kind) {
             (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => (
                 isa.name(),
-                format!("{isa} is a kernel of the CPU path"),
+                format!("{isa} runs only on the CPU path"),
                 "add --adapter cpu",
             ),
             (Some(Kernel::Adapter(variant)), Kind::Cpu) => {
                 let (name, why) = (variant.name, engine.reason());
-                let reason = format!(
-                    "{name} is a kernel of adapters, and this runs on the CPU path ({why})"
-                );
+                let reason =
+                    format!("{name} runs only on adapters, but this run uses the CPU path ({why})");
                 (name, reason, "drop --kernel, or use another --adapter")
             }
             _ => return Ok(engine),

@@ -14,7 +14,7 @@ use super::interrupt::{self, Early};
 use super::terminal;
 
 /// Why a run without an error or an interrupt is incomplete.
-const UNREAD: &str = "the reader of standard output closed it";
+const UNREAD: &str = "standard output was closed";
 
 /// The files of a run, opened before anything is measured.
 pub struct Outputs(Vec<(Format, AtomicFile)>);

@@ -88,7 +88,7 @@ struct Effort {
     #[arg(long, default_value_t, value_name = "GOAL")]
     goal: Goal,
 
-    /// Most accuracy to lose against f32, in percentage points
+    /// Accept at most this accuracy loss against f32, in percentage points
     #[arg(long, default_value_t = 0.1, value_name = "POINTS", value_parser = points)]
     max_accuracy_drop: f64,
 
@@ -96,7 +96,7 @@ struct Effort {
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive)]
     batch: usize,
 
-    /// Most mixed networks to measure
+    /// Measure at most this many mixed networks
     #[arg(long, default_value_t = 40, value_name = "N", hide_short_help = true)]
     trials: usize,
 
@@ -184,7 +184,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn held_out(data: Dataset) -> Result<Dataset, Error> {
     let held = Holdout::new(data.len(), HELD_OUT).validation;
     let labels = held.iter().map(|&index| data.labels[index]).collect();
-    let name = format!("{}, held out", data.name);
+    let name = format!("{}, validation images", data.name);
     Dataset::new(name, data.images.select(&held), labels)
 }
 

@@ -34,7 +34,7 @@ const EXAMPLES: &help::Examples = &[
 #[derive(Debug, Args)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
-    /// A kernel variant, or a kernel
+    /// Kernel variant or kernel to print
     #[arg(value_name = "KERNEL", required_unless_present = "list")]
     kernel: Option<String>,
 
@@ -51,7 +51,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = help::MODEL)]
     activation: Option<Activation>,
 
-    /// Columns of the layer, to which its tile is narrowed; of a whole network, those of the widest layer
+    /// Columns of the layer, or of the widest layer of a whole network; the kernel's tile is narrowed to them
     #[arg(
         long,
         value_name = "N",
@@ -319,7 +319,7 @@ impl Arguments {
         match given.iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(Error::Usage(UsageError::OptionConflict {
                 option: (*option).to_owned(),
-                reason: format!("{kernel} has one form whatever it says"),
+                reason: format!("{kernel} has only one variant, so the option changes nothing"),
                 remedy: format!("drop {option}"),
             })),
             None => Ok(()),

@@ -191,7 +191,7 @@ fn lanes(arguments: &Arguments, engine: &Engine, faults: &Faults) -> Result<Vec<
             Err(error) => error.to_string(),
         };
         log::warn!(
-            "verify uses {} devices at the same time and could not open another: {reason}",
+            "verify runs on {} devices at the same time, because it could not open another: {reason}",
             lanes.len()
         );
         break;

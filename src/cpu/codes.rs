@@ -1,4 +1,4 @@
-//! The scheme `dynamic-tensor` on whole tensors: their ranges, and tables that lead from code to code.
+//! The scheme `dynamic-tensor` on whole tensors: their ranges, and tables from quantized values to quantized values.
 //!
 //! "Quantize z, dequantize, apply the activation, quantize for the next layer" is a function of a
 //! code, of which there are 255: it is computed once for each of them, as the scheme tells it, and

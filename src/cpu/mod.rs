@@ -1,27 +1,25 @@
-//! The CPU path: every precision and scheme with the same numerics, in the processor's own vectors.
+//! The CPU path: runs every precision and scheme on the processor, with SIMD instructions and the same numerics.
 //!
-//! It serves `--adapter cpu`, machines without any adapter, and f16 where an adapter lacks
-//! `shader-f16`.
+//! It runs with `--adapter cpu`, on machines without an adapter, and for f16 if the adapter lacks `shader-f16`.
 //!
-//! # How it is made
+//! # How it works
 //!
 //! - A kernel is written once, over the vectors of an instruction set ([`Isa`]): AVX-512 with VNNI,
 //!   AVX-512, AVX2, or plain Rust, which a compiler turns into SSE2, NEON or whatever the target has. One
-//!   binary holds all of its architecture's and takes the fastest that the processor has
-//!   ([`Processor`]); or the one asked for, which is how tests reach each.
+//!   binary has all kernels of its architecture. It uses the fastest that the processor can run ([`Processor`]), or the
+//!   requested one, so that tests can run each.
 //! - Weights are packed once, in the order in which a product reads them. In f16 they are stored as
 //!   binary16 and widened by an instruction as they are loaded, or, where there is none, a panel at a
 //!   time; in bfloat16 a shift widens them; in int8 they are bytes. In int4 a byte holds two: few rows
 //!   take them as they are, many a panel at a time that was widened to f32.
-//! - A network is a chain of layers, each with the form in which it takes its input: values, rounded to
-//!   the type of its weights, or codes; so that layers may differ. A block of rows goes through all of
-//!   them on one thread, and threads meet once a batch. In int8 `dynamic-tensor` a tensor's scale is the
-//!   whole batch's: there they meet after each layer.
-//! - Where scales are known (`static`), sums become the next layer's codes as a tile of them is finished,
-//!   and are never in memory. By row they are, for the search of the largest.
-//! - Threads claim block after block. Who comes too late is not waited for, and small batches stay on
-//!   one thread. The number of threads changes no bit of the outputs.
-//! - Nothing is allocated once the largest batch was uploaded.
+//! - A network is a chain of layers, and each has its own input format: floats of the type of its weights, or quantized
+//!   values. One thread takes a block of rows through all layers, and the threads synchronize once a batch. The int8
+//!   scheme `dynamic-tensor` has one scale for the whole batch, so there they synchronize after each layer.
+//! - In the scheme `static` the scales are known, so each finished tile of sums is quantized at once and the sums are
+//!   never in memory. By row they are in memory, because the row's largest value must be found first.
+//! - Each thread claims one block after another. The batch does not wait for threads that start too late, and small
+//!   batches run on one thread. The number of threads does not change the outputs.
+//! - No memory is allocated after the largest batch was uploaded.
 //!
 //! # Why kernels of our own
 //!
@@ -34,7 +32,7 @@
 //! that is wide, and longer elsewhere. `gemm` stays for training ([`matmul`]), which
 //! multiplies what changes at every step.
 //!
-//! What is not there: VNNI without AVX-512 (those processors run `avx2`), NEON's dot product (AArch64
+//! Not implemented: VNNI without AVX-512 (those processors run `avx2`), NEON's dot product (AArch64
 //! runs `portable`, which its compiler vectorizes), and a way to share the columns of a single row among
 //! threads.
 

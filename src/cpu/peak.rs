@@ -204,7 +204,7 @@ fn check(processor: &Processor, ceiling: Ceiling) -> Result<()> {
     Err(Error::CheckFailed(CheckError::WrongResult {
         what: format!("the loop that measures {ceiling}"),
         device: "the CPU".into(),
-        problem: "its values are not those that it should compute".into(),
+        problem: "its values differ from the expected ones".into(),
     }))
 }
 

@@ -133,7 +133,9 @@ impl Workers {
                 Ok(handle) => self.handles.push(handle),
                 Err(error) => {
                     let wanted = count + 1;
-                    log::warn!("the CPU path runs on {number} threads, not {wanted}: {error}");
+                    log::warn!(
+                        "the CPU path runs on {number} threads instead of {wanted}: {error}"
+                    );
                     break;
                 }
             }

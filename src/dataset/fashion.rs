@@ -101,14 +101,13 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
     let (name, prefix) = (split.name(), split.prefix());
     let missing = match folder {
         Some(_) => format!(
-            "no {name} split here: expected {prefix}-images-idx3-ubyte and \
-             {prefix}-labels-idx1-ubyte, plain or .gz"
+            "there is no {name} split here: expected {prefix}-images-idx3-ubyte and {prefix}-labels-idx1-ubyte, \
+             plain or .gz"
         ),
         None => format!("the {name} split is neither here nor in {DEBIAN_FOLDER}"),
     };
     let problem = format!(
-        "{missing}; Fashion-MNIST comes with 'apt-get install dataset-fashion-mnist' \
-         or with data/fetch.sh"
+        "{missing}; to get Fashion-MNIST, run 'apt-get install dataset-fashion-mnist' or data/fetch.sh"
     );
     Err(Error::file(place, problem))
 }

@@ -66,8 +66,9 @@ fn images(path: &Path, input: Input<impl Read>) -> Result<Images> {
     let [count, rows, columns] = sizes;
     let width = rows.saturating_mul(columns);
     if count == 0 || width == 0 {
-        let problem =
-            format!("announces {count} images of {rows}×{columns} pixels: nothing to use");
+        let problem = format!(
+            "its header gives {count} images of {rows}×{columns} pixels, so it has nothing to use"
+        );
         return Err(Error::file(path, problem));
     }
     Ok(Images {
@@ -116,7 +117,7 @@ fn read_stream<const DIMENSIONS: usize>(
     let expected = [0, 0, 8, u8::try_from(DIMENSIONS).unwrap_or(u8::MAX)];
     if magic != expected {
         return Err(fail(format!(
-            "not an IDX file of {what}: it begins {magic:02x?}, not {expected:02x?}"
+            "not an IDX file of {what}: it begins with {magic:02x?} instead of {expected:02x?}"
         )));
     }
 
@@ -133,8 +134,8 @@ fn read_stream<const DIMENSIONS: usize>(
     }
     if let Some(most) = most.filter(|&most| total > most) {
         return Err(fail(format!(
-            "the header announces {total} bytes of {what}, and at most {most} are read of a file of this size; \
-             unpack it first if it is a .gz"
+            "the header gives {total} bytes of {what}, but a file of this size may have at most {most}; unpack \
+             it first if it is a .gz"
         )));
     }
 
@@ -154,7 +155,7 @@ fn read_stream<const DIMENSIONS: usize>(
         }
         _ => {
             return Err(fail(format!(
-                "truncated: the header announces {total} bytes of {what}, there are {found}"
+                "truncated: the header gives {total} bytes of {what}, but the file has {found}"
             )));
         }
     }
@@ -162,10 +163,10 @@ fn read_stream<const DIMENSIONS: usize>(
     match stream.read(&mut [0]) {
         Ok(0) => Ok((sizes, values)),
         Ok(_) => Err(fail(format!(
-            "holds more than the {total} bytes of {what} that its header announces"
+            "has more than the {total} bytes of {what} that its header gives"
         ))),
         Err(error) => Err(fail(format!(
-            "damaged behind the {total} bytes of {what}: {error}"
+            "damaged after the {total} bytes of {what}: {error}"
         ))),
     }
 }

@@ -85,7 +85,7 @@ impl Dataset {
             return Err(Error::file(name, problem));
         }
         if labels.is_empty() {
-            return Err(Error::file(name, "holds no images"));
+            return Err(Error::file(name, "has no images"));
         }
         Ok(Self {
             name,

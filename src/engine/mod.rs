@@ -255,8 +255,8 @@ impl Engine {
         let lacks = selected.info.lacks_matrix_units();
         let matrix_units = match lacks.filter(|_| options.device.matrix_units) {
             Some(reason) => MatrixUse::no(reason),
-            None if options.device.matrix_units => MatrixUse::yes("asked for"),
-            None => MatrixUse::no("not asked for"),
+            None if options.device.matrix_units => MatrixUse::yes("requested"),
+            None => MatrixUse::no("not requested"),
         };
         selected.open(options, matrix_units).await
     }
@@ -383,7 +383,8 @@ pub fn check_width(model: &Source, data: &Path, width: usize) -> Result<()> {
     Err(Error::file(
         data,
         format!(
-            "holds images of {width} pixels, but {} takes {inputs}",
+            "its images have {width} pixels, but {} takes images of {inputs}; give images of that size, or use \
+             another --model",
             model.path().display()
         ),
     ))

@@ -35,7 +35,7 @@ pub enum CheckError {
 
     /// The same batch gave different bits when it ran again.
     #[error(
-        "{mode} gave different results for the same batch, so no time can be trusted; update the driver, \
+        "{mode} gave different results for the same batch, so its times cannot be trusted; update the driver, \
          or use another --adapter"
     )]
     NotRepeatable {
@@ -67,7 +67,8 @@ pub enum CheckError {
 
     /// A model's parameters leave the range of the type that they would be stored in.
     #[error(
-        "{mode} overflows: layers.{layer} holds {largest:.6e}, beyond {range}; use f32, bf16 or int8 for that layer"
+        "{mode} overflows: layers.{layer} has the value {largest:.6e}, more than {range}; use f32, bf16 or int8 \
+         for that layer"
     )]
     ParameterOverflow {
         /// The mode of the quantized model.

@@ -112,7 +112,7 @@ fn options() -> [UsageError; 2] {
         },
         UsageError::OptionConflict {
             option: "--kernel avx2".into(),
-            reason: "avx2 is a kernel of the CPU path".into(),
+            reason: "avx2 runs only on the CPU path".into(),
             remedy: "add --adapter cpu".into(),
         },
     ]
@@ -138,7 +138,7 @@ fn models() -> [UsageError; 12] {
         UsageError::MixedUnavailable { what: "a layer" },
         UsageError::SchemeUnavailable {
             scheme: "dynamic-tensor",
-            reason: "is only for whole networks, and here the layers differ",
+            reason: "needs the same precision in all layers",
         },
         UsageError::CalibrationImagesMissing { mode: mode.into() },
         UsageError::CalibrationRangeMissing { layer: 1 },
@@ -260,7 +260,7 @@ fn checks() -> [CheckError; 10] {
     let mode = || "f16".to_owned();
     let unmet = |limits: &[&'static str]| CheckError::LimitsNotMet {
         limits: limits.to_vec(),
-        verdict: "No precision keeps the limits: f16 comes nearest.".into(),
+        verdict: "No measured row can be recommended; f16 at batch 1 comes closest.".into(),
     };
     [
         CheckError::ChecksFailed {
@@ -291,7 +291,7 @@ fn checks() -> [CheckError; 10] {
             range: "65504".into(),
         },
         CheckError::Overflow {
-            overflow: "f16 overflows: layers.0 reaches 7.000000e4, beyond 65504".into(),
+            overflow: "f16 overflows: layers.0 reaches 7.000000e4, more than 65504".into(),
             remedy: "use --precision f32, bf16 or int8".into(),
         },
         CheckError::TrainingDiverged {

@@ -123,7 +123,7 @@ pub enum Error {
 
     /// A result is slower or less accurate than an earlier one, by more than was allowed.
     #[error(
-        "worse than {baseline}: {}; run it again to rule out noise, or accept the change with --save",
+        "this result is worse than {baseline}: {}; run it again to rule out noise, or accept the change with --save",
         .rows.join("; ")
     )]
     Regression {
@@ -135,7 +135,7 @@ pub enum Error {
 
     /// Something is larger than the adapter takes.
     #[error(
-        "{what} needs {needed} {unit}, more than the {limit} that {adapter} takes; use --adapter cpu"
+        "{what} needs {needed} {unit}, but {adapter} allows at most {limit}; use --adapter cpu"
     )]
     TooLarge {
         /// What does not fit.
@@ -161,7 +161,7 @@ pub enum Error {
 
     /// The device did not answer in time.
     #[error(
-        "{adapter} gave no answer for {waited:?} ({during}); try a smaller --batch, or another --adapter"
+        "{adapter} did not respond for {waited:?} ({during}); try a smaller --batch, or another --adapter"
     )]
     NoAnswer {
         /// The adapter's name.

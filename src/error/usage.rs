@@ -40,7 +40,7 @@ pub enum UsageError {
     },
 
     /// An output file whose extension stands for no format.
-    #[error("{}: the extension stands for no format; use .html, .json, .csv, .md or .txt", .path.display())]
+    #[error("{}: no output format has this extension; use .html, .json, .csv, .md or .txt", .path.display())]
     UnknownExtension {
         /// The file.
         path: PathBuf,
@@ -124,7 +124,7 @@ pub enum UsageError {
     },
 
     /// A layer, or a trained model, whose one precision would be mixed.
-    #[error("{what} has one precision, not mixed; use f32, f16, bf16, int8 or int4")]
+    #[error("the precision of {what} cannot be mixed; use f32, f16, bf16, int8 or int4")]
     MixedUnavailable {
         /// What has one precision.
         what: &'static str,
@@ -170,8 +170,8 @@ pub enum UsageError {
 
     /// A network too large to train.
     #[error(
-        "a network of {hidden:?} hidden units has more parameters than the {limit} that training takes; \
-         use smaller hidden layers"
+        "hidden layers of {hidden:?} units need more than {limit} parameters, which is the most that training \
+         allows; use smaller hidden layers"
     )]
     TooManyParameters {
         /// The widths of the hidden layers.
@@ -182,8 +182,8 @@ pub enum UsageError {
 
     /// A network whose memory is beyond counting.
     #[error(
-        "a network of {layers} at batch {batch} needs more bytes than 64 bits count; use smaller widths \
-         or a smaller --batch"
+        "the memory of a network of {layers} at batch {batch} is too large to count in 64 bits; use smaller \
+         widths or a smaller --batch"
     )]
     SizeOverflow {
         /// The widths of the layers.
@@ -201,7 +201,7 @@ pub enum UsageError {
 
     /// Pixels that are not whole images.
     #[error(
-        "{pixels} pixels are not whole images of the {width} values that {model} takes; give whole images"
+        "{model} takes images of {width} values, and {pixels} pixels are not a multiple of that; give whole images"
     )]
     NotWholeImages {
         /// How many pixels there are.
@@ -213,13 +213,13 @@ pub enum UsageError {
     },
 
     /// A network that is run before a batch was uploaded.
-    #[error("no batch is on the device; upload one before you run the network")]
+    #[error("the device has no batch yet; upload one before you run the network")]
     NoBatch,
 
     /// The requested kernel cannot run this network.
     #[error(
-        "{kernel} cannot run this network in {precision} and batches of {batch} on {adapter}: {reason}; \
-         use another --kernel, or none"
+        "{kernel} cannot run this network in {precision} at batch {batch} on {adapter}: {reason}; use another \
+         --kernel, or drop --kernel"
     )]
     KernelUnsuitable {
         /// The kernel's name.
@@ -236,8 +236,8 @@ pub enum UsageError {
 
     /// No kernel of those that may be chosen can run this network.
     #[error(
-        "no kernel {which} runs this network in {precision} and batches of {batch} on {adapter}; \
-         use another --path or --kernel, or none"
+        "no kernel {which} can run this network in {precision} at batch {batch} on {adapter}; use another \
+         --path or --kernel, or drop the option"
     )]
     NoKernel {
         /// Which kernels may be chosen, as `of the fused path`.
@@ -266,16 +266,17 @@ pub enum UsageError {
     NoDevice,
 
     /// The folder of the baselines is unknown.
-    #[error("no folder for baselines is known; set {variable} to one")]
+    #[error(
+        "the folder for saved results is unknown, because the system names no data folder for the user; set \
+             {variable} to a folder"
+    )]
     BaselineFolderUnknown {
         /// The environment variable that can name it.
         variable: &'static str,
     },
 
     /// A file's name where a baseline's name belongs.
-    #[error(
-        "'{given}' is the name of a file, and a baseline is kept as NAME.json; drop its ending"
-    )]
+    #[error("'{given}' is a file name, but --save takes a name without an extension; drop '.json'")]
     BaselineNameIsFile {
         /// The name.
         given: String,
@@ -292,8 +293,8 @@ pub enum UsageError {
 
     /// An earlier result of another adapter, model or program.
     #[error(
-        "{baseline} is not comparable: its {what} is {before}, but this one's is {now}; \
-         use a baseline of the same {what}"
+        "{baseline} cannot be compared with this result: its {what} is {before}, and here it is {now}; use a \
+         baseline with the same {what}"
     )]
     BaselineDiffers {
         /// The earlier result.
@@ -308,8 +309,8 @@ pub enum UsageError {
 
     /// An earlier result that has this precision in another scheme only.
     #[error(
-        "{mode} cannot be compared with {baseline}: there it is {there}, of another scheme; \
-         use the same --scheme and --weights"
+        "{mode} cannot be compared with {baseline}, which has this precision only as {there}; use the same \
+         --scheme and --weights"
     )]
     BaselineSchemeDiffers {
         /// The mode.
@@ -342,8 +343,8 @@ pub enum UsageError {
 
     /// A regression gate that had too few samples to judge any row.
     #[error(
-        "no row's time could be compared with {baseline}: both runs need {pairs} samples of a row; \
-         drop --min-time, or give both runs --runs {pairs}"
+        "no row has enough samples to compare its time with {baseline}: both runs need at least {pairs} of a \
+         row; drop --min-time, or use --runs {pairs} in both runs"
     )]
     NothingJudged {
         /// The earlier result.

@@ -151,7 +151,7 @@ impl ControlWorkload {
         Err(Error::CheckFailed(CheckError::WrongResult {
             what: "the control workload".into(),
             device: self.device.info().to_string(),
-            problem: "its sums are not the exact ones".into(),
+            problem: "its sums differ from the exact ones".into(),
         }))
     }
 }

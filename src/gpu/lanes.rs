@@ -43,7 +43,7 @@ impl Device {
     /// The lanes of a subgroup in a workgroup of `units.lanes`.
     async fn lanes_in_use(&self, units: MatrixUnits) -> Result<u32> {
         use wgpu::BufferUsages as Usage;
-        let during = "looking at subgroups";
+        let during = "finding the subgroup size";
         let pipeline = self.compile_source(during, lanes_source(units), LANES_BINDINGS)?;
         let bytes = 12;
         let uniform = self.buffer(during, bytes, Usage::UNIFORM);

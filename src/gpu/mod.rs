@@ -1,9 +1,8 @@
-//! The GPU executor: the only room that knows wgpu.
+//! The GPU executor. It is the only module that imports wgpu.
 //!
-//! [`adapters`] finds what there is, [`Device`] opens one and keeps its pipelines, [`Network`]
-//! holds a model's weights there and runs plans, and [`SinglePass`] runs one kernel on its own,
-//! for tests and benches. [`peak`] measures what an adapter can do
-//! at most, and [`Numerics`] does single operations, to see how.
+//! [`adapters`] lists the adapters. [`Device`] opens one and keeps its pipelines. [`Network`] has a model's weights on
+//! the device and runs plans. [`SinglePass`] runs one kernel by itself, for tests and benches. [`peak`] measures the
+//! ceilings of an adapter, and [`Numerics`] runs single operations to observe how they round.
 
 mod breakdown;
 mod compile;

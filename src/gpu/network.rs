@@ -64,7 +64,9 @@ impl Network {
             return Err(Error::PrecisionUnavailable {
                 adapter: device.info().to_string(),
                 precision: model.mode.precision.name(),
-                reason: reason.unwrap_or("none of its kernels fits").to_owned(),
+                reason: reason
+                    .unwrap_or("no kernel for it runs on the adapter")
+                    .to_owned(),
             });
         };
         Plan::new(&architecture, 1, first, limits)?;

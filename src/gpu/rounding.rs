@@ -44,9 +44,13 @@ impl Device {
         }
         match exact {
             [true, _] => {}
-            [false, true] => log::info!("{}: f16 is rounded in integer arithmetic", self.info()),
+            [false, true] => log::info!(
+                "{}: the driver rounds f16 wrongly, so the kernels round it in integer \
+                                         arithmetic",
+                self.info()
+            ),
             [false, false] => log::warn!(
-                "{}: f16 is not rounded to the nearest, not even in integer arithmetic",
+                "{}: the driver does not round f16 to nearest, and integer arithmetic does not correct it",
                 self.info()
             ),
         }

@@ -116,7 +116,7 @@ impl FromStr for Activation {
             .into_iter()
             .find(|activation| activation.name() == text)
             .ok_or_else(|| {
-                format!("unknown activation '{text}': use relu, sigmoid, tanh, identity or softmax")
+                format!("unknown activation '{text}'; use relu, sigmoid, tanh, identity or softmax")
             })
     }
 }

@@ -45,7 +45,7 @@ impl Model {
         let fail = |problem: String| Error::file(&path, problem);
         if metadata.contains_key(QUANTIZED) {
             return Err(fail(
-                "is quantized and has no float weights, which this needs; use the model that it was made from"
+                "is quantized, but float weights are needed here; use the model that it was made from"
                     .into(),
             ));
         }
@@ -174,7 +174,7 @@ fn read_layers(tensors: &mut Tensors, activations: &[Activation]) -> Result<Vec<
         return Err(Error::file(
             &tensors.path,
             format!(
-                "holds {} tensors, but {} activations call for {}: layers.0.weight, layers.0.bias, …",
+                "has {} tensors, but a model with {} activations has {}: layers.0.weight, layers.0.bias, …",
                 tensors.count,
                 layers.len(),
                 2 * layers.len()
@@ -255,7 +255,7 @@ mod tests {
         let message = refused(|model| model.layers[0].activation = Activation::Softmax);
         assert!(message.contains("softmax"), "{message}");
         let message = refused(|model| model.classes.truncate(1));
-        assert!(message.contains("classes"), "{message}");
+        assert!(message.contains("has 1 class names"), "{message}");
         let message = refused(|model| {
             model.layers[1].inputs = 2;
             model.layers[1].weights.truncate(4);

@@ -283,12 +283,12 @@ impl Model {
             }
             if inputs != width {
                 return fail(format!(
-                    "layers.{index} takes {inputs} values, but the layer before gives {width}"
+                    "layers.{index} has {inputs} inputs, but the layer before it has {width} outputs"
                 ));
             }
             if layer.weights.len() != inputs * outputs || layer.bias.len() != outputs {
                 return fail(format!(
-                    "layers.{index} does not hold {inputs}×{outputs} weights"
+                    "layers.{index} does not have {inputs}×{outputs} weights"
                 ));
             }
             for (name, values) in [("weight", &layer.weights), ("bias", &layer.bias)] {
@@ -301,14 +301,14 @@ impl Model {
             }
             if layer.activation == Activation::Softmax && index != last {
                 return fail(format!(
-                    "layers.{index} has the activation softmax, which only the last layer may have"
+                    "layers.{index} has the activation softmax, but only the last layer may have it"
                 ));
             }
             width = outputs;
         }
         if !self.classes.is_empty() && self.classes.len() != self.outputs() {
             return fail(format!(
-                "names {} classes, but the last layer gives {} values",
+                "has {} class names, but the last layer has {} outputs",
                 self.classes.len(),
                 self.outputs()
             ));
@@ -319,7 +319,7 @@ impl Model {
         let told = self.mode.as_ref().map_or(0, |mode| mode.layers.len());
         if told != 0 && told != self.layers.len() {
             return fail(format!(
-                "has layer_precisions for {told} layers, and {} layers",
+                "has layer_precisions for {told} layers, but it has {} layers",
                 self.layers.len()
             ));
         }
@@ -345,8 +345,8 @@ impl Model {
                 return Err(Error::file(
                     &self.path,
                     format!(
-                        "layers.{index} takes {} values: its int8 sums could reach {largest} and \
-                         leave int32; use --precision f32 or f16, or a smaller int8_clip",
+                        "layers.{index} has {} inputs, so its int8 sums could overflow int32: they could reach \
+                         {largest}; use --precision f32 or f16, or a smaller int8_clip",
                         layer.inputs
                     ),
                 ));

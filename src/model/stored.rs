@@ -38,7 +38,7 @@ pub(crate) fn classes(path: &Path, metadata: &HashMap<String, String>) -> Result
         return Ok(Vec::new());
     };
     if let Some(bad) = names.chars().find(|&character| !is_harmless(character)) {
-        let problem = format!("metadata 'classes' hold the control character {bad:?}");
+        let problem = format!("metadata 'classes' has the control character {bad:?}");
         return Err(Error::file(path, problem));
     }
     let name = |name: &str| name.trim().to_owned();
@@ -62,15 +62,15 @@ pub(crate) fn mode(path: &Path, metadata: &HashMap<String, String>) -> Result<Op
             let weights = weights.unwrap_or(WeightScales::Channel);
             layers.and_then(|layers| Mode::mixed(layers, scheme, weights))
         }
-        (Some(_), Some(_)) => return fail("'layer_precisions' calls for the precision mixed"),
+        (Some(_), Some(_)) => return fail("'layer_precisions' needs the precision mixed"),
         (Some(Precision::Mixed), None) => {
-            return fail("the precision mixed calls for 'layer_precisions'");
+            return fail("the precision mixed needs 'layer_precisions'");
         }
         (Some(Precision::Int8), None) => {
             let scheme = scheme.unwrap_or_default();
             Ok(match scheme {
                 Scheme::DynamicTensor if weights == Some(WeightScales::Channel) => {
-                    return fail("weights by channel call for the scheme dynamic-row or static");
+                    return fail("weights by channel need the scheme dynamic-row or static");
                 }
                 Scheme::DynamicTensor => Mode::from(Precision::Int8),
                 _ => Mode::int8(scheme, weights.unwrap_or(WeightScales::Channel)),

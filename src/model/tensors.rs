@@ -137,7 +137,7 @@ impl Tensors {
             let values = read_tensor(&mut stream, info.dtype, elements, input.length.is_some());
             let Some(values) = values.map_err(cut)? else {
                 let problem = format!(
-                    "{name} is of type {:?}, not F32, F16, BF16, I8 or U8, as a model's tensors are",
+                    "{name} has the type {:?}, but a model's tensors are F32, F16, BF16, I8 or U8",
                     info.dtype
                 );
                 return Err(Error::file(path, problem));
@@ -145,7 +145,7 @@ impl Tensors {
             held.insert(name, (info.shape.clone(), values));
         }
         if stream.read(&mut [0]).map_err(cut)? != 0 {
-            return Err(fail("it goes on behind its last tensor"));
+            return Err(fail("it has bytes after its last tensor"));
         }
         Ok(Self {
             path: path.to_owned(),
@@ -168,7 +168,7 @@ impl Tensors {
         match T::of(values) {
             Some(values) => Ok((shape, values)),
             None => {
-                let problem = format!("{name} is of type {dtype:?}, not {:?}", T::DTYPE);
+                let problem = format!("{name} has the type {dtype:?} instead of {:?}", T::DTYPE);
                 Err(Error::file(&self.path, problem))
             }
         }
@@ -186,7 +186,7 @@ fn read_header(
     let size = u64::from_le_bytes(word);
     if size > MAX_HEADER {
         return Ok(Err(format!(
-            "its header has {size} bytes, and {MAX_HEADER} are read"
+            "its header has {size} bytes, but at most {MAX_HEADER} are allowed"
         )));
     }
     let mut json = vec![0; size as usize];
@@ -198,7 +198,7 @@ fn read_header(
     let told = (8 + size).saturating_add(header.data_len() as u64);
     Ok(match length.filter(|&length| length != told) {
         Some(length) => Err(format!(
-            "its header tells of {told} bytes, and it has {length}"
+            "its header implies {told} bytes, but the file has {length}"
         )),
         None => Ok(header),
     })

@@ -1,4 +1,4 @@
-//! What an adapter takes.
+//! The limits of an adapter that a plan must respect.
 
 use crate::adapter::{Kind, MatrixUnits};
 

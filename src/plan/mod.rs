@@ -1,8 +1,7 @@
-//! What will run: (network, batch, limits, variant) → chunks, buffers and passes, as plain data.
+//! Plans how a network runs: (network, batch, limits, kernel variant) → chunks, buffers and dispatches, as plain data.
 //!
-//! A batch that does not fit one binding or one dispatch is cut into chunks of rows. Every pass
-//! runs over all chunks before the next one begins, since in int8 a tensor's scale is found over
-//! the whole batch.
+//! A batch that does not fit in one binding or one dispatch is divided into chunks of rows. Every pass runs over all
+//! chunks before the next pass begins, because the int8 scheme `dynamic-tensor` needs the maximum of the whole batch.
 //!
 //! Matrices are row-major, each row padded to a multiple of four values ("groups of four").
 //!

@@ -361,7 +361,7 @@ fn weights_for_matrix_units_are_whole_matrices() {
         ..with
     };
     let reason = coop.refused(&small, 7, &too_small);
-    assert!(reason.is_some_and(|reason| reason.contains("whole matrices")));
+    assert!(reason.is_some_and(|reason| reason.contains("does not fit in one buffer binding")));
     let plan = Plan::new(&small, 7, KernelVariant::unfused(7), &too_small);
     assert!(plan.is_ok(), "in blocks they fit");
 }

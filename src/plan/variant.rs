@@ -152,7 +152,7 @@ impl KernelVariant {
         limits: &Limits,
     ) -> Option<&'static str> {
         if limits.rejected.contains(&self.name) {
-            return Some("the adapter's driver does not take it");
+            return Some("the adapter's driver rejects it");
         }
         let formats = || model.layers.iter().map(|layer| layer.format);
         let of = |precision| move |format: Format| format.precision == precision;
@@ -162,12 +162,12 @@ impl KernelVariant {
             Arithmetic::Dot => formats().any(of(Precision::Int8)),
         };
         if !fits_precision {
-            return Some("its arithmetic is not the precision's");
+            return Some("it computes in another precision");
         }
         let fused = self.path() != ExecutionPath::Unfused;
         let largest_sum = formats().map(|format| format.largest_sum).max();
         if fused && self.arithmetic == Arithmetic::F32 && largest_sum >= Some(1 << 24) {
-            return Some("the sums of int8 products leave the whole numbers of f32");
+            return Some("the sums of int8 products can be too large for exact f32");
         }
         match self.fusion {
             Fusion::Unfused(_) => unfused_refused(model),
@@ -184,7 +184,7 @@ impl KernelVariant {
     ) -> Option<&'static str> {
         if self.on_matrix_units() && limits.matrix_units.is_none() {
             return Some(
-                "no matrix units are in use (see --matrix-units, and 'fmnist-gpu adapters')",
+                "this run does not use matrix units (see --matrix-units and 'fmnist-gpu adapters')",
             );
         }
         let needs_subgroup = matches!(
@@ -192,14 +192,14 @@ impl KernelVariant {
             KernelFamily::Broadcast | KernelFamily::SubgroupRows
         );
         if needs_subgroup && limits.subgroup.is_none() {
-            return Some("the adapter has no subgroups of one known size");
+            return Some("the adapter does not guarantee one subgroup size");
         }
         if limits.storage_buffers < if model.shares_scales() { 5 } else { 4 } {
-            return Some("the adapter binds too few buffers");
+            return Some("the adapter allows too few storage buffers");
         }
         let tile = tile.on(limits.subgroups());
         if tile.lanes > limits.invocations {
-            return Some("the adapter's workgroups are too small");
+            return Some("the adapter's largest workgroup is too small");
         }
         let needed = tile.workgroup_bytes(self.arithmetic);
         if needed > u64::from(limits.workgroup_bytes) {
@@ -211,7 +211,7 @@ impl KernelVariant {
             |layer: &LayerShape| layout.bytes(layer.inputs, layer.outputs, layer.format.precision);
         let largest = model.layers.iter().map(weights).max().unwrap_or(0);
         let fits = layout == WeightLayout::Blocks || largest <= limits.binding_bytes;
-        (!fits).then_some("the weights in whole matrices do not fit one binding")
+        (!fits).then_some("a weight matrix does not fit in one buffer binding")
     }
 
     fn network_refused(
@@ -222,19 +222,21 @@ impl KernelVariant {
         limits: &Limits,
     ) -> Option<&'static str> {
         if model.shares_scales() && batch > 1 {
-            return Some("the images of an int8 batch share their scales");
+            return Some(
+                "the images of the batch share one int8 scale, so each cannot run by itself",
+            );
         }
         if !alike(model) {
-            return Some("the layers differ in their numbers");
+            return Some("the layers have different precisions or schemes");
         }
         if model.normalization != Normalization::Unit {
-            return Some("the pixels need a table");
+            return Some("the model's normalization of pixels needs a table");
         }
         if limits.storage_buffers < 5 {
-            return Some("the adapter binds too few buffers");
+            return Some("the adapter allows too few storage buffers");
         }
         if lanes > limits.invocations {
-            return Some("the adapter's workgroups are too small");
+            return Some("the adapter's largest workgroup is too small");
         }
         let needed = self
             .network_kernel(model)
@@ -244,7 +246,7 @@ impl KernelVariant {
         }
         let weights = packed_weights_bytes(model, WeightLayout::Blocks);
         if weights > limits.binding_bytes {
-            return Some("the weights of all layers do not fit one binding");
+            return Some("the weights of all layers do not fit in one buffer binding");
         }
         None
     }
@@ -287,7 +289,7 @@ fn unfused_refused(model: &Architecture) -> Option<&'static str> {
             .iter()
             .map(kind)
             .all(|kind| Some(kind) == first);
-    (!fits).then_some("the unfused passes run f32, f16 and int8 dynamic-tensor")
+    (!fits).then_some("the unfused path runs only f32, f16 and int8 dynamic-tensor")
 }
 
 /// Whether one kernel can run all layers. Pixels decide the form of the first layer's codes.

@@ -40,14 +40,14 @@ impl QuantizedNetwork {
             before = Some(layer.activation);
             if layer.activation == Activation::Softmax && index + 1 < self.layers.len() {
                 return fail(format!(
-                    "layers.{index} has the activation softmax, which only the last layer may have"
+                    "layers.{index} has the activation softmax, but only the last layer may have it"
                 ));
             }
         }
         let outputs = width.unwrap_or(0);
         if !self.classes.is_empty() && self.classes.len() != outputs {
             return fail(format!(
-                "names {} classes, but the last layer gives {outputs} values",
+                "has {} class names, but the last layer has {outputs} outputs",
                 self.classes.len()
             ));
         }
@@ -87,23 +87,26 @@ impl QuantizedLayer {
         }
         let bad = |value: f32| value.is_nan() || value.is_infinite() && !may_be_infinite;
         if self.any_weight(bad) {
-            return Err(".weight holds a value that is not a finite number".into());
+            return Err(".weight has a value that is not a finite number".into());
         }
         if self.bias.iter().any(|&value| bad(value)) {
-            return Err(".bias holds a value that is not a finite number".into());
+            return Err(".bias has a value that is not a finite number".into());
         }
         self.check_codes(clip)?;
         if let InputQuantization::Static(affine) = self.input
             && !(affine.scale.is_normal() && affine.scale > 0.0 && affine.inverse().is_finite())
         {
             return Err(format!(
-                ".input_scale is {}, not a positive number",
+                ".input_scale is {}, which is not a positive number",
                 affine.scale
             ));
         }
         let takes_codes = !matches!(self.input, InputQuantization::Values);
         if takes_codes != (self.precision() == Precision::Int8) {
-            return Err(" must take codes where its weights are int8, and values elsewhere".into());
+            return Err(
+                " must have quantized inputs if its weights are int8, and float inputs otherwise"
+                    .into(),
+            );
         }
         if takes_codes {
             self.check_sums(clip)?;
@@ -119,7 +122,7 @@ impl QuantizedLayer {
         let unsigned = before.filter(|before| before.range().0 >= 0.0);
         if let (Some(before), true) = (unsigned, zero_point != i8::MIN) {
             return Err(format!(
-                ".input_zero_point is {zero_point}, not {}, though what {before} gives is never negative",
+                ".input_zero_point is {zero_point}, but after {before} it must be {}",
                 i8::MIN
             ));
         }
@@ -127,7 +130,7 @@ impl QuantizedLayer {
         let steps = (127 - i32::from(zero_point)).max(i32::from(zero_point) + 128) - 1;
         if f64::from(scale) * f64::from(steps) > f64::from(f32::MAX) {
             return Err(format!(
-                ".input_scale is {scale}, whose codes stand for values beyond f32"
+                ".input_scale is {scale}, which is so large that its values overflow f32"
             ));
         }
         Ok(())
@@ -135,12 +138,14 @@ impl QuantizedLayer {
 
     /// Scales are as many as there must be and positive; codes are within their range.
     fn check_codes(&self, clip: u8) -> Result<(), String> {
-        let wrong = |scale: f32| format!(".weight_scale holds {scale}, not a positive number");
+        let wrong = |scale: f32| {
+            format!(".weight_scale has the value {scale}, which is not a positive number")
+        };
         match &self.weights {
             Weights::Int8 { codes, scales } => {
                 if self.input == InputQuantization::Tensor && scales.len() != 1 {
                     return Err(format!(
-                        ".weight_scale has {} values, not the 1 that dynamic-tensor takes",
+                        ".weight_scale has {} values, but dynamic-tensor needs 1",
                         scales.len()
                     ));
                 }
@@ -155,7 +160,9 @@ impl QuantizedLayer {
                     return Err(wrong(scale));
                 }
                 if let Some(code) = codes.iter().find(|code| code.unsigned_abs() > clip) {
-                    return Err(format!(".weight holds {code}, beyond int8_clip {clip}"));
+                    return Err(format!(
+                        ".weight has the value {code}, more than int8_clip {clip}"
+                    ));
                 }
             }
             Weights::Int4 { codes, scales } => {
@@ -173,7 +180,7 @@ impl QuantizedLayer {
                 let beyond = |code: &&i8| code.unsigned_abs() > INT4_LARGEST.unsigned_abs();
                 if let Some(code) = codes.iter().find(beyond) {
                     return Err(format!(
-                        ".weight holds {code}, beyond int4's {INT4_LARGEST}"
+                        ".weight has the value {code}, more than int4's largest value {INT4_LARGEST}"
                     ));
                 }
             }
@@ -189,13 +196,11 @@ impl QuantizedLayer {
         let scaled = |column: &Epilogue| column.scale.is_finite() && column.scale > 0.0;
         if let Some(column) = epilogue.iter().position(|column| !scaled(column)) {
             return Err(format!(
-                ": the scales of input and weights leave f32 in column {column}"
+                ": the product of the scales of input and weights overflows f32 in column {column}"
             ));
         }
         if self.largest_sum(clip) >= 1 << 31 || epilogue.iter().any(saturated) {
-            return Err(
-                ": its int8 sums, with the bias in units of their scale, could leave int32".into(),
-            );
+            return Err(": its int8 sums, with the bias, could overflow int32".into());
         }
         Ok(())
     }

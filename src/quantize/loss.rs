@@ -80,7 +80,7 @@ impl fmt::Display for Loss {
                 let count = |number: usize| count(number as u64);
                 write!(
                     f,
-                    "layers.{layer}: of {} weights {} become zero in f16 and {} subnormal",
+                    "layers.{layer}: of its {} weights {} become zero and {} subnormal in f16",
                     count(*weights),
                     count(*zeros),
                     count(*subnormal)
@@ -88,7 +88,7 @@ impl fmt::Display for Loss {
                 if *outputs > 0 {
                     write!(
                         f,
-                        ", which costs {} of its outputs more than rounding does",
+                        ", and {} of its outputs lose more by this than by rounding",
                         count(*outputs)
                     )?;
                 }
@@ -109,18 +109,23 @@ impl fmt::Display for Loss {
                 }
                 let (largest, bulk) = (figure(*largest), figure(*bulk));
                 let few = count(*outliers as u64);
+                let (weights, leave) = match outliers {
+                    1 => ("weight", "leaves"),
+                    _ => ("weights", "leave"),
+                };
                 write!(
                     f,
-                    ": {few} of the weights, up to {largest}, leave {codes} of {clip} codes to the others, up to {bulk}"
+                    ": {few} large {weights} (up to {largest}) {leave} the others (up to {bulk}) only {codes} of \
+                     {clip} int8 levels"
                 )?;
                 match column {
                     None => f.write_str(
-                        "; --scheme dynamic-row has a scale for each column, f16 needs none",
+                        "; --scheme dynamic-row has a scale for each column, and f16 needs no scale",
                     ),
                     Some((_, 1)) => f.write_str("; f16 needs no scale"),
                     Some((_, more)) => write!(
                         f,
-                        ", and so in {} columns; f16 needs no scale",
+                        ", and {} columns are like this; f16 needs no scale",
                         count(*more as u64)
                     ),
                 }
@@ -321,7 +326,7 @@ mod tests {
         );
         let words = exact[0].to_string();
         assert!(
-            words.starts_with("layers.0: of 18 weights 0 become zero in f16 and 9 subnormal;"),
+            words.starts_with("layers.0: of its 18 weights 0 become zero and 9 subnormal in f16;"),
             "{words}"
         );
     }

@@ -1,11 +1,11 @@
-//! Models in the numbers that they run in: every precision and scheme, and networks whose layers differ.
+//! From a network with f32 parameters to a quantized network, in every precision and scheme. Layers may differ.
 //!
 //! # What a layer computes
 //!
-//! A layer takes values x, which the layer before handed on in the form that this layer takes, rounded
-//! once; it gives activation(z), in f32, to be handed on in the form that the next layer takes.
+//! A layer reads values x in its own input format. The layer before it rounded them once, to that format. From the
+//! pre-activation z the layer computes activation(z) in f32, and stores it in the input format of the next layer.
 //!
-//! | format | x | weights | z |
+//! | format | x | weights | pre-activation z |
 //! |---|---|---|---|
 //! | f32 | f32 | f32 | Σ x·w + b, in f32 |
 //! | f16, bf16 | rounded to that type, to nearest even | rounded likewise, and so is b | Σ x·w + b, in f32 |
@@ -14,22 +14,25 @@
 //! | int8, by row | s·(q − n), s the row's own | s_w·q_w | f32(T) · (s·s_w) + b, T = Σ (q − n)·q_w |
 //! | int8, static | s·(q − n), s and n calibrated | s_w·q_w | f32(T) · (s·s_w), T = Σ (q − n)·q_w + round(b / (s·s_w)) |
 //!
-//! T is exact in int32. The last layer's outputs stay f32, but where it is f16 or bf16 they are rounded to
-//! that type, and of a softmax it is z that is.
+//! T is exact in int32. The last layer's outputs are f32. If the last layer is f16 or bf16, they are also rounded to
+//! that type; if its activation is softmax, z is rounded instead of the outputs. Rounding is to nearest even.
 //!
-//! By row, the codes of values that cannot be negative (what relu and sigmoid give) use all levels: with
-//! L = 2c + 1 and m the row's largest, s = m / L, q = round(x / s) − (c + 1) and n = −(c + 1). Elsewhere
-//! s = max|x| / c, q = round(x / s) and n = 0. Either way s = 1 where all are zero.
+//! By row: relu and sigmoid give no negative values, so their quantized values use all levels. With L = 2c + 1 and m
+//! the row's largest value, s = m / L, q = round(x / s) − (c + 1) and n = −(c + 1). For other values s = max|x| / c,
+//! q = round(x / s) and n = 0. If all values are zero, s = 1.
 //!
-//! Static codes are q = clamp(round(x · (1/s)) + n, −128, 127). They cover the range [low, high] that
-//! [`calibrate`] gives, widened to hold zero, whose code n is exact: s = (high − low) / 255 and
-//! n = round(−low / s) − 128 (Krishnamoorthi 2018, § 2.1; s = 1 and n = −128 where the range is nothing). After relu
-//! and sigmoid low = 0, so n = −128. A column of zeros takes s_w from its bias alone, s·s_w = |b| / 2²⁴, and no s_w is
-//! less than leaves |b| ≤ 2³⁰ · s·s_w. Pixels / 255 have the static codes p − 128
-//! in either scheme, with s = 1 / 255: they lose nothing, which a scale of the row's own would.
-//! Rounding is to nearest even. The sum Σ (q − n)·q_w is computed as Σ q·q_w − n · Σ q_w. A bias in units of
-//! s·s_w and scales that are multiplied, never added to, leave nothing that drivers may contract: with
-//! relu between, the sums are the same on every adapter.
+//! Static: q = clamp(round(x · (1/s)) + n, −128, 127). The quantized values cover the range [low, high] that
+//! [`calibrate`] gives, widened to contain zero. s = (high − low) / 255 and n = round(−low / s) − 128, so zero is
+//! exactly n (Krishnamoorthi 2018, § 2.1). If the range is empty, s = 1 and n = −128. After relu and sigmoid low = 0,
+//! so n = −128. A column whose weights are all zero gets s_w from its bias: s·s_w = |b| / 2²⁴. Every s_w is large
+//! enough that |b| ≤ 2³⁰ · s·s_w.
+//!
+//! Pixels / 255 have the quantized values p − 128 and s = 1 / 255 by row and static. They lose nothing, whereas a
+//! scale for each row would round them.
+//!
+//! The sum Σ (q − n)·q_w is computed as Σ q·q_w − n · Σ q_w. In the static scheme the bias is an integer in units of
+//! s·s_w, and scales are only multiplied. Drivers then have no multiply and add to contract, so with relu between the
+//! layers the sums are the same on every adapter.
 //!
 //! Formulas: Jacob et al., *Quantization and Training of Neural Networks for Efficient
 //! Integer-Arithmetic-Only Inference*, 2018 (eq. 1, 7); Krishnamoorthi, *Quantizing deep convolutional
@@ -38,23 +41,23 @@
 //!
 //! # Compensated rounding
 //!
-//! Rounding each weight of a column w to its nearest code keeps w near, but what matters is the layer's
-//! output over real inputs X: ‖X(w − ŵ)‖² = (w − ŵ)ᵀ H (w − ŵ) with H = XᵀX. GPTQ (Frantar et al., *GPTQ:
-//! Accurate Post-Training Quantization for Generative Pre-trained Transformers*, 2022, eq. 2, 3) rounds the
-//! weights along k one after another and moves those not yet rounded so that they make up for the error as
-//! well as they can. With the factor H = M·Mᵀ, M upper triangular, that is the same as rounding
+//! Rounding each weight of a column w to nearest keeps w close. More important is the error of the layer's output
+//! over real inputs X: ‖X(w − ŵ)‖² = (w − ŵ)ᵀ H (w − ŵ) with H = XᵀX. GPTQ (Frantar et al., *GPTQ: Accurate
+//! Post-Training Quantization for Generative Pre-trained Transformers*, 2022, eq. 2, 3) rounds the weights along k
+//! one after another. After each it changes the weights that are not yet rounded, so that they compensate the error
+//! as well as possible. With the factor H = M·Mᵀ, M upper triangular, that is the same as rounding
 //!
 //! ```text
 //! t_k = w_k + Σ_{j<k} (M_jk / M_kk) · (w_j − ŵ_j)
 //! ```
 //!
-//! to the nearest code (Chee et al., *QuIP: 2-Bit Quantization of Large Language Models with Guarantees*,
-//! 2023, § 3.2 and theorem 6: the two are one), which needs no inverse. What is left is the sum over k of
-//! M_kk² · (t_k − ŵ_k)²: so a group's scale is chosen by these weights.
+//! to nearest (Chee et al., *QuIP: 2-Bit Quantization of Large Language Models with Guarantees*, 2023, § 3.2;
+//! theorem 6 proves that both are equal). This needs no inverse. The remaining error is the sum over k of
+//! M_kk² · (t_k − ŵ_k)², so these weights choose a group's scale.
 //!
-//! The bias is one more weight, of an input that is always 1; it comes last and is not rounded.
-//! To the diagonal of H 1% of its mean is added (Frantar et al. 2022, § 3.3, step 3): what no calibration image
-//! lights is then rounded to nearest.
+//! The bias is one more weight, of an input that is always 1. It comes last and is not rounded. 1% of the mean of H's
+//! diagonal is added to the diagonal (Frantar et al. 2022, § 3.3, step 3), so the weights of pixels that are zero in
+//! all calibration images are rounded to nearest.
 
 pub mod calibrate;
 mod check;

@@ -1,8 +1,8 @@
-//! The oracle: what each precision means, slow and obvious, in f64 or exact integers.
+//! The reference implementation: the definition of each precision as simple, slow code in f64 or exact integers.
 //!
-//! It shares no code with what it checks: no executor, no `quant`, no conversion library. Where a scheme is
-//! defined in f32 (the scales of int8), it computes in f32. It takes a network's quantized weights as they
-//! are; that these are the weights that a precision asks for, its tests show with its own rounding.
+//! It shares no code with what it checks: no executor, no [`crate::scheme`], no conversion library. The parts of a
+//! scheme that are defined in f32 (the scales of int8) are computed in f32. It takes the quantized weights of a network
+//! as they are. Its tests check these weights with a rounding of its own.
 
 mod arithmetic;
 mod network;

@@ -198,7 +198,7 @@ fn run_batch(
     let mut values = Vec::new();
     for (index, (layer, weights)) in model.layers.iter().zip(weights).enumerate() {
         let Widened::Codes(weights, scales) = weights else {
-            unreachable!("dynamic-tensor is for whole networks");
+            unreachable!("dynamic-tensor needs the same precision in all layers");
         };
         let unit = scale * scales[0];
         let sums = integer_product(&codes, weights, layer.inputs, layer.outputs);

@@ -1,4 +1,4 @@
-//! What the oracle says of some images.
+//! The reference result for some images.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ impl fmt::Display for Overflow {
             Some(layer) => write!(f, "layers.{layer}")?,
             None => f.write_str("the normalized input")?,
         }
-        write!(f, " reaches {largest:.6e}, beyond {range}")
+        write!(f, " reaches {largest:.6e}, more than {range}")
     }
 }
 

@@ -74,7 +74,7 @@ fn an_input_beyond_f16_is_told_as_the_input() {
     assert_eq!((overflow.layer, overflow.largest), (None, 131_072.0));
     assert_eq!(
         overflow.to_string(),
-        "the normalized input reaches 1.310720e5, beyond binary16's largest number 65504"
+        "the normalized input reaches 1.310720e5, more than binary16's largest number 65504"
     );
     assert_eq!(
         infer(&lowered(&model, Precision::F16), &[100], 1).overflow,

@@ -188,9 +188,8 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
         }
     }
     let legend = format!(
-        "time: change of the end-to-end time relative to the control workload, by lower quartiles; + is slower. It is \
-         flagged if its 95% interval excludes zero and it reaches the threshold: {}, or up to {} where a run varies \
-         more within itself. accuracy: change in percentage points, flagged if McNemar's p is below 0.05.",
+        "time: change of the end-to-end time relative to the control workload, by lower quartiles; + is slower. \
+         It is flagged if its 95% interval excludes zero and it reaches the threshold. The threshold is {}, or up to {} if a run itself varies more. accuracy: change in percentage points, flagged if McNemar's p is below 0.05.",
         share(comparison.threshold),
         share(MOST_UNREST)
     );

@@ -161,7 +161,7 @@ impl VerifyDocument {
             );
         }
         if let Some(broken) = self.broken_on_purpose {
-            let _ = writeln!(head, "Broken on purpose: {broken}");
+            let _ = writeln!(head, "Deliberately broken: {broken}");
         }
         if let Some(only) = &self.only {
             let _ = writeln!(head, "Only checks whose name contains '{only}'");

@@ -1,16 +1,17 @@
-//! Mixed precision found by measuring: which layers can do with less, and which assignment of precisions to
-//! layers is best on this adapter.
+//! Finds mixed precision by measuring: the best assignment of precisions to layers on this adapter.
 //!
-//! A search runs on images that nothing has learned from: neither training nor calibration, and never the
-//! test split. It first measures how sensitive each layer is: the layer alone in each low precision, and all
-//! layers but this one. The errors, times and bytes that single layers make are added up to predict those of
-//! every assignment (as HAWQ-V3, Yao et al. 2021, § 3.3, adds up sensitivities and latencies). The most promising ones,
-//! cheapest first, are then measured; those within the drop allowed that are best, and every uniform mode that is
-//! within it, are measured once more side by side, and the best of these is the result. f32 is always one of
-//! them: where nothing is better, it is the result.
+//! A search measures images that were used neither for training nor for calibration, and never the test split.
 //!
-//! What is compared is what can be written: quantized files, by the kernels that run them. int8 by the scheme
-//! dynamic-tensor has no such file, and no file's f16 runs on matrix units; neither is among the uniform modes.
+//! 1. It measures how sensitive each layer is: with only this layer in each low precision, and with all other layers
+//!    in it.
+//! 2. It adds up the errors, times and bytes of single layers to predict those of every assignment (as HAWQ-V3, Yao et
+//!    al. 2021, § 3.3, adds up sensitivities and latencies).
+//! 3. It measures the most promising assignments, cheapest first.
+//! 4. It measures the best of those within the allowed accuracy loss again, interleaved with every uniform mode within
+//!    it. The best of these is the result. f32 is always one of them, so it is the result if nothing is better.
+//!
+//! Only quantized files are compared, with the kernels that run them. int8 `dynamic-tensor` cannot be stored in a file,
+//! and the f16 of a file does not run on matrix units, so neither is among the uniform modes.
 
 mod measure;
 mod outcome;
@@ -358,8 +359,9 @@ impl Search<'_, '_> {
         };
         let finalists: Vec<Finalist> = order.iter().map(finalist).collect();
         let best = order.first().map(|&index| models.swap_remove(index));
-        let best =
-            best.ok_or_else(|| Error::missing("mode within the accuracy drop, not even f32"))?;
+        let best = best.ok_or_else(|| {
+            Error::missing("mode within the accuracy drop, although f32 always is")
+        })?;
         Ok((finalists, best))
     }
 }

@@ -135,7 +135,7 @@ fn read(
     }
     let mut measured = kept.measured.iter();
     match measured.find(|(_, measured)| !measured.is_possible()) {
-        Some(_) => Err(damaged("it holds a measurement that cannot be".into())),
+        Some(_) => Err(damaged("it has an impossible measurement".into())),
         None => Ok(Some(kept.measured)),
     }
 }
@@ -145,7 +145,7 @@ fn difference(kept: &BTreeMap<String, String>, about: &BTreeMap<String, String>)
     let mut own = about.iter();
     match own.find(|&(key, value)| kept.get(key) != Some(value)) {
         Some((key, _)) => Some(format!("another {key}")),
-        None => (kept.len() != about.len()).then(|| "it depends on more than this one".to_owned()),
+        None => (kept.len() != about.len()).then(|| "it had other settings".to_owned()),
     }
 }
 

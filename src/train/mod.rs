@@ -101,11 +101,12 @@ impl TrainOptions {
             return fail("label smoothing", &self.label_smoothing, "0 to below 1");
         }
         if data.len() < 2 {
-            let problem = "holds one image: training needs at least two, one of them to measure on";
+            let problem =
+                "has one image, but training needs at least two: one of them is for validation";
             return Err(Error::file(&data.name, problem));
         }
         if self.steps(data.len()).is_none() {
-            let expected = "fewer, whose steps 64 bits can count";
+            let expected = "fewer, so that the number of steps fits in 64 bits";
             return fail("the number of epochs", &self.epochs, expected);
         }
         let parameters = memory::parameters(&self.widths(data));

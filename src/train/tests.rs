@@ -142,5 +142,5 @@ fn options_that_cannot_be_meant_are_refused() {
 fn a_data_set_of_one_image_is_bad_data() {
     let error = train(&rows(1), &options(), |_| ()).unwrap_err();
     assert_eq!(error.exit_code(), 7, "{error}");
-    assert!(error.to_string().starts_with("rows: holds one image"));
+    assert!(error.to_string().starts_with("rows: has one image"));
 }

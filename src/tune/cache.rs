@@ -157,7 +157,8 @@ impl Cache {
             Some(folder) => Self::open_at(folder.join("kernels.json")),
             None => {
                 log::info!(
-                    "this system names no cache folder, so the tuned kernels are kept for this run only; name a folder in {FOLDER_VARIABLE}"
+                    "the system names no cache folder, so the tuned kernels are kept only for this run; set \
+                     {FOLDER_VARIABLE} to a folder"
                 );
                 Self::at(None)
             }
@@ -254,7 +255,7 @@ impl Cache {
             Err(reason) => {
                 if !self.warned {
                     log::warn!(
-                        "{}: this cache of kernels is ignored: {reason}",
+                        "{}: the cache of tuned kernels is ignored: {reason}",
                         path.display()
                     );
                 }
@@ -294,7 +295,10 @@ fn decode(text: &str) -> Result<Vec<Record>, String> {
     }
     let head: Head = serde_json::from_str(text).map_err(problem)?;
     if head.version != u64::from(VERSION) {
-        return Err(format!("its version is {}, not {VERSION}", head.version));
+        return Err(format!(
+            "its version is {}, but this program reads {VERSION}",
+            head.version
+        ));
     }
     let contents: Contents = serde_json::from_str(text).map_err(problem)?;
     let mut records = contents.entries;

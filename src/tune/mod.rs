@@ -1,9 +1,8 @@
-//! Which kernel is fastest on an adapter, and the file that remembers it from one run to the next.
+//! Measures which kernel variant is fastest on an adapter, and stores the choice in a file for later runs.
 //!
-//! The best kernel differs between drivers and shapes, so it is measured: a handful of candidates on
-//! the real network and batch size, losers dropped as soon as they are seen to lose. All candidates
-//! compute the same thing within the precision's tolerance, so that what is chosen changes time and
-//! no more than last bits.
+//! The fastest kernel differs between drivers and shapes. So a few candidates are timed on the real network and batch
+//! size, and the slow ones are dropped early. All candidates compute the same result within the precision's tolerance,
+//! so the choice changes the time, and the outputs only in their last bits.
 
 pub(crate) mod cache;
 mod matrix;
@@ -143,7 +142,7 @@ impl Tuner {
         }
         let Some(left) = self.left(effort) else {
             log::info!(
-                "{mode}, batch {batch}: no time is left for tuning, so the default kernel runs"
+                "{mode} at batch {batch}: no time is left for tuning, so the default kernel runs"
             );
             return Ok(());
         };
@@ -173,7 +172,7 @@ impl Tuner {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         cache.put(key, Entry::new(winner.name, nanoseconds));
         if let Err(error) = cache.save() {
-            log::warn!("what was tuned is not kept: {error}");
+            log::warn!("the tuned kernels could not be saved: {error}");
             self.cache = None;
         }
     }
@@ -223,7 +222,7 @@ async fn measure(
         }
     }
     for (candidate, error) in rejected.iter().filter(|_| best.is_some()) {
-        log::warn!("{} is left out: {error}", candidate.name);
+        log::warn!("{} is not timed: {error}", candidate.name);
     }
     Ok(best)
 }
@@ -272,7 +271,7 @@ fn key(gpu: &gpu::Network, mode: &Mode, batch: usize, effort: Effort) -> Key {
 fn among(kernels: Kernels, may_use_matrix_units: bool) -> String {
     let path = match kernels {
         Kernels::Path(path) => format!(", {}", path.name()),
-        Kernels::MatrixUnits => ", on matrix units alone".to_owned(),
+        Kernels::MatrixUnits => ", only on matrix units".to_owned(),
         Kernels::Any | Kernels::Named(_) => String::new(),
     };
     let units = if may_use_matrix_units {

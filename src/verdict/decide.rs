@@ -225,7 +225,7 @@ fn sentence(best: &Contender<'_>, group: &[&Contender<'_>], images: usize, goal:
         Goal::Memory => ", which needs the least memory",
         Goal::Accuracy if best.differs(true) => ", which is significantly more accurate",
         Goal::Accuracy if best.is_as_accurate() => {
-            ", since no precision is significantly more accurate"
+            ", because no precision is significantly more accurate"
         }
         Goal::Accuracy => ", which is the most accurate of the eligible ones",
     };

@@ -43,7 +43,7 @@ pub fn warnings(with: Circumstances<'_>) -> Vec<Warning> {
     }
     if with.slowdown > 0.0 {
         let text = format!(
-            "Every sample was made {} longer on purpose.",
+            "Every sample was slowed down by {} on purpose.",
             share(with.slowdown)
         );
         warn(WarningKind::Slowed, text);

@@ -1,4 +1,4 @@
-//! Comparisons with the oracle. Each is written as `difference <= tolerance`, so that NaN fails,
+//! Comparisons with the reference result. Each is written as `difference <= tolerance`, so that NaN fails,
 //! and each is shown to fail in tests/compare.rs.
 
 use crate::Precision;
@@ -111,7 +111,8 @@ pub fn within_each(got: &[f64], want: &[f64], tolerances: &[f64], most_nmse: f64
         let fits = difference <= tolerance;
         if !fits {
             return Err(format!(
-                "value {index} is {got:e}, not {want:e}: off by {difference:e}, over {tolerance:e}"
+                "value {index} is {got:e} instead of {want:e}: it differs by {difference:e}, but at most \
+                 {tolerance:e} is allowed"
             ));
         }
     }
@@ -120,7 +121,9 @@ pub fn within_each(got: &[f64], want: &[f64], tolerances: &[f64], most_nmse: f64
     if fits {
         Ok(())
     } else {
-        Err(format!("NMSE {error:e}, over {most_nmse:e}"))
+        Err(format!(
+            "NMSE {error:e}, but at most {most_nmse:e} is allowed"
+        ))
     }
 }
 
@@ -169,13 +172,19 @@ pub fn equal<T: PartialEq + std::fmt::Debug>(got: &[T], want: &[T]) -> Check {
 /// What differs, in words.
 pub fn close_codes(got: &[i8], want: &[i32]) -> Check {
     if got.len() != want.len() {
-        return Err(format!("{} codes, not {}", got.len(), want.len()));
+        return Err(format!(
+            "{} quantized values instead of {}",
+            got.len(),
+            want.len()
+        ));
     }
     let mut off = 0;
     for (index, (&got, &want)) in got.iter().zip(want).enumerate() {
         let difference = (i32::from(got) - want).abs();
         if difference > 1 {
-            return Err(format!("code {index} is {got}, not {want}"));
+            return Err(format!(
+                "quantized value {index} is {got} instead of {want}"
+            ));
         }
         off += usize::from(difference == 1);
     }
@@ -183,7 +192,9 @@ pub fn close_codes(got: &[i8], want: &[i32]) -> Check {
     if off <= most {
         Ok(())
     } else {
-        Err(format!("{off} codes off by one, over {most}"))
+        Err(format!(
+            "{off} quantized values are off by one, but at most {most} may be"
+        ))
     }
 }
 
@@ -218,7 +229,7 @@ pub fn close_bf16_network(got: &[f64], want: &[f64], layers: usize) -> Check {
         Ok(())
     } else {
         Err(format!(
-            "{off} of {} outputs are off, over {most}",
+            "{off} of {} outputs are wrong, but at most {most} may be",
             want.len()
         ))
     }
@@ -238,7 +249,7 @@ pub fn close_int8_network(got: &[f64], want: &[f64]) -> Check {
     let most = (want.len() / 1000).max(1);
     if want.len() - equal > most {
         return Err(format!(
-            "{} of {} outputs are off, over {most}",
+            "{} of {} outputs are wrong, but at most {most} may be",
             want.len() - equal,
             want.len()
         ));
@@ -290,7 +301,7 @@ pub fn close_quantized(mode: &Mode, got: &[f64], want: &[f64], width: usize) -> 
     let fits = worst <= most;
     if !fits || off * 10 > distances.len().max(20) {
         return Err(format!(
-            "{off} of {} rows are off by more than {near}, at most by {worst:e}, over {most}",
+            "{off} of {} rows differ by more than {near} (the worst by {worst:e}), but at most {most} may",
             distances.len()
         ));
     }
@@ -325,7 +336,9 @@ pub fn same_labels(got: &[usize], want: &[usize], precision: Precision) -> Check
     if off <= most {
         Ok(())
     } else {
-        Err(format!("{off} labels are not the oracle's, over {most}"))
+        Err(format!(
+            "{off} labels differ from the reference result, but at most {most} may"
+        ))
     }
 }
 

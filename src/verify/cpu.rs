@@ -176,7 +176,8 @@ impl OnProcessor {
             let runs: Vec<_> = (0..REPEATS).map(|_| bits(on.run())).collect();
             result = result.and(alike).and(same_bits(&once, &runs));
             let timed = equal(&once, &got[..once.len()]);
-            result = result.and(timed.map_err(|p| format!("a timed run has other outputs: {p}")));
+            result =
+                result.and(timed.map_err(|p| format!("a timed run gives different outputs: {p}")));
         }
         Ok(result)
     }

@@ -54,7 +54,7 @@ impl Variant {
             return Some(reason);
         }
         if bindings > limits.storage_buffers as usize {
-            return Some("the adapter binds too few buffers");
+            return Some("the adapter allows too few storage buffers");
         }
         match self.pass {
             Pass::Layer(layer) => layer_lacks(layer, limits),
@@ -219,10 +219,10 @@ fn layer_lacks(layer: LayerKernel, limits: &Limits) -> Option<&'static str> {
         KernelFamily::Broadcast | KernelFamily::SubgroupRows
     );
     if on_subgroups && limits.subgroup.is_none() {
-        return Some("the adapter has no subgroups of one size");
+        return Some("the adapter does not guarantee one subgroup size");
     }
     if layer.tile.lanes > limits.invocations {
-        return Some("the adapter's workgroups are too small");
+        return Some("the adapter's largest workgroup is too small");
     }
     let needed = layer.tile.workgroup_bytes(layer.arithmetic);
     if needed > u64::from(limits.workgroup_bytes) {

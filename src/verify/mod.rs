@@ -1,11 +1,13 @@
-//! Whether an adapter computes what it should: every kernel that it can run, whole networks, and the
-//! weights on it, against the oracle; and what it does where it has a choice, its numerics report.
+//! Checks that an adapter computes correct results. It compares every kernel that the adapter can run, whole networks
+//! and their weights with the reference implementation. The numerics report observes how the driver rounds where WGSL
+//! allows a choice.
 //!
-//! - [`case`] says what a kernel is tried on at one shape, and judges it; [`shapes`] are those round the
-//!   edges of its tile. Tests run the same trials.
-//! - [`check`] tries everything on an adapter, or on the processor, and gives a [`Row`] for each check.
-//! - [`compare`] has the comparisons, [`tolerance`] says in words what each allows, and why.
-//! - [`numerics`] observes. What it sees is neither right nor wrong, but may differ after an update.
+//! - [`case`] has the inputs of a kernel at one shape, and compares its outputs. [`shapes`] has the shapes near the
+//!   edges of a tile. Tests run the same trials.
+//! - [`check`] checks everything on an adapter, or on the processor, and returns a [`Row`] for each check.
+//! - [`compare`] has the comparisons. [`tolerance`] describes what each allows, and why.
+//! - [`numerics`] makes the numerics report. Its observations are neither right nor wrong, but a driver update can
+//!   change them.
 
 pub mod case;
 pub mod compare;
@@ -237,13 +239,16 @@ fn same_bits<T: PartialEq>(first: &[T], each: &[Vec<T>]) -> Check {
     for (run, other) in each.iter().enumerate() {
         if let Some(at) = first.iter().zip(other).position(|(a, b)| a != b) {
             return Err(format!(
-                "run {} of {} comes to other bits, first in value {at}",
+                "run {} of {} gives different bits, first in value {at}",
                 run + 1,
                 each.len()
             ));
         }
         if other.len() != first.len() {
-            return Err(format!("run {} has another length", run + 1));
+            return Err(format!(
+                "run {} gives a different number of values",
+                run + 1
+            ));
         }
     }
     Ok(())

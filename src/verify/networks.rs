@@ -64,7 +64,7 @@ pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
             let ways = ways(device, subject, &mode)?;
             if ways.is_empty() {
                 let row = of(None).row("networks");
-                let row = row.skipped("none of its kernels fits the adapter");
+                let row = row.skipped("no kernel for it runs on the adapter");
                 all.push(Err(Box::new(row)));
                 continue;
             }
@@ -198,7 +198,7 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
         trials += 1;
     }
     if trials == 0 && result.is_ok() {
-        return Ok(row.skipped("it runs no batch of this network here"));
+        return Ok(row.skipped("it cannot run any batch of this network here"));
     }
     Ok(Row {
         trials,
@@ -219,7 +219,9 @@ async fn repeated(
     let timed = bits(&network.run_timed().await?.outputs);
     let checked = bits(&checked[..timed.len().min(checked.len())]);
     if let Err(problem) = equal(&timed, &checked) {
-        return Ok(Err(format!("a timed run has other outputs: {problem}")));
+        return Ok(Err(format!(
+            "a timed run gives different outputs: {problem}"
+        )));
     }
     let mut runs = Vec::new();
     for _ in 0..REPEATS {

@@ -5,37 +5,36 @@ use crate::mode::Mode;
 use crate::plan::{LayerOutput, Pass, Store};
 
 /// Exact integers.
-pub const SUMS: &str = "equal to the bit: sums of int8 products are whole numbers below 2³¹";
+pub const SUMS: &str = "bit-identical: sums of int8 products are whole numbers below 2³¹";
 /// f32 sums.
-pub const SINGLE: &str = "1e-4·|x| + 2⁻²⁰·√K·rms, NMSE ≤ 1e-10: the order of K f32 sums is each \
-     kernel's own, and fma is allowed";
+pub const SINGLE: &str = "1e-4·|x| + 2⁻²⁰·√K·rms, NMSE ≤ 1e-10: each kernel adds the K products in its own \
+                          order, and may use fma";
 /// f16, each output rounded once.
-pub const HALF: &str = "one binary16 ULP and the noise of an f32 sum, NMSE ≤ 1e-6: outputs are rounded \
-     once, to a number of binary16";
+pub const HALF: &str = "one binary16 ULP plus the rounding of an f32 sum, NMSE ≤ 1e-6: outputs are rounded \
+                        once, to binary16";
 /// bfloat16.
-pub const BRAIN: &str = "0.02 of the value, at least of 0.5, NMSE ≤ 1e-4: outputs are rounded once, to 8 \
-     significant bits";
+pub const BRAIN: &str =
+    "0.02·max(|x|, 0.5), NMSE ≤ 1e-4: outputs are rounded once, to 8 significant bits";
 /// int4.
-pub const INT4: &str = "1e-5 of the value, at least of 0.5, NMSE ≤ 1e-4: weights are the oracle's numbers, \
-     and only the order of f32 sums differs";
+pub const INT4: &str = "1e-5·max(|x|, 0.5), NMSE ≤ 1e-4: weights equal those of the reference, and only the \
+                        order of f32 sums differs";
 /// int8 with its f32 arithmetic.
-pub const SCALED: &str = "2⁻²⁰ of the terms, NMSE ≤ 1e-11: sums are exact, and their scaling and bias are \
-     a few f32 operations";
+pub const SCALED: &str = "2⁻²⁰ of the terms, NMSE ≤ 1e-11: sums are exact; scaling and bias take a few f32 \
+                          operations";
 /// f32 values of int8 passes.
-pub const VALUES: &str = "1e-4·|x| + 2⁻²⁰·rms, NMSE ≤ 1e-10: a few f32 operations on exact codes";
+pub const VALUES: &str =
+    "1e-4·|x| + 2⁻²⁰·rms, NMSE ≤ 1e-10: a few f32 operations on exact quantized values";
 /// Codes of exact sums.
-pub const CODES: &str =
-    "codes equal, but by one within 0.002 of a rounding tie, on at most 2% and one";
+pub const CODES: &str = "quantized values equal; within 0.002 of a rounding tie they may differ by one, for at most 2% of them plus one";
 /// Codes of values.
-pub const QUANTIZED: &str =
-    "codes equal, but by one at a rounding tie, on at most max(1, n / 10,000) of n";
+pub const QUANTIZED: &str = "quantized values equal; at a rounding tie they may differ by one, for at most max(1, n / 10,000) of n";
 /// Codes with a scale for each row.
 pub const ROW_CODES: &str = "scales within what n terms of f32 may be off, n ULP of the sum of their \
      magnitudes, and codes within 0.52 of the exact quotient";
 /// What only moves or rounds what it is given.
-pub const EXACT: &str = "equal to the bit: nothing is left to rounding";
+pub const EXACT: &str = "bit-identical: nothing is rounded";
 /// Weights on the device.
-pub const WEIGHTS: &str = "equal to the bit: the model's numbers, where the layout says they lie";
+pub const WEIGHTS: &str = "bit-identical: the model's weights, at their places in the layout";
 
 /// What a kernel's outputs may differ from the oracle's.
 #[must_use]
@@ -68,16 +67,16 @@ pub fn of_network(mode: &Mode) -> &'static str {
     match mode.precision {
         Precision::F32 => SINGLE,
         Precision::F16 => {
-            "two binary16 ULP of the largest output for each layer, NMSE ≤ 1e-6: each layer's rounding may \
-             fall to the other side"
+            "two binary16 ULP of the largest output for each layer, NMSE ≤ 1e-6: a value near a rounding tie \
+             may round the other way"
         }
         Precision::Int8 if mode.depends_on_batch() => {
-            "1e-5 + 1e-4·|x| but for max(1, n / 1,000) of n, NMSE ≤ 1e-4: a code may lie on the other side \
-             of a rounding tie"
+            "1e-5 + 1e-4·|x| except for max(1, n / 1,000) of n, NMSE ≤ 1e-4: a value near a rounding tie may \
+             round the other way"
         }
         _ => {
-            "rows near the oracle's but for a tenth of them, none far, NMSE ≤ 1e-3: a value on the other \
-             side of a rounding tie moves its row a little"
+            "nine of ten rows close to the reference, none far from it, NMSE ≤ 1e-3: a value that rounds the \
+             other way at a tie changes its row a little"
         }
     }
 }

@@ -136,9 +136,9 @@ impl Expected {
         let Some((k, col, got, want)) = first else {
             return Ok(());
         };
-        let got = got.map_or("not there".to_owned(), |bits| format!("{bits:#x}"));
+        let got = got.map_or("missing".to_owned(), |bits| format!("{bits:#x}"));
         Err(format!(
-            "{wrong} of {} weights are others, first [{k}, {col}], which is {got}, not {want:#x}",
+            "{wrong} of {} weights are wrong, first [{k}, {col}]: it is {got} instead of {want:#x}",
             self.inputs * self.outputs
         ))
     }

@@ -110,7 +110,7 @@ fn a_deliberate_slowdown_ends_with_5_and_is_marked() {
             "int8 at batch 8 is slower",
         ],
     );
-    has(&table, &["1000% longer on purpose", "slower"]);
+    has(&table, &["slowed down by 1000% on purpose", "slower"]);
     let allowed = bench(
         &fixture,
         Some("1000%"),
@@ -208,7 +208,10 @@ fn few_samples_are_not_judged_and_no_gate_passes_by_them_alone() {
     has(&table, &["too few samples to compare", "20 samples"]);
     let (_, error) =
         bench(&fixture, Some("1000%"), &[&few[..], &GATE].concat()).fails_after_output(2);
-    has(&error, &["no row's time could be compared", "--runs 50"]);
+    has(
+        &error,
+        &["no row has enough samples to compare its time", "--runs 50"],
+    );
     // One row of the two has samples enough.
     spoil(&kept(&fixture, "first"), |document| {
         let row = &mut document["results"][1];
@@ -405,7 +408,7 @@ fn a_result_of_something_else_is_refused_by_name_before_anything_is_measured() {
             *document.pointer_mut(pointer).expect("a field") = value.into();
         });
         let error = bench(&fixture, None, &["--compare", "first"]).fails(2);
-        has(&error, &["first is not comparable", word]);
+        has(&error, &["first cannot be compared with this result", word]);
     }
     std::fs::write(&path, &original).expect("a written file");
     let threads = ["--compare", "first", "--threads", "977"];
@@ -434,7 +437,7 @@ fn a_row_of_another_scheme_or_no_common_row_is_refused_before_anything_is_measur
         &bench(&fixture, None, &other).fails(2),
         &[
             "int8 dynamic-row cannot be compared with first",
-            "it is int8,",
+            "only as int8;",
         ],
     );
     spoil(&path, |document| {
@@ -463,12 +466,12 @@ fn damaged_results_and_missing_ones_end_with_7() {
     let text = std::fs::read_to_string(&path).expect("a kept result");
     for (bytes, word) in [
         (&text[..text.len() / 2], "ends too early"),
-        ("{}", "no result of 'bench"),
+        ("{}", "not a result of 'bench"),
         ("no JSON", "not JSON"),
         ("", "ends too early"),
         ("{\"schema\": 3}", "schema is 3; this program reads 1 and 2"),
-        ("{\"schema\": 2}", "no result of 'bench"),
-        ("{\"schema\": 1}", "no result of 'bench"),
+        ("{\"schema\": 2}", "not a result of 'bench"),
+        ("{\"schema\": 1}", "not a result of 'bench"),
     ] {
         std::fs::write(&path, bytes).expect("a written file");
         has(
@@ -488,7 +491,7 @@ fn requests_that_cannot_be_meant_are_usage_errors() {
     let fixture = Fixture::new();
     for (arguments, word) in [
         (&["--save", "a/b"][..], "the name of the baseline is"),
-        (&["--save", "v1.json"], "drop its ending"),
+        (&["--save", "v1.json"], "drop '.json'"),
         (&["--compare", ".."], "the name of the baseline is"),
         (&["--fail-on-regression", "5%"], "--compare"),
         (&["--compare", "a", "--fail-on-regression", "5"], "5%"),

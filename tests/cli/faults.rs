@@ -82,7 +82,7 @@ fn sizes_that_nothing_holds_are_refused_before_anything_is_allocated() {
     ]);
     has(
         &run(&mut memory).fails(2),
-        &["more bytes than 64 bits count"],
+        &["too large to count in 64 bits"],
     );
 }
 

@@ -180,9 +180,12 @@ fn damaged_and_lying_images_are_refused() {
     refused_images(&good[..10], &["header"]);
     refused_images(&good[..good.len() - 1], &["640", "639"]);
     refused_images(&[good.as_slice(), &[0]].concat(), &["640"]);
-    refused_images(&images_file(u32::MAX, 4, 4, &pixels()), &["announces"]);
+    refused_images(
+        &images_file(u32::MAX, 4, 4, &pixels()),
+        &["the header gives"],
+    );
     let huge = images_file(u32::MAX, u32::MAX, u32::MAX, &pixels());
-    refused_images(&huge, &["announces"]);
+    refused_images(&huge, &["the header gives"]);
     refused_images(&images_file(0, 4, 4, &[]), &["0 images"]);
     refused_images(&labels_file(IMAGES as u32, &labels()), &["IDX"]);
     // Gzip in name and magic only.
@@ -203,7 +206,7 @@ fn damaged_labels_are_refused() {
         ),
         (
             labels_file(u32::MAX, &labels()),
-            &["announces", "t10k-labels"],
+            &["the header gives", "t10k-labels"],
         ),
         (images_file(40, 4, 4, &pixels()), &["IDX", "t10k-labels"]),
     ];

@@ -169,7 +169,7 @@ fn what_contradicts_itself_or_the_model_is_a_usage_error() {
         &["2 layers", "--layer-precision"],
     );
     refused(&["--precision", "mixed"], &["--layer-precision"]);
-    refused(&["--layer-precision", "f16,mixed"], &["not mixed"]);
+    refused(&["--layer-precision", "f16,mixed"], &["cannot be mixed"]);
     refused(&["--scheme", "dynamic"], &["dynamic-row", "static"]);
     refused(&["--weights", "row"], &["tensor", "channel"]);
     refused(
@@ -179,7 +179,7 @@ fn what_contradicts_itself_or_the_model_is_a_usage_error() {
             "--scheme",
             "dynamic-tensor",
         ],
-        &["whole networks"],
+        &["the same precision in all layers"],
     );
     let error = predict(
         &fixture,

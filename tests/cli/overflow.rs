@@ -190,7 +190,12 @@ fn an_overflow_of_f32_is_told_as_one() {
     let error = predict(&fixture, &model, &["--adapter", "cpu"], "f32").fails(4);
     has(
         &error,
-        &["f32 overflows", "layers.0", "3.402823e38", "scale"],
+        &[
+            "f32 overflows",
+            "layers.0",
+            "3.402823e38",
+            "smaller weights",
+        ],
     );
     fixture.save("model.safetensors", &model);
     let arguments = ["--adapter", "cpu", "--batch", "8", "--format", "json"];
@@ -327,14 +332,14 @@ fn weights_that_become_subnormal_or_zero_are_told() {
         .iter()
         .filter(|&&weight| weight != 0.0);
     let parts = format!(
-        "of {} weights 16 become zero in f16 and 16 subnormal",
+        "of its {} weights 16 become zero and 16 subnormal in f16",
         own.count()
     );
     warns(
         &tiny,
         "f16",
         "underflow",
-        &[&parts, "costs 2 of its outputs"],
+        &[&parts, "2 of its outputs lose more by this"],
     );
 }
 
@@ -345,7 +350,10 @@ fn outliers_that_take_the_range_of_int8_are_told() {
             *weight = 500.0;
         }
     });
-    let parts = ["1 of the weights, up to 500.000", "leave 0 of 127 codes"];
+    let parts = [
+        "1 large weight (up to 500.000)",
+        "only 0 of 127 int8 levels",
+    ];
     warns(&spoiled, "int8", "outliers", &parts);
 }
 

@@ -170,7 +170,7 @@ fn damaged_scales_and_zero_points_are_refused_by_name() {
         }
     }
     let damaged = with_data(&bytes, "layers.1.input_scale", &1e37_f32.to_le_bytes());
-    refused(&damaged, &["layers.1.input_scale", "beyond f32"]);
+    refused(&damaged, &["layers.1.input_scale", "overflow f32"]);
     // The second layer takes what relu gives, of which zero is the least.
     for zero_point in [127_i8, 0, -127] {
         let damaged = with_data(

@@ -114,7 +114,12 @@ pub fn a_silent_device_is_given_up(adapter: &Adapter) {
     let mut found = Vec::new();
     for waits in [1, 30, 60, 90, 120, 150] {
         let fault = format!("no-answer:{waits}:300ms");
-        found.extend(struck(&fixture, adapter, &fault, "no answer for 300ms"));
+        found.extend(struck(
+            &fixture,
+            adapter,
+            &fault,
+            "did not respond for 300ms",
+        ));
     }
     assert!(found.contains(&0) && found.is_sorted(), "{found:?}");
 }
@@ -160,7 +165,7 @@ fn measured(adapter: &Adapter, fault: &str, word: &str) -> Option<usize> {
 pub fn a_lost_or_silent_device_keeps_the_ceilings_that_were_measured(adapter: &Adapter) {
     for (word, fault, time) in [
         ("lost", "device-lost", ""),
-        ("no answer for 300ms", "no-answer", ":300ms"),
+        ("did not respond for 300ms", "no-answer", ":300ms"),
     ] {
         let mut kept = Vec::new();
         let mut waits = 2;
@@ -250,7 +255,7 @@ pub fn a_kernel_that_does_not_compile_is_left_out(adapter: &Adapter) {
         assert!(!kernel.starts_with("broadcast"), "{kernel}");
     }
     for line in end.stderr.lines() {
-        has(line, &["WARN", "is left out"]);
+        has(line, &["WARN", "is not timed"]);
     }
 }
 
@@ -312,7 +317,7 @@ pub fn a_full_disk_behind_the_cache_is_a_warning(adapter: &Adapter) {
         &end.stderr,
         &[
             "WARN",
-            "what was tuned is not kept",
+            "the tuned kernels could not be saved",
             "kernels.json",
             "too large",
         ],

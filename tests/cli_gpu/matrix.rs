@@ -177,7 +177,7 @@ pub fn auto_chooses_among_all_where_they_are_worth_it(adapter: &Adapter) {
     }
     let kept = Kept::new(adapter);
     kept.change(|trial| trial["nanoseconds"] = 1.into());
-    has(&kept.says(), &["right, and"]);
+    has(&kept.says(), &["the results are correct, and"]);
     let fixture = Fixture::new();
     for path in [&[][..], &["--path", "fused"]] {
         for (mode, used) in [("off", false), ("auto", true)] {

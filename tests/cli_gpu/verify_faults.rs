@@ -66,7 +66,7 @@ pub fn a_lost_device_keeps_the_checks_that_were_made(adapter: &Adapter) {
 }
 
 pub fn a_silent_device_keeps_the_checks_that_were_made(adapter: &Adapter) {
-    sweep(adapter, "no answer for 300ms", |waits| {
+    sweep(adapter, "did not respond for 300ms", |waits| {
         format!("no-answer:{waits}:300ms")
     });
 }

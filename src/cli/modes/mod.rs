@@ -14,7 +14,7 @@ use requested::{Requested, Several, Subject};
 pub fn way_out_of_overflow(precision: Precision) -> &'static str {
     match precision {
         Precision::F16 | Precision::Mixed => "use --precision f32, bf16 or int8",
-        _ => "scale down the model's weights, as no precision has a larger range",
+        _ => "use smaller weights, because no precision has a larger range",
     }
 }
 

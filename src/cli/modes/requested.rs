@@ -225,7 +225,7 @@ impl Requested {
         // dynamic-row needs no calibration.
         let mut schemes = self.schemes(own.map(|(scheme, _)| scheme), Scheme::DynamicRow);
         if schemes.len() > 1 {
-            // The scheme dynamic-tensor is for whole networks only. As the only scheme it is an error.
+            // The scheme dynamic-tensor needs the same precision in all layers only. As the only scheme it is an error.
             schemes.retain(|&scheme| scheme != Scheme::DynamicTensor);
         }
         let mut modes = Vec::new();

@@ -65,7 +65,7 @@ impl Int8Network {
         let clip = model.int8_clip;
         let layer = |layer: &QuantizedLayer| {
             let Weights::Int8 { codes, scales } = &layer.weights else {
-                unreachable!("dynamic-tensor is for whole networks");
+                unreachable!("dynamic-tensor needs the same precision in all layers");
             };
             let weights = IntegerWeights::new(codes, layer.inputs, layer.outputs, processor);
             Int8Layer {

@@ -88,7 +88,7 @@ impl Faults {
         if self.broken.is_some() && on.kind == Kind::Cpu {
             return Err(Error::Usage(UsageError::OptionConflict {
                 option: BREAK_VARIABLE.to_owned(),
-                reason: "it breaks kernels of adapters, and this runs on the CPU path".to_owned(),
+                reason: "it breaks kernels of adapters, but this run uses the CPU path".to_owned(),
                 remedy: "unset it, or use another --adapter".to_owned(),
             }));
         }

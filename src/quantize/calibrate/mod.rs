@@ -135,7 +135,7 @@ impl Sample {
         let images = draw_calibration(&data.images, count.max(1), seed);
         if images.count == 0 {
             let problem = format!(
-                "has {} images, and 'train' holds all of them back, so none is left to calibrate on; give \
+                "has {} images, and 'train' keeps all of them for validation, so none is left for calibration; give \
                  a larger training split",
                 data.images.count
             );
@@ -187,7 +187,8 @@ pub fn calibrate(model: &Model, sample: &Sample, method: Calibration) -> Result<
     let mut ranges = Vec::with_capacity(model.layers.len());
     for (index, layer) in model.layers.iter().enumerate() {
         if x.iter().any(|x| !x.is_finite()) {
-            let problem = format!("layers.{index} takes values beyond f32 for calibration images");
+            let problem =
+                format!("the inputs of layers.{index} overflow f32 on the calibration images");
             return Err(Error::file(&model.path, problem));
         }
         ranges.push(range(&x, method));

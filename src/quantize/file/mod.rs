@@ -46,7 +46,7 @@ pub fn check_mode(mode: &Mode) -> Result<()> {
     if mode.scheme == Some(Scheme::DynamicTensor) {
         return Err(Error::Usage(UsageError::SchemeUnavailable {
             scheme: "dynamic-tensor",
-            reason: "needs float weights and finds its scales in each batch, so it has no quantized file",
+            reason: "needs float weights and computes its scales from each batch, so it cannot be stored in a quantized file",
         }));
     }
     Ok(())

@@ -78,14 +78,14 @@ impl Reader<'_> {
             Some(VERSION) => {}
             Some(other) => {
                 return self.fail(format!(
-                    "metadata '{QUANTIZED}' is {other}, and this program reads {VERSION}"
+                    "metadata '{QUANTIZED}' is {other}, but this program reads {VERSION}"
                 ));
             }
-            None => return self.fail(format!("the metadata have no '{QUANTIZED}'")),
+            None => return self.fail(format!("the metadata has no '{QUANTIZED}'")),
         }
         let required = |key: &str| {
             let value = metadata.get(key);
-            value.ok_or_else(|| Error::file(path, format!("the metadata have no '{key}'")))
+            value.ok_or_else(|| Error::file(path, format!("the metadata has no '{key}'")))
         };
         let activations: Vec<Activation> = required("activations")?
             .split(',')
@@ -118,17 +118,17 @@ impl Reader<'_> {
 
     fn mode(&self, metadata: &HashMap<String, String>, layers: usize) -> Result<Mode> {
         let Some(mode) = stored_mode(self.path, metadata)? else {
-            return self.fail("the metadata have no 'precision'");
+            return self.fail("the metadata has no 'precision'");
         };
         if mode.scheme == Some(Scheme::DynamicTensor) {
             return self.fail(
-                "metadata 'scheme' is dynamic-tensor: a quantized file is dynamic-row or static",
+                "metadata 'scheme' is dynamic-tensor, but a quantized file is dynamic-row or static",
             );
         }
         if !mode.layers.is_empty() && mode.layers.len() != layers {
             let told = mode.layers.len();
             return self.fail(format!(
-                "metadata 'layer_precisions' tells of {told} layers, 'activations' of {layers}"
+                "metadata 'layer_precisions' has {told} layers, but 'activations' has {layers}"
             ));
         }
         Ok(mode)
@@ -182,9 +182,7 @@ impl Reader<'_> {
         }
         if self.tensors.count != read {
             let held = self.tensors.count;
-            return self.fail(format!(
-                "holds {held} tensors, but its layers call for {read}"
-            ));
+            return self.fail(format!("has {held} tensors, but its layers need {read}"));
         }
         Ok(layers)
     }
@@ -217,7 +215,7 @@ impl Reader<'_> {
                 let (codes, clean) = unpack(packed, inputs, outputs);
                 if !clean {
                     return self.fail(format!(
-                        "layers.{index}.weight holds codes beyond its {inputs} rows"
+                        "layers.{index}.weight has more values than its {inputs} rows"
                     ));
                 }
                 let shape = [inputs.div_ceil(INT4_GROUP), outputs];
@@ -238,7 +236,7 @@ impl Reader<'_> {
         let pixels = of_pixels(normalization);
         if index == 0 && affine != pixels {
             return self.fail(format!(
-                "layers.0.input_scale and .input_zero_point are {} and {}, not those of pixels, {} and {}",
+                "layers.0.input_scale and .input_zero_point are {} and {}, but for pixels they must be {} and {}",
                 affine.scale, affine.zero_point, pixels.scale, pixels.zero_point
             ));
         }
@@ -257,6 +255,8 @@ impl Reader<'_> {
         if has == wanted {
             return Ok(());
         }
-        self.fail(format!("{name} has the shape {has:?}, not {wanted:?}"))
+        self.fail(format!(
+            "{name} has the shape {has:?} instead of {wanted:?}"
+        ))
     }
 }

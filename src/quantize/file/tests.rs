@@ -205,15 +205,15 @@ fn refused(mode: &Mode, words: &[&str], change: impl FnOnce(&mut File)) {
 #[test]
 fn scales_that_are_no_positive_numbers_are_refused() {
     for (value, word) in [
-        (0.0, "holds 0"),
-        (-1.0, "holds -1"),
+        (0.0, "has the value 0"),
+        (-1.0, "has the value -1"),
         (f32::NAN, "NaN"),
         (f32::INFINITY, "inf"),
     ] {
         refused(&int8_static(), &["layers.0.weight_scale", word], |file| {
             file.float("layers.0.weight_scale", 3, value);
         });
-        let word = word.trim_start_matches("holds ");
+        let word = word.trim_start_matches("has the value ");
         refused(&int8_static(), &["layers.1.input_scale", word], |file| {
             file.float("layers.1.input_scale", 0, value);
         });
@@ -282,7 +282,7 @@ fn missing_and_further_tensors_are_refused() {
             file.tensors.remove(name);
         });
     }
-    refused(&int8, &["holds 11 tensors", "10"], |file| {
+    refused(&int8, &["has 11 tensors", "10"], |file| {
         file.set("layers.2.weight", Dtype::F32, &[1], &[0; 4]);
     });
     let row = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
@@ -296,14 +296,18 @@ fn codes_and_values_out_of_range_are_refused() {
     let int8 = int8_static();
     refused(
         &int8,
-        &["layers.0.weight holds -128", "int8_clip 127"],
+        &["layers.0.weight has the value -128", "int8_clip 127"],
         |file| {
             file.data("layers.0.weight")[7] = 0x80;
         },
     );
-    refused(&int8, &["layers.0.weight holds", "int8_clip 63"], |file| {
-        file.tell("int8_clip", "63");
-    });
+    refused(
+        &int8,
+        &["layers.0.weight has the value", "int8_clip 63"],
+        |file| {
+            file.tell("int8_clip", "63");
+        },
+    );
     refused(&int8, &["layers.1.bias", "finite"], |file| {
         file.float("layers.1.bias", 2, f32::NAN);
     });
@@ -325,16 +329,24 @@ fn codes_and_values_out_of_range_are_refused() {
             file.data("layers.1.input_zero_point")[0] = 127;
         },
     );
-    refused(&int8, &["layers.1.input_scale", "beyond f32"], |file| {
+    refused(&int8, &["layers.1.input_scale", "overflow f32"], |file| {
         file.float("layers.1.input_scale", 0, 1e37);
     });
     let int4 = Precision::Int4.into();
-    refused(&int4, &["layers.1.weight holds -8", "int4"], |file| {
-        file.data("layers.1.weight")[0] = 0x08;
-    });
-    refused(&int4, &["layers.0.weight", "beyond its 33 rows"], |file| {
-        *file.data("layers.0.weight").last_mut().unwrap() |= 0x10;
-    });
+    refused(
+        &int4,
+        &["layers.1.weight has the value -8", "int4"],
+        |file| {
+            file.data("layers.1.weight")[0] = 0x08;
+        },
+    );
+    refused(
+        &int4,
+        &["layers.0.weight", "more values than its 33 rows"],
+        |file| {
+            *file.data("layers.0.weight").last_mut().unwrap() |= 0x10;
+        },
+    );
     for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
         refused(&precision.into(), &["layers.0.weight", "finite"], |file| {
             file.data("layers.0.weight")[..4].fill(0xff);
@@ -384,7 +396,9 @@ fn metadata_that_say_nothing_or_something_else_are_refused() {
     refused(&int8, &["normalization"], |file| {
         file.tell("normalization", "0,0")
     });
-    refused(&int8, &["classes"], |file| file.tell("classes", "a,b"));
+    refused(&int8, &["2 class names"], |file| {
+        file.tell("classes", "a,b")
+    });
     for key in ["quantized", "inputs", "activations", "precision"] {
         refused(&int8, &[key], |file| {
             file.metadata.remove(key);

@@ -136,14 +136,13 @@ fn sections(view: &View<'_>) -> Vec<Section> {
         section(
             "trade-off", "Trade-off", "Accuracy against time",
             Some("Up and to the left is better. A mark's size shows its memory, and the bar through it the 95% interval of its \
-                  accuracy. The line connects the precisions that no other one beats in both."),
+                  accuracy. The line connects the precisions that no other precision beats in both accuracy and time."),
             by_batch(pareto::chart).map(|charts| html! { (legend(view)) (charts) }),
         ),
         section(
             "roofline", "Roofline", "Roofline",
             Some("How close each precision comes to the highest rates measured on this device: operations per second against \
-                  operations per byte of parameters and activations. Below the slope memory is the limit, below a level line \
-                  arithmetic."),
+                  operations per byte of parameters and activations. Under the slope, memory is the limit; under a level line, arithmetic is."),
             by_batch(roofline::chart).map(|charts| html! { (legend(view)) (charts) }),
         ),
         section(
@@ -153,7 +152,8 @@ fn sections(view: &View<'_>) -> Vec<Section> {
         ),
         section(
             "latency", "Latency", "Latency",
-            Some("The distribution of the times of single passes. The solid tick is the median; 99 in 100 are below the dashed tick. The slowest may be beyond the axis."),
+            Some("The distribution of the times of single passes. The solid tick is the median; 99 in 100 are \
+                  below the dashed tick. The slowest may lie outside the axis."),
             by_batch(latency::chart),
         ),
         section("classes", "Classes", "Classes", None, of_classes(view)),

@@ -70,7 +70,7 @@ fn adapter(at: usize, entry: &AdapterEntry) -> Markup {
     };
     html! {
         dt { "Adapter" } dd { (line.inline()) "; " span data-json=(pointer("reason")) { (entry.reason) } }
-        dt { "Features" } dd { (if features.is_empty() { "none of those that matter here".to_owned() } else { features.join(", ") }) }
+        dt { "Features" } dd { (if features.is_empty() { "none of those that this program uses".to_owned() } else { features.join(", ") }) }
         @if let Some(numerics) = &entry.numerics {
             dt { "Arithmetic" }
             dd { (numerics_line(at, numerics).inline()) }

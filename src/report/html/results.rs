@@ -126,7 +126,7 @@ pub fn comparison(view: &View<'_>) -> Option<Markup> {
             "Compared with " strong data-json="/comparison/baseline" { (comparison.baseline) } ", measured "
             span data-json="/comparison/date" { (comparison.date) }
             @if let Some(commit) = &comparison.commit { ", commit " code.hash data-json="/comparison/commit" { (commit) } }
-            ". Times are relative to the control workload, since a machine's speed drifts."
+            ". Times are relative to the control workload, because a machine's speed drifts."
         }
         div.scroll tabindex="0" role="region" aria-label="Comparison" {
             table.comparison {

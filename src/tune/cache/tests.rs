@@ -197,8 +197,14 @@ fn a_damaged_file_is_told_once_and_replaced() {
         (b"{\"version\": 1}".into(), "missing"),
         (b"{\"version\": 1, \"entries\": {}}".into(), "another type"),
         (b"{\"version\": 1, \"entries\": [1]}".into(), "another type"),
-        (other(": 1,", ": 2,"), "version is 2, not 1"),
-        (other(": 1,", ": 0,"), "version is 0, not 1"),
+        (
+            other(": 1,", ": 2,"),
+            "version is 2, but this program reads 1",
+        ),
+        (
+            other(": 1,", ": 0,"),
+            "version is 0, but this program reads 1",
+        ),
         (other(": 1,", ": 4294967297,"), "version is 4294967297"),
         (other(": 1,", ": -1,"), "another type"),
         (other(": 1,", ": 1.0,"), "another type"),

@@ -124,18 +124,18 @@ fn way(
     let on = wanted == MatrixUnitsMode::On;
     match (kernels, lacks) {
         _ if wanted == MatrixUnitsMode::Off => Way::Without("switched off"),
-        _ if !runs_f16 => Way::Without("f16 is not asked for"),
+        _ if !runs_f16 => Way::Without("f16 was not requested"),
         (_, Some(reason)) if on => Way::Missing(reason),
         (_, Some(reason)) => Way::Without(reason),
         _ if on => Way::IfRight,
         // Who names a kernel for them wants them.
         (Kernels::Named(variant), _) if variant.on_matrix_units() => Way::IfRight,
-        (Kernels::Named(_), _) => Way::Without("the kernel asked for does without"),
+        (Kernels::Named(_), _) => Way::Without("the requested kernel does not use them"),
         (Kernels::Path(path), _) if path != ExecutionPath::Fused => {
-            Way::Without("the path asked for does without")
+            Way::Without("the requested path does not use them")
         }
         _ if tuning == Tuning::Off => {
-            Way::Without("no kernel is timed, and the default ones do without")
+            Way::Without("without tuning, the default kernels run, and these do not use them")
         }
         _ => Way::IfWorthIt,
     }
@@ -162,7 +162,7 @@ async fn judge(
     match trial.result {
         TrialResult::Right { .. } => Ok(MatrixUse {
             used: true,
-            reason: format!("asked for; {}", decided.reason),
+            reason: format!("requested; {}", decided.reason),
             ..decided
         }),
         TrialResult::Wrong { .. } => Err(Error::CheckFailed(CheckError::MatrixUnitsWrong {

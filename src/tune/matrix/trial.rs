@@ -169,8 +169,7 @@ impl Trial {
         } = self;
         match result {
             TrialResult::Begun => {
-                "an earlier trial of them has not ended, so that it may have broken \
-                 down; --matrix-units on makes it again"
+                "an earlier trial did not end, so the driver may have failed; use --matrix-units on to repeat it"
                     .to_owned()
             }
             TrialResult::Right {
@@ -183,14 +182,14 @@ impl Trial {
                 let factor = *without_nanoseconds as f64 / (*nanoseconds).max(1) as f64;
                 let but = if factor > 1.0 { "and" } else { "but" };
                 format!(
-                    "right, {but} {kernel} has {factor:.2} times the speed of {without} \
+                    "the results are correct, {but} {kernel} has {factor:.2} times the speed of {without} \
                      ({inputs}-{hidden}-{outputs}, batch {batch})"
                 )
             }
             TrialResult::Wrong { detail } => {
-                format!("a kernel does not compute what the oracle does: {detail}")
+                format!("a kernel differs from the reference result: {detail}")
             }
-            TrialResult::Refused { detail } => format!("the trial of them failed: {detail}"),
+            TrialResult::Refused { detail } => format!("the trial failed: {detail}"),
         }
     }
 }
@@ -201,7 +200,7 @@ fn keep(cache: &mut Cache, key: &Key, trial: &Trial) {
     entry.matrix_units = Some(trial.result.clone());
     cache.put(key.clone(), entry);
     if let Err(error) = cache.save() {
-        log::warn!("the trial of matrix units is not kept: {error}");
+        log::warn!("the result of the matrix units trial could not be saved: {error}");
     }
 }
 
@@ -271,7 +270,7 @@ async fn check_all(
         match compare_with(&mut network, variant, &pixels, &want).await {
             Ok(()) => {}
             Err(error) if error.is_rejection() => {
-                log::warn!("{} is left out: {error}", variant.name);
+                log::warn!("{} is not timed: {error}", variant.name);
                 rejected.push(variant.name);
                 last = error;
             }

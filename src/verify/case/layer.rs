@@ -16,7 +16,7 @@ use crate::verify::compare::{
 use crate::verify::data::{random_codes, random_pixels, random_values};
 
 /// What a step of static codes that are written stands for, and the code of zero.
-const OUT: (f32, i32) = (1.0 / 32.0, -100);
+pub(super) const OUT: (f32, i32) = (1.0 / 32.0, -100);
 
 /// The code of zero of what is read.
 const ZERO: i32 = -128;
@@ -36,10 +36,7 @@ struct Sums {
 }
 
 /// The most that rounding to f32 changes of a value, as a share.
-const HALF_ULP: f64 = 1.0 / (1 << 24) as f64;
-
-/// The most that WGSL's division, 2.5 ULP, and an activation before it change of a scale, as a share.
-const SCALE_ERROR: f64 = 16.0 * HALF_ULP;
+pub(super) const HALF_ULP: f64 = 1.0 / (1 << 24) as f64;
 
 fn to_bf16_bytes(values: &[f32]) -> Vec<u8> {
     let values: Vec<bf16> = values.iter().map(|&value| bf16::from_f32(value)).collect();
@@ -55,7 +52,7 @@ impl Case {
             && (layer.output == LayerOutput::F32 || layer.output == own)
     }
 
-    fn codes_params(&self) -> Params {
+    pub(super) fn codes_params(&self) -> Params {
         Params {
             out_inverse: 1.0 / OUT.0,
             out_zero: OUT.1 as f32,
@@ -373,122 +370,4 @@ impl Case {
         });
         trial.with("every byte")
     }
-
-    /// Codes may differ by one where a value is near a tie, which few are.
-    fn near_codes(got: &[i32], want: &[f64]) -> Check {
-        let mut off = 0;
-        for (at, (&got, want)) in got.iter().zip(want).enumerate() {
-            if f64::from(got) != want.round_ties_even() {
-                off += 1;
-                let near = (f64::from(got) - want).abs() <= 0.502;
-                if !near {
-                    return Err(format!("code {at} is {got}, not {want}"));
-                }
-            }
-        }
-        if off <= got.len() / 50 + 1 {
-            Ok(())
-        } else {
-            Err(format!("{off} of {} codes are off by one", got.len()))
-        }
-    }
-
-    fn close_codes(&self, got: &[u8], want: &[f64], errors: &mut Errors) -> Check {
-        let codes = unpadded(
-            bytemuck::cast_slice::<u8, i8>(got),
-            self.rows(),
-            self.cols(),
-        );
-        let (scale, zero) = OUT;
-        let exact = |value: &f64| (value / f64::from(scale) + f64::from(zero)).clamp(-128.0, 127.0);
-        let want: Vec<f64> = want.iter().map(exact).collect();
-        let codes = widen_codes(&codes);
-        see_codes(&codes, &want, errors);
-        Self::near_codes(&codes, &want)
-    }
-
-    /// Codes with a scale for each row: the largest of a row has the largest code.
-    fn close_row_codes(
-        &self,
-        got: &[u8],
-        want: &[f64],
-        bound: &[f64],
-        errors: &mut Errors,
-    ) -> Check {
-        let (codes, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
-        let codes = unpadded(
-            bytemuck::cast_slice::<u8, i8>(codes),
-            self.rows(),
-            self.cols(),
-        );
-        let codes = widen_codes(&codes);
-        let zero = OUT.1;
-        let levels = -2 * zero - 1;
-        let scales: Vec<f32> = from_bytes(scales);
-        let rows = want.chunks(self.cols()).zip(bound.chunks(self.cols()));
-        for (row, (want, bound)) in rows.enumerate() {
-            let most = |values: &[f64]| values.iter().fold(0.0, |most: f64, v| v.abs().max(most));
-            let (largest, bound) = (most(want), most(bound));
-            let scale = if largest > 0.0 {
-                largest / f64::from(levels)
-            } else {
-                1.0
-            };
-            // The largest may be off by what the sums may, and so may be zero, whose scale is 1.
-            let got = f64::from(scales[row]);
-            let allowed = bound / f64::from(levels) + SCALE_ERROR * largest / f64::from(levels);
-            let near = (got - largest / f64::from(levels)).abs() <= allowed;
-            let vanished = got == 1.0 && largest <= bound;
-            if !near && !vanished {
-                return Err(format!("row {row}: scale {got}, not {scale}"));
-            }
-            if largest > 1e-2 {
-                let exact = |v: &f64| (v / scale).clamp(0.0, f64::from(levels)) + f64::from(zero);
-                let want: Vec<f64> = want.iter().map(exact).collect();
-                let got = &codes[row * self.cols()..(row + 1) * self.cols()];
-                see_codes(got, &want, errors);
-                let near = |(got, want): (&i32, &f64)| (f64::from(*got) - want).abs() <= 0.52;
-                if !got.iter().zip(&want).all(near) {
-                    return Err(format!("row {row}: codes {got:?}, not {want:?}"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Rows of values to codes.
-    pub(super) fn row_codes(&self) -> Trial {
-        let mut values = random_values(&mut self.rng(), self.rows() * self.cols());
-        values.iter_mut().for_each(|value| *value = value.abs());
-        // A row of zeros has the scale 1.
-        values[..self.cols()].fill(0.0);
-        let padded = pack_rows(&values, self.cols(), 0.0);
-        let room = vec![0xff; self.rows() * (4 * groups(self.cols()) + 4)];
-        let case = *self;
-        let operands = vec![to_bytes(&padded), room];
-        self.trial(self.codes_params(), 1, operands, move |got, errors| {
-            case.close_row_codes(got, &widen(&values), &vec![0.0; values.len()], errors)?;
-            let scales: Vec<f32> = from_bytes(&got[case.rows() * 4 * groups(case.cols())..]);
-            equal(&scales[..1], &[1.0])
-        })
-    }
-
-    /// Values to static codes, also beyond what they can hold.
-    pub(super) fn static_codes(&self) -> Trial {
-        let values = random_values(&mut self.rng(), self.rows() * self.cols());
-        let values: Vec<f32> = values.iter().map(|value| value * 12.0).collect();
-        let padded = pack_rows(&values, self.cols(), 0.0);
-        let case = *self;
-        let operands = vec![to_bytes(&padded), self.room(1)];
-        self.trial(self.codes_params(), 1, operands, move |got, errors| {
-            case.close_codes(got, &widen(&values), errors)
-        })
-    }
-}
-
-/// Notes how far codes are from those that the exact values round to.
-fn see_codes(got: &[i32], exact: &[f64], errors: &mut Errors) {
-    let got: Vec<f64> = got.iter().map(|&code| code.into()).collect();
-    let want: Vec<f64> = exact.iter().map(|code| code.round_ties_even()).collect();
-    errors.see(&got, &want, Unit::Whole);
 }

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod layer;
+mod quantized_values;
 mod tensor_layer;
 mod unfused;
 mod unfused_int8;

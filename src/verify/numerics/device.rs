@@ -65,7 +65,7 @@ impl Probe {
     fn note(&self, report: &mut NumericsReport, name: &str, word: Option<&str>) {
         match word {
             Some(word) => report.word(name, word),
-            None => report.nothing(name, self.lacks.unwrap_or("nothing came of it")),
+            None => report.nothing(name, self.lacks.unwrap_or("it gave no result")),
         }
     }
 

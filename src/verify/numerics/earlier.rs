@@ -59,7 +59,7 @@ impl Earlier {
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let document: Document = serde_json::from_slice(bytes)
-            .map_err(|error| json_problem(&error, "no result of 'verify --format json'"))?;
+            .map_err(|error| json_problem(&error, "not a result of 'verify --format json'"))?;
         if !SCHEMAS.contains(&document.schema) {
             let [first, last] = SCHEMAS;
             return Err(format!(

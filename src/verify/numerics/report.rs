@@ -48,7 +48,7 @@ pub const NAMES: [(&str, &str); 30] = [
     ),
     ("f32_to_f16_storage", "rounding of a vector stored as f16"),
     ("f32_to_f16_quantize", "rounding of quantizeToF16"),
-    ("f16_round_trip", "whether f32(f16(x)) rounds at all"),
+    ("f16_round_trip", "whether f32(f16(x)) rounds"),
     ("f16_overflow_pack2x16float", "65520 and more, packed"),
     (
         "f16_overflow_conversion",
@@ -80,7 +80,7 @@ pub const NAMES: [(&str, &str); 30] = [
     ("division_ulps", "largest error of a / b, in ULP"),
     ("exp_ulps", "largest error of exp over −87 to 88, in ULP"),
     ("dot4i8packed", "sums of four int8 products"),
-    ("infinity_overflow", "a product beyond f32"),
+    ("infinity_overflow", "a product that overflows f32"),
     ("infinity_division", "1 / 0"),
     ("infinity_exp", "exp(100)"),
     ("nan_difference", "∞ − ∞"),

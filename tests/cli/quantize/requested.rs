@@ -151,7 +151,7 @@ fn no_image_to_calibrate_on_is_told() {
     fixture.write("train-labels-idx1-ubyte", &labels_file(1, &[0]));
     for arguments in [&["--scheme", "static"][..], &["--precision", "int4"]] {
         let (output, end) = quantize(&fixture, arguments);
-        has(&end.fails(7), &["none is left to calibrate on"]);
+        has(&end.fails(7), &["none is left for calibration"]);
         assert!(!output.exists());
     }
 }

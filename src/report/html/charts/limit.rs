@@ -78,7 +78,7 @@ impl Line<'_> {
     fn describe(&self) -> Traced {
         let traced = Traced::from(self.line.name.as_str());
         if self.line.batch.is_none() {
-            let traced = traced.and(": not even one image fits, since it takes ");
+            let traced = traced.and(": not even one image fits, because it takes ");
             return traced.and(self.bytes());
         }
         let traced = traced.and(": ").and(self.batch()).and(" images fit");
