@@ -79,7 +79,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A network of the model in a mode. Times do not depend on the ranges of static codes.
+/// A network of the model in a mode. Times do not depend on the ranges of static quantized values.
 fn load(device: &Arc<Device>, model: &Model, mode: &Mode) -> Result<Network> {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
     let quantized = lower(model, mode, Some(&ranges))?;

@@ -55,7 +55,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Puts `model` into a mode. Nor does the time depend on where the codes of a static scale end.
+/// Puts `model` into a mode. Nor does the time depend on where the quantized values of a static scale end.
 fn network(model: &Model, mode: &Mode, processor: &Processor) -> Result<Network> {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
     Network::new(&lower(model, mode, Some(&ranges))?, processor)

@@ -28,7 +28,7 @@
 //! Data flows one way. docs/architecture.md has the whole picture and says which module may import which.
 //!
 //! ```text
-//! file → model::Network → quantize::lower → QuantizedNetwork → plan → executor: gpu | cpu → outputs, times
+//! file → model::Model → quantize::lower → QuantizedNetwork → plan → executor: gpu | cpu → outputs, times
 //!                                                                                              ↓
 //!                           bytes ← report ← verdict, baseline ← rows ← bench (check, warm up, sample, compare)
 //! ```
@@ -41,7 +41,7 @@
 //! - [`plan`] has the kernel variants, and turns a quantized network into dispatches and buffers.
 //! - [`gpu`] executes a plan; it is the only module that imports wgpu. [`cpu`] runs networks on the processor.
 //! - [`tune`] measures which kernel variant is fastest, and stores the choice.
-//! - [`bench`] measures, and [`results`] has its rows as plain data. [`stats`] computes intervals and tests.
+//! - [`mod@bench`] measures, and [`results`] has its rows as plain data. [`stats`] computes intervals and tests.
 //! - [`verdict`] chooses the row to deploy. [`baseline`] compares the rows with an earlier result. [`report`] writes
 //!   all of it as text, JSON, CSV or HTML.
 //! - [`mod@reference`] is the reference implementation. It shares no code with what it checks.

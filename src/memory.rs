@@ -114,7 +114,7 @@ fn layer_needs(inputs: u64, outputs: u64, mode: &Mode, index: usize) -> Option<(
         _ => 4,
     };
     let input = match (precision, mode.scheme) {
-        // A row of codes has a scale of its own, where it is no row of pixels.
+        // A row of quantized values has a scale of its own, where it is no row of pixels.
         (Precision::Int8, Some(Scheme::DynamicRow)) if index > 0 => inputs.checked_add(4)?,
         (precision, _) => inputs.checked_mul(precision.bytes())?,
     };

@@ -10,7 +10,7 @@ use super::simd::{Simd, Work};
 use crate::model::{Activation, Normalization};
 use crate::scheme;
 
-/// The codes of 256 bytes, as indices.
+/// The quantized values of 256 bytes, as indices.
 pub(super) type Table = [u8; 256];
 
 /// The index of a code.
@@ -39,10 +39,10 @@ impl Range {
     }
 }
 
-/// What turns a batch's pixels into codes.
+/// What turns a batch's pixels into quantized values.
 #[derive(Debug)]
 pub(super) struct Input {
-    /// What is quantized for each byte: its value, or with the normalization `Unit`, whose codes are
+    /// What is quantized for each byte: its value, or with the normalization `Unit`, whose quantized values are
     /// found in exact integers, the clip times the byte.
     values: [f32; 256],
     unit: bool,
@@ -63,7 +63,7 @@ impl Input {
         }
     }
 
-    /// The codes of every pixel byte of a batch, and their scale.
+    /// The quantized values of every pixel byte of a batch, and their scale.
     pub fn codes(&self, pixels: &[u8], isa: Supported) -> (Table, f32) {
         let (low, high) = extremes(pixels);
         let clip = self.clip;
@@ -96,7 +96,7 @@ fn extremes(bytes: &[u8]) -> (u8, u8) {
     found
 }
 
-/// A tensor of scaled sums, as its codes stand for it.
+/// A tensor of scaled sums, as its quantized values stand for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quantized {
     pub scale: f32,
@@ -121,7 +121,7 @@ impl Quantized {
         values
     }
 
-    /// The codes of `tensor` after an activation, and their scale.
+    /// The quantized values of `tensor` after an activation, and their scale.
     pub fn next(self, activation: Activation, tensor: &[f32], isa: Supported) -> (Table, f32) {
         let values = self.activated(activation);
         let scale = scheme::scale(self.largest(&values, tensor), self.clip);
@@ -131,10 +131,10 @@ impl Quantized {
     /// The largest magnitude of `tensor` after the activation whose `values` these are.
     fn largest(self, values: &[f32; 256], tensor: &[f32]) -> f32 {
         let code = |value| scheme::quantize(value, self.scale, self.clip);
-        // Quantization keeps order, so that the codes of both ends are the smallest and the largest.
+        // Quantization keeps order, so that the quantized values of both ends are the smallest and the largest.
         let (low, high) = (index(code(self.range.low)), index(code(self.range.high)));
         let ends = values[low].abs().max(values[high].abs());
-        // The codes at both ends are in the tensor. Those between need not be: as a rule they do not
+        // The quantized values at both ends are in the tensor. Those between need not be: as a rule they do not
         // matter, but a mathematical library's tanh may step back in its last bit.
         if values[low..=high].iter().all(|value| value.abs() <= ends) {
             return ends;
@@ -143,7 +143,7 @@ impl Quantized {
         tensor.iter().map(value).fold(0.0, f32::max)
     }
 
-    /// The codes of a row of whole vectors, as indices.
+    /// The quantized values of a row of whole vectors, as indices.
     ///
     /// # Safety
     /// The instructions of `S` are there.
@@ -160,7 +160,7 @@ impl Quantized {
         }
     }
 
-    /// What the codes of a row of whole vectors stand for, and `offset` added to it.
+    /// What the quantized values of a row of whole vectors stand for, and `offset` added to it.
     ///
     /// # Safety
     /// The instructions of `S` are there.
@@ -192,7 +192,7 @@ unsafe fn quotient<S: Simd>(value: S::F, scale: f32, clip: u8) -> S::F {
     }
 }
 
-/// The codes of 256 values, as indices.
+/// The quantized values of 256 values, as indices.
 fn codes_of(values: &[f32; 256], scale: f32, clip: u8, isa: Supported) -> Table {
     struct Codes<'a> {
         values: &'a [f32; 256],

@@ -1,7 +1,7 @@
 //! Products of rows in f32 with int4 weights.
 //!
-//! Two codes of neighbouring inputs stand in a byte. Few rows are bound by what is read of memory: their
-//! products take the codes as they are, and each group's scale once, at its end. For many rows a panel
+//! Two quantized values of neighbouring inputs stand in a byte. Few rows are bound by what is read of memory: their
+//! products take the quantized values as they are, and each group's scale once, at its end. For many rows a panel
 //! is widened to f32 first.
 #![expect(
     unsafe_code,
@@ -99,7 +99,7 @@ impl Int4Weights {
     }
 }
 
-/// The codes and scales of one panel.
+/// The quantized values and scales of one panel.
 #[derive(Clone, Copy)]
 struct Codes {
     pairs: *const u8,

@@ -9,12 +9,12 @@ use super::panels::{Panel, Shape};
 use super::processor::{Lanes, Processor};
 use super::simd::{Simd, TILE_ROWS, Work};
 
-/// Weight codes of one layer, ready to be multiplied.
+/// Quantized weights of one layer, ready to be multiplied.
 #[derive(Debug)]
 pub struct IntegerWeights {
     shape: Shape,
     panels: Aligned<i8>,
-    /// Where each column's sum starts: at its offset, and at what makes up for the activations' codes in
+    /// Where each column's sum starts: at its offset, and at what makes up for the activations' quantized values in
     /// memory being 128 up, −128 · Σ weights. All sums wrap, so that the end is exact wherever they have
     /// been.
     starts: Aligned<i32>,
@@ -42,7 +42,7 @@ impl IntegerWeights {
             group,
             ..
         } = processor.lanes();
-        // Activation codes in bytes are 128 up.
+        // Activation quantized values in bytes are 128 up.
         let up = if group == 4 { 128 } else { 0 };
         let shape = Shape {
             inputs,
@@ -274,7 +274,7 @@ impl Work for Sums<'_> {
             .chunks_exact(inputs)
             .zip(groups.chunks_exact_mut(stride))
         {
-            // SAFETY: the caller's promise; a row of groups holds its codes.
+            // SAFETY: the caller's promise; a row of groups holds its quantized values.
             unsafe { S::look_up(&table, bytes.as_ptr(), groups.as_mut_ptr().cast(), inputs) };
         }
         let mut sums = vec![0; rows * width];

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
     /// AVX-512 (F, BW, DQ, VL) with VNNI, which multiplies bytes: Cascade Lake, Ice Lake, Zen 4 and later
-    /// servers. Where VBMI is there too, which the first of them lacks, codes are looked up by it.
+    /// servers. Where VBMI is there too, which the first of them lacks, quantized values are looked up by it.
     Avx512Vnni,
     /// AVX-512 (F, BW, DQ, VL): Skylake servers.
     Avx512,

@@ -21,7 +21,7 @@ pub struct Shape {
     pub lanes: usize,
     /// Vectors of a panel at most.
     pub vectors: usize,
-    /// Neighbouring inputs whose weights stand together: 1, or a group of codes.
+    /// Neighbouring inputs whose weights stand together: 1, or a group of quantized values.
     pub group: usize,
 }
 

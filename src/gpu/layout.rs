@@ -36,8 +36,8 @@ pub fn pack_blocks<T: Copy>(weights: &[T], inner: usize, cols: usize, zero: T) -
     packed
 }
 
-/// Weight codes `[inner, cols]` row-major as blocks like [`pack_blocks`], but with the four inner
-/// codes of a column together, as one word: `[inner / 4, cols / 4][4 cols][4 inner]`.
+/// Quantized weights `[inner, cols]` row-major as blocks like [`pack_blocks`], but with the four inner
+/// quantized values of a column together, as one word: `[inner / 4, cols / 4][4 cols][4 inner]`.
 #[must_use]
 pub fn pack_codes(codes: &[i8], inner: usize, cols: usize) -> Vec<i8> {
     let mut packed = pack_blocks(codes, inner, cols, 0);
@@ -51,7 +51,7 @@ pub fn pack_codes(codes: &[i8], inner: usize, cols: usize) -> Vec<i8> {
     packed
 }
 
-/// int4 codes `[inner, cols]` row-major as blocks like [`pack_blocks`], a nibble each: two inner values of
+/// int4 quantized values `[inner, cols]` row-major as blocks like [`pack_blocks`], a nibble each: two inner values of
 /// four columns to a word, the lowest first. Behind all blocks lie the scales `[inner / 32, cols]`, each
 /// row padded to a multiple of four.
 #[must_use]

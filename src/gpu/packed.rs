@@ -8,7 +8,7 @@ use crate::Precision;
 use crate::plan::{bias_bytes, groups};
 use crate::quantize::{Epilogue, InputQuantization, QuantizedLayer, Weights};
 
-/// How a layer's input becomes codes outside the reference scheme.
+/// How a layer's input becomes quantized values outside the reference scheme.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct InputCodes {
     /// What values are multiplied by where the scale is static, else 0.

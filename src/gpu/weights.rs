@@ -42,7 +42,7 @@ pub(super) struct LayerParts {
     bias: Range<u64>,
     /// The weights' scale in int8 by the reference scheme, else 1.
     pub(super) scale: f32,
-    /// The codes that it takes outside the reference scheme.
+    /// The quantized values that it takes outside the reference scheme.
     pub(super) input: InputCodes,
 }
 

@@ -103,11 +103,11 @@ impl Format {
 pub enum InputFormat {
     /// As numbers of its precision; f32 where that is int4.
     Values,
-    /// As int8 codes with one scale for the whole batch, found at run time.
+    /// As int8 quantized values with one scale for the whole batch, found at run time.
     Tensor,
-    /// As int8 codes with a scale for each row, found at run time.
+    /// As int8 quantized values with a scale for each row, found at run time.
     Rows,
-    /// As int8 codes with a scale that is known.
+    /// As int8 quantized values with a scale that is known.
     Static,
 }
 

@@ -216,7 +216,7 @@ fn read_tensor(
         Dtype::F16 => Values::F16(read_values(stream, count, 0, certain)?),
         Dtype::BF16 => Values::Bf16(read_values(stream, count, 0, certain)?),
         Dtype::I8 => Values::I8(read_values(stream, count, 0, certain)?),
-        // Two codes of int4, which are put where the bytes were.
+        // Two quantized values of int4, which are put where the bytes were.
         Dtype::U8 => Values::U8(read_values(stream, count, count, certain)?),
         _ => return Ok(None),
     }))

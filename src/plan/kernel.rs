@@ -13,11 +13,11 @@ pub enum LayerInput {
     Values,
     /// In int8: the z of the layer before, which had this activation.
     PreActivation(Activation),
-    /// In int8 outside the reference scheme: pixels / 255, whose static codes they are themselves.
+    /// In int8 outside the reference scheme: pixels / 255, whose static quantized values they are themselves.
     QuantizedPixels,
     /// In int8: static quantized values.
     Quantized,
-    /// In int8: codes with a scale for each row, behind the codes of all rows.
+    /// In int8: quantized values with a scale for each row, behind the quantized values of all rows.
     QuantizedRows,
 }
 
@@ -55,7 +55,7 @@ pub enum LayerOutput {
     F32,
     /// In int8: z in f32, and its extremes.
     PreActivation,
-    /// int8 codes with a scale for each row, behind the codes of all rows.
+    /// int8 quantized values with a scale for each row, behind the quantized values of all rows.
     QuantizedRows,
 }
 
@@ -123,7 +123,7 @@ pub struct NetworkKernel {
     pub arithmetic: Arithmetic,
     /// Groups of four that its workgroup memory holds of each layer's values.
     pub widest: u32,
-    /// The form of the layers' inputs where they are int8 codes outside the reference scheme.
+    /// The form of the layers' inputs where they are int8 quantized values outside the reference scheme.
     pub codes: Option<InputFormat>,
 }
 
@@ -151,7 +151,7 @@ pub struct LayerShape {
     pub weights: u32,
     /// The layer's first group among all layers' biases.
     pub bias: u32,
-    /// Scale of the weights in int8 by the reference scheme; where codes are static, the inverse of the
+    /// Scale of the weights in int8 by the reference scheme; where quantized values are static, the inverse of the
     /// input's scale.
     pub scale: f32,
     /// The code of zero in the input; 0 by the reference scheme.

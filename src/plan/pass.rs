@@ -18,7 +18,7 @@ pub enum Pass {
     Normalize,
     /// The largest byte of the batch.
     PixelMax,
-    /// Pixels to codes, in exact integers.
+    /// Pixels to quantized values, in exact integers.
     QuantizePixels,
     /// The product with a layer's weights.
     Matmul(Tiling),
@@ -30,9 +30,9 @@ pub enum Pass {
     Softmax,
     /// The largest magnitude of a matrix.
     AbsMax,
-    /// Values to codes.
+    /// Values to quantized values.
     Quantize,
-    /// Codes to values.
+    /// Quantized values to values.
     Dequantize,
     /// A whole layer.
     Layer(LayerKernel),
@@ -40,12 +40,12 @@ pub enum Pass {
     Network(NetworkKernel),
     /// The z of an int8 network's last layer quantized, dequantized and activated.
     Epilogue(Activation),
-    /// Rows of f32 values to int8 codes with a scale each.
+    /// Rows of f32 values to int8 quantized values with a scale each.
     QuantizedRows {
         /// Lanes that share a row: one, or all of a workgroup.
         row_lanes: u32,
     },
-    /// f32 values to static int8 codes.
+    /// f32 values to static int8 quantized values.
     QuantizeStatic,
 }
 
@@ -58,8 +58,8 @@ pub enum Operand {
     Table,
     /// A layer's input as the precision stores it; in int8 its f32 values.
     Values,
-    /// A layer's input, or its sums, as int8 codes; where rows have scales of their own, with these behind
-    /// the codes of all rows.
+    /// A layer's input, or its sums, as int8 quantized values; where rows have scales of their own, with these behind
+    /// the quantized values of all rows.
     Quantized,
     /// Sums of products: f32, or int32 in int8.
     Sums,
@@ -105,10 +105,10 @@ pub struct Params {
     pub weight_scale: f32,
     /// Layers of a whole network.
     pub layers: u32,
-    /// What values are multiplied by before they become static codes: the inverse of their scale; filled
+    /// What values are multiplied by before they become static quantized values: the inverse of their scale; filled
     /// in from the layer that takes them.
     pub out_inverse: f32,
-    /// The code of zero in codes that are written; filled in likewise.
+    /// The code of zero in quantized values that are written; filled in likewise.
     pub out_zero: f32,
 }
 

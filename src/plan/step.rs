@@ -12,7 +12,7 @@ pub struct Step {
     pub elements: Precision,
     /// The layer it belongs to; none before the first.
     pub layer: Option<usize>,
-    /// The layer that takes the codes it writes, where these are not of the reference scheme; none where it
+    /// The layer that takes the quantized values it writes, where these are not of the reference scheme; none where it
     /// writes none.
     pub codes_for: Option<usize>,
     /// The chunk of rows it works on.

@@ -114,7 +114,7 @@ impl QuantizedLayer {
         Ok(())
     }
 
-    /// Static codes can stand for values that the layer `before`, or pixels where there is none, hands on.
+    /// Static quantized values can stand for values that the layer `before`, or pixels where there is none, hands on.
     fn check_input(&self, before: Option<Activation>) -> Result<(), String> {
         let InputQuantization::Static(Affine { scale, zero_point }) = self.input else {
             return Ok(());
@@ -136,7 +136,7 @@ impl QuantizedLayer {
         Ok(())
     }
 
-    /// Scales are as many as there must be and positive; codes are within their range.
+    /// Scales are as many as there must be and positive; quantized values are within their range.
     fn check_codes(&self, clip: u8) -> Result<(), String> {
         let wrong = |scale: f32| {
             format!(".weight_scale has the value {scale}, which is not a positive number")

@@ -19,7 +19,7 @@ const SHARES: [f32; 13] = [
     1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4,
 ];
 
-/// The codes that weights are rounded to.
+/// The quantized values that weights are rounded to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Codes<'a> {
     /// int4, with a binary16 scale for each 32 inner values of a column.
@@ -54,7 +54,7 @@ impl Codes<'_> {
     }
 }
 
-/// The weights in codes and the bias of a layer for its inputs `x: [images, in]`.
+/// The weights in quantized values and the bias of a layer for its inputs `x: [images, in]`.
 pub(super) fn compensate(layer: &Layer, x: &[f32], of: Codes<'_>) -> (Weights, Vec<f32>) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
     let group = of.group(inputs);
@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    /// The default model's first layer in int8 codes, on images that were not looked at.
+    /// The default model's first layer in int8 quantized values, on images that were not looked at.
     #[test]
     fn int8_codes_make_up_for_each_other_too() {
         let model = Model::default_model().unwrap();

@@ -19,8 +19,8 @@ const LARGEST_BIAS: f32 = (1 << 30) as f32;
 /// every whole number up to it, so the bias is as exact as in f32.
 const EXACT_BIAS: f32 = (1 << 24) as f32;
 
-/// The range of each layer's input that static codes are to cover, `(low, high)`, first layer first; of
-/// the first one nothing is used where pixels have codes of their own.
+/// The range of each layer's input that static quantized values are to cover, `(low, high)`, first layer first; of
+/// the first one nothing is used where pixels have quantized values of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranges(pub Vec<(f32, f32)>);
 
@@ -94,20 +94,20 @@ pub(super) fn beyond(model: &Model, layers: &[QuantizedLayer]) -> Option<OutOfRa
     Some(OutOfRange { layer, largest })
 }
 
-/// The codes by row of a layer's input, which is pixels or what the activation `before` gives.
+/// The quantized values by row of a layer's input, which is pixels or what the activation `before` gives.
 pub(super) fn input_of_row(before: Option<Activation>) -> InputQuantization {
     InputQuantization::Row {
         unsigned: before.is_some_and(|before| before.range().0 >= 0.0),
     }
 }
 
-/// The codes of pixels / 255: of byte p it is p − 128.
+/// The quantized values of pixels / 255: of byte p it is p − 128.
 const PIXELS: Affine = Affine {
     scale: 1.0 / 255.0,
     zero_point: -128,
 };
 
-/// How the codes of a layer's input stand for values.
+/// How the quantized values of a layer's input stand for values.
 fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
     let Some(before) = index.checked_sub(1) else {
         return Ok(of_pixels(model.normalization));
@@ -116,7 +116,7 @@ fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<
     let &(low, high) = range.ok_or(Error::Usage(UsageError::CalibrationRangeMissing {
         layer: index,
     }))?;
-    // Codes for values that cannot be would be wasted.
+    // Quantized values for values that cannot be would be wasted.
     if model.layers[before].activation.range().0 >= 0.0 {
         Ok(affine(0.0, high))
     } else {
@@ -124,13 +124,13 @@ fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<
     }
 }
 
-/// The codes of pixels, which cover what they can be and no more.
+/// The quantized values of pixels, which cover what they can be and no more.
 pub(super) fn of_pixels(normalization: Normalization) -> Affine {
     let table = normalization.table_f32();
     affine(table[0].min(table[255]), table[0].max(table[255]))
 }
 
-/// Codes that cover a range, and zero exactly: s = (high − low) / 255 and n = round(−low / s) − 128
+/// Quantized values that cover a range, and zero exactly: s = (high − low) / 255 and n = round(−low / s) − 128
 /// (Krishnamoorthi 2018, § 2.1).
 #[must_use]
 pub(super) fn affine(low: f32, high: f32) -> Affine {
@@ -190,7 +190,7 @@ fn convert(
     }
 }
 
-/// Symmetric codes, with a scale for each column or one for all.
+/// Symmetric quantized values, with a scale for each column or one for all.
 fn int8(layer: &Layer, input: InputQuantization, scales: WeightScales, clip: u8) -> Weights {
     let largest = match scales {
         WeightScales::Tensor => vec![scheme::max_abs(&layer.weights)],
@@ -220,7 +220,7 @@ fn int8(layer: &Layer, input: InputQuantization, scales: WeightScales, clip: u8)
 }
 
 /// Makes scales such that a static bias, which is held in units of s·s_w, keeps its value. `zeros` tells the
-/// scales whose codes are all zero.
+/// scales whose quantized values are all zero.
 fn fit_bias(scales: &mut [f32], zeros: &[bool], bias: &[f32], input: Affine) {
     let mut largest = vec![0.0_f32; scales.len()];
     for (column, bias) in bias.iter().enumerate() {
@@ -228,7 +228,7 @@ fn fit_bias(scales: &mut [f32], zeros: &[bool], bias: &[f32], input: Affine) {
         *largest = largest.max(bias.abs());
     }
     for ((scale, &zeros), bias) in scales.iter_mut().zip(zeros).zip(largest) {
-        // Codes of nothing but zeros are right in every scale, so the bias has its own: in units of s · 1 it would
+        // Quantized values of nothing but zeros are right in every scale, so the bias has its own: in units of s · 1 it would
         // be rounded as coarsely as the layer's input.
         let unit = bias / EXACT_BIAS;
         let own = unit / input.scale;
@@ -236,12 +236,12 @@ fn fit_bias(scales: &mut [f32], zeros: &[bool], bias: &[f32], input: Affine) {
             *scale = own;
         }
         // A bias that is huge beside its column's weights would leave int32 in units of their scale: then
-        // the column gets coarser codes, which beside such a bias tell just as little apart.
+        // the column gets coarser quantized values, which beside such a bias tell just as little apart.
         *scale = scale.max(bias / input.scale / LARGEST_BIAS);
     }
 }
 
-/// The scale of a group of int4 codes whose largest magnitude is `largest`: that / 7, to binary16.
+/// The scale of a group of int4 quantized values whose largest magnitude is `largest`: that / 7, to binary16.
 #[must_use]
 pub(super) fn int4_scale(largest: f32) -> f16 {
     let scale = f16::from_f32(largest / f32::from(INT4_LARGEST));
@@ -260,7 +260,7 @@ pub(super) fn int4_code(weight: f32, scale: f16) -> i8 {
     scheme::quantize(weight, scale.to_f32(), INT4_LARGEST.unsigned_abs())
 }
 
-/// Codes rounded to nearest, with a scale for each group of a column.
+/// Quantized values rounded to nearest, with a scale for each group of a column.
 fn int4(layer: &Layer) -> Weights {
     let outputs = layer.outputs;
     let mut codes = vec![0; layer.weights.len()];

@@ -6,10 +6,10 @@
 //!   [`WORTH_TELLING`] of a layer's weights get there, which normally distributed ones do only with a standard
 //!   deviation below 0.005; or where an output's weights lose more to it (Σ of squared errors) than to rounding
 //!   to 11 bits, which no precision of this size is without.
-//! - **Outliers** in int8. Codes are a scale apart that the largest weight decides (Wu et al., *Integer
+//! - **Outliers** in int8. Quantized values are a scale apart that the largest weight decides (Wu et al., *Integer
 //!   Quantization for Deep Learning Inference: Principles and Empirical Evaluation*, 2020, § 3.1 and 5.2, where
 //!   such ranges are cut at a percentile). Told where all weights but the largest hundredth, and at least one,
-//!   stay within 7 of 127 codes: they are then no finer than in int4, in twice its memory.
+//!   stay within 7 of 127 quantized values: they are then no finer than in int4, in twice its memory.
 
 use std::fmt;
 
@@ -48,7 +48,7 @@ pub enum Loss {
         /// Outputs whose weights lose more by that than by being rounded to 11 bits.
         outputs: usize,
     },
-    /// A few weights take nearly all of int8's codes.
+    /// A few weights take nearly all of int8's quantized values.
     Outliers {
         /// Index of the layer.
         layer: usize,
@@ -166,7 +166,7 @@ pub fn losses(source: &Source, model: &QuantizedNetwork) -> Vec<Loss> {
         .collect()
 }
 
-/// What the codes of int8 weights stand for, `[in, out]`.
+/// What the quantized values of int8 weights stand for, `[in, out]`.
 fn values(layer: &QuantizedLayer) -> Vec<f32> {
     let Weights::Int8 { codes, scales } = &layer.weights else {
         return Vec::new();
@@ -223,7 +223,7 @@ struct Spread {
     codes: u8,
 }
 
-/// Whether a few of `weights: [in, out]` leave too few codes to the others, by one scale or one for each column.
+/// Whether a few of `weights: [in, out]` leave too few quantized values to the others, by one scale or one for each column.
 fn outliers(index: usize, weights: &[f32], scales: &[f32], clip: u8) -> Option<Loss> {
     let columns = scales.len();
     let bad = |column: usize| {

@@ -150,14 +150,14 @@ pub enum Weights {
     F16(Vec<f16>),
     /// bfloat16.
     Bf16(Vec<bf16>),
-    /// int8 codes.
+    /// int8 quantized values.
     Int8 {
         /// −c to c.
         codes: Vec<i8>,
         /// One, or one for each output.
         scales: Vec<f32>,
     },
-    /// int4 codes.
+    /// int4 quantized values.
     Int4 {
         /// −7 to 7, a byte each.
         codes: Vec<i8>,
@@ -171,18 +171,18 @@ pub enum Weights {
 pub enum InputQuantization {
     /// As numbers of the weights' type; f32 where these are int4.
     Values,
-    /// As codes with one scale for the whole batch: the scheme `dynamic-tensor`.
+    /// As quantized values with one scale for the whole batch: the scheme `dynamic-tensor`.
     Tensor,
-    /// As codes with a scale for each row.
+    /// As quantized values with a scale for each row.
     Row {
         /// Whether no value can be negative.
         unsigned: bool,
     },
-    /// As codes with a scale that is known.
+    /// As quantized values with a scale that is known.
     Static(Affine),
 }
 
-/// How static codes stand for values: x = scale · (q − zero_point).
+/// How static quantized values stand for values: x = scale · (q − zero_point).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine {
     /// What a step is; finite and positive.
@@ -251,7 +251,7 @@ impl QuantizedLayer {
         }
     }
 
-    /// n: the code of zero in its input; 0 where that are no codes.
+    /// n: the code of zero in its input; 0 where that are no quantized values.
     #[must_use]
     pub fn zero_point(&self, clip: u8) -> i32 {
         match self.input {
@@ -303,7 +303,7 @@ impl QuantizedLayer {
         (0..self.outputs).map(of_column).collect()
     }
 
-    /// The largest magnitude that the sums Σ q·q_w of an int8 layer can reach on their way, for any codes of
+    /// The largest magnitude that the sums Σ q·q_w of an int8 layer can reach on their way, for any quantized values of
     /// the input, and with their offset; 0 where the layer is not int8.
     #[must_use]
     pub fn largest_sum(&self, clip: u8) -> u64 {
@@ -341,7 +341,7 @@ pub struct Epilogue {
 }
 
 impl QuantizedNetwork {
-    /// How its weights were rounded to codes: `compensated` or to `nearest`; none where the mode leaves no
+    /// How its weights were rounded to quantized values: `compensated` or to `nearest`; none where the mode leaves no
     /// choice, and where a file does not say.
     #[must_use]
     pub fn rounding(&self) -> Option<String> {

@@ -25,7 +25,7 @@ pub fn input(normalization: Normalization, pixel: u8) -> f64 {
     }
 }
 
-/// The codes and the scale of a batch of pixels.
+/// The quantized values and the scale of a batch of pixels.
 #[must_use]
 pub fn quantize_input(normalization: Normalization, pixels: &[u8], clip: i32) -> (Vec<i32>, f32) {
     if normalization != Normalization::Unit {

@@ -75,7 +75,7 @@ fn shares_scales(model: &QuantizedNetwork) -> bool {
 }
 
 /// The exact sums T of every int8 layer for one image, layer after layer: what must be equal on every
-/// adapter where the same codes go in.
+/// adapter where the same quantized values go in.
 ///
 /// # Panics
 /// As [`infer`] does.
@@ -92,7 +92,7 @@ pub fn sums_of_image(model: &QuantizedNetwork, image: &[u8]) -> Vec<Vec<i32>> {
 enum Widened {
     /// Of every precision but int8.
     Real(Vec<f64>),
-    /// Codes of int8, and their scales.
+    /// Quantized values of int8, and their scales.
     Codes(Vec<i32>, Vec<f32>),
 }
 

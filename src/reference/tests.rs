@@ -24,7 +24,7 @@ fn a_network_worked_by_hand() {
     let outcome = infer(&lowered(&model, Precision::F32), &[255, 0], 1);
     assert_eq!(outcome.outputs, [2.5, 0.0]);
     assert_eq!(outcome.labels, [0]);
-    // int8: codes 127, 0; weights 64 (2/4·127 = 63.5, to even), −32 (−31.75), 127, 127;
+    // int8: quantized values 127, 0; weights 64 (2/4·127 = 63.5, to even), −32 (−31.75), 127, 127;
     // z = 64·127·s_a·s_w + 0.5 with s_a = 1/127, s_w = 4/127.
     let outcome = infer(&lowered(&model, Precision::Int8), &[255, 0], 1);
     let z = 64.0 * 4.0 / 127.0 + 0.5;

@@ -17,7 +17,7 @@ pub enum Unit {
     F16,
     /// bfloat16.
     Bf16,
-    /// Whole numbers: codes and sums of codes.
+    /// Whole numbers: quantized values and sums of quantized values.
     Whole,
 }
 
@@ -166,7 +166,7 @@ pub fn equal<T: PartialEq + std::fmt::Debug>(got: &[T], want: &[T]) -> Check {
     }
 }
 
-/// Codes that may differ by one at a rounding tie, on at most max(1, n / 10,000) of n values.
+/// Quantized values that may differ by one at a rounding tie, on at most max(1, n / 10,000) of n values.
 ///
 /// # Errors
 /// What differs, in words.

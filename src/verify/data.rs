@@ -21,7 +21,7 @@ pub fn random_values(rng: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
     (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
-/// Codes from −127 to 127.
+/// Quantized values from −127 to 127.
 #[must_use]
 pub fn random_codes(rng: &mut ChaCha8Rng, count: usize) -> Vec<i8> {
     (0..count).map(|_| rng.random_range(-127..=127)).collect()

@@ -37,7 +37,7 @@ pub fn shapes(pass: Pass) -> Vec<[usize; 3]> {
 }
 
 /// Round the edges of a fused layer's tile in each dimension, and deep; where a tile ends in softmax or
-/// in codes by row only rows that it holds.
+/// in quantized values by row only rows that it holds.
 fn layer_shapes(layer: LayerKernel) -> Vec<[usize; 3]> {
     let (rows, groups) = layer.tile.workgroup();
     let (rows, mut cols) = (rows as usize, 4 * groups as usize);
@@ -63,7 +63,7 @@ fn layer_shapes(layer: LayerKernel) -> Vec<[usize; 3]> {
         [rows + 1, 33, cols],
     ]);
     if layer.arithmetic != Arithmetic::F32 {
-        // Sums of codes beyond 2²⁴, which f32 does not hold.
+        // Sums of quantized values beyond 2²⁴, which f32 does not hold.
         shapes.push([3, 4097, cols.min(7)]);
     }
     shapes

@@ -27,7 +27,7 @@ const SHAPES: [[usize; 3]; 8] = [
     [66, 16, 65],
 ];
 
-/// Codes of a product's two matrices: random, and as large as they get.
+/// Quantized values of a product's two matrices: random, and as large as they get.
 struct Product {
     shape: [usize; 3],
     x: Vec<i8>,

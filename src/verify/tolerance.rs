@@ -24,11 +24,11 @@ pub const SCALED: &str = "2⁻²⁰ of the terms, NMSE ≤ 1e-11: sums are exact
 /// f32 values of int8 passes.
 pub const VALUES: &str =
     "1e-4·|x| + 2⁻²⁰·rms, NMSE ≤ 1e-10: a few f32 operations on exact quantized values";
-/// Codes of exact sums.
+/// Quantized values of exact sums.
 pub const CODES: &str = "quantized values equal; within 0.002 of a rounding tie they may differ by one, for at most 2% of them plus one";
-/// Codes of values.
+/// Quantized values of values.
 pub const QUANTIZED: &str = "quantized values equal; at a rounding tie they may differ by one, for at most max(1, n / 10,000) of n";
-/// Codes with a scale for each row.
+/// Quantized values with a scale for each row.
 pub const ROW_CODES: &str = "scales within what n terms of f32 may be off, n ULP of the sum of their \
      magnitudes, and codes within 0.52 of the exact quotient";
 /// What only moves or rounds what it is given.

@@ -1,4 +1,4 @@
-//! Exit codes 2 (usage) and 3 (no such adapter): what the words of the error must say.
+//! Exit quantized values 2 (usage) and 3 (no such adapter): what the words of the error must say.
 
 use crate::support::{Fixture, command, gpu_adapters, has, run};
 

@@ -238,7 +238,7 @@ fn memory_tells_every_mode() {
         .args(["--batch", "1", "--format", "json"]))
     .json();
     let lines = document["precisions"].as_array().expect("lines");
-    // Two codes a byte, a scale of two bytes for 32 codes of a column, biases of four bytes.
+    // Two quantized values a byte, a scale of two bytes for 32 quantized values of a column, biases of four bytes.
     let scales = (784_u64.div_ceil(32) * 64 + 64_u64.div_ceil(32) * 10) * 2;
     assert_eq!(
         lines[0]["parameters_bytes"],

@@ -87,7 +87,7 @@ fn the_clip_of_the_model_and_the_batch_make_the_codes_of_int8() {
         } else {
             &["--adapter", "cpu"]
         };
-        // Codes are 0 and 1: of 255 the pixel 102 is 0.4, so 0; an image of zeros has label 0.
+        // Quantized values are 0 and 1: of 255 the pixel 102 is 0.4, so 0; an image of zeros has label 0.
         let together = int8(adapter);
         assert_eq!(together[2], (0, 0.0));
         assert_eq!(together[3], (1, 1.0));
@@ -95,7 +95,7 @@ fn the_clip_of_the_model_and_the_batch_make_the_codes_of_int8() {
         let alone = int8(&[&["--batch", "1"], adapter].concat());
         assert_eq!(alone[2].0, 3);
         assert!((alone[2].1 - 0.4).abs() <= 1e-6, "{alone:?}");
-        // f32 knows no codes.
+        // f32 knows no quantized values.
         let f32 = classify(&path, &images, &[&["--precision", "f32"], adapter].concat());
         assert_eq!(f32[2].0, 3);
     }

@@ -41,7 +41,7 @@ pub fn bench_in_every_format_is_quiet(adapter: &Adapter) {
     }
 }
 
-/// Static codes, and outputs that are scaled sums: not a bit is left to the adapter.
+/// Static quantized values, and outputs that are scaled sums: not a bit is left to the adapter.
 pub fn a_quantized_file_gives_the_cpu_paths_numbers(adapter: &Adapter) {
     let fixture = Fixture::new();
     let mut model = model();

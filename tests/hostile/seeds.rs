@@ -181,7 +181,7 @@ fn quantized() -> Vec<Seed> {
         .map(|(name, mode)| (name.to_owned(), file(&mode)))
         .collect();
     let int4 = file(&Precision::Int4.into());
-    // OutOfRange int4's codes, and a scale that is none.
+    // OutOfRange int4's quantized values, and a scale that is none.
     let mut codes = int4.clone();
     let end = codes.len();
     codes[end - 40..].fill(0x88);

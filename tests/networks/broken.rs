@@ -34,7 +34,7 @@ fn within_tolerance(rig: &Rig, precision: Precision) -> Judged {
 }
 
 /// One bit of one weight of many is less than tolerances are, and a layer behind it may round it away: it takes the
-/// sums of codes, which are exact, of a layer alone.
+/// sums of quantized values, which are exact, of a layer alone.
 fn the_oracles_bits(rig: &Rig) -> Judged {
     let text = |error: fmnist_gpu::Error| error.to_string();
     let mode = Mode::int8(Scheme::Static, WeightScales::Channel);

@@ -1,5 +1,5 @@
 //! QuantizedNetwork models on the CPU path round every edge of a tile: to the oracle's bits where all sums are of
-//! codes, which leaves nothing to rounding; and no image's outputs depend on its batch or on threads.
+//! quantized values, which leaves nothing to rounding; and no image's outputs depend on its batch or on threads.
 
 use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions, Supported};
 use fmnist_gpu::mode::Mode;
@@ -149,7 +149,7 @@ pub fn check_values(processor: &Processor) -> Check {
 }
 
 /// An image's outputs, to the bit, in batches of any size, at any place in them, and on any number of
-/// threads, where all layers take codes.
+/// threads, where all layers take quantized values.
 pub fn check_images_alone(supported: Supported) -> Check {
     let activations = [Activation::Sigmoid, Activation::Relu, Activation::Softmax];
     let model = random_model(&mut seeded("alone"), &[200, 90, 70, 10], &activations);

@@ -125,7 +125,7 @@ enum Place<'a> {
 }
 
 /// Every way to run a case in a mode, on images all at once and in smaller batches: near the oracle, and
-/// where codes alone are summed, to the same bits in every way.
+/// where quantized values alone are summed, to the same bits in every way.
 fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
     let model = quantized(&case.model, mode)?;
     if let Place::Gpu(rig) = place
@@ -198,7 +198,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
     }
 }
 
-/// Whether a mode's sums, and so its outputs, are the same to the bit on every adapter: static codes, and no
+/// Whether a mode's sums, and so its outputs, are the same to the bit on every adapter: static quantized values, and no
 /// activation but those that round nothing.
 fn same_everywhere(model: &Model, mode: &Mode) -> bool {
     let exact = |layer: &Layer| matches!(layer.activation, Activation::Relu | Activation::Identity);

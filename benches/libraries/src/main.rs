@@ -4,7 +4,7 @@
 //! ```sh
 //! cargo run --release --locked --manifest-path benches/libraries/Cargo.toml
 //! ```
-//! Libraries multiply two matrices of floats (or codes) that lie ready; weights are packed before where
+//! Libraries multiply two matrices of floats (or quantized values) that lie ready; weights are packed before where
 //! the library can. Ours is a network of one layer: from bytes to floats, with normalization, bias,
 //! and in int8 the search for scales, quantization and dequantization. That is in the libraries'
 //! favour. All take turns, so that a slow spell of the machine hits all of them.

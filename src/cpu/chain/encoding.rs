@@ -15,9 +15,9 @@ use crate::quantize::{InputQuantization, QuantizedLayer};
 pub(super) enum Encoding {
     /// As values in f32.
     Values(Stored),
-    /// As codes with a scale for each row.
+    /// As quantized values with a scale for each row.
     Row(Levels),
-    /// As codes with a scale that is known, by whose inverse values are multiplied.
+    /// As quantized values with a scale that is known, by whose inverse values are multiplied.
     Static(Levels, f32),
 }
 
@@ -76,10 +76,10 @@ impl Levels {
         (inside + self.moved) as i8
     }
 
-    /// The codes of a vector of values in units of their scale, to where they stand in memory.
+    /// The quantized values of a vector of values in units of their scale, to where they stand in memory.
     #[inline(always)]
     pub unsafe fn store<S: Simd>(self, units: S::F, to: *mut u8) {
-        // SAFETY: the caller's promise: room for a vector's codes.
+        // SAFETY: the caller's promise: room for a vector's quantized values.
         unsafe {
             // The bounds are whole numbers: rounding moves nothing beyond them. NaN is the lower one.
             let inside = S::min(S::max(units, S::splat(self.low)), S::splat(self.high));
@@ -108,7 +108,7 @@ pub(super) enum Pixels {
     Static(Box<Table>),
     /// Each byte is its own code.
     Own,
-    /// The codes of every byte and their scale, by the byte of a row whose value is largest in magnitude.
+    /// The quantized values of every byte and their scale, by the byte of a row whose value is largest in magnitude.
     Row {
         tables: Box<[(Table, f32); 256]>,
         magnitudes: Box<[f32; 256]>,
@@ -192,7 +192,7 @@ impl Pixels {
         }
     }
 
-    /// The codes of one row and their scale, or 1 where the layer knows that.
+    /// The quantized values of one row and their scale, or 1 where the layer knows that.
     #[inline(always)]
     unsafe fn codes<S: Simd>(&self, pixels: &[u8], codes: &mut [u8]) -> f32 {
         assert!(
@@ -323,7 +323,7 @@ pub(super) unsafe fn hand_on<S: Simd>(
     }
 }
 
-/// The codes of one row of values, whole vectors, and their scale, or 1 where the next layer knows that.
+/// The quantized values of one row of values, whole vectors, and their scale, or 1 where the next layer knows that.
 #[inline(always)]
 unsafe fn row_codes<S: Simd>(form: Encoding, values: &[f32], codes: &mut [u8]) -> f32 {
     let size = 4 / S::GROUP;

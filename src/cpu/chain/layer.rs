@@ -33,7 +33,7 @@ enum Product {
     Int8(Int8Weights),
 }
 
-/// Weight codes, and what becomes of the sums T in each column: f32(T) · (row's scale · scale) + bias.
+/// Quantized weights, and what becomes of the sums T in each column: f32(T) · (row's scale · scale) + bias.
 #[derive(Debug)]
 struct Int8Weights {
     weights: IntegerWeights,
@@ -161,7 +161,7 @@ impl Layer {
         }
     }
 
-    /// The codes that sums are turned into at once: those of a known scale, where the activation is no
+    /// The quantized values that sums are turned into at once: those of a known scale, where the activation is no
     /// more than a bound.
     fn fused(&self) -> Option<(Levels, f32)> {
         let bound = self.activation.floor().is_some();
@@ -232,7 +232,7 @@ impl Layer {
 }
 
 impl Int8Weights {
-    /// The product of codes, to values or at once to the codes of the next layer; true of those.
+    /// The product of quantized values, to values or at once to the quantized values of the next layer; true of those.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(
         &self,
@@ -275,7 +275,7 @@ impl Int8Weights {
     }
 }
 
-/// What becomes of sums of codes: z, or the larger of it and a floor.
+/// What becomes of sums of quantized values: z, or the larger of it and a floor.
 struct Z<'a, S: Simd> {
     of_rows: &'a [f32],
     scales: &'a [f32],
@@ -316,7 +316,7 @@ impl<S: Simd> Sink<S> for ToValues<'_, S> {
     }
 }
 
-/// Takes sums and leaves codes.
+/// Takes sums and leaves quantized values.
 struct ToCodes<'a, S: Simd> {
     z: Z<'a, S>,
     codes: &'a mut [u8],
@@ -331,7 +331,7 @@ impl<S: Simd> Sink<S> for ToCodes<'_, S> {
     unsafe fn take(&mut self, row: usize, column: usize, sums: S::I) {
         let size = 4 / S::GROUP;
         let to = &mut self.codes[row * self.stride + size * column..][..size * S::LANES];
-        // SAFETY: the caller's promise; `to` holds the codes of a whole vector.
+        // SAFETY: the caller's promise; `to` holds the quantized values of a whole vector.
         unsafe {
             let units = S::mul(self.z.of(row, column, sums), self.inverse);
             self.levels.store::<S>(units, to.as_mut_ptr());

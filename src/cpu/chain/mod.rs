@@ -2,11 +2,11 @@
 //!
 //! So runs everything but int8 `dynamic-tensor`, and layers may differ in their numbers. Each takes its
 //! input in a form of its own ([`encoding`]): values in f32, rounded to a type of fewer bits where its
-//! weights are of one, or int8 codes. Products and what is done to their sums are in [`layer`].
+//! weights are of one, or int8 quantized values. Products and what is done to their sums are in [`layer`].
 //!
 //! Threads meet once a batch; a block's values stay in the nearer caches from the pixels to the outputs.
 //! The number of threads changes no bit. A row's sums in f32 are made in an order that depends on its
-//! place in the batch and the batch's size; sums of codes are exact, so that where all layers take codes
+//! place in the batch and the batch's size; sums of quantized values are exact, so that where all layers take quantized values
 //! the outputs depend on nothing but the image.
 
 mod encoding;
@@ -50,18 +50,18 @@ pub(super) struct Chain {
     outputs: Vec<f32>,
 }
 
-/// The values of one block. A layer takes one of a pair and gives the other, in values or in codes.
+/// The values of one block. A layer takes one of a pair and gives the other, in values or in quantized values.
 #[derive(Debug, Default)]
 struct Scratch {
     /// What a layer takes: `[block, stride(inputs)]`.
     x: Aligned<f32>,
     /// What it gives: `[block, stride(outputs)]`.
     y: Aligned<f32>,
-    /// Groups of the activation codes that a layer takes: `[block, stride(groups)]`.
+    /// Groups of the quantized activations that a layer takes: `[block, stride(groups)]`.
     codes: Aligned<u32>,
     /// Those of the next one.
     next_codes: Aligned<u32>,
-    /// The scale of each row of codes: 1 where the layer knows it.
+    /// The scale of each row of quantized values: 1 where the layer knows it.
     scales: Aligned<f32>,
     /// A panel of weights in f32, where no instruction widens them on their way.
     widened: Aligned<f32>,
@@ -260,7 +260,7 @@ impl Scratch {
         std::mem::swap(&mut self.x, &mut self.y);
     }
 
-    /// The same of codes.
+    /// The same of quantized values.
     fn swap_codes(&mut self) {
         std::mem::swap(&mut self.codes, &mut self.next_codes);
     }

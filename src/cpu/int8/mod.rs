@@ -1,7 +1,7 @@
 //! int8 `dynamic-tensor` inference.
 //!
 //! A tensor's scale is that of its largest magnitude over the whole batch, so that threads meet after
-//! each layer. What a block of rows goes through between two meetings is one pass: the codes of the
+//! each layer. What a block of rows goes through between two meetings is one pass: the quantized values of the
 //! layer before, the product, scaling, bias, and the search for the largest magnitude.
 
 mod pass;
@@ -48,12 +48,12 @@ struct Int8Layer {
     activation: Activation,
 }
 
-/// A block's codes, and a row's.
+/// A block's quantized values, and a row's.
 #[derive(Debug, Default)]
 struct Scratch {
-    /// Groups of activation codes: `[block, stride(layer)]`.
+    /// Groups of quantized activations: `[block, stride(layer)]`.
     codes: Aligned<u32>,
-    /// Codes of one row of sums, moved up by 128 to index a table.
+    /// Quantized values of one row of sums, moved up by 128 to index a table.
     indices: Aligned<u8>,
     /// A block of the last layer, dequantized for its softmax: `[block, padded outputs]`.
     rows: Aligned<f32>,
@@ -259,7 +259,7 @@ impl Int8Layer {
         self.weights.shape().padded_outputs()
     }
 
-    /// Groups from one row of codes to the next.
+    /// Groups from one row of quantized values to the next.
     fn stride(&self) -> usize {
         stride(self.weights.shape().groups())
     }

@@ -80,7 +80,7 @@ impl Work for Share<'_, '_> {
 }
 
 impl<'a> Source<'a> {
-    /// What looks up the codes of one row of the batch: its pixels, or its codes as `indices`.
+    /// What looks up the quantized values of one row of the batch: its pixels, or its quantized values as `indices`.
     #[inline(always)]
     unsafe fn bytes<'b, S: Simd>(self, row: usize, inputs: usize, indices: &'b mut [u8]) -> &'b [u8]
     where

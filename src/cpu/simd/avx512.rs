@@ -30,7 +30,7 @@ pub unsafe fn with_avx512_vnni<W: Work>(work: W) -> W::Output {
     unsafe { work.run::<Avx512Vnni>() }
 }
 
-/// What the two have in common: all but the products of codes.
+/// What the two have in common: all but the products of quantized values.
 macro_rules! common {
     () => {
         type F = __m512;

@@ -41,7 +41,7 @@ pub(super) trait Work {
 pub(super) trait Simd: Copy + 'static {
     /// f32 lanes.
     type F: Copy;
-    /// As many i32 lanes; or the codes of as many groups.
+    /// As many i32 lanes; or the quantized values of as many groups.
     type I: Copy;
 
     /// Lanes of a vector.
@@ -49,7 +49,7 @@ pub(super) trait Simd: Copy + 'static {
     /// Vectors side by side in a panel of weights: with [`TILE_ROWS`] rows of sums, as many as the
     /// registers hold.
     const PANEL: usize;
-    /// Neighbouring int8 codes that one lane of [`Simd::dot`] multiplies and sums. Of an activation they
+    /// Neighbouring int8 quantized values that one lane of [`Simd::dot`] multiplies and sums. Of an activation they
     /// are in memory either 2 signed numbers of 16 bits, or 4 unsigned bytes that are 128 up.
     const GROUP: usize;
 
@@ -96,19 +96,19 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn add_i32(a: Self::I, b: Self::I) -> Self::I;
     unsafe fn zero_i32() -> Self::I;
     unsafe fn to_f32(value: Self::I) -> Self::F;
-    /// One group of activation codes in every lane.
+    /// One group of quantized activations in every lane.
     unsafe fn splat_codes(group: u32) -> Self::I;
-    /// A group of weight codes a lane: `LANES · GROUP` bytes.
+    /// A group of quantized weights a lane: `LANES · GROUP` bytes.
     unsafe fn load_weights(from: *const i8) -> Self::I;
-    /// `sum + Σ codes · weights` over the group of each lane, in wrapping int32.
+    /// `sum + Σ quantized values · weights` over the group of each lane, in wrapping int32.
     unsafe fn dot(sum: Self::I, codes: Self::I, weights: Self::I) -> Self::I;
     /// Rounds to the nearest whole number, ties to even, adds 128, and stores the low bytes of the
     /// lanes. −128 ≤ `value` ≤ 127.
     unsafe fn store_index(to: *mut u8, value: Self::F);
-    /// Rounds to the nearest whole number, ties to even, and stores the lanes as activation codes in
+    /// Rounds to the nearest whole number, ties to even, and stores the lanes as quantized activations in
     /// memory. −128 ≤ `value` ≤ 127.
     unsafe fn store_codes(to: *mut u8, value: Self::F);
-    /// Writes the codes that `table` has of `count` bytes as activation codes in memory. A code stands in
+    /// Writes the quantized values that `table` has of `count` bytes as quantized activations in memory. A code stands in
     /// the table 128 up.
     unsafe fn look_up(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {
         // SAFETY: the caller's promises.
@@ -144,7 +144,7 @@ unsafe fn look_up_one_by_one<S: Simd>(
     count: usize,
 ) {
     for index in 0..count {
-        // SAFETY: `from` holds `count` bytes, `to` as many codes.
+        // SAFETY: `from` holds `count` bytes, `to` as many quantized values.
         unsafe {
             let code = table[usize::from(*from.add(index))];
             if S::GROUP == 4 {
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::cpu::isa::Supported;
 
-    /// Looks codes up in each of the ways that a processor may take, one of which is plain.
+    /// Looks quantized values up in each of the ways that a processor may take, one of which is plain.
     struct LookUp<'a> {
         table: &'a [u8; 256],
         bytes: &'a [u8],
@@ -178,7 +178,7 @@ mod tests {
             let count = self.bytes.len();
             let mut ways = [(); 2].map(|()| vec![0xa5; size * count + 64]);
             let [quick, plain] = ways.each_mut().map(|way| way.as_mut_ptr());
-            // SAFETY: the caller's promise; both have room for `count` codes.
+            // SAFETY: the caller's promise; both have room for `count` quantized values.
             unsafe {
                 S::look_up(self.table, self.bytes.as_ptr(), quick, count);
                 look_up_one_by_one::<S>(self.table, self.bytes.as_ptr(), plain, count);

@@ -12,7 +12,7 @@ pub(super) const FACTOR: f32 = -0.875;
 /// sum over them shows each step too.
 pub(super) const TERM: f32 = -0.75;
 
-/// Four codes a word, of every sign and size.
+/// Four quantized values a word, of every sign and size.
 pub(super) const WEIGHTS: [u32; 8] = [
     0x7f81_05fb,
     0x1103_807d,
@@ -124,7 +124,7 @@ fn matrices(units: MatrixUnits, rows: u32, lane: u32, steps: u32) -> i64 {
     total * i64::from(steps)
 }
 
-/// The dot product of two words of four codes each.
+/// The dot product of two words of four quantized values each.
 fn dot(a: i32, b: i32) -> i32 {
     let codes = |word: i32| word.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
     codes(a).into_iter().zip(codes(b)).map(|(a, b)| a * b).sum()

@@ -174,7 +174,7 @@ impl Layers<'_> {
             return match input {
                 InputFormat::Values => Source::new(LayerInput::Pixels, Pixels),
                 InputFormat::Static => Source::new(LayerInput::QuantizedPixels, Pixels),
-                // Conversion gives pixels static codes.
+                // Conversion gives pixels static quantized values.
                 InputFormat::Rows => Source::new(LayerInput::QuantizedRows, Quantized),
                 InputFormat::Tensor => self.pixel_maximum(),
             };
@@ -235,7 +235,7 @@ impl Layers<'_> {
         self.stages.push(with_slots(stage, slots));
     }
 
-    /// Normalized values to static codes for the first layer.
+    /// Normalized values to static quantized values for the first layer.
     fn static_codes(&mut self, from: Operand) {
         let columns = groups(self.model.inputs()) as u64;
         self.stages.push(Stage {
@@ -258,7 +258,7 @@ impl Layers<'_> {
         }
     }
 
-    /// Rows of `cols` values to the codes that layer `taker` takes.
+    /// Rows of `cols` values to the quantized values that layer `taker` takes.
     fn row_codes(&mut self, from: Operand, cols: usize, taker: usize) {
         // A software adapter's lanes are a vector: rows side by side spare it the barriers.
         let row_lanes = match self.limits.kind {

@@ -13,7 +13,7 @@ pub(in crate::plan) struct Stage {
     pub(in crate::plan) elements: Precision,
     /// The layer that it belongs to; none before the first.
     pub(in crate::plan) layer: Option<usize>,
-    /// The layer that takes the codes that it writes; none where it writes none, or codes of the scheme
+    /// The layer that takes the quantized values that it writes; none where it writes none, or quantized values of the scheme
     /// `dynamic-tensor`.
     pub(in crate::plan) codes_for: Option<usize>,
     /// Its uniform; each chunk puts in its own rows.

@@ -107,7 +107,7 @@ impl<'a> Passes<'a> {
         }
     }
 
-    /// Pixels to int8 codes; gives the place of their maximum.
+    /// Pixels to int8 quantized values; gives the place of their maximum.
     fn quantized_input(&mut self, slots: &mut Slots) -> u32 {
         use Operand::{Maxima, Pixels, Quantized, Table, Values};
         let int8 = Precision::Int8;

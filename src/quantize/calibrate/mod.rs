@@ -1,7 +1,7 @@
 //! Calibration: what static scales and error compensation learn from training images.
 //!
 //! Each layer's input x is collected over the images, in float weights, and a [`Calibration`] gives the range
-//! `(low, high)` with low ≤ 0 ≤ high that static codes cover; what lies beyond is clamped. Every range holds
+//! `(low, high)` with low ≤ 0 ≤ high that static quantized values cover; what lies beyond is clamped. Every range holds
 //! zero, whose code is exact; so zeros say nothing of where a range should end, and none of the methods
 //! counts them.
 //!
@@ -10,14 +10,14 @@
 //! | min-max | all values (Krishnamoorthi 2018, § 3.1) |
 //! | percentile | on each side of zero, the smallest of its values that at least 99.99% of them do not exceed in magnitude (McKinstry et al., *Discovering low-precision networks close to full-precision networks for efficient inference*, 2019, § 3.1) |
 //! | mse | of 1/100 to 100/100 of min-max's, the one with the least Σ (x − x̂)², x̂ being what x's code stands for; of equals the widest (Nagel et al. 2021, § 3.1, eq. 20) |
-//! | entropy | magnitudes up to the threshold at which what codes tell of their distribution diverges least from it (Migacz, *8-bit inference with TensorRT*, 2017) |
+//! | entropy | magnitudes up to the threshold at which what quantized values tell of their distribution diverges least from it (Migacz, *8-bit inference with TensorRT*, 2017) |
 //!
 //! For entropy the magnitudes are put into 2,048 bins. For each number i of the first bins, P is these with
-//! everything beyond put into the last one, Q the same bins merged into as many levels as there are codes (128 for
+//! everything beyond put into the last one, Q the same bins merged into as many levels as there are quantized values (128 for
 //! each sign, or 256 where there is but one) and spread again over those that hold anything; the divergence is
 //! Σ p · ln(p / q), and the i with the least is taken. It is infinite where p > 0 and q = 0.
 //!
-//! The full titles of Krishnamoorthi and Nagel et al. are in [`crate::quantize`], which says how codes cover a range.
+//! The full titles of Krishnamoorthi and Nagel et al. are in [`crate::quantize`], which says how quantized values cover a range.
 
 mod range;
 
@@ -36,16 +36,16 @@ use crate::dataset::{
 use crate::error::{Error, Result, UsageError};
 use crate::model::Model;
 
-/// How the range of a layer's static codes is chosen from the values that it takes.
+/// How the range of a layer's static quantized values is chosen from the values that it takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Calibration {
     /// All values.
     MinMax,
     /// All but the largest 0.01%.
     Percentile,
-    /// The range whose codes have the least mean square error.
+    /// The range whose quantized values have the least mean square error.
     MeanSquareError,
-    /// The range whose codes diverge least from the values' distribution: the default, for the accuracy that
+    /// The range whose quantized values diverge least from the values' distribution: the default, for the accuracy that
     /// data/README.md shows.
     #[default]
     Entropy,

@@ -1,4 +1,4 @@
-//! From the values that a layer takes over the calibration images to the range that its codes cover.
+//! From the values that a layer takes over the calibration images to the range that its quantized values cover.
 //! The methods are told in [`super`].
 
 use super::Calibration;
@@ -44,7 +44,7 @@ fn percentile(values: Vec<f32>) -> (f32, f32) {
     (-end(below), end(above))
 }
 
-/// The shrunken whole range whose codes are nearest to the values.
+/// The shrunken whole range whose quantized values are nearest to the values.
 fn least_error(values: &[f32]) -> (f32, f32) {
     let (low, high) = whole(values);
     let error = |share: u32| {
@@ -64,11 +64,11 @@ fn least_error(values: &[f32]) -> (f32, f32) {
     (low * share, high * share)
 }
 
-/// The threshold on magnitudes for which what the codes tell of their distribution diverges least from it.
+/// The threshold on magnitudes for which what the quantized values tell of their distribution diverges least from it.
 fn least_divergence(values: &[f32]) -> (f32, f32) {
     let (low, high) = whole(values);
     let largest = high.max(-low);
-    // All 256 codes, or as many as either sign has.
+    // All 256 quantized values, or as many as either sign has.
     let levels = if low < 0.0 && high > 0.0 { 128 } else { 256 };
     let mut histogram = vec![0_u64; BINS];
     for x in values {

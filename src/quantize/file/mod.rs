@@ -3,8 +3,8 @@
 //! | tensor | type | shape | where |
 //! |---|---|---|---|
 //! | `layers.N.weight` | F32, F16, BF16 | [in, out] | that precision |
-//! | | I8 | [in, out] | int8 codes |
-//! | | U8 | [ceil(in / 2), out] | int4 codes: of rows 2r and 2r + 1 in the low and the high half of a byte, each in two's complement |
+//! | | I8 | [in, out] | int8 quantized values |
+//! | | U8 | [ceil(in / 2), out] | int4 quantized values: of rows 2r and 2r + 1 in the low and the high half of a byte, each in two's complement |
 //! | `layers.N.weight_scale` | F32 | [1] or [out] | int8 |
 //! | | F16 | [ceil(in / 32), out] | int4 |
 //! | `layers.N.bias` | F32 | [out] | everywhere |
@@ -162,7 +162,7 @@ fn tensors(index: usize, layer: &QuantizedLayer) -> Vec<Tensor> {
     tensors
 }
 
-/// int4 codes `[in, out]`, two rows to one of bytes.
+/// int4 quantized values `[in, out]`, two rows to one of bytes.
 fn pack(codes: &[i8], outputs: usize) -> Vec<u8> {
     let mut packed = Vec::with_capacity(codes.len().div_ceil(2));
     for rows in codes.chunks(2 * outputs) {
@@ -175,14 +175,14 @@ fn pack(codes: &[i8], outputs: usize) -> Vec<u8> {
     packed
 }
 
-/// The codes of `rows` rows, and whether the half bytes of a row that is not there are zero. They are put where
+/// The quantized values of `rows` rows, and whether the half bytes of a row that is not there are zero. They are put where
 /// the bytes were, where there is room behind those.
 fn unpack(packed: Vec<u8>, rows: usize, outputs: usize) -> (Vec<i8>, bool) {
     let pairs = packed.len() / outputs;
     let mut codes: Vec<i8> = bytemuck::cast_vec(packed);
     codes.resize(2 * pairs * outputs, 0);
     let mut bytes = vec![0_i8; outputs];
-    // The last first: two rows of codes end behind the bytes that they come from and all before those.
+    // The last first: two rows of quantized values end behind the bytes that they come from and all before those.
     for pair in (0..pairs).rev() {
         bytes.copy_from_slice(&codes[pair * outputs..][..outputs]);
         let (low, high) = codes[2 * pair * outputs..][..2 * outputs].split_at_mut(outputs);

@@ -156,7 +156,7 @@ impl Reader<'_> {
             let int8 = mode.layer(index) == Precision::Int8;
             let input = match mode.scheme {
                 Some(Scheme::Static) if int8 => self.affine(index, normalization)?,
-                // Pixels have codes of their own in either scheme.
+                // Pixels have quantized values of their own in either scheme.
                 _ if int8 && index == 0 && normalization == Normalization::Unit => {
                     self.affine(index, normalization)?
                 }

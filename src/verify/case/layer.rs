@@ -4,18 +4,18 @@
 use half::{bf16, f16};
 use rand::RngExt;
 
-use super::{Case, Trial, from_bytes, to_bytes, to_f16_bytes, widen, widen_codes};
+use super::{Case, Trial, to_bytes, to_f16_bytes, widen, widen_codes};
 use crate::Precision;
 use crate::gpu::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
 use crate::model::{Activation, Normalization};
 use crate::plan::{LayerInput, LayerKernel, LayerOutput, Params, Store, WeightLayout, groups};
 use crate::reference;
 use crate::verify::compare::{
-    Check, Errors, Unit, close_f32, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
+    Check, Errors, close_f32, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
 };
 use crate::verify::data::{random_codes, random_pixels, random_values};
 
-/// What a step of static codes that are written stands for, and the code of zero.
+/// What a step of static quantized values that are written stands for, and the code of zero.
 pub(super) const OUT: (f32, i32) = (1.0 / 32.0, -100);
 
 /// The code of zero of what is read.

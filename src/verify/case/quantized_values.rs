@@ -12,7 +12,7 @@ use crate::verify::data::random_values;
 const SCALE_ERROR: f64 = 16.0 * HALF_ULP;
 
 impl Case {
-    /// Codes may differ by one where a value is near a tie, which few are.
+    /// Quantized values may differ by one where a value is near a tie, which few are.
     fn near_codes(got: &[i32], want: &[f64]) -> Check {
         let mut off = 0;
         for (at, (&got, want)) in got.iter().zip(want).enumerate() {
@@ -48,7 +48,7 @@ impl Case {
         Self::near_codes(&codes, &want)
     }
 
-    /// Codes with a scale for each row: the largest of a row has the largest code.
+    /// Quantized values with a scale for each row: the largest of a row has the largest code.
     pub(super) fn close_row_codes(
         &self,
         got: &[u8],
@@ -99,7 +99,7 @@ impl Case {
         Ok(())
     }
 
-    /// Rows of values to codes.
+    /// Rows of values to quantized values.
     pub(super) fn row_codes(&self) -> Trial {
         let mut values = random_values(&mut self.rng(), self.rows() * self.cols());
         values.iter_mut().for_each(|value| *value = value.abs());
@@ -116,7 +116,7 @@ impl Case {
         })
     }
 
-    /// Values to static codes, also beyond what they can hold.
+    /// Values to static quantized values, also beyond what they can hold.
     pub(super) fn static_codes(&self) -> Trial {
         let values = random_values(&mut self.rng(), self.rows() * self.cols());
         let values: Vec<f32> = values.iter().map(|value| value * 12.0).collect();
@@ -129,7 +129,7 @@ impl Case {
     }
 }
 
-/// Notes how far codes are from those that the exact values round to.
+/// Notes how far quantized values are from those that the exact values round to.
 fn see_codes(got: &[i32], exact: &[f64], errors: &mut Errors) {
     let got: Vec<f64> = got.iter().map(|&code| code.into()).collect();
     let want: Vec<f64> = exact.iter().map(|code| code.round_ties_even()).collect();

@@ -21,7 +21,7 @@ enum Values {
     Largest,
 }
 
-/// What a layer reads: the bytes of its input and of the maxima, and the codes and the scale that the
+/// What a layer reads: the bytes of its input and of the maxima, and the quantized values and the scale that the
 /// oracle gives them.
 struct Input {
     bytes: Vec<u8>,
@@ -47,7 +47,7 @@ fn extremes(values: &[f32]) -> [u32; 2] {
     [ordered(top), ordered(-bottom)]
 }
 
-/// How near the closest of `values` comes to a tie between two codes.
+/// How near the closest of `values` comes to a tie between two quantized values.
 fn nearest_tie(values: &[f32], scale: f32) -> f32 {
     let distance = |value: &f32| {
         let code = value / scale;
@@ -87,7 +87,7 @@ impl Case {
         values
     }
 
-    /// The z of a layer before, whose codes are still in no doubt after its activation, and those codes
+    /// The z of a layer before, whose quantized values are still in no doubt after its activation, and those quantized values
     /// with their scale.
     fn z(&self, count: usize, which: Values, before: Activation) -> (Vec<f32>, Vec<i32>, f32) {
         let clip = i32::from(self.clip);
