@@ -363,18 +363,17 @@ fn unknown(name: &str) -> Error {
     Error::unknown_name("kernel", name, variants.chain(kernels))
 }
 
-const ELEMENTWISE: [Activation; 4] = [
-    Activation::Relu,
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Identity,
-];
+/// Every activation that goes element by element.
+fn elementwise() -> impl Iterator<Item = Activation> {
+    let all = Activation::ALL.into_iter();
+    all.filter(|&activation| activation != Activation::Softmax)
+}
 
 /// What a layer can read in a precision.
 fn inputs(precision: Precision) -> Vec<LayerInput> {
     let mut inputs = vec![LayerInput::Pixels, LayerInput::Values];
     if precision == Precision::Int8 {
-        inputs.extend(ELEMENTWISE.map(LayerInput::PreActivation));
+        inputs.extend(elementwise().map(LayerInput::PreActivation));
         inputs.extend([
             LayerInput::QuantizedPixels,
             LayerInput::Quantized,
@@ -415,6 +414,6 @@ fn activations(output: LayerOutput, tile: Tile) -> Vec<Activation> {
     match output {
         LayerOutput::PreActivation => vec![Activation::Identity],
         LayerOutput::F32 if tile.holds_rows(1) => Activation::ALL.to_vec(),
-        _ => ELEMENTWISE.to_vec(),
+        _ => elementwise().collect(),
     }
 }

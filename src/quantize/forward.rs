@@ -5,7 +5,7 @@
 
 use half::{bf16, f16};
 
-use super::{Affine, INT4_GROUP, InputQuantization, QuantizedLayer, Weights};
+use super::{Affine, InputQuantization, QuantizedLayer, Weights};
 use crate::model::{Activation, Layer, Normalization};
 use crate::scheme;
 
@@ -26,7 +26,7 @@ pub(super) fn float_layer(layer: &Layer, x: &[f32]) -> Vec<f32> {
 /// The same by a layer in the numbers that it runs in, its input rounded as it takes it.
 pub(super) fn quantized_layer(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
     let x = taken(layer, clip, x);
-    let mut z = product(&x, &values(layer), &layer.bias, layer.inputs);
+    let mut z = product(&x, &layer.weight_values(), &layer.bias, layer.inputs);
     activate(layer.activation, &mut z, layer.outputs);
     z
 }
@@ -91,33 +91,6 @@ fn taken(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
 pub(super) fn restored(affine: Affine, x: f32) -> f32 {
     let steps = i16::from(affine.quantize(x)) - i16::from(affine.zero_point);
     affine.scale * f32::from(steps)
-}
-
-/// The values that a layer's weights stand for, `[in, out]`.
-pub(super) fn values(layer: &QuantizedLayer) -> Vec<f32> {
-    let outputs = layer.outputs;
-    match &layer.weights {
-        Weights::F32(values) => values.clone(),
-        Weights::F16(values) => values.iter().map(|w| w.to_f32()).collect(),
-        Weights::Bf16(values) => values.iter().map(|w| w.to_f32()).collect(),
-        Weights::Int8 { codes, scales } => {
-            let scale = |index: usize| scales[index % outputs % scales.len()];
-            let codes = codes.iter().enumerate();
-            codes
-                .map(|(index, &code)| f32::from(code) * scale(index))
-                .collect()
-        }
-        Weights::Int4 { codes, scales } => {
-            let scale = |index: usize| {
-                let (row, column) = (index / outputs, index % outputs);
-                scales[row / INT4_GROUP * outputs + column].to_f32()
-            };
-            let codes = codes.iter().enumerate();
-            codes
-                .map(|(index, &code)| f32::from(code) * scale(index))
-                .collect()
-        }
-    }
 }
 
 #[cfg(test)]

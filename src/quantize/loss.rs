@@ -154,7 +154,7 @@ pub fn losses(source: &Source, model: &QuantizedNetwork) -> Vec<Loss> {
             outliers(index, &float.weights, scales, model.int8_clip)
         }
         (Weights::Int8 { scales, .. }, None) => {
-            outliers(index, &values(layer), scales, model.int8_clip)
+            outliers(index, &layer.weight_values(), scales, model.int8_clip)
         }
         _ => None,
     };
@@ -164,18 +164,6 @@ pub fn losses(source: &Source, model: &QuantizedNetwork) -> Vec<Loss> {
         .enumerate()
         .filter_map(of_layer)
         .collect()
-}
-
-/// What the quantized values of int8 weights stand for, `[in, out]`.
-fn values(layer: &QuantizedLayer) -> Vec<f32> {
-    let Weights::Int8 { codes, scales } = &layer.weights else {
-        return Vec::new();
-    };
-    let codes = codes.iter().enumerate();
-    let value = |(at, &code): (usize, &i8)| {
-        scheme::dequantize(code, scales[at % layer.outputs % scales.len()])
-    };
-    codes.map(value).collect()
 }
 
 fn underflow(index: usize, layer: &Layer) -> Option<Loss> {

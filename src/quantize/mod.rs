@@ -251,7 +251,35 @@ impl QuantizedLayer {
         }
     }
 
-    /// n: the code of zero in its input; 0 where that are no quantized values.
+    /// The values that the weights stand for, `[inputs, outputs]`: a quantized value times its scale, in f32.
+    #[must_use]
+    pub fn weight_values(&self) -> Vec<f32> {
+        let outputs = self.outputs;
+        match &self.weights {
+            Weights::F32(values) => values.clone(),
+            Weights::F16(values) => values.iter().map(|w| w.to_f32()).collect(),
+            Weights::Bf16(values) => values.iter().map(|w| w.to_f32()).collect(),
+            Weights::Int8 { codes, scales } => {
+                let scale = |index: usize| scales[index % outputs % scales.len()];
+                let codes = codes.iter().enumerate();
+                codes
+                    .map(|(index, &code)| f32::from(code) * scale(index))
+                    .collect()
+            }
+            Weights::Int4 { codes, scales } => {
+                let scale = |index: usize| {
+                    let (row, column) = (index / outputs, index % outputs);
+                    scales[row / INT4_GROUP * outputs + column].to_f32()
+                };
+                let codes = codes.iter().enumerate();
+                codes
+                    .map(|(index, &code)| f32::from(code) * scale(index))
+                    .collect()
+            }
+        }
+    }
+
+    /// n: the code of zero in its input; 0 where it takes values.
     #[must_use]
     pub fn zero_point(&self, clip: u8) -> i32 {
         match self.input {

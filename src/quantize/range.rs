@@ -1,6 +1,6 @@
 //! How large a quantized network's values can get.
 
-use super::{INT4_GROUP, QuantizedLayer, QuantizedNetwork, Weights};
+use super::{QuantizedLayer, QuantizedNetwork};
 use crate::Precision;
 use crate::model::Activation;
 
@@ -57,25 +57,11 @@ fn beyond(largest: f64, most: f64) -> bool {
 impl QuantizedLayer {
     /// Σ|w| of each output.
     fn sums_of_magnitudes(&self) -> Vec<f64> {
-        let magnitude = |index: usize| {
-            let (row, column) = (index / self.outputs, index % self.outputs);
-            let value = match &self.weights {
-                Weights::F32(values) => f64::from(values[index]),
-                Weights::F16(values) => values[index].to_f64(),
-                Weights::Bf16(values) => values[index].to_f64(),
-                Weights::Int8 { codes, scales } => {
-                    f64::from(codes[index]) * f64::from(scales[column % scales.len()])
-                }
-                Weights::Int4 { codes, scales } => {
-                    let scale = scales[row / INT4_GROUP * self.outputs + column];
-                    f64::from(codes[index]) * scale.to_f64()
-                }
-            };
-            value.abs()
-        };
         let mut sums = vec![0.0; self.outputs];
-        for index in 0..self.weights.len() {
-            sums[index % self.outputs] += magnitude(index);
+        for row in self.weight_values().chunks_exact(self.outputs.max(1)) {
+            for (sum, weight) in sums.iter_mut().zip(row) {
+                *sum += f64::from(weight.abs());
+            }
         }
         sums
     }
