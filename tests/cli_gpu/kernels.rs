@@ -90,7 +90,7 @@ pub fn what_cannot_run_is_told(adapter: &Adapter) {
         ),
         (
             ["--kernel", "portable", "--batch", "8"],
-            "portable is a kernel of the CPU path",
+            "portable runs only on the CPU path",
         ),
         (
             ["--path", "nosuch", "--batch", "8"],

@@ -262,6 +262,9 @@ pub fn contradictions_are_usage_errors(adapter: &Adapter) {
     if adapter.has("shader-f16") {
         let off = ["--matrix-units", "off", "--kernel", "coop-2x4"];
         let error = bench(adapter, &[&off[..], &["--precision", "f16"]].concat()).fails(2);
-        has(&error, &["coop-2x4 cannot run", "no matrix units"]);
+        has(
+            &error,
+            &["coop-2x4 cannot run", "does not use matrix units"],
+        );
     }
 }

@@ -66,7 +66,8 @@ fn long_help_has_every_option_under_a_heading() {
         let name = name(&command).to_owned();
         assert!(examples(&help).len() >= 2, "{name}: {help}");
         let mut shown = Vec::new();
-        for option in command.get_opts().filter(|option| !option.is_hide_set()) {
+        let options = command.get_arguments().filter(|one| !one.is_positional());
+        for option in options.filter(|option| !option.is_hide_set()) {
             let heading = option.get_help_heading().unwrap_or_default();
             let at = headings.iter().position(|known| *known == heading);
             let at = at.unwrap_or_else(|| panic!("{name}: {option} stands under '{heading}'"));

@@ -98,12 +98,12 @@ fn layers_of_their_own_are_a_row_of_their_own() {
     refused(names("mixed", "", "", ""), "--layer-precision");
     refused(
         names("", "", "", "f16"),
-        "net has 2 layers, and --layer-precision gives 1",
+        "net has 2 layers, but --layer-precision gives 1",
     );
-    refused(names("", "", "", "f16,mixed"), "not mixed");
+    refused(names("", "", "", "f16,mixed"), "cannot be mixed");
     refused(
         names("mixed", "dynamic-tensor", "", "f16,int8"),
-        "whole networks",
+        "the same precision in all layers",
     );
 }
 
