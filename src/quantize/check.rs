@@ -21,6 +21,11 @@ impl QuantizedNetwork {
         if self.layers.is_empty() {
             return fail("has no layers".into());
         }
+        // A batch shares its scales in all layers or in none: the executors run it in one of two ways.
+        let tensor = |layer: &QuantizedLayer| layer.input == InputQuantization::Tensor;
+        if self.layers.iter().any(tensor) && !self.layers.iter().all(tensor) {
+            return fail("has the scheme dynamic-tensor in some layers only".into());
+        }
         let mut width = None;
         let mut before = None;
         for (index, layer) in self.layers.iter().enumerate() {
@@ -203,5 +208,25 @@ impl QuantizedLayer {
             return Err(": its int8 sums, with the bias, could overflow int32".into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Model;
+    use crate::quantize::{InputQuantization, lower};
+    use crate::{Mode, Precision, Scheme, WeightScales};
+
+    #[test]
+    fn a_batch_shares_its_scales_in_all_layers_or_in_none() {
+        let model = Model::default_model().unwrap();
+        let reference = lower(&model, &Precision::Int8.into(), None).unwrap();
+        assert!(reference.check().is_ok());
+        let mode = Mode::int8(Scheme::DynamicRow, WeightScales::Tensor);
+        let mut mixed = lower(&model, &mode, None).unwrap();
+        mixed.layers[1].input = InputQuantization::Tensor;
+        let error = mixed.check().unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        assert!(error.to_string().contains("some layers only"), "{error}");
     }
 }
