@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fmnist_gpu::adapter::Selector;
-use fmnist_gpu::gpu::{Device, DeviceOptions, Network};
+use fmnist_gpu::gpu::{Device, DeviceOptions, Session};
 use fmnist_gpu::mode::Mode;
-use fmnist_gpu::model::Model;
+use fmnist_gpu::model::Network;
 use fmnist_gpu::plan::{ChosenBy, KernelVariant};
 use fmnist_gpu::quantize::{Ranges, lower};
 use fmnist_gpu::report::{Layout, Screen, Table, duration};
@@ -67,7 +67,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     println!("{}", engine.info());
-    let narrow = Model::default_model()?;
+    let narrow = Network::default_model()?;
     let wide = wide(&narrow);
     for (model, batches) in [(&narrow, &[10_000, 1000, 32, 1][..]), (&wide, &[1024, 1])] {
         for &batch in batches {
@@ -80,14 +80,14 @@ fn main() -> Result<()> {
 }
 
 /// A network of the model in a mode. Times do not depend on the ranges of static quantized values.
-fn load(device: &Arc<Device>, model: &Model, mode: &Mode) -> Result<Network> {
+fn load(device: &Arc<Device>, model: &Network, mode: &Mode) -> Result<Session> {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
     let quantized = lower(model, mode, Some(&ranges))?;
-    pollster::block_on(Network::new(device, &quantized))
+    pollster::block_on(Session::new(device, &quantized))
 }
 
 /// Times the kernels on one network and batch size in every mode, and prints a table.
-fn compare(engine: &Engine, model: &Model, batch: usize, arguments: &Arguments) -> Result<()> {
+fn compare(engine: &Engine, model: &Network, batch: usize, arguments: &Arguments) -> Result<()> {
     let Some(device) = engine.device() else {
         return Ok(());
     };

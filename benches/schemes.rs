@@ -11,8 +11,8 @@ mod common;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use fmnist_gpu::cpu::{Isa, Network, Processor, ProcessorOptions};
-use fmnist_gpu::model::Model;
+use fmnist_gpu::cpu::{Isa, Processor, ProcessorOptions, Session};
+use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{Ranges, lower};
 use fmnist_gpu::report::{Layout, Screen, Table, duration};
 use fmnist_gpu::stats::Samples;
@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     })?;
     let info = processor.info();
     println!("{}, {} threads", info.instruction_set, info.threads);
-    let narrow = Model::default_model()?;
+    let narrow = Network::default_model()?;
     let wide = wide(&narrow);
     for (model, batches) in [(&narrow, &[10_000, 32, 1][..]), (&wide, &[1024, 1])] {
         for &batch in batches {
@@ -56,13 +56,13 @@ fn main() -> Result<()> {
 }
 
 /// Puts `model` into a mode. Nor does the time depend on where the quantized values of a static scale end.
-fn network(model: &Model, mode: &Mode, processor: &Processor) -> Result<Network> {
+fn network(model: &Network, mode: &Mode, processor: &Processor) -> Result<Session> {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
-    Network::new(&lower(model, mode, Some(&ranges))?, processor)
+    Session::new(&lower(model, mode, Some(&ranges))?, processor)
 }
 
 /// Times all modes on one network and batch size, and prints a table.
-fn compare(model: &Model, batch: usize, processor: &Processor, samples: usize) -> Result<()> {
+fn compare(model: &Network, batch: usize, processor: &Processor, samples: usize) -> Result<()> {
     let pixels: Vec<u8> = (0..batch * model.inputs())
         .map(|i| (i * 37 % 256) as u8)
         .collect();

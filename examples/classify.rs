@@ -2,10 +2,10 @@
 #![expect(clippy::print_stdout, reason = "a program")]
 
 use fmnist_gpu::quantize::lower;
-use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Model};
+use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Network};
 
 fn main() -> fmnist_gpu::Result<()> {
-    let model = Model::default_model()?;
+    let model = Network::default_model()?;
     let data = dataset::test_split()?;
     let (adapter, outputs) = pollster::block_on(async {
         let engine = Engine::open(&EngineOptions::default()).await?;

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use fmnist_gpu::cpu::Processor;
 use fmnist_gpu::dataset::{self, HELD_OUT, Holdout, Split};
-use fmnist_gpu::model::Model;
+use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{Calibration, QuantizedNetwork, Recipe, Rounding, Sample};
 use fmnist_gpu::{Mode, Precision, Result, Scheme, WeightScales, cpu, engine};
 
 fn main() -> Result<()> {
     let model = match std::env::args().nth(1) {
-        Some(path) => Model::load(Path::new(&path))?,
-        None => Model::default_model()?,
+        Some(path) => Network::load(Path::new(&path))?,
+        None => Network::default_model()?,
     };
     let data = dataset::load_split(Split::Train, None)?;
     let held = Holdout::new(data.len(), HELD_OUT).validation;
@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let sample = Sample::standard()?;
 
     let labels_of = |quantized: &QuantizedNetwork| -> Result<Vec<usize>> {
-        let mut network = cpu::Network::new(quantized, &Processor::default())?;
+        let mut network = cpu::Session::new(quantized, &Processor::default())?;
         network.upload(&images.pixels, images.count);
         Ok(engine::labels(network.run(), model.outputs()))
     };

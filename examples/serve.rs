@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use fmnist_gpu::adapter::{AdapterInfo, Kind, Selector};
 use fmnist_gpu::cpu::ProcessorOptions;
-use fmnist_gpu::engine::Network;
+use fmnist_gpu::engine::Session;
 use fmnist_gpu::plan::{KernelVariant, Kernels};
 use fmnist_gpu::quantize::Source;
 use fmnist_gpu::tune::{Tuner, Tuning};
@@ -115,7 +115,7 @@ fn contend(arguments: &Arguments) -> Result<()> {
 }
 
 /// The model in a mode.
-fn load(engine: &Engine, model: &Source, mode: &Mode) -> Result<Network> {
+fn load(engine: &Engine, model: &Source, mode: &Mode) -> Result<Session> {
     Ok(block_on(engine.load(&model.quantize(mode)?))?)
 }
 

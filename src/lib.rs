@@ -5,10 +5,10 @@
 //!
 //! ```
 //! use fmnist_gpu::quantize::lower;
-//! use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Model};
+//! use fmnist_gpu::{Engine, EngineOptions, Precision, dataset, engine, model::Network};
 //!
 //! # fn main() -> fmnist_gpu::Result<()> {
-//! let model = Model::default_model()?;
+//! let model = Network::default_model()?;
 //! let data = dataset::test_split()?;
 //! let outputs = pollster::block_on(async {
 //!     let engine = Engine::open(&EngineOptions::default()).await?;
@@ -28,7 +28,7 @@
 //! Data flows one way. docs/architecture.md has the whole picture and says which module may import which.
 //!
 //! ```text
-//! file → model::Model → quantize::lower → QuantizedNetwork → plan → executor: gpu | cpu → outputs, times
+//! file → model::Network → quantize::lower → QuantizedNetwork → plan → executor: gpu | cpu → outputs, times
 //!                                                                                              ↓
 //!                           bytes ← report ← verdict, baseline ← rows ← bench (check, warm up, sample, compare)
 //! ```

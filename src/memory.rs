@@ -134,7 +134,7 @@ pub fn parameters(widths: &[usize]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Activation, Layer, Model};
+    use crate::model::{Activation, Layer, Network};
     use crate::quantize::{Ranges, lower};
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
             bias: vec![0.25; outputs],
             activation: Activation::Relu,
         };
-        let model = Model::new(vec![layer(67, 5), layer(5, 3)]).unwrap();
+        let model = Network::new(vec![layer(67, 5), layer(5, 3)]).unwrap();
         let ranges = Ranges(vec![(0.0, 1.0); 2]);
         for mode in modes().iter().filter(|mode| !by_formula(mode)) {
             let quantized = lower(&model, mode, Some(&ranges)).unwrap();

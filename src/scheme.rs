@@ -117,17 +117,17 @@ pub fn scale(max_abs: f32, clip: u8) -> f32 {
     if scale > 0.0 { scale } else { 1.0 }
 }
 
-/// The code of a value: round-half-even(`value` / `scale`), at most `clip` in magnitude.
+/// The quantized value of a value: round-half-even(`value` / `scale`), at most `clip` in magnitude.
 #[must_use]
 pub fn quantize(value: f32, scale: f32, clip: u8) -> i8 {
     let clip = f32::from(clip);
     (value / scale).round_ties_even().clamp(-clip, clip) as i8
 }
 
-/// The value that a code stands for.
+/// The value that a quantized value stands for.
 #[must_use]
-pub fn dequantize(code: i8, scale: f32) -> f32 {
-    f32::from(code) * scale
+pub fn dequantize(q: i8, scale: f32) -> f32 {
+    f32::from(q) * scale
 }
 
 /// The scale of a batch of pixels p / 255 whose largest byte is `max`.
@@ -136,7 +136,7 @@ pub fn pixel_scale(max: u8, clip: u8) -> f32 {
     scale(f32::from(max) / 255.0, clip)
 }
 
-/// The code of a pixel in exact integers: round-half-even(`clip` · `pixel` / `max`).
+/// The quantized value of a pixel in exact integers: round-half-even(`clip` · `pixel` / `max`).
 ///
 /// In f32 the odd pixels, which are exact ties where the largest is even, would be decided by
 /// rounding errors.
@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn ties_go_to_even() {
-        let codes =
+        let quantized =
             [0.5, 1.5, 2.5, -0.5, -1.5, 126.5, 127.5, -200.0].map(|v| quantize(v, 1.0, 127));
-        assert_eq!(codes, [0, 2, 2, 0, -2, 126, 127, -127]);
+        assert_eq!(quantized, [0, 2, 2, 0, -2, 126, 127, -127]);
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn pixel_codes_are_exact() {
+    fn pixel_quantized_are_exact() {
         for max in 1..=255_u8 {
             for pixel in 0..=max {
                 for clip in [1, 7, 127] {

@@ -4,9 +4,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions, Supported};
+use fmnist_gpu::cpu::{Processor, ProcessorOptions, Session, Supported};
 use fmnist_gpu::quantize::{Ranges, lower};
-use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, dataset, model::Model};
+use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, dataset, model::Network};
 
 struct Counting;
 
@@ -46,16 +46,16 @@ fn modes() -> Vec<Mode> {
     modes
 }
 
-fn network(model: &Model, mode: &Mode, processor: &Processor) -> Network {
+fn network(model: &Network, mode: &Mode, processor: &Processor) -> Session {
     let ranges = Ranges(vec![(0.0, 4.0); model.layers.len()]);
     let quantized = lower(model, mode, Some(&ranges)).expect("numbers of the mode");
-    Network::new(&quantized, processor).expect("a network")
+    Session::new(&quantized, processor).expect("a network")
 }
 
 /// The only test of this program, since all threads are counted.
 #[test]
 fn runs_allocate_nothing_after_the_largest() {
-    let model = Model::default_model().unwrap();
+    let model = Network::default_model().unwrap();
     let images = dataset::test_split().unwrap().images;
     for supported in Supported::all() {
         for threads in [1, 3] {

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use fmnist_gpu::model::Model;
+use fmnist_gpu::model::Network;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -355,7 +355,7 @@ fn folder() -> TempDir {
         write("images-idx3", &pixels);
         write("labels-idx1", &labels);
     }
-    let model = Model::default_model().expect("the model");
+    let model = Network::default_model().expect("the model");
     model
         .save(&folder.path().join("model.safetensors"))
         .expect("a saved model");

@@ -1,6 +1,6 @@
 //! What the benches of whole networks share.
 
-use fmnist_gpu::model::{Activation, Layer, Model};
+use fmnist_gpu::model::{Activation, Layer, Network};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
 use rand::{RngExt, SeedableRng};
 
@@ -14,7 +14,7 @@ pub fn modes() -> Vec<Mode> {
 
 /// A network of 784-1024-1024-10 with random weights: its answers mean nothing, its time does not
 /// depend on them.
-pub fn wide(model: &Model) -> Model {
+pub fn wide(model: &Network) -> Network {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     let mut layer = |inputs: usize, outputs: usize, activation| {
         let size = (2.0 / inputs as f32).sqrt();
@@ -29,7 +29,7 @@ pub fn wide(model: &Model) -> Model {
             activation,
         }
     };
-    Model {
+    Network {
         layers: vec![
             layer(784, 1024, Activation::Relu),
             layer(1024, 1024, Activation::Relu),

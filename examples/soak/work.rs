@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fmnist_gpu::dataset::{self, Images};
-use fmnist_gpu::engine::{Engine, Network};
+use fmnist_gpu::engine::{Engine, Session};
 use fmnist_gpu::error::CheckError;
-use fmnist_gpu::model::Model;
+use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::Source;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 use rand::seq::SliceRandom;
@@ -32,7 +32,7 @@ pub struct Soak {
     images: Images,
     files: Vec<PathBuf>,
     /// Networks that live all the time, beside those that are loaded in each cycle.
-    resident: Vec<Network>,
+    resident: Vec<Session>,
     expected: Outputs,
     rng: ChaCha8Rng,
     /// Cycles, and images in all of them.
@@ -44,7 +44,7 @@ pub struct Soak {
 impl Soak {
     /// Writes the models, and loads each once; every cycle classifies the first `images` of the test split.
     pub async fn new(engine: Engine, images: usize) -> Result<Self> {
-        let model = Model::default_model()?;
+        let model = Network::default_model()?;
         let folder = tempfile::tempdir().map_err(|source| Error::Output {
             path: std::env::temp_dir(),
             source,
@@ -67,13 +67,13 @@ impl Soak {
                 continue;
             }
             let path = soak._folder.path().join(format!("{number}.safetensors"));
-            let model = Model {
+            let model = Network {
                 mode: Some(mode.clone()),
                 ..model.clone()
             };
             match mode.depends_on_batch() {
                 true => model.save(&path)?,
-                false => Source::Model(model).quantize(&mode)?.save(&path)?,
+                false => Source::Network(model).quantize(&mode)?.save(&path)?,
             }
             let network = load(&soak.engine, &path).await?;
             soak.resident.push(network);
@@ -150,7 +150,7 @@ fn modes() -> Vec<Mode> {
     modes
 }
 
-async fn load(engine: &Engine, path: &std::path::Path) -> Result<Network> {
+async fn load(engine: &Engine, path: &std::path::Path) -> Result<Session> {
     let source = Source::load(path)?;
     let mode = source.mode().unwrap_or(Precision::F32.into());
     engine.load(&source.quantize(&mode)?).await

@@ -1,7 +1,7 @@
 //! Models: read, told about, written again, and run.
 
-use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions};
-use fmnist_gpu::model::Model;
+use fmnist_gpu::cpu::{Processor, ProcessorOptions, Session};
+use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, Source, lower};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, memory, reference};
 use serde_json::Value;
@@ -33,16 +33,16 @@ pub fn quantized(data: &[u8]) {
 
 fn one_model(data: &[u8]) {
     let path = file(data);
-    let read = limited(data.len(), || Model::load(&path));
+    let read = limited(data.len(), || Network::load(&path));
     let Ok(model) = read else {
         // Whatever it is instead is no reason to panic either.
         let _ = limited(data.len(), || Source::load(&path));
         return;
     };
     let bytes = model.to_bytes().expect("what was read can be written");
-    let again = Model::from_bytes("again", &bytes).expect("what was written can be read");
+    let again = Network::from_bytes("again", &bytes).expect("what was written can be read");
     assert_eq!(bytes, again.to_bytes().expect("and written again"));
-    use_it(&Source::Model(model));
+    use_it(&Source::Network(model));
 }
 
 fn one_quantized(data: &[u8]) {
@@ -78,7 +78,7 @@ fn use_it(source: &Source) {
     for mode in modes {
         let quantized = match source {
             // Ranges stand for calibration images, with which this would take a hundred times as long.
-            Source::Model(model) => {
+            Source::Network(model) => {
                 let ranges = Ranges(vec![(-1.0, 4.0); model.layers.len()]);
                 lower(model, &mode, Some(&ranges))
             }
@@ -103,7 +103,7 @@ fn run(quantized: &QuantizedNetwork, inputs: usize) {
         ..ProcessorOptions::default()
     };
     let processor = Processor::new(options).expect("a thread");
-    let Ok(mut network) = Network::new(quantized, &processor) else {
+    let Ok(mut network) = Session::new(quantized, &processor) else {
         return;
     };
     let pixels: Vec<u8> = (0..IMAGES * inputs).map(|at| (at * 89) as u8).collect();

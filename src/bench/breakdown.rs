@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
-use crate::engine::Network;
+use crate::engine::Session;
 use crate::error::Result;
 use crate::gpu::{self, Parts};
 use crate::plan::{ChosenBy, ExecutionPath, KernelVariant};
@@ -32,7 +32,7 @@ pub(super) async fn measure(
 
 /// The parts of a batch of `pixels` as it ran and, if `unfused` is set and it ran otherwise, with the unfused kernels.
 /// Empty on the CPU path and where the adapter has no timestamps.
-async fn of(network: &mut Network, pixels: &[u8], unfused: bool) -> Result<Vec<Breakdown>> {
+async fn of(network: &mut Session, pixels: &[u8], unfused: bool) -> Result<Vec<Breakdown>> {
     let Some(gpu) = network.gpu() else {
         return Ok(Vec::new());
     };
@@ -51,7 +51,7 @@ async fn of(network: &mut Network, pixels: &[u8], unfused: bool) -> Result<Vec<B
 }
 
 async fn take(
-    gpu: &mut gpu::Network,
+    gpu: &mut gpu::Session,
     variant: KernelVariant,
     pixels: &[u8],
     batch: usize,

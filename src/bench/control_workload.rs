@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::entry::adapter_of;
-use crate::engine::{Engine, Network, Place};
+use crate::engine::{Engine, Place, Session};
 use crate::error::Result;
 use crate::results::ControlWorkload;
 use crate::stats::Samples;
@@ -36,7 +36,7 @@ impl ControlWorkloads {
     /// Those of the device.
     pub(super) async fn beside(
         engine: &Engine,
-        networks: impl Iterator<Item = &Network>,
+        networks: impl Iterator<Item = &Session>,
         images: usize,
         operations: u64,
     ) -> Result<Self> {

@@ -4,7 +4,7 @@ use super::budget::{self, Fit};
 use super::options::BenchOptions;
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::engine::{Engine, Network, Place};
+use crate::engine::{Engine, Place, Session};
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::plan::Kernels;
@@ -25,7 +25,7 @@ pub(super) struct Entry {
     /// Warnings about the range of its weights.
     pub(super) warnings: Vec<Warning>,
     /// Its network, or why it does not run at all.
-    pub(super) network: Result<Network, String>,
+    pub(super) network: Result<Session, String>,
     /// Why it does not run in the present batch size.
     refused: Option<String>,
 }
@@ -37,12 +37,12 @@ impl Entry {
     }
 
     /// Its network, or why it does not run in the present batch size.
-    pub(super) fn runs(&mut self) -> Result<&mut Network, &str> {
+    pub(super) fn runs(&mut self) -> Result<&mut Session, &str> {
         self.runs_as().map(|(network, _)| network)
     }
 
     /// As [`Entry::runs`], with the model as it runs there.
-    pub(super) fn runs_as(&mut self) -> Result<(&mut Network, &QuantizedNetwork), &str> {
+    pub(super) fn runs_as(&mut self) -> Result<(&mut Session, &QuantizedNetwork), &str> {
         match (&mut self.network, &self.refused, &self.model) {
             (Ok(network), None, Some(model)) => Ok((network, model)),
             (Err(reason), ..) => Err(reason),
@@ -55,7 +55,7 @@ impl Entry {
 /// Notes which modes cannot run batches of this size with the kernels that the user allows.
 pub(super) fn refuse(entries: &mut [Entry], size: usize) {
     for entry in entries {
-        let gpu = entry.network.as_mut().ok().and_then(Network::gpu);
+        let gpu = entry.network.as_mut().ok().and_then(Session::gpu);
         let checked = gpu.map_or(Ok(()), |gpu| gpu.check_batch(size));
         entry.refused = checked.err().map(|error| error.to_string());
     }
@@ -130,11 +130,11 @@ async fn network(
     data: &Dataset,
     options: &BenchOptions,
     requested: bool,
-) -> Result<Network> {
+) -> Result<Session> {
     let mut network = match engine.load(model).await {
         // f32 that only serves the comparison may run anywhere.
         Err(Error::TooLarge { .. }) if !requested => {
-            Network::on_cpu(model, engine.processor(), None)?
+            Session::on_cpu(model, engine.processor(), None)?
         }
         loaded => loaded?,
     };

@@ -4,7 +4,7 @@ use super::classes;
 use super::entry::adapter_of;
 use super::sample::Taken;
 use crate::Precision;
-use crate::engine::{Engine, Network};
+use crate::engine::{Engine, Session};
 use crate::memory::Footprint;
 use crate::results::{Ceiling, Mcnemar, Row, Status};
 use crate::stats::{mcnemar, wilson};
@@ -16,7 +16,7 @@ impl Row {
         self.effective.reason = Some(reason.to_owned());
     }
 
-    pub(super) fn ran(&mut self, network: &Network, engine: &Engine) {
+    pub(super) fn ran(&mut self, network: &Session, engine: &Engine) {
         let placement = network.placement();
         self.effective.device = Some(placement.place);
         self.effective.adapter = Some(adapter_of(placement.place, engine));

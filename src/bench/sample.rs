@@ -7,7 +7,7 @@ use super::control_workload::{ControlWorkloads, thin};
 use super::observer::Observer;
 use super::options::{BenchOptions, FEWEST, TIME_TO_COMPARE};
 use crate::Mode;
-use crate::engine::Network;
+use crate::engine::Session;
 use crate::error::{CheckError, Error, Result};
 use crate::stats::Samples;
 
@@ -34,7 +34,7 @@ pub(super) struct Taken {
 }
 
 /// A mode to measure: its network, and the outputs that were checked.
-pub(super) type Candidate<'a> = (Mode, &'a mut Network, &'a [f32]);
+pub(super) type Candidate<'a> = (Mode, &'a mut Session, &'a [f32]);
 
 /// The durations of one precision so far.
 #[derive(Default)]
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::adapter::{Backend, Selector};
     use crate::bench::observer::Finished;
-    use crate::model::Model;
+    use crate::model::Network;
     use crate::quantize::lower;
     use crate::{Engine, EngineOptions, Precision};
 
@@ -320,7 +320,7 @@ mod tests {
             ..EngineOptions::default()
         };
         let engine = pollster::block_on(Engine::open(&cpu)).unwrap();
-        let model = Model::default_model().unwrap();
+        let model = Network::default_model().unwrap();
         let model = lower(&model, &Precision::F32.into(), None).unwrap();
         let mut network = pollster::block_on(engine.load(&model)).unwrap();
         let mut passes = |warmup, runs| {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use fmnist_gpu::dataset::{self, Images};
-use fmnist_gpu::engine::{self, Network, check_width};
+use fmnist_gpu::engine::{self, Session, check_width};
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::quantize::{QuantizedNetwork, Source, losses};
 use fmnist_gpu::report::{self, Column, Format, Layout, Table};
@@ -253,7 +253,7 @@ fn predictions(model: &Source, outputs: &[f32]) -> Vec<Prediction> {
 }
 
 /// What ran where, with the batch size, which changes the results of the reference scheme.
-fn what_ran(engine: &Engine, network: &Network, mode: &Mode, batch: usize) -> String {
+fn what_ran(engine: &Engine, network: &Session, mode: &Mode, batch: usize) -> String {
     // A mode's name omits the scheme dynamic-tensor.
     let scheme = if mode.scheme == Some(Scheme::DynamicTensor) {
         " (dynamic-tensor)"

@@ -57,7 +57,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let output = AtomicFile::create(&arguments.output)?;
     let source = arguments.model.load()?;
-    let Source::Model(model) = &source else {
+    let Source::Network(model) = &source else {
         return Err(options::already_quantized(&source).into());
     };
     let mode = arguments.mode.quantized_mode(&source)?;

@@ -7,7 +7,7 @@ use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::dataset::{self, Dataset, HELD_OUT, Holdout, Split};
 use fmnist_gpu::engine::check_width;
-use fmnist_gpu::model::Model;
+use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{Sample, Source};
 use fmnist_gpu::report::{self, DatasetInfo, Format, ModelInfo, SearchSubject, Tool};
 use fmnist_gpu::search::{
@@ -126,7 +126,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let output = AtomicFile::create(&arguments.output)?;
     let source = arguments.model.load()?;
-    let Source::Model(model) = &source else {
+    let Source::Network(model) = &source else {
         return Err(options::already_quantized(&source).into());
     };
     let data = dataset::load_split(Split::Train, arguments.data.as_deref())?;
@@ -199,7 +199,7 @@ fn open(arguments: &Arguments) -> Result<Engine, Error> {
 fn about(
     arguments: &Arguments,
     engine: &Engine,
-    model: &Model,
+    model: &Network,
     sample: &Sample,
     held: &Dataset,
     options: &SearchOptions,

@@ -292,7 +292,7 @@ impl Arguments {
             (Precision::Int8, _) => &Scheme::ALL,
             _ => &[],
         };
-        let codes = if schemes.is_empty() {
+        let quantized = if schemes.is_empty() {
             self.take_none(&of, &[("--scheme", self.scheme.is_some())])?;
             None
         } else {
@@ -310,7 +310,7 @@ impl Arguments {
             k_lanes,
             arithmetic: variant.arithmetic,
             widest: groups.min(1 << 30).next_power_of_two(),
-            codes,
+            quantized,
         })
     }
 
@@ -390,7 +390,7 @@ fn outputs(
     input: LayerInput,
     tile: Tile,
 ) -> Vec<LayerOutput> {
-    if precision == Precision::Int8 && !input.is_codes() {
+    if precision == Precision::Int8 && !input.is_quantized() {
         return vec![LayerOutput::PreActivation];
     }
     let own = match precision {

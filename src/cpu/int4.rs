@@ -20,7 +20,7 @@ use crate::quantize::INT4_GROUP;
 #[derive(Debug)]
 pub(super) struct Int4Weights {
     pub shape: Shape,
-    /// Panels of bytes: of a pair of inputs, the first one's code in the low bits.
+    /// Panels of bytes: of a pair of inputs, the first one's quantized value in the low bits.
     pairs: Aligned<u8>,
     /// Panels of scales, one for each group of inputs.
     scales: Aligned<f16>,
@@ -28,10 +28,10 @@ pub(super) struct Int4Weights {
 }
 
 impl Int4Weights {
-    /// Packs `codes: [inputs, outputs]` and `scales: [ceil(inputs / 32), outputs]`, row-major.
-    pub fn new(shape: Shape, codes: &[i8], scales: &[f16], bias: Aligned<f32>) -> Self {
+    /// Packs `quantized: [inputs, outputs]` and `scales: [ceil(inputs / 32), outputs]`, row-major.
+    pub fn new(shape: Shape, quantized: &[i8], scales: &[f16], bias: Aligned<f32>) -> Self {
         let outputs = shape.outputs;
-        let pairs: Vec<u8> = codes
+        let pairs: Vec<u8> = quantized
             .chunks(2 * outputs)
             .flat_map(|pair| {
                 let (low, high) = pair.split_at(outputs);
@@ -76,7 +76,7 @@ impl Int4Weights {
         let scale_panels = Self::scales_of(shape).panels();
         let panels = shape.panels().zip(Self::pairs_of(shape).panels());
         for ((panel, pairs), scales) in panels.zip(scale_panels) {
-            let codes = Codes {
+            let quantized = Quantized {
                 pairs: self.pairs[pairs.start..].as_ptr(),
                 scales: self.scales[scales.start..].as_ptr(),
             };
@@ -86,13 +86,13 @@ impl Int4Weights {
                 if task.rows >= TILE_ROWS {
                     let count = panel.vectors * S::LANES * shape.inputs;
                     let widened = &mut task.widened[..count];
-                    codes.widen::<S>(panel, widened);
+                    quantized.widen::<S>(panel, widened);
                     let widened = widened.as_ptr();
                     let block = task.block(shape, panel, &self.bias, widened);
                     block.panel::<S>(panel, task.rows);
                 } else {
                     let block = task.block(shape, panel, &self.bias, self.pairs.as_ptr());
-                    codes.panel::<S>(block, panel, task.rows);
+                    quantized.panel::<S>(block, panel, task.rows);
                 }
             }
         }
@@ -101,12 +101,12 @@ impl Int4Weights {
 
 /// The quantized values and scales of one panel.
 #[derive(Clone, Copy)]
-struct Codes {
+struct Quantized {
     pairs: *const u8,
     scales: *const f16,
 }
 
-impl Codes {
+impl Quantized {
     /// The weights in f32, to `to: [inputs, panel]`.
     #[inline(always)]
     unsafe fn widen<S: Simd>(self, panel: Panel, to: &mut [f32]) {
@@ -190,19 +190,19 @@ impl Codes {
                 let mut group = [[[S::splat(0.0); V]; R]; 2];
                 let mut k = first;
                 while k < end {
-                    let codes: [[S::F; 2]; V] =
+                    let quantized: [[S::F; 2]; V] =
                         std::array::from_fn(|v| S::load_nibbles(pairs.add(v * S::LANES)));
                     pairs = pairs.add(V * S::LANES);
                     for r in 0..R {
                         let value = S::splat(*x[r].add(k));
                         for v in 0..V {
-                            group[0][r][v] = S::mul_add(value, codes[v][0], group[0][r][v]);
+                            group[0][r][v] = S::mul_add(value, quantized[v][0], group[0][r][v]);
                         }
                         // What stands behind an odd last input may be anything.
                         if k + 1 < end {
                             let value = S::splat(*x[r].add(k + 1));
                             for v in 0..V {
-                                group[1][r][v] = S::mul_add(value, codes[v][1], group[1][r][v]);
+                                group[1][r][v] = S::mul_add(value, quantized[v][1], group[1][r][v]);
                             }
                         }
                     }

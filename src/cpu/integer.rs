@@ -22,16 +22,16 @@ pub struct IntegerWeights {
 }
 
 impl IntegerWeights {
-    /// Packs `codes: [inputs, outputs]` row-major for a processor. Columns that only fill up a vector
+    /// Packs `quantized: [inputs, outputs]` row-major for a processor. Columns that only fill up a vector
     /// are copies of the last one, so that they change no minimum and no maximum.
     #[must_use]
-    pub fn new(codes: &[i8], inputs: usize, outputs: usize, processor: &Processor) -> Self {
-        Self::with_offsets(codes, [inputs, outputs], |_| 0, processor)
+    pub fn new(quantized: &[i8], inputs: usize, outputs: usize, processor: &Processor) -> Self {
+        Self::with_offsets(quantized, [inputs, outputs], |_| 0, processor)
     }
 
     /// The same for sums to each of which the offset of its column is added.
     pub(super) fn with_offsets(
-        codes: &[i8],
+        quantized: &[i8],
         [inputs, outputs]: [usize; 2],
         offset_of: impl Fn(usize) -> i32,
         processor: &Processor,
@@ -55,34 +55,34 @@ impl IntegerWeights {
         for (column, start) in starts.iter_mut().enumerate() {
             *start = offset_of(column.min(outputs - 1));
         }
-        for row in codes.chunks_exact(outputs) {
+        for row in quantized.chunks_exact(outputs) {
             for (column, start) in starts.iter_mut().enumerate() {
-                let code = i32::from(row[column.min(outputs - 1)]);
-                *start = i32::wrapping_sub(*start, up * code);
+                let q = i32::from(row[column.min(outputs - 1)]);
+                *start = i32::wrapping_sub(*start, up * q);
             }
         }
         Self {
             shape,
-            panels: shape.pack(codes, true, |code| code),
+            panels: shape.pack(quantized, true, |q| q),
             starts,
             processor: processor.clone(),
         }
     }
 
-    /// The exact sums of products of `codes: [batch, inputs]` with the weights: `[batch, outputs]`. What inference does with them is fused to the product; this is the product
-    /// alone.
+    /// The exact sums of products of `quantized: [batch, inputs]` with the weights: `[batch, outputs]`. Inference
+    /// fuses what follows to the product.
     ///
     /// # Panics
-    /// Where `codes` are no whole rows.
+    /// Where `quantized` are no whole rows.
     #[must_use]
-    pub fn sums(&self, codes: &[i8]) -> Vec<i32> {
+    pub fn sums(&self, quantized: &[i8]) -> Vec<i32> {
         assert!(
-            codes.len().is_multiple_of(self.shape.inputs),
-            "whole rows of codes"
+            quantized.len().is_multiple_of(self.shape.inputs),
+            "whole rows of quantized values"
         );
         self.processor.isa().run(Sums {
             weights: self,
-            codes,
+            quantized,
         })
     }
 
@@ -94,26 +94,26 @@ impl IntegerWeights {
         self.panels.bytes() + self.starts.bytes()
     }
 
-    /// Gives `sink` the sums of `rows` rows of `codes`, groups of activation codes, `stride` groups a row.
+    /// Gives `sink` the sums of `rows` rows of `quantized`: groups of quantized activations, `stride` groups a row.
     ///
     /// # Safety
     /// The instructions of `S` are there, and the weights were packed for it.
     #[inline(always)]
     pub(super) unsafe fn product<S: Simd, K: Sink<S>>(
         &self,
-        codes: &[u32],
+        quantized: &[u32],
         stride: usize,
         rows: usize,
         sink: &mut K,
     ) {
         let groups = self.shape.groups();
         assert!(
-            rows * stride <= codes.len() && groups <= stride,
-            "rows of codes"
+            rows * stride <= quantized.len() && groups <= stride,
+            "rows of quantized values"
         );
         for panel in self.shape.panels() {
             let block = Block {
-                codes: codes.as_ptr(),
+                quantized: quantized.as_ptr(),
                 stride,
                 groups,
                 weights: self.panels[panel.start..].as_ptr(),
@@ -138,7 +138,7 @@ pub(super) trait Sink<S: Simd> {
 /// What the tiles of one panel share.
 #[derive(Clone, Copy)]
 struct Block {
-    codes: *const u32,
+    quantized: *const u32,
     stride: usize,
     groups: usize,
     weights: *const i8,
@@ -194,8 +194,8 @@ impl Block {
     ) {
         // SAFETY: the caller's promises: `R` rows from `row` on are there.
         unsafe {
-            let codes: [*const u32; R] =
-                std::array::from_fn(|r| self.codes.add((row + r) * self.stride));
+            let quantized: [*const u32; R] =
+                std::array::from_fn(|r| self.quantized.add((row + r) * self.stride));
             let starts: [S::I; V] =
                 std::array::from_fn(|v| S::load_i32(self.starts.add(v * S::LANES)));
             let zeros = [S::zero_i32(); V];
@@ -205,13 +205,13 @@ impl Block {
             let mut k = 0;
             while k + P <= self.groups {
                 for part in &mut sums {
-                    step::<S, R, V>(part, &codes, k, weights);
+                    step::<S, R, V>(part, &quantized, k, weights);
                     weights = weights.add(V * S::LANES * S::GROUP);
                     k += 1;
                 }
             }
             while k < self.groups {
-                step::<S, R, V>(&mut sums[0], &codes, k, weights);
+                step::<S, R, V>(&mut sums[0], &quantized, k, weights);
                 weights = weights.add(V * S::LANES * S::GROUP);
                 k += 1;
             }
@@ -232,7 +232,7 @@ impl Block {
 #[inline(always)]
 unsafe fn step<S: Simd, const R: usize, const V: usize>(
     sums: &mut [[S::I; V]; R],
-    codes: &[*const u32; R],
+    quantized: &[*const u32; R],
     k: usize,
     weights: *const i8,
 ) {
@@ -241,9 +241,9 @@ unsafe fn step<S: Simd, const R: usize, const V: usize>(
         let w: [S::I; V] =
             std::array::from_fn(|v| S::load_weights(weights.add(v * S::LANES * S::GROUP)));
         for r in 0..R {
-            let codes = S::splat_codes(*codes[r].add(k));
+            let quantized = S::splat_quantized(*quantized[r].add(k));
             for v in 0..V {
-                sums[r][v] = S::dot(sums[r][v], codes, w[v]);
+                sums[r][v] = S::dot(sums[r][v], quantized, w[v]);
             }
         }
     }
@@ -252,7 +252,7 @@ unsafe fn step<S: Simd, const R: usize, const V: usize>(
 /// The product alone.
 struct Sums<'a> {
     weights: &'a IntegerWeights,
-    codes: &'a [i8],
+    quantized: &'a [i8],
 }
 
 impl Work for Sums<'_> {
@@ -265,11 +265,11 @@ impl Work for Sums<'_> {
         } = self.weights.shape;
         let width = self.weights.shape.padded_outputs();
         let stride = self.weights.shape.groups();
-        let rows = self.codes.len() / inputs;
-        // A byte's own code, 128 up.
+        let rows = self.quantized.len() / inputs;
+        // A byte's own quantized value, 128 up.
         let table = std::array::from_fn(|byte| (byte as u8).wrapping_add(128));
         let mut groups = Aligned::<u32>::zeroed(rows * stride);
-        let bytes = bytemuck::cast_slice::<i8, u8>(self.codes);
+        let bytes = bytemuck::cast_slice::<i8, u8>(self.quantized);
         for (bytes, groups) in bytes
             .chunks_exact(inputs)
             .zip(groups.chunks_exact_mut(stride))

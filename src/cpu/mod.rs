@@ -38,7 +38,6 @@
 
 mod aligned;
 mod chain;
-mod codes;
 mod control_workload;
 pub mod copy;
 mod int4;
@@ -51,6 +50,7 @@ mod panels;
 pub mod peak;
 mod processor;
 mod product;
+mod quantized;
 mod simd;
 mod softmax;
 mod thread_pool;
@@ -79,7 +79,7 @@ const COST_OF_BYTES: usize = 1;
 
 /// A network ready to run on the CPU.
 #[derive(Debug)]
-pub struct Network {
+pub struct Session {
     arithmetic: Arithmetic,
     processor: Processor,
     /// Of one image.
@@ -98,7 +98,7 @@ enum Arithmetic {
     Tensor(Box<Int8Network>),
 }
 
-impl Network {
+impl Session {
     /// Packs the weights of `model` for the vectors of `processor`.
     ///
     /// # Errors

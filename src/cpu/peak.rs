@@ -218,13 +218,13 @@ fn multiply_adds(lanes: usize, steps: usize) -> [f64; CHAINS] {
 
 /// Quantized values are four unsigned bytes or two signed numbers of 16 bits.
 fn products(lanes: usize, group: usize, steps: usize) -> [i32; CHAINS] {
-    let dot = |codes: i32| -> i32 {
-        let bytes = codes.to_le_bytes();
-        let code = |at: usize| match group {
+    let dot = |quantized: i32| -> i32 {
+        let bytes = quantized.to_le_bytes();
+        let q = |at: usize| match group {
             4 => i32::from(bytes[at]),
             _ => i32::from(i16::from_le_bytes([bytes[2 * at], bytes[2 * at + 1]])),
         };
-        (0..group).map(|at| code(at) * i32::from(WEIGHTS[at])).sum()
+        (0..group).map(|at| q(at) * i32::from(WEIGHTS[at])).sum()
     };
     let mut totals = [0_i32; CHAINS];
     for lane in 0..lanes {
@@ -257,12 +257,12 @@ mod tests {
             let lanes = processor.lanes();
             for ceiling in Ceiling::ALL {
                 check(&processor, ceiling).unwrap();
-                let codes = if ceiling == Ceiling::Int8 {
+                let quantized = if ceiling == Ceiling::Int8 {
                     lanes.group
                 } else {
                     1
                 };
-                let each = 2 * lanes.lanes * codes * CHAINS * 100 * PIECES;
+                let each = 2 * lanes.lanes * quantized * CHAINS * 100 * PIECES;
                 assert_eq!(
                     run(&processor, ceiling, 100).0,
                     2 * each as u64,

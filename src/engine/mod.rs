@@ -1,6 +1,6 @@
 //! The engine: opens an adapter, decides once what runs where, and runs networks there.
 
-mod network;
+mod session;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::gpu;
 use crate::plan::Kernels;
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Source};
-use network::Executor;
-pub use network::{Network, Run};
+use session::Executor;
+pub use session::{Run, Session};
 
 /// How an engine is opened.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub enum Place {
     Cpu,
 }
 
-/// Where a precision runs, and why there if that is not where it was asked for.
+/// Where a precision runs, and why there if that is not where it was requested for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// Where.
@@ -181,7 +181,7 @@ impl Selected {
             infos.push(AdapterInfo::cpu(infos.len(), processor.info()));
         }
         let Some((info, reason)) = select(&infos, selector) else {
-            let asked = match selector {
+            let requested = match selector {
                 Some(selector) => selector.to_string(),
                 None => backends
                     .iter()
@@ -189,7 +189,7 @@ impl Selected {
                     .collect::<Vec<_>>()
                     .join(","),
             };
-            return Err(not_found(&adapters(&[]).await, asked));
+            return Err(not_found(&adapters(&[]).await, requested));
         };
         let mut info = info.clone();
         info.mask(&options.mask_features);
@@ -319,7 +319,7 @@ impl Engine {
         }
     }
 
-    /// The kernels that may run a precision: only f16 has to run on matrix units where they are asked
+    /// The kernels that may run a precision: only f16 has to run on matrix units where they are requested
     /// for.
     fn kernels_for(&self, precision: Precision) -> Kernels {
         match self.kernels {
@@ -332,7 +332,7 @@ impl Engine {
     ///
     /// # Errors
     /// Those of [`Engine::place`]; `Error::File` where the model is damaged; those of the device.
-    pub async fn load(&self, model: &QuantizedNetwork) -> Result<Network> {
+    pub async fn load(&self, model: &QuantizedNetwork) -> Result<Session> {
         // A network with a layer in f16 needs what f16 needs.
         let half = |layer: &QuantizedLayer| layer.precision() == Precision::F16;
         let precision = if model.layers.iter().any(half) {
@@ -343,12 +343,12 @@ impl Engine {
         let placement = self.place(precision)?;
         match (&self.device, placement.place) {
             (Some(device), Place::Gpu) => {
-                let mut network = gpu::Network::new(device, model).await?;
+                let mut network = gpu::Session::new(device, model).await?;
                 network.restrict(self.kernels_for(model.mode.precision));
                 let executor = Executor::Gpu(Box::new(network));
-                Ok(Network::new(executor, placement, model))
+                Ok(Session::new(executor, placement, model))
             }
-            _ => Network::on_cpu(model, &self.processor, placement.reason),
+            _ => Session::on_cpu(model, &self.processor, placement.reason),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::kernel;
-use super::network::Network;
 use super::prepared::buffer;
+use super::session::Session;
 use crate::adapter::Feature;
 use crate::error::Result;
 use crate::plan::{Operand, Step};
@@ -23,7 +23,7 @@ pub struct Parts {
 /// A set of queries holds no more.
 const MOST_DISPATCHES: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
-impl Network {
+impl Session {
     /// Runs the batch uploaded last once, with a timestamp round each dispatch, which takes longer
     /// than a plain run. None where the adapter has no timestamps, or the batch takes too many
     /// dispatches.

@@ -1,7 +1,7 @@
 //! Many batches, as few submits as can be: what checks and predictions run, not what is timed.
 
-use super::network::{Network, padded};
 use super::prepared::buffer;
+use super::session::{Session, padded};
 use crate::error::{Error, Result, UsageError};
 use crate::plan::{ExecutionPath, Operand, groups};
 
@@ -13,7 +13,7 @@ const BYTES_A_SUBMIT: u64 = 32 << 20;
 /// How many rows small batches make together where they run side by side.
 const ROWS_SIDE_BY_SIDE: usize = 1000;
 
-impl Network {
+impl Session {
     /// The outputs of all of `pixels` (`[images, in]` row-major), run in batches of `batch`, the
     /// last perhaps short: with the kernels of a timed run and to the same bits, but many batches in
     /// a submit: side by side, or one after another in int8 where each has scales of its own.

@@ -160,7 +160,7 @@ pub fn find(pass: Pass, elements: Precision) -> Option<Kernel> {
     let of = |row: &&Row| row.name() == name && row.elements.contains(&elements);
     let row = KERNELS.iter().find(of)?;
     let shares_scales =
-        elements == Int8 && !matches!(pass, Pass::Layer(layer) if layer.input.is_codes());
+        elements == Int8 && !matches!(pass, Pass::Layer(layer) if layer.input.is_quantized());
     Some(Kernel {
         name,
         file: row.file,
@@ -188,7 +188,7 @@ pub fn name(pass: Pass, elements: Precision) -> &'static str {
         Pass::Quantize => "quantize",
         Pass::Dequantize => "dequantize",
         Pass::Layer(layer) => family_name(layer.tile.family),
-        Pass::Network(network) if network.codes.is_some() => "network_quantized",
+        Pass::Network(network) if network.quantized.is_some() => "network_quantized",
         Pass::Network(_) if elements == Int8 => "network_int8",
         Pass::Network(_) => "network",
         Pass::QuantizedRows { .. } => "quantize_rows",
@@ -224,10 +224,10 @@ pub fn variant_name(pass: Pass) -> String {
                 k_lanes,
                 arithmetic,
                 widest,
-                codes,
+                quantized,
             } = network;
-            let codes = codes.map_or(String::new(), |form| format!("-{form:?}"));
-            format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}{codes}").to_lowercase()
+            let quantized = quantized.map_or(String::new(), |input| format!("-{input:?}"));
+            format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}{quantized}").to_lowercase()
         }
         Pass::QuantizedRows { row_lanes } => format!("quantize_rows:{row_lanes}"),
         other => name(other, Single).to_owned(),

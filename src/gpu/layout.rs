@@ -39,8 +39,8 @@ pub fn pack_blocks<T: Copy>(weights: &[T], inner: usize, cols: usize, zero: T) -
 /// Quantized weights `[inner, cols]` row-major as blocks like [`pack_blocks`], but with the four inner
 /// quantized values of a column together, as one word: `[inner / 4, cols / 4][4 cols][4 inner]`.
 #[must_use]
-pub fn pack_codes(codes: &[i8], inner: usize, cols: usize) -> Vec<i8> {
-    let mut packed = pack_blocks(codes, inner, cols, 0);
+pub fn pack_int8(quantized: &[i8], inner: usize, cols: usize) -> Vec<i8> {
+    let mut packed = pack_blocks(quantized, inner, cols, 0);
     for block in packed.chunks_exact_mut(16) {
         for row in 0..4 {
             for col in 0..row {
@@ -55,9 +55,9 @@ pub fn pack_codes(codes: &[i8], inner: usize, cols: usize) -> Vec<i8> {
 /// four columns to a word, the lowest first. Behind all blocks lie the scales `[inner / 32, cols]`, each
 /// row padded to a multiple of four.
 #[must_use]
-pub fn pack_int4(codes: &[i8], scales: &[f16], inner: usize, cols: usize) -> Vec<u8> {
-    let blocks = pack_blocks(codes, inner, cols, 0);
-    let nibble = |code: i8| code as u8 & 15;
+pub fn pack_int4(quantized: &[i8], scales: &[f16], inner: usize, cols: usize) -> Vec<u8> {
+    let blocks = pack_blocks(quantized, inner, cols, 0);
+    let nibble = |q: i8| q as u8 & 15;
     let pairs = blocks.chunks_exact(2);
     let mut packed: Vec<u8> = pairs
         .map(|pair| nibble(pair[0]) | nibble(pair[1]) << 4)
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(blocks[..8], [0, 1, 2, 3, 10, 11, 12, 13]);
         assert_eq!(blocks[16..24], [4, 5, 0, 0, 14, 15, 0, 0]);
         assert_eq!(blocks[32..40], [40, 41, 42, 43, 0, 0, 0, 0]);
-        let small: Vec<i8> = weights.iter().map(|code| code % 8).collect();
+        let small: Vec<i8> = weights.iter().map(|q| q % 8).collect();
         let scales: Vec<f16> = (1..7).map(|s| f16::from_f32(s as f32)).collect();
         let packed = pack_int4(&small, &scales, 5, 6);
         // Inner values 0 and 1 of the columns 0 to 3: 0 1 2 3 and 10 11 12 13 modulo 8.
@@ -138,8 +138,8 @@ mod tests {
         let scales: Vec<f16> = bytemuck::pod_collect_to_vec(scales);
         assert_eq!((blocks.len(), scales.len()), (32, 8));
         assert_eq!(scales[..6].iter().map(|s| s.to_f32()).sum::<f32>(), 21.0);
-        let codes = pack_codes(&weights, 5, 6);
-        assert_eq!(codes[..8], [0, 10, 20, 30, 1, 11, 21, 31]);
-        assert_eq!(codes[48..52], [44, 0, 0, 0]);
+        let quantized = pack_int8(&weights, 5, 6);
+        assert_eq!(quantized[..8], [0, 10, 20, 30, 1, 11, 21, 31]);
+        assert_eq!(quantized[48..52], [44, 0, 0, 0]);
     }
 }

@@ -14,7 +14,6 @@ mod infer;
 pub mod kernel;
 mod lanes;
 mod layout;
-mod network;
 mod numerics;
 mod packed;
 pub mod peak;
@@ -22,6 +21,7 @@ mod pipeline;
 mod prepared;
 mod read_back;
 mod rounding;
+mod session;
 mod shader;
 mod single;
 mod weights;
@@ -31,9 +31,9 @@ pub use control_workload::{CONTROL_WORKLOAD_BINDINGS, CONTROL_WORKLOAD_SOURCE, C
 pub use device::{Device, DeviceOptions};
 pub use enumerate::{Found, adapters, quiet_drivers};
 pub use lanes::{LANES_BINDINGS, lanes_source};
-pub use layout::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
-pub use network::{Network, Run};
+pub use layout::{pack_blocks, pack_int4, pack_int8, pack_matrices, pack_rows};
 pub use numerics::{NUMERICS_BINDINGS, NUMERICS_SOURCES, Numerics, Operation};
+pub use session::{Run, Session};
 pub use single::SinglePass;
 
 /// The text of every shader and of the code that assembles them, in a fixed order: while none of it

@@ -3,17 +3,17 @@
 use bytemuck::{Pod, Zeroable};
 use half::{bf16, f16};
 
-use super::layout::{pack_blocks, pack_codes, pack_int4, pack_rows};
+use super::layout::{pack_blocks, pack_int4, pack_int8, pack_rows};
 use crate::Precision;
 use crate::plan::{bias_bytes, groups};
 use crate::quantize::{Epilogue, InputQuantization, QuantizedLayer, Weights};
 
 /// How a layer's input becomes quantized values outside the reference scheme.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct InputCodes {
+pub(super) struct QuantizedInput {
     /// What values are multiplied by where the scale is static, else 0.
     pub(super) inverse: f32,
-    /// The code of zero.
+    /// The quantized value of zero.
     pub(super) zero: f32,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Packed {
     pub(super) bias: Vec<u8>,
     /// The weights' scale in the scheme `dynamic-tensor`, else 1.
     pub(super) scale: f32,
-    pub(super) input: InputCodes,
+    pub(super) input: QuantizedInput,
     /// Bytes of a block of weights, and of what a group of columns needs of biases.
     pub(super) block_bytes: u64,
     pub(super) bias_bytes: u64,
@@ -47,8 +47,8 @@ pub(super) fn pack(layer: &QuantizedLayer, clip: u8) -> Packed {
         Weights::F32(values) => bytes(&pack_blocks(values, inputs, outputs, 0.0)),
         Weights::F16(values) => bytes(&pack_blocks(values, inputs, outputs, f16::ZERO)),
         Weights::Bf16(values) => bytes(&pack_blocks(values, inputs, outputs, bf16::ZERO)),
-        Weights::Int8 { codes, .. } => bytes(&pack_codes(codes, inputs, outputs)),
-        Weights::Int4 { codes, scales } => pack_int4(codes, scales, inputs, outputs),
+        Weights::Int8 { quantized, .. } => bytes(&pack_int8(quantized, inputs, outputs)),
+        Weights::Int4 { quantized, scales } => pack_int4(quantized, scales, inputs, outputs),
     };
     let precision = layer.precision();
     let tensor = layer.input == InputQuantization::Tensor;
@@ -66,7 +66,7 @@ pub(super) fn pack(layer: &QuantizedLayer, clip: u8) -> Packed {
         Precision::Int8 if !tensor => bytes(&column_groups(&layer.epilogue(clip))),
         _ => bytes(&pack_rows(&layer.bias, outputs, 0.0)),
     };
-    let input = InputCodes {
+    let input = QuantizedInput {
         inverse: match layer.input {
             InputQuantization::Static(affine) => affine.inverse(),
             InputQuantization::Row { .. }

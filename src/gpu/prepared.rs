@@ -70,9 +70,9 @@ impl Prepared {
             if let Some(layer) = step.layer {
                 params.weight_scale = weights.layers[layer].scale;
             }
-            if let Some(taker) = step.codes_for {
-                let codes = weights.layers[taker].input;
-                (params.out_inverse, params.out_zero) = (codes.inverse, codes.zero);
+            if let Some(taker) = step.quantized_for {
+                let quantized = weights.layers[taker].input;
+                (params.out_inverse, params.out_zero) = (quantized.inverse, quantized.zero);
             }
             let find = |&operand: &Operand| match operand {
                 Operand::Maxima => whole(&maxima),

@@ -6,7 +6,7 @@ use half::f16;
 
 use super::device::Device;
 use super::layout::{pack_blocks, pack_matrices};
-use super::packed::{InputCodes, Packed, pack};
+use super::packed::{Packed, QuantizedInput, pack};
 use super::single::whole;
 use crate::Precision;
 use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, WeightLayout, groups};
@@ -43,7 +43,7 @@ pub(super) struct LayerParts {
     /// The weights' scale in int8 by the reference scheme, else 1.
     pub(super) scale: f32,
     /// The quantized values that it takes outside the reference scheme.
-    pub(super) input: InputCodes,
+    pub(super) input: QuantizedInput,
 }
 
 /// A layer's weights in f16.
@@ -82,7 +82,7 @@ impl Weights {
                 scale: packed.scale,
                 input: packed.input,
             };
-            let static_codes = packed.input.inverse > 0.0;
+            let quantize_static = packed.input.inverse > 0.0;
             shapes.push(LayerShape {
                 inner: groups(layer.inputs) as u32,
                 groups: groups(layer.outputs) as u32,
@@ -90,7 +90,7 @@ impl Weights {
                 activation: layer.activation.number(),
                 weights: (parts.weights.1.start / packed.block_bytes) as u32,
                 bias: (parts.bias.start / packed.bias_bytes) as u32,
-                scale: if static_codes {
+                scale: if quantize_static {
                     packed.input.inverse
                 } else {
                     packed.scale

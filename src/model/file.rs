@@ -9,7 +9,7 @@ use safetensors::tensor::TensorView;
 
 use super::stored::{MODE_KEYS, classes, entry, mode, mode_entries};
 use super::tensors::Tensors;
-use super::{Activation, DEFAULT_INT8_CLIP, Layer, Model, Normalization};
+use super::{Activation, DEFAULT_INT8_CLIP, Layer, Network, Normalization};
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ pub(crate) const QUANTIZED: &str = "quantized";
 /// Metadata that the model itself uses, with those of its mode; all other entries are its provenance.
 const OWN_KEYS: [&str; 4] = ["activations", "normalization", "classes", "int8_clip"];
 
-impl Model {
+impl Network {
     /// Reads a model file.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::Precision;
 
-    fn model() -> Model {
+    fn model() -> Network {
         let layer = |inputs: usize, outputs: usize, activation| Layer {
             inputs,
             outputs,
@@ -197,7 +197,7 @@ mod tests {
             bias: vec![0.5; outputs],
             activation,
         };
-        let mut model = Model::new(vec![
+        let mut model = Network::new(vec![
             layer(3, 4, Activation::Tanh),
             layer(4, 2, Activation::Softmax),
         ])
@@ -219,7 +219,7 @@ mod tests {
         let path = folder.path().join("m.safetensors");
         let mut model = model();
         model.save(&path).unwrap();
-        let loaded = Model::load(&path).unwrap();
+        let loaded = Network::load(&path).unwrap();
         model.path = path;
         model.sha256.clone_from(&loaded.sha256);
         assert_eq!(loaded, model);
@@ -230,16 +230,16 @@ mod tests {
     fn every_truncation_is_refused() {
         let bytes = model().to_bytes().unwrap();
         for length in 0..bytes.len() {
-            let error = Model::from_bytes("m", &bytes[..length]).unwrap_err();
+            let error = Network::from_bytes("m", &bytes[..length]).unwrap_err();
             assert_eq!(error.exit_code(), 7, "{length} bytes");
         }
     }
 
     /// The message for a model changed by `change`, written and read again.
-    fn refused(change: impl FnOnce(&mut Model)) -> String {
+    fn refused(change: impl FnOnce(&mut Network)) -> String {
         let mut model = model();
         change(&mut model);
-        let error = Model::from_bytes("m", &model.to_bytes().unwrap()).unwrap_err();
+        let error = Network::from_bytes("m", &model.to_bytes().unwrap()).unwrap_err();
         assert_eq!(error.exit_code(), 7);
         error.to_string()
     }
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn int8_sums_that_could_overflow_are_refused() {
         let wide = |inputs| {
-            Model::new(vec![Layer {
+            Network::new(vec![Layer {
                 inputs,
                 outputs: 1,
                 weights: vec![0.0; inputs],

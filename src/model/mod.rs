@@ -118,7 +118,7 @@ pub struct Architecture {
     pub layers: Vec<LayerShape>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
-    /// The largest int8 code.
+    /// The largest int8 quantized value.
     pub int8_clip: u8,
 }
 
@@ -175,14 +175,14 @@ impl Architecture {
 
 /// A dense network and everything that its file says about it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Model {
+pub struct Network {
     /// The layers, first to last; each takes what the one before gives.
     pub layers: Vec<Layer>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
     /// Names of the outputs; empty where the file has none.
     pub classes: Vec<String>,
-    /// What the model is run as unless told otherwise.
+    /// What the model is run as unless given otherwise.
     pub mode: Option<Mode>,
     /// The largest int8 code that its quantization uses, 1 to 127.
     pub int8_clip: u8,
@@ -194,7 +194,7 @@ pub struct Model {
     pub sha256: String,
 }
 
-impl Model {
+impl Network {
     /// A network of `layers` with everything else at its default.
     ///
     /// # Errors
@@ -316,10 +316,10 @@ impl Model {
         if !(1..=127).contains(&self.int8_clip) {
             return fail(format!("int8_clip is {}, not 1 to 127", self.int8_clip));
         }
-        let told = self.mode.as_ref().map_or(0, |mode| mode.layers.len());
-        if told != 0 && told != self.layers.len() {
+        let given = self.mode.as_ref().map_or(0, |mode| mode.layers.len());
+        if given != 0 && given != self.layers.len() {
             return fail(format!(
-                "has layer_precisions for {told} layers, but it has {} layers",
+                "has layer_precisions for {given} layers, but it has {} layers",
                 self.layers.len()
             ));
         }
@@ -338,9 +338,9 @@ impl Model {
         if precision != Precision::Int8 {
             return Ok(());
         }
-        let code = u64::from(self.int8_clip);
+        let q = u64::from(self.int8_clip);
         for (index, layer) in self.layers.iter().enumerate() {
-            let largest = layer.inputs as u64 * code * code;
+            let largest = layer.inputs as u64 * q * q;
             if largest >= 1 << 31 {
                 return Err(Error::file(
                     &self.path,

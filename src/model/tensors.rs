@@ -195,10 +195,10 @@ fn read_header(
         Ok(header) => header,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let told = (8 + size).saturating_add(header.data_len() as u64);
-    Ok(match length.filter(|&length| length != told) {
+    let expected = (8 + size).saturating_add(header.data_len() as u64);
+    Ok(match length.filter(|&length| length != expected) {
         Some(length) => Err(format!(
-            "its header implies {told} bytes, but the file has {length}"
+            "its header implies {expected} bytes, but the file has {length}"
         )),
         None => Ok(header),
     })

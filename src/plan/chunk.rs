@@ -49,7 +49,7 @@ pub(super) fn steps(
             pass: stage.pass,
             elements: stage.elements,
             layer: stage.layer,
-            codes_for: stage.codes_for,
+            quantized_for: stage.quantized_for,
             chunk,
             operands: stage.operands.clone(),
             params,

@@ -24,7 +24,7 @@ pub enum LayerInput {
 impl LayerInput {
     /// Whether it is that of an int8 layer outside the reference scheme.
     #[must_use]
-    pub fn is_codes(self) -> bool {
+    pub fn is_quantized(self) -> bool {
         matches!(
             self,
             Self::QuantizedPixels | Self::Quantized | Self::QuantizedRows
@@ -124,7 +124,7 @@ pub struct NetworkKernel {
     /// Groups of four that its workgroup memory holds of each layer's values.
     pub widest: u32,
     /// The form of the layers' inputs where they are int8 quantized values outside the reference scheme.
-    pub codes: Option<InputFormat>,
+    pub quantized: Option<InputFormat>,
 }
 
 impl NetworkKernel {
@@ -154,6 +154,6 @@ pub struct LayerShape {
     /// Scale of the weights in int8 by the reference scheme; where quantized values are static, the inverse of the
     /// input's scale.
     pub scale: f32,
-    /// The code of zero in the input; 0 by the reference scheme.
+    /// The quantized value of zero in the input; 0 by the reference scheme.
     pub zero: f32,
 }

@@ -99,7 +99,7 @@ pub struct Params {
     pub slot_in: u32,
     /// Which maximum is found, or scales what is written.
     pub slot_out: u32,
-    /// Largest int8 code.
+    /// Largest int8 quantized value.
     pub clip: f32,
     /// Scale of the layer's weights in int8; filled in when the weights are quantized.
     pub weight_scale: f32,
@@ -108,7 +108,7 @@ pub struct Params {
     /// What values are multiplied by before they become static quantized values: the inverse of their scale; filled
     /// in from the layer that takes them.
     pub out_inverse: f32,
-    /// The code of zero in quantized values that are written; filled in likewise.
+    /// The quantized value of zero in quantized values that are written; filled in likewise.
     pub out_zero: f32,
 }
 
@@ -128,9 +128,9 @@ pub fn packed_weights_bytes(model: &Architecture, layout: WeightLayout) -> u64 {
 
 /// Bytes of what a layer's epilogue needs of a group of four columns.
 #[must_use]
-pub fn bias_bytes(precision: Precision, codes: bool) -> u64 {
+pub fn bias_bytes(precision: Precision, quantized: bool) -> u64 {
     match precision {
-        Precision::Int8 if codes => 64,
+        Precision::Int8 if quantized => 64,
         Precision::F16 | Precision::Bf16 => 8,
         _ => 16,
     }
@@ -170,9 +170,9 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
             let output = rows * layer.output.row_bytes(u64::from(params.groups));
             let (inner, cols) = (4 * params.inner as usize, 4 * params.groups as usize);
             let weights = layer.tile.weights().bytes(inner, cols, elements);
-            let bias = u64::from(params.groups) * bias_bytes(elements, layer.input.is_codes());
+            let bias = u64::from(params.groups) * bias_bytes(elements, layer.input.is_quantized());
             let mut bytes = vec![input, weights, bias, output];
-            if elements == Precision::Int8 && !layer.input.is_codes() {
+            if elements == Precision::Int8 && !layer.input.is_quantized() {
                 bytes.push(extremes);
             }
             bytes

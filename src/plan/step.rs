@@ -14,7 +14,7 @@ pub struct Step {
     pub layer: Option<usize>,
     /// The layer that takes the quantized values it writes, where these are not of the reference scheme; none where it
     /// writes none.
-    pub codes_for: Option<usize>,
+    pub quantized_for: Option<usize>,
     /// The chunk of rows it works on.
     pub chunk: usize,
     /// What is bound after the uniform, in the order of the shader's bindings.

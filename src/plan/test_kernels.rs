@@ -41,19 +41,19 @@ impl KernelVariant {
                 tiles.into_iter().flat_map(of).collect()
             }
             Fusion::Network { lanes, k_lanes } if fits => {
-                let kernel = |codes| {
+                let kernel = |quantized| {
                     Pass::Network(NetworkKernel {
                         lanes,
                         k_lanes,
                         arithmetic: self.arithmetic,
                         widest: 256,
-                        codes,
+                        quantized,
                     })
                 };
                 let mut kernels = vec![kernel(None)];
                 if precision == Precision::Int8 {
                     kernels.extend(
-                        [InputFormat::Rows, InputFormat::Static].map(|form| kernel(Some(form))),
+                        [InputFormat::Rows, InputFormat::Static].map(|input| kernel(Some(input))),
                     );
                 }
                 kernels

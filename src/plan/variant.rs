@@ -263,11 +263,11 @@ impl KernelVariant {
             k_lanes,
             arithmetic: self.arithmetic,
             widest: (widest as u32).next_power_of_two(),
-            codes: model
+            quantized: model
                 .layers
                 .last()
                 .map(|layer| layer.format.input)
-                .filter(|form| matches!(form, InputFormat::Rows | InputFormat::Static)),
+                .filter(|input| matches!(input, InputFormat::Rows | InputFormat::Static)),
         })
     }
 }

@@ -36,7 +36,7 @@ impl QuantizedNetwork {
                 ));
             }
             width = Some(outputs);
-            if let Err(problem) = layer.check(self.int8_clip, self.beyond.is_some()) {
+            if let Err(problem) = layer.check(self.int8_clip, self.out_of_range.is_some()) {
                 return fail(format!("layers.{index}{problem}"));
             }
             if let Err(problem) = layer.check_input(before) {
@@ -70,7 +70,7 @@ impl QuantizedLayer {
         !self.any_weight(infinite) && self.bias.iter().all(|value| value.is_finite())
     }
 
-    /// Whether something is so of a weight that is a number by itself, no code.
+    /// Whether something is so of a weight that is a number by itself, no quantized value.
     fn any_weight(&self, is: impl Fn(f32) -> bool) -> bool {
         match &self.weights {
             Weights::F32(values) => values.iter().any(|&value| is(value)),
@@ -97,7 +97,7 @@ impl QuantizedLayer {
         if self.bias.iter().any(|&value| bad(value)) {
             return Err(".bias has a value that is not a finite number".into());
         }
-        self.check_codes(clip)?;
+        self.check_quantized(clip)?;
         if let InputQuantization::Static(affine) = self.input
             && !(affine.scale.is_normal() && affine.scale > 0.0 && affine.inverse().is_finite())
         {
@@ -106,14 +106,14 @@ impl QuantizedLayer {
                 affine.scale
             ));
         }
-        let takes_codes = !matches!(self.input, InputQuantization::Values);
-        if takes_codes != (self.precision() == Precision::Int8) {
+        let takes_quantized = !matches!(self.input, InputQuantization::Values);
+        if takes_quantized != (self.precision() == Precision::Int8) {
             return Err(
                 " must have quantized inputs if its weights are int8, and float inputs otherwise"
                     .into(),
             );
         }
-        if takes_codes {
+        if takes_quantized {
             self.check_sums(clip)?;
         }
         Ok(())
@@ -142,12 +142,12 @@ impl QuantizedLayer {
     }
 
     /// Scales are as many as there must be and positive; quantized values are within their range.
-    fn check_codes(&self, clip: u8) -> Result<(), String> {
+    fn check_quantized(&self, clip: u8) -> Result<(), String> {
         let wrong = |scale: f32| {
             format!(".weight_scale has the value {scale}, which is not a positive number")
         };
         match &self.weights {
-            Weights::Int8 { codes, scales } => {
+            Weights::Int8 { quantized, scales } => {
                 if self.input == InputQuantization::Tensor && scales.len() != 1 {
                     return Err(format!(
                         ".weight_scale has {} values, but dynamic-tensor needs 1",
@@ -164,13 +164,13 @@ impl QuantizedLayer {
                 if let Some(&scale) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
                     return Err(wrong(scale));
                 }
-                if let Some(code) = codes.iter().find(|code| code.unsigned_abs() > clip) {
+                if let Some(q) = quantized.iter().find(|q| q.unsigned_abs() > clip) {
                     return Err(format!(
-                        ".weight has the value {code}, more than int8_clip {clip}"
+                        ".weight has the value {q}, more than int8_clip {clip}"
                     ));
                 }
             }
-            Weights::Int4 { codes, scales } => {
+            Weights::Int4 { quantized, scales } => {
                 let wanted = self.inputs.div_ceil(INT4_GROUP) * self.outputs;
                 if scales.len() != wanted {
                     return Err(format!(
@@ -182,10 +182,10 @@ impl QuantizedLayer {
                 if let Some(scale) = scales.iter().find(positive) {
                     return Err(wrong(scale.to_f32()));
                 }
-                let beyond = |code: &&i8| code.unsigned_abs() > INT4_LARGEST.unsigned_abs();
-                if let Some(code) = codes.iter().find(beyond) {
+                let exceeds = |q: &&i8| q.unsigned_abs() > INT4_LARGEST.unsigned_abs();
+                if let Some(q) = quantized.iter().find(exceeds) {
                     return Err(format!(
-                        ".weight has the value {code}, more than int4's largest value {INT4_LARGEST}"
+                        ".weight has the value {q}, more than int4's largest value {INT4_LARGEST}"
                     ));
                 }
             }
@@ -213,13 +213,13 @@ impl QuantizedLayer {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::Model;
+    use crate::model::Network;
     use crate::quantize::{InputQuantization, lower};
     use crate::{Mode, Precision, Scheme, WeightScales};
 
     #[test]
     fn a_batch_shares_its_scales_in_all_layers_or_in_none() {
-        let model = Model::default_model().unwrap();
+        let model = Network::default_model().unwrap();
         let reference = lower(&model, &Precision::Int8.into(), None).unwrap();
         assert!(reference.check().is_ok());
         let mode = Mode::int8(Scheme::DynamicRow, WeightScales::Tensor);

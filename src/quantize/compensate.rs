@@ -4,7 +4,7 @@
 
 use half::f16;
 
-use super::convert::{int4_code, int4_scale};
+use super::convert::{int4_scale, quantize_int4};
 use super::{INT4_GROUP, INT4_LARGEST, Weights};
 use crate::model::Layer;
 use crate::scheme;
@@ -21,14 +21,14 @@ const SHARES: [f32; 13] = [
 
 /// The quantized values that weights are rounded to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Codes<'a> {
+pub(super) enum Quantized<'a> {
     /// int4, with a binary16 scale for each 32 inner values of a column.
     Int4,
     /// int8 up to a clip, by the scales that rounding to nearest chose: one, or one for each column.
     Int8(u8, &'a [f32]),
 }
 
-impl Codes<'_> {
+impl Quantized<'_> {
     /// Inner values of a column that share a scale.
     fn group(self, inputs: usize) -> usize {
         match self {
@@ -45,7 +45,7 @@ impl Codes<'_> {
         }
     }
 
-    fn code(self, weight: f32, scale: f32) -> i8 {
+    fn q(self, weight: f32, scale: f32) -> i8 {
         let largest = match self {
             Self::Int4 => INT4_LARGEST.unsigned_abs(),
             Self::Int8(clip, _) => clip,
@@ -55,13 +55,13 @@ impl Codes<'_> {
 }
 
 /// The weights in quantized values and the bias of a layer for its inputs `x: [images, in]`.
-pub(super) fn compensate(layer: &Layer, x: &[f32], of: Codes<'_>) -> (Weights, Vec<f32>) {
+pub(super) fn compensate(layer: &Layer, x: &[f32], of: Quantized<'_>) -> (Weights, Vec<f32>) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
     let group = of.group(inputs);
     let factor = Factor::new(hessian(x, inputs), inputs + 1);
     // [in + 1, out]: Σ_{j<k} M_jk · (w_j − ŵ_j) of the rows rounded so far.
     let mut owed = vec![0.0_f64; (inputs + 1) * outputs];
-    let mut codes = vec![0_i8; inputs * outputs];
+    let mut quantized = vec![0_i8; inputs * outputs];
     let mut scales: Vec<f32> = Vec::with_capacity(inputs.div_ceil(group) * outputs);
     for from in (0..inputs).step_by(group) {
         let to = (from + group).min(inputs);
@@ -82,8 +82,8 @@ pub(super) fn compensate(layer: &Layer, x: &[f32], of: Codes<'_>) -> (Weights, V
             for (column, at) in row.enumerate() {
                 let weight = f64::from(layer.weights[at]);
                 let target = weight + owed[at] / factor.diagonal(k);
-                codes[at] = of.code(target as f32, of_group[column]);
-                let value = f64::from(codes[at]) * f64::from(of_group[column]);
+                quantized[at] = of.q(target as f32, of_group[column]);
+                let value = f64::from(quantized[at]) * f64::from(of_group[column]);
                 errors[column] = weight - value;
             }
             factor.owe(k, &errors, &mut owed);
@@ -96,12 +96,12 @@ pub(super) fn compensate(layer: &Layer, x: &[f32], of: Codes<'_>) -> (Weights, V
         .map(|(&bias, owed)| (f64::from(bias) + owed / last) as f32)
         .collect();
     let weights = match of {
-        Codes::Int4 => Weights::Int4 {
-            codes,
+        Quantized::Int4 => Weights::Int4 {
+            quantized,
             scales: scales.into_iter().map(f16::from_f32).collect(),
         },
-        Codes::Int8(_, scales) => Weights::Int8 {
-            codes,
+        Quantized::Int8(_, scales) => Weights::Int8 {
+            quantized,
             scales: scales.to_vec(),
         },
     };
@@ -113,8 +113,8 @@ fn group_scale(targets: &[f64], weights: &[f64]) -> f16 {
     let largest = targets.iter().fold(0.0, |max: f64, t| t.abs().max(max)) as f32;
     let error = |scale: f16| {
         let square = |(&target, weight): (&f64, &f64)| {
-            let code = int4_code(target as f32, scale);
-            weight * (target - f64::from(code) * f64::from(scale.to_f32())).powi(2)
+            let q = quantize_int4(target as f32, scale);
+            weight * (target - f64::from(q) * f64::from(scale.to_f32())).powi(2)
         };
         targets.iter().zip(weights).map(square).sum::<f64>()
     };
@@ -223,7 +223,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::dataset;
-    use crate::model::{Activation, Model};
+    use crate::model::{Activation, Network};
     use crate::quantize::forward::{float_layer, input, quantized_layer};
     use crate::quantize::{QuantizedLayer, lower};
     use crate::{Mode, Precision, Scheme, WeightScales};
@@ -246,13 +246,13 @@ mod tests {
     /// The default model's first layer rounded to nearest, and with compensation on 800 images.
     #[test]
     fn compensation_beats_rounding_to_nearest_on_other_images_too() {
-        let model = Model::default_model().unwrap();
+        let model = Network::default_model().unwrap();
         let layer = &model.layers[0];
         let images = dataset::calibration_images().unwrap();
         let x = |from, to| input(model.normalization, images.range(from, to));
         let (seen, unseen) = (x(0, 800), x(800, 1_000));
         let nearest = lower(&model, &Precision::Int4.into(), None).unwrap().layers[0].clone();
-        let (weights, bias) = compensate(layer, &seen, Codes::Int4);
+        let (weights, bias) = compensate(layer, &seen, Quantized::Int4);
         let compensated = QuantizedLayer {
             weights,
             bias,
@@ -282,13 +282,13 @@ mod tests {
             [0.0, 0.0, -1.0],
         ]
         .concat();
-        let (weights, bias) = compensate(&layer, &x, Codes::Int4);
-        let Weights::Int4 { codes, scales } = weights else {
+        let (weights, bias) = compensate(&layer, &x, Quantized::Int4);
+        let Weights::Int4 { quantized, scales } = weights else {
             panic!("no int4");
         };
         assert_eq!(scales, [f16::ONE]);
         // Nearest would be 0 and 0, 0.88 off where both are 1.
-        assert_eq!(codes, [0, 1, 7]);
+        assert_eq!(quantized, [0, 1, 7]);
         assert!(bias[0].abs() <= 1e-6, "{bias:?}");
     }
 
@@ -302,15 +302,15 @@ mod tests {
             activation: Activation::Identity,
         };
         // One weight is its own scale's 7, rounded to binary16: next to nothing is left.
-        let (weights, bias) = compensate(&layer, &[0.5, 1.0], Codes::Int4);
-        let Weights::Int4 { codes, scales } = weights else {
+        let (weights, bias) = compensate(&layer, &[0.5, 1.0], Quantized::Int4);
+        let Weights::Int4 { quantized, scales } = weights else {
             panic!("no int4");
         };
-        let value = f32::from(codes[0]) * scales[0].to_f32();
+        let value = f32::from(quantized[0]) * scales[0].to_f32();
         let expected = 0.25 + 0.75 * (1.0 - value);
         assert!((bias[0] - expected).abs() <= 1e-6, "{bias:?} {expected}");
         // Nothing but black pixels.
-        let (_, bias) = compensate(&layer, &[0.0, 0.0], Codes::Int4);
+        let (_, bias) = compensate(&layer, &[0.0, 0.0], Quantized::Int4);
         assert_eq!(bias, [0.25]);
     }
 
@@ -337,8 +337,8 @@ mod tests {
 
     /// The default model's first layer in int8 quantized values, on images that were not looked at.
     #[test]
-    fn int8_codes_make_up_for_each_other_too() {
-        let model = Model::default_model().unwrap();
+    fn int8_quantized_make_up_for_each_other_too() {
+        let model = Network::default_model().unwrap();
         let images = dataset::calibration_images().unwrap();
         let x = |from, to| input(model.normalization, images.range(from, to));
         for weights in [WeightScales::Tensor, WeightScales::Channel] {
@@ -348,7 +348,7 @@ mod tests {
                 panic!("no int8");
             };
             let (weights, bias) =
-                compensate(&model.layers[0], &x(0, 800), Codes::Int8(127, scales));
+                compensate(&model.layers[0], &x(0, 800), Quantized::Int8(127, scales));
             let compensated = QuantizedLayer {
                 weights,
                 bias,

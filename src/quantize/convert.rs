@@ -9,7 +9,7 @@ use super::{
 use crate::Precision;
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
-use crate::model::{Activation, Layer, Model, Normalization};
+use crate::model::{Activation, Layer, Network, Normalization};
 use crate::scheme::{self, Scheme, WeightScales};
 
 /// The largest magnitude of a static bias in units of its scale; what remains of int32 is for the sums.
@@ -26,18 +26,22 @@ pub struct Ranges(pub Vec<(f32, f32)>);
 
 /// Puts `model` into the numbers of `mode`. The ranges are those of the calibration, which the scheme
 /// `static` needs. int4 weights are rounded to nearest. Where weights leave the range of their type the result
-/// says so ([`QuantizedNetwork::beyond`]), as the oracle does of the layer.
+/// says so ([`QuantizedNetwork::out_of_range`]), as the oracle does of the layer.
 ///
 /// # Errors
 /// `Error::Usage` where the mode names other layers than the model has, or ranges are missing;
 /// `Error::File` where the model cannot be put into these numbers.
-pub fn lower(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<QuantizedNetwork> {
+pub fn lower(model: &Network, mode: &Mode, ranges: Option<&Ranges>) -> Result<QuantizedNetwork> {
     let quantized = convert_layers(model, mode, ranges)?;
     quantized.check()?;
     Ok(quantized)
 }
 
-fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result<QuantizedNetwork> {
+fn convert_layers(
+    model: &Network,
+    mode: &Mode,
+    ranges: Option<&Ranges>,
+) -> Result<QuantizedNetwork> {
     let tensor = mode.scheme == Some(Scheme::DynamicTensor);
     model.check_precision(if tensor {
         Precision::Int8
@@ -74,7 +78,7 @@ fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result
     }
     Ok(QuantizedNetwork {
         mode: mode.clone(),
-        beyond: beyond(model, &layers),
+        out_of_range: out_of_range(model, &layers),
         layers,
         normalization: model.normalization,
         classes: model.classes.clone(),
@@ -86,7 +90,7 @@ fn convert_layers(model: &Model, mode: &Mode, ranges: Option<&Ranges>) -> Result
 }
 
 /// The first layer that has infinite numbers now, and the largest of the floats that they were made of.
-pub(super) fn beyond(model: &Model, layers: &[QuantizedLayer]) -> Option<OutOfRange> {
+pub(super) fn out_of_range(model: &Network, layers: &[QuantizedLayer]) -> Option<OutOfRange> {
     let layer = layers.iter().position(|layer| !layer.is_finite())?;
     let floats = &model.layers[layer];
     let parameters = floats.weights.iter().chain(&floats.bias);
@@ -108,7 +112,7 @@ const PIXELS: Affine = Affine {
 };
 
 /// How the quantized values of a layer's input stand for values.
-fn static_input(model: &Model, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
+fn static_input(model: &Network, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
     let Some(before) = index.checked_sub(1) else {
         return Ok(of_pixels(model.normalization));
     };
@@ -212,11 +216,11 @@ fn int8(layer: &Layer, input: InputQuantization, scales: WeightScales, clip: u8)
         fit_bias(&mut scales, &zeros, &layer.bias, affine);
     }
     let count = scales.len();
-    let code = |(index, &weight): (usize, &f32)| {
+    let q = |(index, &weight): (usize, &f32)| {
         scheme::quantize(weight, scales[index % layer.outputs % count], clip)
     };
-    let codes = layer.weights.iter().enumerate().map(code).collect();
-    Weights::Int8 { codes, scales }
+    let quantized = layer.weights.iter().enumerate().map(q).collect();
+    Weights::Int8 { quantized, scales }
 }
 
 /// Makes scales such that a static bias, which is held in units of s·s_w, keeps its value. `zeros` tells the
@@ -254,31 +258,31 @@ pub(super) fn int4_scale(largest: f32) -> f16 {
     }
 }
 
-/// The int4 code of a weight.
+/// The int4 quantized value of a weight.
 #[must_use]
-pub(super) fn int4_code(weight: f32, scale: f16) -> i8 {
+pub(super) fn quantize_int4(weight: f32, scale: f16) -> i8 {
     scheme::quantize(weight, scale.to_f32(), INT4_LARGEST.unsigned_abs())
 }
 
 /// Quantized values rounded to nearest, with a scale for each group of a column.
 fn int4(layer: &Layer) -> Weights {
     let outputs = layer.outputs;
-    let mut codes = vec![0; layer.weights.len()];
+    let mut quantized = vec![0; layer.weights.len()];
     let mut scales = Vec::new();
     let groups = layer.weights.chunks(INT4_GROUP * outputs);
-    for (weights, codes) in groups.zip(codes.chunks_mut(INT4_GROUP * outputs)) {
+    for (weights, quantized) in groups.zip(quantized.chunks_mut(INT4_GROUP * outputs)) {
         for column in 0..outputs {
             let of_column = || weights.iter().skip(column).step_by(outputs);
             let largest = of_column().fold(0.0, |max: f32, w| w.abs().max(max));
             let scale = int4_scale(largest);
-            let targets = codes.iter_mut().skip(column).step_by(outputs);
-            for (code, &weight) in targets.zip(of_column()) {
-                *code = int4_code(weight, scale);
+            let targets = quantized.iter_mut().skip(column).step_by(outputs);
+            for (q, &weight) in targets.zip(of_column()) {
+                *q = quantize_int4(weight, scale);
             }
             scales.push(scale);
         }
     }
-    Weights::Int4 { codes, scales }
+    Weights::Int4 { quantized, scales }
 }
 
 #[cfg(test)]
@@ -286,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_of_a_range_hold_zero_and_both_ends() {
+    fn quantized_of_a_range_hold_zero_and_both_ends() {
         let unit = affine(0.0, 1.0);
         assert_eq!(unit, PIXELS);
         for pixel in 0..=255_u8 {
@@ -319,17 +323,18 @@ mod tests {
             bias: vec![1e3, 0.25],
             activation: Activation::Identity,
         };
-        let model = Model::new(vec![layer]).unwrap();
+        let model = Network::new(vec![layer]).unwrap();
         let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
         let quantized = lower(&model, &mode, None).unwrap();
         let epilogue = quantized.layers[0].epilogue(127);
         let bias = |column: &Epilogue| f64::from(column.offset) * f64::from(column.scale);
         // Nothing but the bias where the pixel is 0: its code is the zero point.
-        let Weights::Int8 { codes, .. } = &quantized.layers[0].weights else {
+        let Weights::Int8 { quantized, .. } = &quantized.layers[0].weights else {
             panic!("no int8 weights");
         };
-        let moved =
-            |column: usize| 128.0 * f64::from(codes[column]) * f64::from(epilogue[column].scale);
+        let moved = |column: usize| {
+            128.0 * f64::from(quantized[column]) * f64::from(epilogue[column].scale)
+        };
         assert!((bias(&epilogue[0]) - moved(0) - 1e3).abs() <= 1e-3);
         assert!((bias(&epilogue[1]) - moved(1) - 0.25).abs() <= 1e-5);
     }
@@ -376,7 +381,7 @@ mod tests {
             bias: vec![0.0; 2],
             activation: Activation::Identity,
         };
-        let model = Model::new(vec![layer]).unwrap();
+        let model = Network::new(vec![layer]).unwrap();
         let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
         let mut quantized = lower(&model, &mode, None).unwrap();
         quantized.layers[0].bias = vec![3e38, -3e38];

@@ -87,7 +87,7 @@ fn taken(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
     }
 }
 
-/// The value that the code of `x` stands for.
+/// The value that the quantized value of `x` stands for.
 pub(super) fn restored(affine: Affine, x: f32) -> f32 {
     let steps = i16::from(affine.quantize(x)) - i16::from(affine.zero_point);
     affine.scale * f32::from(steps)
@@ -97,7 +97,7 @@ pub(super) fn restored(affine: Affine, x: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::Mode;
-    use crate::model::Model;
+    use crate::model::Network;
     use crate::quantize::{Ranges, lower};
     use crate::scheme::{Scheme, WeightScales};
     use crate::{Precision, dataset, reference};
@@ -105,7 +105,7 @@ mod tests {
     /// The values that calibration sees are those that the oracle computes.
     #[test]
     fn layers_hand_on_what_the_oracle_says() {
-        let mut model = Model::default_model().unwrap();
+        let mut model = Network::default_model().unwrap();
         let images = dataset::calibration_images().unwrap();
         let pixels = images.range(0, 4);
         // Softmax is not for calibration to see.

@@ -60,8 +60,8 @@ pub enum Loss {
         largest: f32,
         /// The largest magnitude without outliers.
         bulk: f32,
-        /// The largest code without outliers.
-        codes: u8,
+        /// The largest quantized value without outliers.
+        quantized: u8,
         /// The largest code that there is.
         clip: u8,
     },
@@ -100,7 +100,7 @@ impl fmt::Display for Loss {
                 outliers,
                 largest,
                 bulk,
-                codes,
+                quantized,
                 clip,
             } => {
                 write!(f, "layers.{layer}")?;
@@ -115,7 +115,7 @@ impl fmt::Display for Loss {
                 };
                 write!(
                     f,
-                    ": {few} large {weights} (up to {largest}) {leave} the others (up to {bulk}) only {codes} of \
+                    ": {few} large {weights} (up to {largest}) {leave} the others (up to {bulk}) only {quantized} of \
                      {clip} int8 levels"
                 )?;
                 match column {
@@ -208,7 +208,7 @@ struct Spread {
     outliers: usize,
     largest: f32,
     bulk: f32,
-    codes: u8,
+    quantized: u8,
 }
 
 /// Whether a few of `weights: [in, out]` leave too few quantized values to the others, by one scale or one for each column.
@@ -223,14 +223,14 @@ fn outliers(index: usize, weights: &[f32], scales: &[f32], clip: u8) -> Option<L
         magnitudes.sort_unstable_by(|a, b| b.total_cmp(a));
         let outliers = (magnitudes.len() / OUTLIERS).max(1);
         let bulk = magnitudes[outliers];
-        let codes = scheme::quantize(bulk, scales[column], clip).unsigned_abs();
-        let few = f32::from(codes) * INT8_LARGEST <= f32::from(INT4_LARGEST) * f32::from(clip);
+        let quantized = scheme::quantize(bulk, scales[column], clip).unsigned_abs();
+        let few = f32::from(quantized) * INT8_LARGEST <= f32::from(INT4_LARGEST) * f32::from(clip);
         few.then_some(Spread {
             column,
             outliers,
             largest: magnitudes[0],
             bulk,
-            codes,
+            quantized,
         })
     };
     let all: Vec<Spread> = (0..columns).filter_map(bad).collect();
@@ -242,7 +242,7 @@ fn outliers(index: usize, weights: &[f32], scales: &[f32], clip: u8) -> Option<L
         outliers: worst.outliers,
         largest: worst.largest,
         bulk: worst.bulk,
-        codes: worst.codes,
+        quantized: worst.quantized,
         clip,
     })
 }
@@ -252,7 +252,7 @@ mod tests {
     use super::*;
     use crate::Precision;
     use crate::mode::Mode;
-    use crate::model::{Activation, Model};
+    use crate::model::{Activation, Network};
     use crate::{Scheme, WeightScales};
 
     /// Two columns of these weights.
@@ -265,10 +265,10 @@ mod tests {
             bias: vec![0.0; 2],
             activation: Activation::Identity,
         };
-        Source::Model(Model::new(vec![layer]).unwrap())
+        Source::Network(Network::new(vec![layer]).unwrap())
     }
 
-    fn told(source: &Source, mode: &Mode) -> Vec<Loss> {
+    fn losses_of(source: &Source, mode: &Mode) -> Vec<Loss> {
         losses(source, &source.quantize(mode).unwrap())
     }
 
@@ -282,13 +282,13 @@ mod tests {
     #[test]
     fn weights_that_become_subnormal_or_zero_are_counted() {
         let f16 = Precision::F16.into();
-        assert_eq!(told(&source([&about(1.0), &about(2e-4)]), &f16), []);
+        assert_eq!(losses_of(&source([&about(1.0), &about(2e-4)]), &f16), []);
         let mut one = about(1.0);
         one[7] = 1e-9;
         // One of 200 is nothing beside the rounding of the others.
-        assert_eq!(told(&source([&one, &about(1.0)]), &f16), []);
+        assert_eq!(losses_of(&source([&one, &about(1.0)]), &f16), []);
         for (size, zeros, subnormal) in [(1e-9, 200, 0), (1e-6, 0, 200)] {
-            let found = told(&source([&about(1.0), &about(size)]), &f16);
+            let found = losses_of(&source([&about(1.0), &about(size)]), &f16);
             let want = Loss::Underflow {
                 layer: 0,
                 weights: 400,
@@ -299,8 +299,8 @@ mod tests {
             assert_eq!(found, [want]);
         }
         // Zeros are what they were, and what is exact loses nothing; but many are told all the same.
-        assert_eq!(told(&source([&[0.0; 9], &[1.0; 9]]), &f16), []);
-        let exact = told(&source([&[2.0_f32.powi(-20); 9], &[1.0; 9]]), &f16);
+        assert_eq!(losses_of(&source([&[0.0; 9], &[1.0; 9]]), &f16), []);
+        let exact = losses_of(&source([&[2.0_f32.powi(-20); 9], &[1.0; 9]]), &f16);
         assert!(
             matches!(
                 exact[..],
@@ -320,39 +320,41 @@ mod tests {
     }
 
     #[test]
-    fn outliers_that_leave_too_few_codes_are_told_by_tensor_and_by_column() {
+    fn outliers_that_leave_too_few_quantized_are_told_by_tensor_and_by_column() {
         let mut spoiled = about(1.0);
         spoiled[3] = 100.0;
         let by_tensor = Mode::from(Precision::Int8);
         let by_column = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
         let good = source([&about(1.0), &about(0.01)]);
-        assert_eq!(told(&good, &by_tensor), []);
-        assert_eq!(told(&good, &by_column), []);
+        assert_eq!(losses_of(&good, &by_tensor), []);
+        assert_eq!(losses_of(&good, &by_column), []);
         let bad = source([&about(1.0), &spoiled]);
         let Some(Loss::Outliers {
             column: None,
             largest,
-            codes,
+            quantized,
             clip,
             ..
-        }) = told(&bad, &by_tensor).pop()
+        }) = losses_of(&bad, &by_tensor).pop()
         else {
             panic!("nothing is told")
         };
-        assert_eq!((largest, codes, clip), (100.0, 2, 127));
+        assert_eq!((largest, quantized, clip), (100.0, 2, 127));
         let Some(Loss::Outliers {
-            column, codes: 2, ..
-        }) = told(&bad, &by_column).pop()
+            column,
+            quantized: 2,
+            ..
+        }) = losses_of(&bad, &by_column).pop()
         else {
             panic!("nothing is told")
         };
         assert_eq!(column, Some((1, 1)));
         // A column alone may be as small as it likes.
         assert_eq!(
-            told(&source([&[1.0, 0.001], &[1.0, 0.001]]), &by_tensor),
+            losses_of(&source([&[1.0, 0.001], &[1.0, 0.001]]), &by_tensor),
             []
         );
-        assert_eq!(told(&bad, &Precision::F16.into()), []);
+        assert_eq!(losses_of(&bad, &Precision::F16.into()), []);
     }
 
     #[test]
@@ -364,7 +366,13 @@ mod tests {
         let file = Source::QuantizedNetwork(bad.quantize(&mode).unwrap());
         let found = losses(&file, &file.quantize(&mode).unwrap());
         assert!(
-            matches!(found[..], [Loss::Outliers { codes: 1..=7, .. }]),
+            matches!(
+                found[..],
+                [Loss::Outliers {
+                    quantized: 1..=7,
+                    ..
+                }]
+            ),
             "{found:?}"
         );
     }
@@ -373,7 +381,7 @@ mod tests {
     fn of_the_default_model_nothing_is_told() {
         let source = Source::default_model().unwrap();
         for mode in Precision::EVERY.map(Mode::from) {
-            assert_eq!(told(&source, &mode), [], "{mode}");
+            assert_eq!(losses_of(&source, &mode), [], "{mode}");
         }
     }
 }

@@ -88,7 +88,7 @@ pub use source::Source;
 /// Inner values of an int4 column that share a scale.
 pub const INT4_GROUP: usize = 32;
 
-/// The largest int4 code.
+/// The largest int4 quantized value.
 pub const INT4_LARGEST: i8 = 7;
 
 /// A model in the numbers that it runs in.
@@ -102,7 +102,7 @@ pub struct QuantizedNetwork {
     pub normalization: Normalization,
     /// Names of the outputs; empty where the file has none.
     pub classes: Vec<String>,
-    /// c, the largest int8 code of weights, and of signed activations by row.
+    /// c, the largest int8 quantized value of weights, and of signed activations by row.
     pub int8_clip: u8,
     /// How it was made.
     pub provenance: BTreeMap<String, String>,
@@ -112,7 +112,7 @@ pub struct QuantizedNetwork {
     pub sha256: String,
     /// The first layer whose weights or biases leave the range of their type, where they were made of floats
     /// that do. They are infinite then: what comes out of them is no answer, and no file holds them.
-    pub beyond: Option<OutOfRange>,
+    pub out_of_range: Option<OutOfRange>,
 }
 
 /// Parameters that leave the range of the type that they are put into.
@@ -153,14 +153,14 @@ pub enum Weights {
     /// int8 quantized values.
     Int8 {
         /// −c to c.
-        codes: Vec<i8>,
+        quantized: Vec<i8>,
         /// One, or one for each output.
         scales: Vec<f32>,
     },
     /// int4 quantized values.
     Int4 {
         /// −7 to 7, a byte each.
-        codes: Vec<i8>,
+        quantized: Vec<i8>,
         /// `[ceil(inputs / 32), outputs]`
         scales: Vec<f16>,
     },
@@ -187,12 +187,12 @@ pub enum InputQuantization {
 pub struct Affine {
     /// What a step is; finite and positive.
     pub scale: f32,
-    /// The code of zero.
+    /// The quantized value of zero.
     pub zero_point: i8,
 }
 
 impl Affine {
-    /// The code of a value.
+    /// The quantized value of a value.
     #[must_use]
     pub fn quantize(self, value: f32) -> i8 {
         let moved = (value * self.inverse()).round_ties_even() + f32::from(self.zero_point);
@@ -214,7 +214,7 @@ impl Weights {
             Self::F32(values) => values.len(),
             Self::F16(values) => values.len(),
             Self::Bf16(values) => values.len(),
-            Self::Int8 { codes, .. } | Self::Int4 { codes, .. } => codes.len(),
+            Self::Int8 { quantized, .. } | Self::Int4 { quantized, .. } => quantized.len(),
         }
     }
 
@@ -231,8 +231,8 @@ impl Weights {
             Self::F32(values) => 4 * values.len(),
             Self::F16(values) => 2 * values.len(),
             Self::Bf16(values) => 2 * values.len(),
-            Self::Int8 { codes, scales } => codes.len() + 4 * scales.len(),
-            Self::Int4 { codes, scales } => codes.len().div_ceil(2) + 2 * scales.len(),
+            Self::Int8 { quantized, scales } => quantized.len() + 4 * scales.len(),
+            Self::Int4 { quantized, scales } => quantized.len().div_ceil(2) + 2 * scales.len(),
         };
         bytes as u64
     }
@@ -259,27 +259,27 @@ impl QuantizedLayer {
             Weights::F32(values) => values.clone(),
             Weights::F16(values) => values.iter().map(|w| w.to_f32()).collect(),
             Weights::Bf16(values) => values.iter().map(|w| w.to_f32()).collect(),
-            Weights::Int8 { codes, scales } => {
+            Weights::Int8 { quantized, scales } => {
                 let scale = |index: usize| scales[index % outputs % scales.len()];
-                let codes = codes.iter().enumerate();
-                codes
-                    .map(|(index, &code)| f32::from(code) * scale(index))
+                let quantized = quantized.iter().enumerate();
+                quantized
+                    .map(|(index, &q)| f32::from(q) * scale(index))
                     .collect()
             }
-            Weights::Int4 { codes, scales } => {
+            Weights::Int4 { quantized, scales } => {
                 let scale = |index: usize| {
                     let (row, column) = (index / outputs, index % outputs);
                     scales[row / INT4_GROUP * outputs + column].to_f32()
                 };
-                let codes = codes.iter().enumerate();
-                codes
-                    .map(|(index, &code)| f32::from(code) * scale(index))
+                let quantized = quantized.iter().enumerate();
+                quantized
+                    .map(|(index, &q)| f32::from(q) * scale(index))
                     .collect()
             }
         }
     }
 
-    /// n: the code of zero in its input; 0 where it takes values.
+    /// n: the quantized value of zero in its input; 0 where it takes values.
     #[must_use]
     pub fn zero_point(&self, clip: u8) -> i32 {
         match self.input {
@@ -297,14 +297,14 @@ impl QuantizedLayer {
     /// is not int8.
     #[must_use]
     pub fn epilogue(&self, clip: u8) -> Vec<Epilogue> {
-        let Weights::Int8 { codes, scales } = &self.weights else {
+        let Weights::Int8 { quantized, scales } = &self.weights else {
             return Vec::new();
         };
         let zero_point = i64::from(self.zero_point(clip));
         let mut column_sums = vec![0_i64; self.outputs];
-        for row in codes.chunks_exact(self.outputs) {
-            for (sum, &code) in column_sums.iter_mut().zip(row) {
-                *sum += i64::from(code);
+        for row in quantized.chunks_exact(self.outputs) {
+            for (sum, &q) in column_sums.iter_mut().zip(row) {
+                *sum += i64::from(q);
             }
         }
         let of_column = |column: usize| {
@@ -335,16 +335,16 @@ impl QuantizedLayer {
     /// the input, and with their offset; 0 where the layer is not int8.
     #[must_use]
     pub fn largest_sum(&self, clip: u8) -> u64 {
-        let Weights::Int8 { codes, .. } = &self.weights else {
+        let Weights::Int8 { quantized, .. } = &self.weights else {
             return 0;
         };
         if self.input == InputQuantization::Tensor {
             return Format::tensor(self.inputs, clip).largest_sum;
         }
         let mut sums = vec![0_u64; self.outputs];
-        for row in codes.chunks_exact(self.outputs) {
-            for (sum, &code) in sums.iter_mut().zip(row) {
-                *sum += u64::from(code.unsigned_abs());
+        for row in quantized.chunks_exact(self.outputs) {
+            for (sum, &q) in sums.iter_mut().zip(row) {
+                *sum += u64::from(q.unsigned_abs());
             }
         }
         let epilogue = self.epilogue(clip);

@@ -16,7 +16,7 @@ impl QuantizedNetwork {
     /// |z| ≤ max|x| · Σ|w| + |b| for each output. False is certain; true only possible.
     #[must_use]
     pub fn may_overflow(&self) -> bool {
-        if self.beyond.is_some() {
+        if self.out_of_range.is_some() {
             return true;
         }
         let pixels = (0..=255).map(|pixel| self.normalization.value(pixel).abs());
@@ -27,7 +27,7 @@ impl QuantizedNetwork {
                 Precision::F16 => F16_MAX,
                 _ => BF16_MAX,
             };
-            if beyond(largest, most) {
+            if exceeds(largest, most) {
                 return true;
             }
             let sums = layer.sums_of_magnitudes();
@@ -45,12 +45,12 @@ impl QuantizedNetwork {
                 reach
             };
         }
-        beyond(largest, most)
+        exceeds(largest, most)
     }
 }
 
 /// Whether a magnitude, or a bound that is none, is larger than what is allowed.
-fn beyond(largest: f64, most: f64) -> bool {
+fn exceeds(largest: f64, most: f64) -> bool {
     !matches!(largest.partial_cmp(&most), Some(order) if order.is_le())
 }
 
@@ -70,7 +70,7 @@ impl QuantizedLayer {
 #[cfg(test)]
 mod tests {
     use crate::mode::Mode;
-    use crate::model::{Activation, Layer, Model, Normalization};
+    use crate::model::{Activation, Layer, Network, Normalization};
     use crate::quantize::{Ranges, lower};
     use crate::{Precision, Scheme, WeightScales};
 
@@ -83,7 +83,7 @@ mod tests {
             bias: vec![0.0],
             activation: Activation::Relu,
         };
-        let model = Model::new(weights.map(layer).to_vec()).unwrap();
+        let model = Network::new(weights.map(layer).to_vec()).unwrap();
         let mode = Mode::mixed(layers.to_vec(), Scheme::Static, WeightScales::Tensor).unwrap();
         let ranges = Ranges(vec![(0.0, 1.0); 2]);
         lower(&model, &mode, Some(&ranges)).unwrap().may_overflow()
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_default_model_overflows_nowhere() {
-        let model = Model::default_model().unwrap();
+        let model = Network::default_model().unwrap();
         for mode in Precision::EVERY.map(Mode::from) {
             assert!(!lower(&model, &mode, None).unwrap().may_overflow());
         }
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_bound_is_that_of_the_worst_image() {
         let overflows = |weight: f32, bias: f32| {
-            let model = Model::new(vec![Layer {
+            let model = Network::new(vec![Layer {
                 inputs: 2,
                 outputs: 1,
                 weights: vec![weight, -weight],
@@ -142,7 +142,7 @@ mod tests {
                 bias: vec![0.0],
                 activation: Activation::Tanh,
             };
-            let mut model = Model::new(vec![layer]).unwrap();
+            let mut model = Network::new(vec![layer]).unwrap();
             model.normalization = Normalization::Standard { mean: 0.0, std };
             let mode = precision.into();
             lower(&model, &mode, None).unwrap().may_overflow()

@@ -4,19 +4,19 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::calibrate::{Calibration, Sample, calibrate};
-use super::compensate::{Codes, compensate};
-use super::convert::beyond;
+use super::compensate::{Quantized, compensate};
+use super::convert::out_of_range;
 use super::forward::{input, quantized_layer};
 use super::{QuantizedLayer, QuantizedNetwork, Ranges, Weights, lower};
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
-use crate::model::Model;
+use crate::model::Network;
 use crate::{Precision, Scheme};
 
 /// How int4 and int8 weights are rounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rounding {
-    /// Each to its nearest code.
+    /// Each to its nearest quantized value.
     Nearest,
     /// One after another, each making up for the errors of those before it over calibration images.
     #[default]
@@ -100,7 +100,7 @@ impl Recipe {
     /// Those of [`Quantizer::quantize`].
     pub fn quantize(
         self,
-        model: &Model,
+        model: &Network,
         mode: &Mode,
         sample: Option<&Sample>,
     ) -> Result<QuantizedNetwork> {
@@ -108,21 +108,21 @@ impl Recipe {
     }
 
     /// How the numbers of a mode came to be, as a file says it.
-    fn told(self, mode: &Mode, sample: Option<&Sample>) -> Vec<(String, String)> {
-        let mut told = Vec::new();
+    fn provenance(self, mode: &Mode, sample: Option<&Sample>) -> Vec<(String, String)> {
+        let mut entries = Vec::new();
         if Self::calibrates(mode) {
-            told.push(("calibration", self.calibration.to_string()));
+            entries.push(("calibration", self.calibration.to_string()));
         }
         if Self::rounds(mode) {
-            told.push(("rounding", self.rounding.to_string()));
+            entries.push(("rounding", self.rounding.to_string()));
         }
         if let Some(sample) = sample {
-            told.push(("calibration_images", sample.images.count.to_string()));
-            told.push(("calibration_seed", sample.seed.to_string()));
-            told.push(("calibration_data", sample.origin.clone()));
+            entries.push(("calibration_images", sample.images.count.to_string()));
+            entries.push(("calibration_seed", sample.seed.to_string()));
+            entries.push(("calibration_data", sample.origin.clone()));
         }
         let owned = |(key, value): (&str, String)| (key.to_owned(), value);
-        told.into_iter().map(owned).collect()
+        entries.into_iter().map(owned).collect()
     }
 }
 
@@ -130,7 +130,7 @@ impl Recipe {
 #[derive(Debug)]
 pub struct Quantizer<'a> {
     recipe: Recipe,
-    model: &'a Model,
+    model: &'a Network,
     sample: Option<&'a Sample>,
     ranges: Option<Ranges>,
     /// The first layer's compensated weights and bias, whose inputs are pixels in every mode, beside the
@@ -141,7 +141,7 @@ pub struct Quantizer<'a> {
 impl<'a> Quantizer<'a> {
     /// A recipe for a model; without a sample, for modes that need no images.
     #[must_use]
-    pub fn new(recipe: Recipe, model: &'a Model, sample: Option<&'a Sample>) -> Self {
+    pub fn new(recipe: Recipe, model: &'a Network, sample: Option<&'a Sample>) -> Self {
         Self {
             recipe,
             model,
@@ -180,15 +180,15 @@ impl<'a> Quantizer<'a> {
         let mut rounding = Rounding::Nearest;
         if let (Some(sample), true) = (sample, self.recipe.compensates(mode)) {
             rounding = self.compensate(&mut quantized, sample);
-            self.tell_beyond(&mut quantized);
+            self.note_out_of_range(&mut quantized);
             quantized.check()?;
         }
-        let told = Recipe {
+        let entries = Recipe {
             rounding,
             ..self.recipe
         }
-        .told(mode, sample);
-        quantized.provenance.extend(told);
+        .provenance(mode, sample);
+        quantized.provenance.extend(entries);
         if !self.model.sha256.is_empty() {
             let source = ("source_sha256".to_owned(), self.model.sha256.clone());
             quantized.provenance.extend([source]);
@@ -198,9 +198,9 @@ impl<'a> Quantizer<'a> {
 
     /// Compensating moves biases too, and where weights are beyond int4's scales so far that f32 does not hold
     /// them: then it is the model that leaves the range.
-    fn tell_beyond(&self, quantized: &mut QuantizedNetwork) {
-        if quantized.beyond.is_none() {
-            quantized.beyond = beyond(self.model, &quantized.layers);
+    fn note_out_of_range(&self, quantized: &mut QuantizedNetwork) {
+        if quantized.out_of_range.is_none() {
+            quantized.out_of_range = out_of_range(self.model, &quantized.layers);
         }
     }
 
@@ -223,8 +223,8 @@ impl<'a> Quantizer<'a> {
                 let source = &self.model.layers[index];
                 let nearest = layer.weights.clone();
                 let of = match &nearest {
-                    Weights::Int8 { scales, .. } => Codes::Int8(clip, scales),
-                    _ => Codes::Int4,
+                    Weights::Int8 { scales, .. } => Quantized::Int8(clip, scales),
+                    _ => Quantized::Int4,
                 };
                 let known = self
                     .first

@@ -5,14 +5,14 @@ use std::path::Path;
 use super::{QuantizedNetwork, Recipe, Sample};
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
-use crate::model::{Architecture, Model, QUANTIZED, Tensors};
+use crate::model::{Architecture, Network, QUANTIZED, Tensors};
 
 /// A model as it was loaded: with float weights, which run in any mode, or in numbers of its own, which run
 /// in no other.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// Float weights.
-    Model(Model),
+    Network(Network),
     /// Numbers of its own.
     QuantizedNetwork(QuantizedNetwork),
 }
@@ -27,7 +27,7 @@ impl Source {
         if tensors.metadata.contains_key(QUANTIZED) {
             QuantizedNetwork::from_tensors(tensors).map(Self::QuantizedNetwork)
         } else {
-            Model::from_tensors(tensors).map(Self::Model)
+            Network::from_tensors(tensors).map(Self::Network)
         }
     }
 
@@ -36,14 +36,14 @@ impl Source {
     /// # Errors
     /// Only where the binary itself is damaged.
     pub fn default_model() -> Result<Self> {
-        Model::default_model().map(Self::Model)
+        Network::default_model().map(Self::Network)
     }
 
     /// The model with float weights; none where there are none any more.
     #[must_use]
-    pub fn model(&self) -> Option<&Model> {
+    pub fn model(&self) -> Option<&Network> {
         match self {
-            Self::Model(model) => Some(model),
+            Self::Network(model) => Some(model),
             Self::QuantizedNetwork(_) => None,
         }
     }
@@ -52,7 +52,7 @@ impl Source {
     #[must_use]
     pub fn architecture(&self) -> Architecture {
         match self {
-            Self::Model(model) => model.architecture(),
+            Self::Network(model) => model.architecture(),
             Self::QuantizedNetwork(quantized) => quantized.architecture(),
         }
     }
@@ -61,7 +61,7 @@ impl Source {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Model(model) => &model.path,
+            Self::Network(model) => &model.path,
             Self::QuantizedNetwork(quantized) => &quantized.path,
         }
     }
@@ -70,7 +70,7 @@ impl Source {
     #[must_use]
     pub fn sha256(&self) -> &str {
         match self {
-            Self::Model(model) => &model.sha256,
+            Self::Network(model) => &model.sha256,
             Self::QuantizedNetwork(quantized) => &quantized.sha256,
         }
     }
@@ -79,7 +79,7 @@ impl Source {
     #[must_use]
     pub fn classes(&self) -> &[String] {
         match self {
-            Self::Model(model) => &model.classes,
+            Self::Network(model) => &model.classes,
             Self::QuantizedNetwork(quantized) => &quantized.classes,
         }
     }
@@ -95,7 +95,7 @@ impl Source {
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         match self {
-            Self::Model(model) => model.mode.clone(),
+            Self::Network(model) => model.mode.clone(),
             Self::QuantizedNetwork(quantized) => Some(quantized.mode.clone()),
         }
     }
@@ -107,7 +107,7 @@ impl Source {
     /// needed, and those inside the binary do not fit it; those of [`super::lower`].
     pub fn quantize(&self, mode: &Mode) -> Result<QuantizedNetwork> {
         match self {
-            Self::Model(model) => {
+            Self::Network(model) => {
                 let recipe = Recipe::default();
                 let sample = match recipe.needs_images(mode) || recipe.compensates(mode) {
                     true => Some(Sample::standard()?),

@@ -40,14 +40,14 @@ pub fn quantize_input(normalization: Normalization, pixels: &[u8], clip: i32) ->
         return (vec![0; pixels.len()], 1.0);
     }
     // A quotient of small integers is a tie in f64 only where it is one exactly.
-    let codes = pixels
+    let quantized = pixels
         .iter()
         .map(|&pixel| {
             let exact = f64::from(clip * i32::from(pixel)) / f64::from(max);
             exact.round_ties_even() as i32
         })
         .collect();
-    (codes, (max as f32 / 255.0) / clip as f32)
+    (quantized, (max as f32 / 255.0) / clip as f32)
 }
 
 /// s = max|t| / c, or 1 where that is zero; q = clamp(round-half-even(t / s), −c, c).
@@ -60,8 +60,8 @@ pub fn quantize(values: &[f32], clip: i32) -> (Vec<i32>, f32) {
     if scale == 0.0 {
         scale = 1.0;
     }
-    let code = |value: &f32| ((value / scale).round_ties_even() as i32).clamp(-clip, clip);
-    (values.iter().map(code).collect(), scale)
+    let q = |value: &f32| ((value / scale).round_ties_even() as i32).clamp(-clip, clip);
+    (values.iter().map(q).collect(), scale)
 }
 
 /// `x: [rows, inner]` · `w: [inner, cols]`, row-major, in f64.

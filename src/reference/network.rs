@@ -93,7 +93,7 @@ enum Widened {
     /// Of every precision but int8.
     Real(Vec<f64>),
     /// Quantized values of int8, and their scales.
-    Codes(Vec<i32>, Vec<f32>),
+    Quantized(Vec<i32>, Vec<f32>),
 }
 
 impl Widened {
@@ -102,17 +102,17 @@ impl Widened {
             Weights::F32(values) => Self::Real(widen(values)),
             Weights::F16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
             Weights::Bf16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
-            Weights::Int8 { codes, scales } => Self::Codes(
-                codes.iter().map(|&code| i32::from(code)).collect(),
+            Weights::Int8 { quantized, scales } => Self::Quantized(
+                quantized.iter().map(|&q| i32::from(q)).collect(),
                 scales.clone(),
             ),
-            Weights::Int4 { codes, scales } => {
+            Weights::Int4 { quantized, scales } => {
                 let scale_of = |index: usize| {
                     let (row, column) = (index / layer.outputs, index % layer.outputs);
                     scales[row / INT4_GROUP * layer.outputs + column].to_f64()
                 };
-                let codes = codes.iter().enumerate();
-                let values = codes.map(|(index, &code)| f64::from(code) * scale_of(index));
+                let quantized = quantized.iter().enumerate();
+                let values = quantized.map(|(index, &q)| f64::from(q) * scale_of(index));
                 Self::Real(values.collect())
             }
         }
@@ -143,13 +143,13 @@ fn run_image(
             index.checked_sub(1),
             precision,
         );
-        if let (None, Some(beyond)) = (
+        if let (None, Some(parameters)) = (
             &outcome.overflow,
-            model.beyond.filter(|of| of.layer == index),
+            model.out_of_range.filter(|of| of.layer == index),
         ) {
             outcome.overflow = Some(Overflow {
                 layer: Some(index),
-                largest: beyond.largest,
+                largest: parameters.largest,
                 precision,
             });
         }
@@ -159,7 +159,7 @@ fn run_image(
                 add_bias(&mut z, &widen(&layer.bias));
                 z
             }
-            Widened::Codes(weights, scales) => {
+            Widened::Quantized(weights, scales) => {
                 integer_layer(layer, weights, scales, &x, clip, seen)
             }
         };
@@ -194,14 +194,14 @@ fn run_batch(
     outcome: &mut Outcome,
 ) -> Vec<f64> {
     let clip = i32::from(model.int8_clip);
-    let (mut codes, mut scale) = quantize_input(model.normalization, pixels, clip);
+    let (mut quantized, mut scale) = quantize_input(model.normalization, pixels, clip);
     let mut values = Vec::new();
     for (index, (layer, weights)) in model.layers.iter().zip(weights).enumerate() {
-        let Widened::Codes(weights, scales) = weights else {
+        let Widened::Quantized(weights, scales) = weights else {
             unreachable!("dynamic-tensor needs the same precision in all layers");
         };
         let unit = scale * scales[0];
-        let sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
+        let sums = integer_product(&quantized, weights, layer.inputs, layer.outputs);
         let biased = |(at, &sum): (usize, &i32)| sum as f32 * unit + layer.bias[at % layer.outputs];
         let biased: Vec<f32> = sums.iter().enumerate().map(biased).collect();
         if outcome.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
@@ -212,15 +212,15 @@ fn run_batch(
             let exact: Vec<f64> = sums.iter().enumerate().map(exact).collect();
             note_f32(&mut outcome.overflow, index, &exact, Precision::Int8);
         }
-        let (sum_codes, sum_scale) = quantize(&biased, clip);
-        let restored = sum_codes
+        let (sum_quantized, sum_scale) = quantize(&biased, clip);
+        let restored = sum_quantized
             .iter()
-            .map(|&code| f64::from(code as f32 * sum_scale));
+            .map(|&q| f64::from(q as f32 * sum_scale));
         values = restored.collect();
         outcome.note_logits(layer.activation, &values, layer.outputs);
         activate(layer.activation, &mut values, layer.outputs);
         let activated: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-        (codes, scale) = quantize(&activated, clip);
+        (quantized, scale) = quantize(&activated, clip);
     }
     values
 }
@@ -254,7 +254,7 @@ fn note(
     }
 }
 
-/// z of an int8 layer: exact sums, then f32 as told.
+/// z of an int8 layer: exact sums, then f32 as first.
 fn integer_layer(
     layer: &QuantizedLayer,
     weights: &[i32],
@@ -266,8 +266,8 @@ fn integer_layer(
     let scale_of = |column: usize| scales[if scales.len() == 1 { 0 } else { column }];
     match layer.input {
         InputQuantization::Row { unsigned } => {
-            let (codes, scale) = row_of_values(x, unsigned, clip);
-            let sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
+            let (quantized, scale) = row_of_values(x, unsigned, clip);
+            let sums = integer_product(&quantized, weights, layer.inputs, layer.outputs);
             seen(&sums);
             let z = |(column, &sum): (usize, &i32)| {
                 f64::from(sum as f32 * (scale * scale_of(column)) + layer.bias[column])
@@ -277,12 +277,12 @@ fn integer_layer(
         InputQuantization::Static(affine) => {
             let zero = i32::from(affine.zero_point);
             let inverse = 1.0 / affine.scale;
-            let code = |&x: &f64| {
+            let q = |&x: &f64| {
                 let moved = (x as f32 * inverse).round_ties_even() + zero as f32;
                 moved.clamp(-128.0, 127.0) as i32 - zero
             };
-            let codes: Vec<i32> = x.iter().map(code).collect();
-            let mut sums = integer_product(&codes, weights, layer.inputs, layer.outputs);
+            let quantized: Vec<i32> = x.iter().map(q).collect();
+            let mut sums = integer_product(&quantized, weights, layer.inputs, layer.outputs);
             for (column, sum) in sums.iter_mut().enumerate() {
                 let unit = affine.scale * scale_of(column);
                 let bias = f64::from(layer.bias[column]) / f64::from(unit);
@@ -295,7 +295,7 @@ fn integer_layer(
             sums.iter().enumerate().map(z).collect()
         }
         InputQuantization::Values | InputQuantization::Tensor => {
-            unreachable!("rows of an int8 layer take codes")
+            unreachable!("rows of an int8 layer take quantized values")
         }
     }
 }
@@ -313,8 +313,8 @@ fn row_of_values(x: &[f64], unsigned: bool, clip: i32) -> (Vec<i32>, f32) {
     if scale == 0.0 {
         scale = 1.0;
     }
-    let code = |x: &f32| ((x / scale).round_ties_even() as i32).clamp(low, levels);
-    (x.iter().map(code).collect(), scale)
+    let q = |x: &f32| ((x / scale).round_ties_even() as i32).clamp(low, levels);
+    (x.iter().map(q).collect(), scale)
 }
 
 /// The number of a precision's type that is nearest to a value; f32 where it has none of its own.
@@ -330,7 +330,7 @@ fn rounded(precision: Precision, value: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::mode::Mode;
-    use crate::model::{Layer, Model};
+    use crate::model::{Layer, Network};
     use crate::quantize::lower;
     use crate::{Scheme, WeightScales};
 
@@ -343,27 +343,27 @@ mod tests {
             bias: vec![0.0],
             activation: Activation::Identity,
         };
-        let model = Model::new(vec![layer(300.0), layer(300.0)]).unwrap();
+        let model = Network::new(vec![layer(300.0), layer(300.0)]).unwrap();
         let overflow = |layers: [Precision; 2], pixel: u8| {
             let scheme = Scheme::DynamicRow;
             let mode = Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).unwrap();
             infer(&lower(&model, &mode, None).unwrap(), &[pixel], 1).overflow
         };
         use Precision::{Bf16, F16, F32};
-        let told = overflow([F32, F16], 255).unwrap();
+        let first = overflow([F32, F16], 255).unwrap();
         assert_eq!(
-            (told.layer, told.largest, told.precision),
+            (first.layer, first.largest, first.precision),
             (Some(1), 90_000.0, F16)
         );
         assert_eq!(overflow([F32, F16], 1), None);
         assert_eq!(overflow([F16, F32], 255), None);
         assert_eq!(overflow([F16, Bf16], 255), None);
         // What the next layer cannot take is of the layer that gave it.
-        let model = Model::new(vec![layer(70_000.0), layer(1e-3)]).unwrap();
+        let model = Network::new(vec![layer(70_000.0), layer(1e-3)]).unwrap();
         let mode = Mode::mixed(vec![F32, F16], Scheme::DynamicRow, WeightScales::Channel).unwrap();
-        let told = infer(&lower(&model, &mode, None).unwrap(), &[255], 1).overflow;
+        let first = infer(&lower(&model, &mode, None).unwrap(), &[255], 1).overflow;
         assert_eq!(
-            told.map(|told| (told.layer, told.largest)),
+            first.map(|first| (first.layer, first.largest)),
             Some((Some(0), 70_000.0))
         );
     }

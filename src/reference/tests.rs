@@ -1,19 +1,19 @@
 //! The oracle by hand.
 
 use super::*;
-use crate::model::{Activation, Layer, Model, Normalization};
+use crate::model::{Activation, Layer, Network, Normalization};
 use crate::quantize::{QuantizedNetwork, Weights, lower};
 use crate::{Mode, Precision};
 
 /// A model in a mode that needs no calibration.
-fn lowered(model: &Model, mode: impl Into<Mode>) -> QuantizedNetwork {
+fn lowered(model: &Network, mode: impl Into<Mode>) -> QuantizedNetwork {
     lower(model, &mode.into(), None).unwrap()
 }
 
 #[test]
 fn a_network_worked_by_hand() {
     // Pixels 255 and 0 are 1 and 0; z = (2 + 0.5, −1 + 0.5); relu gives (2.5, 0).
-    let model = Model::new(vec![Layer {
+    let model = Network::new(vec![Layer {
         inputs: 2,
         outputs: 2,
         weights: vec![2.0, -1.0, 4.0, 4.0],
@@ -45,7 +45,7 @@ fn f16_overflow_is_told_by_layer() {
         bias: vec![0.0],
         activation: Activation::Identity,
     };
-    let model = Model::new(vec![layer(300.0), layer(300.0)]).unwrap();
+    let model = Network::new(vec![layer(300.0), layer(300.0)]).unwrap();
     let overflow = infer(&lowered(&model, Precision::F16), &[255], 1)
         .overflow
         .unwrap();
@@ -66,7 +66,7 @@ fn an_input_beyond_f16_is_told_as_the_input() {
         bias: vec![0.0],
         activation: Activation::Tanh,
     };
-    let mut model = Model::new(vec![layer]).unwrap();
+    let mut model = Network::new(vec![layer]).unwrap();
     let (mean, std) = (0.0, 2.0_f32.powi(-17));
     model.normalization = Normalization::Standard { mean, std };
     let outcome = infer(&lowered(&model, Precision::F16), &[255], 1);
@@ -97,7 +97,7 @@ fn all_processors_say_what_one_says() {
         bias: vec![0.125; outputs],
         activation: Activation::Tanh,
     };
-    let model = Model::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
+    let model = Network::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
     let pixels: Vec<u8> = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
     for precision in Precision::EVERY {
         let model = lowered(&model, precision);
@@ -115,7 +115,7 @@ fn all_processors_say_what_one_says() {
 /// The oracle takes a network's weights as they are, so here they are held against its own rounding.
 #[test]
 fn weights_are_rounded_as_a_precision_says() {
-    let mut model = Model::default_model().unwrap();
+    let mut model = Network::default_model().unwrap();
     // Neither a clip nor values that hide a wrong one.
     model.int8_clip = 100;
     let f16 = lowered(&model, Precision::F16);
@@ -130,18 +130,18 @@ fn weights_are_rounded_as_a_precision_says() {
         for (half, &bias) in f16.layers[index].bias.iter().zip(&layer.bias) {
             assert_eq!(f64::from(*half), round_f16(f64::from(bias)));
         }
-        let Weights::Int8 { codes, scales } = &int8.layers[index].weights else {
+        let Weights::Int8 { quantized, scales } = &int8.layers[index].weights else {
             panic!("not int8");
         };
         let (expected, scale) = quantize(&layer.weights, 100);
         assert_eq!(*scales, [scale]);
-        assert!(codes.iter().map(|&code| i32::from(code)).eq(expected));
+        assert!(quantized.iter().map(|&q| i32::from(q)).eq(expected));
         assert_eq!(int8.layers[index].bias, layer.bias);
     }
 }
 
 #[test]
-fn the_first_layer_that_overflows_in_any_image_is_told() {
+fn the_first_layer_that_overflows_in_any_image_is_both() {
     let at = |layer, largest| Outcome {
         overflow: Some(Overflow {
             layer,
@@ -150,16 +150,16 @@ fn the_first_layer_that_overflows_in_any_image_is_told() {
         }),
         ..Outcome::default()
     };
-    let told = |one: Outcome, other: Outcome| {
+    let both = |one: Outcome, other: Outcome| {
         let overflow = one.and(other).overflow.unwrap();
         (overflow.layer, overflow.largest)
     };
     let first = Some(1);
-    assert_eq!(told(at(first, 9e4), at(Some(0), 7e4)), (Some(0), 7e4));
-    assert_eq!(told(at(Some(0), 9e4), at(None, 7e4)), (None, 7e4));
-    assert_eq!(told(at(first, 9e4), at(first, 1e5)), (first, 1e5));
-    assert_eq!(told(at(first, 9e4), Outcome::default()), (first, 9e4));
-    assert_eq!(told(Outcome::default(), at(first, 9e4)), (first, 9e4));
+    assert_eq!(both(at(first, 9e4), at(Some(0), 7e4)), (Some(0), 7e4));
+    assert_eq!(both(at(Some(0), 9e4), at(None, 7e4)), (None, 7e4));
+    assert_eq!(both(at(first, 9e4), at(first, 1e5)), (first, 1e5));
+    assert_eq!(both(at(first, 9e4), Outcome::default()), (first, 9e4));
+    assert_eq!(both(Outcome::default(), at(first, 9e4)), (first, 9e4));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Measured, SearchOptions};
 use crate::dataset::Dataset;
-use crate::engine::{Engine, Network, labels};
+use crate::engine::{Engine, Session, labels};
 use crate::error::Result;
 use crate::quantize::QuantizedNetwork;
 use crate::reference;
@@ -26,7 +26,7 @@ pub(super) struct Bench<'a> {
     engine: &'a Engine,
     data: &'a Dataset,
     options: &'a SearchOptions,
-    f32: Network,
+    f32: Session,
     outputs: Vec<f32>,
     labels: Vec<usize>,
     width: usize,
@@ -89,7 +89,7 @@ impl<'a> Bench<'a> {
     }
 
     /// The median time of a batch over f32's, taken in turn.
-    async fn relative_time(&mut self, network: &mut Network) -> Result<f64> {
+    async fn relative_time(&mut self, network: &mut Session) -> Result<f64> {
         let pixels = batch(self.data, self.options.batch);
         let start = Instant::now();
         let mut times = [Vec::new(), Vec::new()];
@@ -143,7 +143,7 @@ impl<'a> Bench<'a> {
 }
 
 /// The outputs for all images.
-async fn answers(network: &mut Network, data: &Dataset) -> Result<Vec<f32>> {
+async fn answers(network: &mut Session, data: &Dataset) -> Result<Vec<f32>> {
     let at_once = ANSWERED_AT_ONCE.min(data.len());
     network
         .infer(&data.images.pixels, at_once, &mut |_| ())
@@ -156,7 +156,7 @@ fn batch(data: &Dataset, size: usize) -> &[u8] {
 }
 
 /// The time of one run, from pixels on the device to outputs in host memory.
-async fn once(network: &mut Network, pixels: &[u8]) -> Result<Duration> {
+async fn once(network: &mut Session, pixels: &[u8]) -> Result<Duration> {
     network.upload(pixels).await?;
     let start = Instant::now();
     network.run().await?;

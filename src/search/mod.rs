@@ -27,7 +27,7 @@ use crate::dataset::Dataset;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
-use crate::model::Model;
+use crate::model::Network;
 use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample};
 use crate::tune::Tuning;
 use measure::Bench;
@@ -116,7 +116,7 @@ pub trait Observer {
 /// cannot be kept.
 pub async fn run(
     engine: &Engine,
-    model: &Model,
+    model: &Network,
     sample: &Sample,
     data: &Dataset,
     options: &SearchOptions,

@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::dataset::{Dataset, HELD_OUT, Holdout};
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::memory;
-use crate::model::{Layer, Model, Normalization};
+use crate::model::{Layer, Network, Normalization};
 use adam::{Moments, Step};
 use batch::Batch;
 use network::{Gradient, Score};
@@ -164,7 +164,7 @@ pub fn train(
     data: &Dataset,
     options: &TrainOptions,
     mut progress: impl FnMut(&EpochReport),
-) -> Result<Model> {
+) -> Result<Network> {
     options.check(data)?;
     let mut split = Holdout::new(data.len(), options.validation);
     // One stream draws the weights, then every epoch's order.
@@ -189,7 +189,7 @@ pub fn train(
             validation_accuracy: validation.accuracy(held) as f32,
         });
     }
-    let mut model = Model::new(trainer.layers)?;
+    let mut model = Network::new(trainer.layers)?;
     model.normalization = NORMALIZATION;
     model.provenance = provenance(data, options, &split, validation);
     Ok(model)

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Precision;
-use crate::cpu::{Network, Processor};
+use crate::cpu::{Processor, Session};
 use crate::dataset::Images;
 use crate::quantize::lower;
 
@@ -37,7 +37,7 @@ fn options() -> TrainOptions {
     }
 }
 
-fn trained(data: &Dataset, options: &TrainOptions) -> Model {
+fn trained(data: &Dataset, options: &TrainOptions) -> Network {
     train(data, options, |_| ()).unwrap()
 }
 
@@ -57,7 +57,7 @@ fn learns_a_separable_problem_and_reports_it() {
     assert_eq!(model.provenance["training_images"], "240");
 
     let quantized = lower(&model, &Precision::F32.into(), None).unwrap();
-    let mut network = Network::new(&quantized, &Processor::default()).unwrap();
+    let mut network = Session::new(&quantized, &Processor::default()).unwrap();
     network.upload(&data.images.pixels, data.len());
     for (row, &label) in network.run().chunks(3).zip(&data.labels) {
         assert!(row[usize::from(label)] > 0.5, "{row:?} for {label}");

@@ -17,7 +17,7 @@ pub use cache::{Cache, Effort, Entry, Key, TrialResult};
 pub use matrix::{MatrixUnitsMode, open, try_matrix_units};
 
 use crate::adapter::AdapterInfo;
-use crate::engine::Network;
+use crate::engine::Session;
 use crate::error::{Error, Result};
 use crate::gpu;
 use crate::plan::{ChosenBy, KERNEL_VARIANTS, KernelVariant, Kernels};
@@ -122,7 +122,7 @@ impl Tuner {
     ///
     /// # Errors
     /// Those of the device.
-    pub async fn tune(&mut self, network: &mut Network, pixels: &[u8]) -> Result<()> {
+    pub async fn tune(&mut self, network: &mut Session, pixels: &[u8]) -> Result<()> {
         let mode = network.mode().clone();
         let (Some(effort), Some(gpu)) = (self.effort, network.gpu()) else {
             return Ok(());
@@ -132,7 +132,7 @@ impl Tuner {
             Effort::Quick => gpu.candidates(batch),
             Effort::Full => gpu.runnable(batch),
         };
-        if candidates.len() < 2 || gpu.is_asked() {
+        if candidates.len() < 2 || gpu.is_fixed() {
             return Ok(());
         }
         let key = key(gpu, &mode, batch, effort);
@@ -161,7 +161,7 @@ impl Tuner {
     }
 
     /// The winner that the cache has, if it can run here: the file's words are only words.
-    fn known(&self, key: &Key, gpu: &gpu::Network, batch: usize) -> Option<KernelVariant> {
+    fn known(&self, key: &Key, gpu: &gpu::Session, batch: usize) -> Option<KernelVariant> {
         let entry = self.cache.as_ref()?.get(key)?;
         let variant = KernelVariant::find(&entry.kernel)?;
         gpu.runnable(batch).contains(&variant).then_some(variant)
@@ -187,7 +187,7 @@ fn in_all(networks: usize) -> Duration {
 /// The fastest of `candidates`; none where not one of them runs, which is told by what then runs untuned. Stops after `limit`, but not before
 /// two have been measured, and one with matrix units and one without where there are both.
 async fn measure(
-    gpu: &mut gpu::Network,
+    gpu: &mut gpu::Session,
     candidates: &[KernelVariant],
     pixels: &[u8],
     batch: usize,
@@ -229,7 +229,7 @@ async fn measure(
 
 /// The shortest of some runs after one that compiles; fewer where it has lost against `best` already.
 async fn time(
-    gpu: &mut gpu::Network,
+    gpu: &mut gpu::Session,
     pixels: &[u8],
     batch: usize,
     best: Option<Duration>,
@@ -251,7 +251,7 @@ async fn time(
 }
 
 /// What a winner depends on. Batch sizes of one class, a power of two, share it.
-fn key(gpu: &gpu::Network, mode: &Mode, batch: usize, effort: Effort) -> Key {
+fn key(gpu: &gpu::Session, mode: &Mode, batch: usize, effort: Effort) -> Key {
     let model = gpu.architecture();
     let mut shape = String::new();
     for (index, width) in model.widths().into_iter().enumerate() {

@@ -170,7 +170,7 @@ pub fn equal<T: PartialEq + std::fmt::Debug>(got: &[T], want: &[T]) -> Check {
 ///
 /// # Errors
 /// What differs, in words.
-pub fn close_codes(got: &[i8], want: &[i32]) -> Check {
+pub fn close_quantized(got: &[i8], want: &[i32]) -> Check {
     if got.len() != want.len() {
         return Err(format!(
             "{} quantized values instead of {}",
@@ -235,7 +235,7 @@ pub fn close_bf16_network(got: &[f64], want: &[f64], layers: usize) -> Check {
     }
 }
 
-/// A network's outputs in int8: all but a few agree to f32's accuracy; a few may come from a code on the other side of
+/// A network's outputs in int8: all but a few agree to f32's accuracy; a few may come from a quantized value on the other side of
 /// a rounding tie, which moves the whole by little.
 ///
 /// # Errors
@@ -268,11 +268,11 @@ pub fn close_int8_network(got: &[f64], want: &[f64]) -> Check {
 ///
 /// # Errors
 /// What differs, in words.
-pub fn close_quantized(mode: &Mode, got: &[f64], want: &[f64], width: usize) -> Check {
+pub fn close_outputs(mode: &Mode, got: &[f64], want: &[f64], width: usize) -> Check {
     if got.len() != want.len() {
         return Err(format!("{} outputs, not {}", got.len(), want.len()));
     }
-    let codes = mode.scheme.is_some();
+    let quantized = mode.scheme.is_some();
     let half = |precision| mode.precision == precision || mode.layers.contains(&precision);
     // A unit in the last place of the coarsest type that values are rounded to, over some layers.
     let (near, most) = if half(Precision::Bf16) {
@@ -280,7 +280,7 @@ pub fn close_quantized(mode: &Mode, got: &[f64], want: &[f64], width: usize) -> 
     } else if half(Precision::F16) {
         (0.01, 0.05)
     } else {
-        (1e-4, if codes { 0.05 } else { 1e-4 })
+        (1e-4, if quantized { 0.05 } else { 1e-4 })
     };
     let rows = got.chunks(width).zip(want.chunks(width));
     let distance = |(got, want): (&[f64], &[f64])| {

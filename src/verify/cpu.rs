@@ -6,7 +6,7 @@ use super::data::{random_model, random_pixels, seeded};
 use super::subjects::{Subject, judge, modes};
 use super::{REPEATS, Row, same_bits, sums, tolerance};
 use crate::Precision;
-use crate::cpu::{Isa, Network, Processor, ProcessorOptions};
+use crate::cpu::{Isa, Processor, ProcessorOptions, Session};
 use crate::error::Result;
 use crate::mode::Mode;
 use crate::model::Activation;
@@ -161,7 +161,7 @@ impl OnProcessor {
         let mut result = Ok(());
         for threads in THREADS {
             let processor = processor(self.isa, threads)?;
-            let mut on = Network::new(&model, &processor)?;
+            let mut on = Session::new(&model, &processor)?;
             let mut got = Vec::new();
             for pixels in pixels.chunks(batch * subject.model.inputs()) {
                 on.upload(pixels, pixels.len() / subject.model.inputs());

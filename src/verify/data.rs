@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::Result;
-use crate::model::{Activation, Layer, Model};
+use crate::model::{Activation, Layer, Network};
 
 /// A generator of the trial `name`, always the same.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn random_values(rng: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
 
 /// Quantized values from −127 to 127.
 #[must_use]
-pub fn random_codes(rng: &mut ChaCha8Rng, count: usize) -> Vec<i8> {
+pub fn random_quantized(rng: &mut ChaCha8Rng, count: usize) -> Vec<i8> {
     (0..count).map(|_| rng.random_range(-127..=127)).collect()
 }
 
@@ -38,12 +38,12 @@ pub fn random_pixels(rng: &mut ChaCha8Rng, count: usize) -> Vec<u8> {
 /// A network of these widths with random weights of a size that keeps its values near 1.
 ///
 /// # Errors
-/// Those of [`Model::new`], where the widths or the activations are none of a model.
+/// Those of [`Network::new`], where the widths or the activations are none of a model.
 pub fn random_model(
     rng: &mut ChaCha8Rng,
     widths: &[usize],
     activations: &[Activation],
-) -> Result<Model> {
+) -> Result<Network> {
     let layers = widths
         .windows(2)
         .zip(activations)
@@ -59,5 +59,5 @@ pub fn random_model(
                 activation,
             }
         });
-    Model::new(layers.collect())
+    Network::new(layers.collect())
 }

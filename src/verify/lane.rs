@@ -55,7 +55,7 @@ fn spread(place: usize) -> u64 {
 }
 
 /// What a lane tells.
-enum Told {
+enum Progress {
     /// It begins something.
     Begins(String),
     /// It made the check in this place, and has the hash of int8 sums where it was of these.
@@ -92,18 +92,18 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
         Deadline::after(time)
     });
     let todo: Todo = Mutex::new(all.into());
-    let (tell, told) = channel();
+    let (sender, outcomes) = channel();
     thread::scope(|threads| {
         for lane in lanes {
-            let (todo, tell) = (&todo, tell.clone());
-            threads.spawn(move || lane.work(todo, deadline, &tell));
+            let (todo, sender) = (&todo, sender.clone());
+            threads.spawn(move || lane.work(todo, deadline, &sender));
         }
-        drop(tell);
+        drop(sender);
         let (mut done, mut ended) = (0, Ok(()));
-        for told in told {
-            match told {
-                Told::Begins(what) => (scope.progress)(&what, done, total),
-                Told::Made(place, row, sums) => {
+        for outcome in outcomes {
+            match outcome {
+                Progress::Begins(what) => (scope.progress)(&what, done, total),
+                Progress::Made(place, row, sums) => {
                     done += 1;
                     let text = format!("{}/{} {}: {:?}", row.group, row.name, row.mode, row.status);
                     (scope.found)(place, row, sums);
@@ -111,7 +111,7 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
                     log::info!("{text}");
                 }
                 // The first is the cause.
-                Told::Ends(error) => ended = ended.and(Err(error)),
+                Progress::Ends(error) => ended = ended.and(Err(error)),
             }
         }
         ended
@@ -120,7 +120,7 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
 
 impl Lane {
     /// Makes one check after another, until there are none left. With an error that ends everything none are.
-    fn work(&self, todo: &Todo, deadline: Option<Deadline>, tell: &Sender<Told>) {
+    fn work(&self, todo: &Todo, deadline: Option<Deadline>, sender: &Sender<Progress>) {
         let left = || todo.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let next = left().pop_front();
@@ -131,11 +131,11 @@ impl Lane {
             let late = deadline.and_then(Deadline::passed);
             // What cannot be checked at all takes no time, and has a reason of its own.
             if let Some(reason) = late.filter(|_| !matches!(task, Task::Skipped(_))) {
-                let _ = tell.send(Told::Made(place, row.skipped(reason), None));
+                let _ = sender.send(Progress::Made(place, row.skipped(reason), None));
                 continue;
             }
             // Who is told is there until every lane has ended.
-            let _ = tell.send(Told::Begins(format!("{} {}", row.group, row.precision)));
+            let _ = sender.send(Progress::Begins(format!("{} {}", row.group, row.precision)));
             let make = || {
                 let made = task.make(self.device.as_ref(), &self.matrix_units, row.clone());
                 pollster::block_on(made)
@@ -148,11 +148,11 @@ impl Lane {
             };
             let made = made.unwrap_or_else(broke);
             let made = made.or_else(|error| Ok((row.ended_by(error)?, None)));
-            let _ = tell.send(match made {
-                Ok((row, sums)) => Told::Made(place, row, sums),
+            let _ = sender.send(match made {
+                Ok((row, sums)) => Progress::Made(place, row, sums),
                 Err(error) => {
                     left().clear();
-                    Told::Ends(error)
+                    Progress::Ends(error)
                 }
             });
         }

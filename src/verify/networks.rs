@@ -15,14 +15,14 @@ use crate::reference;
 
 /// A network in a mode, run in one way.
 #[derive(Clone, Debug)]
-pub(super) struct Network {
+pub(super) struct NetworkCheck {
     pub(super) subject: Arc<Subject>,
     pub(super) mode: Mode,
     /// The way; what is chosen where nothing is measured, if there is none.
     variant: Option<KernelVariant>,
 }
 
-impl Network {
+impl NetworkCheck {
     pub(super) fn row(&self, group: &'static str) -> Row {
         let name = match (group, self.variant) {
             ("weights", _) => self.subject.name.clone(),
@@ -38,7 +38,7 @@ impl Network {
 }
 
 /// What is to be checked: a network and whether it is its weights alone; or why not.
-type Planned = Result<(Network, bool), Box<Row>>;
+type Planned = Result<(NetworkCheck, bool), Box<Row>>;
 
 /// Each mode on each network: its weights; and it in the likely ways on this adapter, in those that are a
 /// whole network in one dispatch, and in unfused passes. Since nothing else is checked of the kernels of one dispatch,
@@ -51,7 +51,7 @@ pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
     let mut all = Vec::new();
     for subject in [&odd, &default] {
         for mode in modes(subject.model.layers.len())? {
-            let of = |variant| Network {
+            let of = |variant| NetworkCheck {
                 subject: Arc::clone(subject),
                 mode: mode.clone(),
                 variant,
@@ -119,7 +119,7 @@ fn in_one_dispatch(
                 refused.is_none()
             };
             if subject.batches.iter().any(runs) {
-                let network = Network {
+                let network = NetworkCheck {
                     subject: Arc::clone(subject),
                     mode: mode.clone(),
                     variant: Some(way),
@@ -159,8 +159,8 @@ fn ways(device: &Device, subject: &Subject, mode: &Mode) -> Result<Vec<KernelVar
 }
 
 /// Checks a network in every batch size that its way can run.
-pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> Result<Row> {
-    let Network {
+pub(super) async fn check(network: &NetworkCheck, device: &Arc<Device>, row: Row) -> Result<Row> {
+    let NetworkCheck {
         subject,
         mode,
         variant,
@@ -179,7 +179,7 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
         let images = images.min(37 * batch);
         let pixels = subject.first(images);
         let want = reference::infer_all(&model, pixels, batch);
-        let mut on = gpu::Network::new(device, &model).await?;
+        let mut on = gpu::Session::new(device, &model).await?;
         if let Some(way) = variant {
             on.choose(batch, *way, ChosenBy::User);
         }
@@ -209,7 +209,7 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
 
 /// Whether a timed run has the outputs that were checked, and many runs have the same.
 async fn repeated(
-    network: &mut gpu::Network,
+    network: &mut gpu::Session,
     pixels: &[u8],
     batch: usize,
     checked: &[f32],
@@ -243,13 +243,13 @@ mod tests {
         for kernel in kernels {
             let of = |(_, ways): &&(usize, Vec<KernelVariant>)| ways.contains(kernel);
             let (turn, _) = turns.iter().find(of).expect("its networks");
-            let [beyond, filled] = Subject::round(*turn).unwrap();
+            let [past, filled] = Subject::round(*turn).unwrap();
             let widest = |subject: &Subject| {
                 let runnable = subject.quantized(&Precision::F32.into()).unwrap();
                 let kernel = kernel.network_kernel(&runnable.architecture());
                 (runnable.architecture().widths(), kernel.unwrap())
             };
-            let (widths, _) = widest(&beyond);
+            let (widths, _) = widest(&past);
             for width in [turn - 1, *turn, turn + 1, 2 * turn + 1] {
                 assert!(widths.contains(&width), "{} at {width}", kernel.name);
             }

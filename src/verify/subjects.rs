@@ -2,12 +2,12 @@
 //! judged.
 
 use super::compare::{
-    Check, Errors, Unit, close_f16_network, close_f32, close_int8_network, close_quantized,
+    Check, Errors, Unit, close_f16_network, close_f32, close_int8_network, close_outputs,
 };
 use super::data::{random_model, random_pixels, seeded};
 use crate::error::Result;
 use crate::mode::Mode;
-use crate::model::{Activation, Model};
+use crate::model::{Activation, Network};
 use crate::quantize::{QuantizedNetwork, Ranges, lower};
 use crate::scheme::{Scheme, WeightScales};
 use crate::{Precision, dataset, reference};
@@ -16,7 +16,7 @@ use crate::{Precision, dataset, reference};
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub(super) name: String,
-    pub(super) model: Model,
+    pub(super) model: Network,
     pub(super) pixels: Vec<u8>,
     pub(super) batches: &'static [usize],
 }
@@ -37,7 +37,7 @@ impl Subject {
     /// Those whose widths lie round `turn`, the outputs that a whole-network kernel computes at a time: one that goes
     /// beyond two turns, and one that fills them, and the power of two that its memory is made for.
     pub(super) fn round(turn: usize) -> Result<[Self; 2]> {
-        let beyond = [turn - 1, 2 * turn + 1, turn, turn + 1];
+        let past = [turn - 1, 2 * turn + 1, turn, turn + 1];
         let filled = [2 * turn, turn, 1, turn];
         let of = |widths: [usize; 4]| {
             let name = widths.map(|width| width.to_string()).join("-");
@@ -50,7 +50,7 @@ impl Subject {
                 batches: &[3, 1],
             })
         };
-        Ok([of(beyond)?, of(filled)?])
+        Ok([of(past)?, of(filled)?])
     }
 
     /// The default model on the first images of its test split.
@@ -58,7 +58,7 @@ impl Subject {
         let images = dataset::test_split()?.images;
         Ok(Self {
             name: "784-64-10".to_owned(),
-            model: Model::default_model()?,
+            model: Network::default_model()?,
             pixels: images.range(0, 256).to_vec(),
             batches: &[256, 1],
         })
@@ -125,7 +125,7 @@ pub(super) fn judge(
         Precision::F32 => close_f32(&wide, want, deepest),
         Precision::F16 => close_f16_network(&wide, want, layers),
         Precision::Int8 if mode.depends_on_batch() => close_int8_network(&wide, want),
-        _ => close_quantized(mode, &wide, want, architecture.outputs()),
+        _ => close_outputs(mode, &wide, want, architecture.outputs()),
     };
     check.map_err(|problem| format!("batch {batch}: {problem}"))
 }

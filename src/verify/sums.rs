@@ -6,12 +6,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::compare::{Check, Errors};
-use super::data::{random_codes, seeded};
+use super::data::{random_quantized, seeded};
 use super::{Row, as_problem};
 use crate::Precision;
 use crate::cpu::{IntegerWeights, Processor};
 use crate::error::Result;
-use crate::gpu::{Device, SinglePass, pack_codes, pack_rows};
+use crate::gpu::{Device, SinglePass, pack_int8, pack_rows};
 use crate::plan::{Params, Pass, Tiling, groups};
 use crate::reference;
 
@@ -40,8 +40,8 @@ fn products() -> impl Iterator<Item = Product> {
         let mut rng = seeded(&format!("int8 sums {rows}×{inner}×{cols}"));
         let random = Product {
             shape,
-            x: random_codes(&mut rng, rows * inner),
-            w: random_codes(&mut rng, inner * cols),
+            x: random_quantized(&mut rng, rows * inner),
+            w: random_quantized(&mut rng, inner * cols),
         };
         let largest = Product {
             shape,
@@ -85,7 +85,7 @@ fn expected() -> String {
         w,
     } in products()
     {
-        let wide = |codes: &[i8]| codes.iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
+        let wide = |quantized: &[i8]| quantized.iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
         hash.add(&reference::integer_product(
             &wide(&x),
             &wide(&w),
@@ -143,7 +143,7 @@ async fn on_device(device: &Arc<Device>, tiling: Tiling) -> Result<String> {
         };
         let operands = [
             bytemuck::cast_slice(&pack_rows(&x, inner, 0)).to_vec(),
-            bytemuck::cast_slice(&pack_codes(&w, inner, cols)).to_vec(),
+            bytemuck::cast_slice(&pack_int8(&w, inner, cols)).to_vec(),
             vec![0xff; 16 * rows * groups(cols)],
         ];
         let pass = Pass::Matmul(tiling);

@@ -11,8 +11,8 @@ use crate::gpu::Device;
 /// A check that is still to be made.
 pub(super) enum Task {
     Kernel(Variant),
-    Network(Box<networks::Network>),
-    Weights(Box<networks::Network>),
+    Network(Box<networks::NetworkCheck>),
+    Weights(Box<networks::NetworkCheck>),
     Sums,
     Processor(Box<cpu::OnProcessor>),
     /// What cannot be made.

@@ -30,7 +30,7 @@ pub const CODES: &str = "quantized values equal; within 0.002 of a rounding tie 
 pub const QUANTIZED: &str = "quantized values equal; at a rounding tie they may differ by one, for at most max(1, n / 10,000) of n";
 /// Quantized values with a scale for each row.
 pub const ROW_CODES: &str = "scales within what n terms of f32 may be off, n ULP of the sum of their \
-     magnitudes, and codes within 0.52 of the exact quotient";
+     magnitudes, and quantized within 0.52 of the exact quotient";
 /// What only moves or rounds what it is given.
 pub const EXACT: &str = "bit-identical: nothing is rounded";
 /// Weights on the device.

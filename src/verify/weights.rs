@@ -6,7 +6,7 @@ use std::sync::Arc;
 use half::{bf16, f16};
 
 use super::compare::{Check, Errors};
-use super::networks::Network;
+use super::networks::NetworkCheck;
 use super::{Row, as_problem};
 use crate::Precision;
 use crate::error::Result;
@@ -30,7 +30,7 @@ enum BlockLayout {
     /// Four outputs of each inner value, in so many bytes a value.
     Values(usize),
     /// Four inner values of each output, a byte each.
-    Codes,
+    Quantized,
     /// Four outputs of each inner value, half a byte each, the first in the lower half.
     Nibbles,
 }
@@ -46,7 +46,7 @@ impl BlockLayout {
                 let value = bytes.get(at..at + size)?.iter().rev();
                 Some(value.fold(0, |bits, &byte| bits << 8 | u32::from(byte)))
             }
-            Self::Codes => bytes.get(16 * block + 4 * col + row).map(|&b| b.into()),
+            Self::Quantized => bytes.get(16 * block + 4 * col + row).map(|&b| b.into()),
             Self::Nibbles => {
                 let at = 16 * block + 4 * row + col;
                 let byte = bytes.get(at / 2)?;
@@ -68,9 +68,9 @@ impl Expected {
                 (bits.collect(), BlockLayout::Values(2))
             }
             Precision::Int8 if mode.depends_on_batch() => {
-                let (codes, _) = reference::quantize(&layer.weights, i32::from(clip));
-                let bits = codes.into_iter().map(|code| u32::from(code as u8));
-                (bits.collect(), BlockLayout::Codes)
+                let (quantized, _) = reference::quantize(&layer.weights, i32::from(clip));
+                let bits = quantized.into_iter().map(|q| u32::from(q as u8));
+                (bits.collect(), BlockLayout::Quantized)
             }
             Precision::F32 => {
                 let bits = layer.weights.iter().map(|weight| weight.to_bits());
@@ -101,15 +101,12 @@ impl Expected {
                 of_halves(values.iter().map(|value| bf16::to_bits(*value)).collect()),
                 BlockLayout::Values(2),
             ),
-            Weights::Int8 { codes, .. } => (
-                codes.iter().map(|&code| u32::from(code as u8)).collect(),
-                BlockLayout::Codes,
+            Weights::Int8 { quantized, .. } => (
+                quantized.iter().map(|&q| u32::from(q as u8)).collect(),
+                BlockLayout::Quantized,
             ),
-            Weights::Int4 { codes, .. } => (
-                codes
-                    .iter()
-                    .map(|&code| u32::from(code as u8 & 15))
-                    .collect(),
+            Weights::Int4 { quantized, .. } => (
+                quantized.iter().map(|&q| u32::from(q as u8 & 15)).collect(),
                 BlockLayout::Nibbles,
             ),
         };
@@ -145,10 +142,10 @@ impl Expected {
 }
 
 /// Checks every layer's weights on the device.
-pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> Result<Row> {
+pub(super) async fn check(network: &NetworkCheck, device: &Arc<Device>, row: Row) -> Result<Row> {
     let subject = &network.subject;
     let model = subject.quantized(&network.mode)?;
-    let on = match as_problem(gpu::Network::new(device, &model).await)? {
+    let on = match as_problem(gpu::Session::new(device, &model).await)? {
         Ok(on) => on,
         Err(problem) => return Ok(row.found(Err(problem), Errors::default())),
     };
@@ -173,8 +170,8 @@ pub(super) async fn check(network: &Network, device: &Arc<Device>, row: Row) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::{pack_blocks, pack_codes, pack_int4};
-    use crate::verify::data::{random_codes, random_values, seeded};
+    use crate::gpu::{pack_blocks, pack_int4, pack_int8};
+    use crate::verify::data::{random_quantized, random_values, seeded};
 
     /// Weights of five inner values by six outputs.
     fn expected(bits: Vec<u32>, layout: BlockLayout) -> Expected {
@@ -201,17 +198,17 @@ mod tests {
         }
         assert!(of_f32.compare(&bytes[..64]).is_err());
 
-        let codes = random_codes(&mut seeded("codes"), 30);
-        let bits = codes.iter().map(|&code| u32::from(code as u8)).collect();
-        let of_int8 = expected(bits, BlockLayout::Codes);
-        let bytes: Vec<u8> = bytemuck::cast_slice(&pack_codes(&codes, 5, 6)).to_vec();
+        let quantized = random_quantized(&mut seeded("codes"), 30);
+        let bits = quantized.iter().map(|&q| u32::from(q as u8)).collect();
+        let of_int8 = expected(bits, BlockLayout::Quantized);
+        let bytes: Vec<u8> = bytemuck::cast_slice(&pack_int8(&quantized, 5, 6)).to_vec();
         assert_eq!(of_int8.compare(&bytes), Ok(()));
         // The same, but laid out as values are.
-        let turned: Vec<u8> = bytemuck::cast_slice(&pack_blocks(&codes, 5, 6, 0)).to_vec();
+        let turned: Vec<u8> = bytemuck::cast_slice(&pack_blocks(&quantized, 5, 6, 0)).to_vec();
         assert!(of_int8.compare(&turned).is_err());
 
-        let small: Vec<i8> = codes.iter().map(|code| code % 8).collect();
-        let bits = small.iter().map(|&code| u32::from(code as u8 & 15));
+        let small: Vec<i8> = quantized.iter().map(|q| q % 8).collect();
+        let bits = small.iter().map(|&q| u32::from(q as u8 & 15));
         let of_int4 = expected(bits.collect(), BlockLayout::Nibbles);
         let scales = [f16::ONE; 6];
         assert_eq!(of_int4.compare(&pack_int4(&small, &scales, 5, 6)), Ok(()));

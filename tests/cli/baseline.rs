@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fmnist_gpu::cpu::Isa;
-use fmnist_gpu::model::{Activation, Layer, Model};
+use fmnist_gpu::model::{Activation, Layer, Network};
 use serde_json::Value;
 
 use crate::support::{CLASSES, Ended, Fixture, PIXELS, command, has, overflowing, run, validate};
@@ -167,7 +167,7 @@ fn a_really_slower_kernel_ends_with_5() {
         wide(512, 512, Activation::Relu),
         wide(512, CLASSES, Activation::Softmax),
     ];
-    fixture.save("model.safetensors", &Model::new(layers).expect("a model"));
+    fixture.save("model.safetensors", &Network::new(layers).expect("a model"));
     let one = ["--precision", "f32", "--batch", "32", "--threads", "1"];
     bench(
         &fixture,

@@ -1,12 +1,12 @@
 //! Exit code 4: a model whose values leave binary16.
 
-use fmnist_gpu::model::{Activation, Model, Normalization};
+use fmnist_gpu::model::{Activation, Network, Normalization};
 use serde_json::{Value, json};
 
 use crate::support::{Ended, Fixture, command, has, model, overflowing, rows, run, validate};
 
 /// Runs `predict` on the small images.
-fn predict(fixture: &Fixture, model: &Model, adapter: &[&str], precision: &str) -> Ended {
+fn predict(fixture: &Fixture, model: &Network, adapter: &[&str], precision: &str) -> Ended {
     let path = fixture.save("overflow.safetensors", model);
     let mut command = command();
     command
@@ -20,7 +20,7 @@ fn predict(fixture: &Fixture, model: &Model, adapter: &[&str], precision: &str) 
 
 /// f16 is refused with the name of the layer; the other precisions run.
 #[track_caller]
-fn overflows(model: &Model, layer: &str) {
+fn overflows(model: &Network, layer: &str) {
     let fixture = Fixture::new();
     for adapter in [&["--adapter", "cpu"][..], &[]] {
         let error = predict(&fixture, model, adapter, "f16").fails(4);
@@ -78,7 +78,7 @@ fn predict_names_an_input_beyond_the_range() {
 }
 
 /// The same of a network whose first layer alone is in f16.
-fn mixed_input(fixture: &Fixture, model: &Model, adapter: &[&str]) {
+fn mixed_input(fixture: &Fixture, model: &Network, adapter: &[&str]) {
     let path = fixture.save("mixed.safetensors", model);
     for (layers, code) in [("f16,f32", 4), ("f32,f16", 0)] {
         let mut command = command();
@@ -269,7 +269,7 @@ fn nothing_is_written_of_weights_beyond_the_range() {
 }
 
 /// A model whose first layer is as told.
-fn with_first_layer(change: impl Fn(usize, &mut f32)) -> Model {
+fn with_first_layer(change: impl Fn(usize, &mut f32)) -> Network {
     let mut model = model();
     let weights = model.layers[0].weights.iter_mut().enumerate();
     weights.for_each(|(at, weight)| change(at, weight));
@@ -278,7 +278,7 @@ fn with_first_layer(change: impl Fn(usize, &mut f32)) -> Model {
 
 /// A warning of this kind is on stderr, in the row, and in the reports; other rows have none of it.
 #[track_caller]
-fn warns(model: &Model, precision: &str, kind: &str, parts: &[&str]) {
+fn warns(model: &Network, precision: &str, kind: &str, parts: &[&str]) {
     let fixture = Fixture::new();
     fixture.save("model.safetensors", model);
     let report = fixture.path("report.html");

@@ -69,7 +69,7 @@ fn a_model_that_gives_its_input_back_has_known_answers() {
 }
 
 #[test]
-fn the_clip_of_the_model_and_the_batch_make_the_codes_of_int8() {
+fn the_clip_of_the_model_and_the_batch_make_the_quantized_of_int8() {
     let (fixture, _, images) = known();
     let mut model = identity();
     model.int8_clip = 1;

@@ -4,7 +4,7 @@ mod requested;
 
 use std::path::{Path, PathBuf};
 
-use fmnist_gpu::model::Model;
+use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{QuantizedNetwork, Weights};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
 
@@ -55,7 +55,7 @@ fn a_file_tells_how_it_was_made() {
     // A fifth of the forty images is held back.
     assert_eq!(said("calibration_images"), "32");
     assert_eq!(said("calibration_seed"), "0");
-    let source = Model::load(&fixture.model()).expect("a model");
+    let source = Network::load(&fixture.model()).expect("a model");
     assert_eq!(said("source_sha256"), &source.sha256);
     let parts = [
         "quantize",
@@ -328,7 +328,7 @@ fn what_cannot_be_is_told() {
 #[test]
 fn a_model_with_float_weights_may_carry_a_precision_for_each_layer() {
     let fixture = Fixture::new();
-    let mut model = Model::load(&fixture.model()).expect("a model");
+    let mut model = Network::load(&fixture.model()).expect("a model");
     let layers = vec![Precision::Bf16, Precision::Int8];
     let mode = Mode::mixed(layers, Scheme::DynamicRow, WeightScales::Channel).expect("a mode");
     model.mode = Some(mode);

@@ -100,7 +100,7 @@ fn of_strategy(name: &str, pass: Pass, precision: Precision) -> Case {
         }
         Pass::Network(network) => {
             let columns = (4 * network.widest).to_string();
-            let scheme = match network.codes {
+            let scheme = match network.quantized {
                 None => Scheme::DynamicTensor,
                 Some(InputFormat::Rows) => Scheme::DynamicRow,
                 Some(_) => Scheme::Static,

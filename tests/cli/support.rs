@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use fmnist_gpu::Precision;
-use fmnist_gpu::model::{Activation, Layer, Model};
+use fmnist_gpu::model::{Activation, Layer, Network};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -221,7 +221,7 @@ impl Fixture {
     }
 
     /// Saves a model under a name.
-    pub fn save(&self, name: &str, model: &Model) -> PathBuf {
+    pub fn save(&self, name: &str, model: &Network) -> PathBuf {
         let path = self.path(name);
         model.save(&path).expect("a saved model");
         path
@@ -262,7 +262,7 @@ pub fn labels() -> Vec<u8> {
 }
 
 /// 16-12-4, relu and softmax, with weights that follow from their places.
-pub fn model() -> Model {
+pub fn model() -> Network {
     let weights = |count: usize| {
         let weight = |at: usize| (at * 389 % 1009) as f32 / 504.5 - 1.0;
         (0..count).map(weight).collect()
@@ -274,7 +274,7 @@ pub fn model() -> Model {
         bias: weights(outputs),
         activation,
     };
-    Model::new(vec![
+    Network::new(vec![
         layer(PIXELS, 12, Activation::Relu),
         layer(12, CLASSES, Activation::Softmax),
     ])
@@ -282,9 +282,9 @@ pub fn model() -> Model {
 }
 
 /// One layer that gives its four inputs back.
-pub fn identity() -> Model {
+pub fn identity() -> Network {
     let weight = |at: usize| if at / 4 == at % 4 { 1.0 } else { 0.0 };
-    Model::new(vec![Layer {
+    Network::new(vec![Layer {
         inputs: 4,
         outputs: 4,
         weights: (0..16).map(weight).collect(),
@@ -296,7 +296,7 @@ pub fn identity() -> Model {
 
 /// [`model`] with a first layer of this weight and activation: 60,000 is a number of binary16 whose
 /// sums are none, 70,000 is itself none.
-pub fn overflowing(weight: f32, hidden: Activation) -> Model {
+pub fn overflowing(weight: f32, hidden: Activation) -> Network {
     let mut model = model();
     model.layers[0].weights.fill(weight);
     model.layers[0].activation = hidden;

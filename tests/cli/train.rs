@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fmnist_gpu::Precision;
-use fmnist_gpu::model::Model;
+use fmnist_gpu::model::Network;
 
 use crate::support::{Ended, Fixture, PIXELS, command, has, rows, run, validate};
 
@@ -20,7 +20,7 @@ fn train(fixture: &Fixture, folder: &Path, arguments: &[&str]) -> Ended {
 }
 
 /// The file that such a training left.
-fn trained(fixture: &Fixture, arguments: &[&str]) -> (Vec<u8>, Model) {
+fn trained(fixture: &Fixture, arguments: &[&str]) -> (Vec<u8>, Network) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let end = train(fixture, folder.path(), arguments);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
@@ -31,7 +31,7 @@ fn trained(fixture: &Fixture, arguments: &[&str]) -> (Vec<u8>, Model) {
     assert_eq!(left, 1, "one file is left");
     let path = folder.path().join("m.safetensors");
     let bytes = std::fs::read(&path).expect("the model");
-    (bytes, Model::load(&path).expect("a valid model"))
+    (bytes, Network::load(&path).expect("a valid model"))
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn precision_and_clip_are_stored() {
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
     let fixture = Fixture::new();
-    let weights = |model: Model| model.layers[0].weights.clone();
+    let weights = |model: Network| model.layers[0].weights.clone();
     let (first, model) = trained(&fixture, &["--seed", "3"]);
     let (again, _) = trained(&fixture, &["--seed", "3"]);
     assert!(first == again, "other bytes");
@@ -138,6 +138,6 @@ fn several_hidden_layers_are_trained() {
         &path
     );
     assert_eq!(end.code, Some(0), "{}", end.stderr);
-    let model = Model::load(&path).expect("a valid model");
+    let model = Network::load(&path).expect("a valid model");
     assert_eq!(model.architecture().widths(), [PIXELS, 6, 5, 4]);
 }

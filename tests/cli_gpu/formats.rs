@@ -2,7 +2,7 @@
 
 use crate::Adapter;
 use crate::support::{Fixture, command, has, model, precisions, rows, run, validate};
-use fmnist_gpu::model::{Activation, Model};
+use fmnist_gpu::model::{Activation, Network};
 use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, lower};
 use fmnist_gpu::{Mode, Scheme, WeightScales};
 
@@ -80,7 +80,7 @@ pub fn a_quantized_file_gives_the_cpu_paths_numbers(adapter: &Adapter) {
 pub fn a_file_made_by_quantize_answers_as_on_the_cpu_path(adapter: &Adapter) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
-    let mut sums = Model::default_model().expect("the default model");
+    let mut sums = Network::default_model().expect("the default model");
     sums.layers[1].activation = Activation::Identity;
     sums.save(&path("sums.safetensors")).expect("saved");
     let quantize = |name: &str, arguments: &[&str]| {

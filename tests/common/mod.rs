@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fmnist_gpu::adapter::Backend;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions, Found};
-use fmnist_gpu::model::{Activation, Model};
+use fmnist_gpu::model::{Activation, Network};
 use fmnist_gpu::plan::{Arithmetic, Tile};
 pub use fmnist_gpu::verify::compare;
-pub use fmnist_gpu::verify::data::{random_codes, random_pixels, seeded};
+pub use fmnist_gpu::verify::data::{random_pixels, random_quantized, seeded};
 use fmnist_gpu::verify::{self, SIZES as VERIFIED_SIZES};
 use libtest_mimic::{Arguments, Trial};
 use rand_chacha::ChaCha8Rng;
@@ -156,6 +156,6 @@ pub fn run_on_adapters(mut trials: Vec<Trial>, make: impl FnOnce(&[Rig]) -> Vec<
 }
 
 /// A network of these widths with random weights of a size that keeps its values near 1.
-pub fn random_model(rng: &mut ChaCha8Rng, widths: &[usize], activations: &[Activation]) -> Model {
+pub fn random_model(rng: &mut ChaCha8Rng, widths: &[usize], activations: &[Activation]) -> Network {
     verify::data::random_model(rng, widths, activations).expect("a valid model")
 }

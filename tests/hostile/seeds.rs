@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
-use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
+use fmnist_gpu::model::{Activation, Layer, Network, Normalization};
 use fmnist_gpu::quantize::{Ranges, lower};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
 
@@ -87,7 +87,7 @@ fn idx_gz() -> Vec<Seed> {
 }
 
 /// 5-4-3, with weights in eighths: none is rounded on its way into any precision.
-fn model() -> Model {
+fn model() -> Network {
     let values = |count: usize| {
         (0..count)
             .map(|at| (at * 7 % 17) as f32 / 8.0 - 1.0)
@@ -104,7 +104,7 @@ fn model() -> Model {
         layer(5, 4, Activation::Relu),
         layer(4, 3, Activation::Softmax),
     ];
-    let mut model = Model::new(layers).expect("a model");
+    let mut model = Network::new(layers).expect("a model");
     model.classes = ["a", "b", "c"].map(str::to_owned).to_vec();
     model
 }
@@ -133,7 +133,7 @@ pub fn safetensors(header: &str, data: usize) -> Vec<u8> {
 }
 
 fn model_files() -> Vec<Seed> {
-    let bytes = |model: &Model| model.to_bytes().expect("a file");
+    let bytes = |model: &Network| model.to_bytes().expect("a file");
     let plain = bytes(&model());
     let mut seeds: Vec<Seed> = modes()
         .into_iter()
@@ -182,15 +182,15 @@ fn quantized() -> Vec<Seed> {
         .collect();
     let int4 = file(&Precision::Int4.into());
     // OutOfRange int4's quantized values, and a scale that is none.
-    let mut codes = int4.clone();
-    let end = codes.len();
-    codes[end - 40..].fill(0x88);
+    let mut quantized = int4.clone();
+    let end = quantized.len();
+    quantized[end - 40..].fill(0x88);
     let mut no_scale = file(&modes()[3].1);
     let end = no_scale.len();
     no_scale[end - 60..].fill(0xff);
     seeds.extend(named([
         ("truncated", int4[..int4.len() - 1].to_vec()),
-        ("codes", codes),
+        ("codes", quantized),
         ("no-scale", no_scale),
     ]));
     seeds

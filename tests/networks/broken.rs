@@ -3,7 +3,7 @@
 use fmnist_gpu::gpu::fault::Broken;
 use fmnist_gpu::gpu::{self, DeviceOptions};
 use fmnist_gpu::mode::Mode;
-use fmnist_gpu::model::{Activation, Model};
+use fmnist_gpu::model::{Activation, Network};
 use fmnist_gpu::plan::Kernels;
 use fmnist_gpu::scheme::{Scheme, WeightScales};
 use fmnist_gpu::{Precision, reference};
@@ -16,7 +16,7 @@ use crate::quantized::quantized;
 
 const IMAGES: usize = 50;
 
-fn model(widths: &[usize], activations: &[Activation]) -> Model {
+fn model(widths: &[usize], activations: &[Activation]) -> Network {
     random_model(&mut seeded("broken"), widths, activations)
 }
 
@@ -41,7 +41,7 @@ fn the_oracles_bits(rig: &Rig) -> Judged {
     let model = quantized(&model(&[64, 10], &[Activation::Identity]), &mode)?;
     let pixels = random_pixels(&mut seeded("broken"), IMAGES * 64);
     let run = async {
-        let mut network = gpu::Network::new(&rig.device, &model).await?;
+        let mut network = gpu::Session::new(&rig.device, &model).await?;
         network.infer(&pixels, IMAGES, &mut |_| ()).await
     };
     let outputs = pollster::block_on(run).map_err(text)?;

@@ -1,9 +1,9 @@
 //! QuantizedNetwork models on the CPU path round every edge of a tile: to the oracle's bits where all sums are of
 //! quantized values, which leaves nothing to rounding; and no image's outputs depend on its batch or on threads.
 
-use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions, Supported};
+use fmnist_gpu::cpu::{Processor, ProcessorOptions, Session, Supported};
 use fmnist_gpu::mode::Mode;
-use fmnist_gpu::model::{Activation, Model, Normalization};
+use fmnist_gpu::model::{Activation, Network, Normalization};
 use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, Weights, lower};
 use fmnist_gpu::scheme::{Scheme, WeightScales};
 use fmnist_gpu::{Precision, reference};
@@ -58,7 +58,7 @@ fn quantized(
 }
 
 /// The model in a mode, with ranges that most values keep to.
-fn of(model: &Model, mode: &Mode) -> Result<QuantizedNetwork, String> {
+fn of(model: &Network, mode: &Mode) -> Result<QuantizedNetwork, String> {
     let ranges = Ranges(vec![(-0.5, 2.5); model.layers.len()]);
     lower(model, mode, Some(&ranges)).map_err(text)
 }
@@ -69,7 +69,7 @@ fn infer(
     pixels: &[u8],
     batch: usize,
 ) -> Result<Vec<f32>, String> {
-    let mut network = Network::new(model, processor).map_err(text)?;
+    let mut network = Session::new(model, processor).map_err(text)?;
     let inputs = model.layers[0].inputs;
     let mut outputs = Vec::new();
     for pixels in pixels.chunks(batch * inputs) {
@@ -100,10 +100,10 @@ pub fn check_int8(processor: &Processor) -> Check {
                 let pixels = random_pixels(&mut seeded(&format!("{images}")), images * widths[0]);
                 let got = infer(&model, processor, &pixels, images)?;
                 same_bits(&model, got.clone(), &pixels).map_err(place)?;
-                // One code of the first layer is another: where the pixel before it is not 0, that shows.
+                // One quantized value of the first layer is another: where the pixel before it is not 0, that shows.
                 if pixels[0] > 0 && widths.len() == 2 && normalization == Normalization::Unit {
-                    if let Weights::Int8 { codes, .. } = &mut model.layers[0].weights {
-                        codes[0] -= codes[0].signum().max(0) * 2 - 1;
+                    if let Weights::Int8 { quantized, .. } = &mut model.layers[0].weights {
+                        quantized[0] -= quantized[0].signum().max(0) * 2 - 1;
                     }
                     if same_bits(&model, got, &pixels).is_ok() {
                         return Err(place("a code more or less does not show".into()));

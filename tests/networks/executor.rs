@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fmnist_gpu::cpu::Processor;
 use fmnist_gpu::gpu::{self, Device};
-use fmnist_gpu::model::Model;
+use fmnist_gpu::model::Network;
 use fmnist_gpu::plan::Kernels;
 use fmnist_gpu::quantize::lower;
 use fmnist_gpu::{Precision, cpu, reference};
@@ -45,14 +45,14 @@ impl Executor {
     /// The outputs of all of `pixels` in batches of `batch`.
     pub fn infer(
         &self,
-        model: &Model,
+        model: &Network,
         precision: Precision,
         pixels: &[u8],
         batch: usize,
     ) -> Result<Vec<f32>, String> {
         let result = match self {
             Self::Cpu(processor) => lower(model, &precision.into(), None)
-                .and_then(|quantized| cpu::Network::new(&quantized, processor))
+                .and_then(|quantized| cpu::Session::new(&quantized, processor))
                 .map(|mut network| {
                     let mut outputs = Vec::new();
                     for pixels in pixels.chunks(batch * model.inputs()) {
@@ -72,14 +72,14 @@ impl Executor {
 pub fn infer_on(
     device: &Arc<Device>,
     kernels: Kernels,
-    model: &Model,
+    model: &Network,
     precision: Precision,
     pixels: &[u8],
     batch: usize,
 ) -> fmnist_gpu::Result<Vec<f32>> {
     pollster::block_on(async {
         let quantized = lower(model, &precision.into(), None)?;
-        let mut network = gpu::Network::new(device, &quantized).await?;
+        let mut network = gpu::Session::new(device, &quantized).await?;
         network.restrict(kernels);
         network.infer(pixels, batch, &mut |_| ()).await
     })
@@ -102,7 +102,7 @@ pub fn done(check: Check) -> Result<(), libtest_mimic::Failed> {
 /// Runs a network on random pixels and compares its outputs with the oracle's.
 pub fn compare(
     executor: &Executor,
-    model: &Model,
+    model: &Network,
     precision: Precision,
     images: usize,
     batch: usize,
@@ -117,7 +117,7 @@ pub fn compare(
 
 /// Compares a network's outputs with the oracle's.
 pub fn close_to_oracle(
-    model: &Model,
+    model: &Network,
     precision: Precision,
     pixels: &[u8],
     batch: usize,

@@ -6,7 +6,7 @@ use fmnist_gpu::quantize::lower;
 use fmnist_gpu::{Precision, cpu, reference};
 
 use crate::common::compare::{Check, equal};
-use crate::common::{random_codes, random_model, random_pixels, seeded};
+use crate::common::{random_model, random_pixels, random_quantized, seeded};
 use crate::executor::{Executor, compare, to_bits};
 
 /// The CPU path's tiles: one layer, round every edge of a tile in each direction, and one beside another.
@@ -49,7 +49,7 @@ pub fn check_threads(supported: Supported, precision: Precision) -> Check {
         });
         let processor = processor.map_err(text)?;
         let quantized = lower(&model, &precision.into(), None).map_err(text)?;
-        let mut network = cpu::Network::new(&quantized, &processor).map_err(text)?;
+        let mut network = cpu::Session::new(&quantized, &processor).map_err(text)?;
         network.upload(&pixels, images);
         if network.threads() != threads {
             return Err(format!("{} threads ran, not {threads}", network.threads()));
@@ -61,7 +61,7 @@ pub fn check_threads(supported: Supported, precision: Precision) -> Check {
     Ok(())
 }
 
-/// The CPU path's integer sums, bitwise, random and with every code ±127: round every edge of a tile, and
+/// The CPU path's integer sums, bitwise, random and with every quantized value ±127: round every edge of a tile, and
 /// as deep as a sum in int32 may be.
 pub fn check_cpu_sums(processor: &Processor) -> Check {
     let mut shapes = vec![
@@ -83,19 +83,15 @@ pub fn check_cpu_sums(processor: &Processor) -> Check {
     for (rows, inner, cols) in shapes {
         let mut rng = seeded(&format!("{rows}{inner}{cols}"));
         let random = (
-            random_codes(&mut rng, rows * inner),
-            random_codes(&mut rng, inner * cols),
+            random_quantized(&mut rng, rows * inner),
+            random_quantized(&mut rng, inner * cols),
         );
         let extreme = (vec![127_i8; rows * inner], vec![-127_i8; inner * cols]);
         let negative = (vec![-127_i8; rows * inner], vec![-127_i8; inner * cols]);
         for (x, w) in [random, extreme, negative] {
             let got = IntegerWeights::new(&w, inner, cols, processor).sums(&x);
-            let wide = |codes: &[i8]| {
-                codes
-                    .iter()
-                    .map(|&code| i32::from(code))
-                    .collect::<Vec<_>>()
-            };
+            let wide =
+                |quantized: &[i8]| quantized.iter().map(|&q| i32::from(q)).collect::<Vec<_>>();
             let want = reference::integer_product(&wide(&x), &wide(&w), inner, cols);
             equal(&got, &want).map_err(|problem| format!("{rows}×{inner}×{cols}: {problem}"))?;
         }

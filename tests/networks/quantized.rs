@@ -4,14 +4,14 @@
 use fmnist_gpu::cpu::{self, Processor};
 use fmnist_gpu::gpu;
 use fmnist_gpu::mode::Mode;
-use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
+use fmnist_gpu::model::{Activation, Layer, Network, Normalization};
 use fmnist_gpu::plan::{KernelVariant, Kernels};
 use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, lower};
 use fmnist_gpu::scheme::{Scheme, WeightScales};
 use fmnist_gpu::{Precision, engine, reference};
 use libtest_mimic::Trial;
 
-use crate::common::compare::{Check, close_quantized, equal};
+use crate::common::compare::{Check, close_outputs, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
 use crate::executor::{done, to_bits};
 
@@ -41,7 +41,7 @@ fn modes(layers: usize) -> Vec<Mode> {
 /// A network that differs from others in what matters to a kernel.
 struct Case {
     name: &'static str,
-    model: Model,
+    model: Network,
     images: usize,
     batches: Vec<usize>,
     /// Whether it is run in every way.
@@ -104,7 +104,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// The model in the numbers of a mode, with ranges that its values mostly keep to.
-pub fn quantized(model: &Model, mode: &Mode) -> Result<QuantizedNetwork, String> {
+pub fn quantized(model: &Network, mode: &Mode) -> Result<QuantizedNetwork, String> {
     let range = |index: usize| match model.layers[index].activation {
         Activation::Relu => (0.0, 3.0),
         Activation::Sigmoid => (0.0, 1.0),
@@ -144,7 +144,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
         match place {
             Place::Cpu(processor) => {
                 let mut network =
-                    cpu::Network::new(&model, processor).map_err(|error| error.to_string())?;
+                    cpu::Session::new(&model, processor).map_err(|error| error.to_string())?;
                 let mut outputs = Vec::new();
                 for pixels in pixels.chunks(batch * case.model.inputs()) {
                     network.upload(pixels, pixels.len() / case.model.inputs());
@@ -164,7 +164,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
                         continue;
                     }
                     let run = async {
-                        let mut network = gpu::Network::new(&rig.device, &model).await?;
+                        let mut network = gpu::Session::new(&rig.device, &model).await?;
                         network.restrict(Kernels::Named(variant));
                         network.infer(&pixels, batch, &mut |_| ()).await
                     };
@@ -177,7 +177,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
         for (way, outputs) in ways {
             let place = |problem| format!("{}, {mode}, batch {batch}, {way}: {problem}", case.name);
             let wide: Vec<f64> = outputs.iter().map(|&value| f64::from(value)).collect();
-            close_quantized(mode, &wide, &want.outputs, width).map_err(place)?;
+            close_outputs(mode, &wide, &want.outputs, width).map_err(place)?;
             if same_everywhere(&case.model, mode) {
                 let exact: Vec<f32> = want.outputs.iter().map(|&value| value as f32).collect();
                 equal(&outputs, &exact)
@@ -200,7 +200,7 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
 
 /// Whether a mode's sums, and so its outputs, are the same to the bit on every adapter: static quantized values, and no
 /// activation but those that round nothing.
-fn same_everywhere(model: &Model, mode: &Mode) -> bool {
+fn same_everywhere(model: &Network, mode: &Mode) -> bool {
     let exact = |layer: &Layer| matches!(layer.activation, Activation::Relu | Activation::Identity);
     mode.precision == Precision::Int8
         && mode.scheme == Some(Scheme::Static)
@@ -236,19 +236,19 @@ fn check_cases(place: &Place<'_>, uniform: bool) -> Check {
 /// The default model's labels on the test split hardly differ from those of f32.
 fn check_golden(rig: &Rig) -> Check {
     let text = |error: fmnist_gpu::Error| error.to_string();
-    let model = Model::default_model().map_err(text)?;
+    let model = Network::default_model().map_err(text)?;
     let data = fmnist_gpu::dataset::test_split().map_err(text)?;
     let mode = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
     let quantized = lower(&model, &mode, None).map_err(text)?;
-    let labels = |mut network: gpu::Network, batch| {
+    let labels = |mut network: gpu::Session, batch| {
         let outputs = pollster::block_on(network.infer(&data.images.pixels, batch, &mut |_| ()));
         outputs
             .map(|outputs| engine::labels(&outputs, 10))
             .map_err(text)
     };
-    let network = || pollster::block_on(gpu::Network::new(&rig.device, &quantized)).map_err(text);
+    let network = || pollster::block_on(gpu::Session::new(&rig.device, &quantized)).map_err(text);
     let f32 = lower(&model, &Precision::F32.into(), None).map_err(text)?;
-    let f32 = pollster::block_on(gpu::Network::new(&rig.device, &f32));
+    let f32 = pollster::block_on(gpu::Session::new(&rig.device, &f32));
     let want = labels(f32.map_err(text)?, 1000)?;
     let got = labels(network()?, 1000)?;
     let changed = got

@@ -4,7 +4,7 @@
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Backend;
 use fmnist_gpu::gpu::{self, Device, DeviceOptions};
-use fmnist_gpu::model::{Activation, Model, Normalization};
+use fmnist_gpu::model::{Activation, Network, Normalization};
 use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelVariant, Kernels, Plan};
 use libtest_mimic::Trial;
 
@@ -63,7 +63,7 @@ pub fn chunks_trial(rig: &Rig, precision: Precision) -> Trial {
 /// Networks that differ in what matters to a kernel variant: one of the usual size; a deep one of odd widths
 /// with every activation that goes element by element; one whose softmax is wider than some tiles; one
 /// whose pixels go through a table.
-fn networks() -> Vec<Model> {
+fn networks() -> Vec<Network> {
     use Activation::{Identity, Relu, Sigmoid, Softmax, Tanh};
     let random = |widths: &[usize], activations: &[Activation]| {
         random_model(&mut seeded("networks"), widths, activations)
@@ -193,7 +193,7 @@ pub fn check_layouts(rig: &Rig, small: bool) -> Check {
     let [coop, other] = ["coop-2x4", "register-8x8"].map(KernelVariant::find);
     let (coop, other) = (coop.ok_or("coop-2x4")?, other.ok_or("register-8x8")?);
     let half = quantized(&model, &Precision::F16.into())?;
-    let mut network = pollster::block_on(gpu::Network::new(&device, &half)).map_err(text)?;
+    let mut network = pollster::block_on(gpu::Session::new(&device, &half)).map_err(text)?;
     let mut bytes = Vec::new();
     for variant in [coop, other, coop] {
         network.restrict(Kernels::Named(variant));

@@ -1,7 +1,7 @@
 //! What every executor is tried on: shapes, activations, normalization, golden labels, and that a
 //! precision is what it says.
 
-use fmnist_gpu::model::{Activation, Layer, Model, Normalization};
+use fmnist_gpu::model::{Activation, Layer, Network, Normalization};
 use fmnist_gpu::quantize::lower;
 use fmnist_gpu::{Precision, dataset, engine, reference};
 use libtest_mimic::Trial;
@@ -103,7 +103,7 @@ fn check_normalization(executor: &Executor, precision: Precision) -> Check {
 /// A model of one input and two outputs, which tells precisions apart by whether its weights 1 and
 /// `other` are still different.
 fn tells_apart(executor: &Executor, precision: Precision, other: f32) -> Result<usize, String> {
-    let model = Model::new(vec![Layer {
+    let model = Network::new(vec![Layer {
         inputs: 1,
         outputs: 2,
         weights: vec![1.0, other],
@@ -115,7 +115,7 @@ fn tells_apart(executor: &Executor, precision: Precision, other: f32) -> Result<
     Ok(engine::label(&outputs))
 }
 
-/// 1 and 1 + 2⁻¹² differ in f32 alone; 1 and 1.003 in f16 too, but have the same int8 code.
+/// 1 and 1 + 2⁻¹² differ in f32 alone; 1 and 1.003 in f16 too, but have the same int8 quantized value.
 fn check_identity(executor: &Executor, precision: Precision) -> Check {
     let fine = tells_apart(executor, precision, 1.0 + 2_f32.powi(-12))?;
     let coarse = tells_apart(executor, precision, 1.003)?;
@@ -148,7 +148,7 @@ fn check_repeats(executor: &Executor, precision: Precision) -> Check {
 /// The default model's labels on the whole test split.
 fn check_golden(executor: &Executor, precision: Precision, batch: usize) -> Check {
     let text = |error: fmnist_gpu::Error| error.to_string();
-    let model = Model::default_model().map_err(text)?;
+    let model = Network::default_model().map_err(text)?;
     let data = dataset::test_split().map_err(text)?;
     let outputs = executor.infer(&model, precision, &data.images.pixels, batch)?;
     let got = engine::labels(&outputs, model.outputs());

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use fmnist_gpu::Precision;
-use fmnist_gpu::cpu::{Network, Processor};
-use fmnist_gpu::model::{Activation, Layer, Model};
+use fmnist_gpu::cpu::{Session, Processor};
+use fmnist_gpu::model::{Activation, Layer, Network};
 use fmnist_gpu::report::{Layout, Table, duration};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB};
 use rten_tensor::NdTensorView;
@@ -60,17 +60,17 @@ fn main() {
 fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
     let bytes: Vec<u8> = (0..rows * inner).map(|i| (i * 37 % 256) as u8).collect();
     let a: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-    let codes: Vec<i8> = (0..inner * cols).map(|i| (i * 53 % 255) as i8).collect();
-    let b: Vec<f32> = codes.iter().map(|&code| f32::from(code) / 1000.0).collect();
+    let quantized: Vec<i8> = (0..inner * cols).map(|i| (i * 53 % 255) as i8).collect();
+    let b: Vec<f32> = quantized.iter().map(|&q| f32::from(q) / 1000.0).collect();
 
     let f32s: GemmExecutor<f32, f32, f32> = GemmExecutor::new();
-    let bytes_by_codes: GemmExecutor<u8, i8, i32> = GemmExecutor::new();
-    assert!(!bytes_by_codes.may_saturate(), "sums would not be exact");
+    let bytes_by_quantized: GemmExecutor<u8, i8, i32> = GemmExecutor::new();
+    assert!(!bytes_by_quantized.may_saturate(), "sums would not be exact");
     let a_view = NdTensorView::from_data([rows, inner], &a[..]);
     let b_view = NdTensorView::from_data([inner, cols], &b[..]);
     let packed = f32s.prepack_b(b_view);
     let bytes_view = NdTensorView::from_data([rows, inner], &bytes[..]);
-    let packed_codes = bytes_by_codes.prepack_b(NdTensorView::from_data([inner, cols], &codes[..]));
+    let packed_quantized = bytes_by_quantized.prepack_b(NdTensorView::from_data([inner, cols], &quantized[..]));
     let mut sums = vec![0; rows * cols];
     let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5] = [(); 6].map(|()| vec![0.0_f32; rows * cols]);
 
@@ -108,8 +108,8 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
             "rten-gemm u8 × i8, packed",
             Box::new(|| {
                 let a = GemmInputA::Unpacked(bytes_view);
-                let b = GemmInputB::Packed(&packed_codes);
-                bytes_by_codes
+                let b = GemmInputB::Packed(&packed_quantized);
+                bytes_by_quantized
                     .gemm(&mut sums, a, b, Default::default())
                     .expect("shapes that fit");
                 f64::from(sums[sums.len() - 1]) / 255_000.0
@@ -123,7 +123,7 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
         bias: vec![0.0; cols],
         activation: Activation::Identity,
     };
-    let model = Model::new(vec![layer]).expect("a model");
+    let model = Network::new(vec![layer]).expect("a model");
     let names = [
         "this, f32, from bytes",
         "this, f16, from bytes",
@@ -131,7 +131,7 @@ fn compare([rows, inner, cols]: [usize; 3]) -> Vec<(&'static str, f64)> {
     ];
     for (name, precision) in names.into_iter().zip(Precision::ALL) {
         let mut network =
-            Network::new(&model, precision, &Processor::default()).expect("a network");
+            Session::new(&model, precision, &Processor::default()).expect("a network");
         network.upload(&bytes, rows);
         let run = move || f64::from(network.run().last().copied().unwrap_or(f32::NAN));
         samples.push((name, Box::new(run)));

@@ -5,7 +5,7 @@
 
 use super::Scratch;
 use crate::Precision;
-use crate::cpu::codes::{Table, index};
+use crate::cpu::quantized::{Table, index};
 use crate::cpu::simd::{Simd, stride};
 use crate::model::Normalization;
 use crate::quantize::{InputQuantization, QuantizedLayer};
@@ -30,7 +30,7 @@ pub(super) enum Stored {
 }
 
 /// A value in units of its scale is rounded, stays within two whole numbers, and is moved by a third:
-/// that is its code.
+/// that is its quantized value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Levels {
     low: f32,
@@ -70,8 +70,8 @@ impl Stored {
 }
 
 impl Levels {
-    /// The code of a value in units of its scale.
-    fn code(self, units: f32) -> i8 {
+    /// The quantized value of a value in units of its scale.
+    fn q(self, units: f32) -> i8 {
         let inside = units.round_ties_even().clamp(self.low, self.high);
         (inside + self.moved) as i8
     }
@@ -83,7 +83,7 @@ impl Levels {
         unsafe {
             // The bounds are whole numbers: rounding moves nothing beyond them. NaN is the lower one.
             let inside = S::min(S::max(units, S::splat(self.low)), S::splat(self.high));
-            S::store_codes(to, S::add(S::round(inside), S::splat(self.moved)));
+            S::store_quantized(to, S::add(S::round(inside), S::splat(self.moved)));
         }
     }
 
@@ -104,9 +104,9 @@ pub(super) enum Pixels {
         unit: bool,
         stored: Stored,
     },
-    /// The code of every byte.
+    /// The quantized value of every byte.
     Static(Box<Table>),
-    /// Each byte is its own code.
+    /// Each byte is its own quantized value.
     Own,
     /// The quantized values of every byte and their scale, by the byte of a row whose value is largest in magnitude.
     Row {
@@ -116,10 +116,10 @@ pub(super) enum Pixels {
 }
 
 impl Pixels {
-    pub fn new(form: Encoding, normalization: Normalization) -> Self {
+    pub fn new(encoding: Encoding, normalization: Normalization) -> Self {
         let unit = normalization == Normalization::Unit;
         let values = normalization.table_f32();
-        match form {
+        match encoding {
             Encoding::Values(stored) => Self::Values {
                 table: Box::new(match stored {
                     Stored::F32 => values,
@@ -130,12 +130,8 @@ impl Pixels {
                 stored,
             },
             Encoding::Static(levels, inverse) => {
-                let table = values.map(|value| index(levels.code(value * inverse)) as u8);
-                if table
-                    .iter()
-                    .enumerate()
-                    .all(|(p, &code)| p == usize::from(code))
-                {
+                let table = values.map(|value| index(levels.q(value * inverse)) as u8);
+                if table.iter().enumerate().all(|(p, &q)| p == usize::from(q)) {
                     Self::Own
                 } else {
                     Self::Static(Box::new(table))
@@ -145,8 +141,8 @@ impl Pixels {
                 let magnitudes = values.map(f32::abs);
                 let of_largest = |byte: usize| {
                     let scale = levels.scale(magnitudes[byte]);
-                    let code = |pixel: usize| index(levels.code(values[pixel] / scale)) as u8;
-                    (std::array::from_fn(code), scale)
+                    let q = |pixel: usize| index(levels.q(values[pixel] / scale)) as u8;
+                    (std::array::from_fn(q), scale)
                 };
                 Self::Row {
                     tables: Box::new(std::array::from_fn(of_largest)),
@@ -185,19 +181,21 @@ impl Pixels {
             }
             return;
         }
-        let codes = scratch.codes.chunks_mut(stride(inputs.div_ceil(S::GROUP)));
-        for ((pixels, codes), scale) in rows.zip(codes).zip(scratch.scales.iter_mut()) {
-            let codes: &mut [u8] = bytemuck::cast_slice_mut(codes);
-            *scale = unsafe { self.codes::<S>(pixels, codes) };
+        let quantized = scratch
+            .quantized
+            .chunks_mut(stride(inputs.div_ceil(S::GROUP)));
+        for ((pixels, quantized), scale) in rows.zip(quantized).zip(scratch.scales.iter_mut()) {
+            let quantized: &mut [u8] = bytemuck::cast_slice_mut(quantized);
+            *scale = unsafe { self.quantized::<S>(pixels, quantized) };
         }
     }
 
     /// The quantized values of one row and their scale, or 1 where the layer knows that.
     #[inline(always)]
-    unsafe fn codes<S: Simd>(&self, pixels: &[u8], codes: &mut [u8]) -> f32 {
+    unsafe fn quantized<S: Simd>(&self, pixels: &[u8], quantized: &mut [u8]) -> f32 {
         assert!(
-            pixels.len() * (4 / S::GROUP) <= codes.len(),
-            "room for a row of codes"
+            pixels.len() * (4 / S::GROUP) <= quantized.len(),
+            "room for a row of quantized values"
         );
         let (table, scale) = match self {
             Self::Row { tables, magnitudes } => {
@@ -217,17 +215,17 @@ impl Pixels {
             Self::Static(table) => (&**table, 1.0),
             Self::Own | Self::Values { .. } => {
                 if S::GROUP == 4 {
-                    codes[..pixels.len()].copy_from_slice(pixels);
+                    quantized[..pixels.len()].copy_from_slice(pixels);
                 } else {
-                    for (code, &pixel) in codes.chunks_exact_mut(2).zip(pixels) {
-                        code.copy_from_slice(&(i16::from(pixel) - 128).to_ne_bytes());
+                    for (q, &pixel) in quantized.chunks_exact_mut(2).zip(pixels) {
+                        q.copy_from_slice(&(i16::from(pixel) - 128).to_ne_bytes());
                     }
                 }
                 return 1.0;
             }
         };
         // SAFETY: the caller's promise; the row was found to have room.
-        unsafe { S::look_up(table, pixels.as_ptr(), codes.as_mut_ptr(), pixels.len()) };
+        unsafe { S::look_up(table, pixels.as_ptr(), quantized.as_mut_ptr(), pixels.len()) };
         scale
     }
 }
@@ -296,51 +294,53 @@ pub(super) unsafe fn round<S: Simd>(stored: Stored, values: &mut [f32]) {
 /// The instructions of `S` are there.
 #[inline(always)]
 pub(super) unsafe fn hand_on<S: Simd>(
-    form: Encoding,
+    encoding: Encoding,
     rows: usize,
     width: usize,
     scratch: &mut Scratch,
 ) {
     let y_stride = stride(width);
     let y = &mut scratch.y[..rows * y_stride];
-    if let Encoding::Values(stored) = form {
+    if let Encoding::Values(stored) = encoding {
         // SAFETY: the caller's promise, here and below.
         unsafe { round::<S>(stored, y) };
         scratch.swap_values();
         return;
     }
     let padded = width.next_multiple_of(S::LANES);
-    let codes = scratch.codes.chunks_mut(stride(width.div_ceil(S::GROUP)));
-    for ((y, codes), scale) in y
+    let quantized = scratch
+        .quantized
+        .chunks_mut(stride(width.div_ceil(S::GROUP)));
+    for ((y, quantized), scale) in y
         .chunks_exact_mut(y_stride)
-        .zip(codes)
+        .zip(quantized)
         .zip(scratch.scales.iter_mut())
     {
         // What fills up a row is not to be searched.
         y[width..padded].fill(0.0);
-        let codes = bytemuck::cast_slice_mut(codes);
-        *scale = unsafe { row_codes::<S>(form, &y[..padded], codes) };
+        let quantized = bytemuck::cast_slice_mut(quantized);
+        *scale = unsafe { quantize_rows::<S>(encoding, &y[..padded], quantized) };
     }
 }
 
 /// The quantized values of one row of values, whole vectors, and their scale, or 1 where the next layer knows that.
 #[inline(always)]
-unsafe fn row_codes<S: Simd>(form: Encoding, values: &[f32], codes: &mut [u8]) -> f32 {
+unsafe fn quantize_rows<S: Simd>(encoding: Encoding, values: &[f32], quantized: &mut [u8]) -> f32 {
     let size = 4 / S::GROUP;
     assert!(
-        values.len() * size <= codes.len() && values.len().is_multiple_of(S::LANES),
-        "a row of codes"
+        values.len() * size <= quantized.len() && values.len().is_multiple_of(S::LANES),
+        "a row of quantized values"
     );
     let vectors = (0..values.len()).step_by(S::LANES);
     // SAFETY: the caller's promise; both rows hold whole vectors, as was just checked.
     unsafe {
         let at = |start: usize| S::load(values.as_ptr().add(start));
-        match form {
+        match encoding {
             Encoding::Values(_) => 1.0,
             Encoding::Static(levels, inverse) => {
                 let inverse = S::splat(inverse);
                 for start in vectors {
-                    let to = codes.as_mut_ptr().add(size * start);
+                    let to = quantized.as_mut_ptr().add(size * start);
                     levels.store::<S>(S::mul(at(start), inverse), to);
                 }
                 1.0
@@ -356,7 +356,7 @@ unsafe fn row_codes<S: Simd>(form: Encoding, values: &[f32], codes: &mut [u8]) -
                 // A quotient, as the scheme tells it: an inverse would round twice.
                 let divisor = S::splat(scale);
                 for start in vectors {
-                    let to = codes.as_mut_ptr().add(size * start);
+                    let to = quantized.as_mut_ptr().add(size * start);
                     levels.store::<S>(S::div(at(start), divisor), to);
                 }
                 scale

@@ -77,17 +77,17 @@ impl Layer {
                 panels: shape.pack(weights, false, |weight| weight),
                 bias,
             }),
-            quantize::Weights::Int4 { codes, scales } => {
-                Product::Int4(Int4Weights::new(shape, codes, scales, bias))
+            quantize::Weights::Int4 { quantized, scales } => {
+                Product::Int4(Int4Weights::new(shape, quantized, scales, bias))
             }
-            quantize::Weights::Int8 { codes, .. } => {
+            quantize::Weights::Int8 { quantized, .. } => {
                 let epilogue = layer.epilogue(clip);
                 let all = |of: &dyn Fn(&quantize::Epilogue) -> f32| -> Vec<f32> {
                     epilogue.iter().map(of).collect()
                 };
                 Product::Int8(Int8Weights {
                     weights: IntegerWeights::with_offsets(
-                        codes,
+                        quantized,
                         [layer.inputs, layer.outputs],
                         |column| epilogue[column].offset,
                         processor,
@@ -146,14 +146,18 @@ impl Layer {
     /// What a row needs of each buffer.
     pub fn widths(&self) -> Widths {
         let shape = self.shape();
-        let takes_codes = matches!(self.product, Product::Int8(_));
+        let takes_quantized = matches!(self.product, Product::Int8(_));
         Widths {
-            x: if takes_codes { 0 } else { stride(shape.inputs) },
+            x: if takes_quantized {
+                0
+            } else {
+                stride(shape.inputs)
+            },
             y: match self.fused() {
                 Some(_) => 0,
                 None => stride(shape.outputs),
             },
-            codes: if takes_codes {
+            quantized: if takes_quantized {
                 stride(shape.groups())
             } else {
                 0
@@ -251,25 +255,31 @@ impl Int8Weights {
                 floor: S::splat(if relu { 0.0 } else { f32::NEG_INFINITY }),
             }
         };
-        let (codes, groups) = (&scratch.codes, stride(shape.groups()));
+        let (quantized, groups) = (&scratch.quantized, stride(shape.groups()));
         let Some((levels, inverse)) = fused else {
             let mut sink = ToValues {
                 z,
                 y: &mut scratch.y,
                 stride: stride(shape.outputs),
             };
-            unsafe { self.weights.product::<S, _>(codes, groups, rows, &mut sink) };
+            unsafe {
+                self.weights
+                    .product::<S, _>(quantized, groups, rows, &mut sink)
+            };
             return false;
         };
-        let mut sink = ToCodes {
+        let mut sink = ToQuantized {
             z,
-            codes: bytemuck::cast_slice_mut(&mut scratch.next_codes),
+            quantized: bytemuck::cast_slice_mut(&mut scratch.next_quantized),
             stride: 4 * stride(shape.outputs.div_ceil(S::GROUP)),
             levels,
             inverse: unsafe { S::splat(inverse) },
         };
-        unsafe { self.weights.product::<S, _>(codes, groups, rows, &mut sink) };
-        scratch.swap_codes();
+        unsafe {
+            self.weights
+                .product::<S, _>(quantized, groups, rows, &mut sink)
+        };
+        scratch.swap_quantized();
         scratch.scales[..rows].fill(1.0);
         true
     }
@@ -317,20 +327,20 @@ impl<S: Simd> Sink<S> for ToValues<'_, S> {
 }
 
 /// Takes sums and leaves quantized values.
-struct ToCodes<'a, S: Simd> {
+struct ToQuantized<'a, S: Simd> {
     z: Z<'a, S>,
-    codes: &'a mut [u8],
+    quantized: &'a mut [u8],
     /// Bytes from row to row.
     stride: usize,
     levels: Levels,
     inverse: S::F,
 }
 
-impl<S: Simd> Sink<S> for ToCodes<'_, S> {
+impl<S: Simd> Sink<S> for ToQuantized<'_, S> {
     #[inline(always)]
     unsafe fn take(&mut self, row: usize, column: usize, sums: S::I) {
         let size = 4 / S::GROUP;
-        let to = &mut self.codes[row * self.stride + size * column..][..size * S::LANES];
+        let to = &mut self.quantized[row * self.stride + size * column..][..size * S::LANES];
         // SAFETY: the caller's promise; `to` holds the quantized values of a whole vector.
         unsafe {
             let units = S::mul(self.z.of(row, column, sums), self.inverse);

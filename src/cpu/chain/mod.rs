@@ -6,8 +6,8 @@
 //!
 //! Threads meet once a batch; a block's values stay in the nearer caches from the pixels to the outputs.
 //! The number of threads changes no bit. A row's sums in f32 are made in an order that depends on its
-//! place in the batch and the batch's size; sums of quantized values are exact, so that where all layers take quantized values
-//! the outputs depend on nothing but the image.
+//! place in the batch and the batch's size. Sums of quantized values are exact, so that where all layers take
+//! quantized values the outputs depend on nothing but the image.
 
 mod encoding;
 mod layer;
@@ -58,9 +58,9 @@ struct Scratch {
     /// What it gives: `[block, stride(outputs)]`.
     y: Aligned<f32>,
     /// Groups of the quantized activations that a layer takes: `[block, stride(groups)]`.
-    codes: Aligned<u32>,
+    quantized: Aligned<u32>,
     /// Those of the next one.
-    next_codes: Aligned<u32>,
+    next_quantized: Aligned<u32>,
     /// The scale of each row of quantized values: 1 where the layer knows it.
     scales: Aligned<f32>,
     /// A panel of weights in f32, where no instruction widens them on their way.
@@ -72,7 +72,7 @@ struct Scratch {
 struct Widths {
     x: usize,
     y: usize,
-    codes: usize,
+    quantized: usize,
 }
 
 impl Chain {
@@ -107,8 +107,8 @@ impl Chain {
     /// Makes room for a batch, where earlier ones did not need as much.
     pub fn prepare(&mut self, batch: usize, threads: usize) {
         self.threads = threads;
-        let Widths { x, y, codes } = self.widths();
-        let row = size_of::<f32>() * (x + y + 2 * codes);
+        let Widths { x, y, quantized } = self.widths();
+        let row = size_of::<f32>() * (x + y + 2 * quantized);
         let share = batch.div_ceil(threads);
         let block = (BLOCK_BYTES / row.max(1)).min(BLOCK_ROWS).min(share).max(1);
         self.block = block.next_multiple_of(TILE_ROWS);
@@ -124,9 +124,11 @@ impl Chain {
             let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
             scratch.x.make_room(if x > 0 { rows * values } else { 0 });
             scratch.y.make_room(rows * values);
-            scratch.codes.make_room(rows * codes);
-            scratch.next_codes.make_room(rows * codes);
-            scratch.scales.make_room(if codes > 0 { rows } else { 0 });
+            scratch.quantized.make_room(rows * quantized);
+            scratch.next_quantized.make_room(rows * quantized);
+            scratch
+                .scales
+                .make_room(if quantized > 0 { rows } else { 0 });
             scratch.widened.make_room(widened.unwrap_or(0));
         }
         self.outputs.resize(batch * self.outputs(), 0.0);
@@ -138,7 +140,7 @@ impl Chain {
             let of = layer.widths();
             widths.x = widths.x.max(of.x);
             widths.y = widths.y.max(of.y);
-            widths.codes = widths.codes.max(of.codes);
+            widths.quantized = widths.quantized.max(of.quantized);
         }
         widths
     }
@@ -169,10 +171,10 @@ impl Chain {
     pub fn allocated_bytes(&self) -> u64 {
         let scratch = |scratch: &Mutex<Scratch>| {
             let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
-            let codes = scratch.codes.bytes() + scratch.next_codes.bytes();
+            let quantized = scratch.quantized.bytes() + scratch.next_quantized.bytes();
             scratch.x.bytes()
                 + scratch.y.bytes()
-                + codes
+                + quantized
                 + scratch.scales.bytes()
                 + scratch.widened.bytes()
         };
@@ -261,8 +263,8 @@ impl Scratch {
     }
 
     /// The same of quantized values.
-    fn swap_codes(&mut self) {
-        std::mem::swap(&mut self.codes, &mut self.next_codes);
+    fn swap_quantized(&mut self) {
+        std::mem::swap(&mut self.quantized, &mut self.next_quantized);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::Precision;
 use crate::cpu::{Isa, ProcessorOptions};
-use crate::model::{Layer as ModelLayer, Model, Normalization};
+use crate::model::{Layer as ModelLayer, Network, Normalization};
 use crate::quantize::lower;
 
 struct HandOn<'a> {
@@ -38,7 +38,7 @@ fn normalized(isa: Isa, precision: Precision, normalization: Normalization) -> V
         bias: vec![0.0],
         activation: Activation::Identity,
     };
-    let mut model = Model::new(vec![layer]).unwrap();
+    let mut model = Network::new(vec![layer]).unwrap();
     model.normalization = normalization;
     let options = ProcessorOptions {
         isa: Some(isa),

@@ -9,10 +9,10 @@ mod pass;
 use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
-use super::codes::{Input, Quantized, Range, Table};
 use super::integer::IntegerWeights;
 use super::isa::Supported;
 use super::processor::Processor;
+use super::quantized::{Input, Quantized, Range, Table};
 use super::simd::{BLOCK_ROWS, TILE_ROWS, stride};
 use crate::model::Activation;
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Weights};
@@ -52,7 +52,7 @@ struct Int8Layer {
 #[derive(Debug, Default)]
 struct Scratch {
     /// Groups of quantized activations: `[block, stride(layer)]`.
-    codes: Aligned<u32>,
+    quantized: Aligned<u32>,
     /// Quantized values of one row of sums, moved up by 128 to index a table.
     indices: Aligned<u8>,
     /// A block of the last layer, dequantized for its softmax: `[block, padded outputs]`.
@@ -64,10 +64,10 @@ impl Int8Network {
     pub fn new(model: &QuantizedNetwork, processor: &Processor) -> Self {
         let clip = model.int8_clip;
         let layer = |layer: &QuantizedLayer| {
-            let Weights::Int8 { codes, scales } = &layer.weights else {
+            let Weights::Int8 { quantized, scales } = &layer.weights else {
                 unreachable!("dynamic-tensor needs the same precision in all layers");
             };
-            let weights = IntegerWeights::new(codes, layer.inputs, layer.outputs, processor);
+            let weights = IntegerWeights::new(quantized, layer.inputs, layer.outputs, processor);
             Int8Layer {
                 bias: weights.shape().pad_bias(&layer.bias, None),
                 weights,
@@ -110,7 +110,7 @@ impl Int8Network {
         self.threads = threads;
         let largest =
             |of: &dyn Fn(&Int8Layer) -> usize| self.layers.iter().map(of).max().unwrap_or(0);
-        let codes = largest(&Int8Layer::stride);
+        let quantized = largest(&Int8Layer::stride);
         let width = largest(&|layer| layer.weights.shape().padded_outputs());
         let share = batch.div_ceil(threads).next_multiple_of(TILE_ROWS);
         self.block = share.min(BLOCK_ROWS);
@@ -120,7 +120,7 @@ impl Int8Network {
         let rows = self.block.min(batch);
         for scratch in &mut self.scratch[..threads] {
             let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
-            scratch.codes.make_room(rows * codes);
+            scratch.quantized.make_room(rows * quantized);
             scratch.indices.make_room(width);
             scratch.rows.make_room(rows * self.filler.len());
         }
@@ -134,7 +134,7 @@ impl Int8Network {
     /// scales are its own.
     pub fn run(&mut self, pixels: &[u8]) -> &[f32] {
         let isa = self.processor.isa();
-        let (mut table, mut scale) = self.input.codes(pixels, isa);
+        let (mut table, mut scale) = self.input.quantize(pixels, isa);
         // The width of the sums before, and what they stand for.
         let mut before_it = None;
         let mut z_of = std::mem::take(&mut self.z);
@@ -237,7 +237,7 @@ impl Int8Network {
         let layer = |layer: &Int8Layer| layer.weights.bytes() + layer.bias.bytes();
         let scratch = |scratch: &Mutex<Scratch>| {
             let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
-            scratch.codes.bytes() + scratch.indices.bytes() + scratch.rows.bytes()
+            scratch.quantized.bytes() + scratch.indices.bytes() + scratch.rows.bytes()
         };
         self.layers.iter().map(layer).sum::<u64>()
             + self.scratch.iter().map(scratch).sum::<u64>()

@@ -6,8 +6,8 @@ use std::slice::ChunksMut;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Int8Layer, Scratch};
-use crate::cpu::codes::{Quantized, Range, Table};
 use crate::cpu::integer::Sink;
+use crate::cpu::quantized::{Quantized, Range, Table};
 use crate::cpu::simd::{Simd, Work};
 use crate::cpu::softmax::softmax;
 
@@ -50,20 +50,22 @@ impl Work for Share<'_, '_> {
     unsafe fn run<S: Simd>(self) -> Range {
         let (width, stride) = (self.layer.width(), self.layer.stride());
         let inputs = self.layer.weights.shape().inputs;
-        let Scratch { codes, indices, .. } = self.scratch;
+        let Scratch {
+            quantized, indices, ..
+        } = self.scratch;
         // SAFETY: the caller's promise, here and below; the weights were packed for it.
         let mut scaled = unsafe { Scaled::<S>::new(self.layer, self.scale) };
         while let Some((number, z)) = take(self.blocks) {
             let (first, rows) = (number * self.rows, z.len() / width);
             for row in 0..rows {
-                let codes = &mut codes[row * stride..][..stride];
+                let quantized = &mut quantized[row * stride..][..stride];
                 let bytes = unsafe { self.source.bytes::<S>(first + row, inputs, indices) };
                 assert!(inputs.div_ceil(S::GROUP) <= stride && bytes.len() == inputs);
                 unsafe {
                     S::look_up(
                         self.table,
                         bytes.as_ptr(),
-                        codes.as_mut_ptr().cast(),
+                        quantized.as_mut_ptr().cast(),
                         inputs,
                     )
                 };
@@ -72,7 +74,7 @@ impl Work for Share<'_, '_> {
             unsafe {
                 self.layer
                     .weights
-                    .product::<S, _>(codes, stride, rows, &mut scaled);
+                    .product::<S, _>(quantized, stride, rows, &mut scaled);
             }
         }
         unsafe { scaled.range() }
@@ -158,7 +160,7 @@ pub(super) struct Finish<'a, 'b> {
     pub rows: usize,
     pub layer: &'a Int8Layer,
     pub z: Quantized,
-    /// What each code stands for after the activation; none of a softmax, which looks at a whole row.
+    /// What each quantized value stands for after the activation; none of a softmax, which looks at a whole row.
     pub values: Option<&'a [f32; 256]>,
     pub filler: &'a [f32],
     pub sums: &'a [f32],

@@ -181,7 +181,7 @@ impl Simd for Avx2 {
         unsafe { _mm256_cvtepi32_ps(value) }
     }
     #[inline(always)]
-    unsafe fn splat_codes(group: u32) -> __m256i {
+    unsafe fn splat_quantized(group: u32) -> __m256i {
         unsafe { _mm256_set1_epi32(group.cast_signed()) }
     }
     #[inline(always)]
@@ -189,8 +189,8 @@ impl Simd for Avx2 {
         unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())) }
     }
     #[inline(always)]
-    unsafe fn dot(sum: __m256i, codes: __m256i, weights: __m256i) -> __m256i {
-        unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(codes, weights)) }
+    unsafe fn dot(sum: __m256i, quantized: __m256i, weights: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(quantized, weights)) }
     }
     #[inline(always)]
     unsafe fn store_index(to: *mut u8, value: __m256) {
@@ -205,7 +205,7 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn store_codes(to: *mut u8, value: __m256) {
+    unsafe fn store_quantized(to: *mut u8, value: __m256) {
         unsafe {
             let whole = _mm256_cvtps_epi32(value);
             let words = _mm_packs_epi32(

@@ -181,7 +181,7 @@ macro_rules! common {
             unsafe { _mm512_cvtepi32_ps(value) }
         }
         #[inline(always)]
-        unsafe fn splat_codes(group: u32) -> __m512i {
+        unsafe fn splat_quantized(group: u32) -> __m512i {
             unsafe { _mm512_set1_epi32(group.cast_signed()) }
         }
         #[inline(always)]
@@ -205,11 +205,11 @@ impl Simd for Avx512 {
         unsafe { _mm512_cvtepi8_epi16(_mm256_loadu_si256(from.cast())) }
     }
     #[inline(always)]
-    unsafe fn dot(sum: __m512i, codes: __m512i, weights: __m512i) -> __m512i {
-        unsafe { _mm512_add_epi32(sum, _mm512_madd_epi16(codes, weights)) }
+    unsafe fn dot(sum: __m512i, quantized: __m512i, weights: __m512i) -> __m512i {
+        unsafe { _mm512_add_epi32(sum, _mm512_madd_epi16(quantized, weights)) }
     }
     #[inline(always)]
-    unsafe fn store_codes(to: *mut u8, value: __m512) {
+    unsafe fn store_quantized(to: *mut u8, value: __m512) {
         unsafe {
             let words = _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(value));
             _mm256_storeu_si256(to.cast(), words);
@@ -226,12 +226,12 @@ impl Simd for Avx512Vnni {
         unsafe { _mm512_loadu_si512(from.cast()) }
     }
     #[inline(always)]
-    unsafe fn dot(sum: __m512i, codes: __m512i, weights: __m512i) -> __m512i {
+    unsafe fn dot(sum: __m512i, quantized: __m512i, weights: __m512i) -> __m512i {
         // Unsigned bytes by signed ones; it wraps, and does not saturate.
-        unsafe { _mm512_dpbusd_epi32(sum, codes, weights) }
+        unsafe { _mm512_dpbusd_epi32(sum, quantized, weights) }
     }
     #[inline(always)]
-    unsafe fn store_codes(to: *mut u8, value: __m512) {
+    unsafe fn store_quantized(to: *mut u8, value: __m512) {
         // Bytes that are 128 up.
         unsafe { Self::store_index(to, value) }
     }
@@ -264,15 +264,15 @@ unsafe fn look_up_by_permutes(table: &[u8; 256], from: *const u8, to: *mut u8, c
         };
         let mut start = 0;
         while start + 64 <= count {
-            let codes = pick(_mm512_loadu_si512(from.add(start).cast()));
-            _mm512_storeu_si512(to.add(start).cast(), codes);
+            let quantized = pick(_mm512_loadu_si512(from.add(start).cast()));
+            _mm512_storeu_si512(to.add(start).cast(), quantized);
             start += 64;
         }
         // A masked store takes many times as long as a plain one.
         if start < count {
             let mask = u64::MAX >> (64 - (count - start));
-            let codes = pick(_mm512_maskz_loadu_epi8(mask, from.add(start).cast()));
-            _mm512_mask_storeu_epi8(to.add(start).cast(), mask, codes);
+            let quantized = pick(_mm512_maskz_loadu_epi8(mask, from.add(start).cast()));
+            _mm512_mask_storeu_epi8(to.add(start).cast(), mask, quantized);
         }
     }
 }

@@ -97,19 +97,19 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn zero_i32() -> Self::I;
     unsafe fn to_f32(value: Self::I) -> Self::F;
     /// One group of quantized activations in every lane.
-    unsafe fn splat_codes(group: u32) -> Self::I;
+    unsafe fn splat_quantized(group: u32) -> Self::I;
     /// A group of quantized weights a lane: `LANES · GROUP` bytes.
     unsafe fn load_weights(from: *const i8) -> Self::I;
     /// `sum + Σ quantized values · weights` over the group of each lane, in wrapping int32.
-    unsafe fn dot(sum: Self::I, codes: Self::I, weights: Self::I) -> Self::I;
+    unsafe fn dot(sum: Self::I, quantized: Self::I, weights: Self::I) -> Self::I;
     /// Rounds to the nearest whole number, ties to even, adds 128, and stores the low bytes of the
     /// lanes. −128 ≤ `value` ≤ 127.
     unsafe fn store_index(to: *mut u8, value: Self::F);
     /// Rounds to the nearest whole number, ties to even, and stores the lanes as quantized activations in
     /// memory. −128 ≤ `value` ≤ 127.
-    unsafe fn store_codes(to: *mut u8, value: Self::F);
-    /// Writes the quantized values that `table` has of `count` bytes as quantized activations in memory. A code stands in
-    /// the table 128 up.
+    unsafe fn store_quantized(to: *mut u8, value: Self::F);
+    /// Writes the quantized values that `table` has of `count` bytes as quantized activations in memory. The table
+    /// holds each quantized value plus 128.
     unsafe fn look_up(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {
         // SAFETY: the caller's promises.
         unsafe { look_up_one_by_one::<Self>(table, from, to, count) }
@@ -146,12 +146,12 @@ unsafe fn look_up_one_by_one<S: Simd>(
     for index in 0..count {
         // SAFETY: `from` holds `count` bytes, `to` as many quantized values.
         unsafe {
-            let code = table[usize::from(*from.add(index))];
+            let q = table[usize::from(*from.add(index))];
             if S::GROUP == 4 {
-                *to.add(index) = code;
+                *to.add(index) = q;
             } else {
-                let code = i16::from(code) - 128;
-                to.cast::<i16>().add(index).write_unaligned(code);
+                let q = i16::from(q) - 128;
+                to.cast::<i16>().add(index).write_unaligned(q);
             }
         }
     }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     impl Work for LookUp<'_> {
-        /// Bytes of a code, and what was written in each way.
+        /// Bytes of a quantized value, and what was written in each way.
         type Output = (usize, [Vec<u8>; 2]);
 
         #[inline(always)]
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_look_codes_up_finds_them_and_stays_inside() {
+    fn every_way_to_look_quantized_up_finds_them_and_stays_inside() {
         let table: [u8; 256] = std::array::from_fn(|at| (at as u8).wrapping_mul(83) | 1);
         let bytes: Vec<u8> = (0..=u8::MAX).rev().chain(0..99).collect();
         for supported in Supported::all() {
@@ -196,11 +196,11 @@ mod tests {
                 let bytes = &bytes[..count];
                 let table = &table;
                 let (size, ways) = supported.run(LookUp { table, bytes });
-                let code = |byte: &u8| table[usize::from(*byte)];
+                let q = |byte: &u8| table[usize::from(*byte)];
                 let want: Vec<u8> = if size == 1 {
-                    bytes.iter().map(code).collect()
+                    bytes.iter().map(q).collect()
                 } else {
-                    let wide = |byte| (i16::from(code(byte)) - 128).to_ne_bytes();
+                    let wide = |byte| (i16::from(q(byte)) - 128).to_ne_bytes();
                     bytes.iter().flat_map(wide).collect()
                 };
                 for way in ways {
@@ -226,7 +226,7 @@ mod tests {
         bf16: Vec<u32>,
         widened: Vec<u32>,
         nibbles: [Vec<f32>; 2],
-        codes: Vec<i32>,
+        quantized: Vec<i32>,
     }
 
     impl Work for Convert<'_> {
@@ -242,7 +242,7 @@ mod tests {
                 .collect();
             for start in (0..self.values.len()).step_by(S::LANES) {
                 let mut row = [0.0_f32; 16];
-                let mut codes = [0_u8; 32];
+                let mut quantized = [0_u8; 32];
                 let mut put = |value, to: &mut Vec<f32>| {
                     // SAFETY: the caller's promise; a row holds a vector of any instruction set.
                     unsafe { S::store(row.as_mut_ptr(), value) };
@@ -258,7 +258,7 @@ mod tests {
                     put(low, &mut converted.nibbles[0]);
                     put(high, &mut converted.nibbles[1]);
                     let inside = S::min(S::max(value, S::splat(-128.0)), S::splat(127.0));
-                    S::store_codes(codes.as_mut_ptr(), inside);
+                    S::store_quantized(quantized.as_mut_ptr(), inside);
                 }
                 converted.bf16.extend(bf16.iter().map(|v| v.to_bits()));
                 converted
@@ -266,12 +266,12 @@ mod tests {
                     .extend(widened.iter().map(|v| v.to_bits()));
                 if S::GROUP == 4 {
                     converted
-                        .codes
-                        .extend(codes[..S::LANES].iter().map(|&c| i32::from(c) - 128));
+                        .quantized
+                        .extend(quantized[..S::LANES].iter().map(|&c| i32::from(c) - 128));
                 } else {
-                    let pairs = codes[..2 * S::LANES].chunks_exact(2);
-                    let code = |pair: &[u8]| i32::from(i16::from_ne_bytes([pair[0], pair[1]]));
-                    converted.codes.extend(pairs.map(code));
+                    let pairs = quantized[..2 * S::LANES].chunks_exact(2);
+                    let q = |pair: &[u8]| i32::from(i16::from_ne_bytes([pair[0], pair[1]]));
+                    converted.quantized.extend(pairs.map(q));
                 }
             }
             converted
@@ -279,15 +279,15 @@ mod tests {
     }
 
     #[test]
-    fn bfloat16_nibbles_and_codes_are_exact() {
+    fn bfloat16_nibbles_and_quantized_are_exact() {
         // Each bfloat16 number, what lies midway to the next, and just beside that.
         let near =
             |bits: u32| [0, 1, 0x7fff, 0x8000, 0x8001].map(|low| f32::from_bits(bits << 16 | low));
         let exotic = (0..=0xffff)
             .flat_map(near)
             .filter(|value| value.is_finite());
-        let codes = (-1200..=1200).map(|i| i as f32 * 0.125);
-        let mut values: Vec<f32> = exotic.chain(codes).collect();
+        let quantized = (-1200..=1200).map(|i| i as f32 * 0.125);
+        let mut values: Vec<f32> = exotic.chain(quantized).collect();
         values.resize(values.len().next_multiple_of(16), f32::INFINITY);
         let bytes: Vec<u8> = (0..values.len()).map(|i| i as u8).collect();
         for supported in Supported::all() {
@@ -319,8 +319,8 @@ mod tests {
                     signed(byte >> 4),
                     "{supported:?} {byte}"
                 );
-                let code = value.clamp(-128.0, 127.0).round_ties_even() as i32;
-                assert_eq!(got.codes[index], code, "{supported:?} {value:e}");
+                let q = value.clamp(-128.0, 127.0).round_ties_even() as i32;
+                assert_eq!(got.quantized[index], q, "{supported:?} {value:e}");
             }
             let nan = [f32::NAN; 16];
             let got = supported.run(Convert {

@@ -168,18 +168,18 @@ impl Simd for Portable {
         value.map(|value| value as f32)
     }
     #[inline(always)]
-    unsafe fn splat_codes(group: u32) -> I {
+    unsafe fn splat_quantized(group: u32) -> I {
         [group.cast_signed(); 4]
     }
     #[inline(always)]
     unsafe fn load_weights(from: *const i8) -> I {
         // SAFETY: the caller's promise.
-        let codes = unsafe { from.cast::<[i8; 8]>().read_unaligned() };
-        bytemuck::cast(codes.map(i16::from))
+        let quantized = unsafe { from.cast::<[i8; 8]>().read_unaligned() };
+        bytemuck::cast(quantized.map(i16::from))
     }
     #[inline(always)]
-    unsafe fn dot(sum: I, codes: I, weights: I) -> I {
-        map2(sum, multiply_pairs(codes, weights), i32::wrapping_add)
+    unsafe fn dot(sum: I, quantized: I, weights: I) -> I {
+        map2(sum, multiply_pairs(quantized, weights), i32::wrapping_add)
     }
     #[inline(always)]
     unsafe fn store_index(to: *mut u8, value: F) {
@@ -189,10 +189,10 @@ impl Simd for Portable {
         unsafe { to.cast::<[u8; 4]>().write_unaligned(bytes) }
     }
     #[inline(always)]
-    unsafe fn store_codes(to: *mut u8, value: F) {
-        let codes = value.map(|value| (value + ROUNDER).to_bits() as i16);
+    unsafe fn store_quantized(to: *mut u8, value: F) {
+        let quantized = value.map(|value| (value + ROUNDER).to_bits() as i16);
         // SAFETY: the caller's promise: room for quantized values of two bytes.
-        unsafe { to.cast::<[i16; 4]>().write_unaligned(codes) }
+        unsafe { to.cast::<[i16; 4]>().write_unaligned(quantized) }
     }
 }
 

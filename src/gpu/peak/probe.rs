@@ -152,17 +152,17 @@ impl Probe {
             operands: operands.to_vec(),
             load: Load::first(shape, operands),
         };
-        probe.tell();
+        probe.report();
         probe.check().await?;
         if shape.ceiling() != Ceiling::Copy {
             probe.load.steps = FIRST_STEPS;
-            probe.tell();
+            probe.report();
         }
         Ok(probe)
     }
 
     /// Writes the load to the uniform.
-    fn tell(&self) {
+    fn report(&self) {
         let params = Params {
             steps: self.load.steps,
             invocations: self.load.workgroups * self.shape.lanes(),
@@ -280,7 +280,7 @@ impl Probe {
             let factor = sample.as_secs_f64() / elapsed.as_secs_f64().max(1e-6);
             let factor = (factor.ceil() as u32).clamp(2, 16);
             self.load = self.load.grown(self.shape.ceiling(), factor);
-            self.tell();
+            self.report();
         }
     }
 

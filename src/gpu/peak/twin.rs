@@ -94,9 +94,9 @@ fn dots(columns: u32, lane: u32, steps: u32) -> i32 {
         let start = |row: u32| ((8 * column + row) * 64 + lane).wrapping_mul(2_654_435_761);
         let mut sums: [i32; 8] = std::array::from_fn(|row| start(row as u32).cast_signed());
         for _ in 0..steps {
-            let codes = sums[0];
+            let quantized = sums[0];
             for (sum, weights) in sums.iter_mut().zip(WEIGHTS) {
-                *sum = sum.wrapping_add(dot(codes, weights.cast_signed()));
+                *sum = sum.wrapping_add(dot(quantized, weights.cast_signed()));
             }
         }
         total = sums.into_iter().fold(total, i32::wrapping_add);
@@ -126,8 +126,12 @@ fn matrices(units: MatrixUnits, rows: u32, lane: u32, steps: u32) -> i64 {
 
 /// The dot product of two words of four quantized values each.
 fn dot(a: i32, b: i32) -> i32 {
-    let codes = |word: i32| word.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
-    codes(a).into_iter().zip(codes(b)).map(|(a, b)| a * b).sum()
+    let quantized = |word: i32| word.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
+    quantized(a)
+        .into_iter()
+        .zip(quantized(b))
+        .map(|(a, b)| a * b)
+        .sum()
 }
 
 #[cfg(test)]

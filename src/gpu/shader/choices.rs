@@ -32,7 +32,7 @@ fn of_unfused(elements: Precision) -> Vec<Choice> {
 
 fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<Choice> {
     let native = layer.arithmetic == Arithmetic::Matrix;
-    let quantized = layer.input.is_codes();
+    let quantized = layer.input.is_quantized();
     let mut choices = vec![
         ("element", element(elements, layer.arithmetic)),
         ("weights", weights(Some(layer.tile.family), elements)),
@@ -55,7 +55,7 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<Choice> {
 }
 
 fn of_network(network: NetworkKernel, elements: Precision) -> Vec<Choice> {
-    let (input, pre_activation) = match (elements, network.codes) {
+    let (input, pre_activation) = match (elements, network.quantized) {
         (_, Some(_)) => ("shared/input/words", "shared/pre_activation/int8"),
         (Precision::Int8, None) => ("shared/input/words", "shared/pre_activation/int8_reference"),
         (_, None) => ("shared/input/pixels", "shared/pre_activation/real"),

@@ -16,8 +16,9 @@ pub(in crate::gpu) fn of(pass: Pass, elements: Precision, round_in_integers: boo
     }
     match pass {
         Pass::Network(NetworkKernel {
-            codes: Some(form), ..
-        }) => constants.switch("ROWS", form == InputFormat::Rows),
+            quantized: Some(input),
+            ..
+        }) => constants.switch("ROWS", input == InputFormat::Rows),
         Pass::Layer(_) | Pass::Network(_) => {}
         Pass::Epilogue(which) => constants.switch("SOFTMAX", which == Activation::Softmax),
         _ if elements == Precision::F16 => {

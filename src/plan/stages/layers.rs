@@ -118,7 +118,7 @@ impl Layers<'_> {
         if tensor {
             operands.push(Operand::Maxima);
         }
-        let writes_codes = matches!(
+        let writes_quantized = matches!(
             output,
             LayerOutput::Stored(Store::Int8) | LayerOutput::QuantizedRows
         );
@@ -126,7 +126,7 @@ impl Layers<'_> {
             pass: Pass::Layer(kernel),
             elements: layer.format.precision,
             layer: Some(index),
-            codes_for: writes_codes.then_some(index + 1),
+            quantized_for: writes_quantized.then_some(index + 1),
             params: Params {
                 slot_in: source.slot,
                 slot_out,
@@ -147,7 +147,7 @@ impl Layers<'_> {
                 Source::new(LayerInput::QuantizedRows, to)
             }
             (Some(InputFormat::Rows), _) => {
-                self.row_codes(to, layer.outputs, index + 1);
+                self.quantize_rows(to, layer.outputs, index + 1);
                 Source::new(LayerInput::QuantizedRows, Operand::Quantized)
             }
             (Some(InputFormat::Static), _) => Source::new(LayerInput::Quantized, to),
@@ -189,11 +189,11 @@ impl Layers<'_> {
         match input {
             InputFormat::Values => Source::new(LayerInput::Values, values),
             InputFormat::Rows => {
-                self.row_codes(values, self.model.inputs(), 0);
+                self.quantize_rows(values, self.model.inputs(), 0);
                 Source::new(LayerInput::QuantizedRows, Quantized)
             }
             InputFormat::Static => {
-                self.static_codes(values);
+                self.quantize_static(values);
                 Source::new(LayerInput::Quantized, Quantized)
             }
             InputFormat::Tensor => {
@@ -236,10 +236,10 @@ impl Layers<'_> {
     }
 
     /// Normalized values to static quantized values for the first layer.
-    fn static_codes(&mut self, from: Operand) {
+    fn quantize_static(&mut self, from: Operand) {
         let columns = groups(self.model.inputs()) as u64;
         self.stages.push(Stage {
-            codes_for: Some(0),
+            quantized_for: Some(0),
             writes: Some((Operand::Quantized, 4 * columns)),
             ..self.before_layers(Pass::QuantizeStatic, &[from, Operand::Quantized])
         });
@@ -251,7 +251,7 @@ impl Layers<'_> {
             pass,
             elements: Precision::Int8,
             layer: None,
-            codes_for: None,
+            quantized_for: None,
             params: matrix(self.model, self.model.inputs()),
             operands: operands.to_vec(),
             writes: None,
@@ -259,7 +259,7 @@ impl Layers<'_> {
     }
 
     /// Rows of `cols` values to the quantized values that layer `taker` takes.
-    fn row_codes(&mut self, from: Operand, cols: usize, taker: usize) {
+    fn quantize_rows(&mut self, from: Operand, cols: usize, taker: usize) {
         // A software adapter's lanes are a vector: rows side by side spare it the barriers.
         let row_lanes = match self.limits.kind {
             Kind::Software | Kind::Cpu => 1,
@@ -269,7 +269,7 @@ impl Layers<'_> {
             pass: Pass::QuantizedRows { row_lanes },
             elements: Precision::Int8,
             layer: taker.checked_sub(1),
-            codes_for: Some(taker),
+            quantized_for: Some(taker),
             params: matrix(self.model, cols),
             operands: vec![from, Operand::Quantized],
             writes: Some((Operand::Quantized, 4 * groups(cols) as u64 + 4)),
@@ -282,7 +282,7 @@ impl Layers<'_> {
             pass: Pass::Softmax,
             elements: Precision::F32,
             layer: Some(index),
-            codes_for: None,
+            quantized_for: None,
             params: matrix(self.model, self.model.outputs()),
             operands: vec![Operand::PreActivation, Operand::Outputs],
             writes: Some((Operand::Outputs, 16 * u64::from(columns))),
@@ -296,7 +296,7 @@ impl Layers<'_> {
             pass: Pass::Epilogue(activation),
             elements: Precision::Int8,
             layer: self.model.layers.len().checked_sub(1),
-            codes_for: None,
+            quantized_for: None,
             params: Params {
                 slot_in: source.slot,
                 ..matrix(self.model, outputs)

@@ -43,7 +43,7 @@ fn whole_network(model: &Architecture, variant: KernelVariant) -> Option<Stage> 
         pass: Pass::Network(kernel),
         elements,
         layer: None,
-        codes_for: None,
+        quantized_for: None,
         params,
         operands: vec![Pixels, AllWeights, AllBiases, Outputs, Shapes],
         writes: Some((Outputs, 16 * u64::from(params.groups))),

@@ -15,7 +15,7 @@ pub(in crate::plan) struct Stage {
     pub(in crate::plan) layer: Option<usize>,
     /// The layer that takes the quantized values that it writes; none where it writes none, or quantized values of the scheme
     /// `dynamic-tensor`.
-    pub(in crate::plan) codes_for: Option<usize>,
+    pub(in crate::plan) quantized_for: Option<usize>,
     /// Its uniform; each chunk puts in its own rows.
     pub(in crate::plan) params: Params,
     /// What is bound, in the order of the shader's bindings.

@@ -187,7 +187,7 @@ impl<'a> Passes<'a> {
             pass,
             elements,
             layer,
-            codes_for: None,
+            quantized_for: None,
             params,
             operands: operands.to_vec(),
             writes: writes.map(|(operand, bytes)| (operand, bytes * groups)),

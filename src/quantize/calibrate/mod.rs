@@ -9,7 +9,7 @@
 //! |---|---|
 //! | min-max | all values (Krishnamoorthi 2018, § 3.1) |
 //! | percentile | on each side of zero, the smallest of its values that at least 99.99% of them do not exceed in magnitude (McKinstry et al., *Discovering low-precision networks close to full-precision networks for efficient inference*, 2019, § 3.1) |
-//! | mse | of 1/100 to 100/100 of min-max's, the one with the least Σ (x − x̂)², x̂ being what x's code stands for; of equals the widest (Nagel et al. 2021, § 3.1, eq. 20) |
+//! | mse | of 1/100 to 100/100 of min-max's, the one with the least Σ (x − x̂)², x̂ being what x's quantized value stands for; of equals the widest (Nagel et al. 2021, § 3.1, eq. 20) |
 //! | entropy | magnitudes up to the threshold at which what quantized values tell of their distribution diverges least from it (Migacz, *8-bit inference with TensorRT*, 2017) |
 //!
 //! For entropy the magnitudes are put into 2,048 bins. For each number i of the first bins, P is these with
@@ -34,7 +34,7 @@ use crate::dataset::{
     draw_images,
 };
 use crate::error::{Error, Result, UsageError};
-use crate::model::Model;
+use crate::model::Network;
 
 /// How the range of a layer's static quantized values is chosen from the values that it takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl Sample {
     ///
     /// # Errors
     /// `Error::File` naming the model, and the way out.
-    pub fn check(&self, model: &Model) -> Result<()> {
+    pub fn check(&self, model: &Network) -> Result<()> {
         if self.images.width == model.inputs() {
             return Ok(());
         }
@@ -180,7 +180,7 @@ impl Sample {
 ///
 /// # Errors
 /// `Error::File` where the model is damaged, or the images do not fit it.
-pub fn calibrate(model: &Model, sample: &Sample, method: Calibration) -> Result<Ranges> {
+pub fn calibrate(model: &Network, sample: &Sample, method: Calibration) -> Result<Ranges> {
     model.check_precision(crate::Precision::F32)?;
     sample.check(model)?;
     let mut x = input(model.normalization, &sample.images.pixels);
@@ -213,7 +213,7 @@ mod tests {
             bias: vec![0.5],
             activation,
         };
-        let model = Model::new(vec![
+        let model = Network::new(vec![
             layer(vec![-2.0], Activation::Identity),
             layer(vec![1.0], Activation::Identity),
         ])
@@ -230,7 +230,7 @@ mod tests {
         };
         let ranges = calibrate(&model, &sample, Calibration::MinMax).unwrap();
         assert_eq!(ranges, Ranges(vec![(0.0, 1.0), (-1.5, 0.5)]));
-        let other = Model::default_model().unwrap();
+        let other = Network::default_model().unwrap();
         let error = calibrate(&other, &sample, Calibration::MinMax).unwrap_err();
         assert_eq!(error.exit_code(), 7);
         assert!(error.to_string().contains("--calibration-data"), "{error}");

@@ -61,7 +61,7 @@ impl QuantizedNetwork {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
         check_mode(&self.mode)?;
-        if let Some(OutOfRange { layer, largest }) = self.beyond {
+        if let Some(OutOfRange { layer, largest }) = self.out_of_range {
             let range = match self.layers[layer].precision() {
                 Precision::Int4 => "int4's largest weight 7 · 65504",
                 precision => precision.largest_number(),
@@ -134,8 +134,8 @@ fn tensors(index: usize, layer: &QuantizedLayer) -> Vec<Tensor> {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes());
             add("weight", Dtype::BF16, shape, bytes.collect());
         }
-        Weights::Int8 { codes, scales } => {
-            let bytes = codes.iter().map(|&code| code as u8).collect();
+        Weights::Int8 { quantized, scales } => {
+            let bytes = quantized.iter().map(|&q| q as u8).collect();
             add("weight", Dtype::I8, shape, bytes);
             add(
                 "weight_scale",
@@ -144,8 +144,8 @@ fn tensors(index: usize, layer: &QuantizedLayer) -> Vec<Tensor> {
                 floats(scales),
             );
         }
-        Weights::Int4 { codes, scales } => {
-            let packed = pack(codes, layer.outputs);
+        Weights::Int4 { quantized, scales } => {
+            let packed = pack(quantized, layer.outputs);
             let shape = vec![packed.len() / layer.outputs, layer.outputs];
             add("weight", Dtype::U8, shape, packed);
             let shape = vec![scales.len() / layer.outputs, layer.outputs];
@@ -163,13 +163,13 @@ fn tensors(index: usize, layer: &QuantizedLayer) -> Vec<Tensor> {
 }
 
 /// int4 quantized values `[in, out]`, two rows to one of bytes.
-fn pack(codes: &[i8], outputs: usize) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(codes.len().div_ceil(2));
-    for rows in codes.chunks(2 * outputs) {
+fn pack(quantized: &[i8], outputs: usize) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(quantized.len().div_ceil(2));
+    for rows in quantized.chunks(2 * outputs) {
         let (low, high) = rows.split_at(outputs);
-        for (column, &code) in low.iter().enumerate() {
+        for (column, &q) in low.iter().enumerate() {
             let high = high.get(column).copied().unwrap_or(0);
-            packed.push((code as u8 & 0xf) | (high as u8) << 4);
+            packed.push((q as u8 & 0xf) | (high as u8) << 4);
         }
     }
     packed
@@ -179,19 +179,19 @@ fn pack(codes: &[i8], outputs: usize) -> Vec<u8> {
 /// the bytes were, where there is room behind those.
 fn unpack(packed: Vec<u8>, rows: usize, outputs: usize) -> (Vec<i8>, bool) {
     let pairs = packed.len() / outputs;
-    let mut codes: Vec<i8> = bytemuck::cast_vec(packed);
-    codes.resize(2 * pairs * outputs, 0);
+    let mut quantized: Vec<i8> = bytemuck::cast_vec(packed);
+    quantized.resize(2 * pairs * outputs, 0);
     let mut bytes = vec![0_i8; outputs];
     // The last first: two rows of quantized values end behind the bytes that they come from and all before those.
     for pair in (0..pairs).rev() {
-        bytes.copy_from_slice(&codes[pair * outputs..][..outputs]);
-        let (low, high) = codes[2 * pair * outputs..][..2 * outputs].split_at_mut(outputs);
+        bytes.copy_from_slice(&quantized[pair * outputs..][..outputs]);
+        let (low, high) = quantized[2 * pair * outputs..][..2 * outputs].split_at_mut(outputs);
         for ((&byte, low), high) in bytes.iter().zip(low).zip(high) {
             // Shifted through the sign's place.
             (*low, *high) = ((byte << 4) >> 4, byte >> 4);
         }
     }
-    let clean = codes[rows * outputs..].iter().all(|&code| code == 0);
-    codes.truncate(rows * outputs);
-    (codes, clean)
+    let clean = quantized[rows * outputs..].iter().all(|&q| q == 0);
+    quantized.truncate(rows * outputs);
+    (quantized, clean)
 }

@@ -112,7 +112,7 @@ impl Reader<'_> {
             provenance: metadata.into_iter().filter(|(key, _)| !own(key)).collect(),
             path: path.to_owned(),
             sha256: self.tensors.sha256.clone(),
-            beyond: None,
+            out_of_range: None,
         })
     }
 
@@ -126,9 +126,9 @@ impl Reader<'_> {
             );
         }
         if !mode.layers.is_empty() && mode.layers.len() != layers {
-            let told = mode.layers.len();
+            let given = mode.layers.len();
             return self.fail(format!(
-                "metadata 'layer_precisions' has {told} layers, but 'activations' has {layers}"
+                "metadata 'layer_precisions' has {given} layers, but 'activations' has {layers}"
             ));
         }
         Ok(mode)
@@ -206,13 +206,13 @@ impl Reader<'_> {
                 };
                 Weights::Int8 {
                     scales: self.tensor(index, "weight_scale", &[scales])?,
-                    codes: self.tensor(index, "weight", &shape)?,
+                    quantized: self.tensor(index, "weight", &shape)?,
                 }
             }
             Precision::Int4 => {
                 let shape = [inputs.div_ceil(2), outputs];
                 let packed = self.tensor(index, "weight", &shape)?;
-                let (codes, clean) = unpack(packed, inputs, outputs);
+                let (quantized, clean) = unpack(packed, inputs, outputs);
                 if !clean {
                     return self.fail(format!(
                         "layers.{index}.weight has more values than its {inputs} rows"
@@ -220,7 +220,7 @@ impl Reader<'_> {
                 }
                 let shape = [inputs.div_ceil(INT4_GROUP), outputs];
                 let scales = self.tensor(index, "weight_scale", &shape)?;
-                Weights::Int4 { codes, scales }
+                Weights::Int4 { quantized, scales }
             }
             Precision::Mixed => return self.fail(format!("layers.{index} has no precision")),
         })

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::SafeTensors;
 
 use super::*;
-use crate::model::{Activation, Layer, Model, Normalization};
+use crate::model::{Activation, Layer, Network, Normalization};
 use crate::quantize::{Ranges, Source, lower};
 use crate::scheme::{Scheme, WeightScales};
 use crate::{Mode, reference};
 
 /// 33-5-3: rows that fill no group and no byte.
-fn model() -> Model {
+fn model() -> Network {
     let weights = |count: usize| {
         let weight = |at: usize| (at * 389 % 1009) as f32 / 504.5 - 1.0;
         (0..count).map(weight).collect()
@@ -23,7 +23,7 @@ fn model() -> Model {
         bias: weights(outputs),
         activation,
     };
-    let mut model = Model::new(vec![
+    let mut model = Network::new(vec![
         layer(33, 5, Activation::Relu),
         layer(5, 3, Activation::Softmax),
     ])
@@ -110,14 +110,14 @@ fn a_source_tells_both_kinds_of_files_apart() {
         reference::sums_of_image(read, &pixels[..33]),
         reference::sums_of_image(&written, &pixels[..33])
     );
-    let error = Model::load(&path).unwrap_err();
+    let error = Network::load(&path).unwrap_err();
     assert_eq!(error.exit_code(), 7);
     assert!(error.to_string().contains("quantized"), "{error}");
 }
 
 #[test]
 fn int8_takes_a_quarter_and_int4_an_eighth() {
-    let model = Model::default_model().unwrap();
+    let model = Network::default_model().unwrap();
     let floats = model.to_bytes().unwrap().len() as f64;
     let ranges = Ranges(vec![(0.0, 1.0), (0.0, 8.0)]);
     let share = |mode: &Mode| {
@@ -132,12 +132,15 @@ fn int8_takes_a_quarter_and_int4_an_eighth() {
 }
 
 #[test]
-fn codes_pack_and_unpack() {
-    let codes: Vec<i8> = (-8..7).collect();
+fn quantized_pack_and_unpack() {
+    let quantized: Vec<i8> = (-8..7).collect();
     for outputs in [1, 3, 5, 15] {
-        let packed = pack(&codes, outputs);
+        let packed = pack(&quantized, outputs);
         assert_eq!(packed.len(), (15 / outputs).div_ceil(2) * outputs);
-        assert_eq!(unpack(packed, 15 / outputs, outputs), (codes.clone(), true));
+        assert_eq!(
+            unpack(packed, 15 / outputs, outputs),
+            (quantized.clone(), true)
+        );
     }
     assert!(!unpack(vec![0x10], 1, 1).1);
 }
@@ -176,7 +179,7 @@ impl File {
         self.tensors.insert(name.to_owned(), parts);
     }
 
-    fn tell(&mut self, key: &str, value: &str) {
+    fn set_metadata(&mut self, key: &str, value: &str) {
         self.metadata.insert(key.to_owned(), value.to_owned());
     }
 
@@ -287,12 +290,12 @@ fn missing_and_further_tensors_are_refused() {
     });
     let row = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
     refused(&row, &["no tensor layers.1.input_scale"], |file| {
-        file.tell("scheme", "static");
+        file.set_metadata("scheme", "static");
     });
 }
 
 #[test]
-fn codes_and_values_out_of_range_are_refused() {
+fn quantized_and_values_out_of_range_are_refused() {
     let int8 = int8_static();
     refused(
         &int8,
@@ -305,7 +308,7 @@ fn codes_and_values_out_of_range_are_refused() {
         &int8,
         &["layers.0.weight has the value", "int8_clip 63"],
         |file| {
-            file.tell("int8_clip", "63");
+            file.set_metadata("int8_clip", "63");
         },
     );
     refused(&int8, &["layers.1.bias", "finite"], |file| {
@@ -321,7 +324,7 @@ fn codes_and_values_out_of_range_are_refused() {
     refused(&int8, &["layers.0.input_scale", "pixels", "127"], |file| {
         file.data("layers.0.input_zero_point")[0] = 127;
     });
-    // What relu gives is never negative, and no code stands for what f32 does not hold.
+    // What relu gives is never negative, and no quantized value stands for what f32 does not hold.
     refused(
         &int8,
         &["layers.1.input_zero_point", "127", "relu"],
@@ -358,46 +361,50 @@ fn codes_and_values_out_of_range_are_refused() {
 fn metadata_that_say_nothing_or_something_else_are_refused() {
     let int8 = int8_static();
     refused(&int8, &["scheme", "nosuch"], |file| {
-        file.tell("scheme", "nosuch")
+        file.set_metadata("scheme", "nosuch")
     });
     refused(&int8, &["scheme", "dynamic-row or static"], |file| {
-        file.tell("scheme", "dynamic-tensor")
+        file.set_metadata("scheme", "dynamic-tensor")
     });
     refused(&int8, &["weights", "nosuch"], |file| {
-        file.tell("weights", "nosuch")
+        file.set_metadata("weights", "nosuch")
     });
     refused(&int8, &["weight_scale", "[1]"], |file| {
-        file.tell("weights", "tensor")
+        file.set_metadata("weights", "tensor")
     });
     refused(&int8, &["quantized", "2"], |file| {
-        file.tell("quantized", "2")
+        file.set_metadata("quantized", "2")
     });
     refused(&int8, &["layers.0.weight", "F16"], |file| {
-        file.tell("precision", "f16")
+        file.set_metadata("precision", "f16")
     });
     refused(&int8, &["precision", "nosuch"], |file| {
-        file.tell("precision", "nosuch")
+        file.set_metadata("precision", "nosuch")
     });
-    refused(&int8, &["inputs"], |file| file.tell("inputs", "-3"));
-    refused(&int8, &["layers.0"], |file| file.tell("inputs", "0"));
-    refused(&int8, &["layers.0.weight"], |file| {
-        file.tell("inputs", "34")
+    refused(&int8, &["inputs"], |file| file.set_metadata("inputs", "-3"));
+    refused(&int8, &["layers.0"], |file| {
+        file.set_metadata("inputs", "0")
     });
     refused(&int8, &["layers.0.weight"], |file| {
-        file.tell("inputs", &usize::MAX.to_string());
+        file.set_metadata("inputs", "34")
+    });
+    refused(&int8, &["layers.0.weight"], |file| {
+        file.set_metadata("inputs", &usize::MAX.to_string());
     });
     refused(&int8, &["softmax"], |file| {
-        file.tell("activations", "softmax,softmax")
+        file.set_metadata("activations", "softmax,softmax")
     });
     refused(&int8, &["nosuch"], |file| {
-        file.tell("activations", "relu,nosuch")
+        file.set_metadata("activations", "relu,nosuch")
     });
-    refused(&int8, &["int8_clip"], |file| file.tell("int8_clip", "0"));
+    refused(&int8, &["int8_clip"], |file| {
+        file.set_metadata("int8_clip", "0")
+    });
     refused(&int8, &["normalization"], |file| {
-        file.tell("normalization", "0,0")
+        file.set_metadata("normalization", "0,0")
     });
     refused(&int8, &["2 class names"], |file| {
-        file.tell("classes", "a,b")
+        file.set_metadata("classes", "a,b")
     });
     for key in ["quantized", "inputs", "activations", "precision"] {
         refused(&int8, &[key], |file| {
@@ -407,10 +414,10 @@ fn metadata_that_say_nothing_or_something_else_are_refused() {
     let layers = vec![Precision::Int8, Precision::Int4];
     let mixed = Mode::mixed(layers, Scheme::Static, WeightScales::Channel).unwrap();
     refused(&mixed, &["layer_precisions", "3 layers"], |file| {
-        file.tell("layer_precisions", "int8,int4,f32");
+        file.set_metadata("layer_precisions", "int8,int4,f32");
     });
     refused(&mixed, &["no tensor layers.1.input_scale"], |file| {
-        file.tell("layer_precisions", "int8,int8");
+        file.set_metadata("layer_precisions", "int8,int8");
     });
 }
 

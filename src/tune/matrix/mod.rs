@@ -46,7 +46,7 @@ impl FromStr for MatrixUnitsMode {
 ///
 /// # Errors
 /// `Error::Usage` where the options contradict one another; `Error::MatrixUnitsUnavailable` and
-/// `Error::CheckFailed` where they are asked for and are not there, or compute something else; those
+/// `Error::CheckFailed` where they are requested for and are not there, or compute something else; those
 /// of [`Engine::open`].
 pub async fn open(
     options: &EngineOptions,
@@ -105,7 +105,7 @@ fn only_matrix_units(kernels: Kernels, runs_f16: bool) -> Result<Kernels> {
 enum Way {
     /// Go without, for this reason.
     Without(&'static str),
-    /// They are asked for and not there, for this reason.
+    /// They are requested for and not there, for this reason.
     Missing(&'static str),
     /// Ask the trial whether they are worth it.
     IfWorthIt,
@@ -141,21 +141,21 @@ fn way(
     }
 }
 
-/// What the trial says; an error where they are asked for and cannot be used.
+/// What the trial says; an error where they are requested for and cannot be used.
 async fn judge(
     selected: &Selected,
     options: &EngineOptions,
-    asked: bool,
+    requested: bool,
     tuning: Tuning,
 ) -> Result<MatrixUse> {
     let again = match tuning {
         Tuning::Full => Again::Always,
-        _ if asked => Again::UnlessRight,
+        _ if requested => Again::UnlessRight,
         _ => Again::Never,
     };
     let trial = Trial::known_or_made(selected, &options.device, again).await;
     let decided = trial.decides();
-    if !asked || decided.used {
+    if !requested || decided.used {
         return Ok(decided);
     }
     let adapter = selected.info().to_string();

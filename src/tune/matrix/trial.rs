@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::engine::{MatrixUse, Selected};
 use crate::error::{CheckError, Error, Result};
 use crate::gpu::{self, Device, DeviceOptions};
-use crate::model::{Activation, Layer, Model};
+use crate::model::{Activation, Layer, Network};
 use crate::plan::{ChosenBy, KERNEL_VARIANTS, KernelVariant};
 use crate::quantize::{QuantizedNetwork, lower};
 use crate::tune::cache::{Cache, Effort, Entry, Key, TrialResult};
@@ -266,7 +266,7 @@ async fn check_all(
         reason: "no kernel for matrix units fits this adapter".into(),
     };
     for &variant in kernels.iter() {
-        let mut network = gpu::Network::new(device, &model).await?;
+        let mut network = gpu::Session::new(device, &model).await?;
         match compare_with(&mut network, variant, &pixels, &want).await {
             Ok(()) => {}
             Err(error) if error.is_rejection() => {
@@ -294,7 +294,7 @@ async fn time_all(
     rejected: Vec<&'static str>,
 ) -> Result<Trial> {
     const REPEATS: usize = 3;
-    let mut network = gpu::Network::new(device, model).await?;
+    let mut network = gpu::Session::new(device, model).await?;
     let batch = pixels.len() / network.architecture().inputs();
     let mut without = network.candidates(batch);
     without.retain(|variant| !variant.on_matrix_units());
@@ -330,7 +330,7 @@ async fn time_all(
 
 /// Runs a network with one kernel and compares its outputs with `want: [images, out]`.
 async fn compare_with(
-    network: &mut gpu::Network,
+    network: &mut gpu::Session,
     variant: KernelVariant,
     pixels: &[u8],
     want: &[f64],
@@ -397,6 +397,6 @@ fn random_network(
         });
     }
     let pixels = (0..batch * widths[0]).map(|_| rng.random()).collect();
-    let model = lower(&Model::new(layers)?, &Precision::F16.into(), None)?;
+    let model = lower(&Network::new(layers)?, &Precision::F16.into(), None)?;
     Ok((model, pixels))
 }

@@ -4,21 +4,21 @@
 use half::{bf16, f16};
 use rand::RngExt;
 
-use super::{Case, Trial, to_bytes, to_f16_bytes, widen, widen_codes};
+use super::{Case, Trial, to_bytes, to_f16_bytes, widen, widen_quantized};
 use crate::Precision;
-use crate::gpu::{pack_blocks, pack_codes, pack_int4, pack_matrices, pack_rows};
+use crate::gpu::{pack_blocks, pack_int4, pack_int8, pack_matrices, pack_rows};
 use crate::model::{Activation, Normalization};
 use crate::plan::{LayerInput, LayerKernel, LayerOutput, Params, Store, WeightLayout, groups};
 use crate::reference;
 use crate::verify::compare::{
     Check, Errors, close_f32, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
 };
-use crate::verify::data::{random_codes, random_pixels, random_values};
+use crate::verify::data::{random_pixels, random_quantized, random_values};
 
-/// What a step of static quantized values that are written stands for, and the code of zero.
+/// What a step of static quantized values that are written stands for, and the quantized value of zero.
 pub(super) const OUT: (f32, i32) = (1.0 / 32.0, -100);
 
-/// The code of zero of what is read.
+/// The quantized value of zero of what is read.
 const ZERO: i32 = -128;
 
 /// What a layer reads: its bytes, and the values or whole numbers that they stand for, with the scale of
@@ -52,7 +52,7 @@ impl Case {
             && (layer.output == LayerOutput::F32 || layer.output == own)
     }
 
-    pub(super) fn codes_params(&self) -> Params {
+    pub(super) fn quantized_params(&self) -> Params {
         Params {
             out_inverse: 1.0 / OUT.0,
             out_zero: OUT.1 as f32,
@@ -103,11 +103,11 @@ impl Case {
     fn layer_input(&self, input: LayerInput) -> Input {
         let mut rng = self.rng();
         let count = self.rows() * self.inner();
-        let packed = |codes: &[i8]| -> Vec<u8> {
-            bytemuck::cast_slice(&pack_rows(codes, self.inner(), 0)).to_vec()
+        let packed = |quantized: &[i8]| -> Vec<u8> {
+            bytemuck::cast_slice(&pack_rows(quantized, self.inner(), 0)).to_vec()
         };
-        let whole = |codes: &[i8]| -> Vec<f64> {
-            let whole = codes.iter().map(|&code| f64::from(i32::from(code) - ZERO));
+        let whole = |quantized: &[i8]| -> Vec<f64> {
+            let whole = quantized.iter().map(|&q| f64::from(i32::from(q) - ZERO));
             whole.collect()
         };
         match input {
@@ -128,16 +128,16 @@ impl Case {
                 }
             }
             LayerInput::Quantized | LayerInput::QuantizedRows => {
-                let mut codes: Vec<i8> = (0..count).map(|_| rng.random()).collect();
-                codes[0] = -128;
-                let mut bytes = packed(&codes);
+                let mut quantized: Vec<i8> = (0..count).map(|_| rng.random()).collect();
+                quantized[0] = -128;
+                let mut bytes = packed(&quantized);
                 let mut scales = Vec::new();
                 if input == LayerInput::QuantizedRows {
                     scales = (0..self.rows()).map(|row| 0.5 + row as f32 / 7.0).collect();
                     bytes.extend(to_bytes(&scales));
                 }
                 Input {
-                    values: whole(&codes),
+                    values: whole(&quantized),
                     bytes,
                     scales,
                 }
@@ -162,9 +162,9 @@ impl Case {
         // The bytes of weights and biases, the oracle's pre-activations, and the noise of an f32 sum.
         let (w_bytes, b_bytes, sums, noise) = match self.elements {
             Precision::Int8 => {
-                let w = random_codes(&mut rng, count);
-                let (bytes, sums) = self.codes_epilogue(layer, &w, &input);
-                let packed = pack_codes(&w, self.inner(), self.cols());
+                let w = random_quantized(&mut rng, count);
+                let (bytes, sums) = self.quantized_epilogue(layer, &w, &input);
+                let packed = pack_int8(&w, self.inner(), self.cols());
                 (to_bytes(&packed), bytes, sums, 1e-6)
             }
             Precision::Int4 => {
@@ -172,9 +172,9 @@ impl Case {
                 let groups = self.inner().div_ceil(32);
                 let scale = |_| f16::from_f32(size * rng.random_range(0.01..0.2_f32));
                 let scales: Vec<f16> = (0..groups * self.cols()).map(scale).collect();
-                let values = w.iter().enumerate().map(|(at, &code)| {
+                let values = w.iter().enumerate().map(|(at, &q)| {
                     let (row, col) = (at / self.cols(), at % self.cols());
-                    f64::from(code) * f64::from(scales[row / 32 * self.cols() + col].to_f32())
+                    f64::from(q) * f64::from(scales[row / 32 * self.cols() + col].to_f32())
                 });
                 let values: Vec<f64> = values.collect();
                 let bias = random_values(&mut rng, self.cols());
@@ -199,9 +199,12 @@ impl Case {
         };
         let operands = vec![input.bytes, w_bytes, b_bytes, self.room_for(layer.output)];
         let case = *self;
-        self.trial(self.codes_params(), 3, operands, move |bytes, errors| {
-            case.close_outputs(layer, bytes, &sums, noise, errors)
-        })
+        self.trial(
+            self.quantized_params(),
+            3,
+            operands,
+            move |bytes, errors| case.close_outputs(layer, bytes, &sums, noise, errors),
+        )
     }
 
     /// A layer whose weights are numbers by themselves, on the bytes of its input, weights and bias.
@@ -209,22 +212,27 @@ impl Case {
         let mut operands = operands.to_vec();
         operands.push(self.room_for(layer.output));
         let case = *self;
-        self.trial(self.codes_params(), 3, operands, move |bytes, errors| {
-            if !case.has_tight_bound(layer) {
-                return case.close_outputs(layer, bytes, &sums, 1e-5, errors);
-            }
-            let padded = case.widen_outputs(layer, bytes);
-            let got = unpadded(&padded, case.rows(), case.cols());
-            if case.elements == Precision::F16 {
-                case.close_half(layer, &sums.z, &got, errors)?;
-            } else {
-                let mut want = sums.z.clone();
-                reference::activate(layer.activation, &mut want, case.cols());
-                errors.see(&got, &want, case.unit());
-                close_f32(&got, &want, case.inner())?;
-            }
-            case.padding_is_zero(&padded)
-        })
+        self.trial(
+            self.quantized_params(),
+            3,
+            operands,
+            move |bytes, errors| {
+                if !case.has_tight_bound(layer) {
+                    return case.close_outputs(layer, bytes, &sums, 1e-5, errors);
+                }
+                let padded = case.widen_outputs(layer, bytes);
+                let got = unpadded(&padded, case.rows(), case.cols());
+                if case.elements == Precision::F16 {
+                    case.close_half(layer, &sums.z, &got, errors)?;
+                } else {
+                    let mut want = sums.z.clone();
+                    reference::activate(layer.activation, &mut want, case.cols());
+                    errors.see(&got, &want, case.unit());
+                    close_f32(&got, &want, case.inner())?;
+                }
+                case.padding_is_zero(&padded)
+            },
+        )
     }
 
     fn room_for(&self, output: LayerOutput) -> Vec<u8> {
@@ -261,16 +269,17 @@ impl Case {
 
     /// What an int8 layer's epilogue is given, and its z: exact sums, scaled, with the bias where rows have
     /// scales of their own, and with an offset of whole numbers.
-    fn codes_epilogue(&self, layer: LayerKernel, w: &[i8], input: &Input) -> (Vec<u8>, Sums) {
+    fn quantized_epilogue(&self, layer: LayerKernel, w: &[i8], input: &Input) -> (Vec<u8>, Sums) {
         let mut rng = self.rng();
         let by_row = layer.input == LayerInput::QuantizedRows;
         let x: Vec<i32> = input.values.iter().map(|&value| value as i32).collect();
-        let mut sums = reference::integer_product(&x, &widen_codes(w), self.inner(), self.cols());
+        let mut sums =
+            reference::integer_product(&x, &widen_quantized(w), self.inner(), self.cols());
         let mut bytes = vec![[0_u32; 16]; groups(self.cols())];
         let mut columns = Vec::new();
         for column in 0..self.cols() {
             let of_column = w.iter().skip(column).step_by(self.cols());
-            let moved = -ZERO * of_column.map(|&code| i32::from(code)).sum::<i32>();
+            let moved = -ZERO * of_column.map(|&q| i32::from(q)).sum::<i32>();
             let extra: i32 = if by_row {
                 0
             } else {
@@ -331,9 +340,9 @@ impl Case {
         let tolerance = |want: &f64| (noise + ulp) * want.abs().max(0.5);
         let tolerances: Vec<f64> = want.iter().map(tolerance).collect();
         let values = match layer.output {
-            LayerOutput::Stored(Store::Int8) => return self.close_codes(got, &want, errors),
+            LayerOutput::Stored(Store::Int8) => return self.close_quantized(got, &want, errors),
             LayerOutput::QuantizedRows => {
-                return self.close_row_codes(got, &want, &sums.bound, errors);
+                return self.close_row_quantized(got, &want, &sums.bound, errors);
             }
             _ => self.widen_outputs(layer, got),
         };

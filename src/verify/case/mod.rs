@@ -15,7 +15,7 @@ use std::fmt;
 use half::f16;
 
 use super::compare::{Check, Errors, Unit, equal};
-use super::data::{random_codes, seeded};
+use super::data::{random_quantized, seeded};
 use crate::Precision;
 use crate::model::Activation;
 use crate::plan::{LayerInput, LayerOutput, Params, Pass, Store, groups};
@@ -32,7 +32,7 @@ pub struct Case {
     pub elements: Precision,
     /// Rows, inner dimension and columns.
     pub shape: [usize; 3],
-    /// The largest int8 code.
+    /// The largest int8 quantized value.
     pub clip: u8,
 }
 
@@ -168,9 +168,9 @@ impl Case {
                 .collect(),
             Pass::Matmul(_) if int8 => {
                 let mut rng = self.rng();
-                let x = random_codes(&mut rng, self.rows() * self.inner());
-                let w = random_codes(&mut rng, self.inner() * self.cols());
-                vec![self.int8_product(&x, &w), self.extreme_codes()]
+                let x = random_quantized(&mut rng, self.rows() * self.inner());
+                let w = random_quantized(&mut rng, self.inner() * self.cols());
+                vec![self.int8_product(&x, &w), self.extreme_quantized()]
             }
             Pass::Matmul(_) => vec![self.real_product()],
             Pass::Bias if int8 => vec![self.int8_bias()],
@@ -204,8 +204,8 @@ impl Case {
                 trials
             }
             Pass::Epilogue(activation) => self.finish(activation),
-            Pass::QuantizedRows { .. } => vec![self.row_codes()],
-            Pass::QuantizeStatic => vec![self.static_codes()],
+            Pass::QuantizedRows { .. } => vec![self.quantize_rows()],
+            Pass::QuantizeStatic => vec![self.quantize_static()],
             Pass::Network(_) => Vec::new(),
         }
     }
@@ -269,7 +269,7 @@ fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 
-fn widen_codes(values: &[i8]) -> Vec<i32> {
+fn widen_quantized(values: &[i8]) -> Vec<i32> {
     values.iter().map(|&value| i32::from(value)).collect()
 }
 

@@ -2,7 +2,7 @@
 //! row.
 
 use super::layer::{HALF_ULP, OUT};
-use super::{Case, Trial, from_bytes, to_bytes, widen, widen_codes};
+use super::{Case, Trial, from_bytes, to_bytes, widen, widen_quantized};
 use crate::gpu::pack_rows;
 use crate::plan::groups;
 use crate::verify::compare::{Check, Errors, Unit, equal, unpadded};
@@ -13,7 +13,7 @@ const SCALE_ERROR: f64 = 16.0 * HALF_ULP;
 
 impl Case {
     /// Quantized values may differ by one where a value is near a tie, which few are.
-    fn near_codes(got: &[i32], want: &[f64]) -> Check {
+    fn near_quantized(got: &[i32], want: &[f64]) -> Check {
         let mut off = 0;
         for (at, (&got, want)) in got.iter().zip(want).enumerate() {
             if f64::from(got) != want.round_ties_even() {
@@ -34,8 +34,8 @@ impl Case {
         }
     }
 
-    pub(super) fn close_codes(&self, got: &[u8], want: &[f64], errors: &mut Errors) -> Check {
-        let codes = unpadded(
+    pub(super) fn close_quantized(&self, got: &[u8], want: &[f64], errors: &mut Errors) -> Check {
+        let quantized = unpadded(
             bytemuck::cast_slice::<u8, i8>(got),
             self.rows(),
             self.cols(),
@@ -43,26 +43,26 @@ impl Case {
         let (scale, zero) = OUT;
         let exact = |value: &f64| (value / f64::from(scale) + f64::from(zero)).clamp(-128.0, 127.0);
         let want: Vec<f64> = want.iter().map(exact).collect();
-        let codes = widen_codes(&codes);
-        see_codes(&codes, &want, errors);
-        Self::near_codes(&codes, &want)
+        let quantized = widen_quantized(&quantized);
+        see_quantized(&quantized, &want, errors);
+        Self::near_quantized(&quantized, &want)
     }
 
-    /// Quantized values with a scale for each row: the largest of a row has the largest code.
-    pub(super) fn close_row_codes(
+    /// Quantized values with a scale for each row: the largest of a row has the largest quantized value.
+    pub(super) fn close_row_quantized(
         &self,
         got: &[u8],
         want: &[f64],
         bound: &[f64],
         errors: &mut Errors,
     ) -> Check {
-        let (codes, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
-        let codes = unpadded(
-            bytemuck::cast_slice::<u8, i8>(codes),
+        let (quantized, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
+        let quantized = unpadded(
+            bytemuck::cast_slice::<u8, i8>(quantized),
             self.rows(),
             self.cols(),
         );
-        let codes = widen_codes(&codes);
+        let quantized = widen_quantized(&quantized);
         let zero = OUT.1;
         let levels = -2 * zero - 1;
         let scales: Vec<f32> = from_bytes(scales);
@@ -86,8 +86,8 @@ impl Case {
             if largest > 1e-2 {
                 let exact = |v: &f64| (v / scale).clamp(0.0, f64::from(levels)) + f64::from(zero);
                 let want: Vec<f64> = want.iter().map(exact).collect();
-                let got = &codes[row * self.cols()..(row + 1) * self.cols()];
-                see_codes(got, &want, errors);
+                let got = &quantized[row * self.cols()..(row + 1) * self.cols()];
+                see_quantized(got, &want, errors);
                 let near = |(got, want): (&i32, &f64)| (f64::from(*got) - want).abs() <= 0.52;
                 if !got.iter().zip(&want).all(near) {
                     return Err(format!(
@@ -100,7 +100,7 @@ impl Case {
     }
 
     /// Rows of values to quantized values.
-    pub(super) fn row_codes(&self) -> Trial {
+    pub(super) fn quantize_rows(&self) -> Trial {
         let mut values = random_values(&mut self.rng(), self.rows() * self.cols());
         values.iter_mut().for_each(|value| *value = value.abs());
         // A row of zeros has the scale 1.
@@ -109,29 +109,29 @@ impl Case {
         let room = vec![0xff; self.rows() * (4 * groups(self.cols()) + 4)];
         let case = *self;
         let operands = vec![to_bytes(&padded), room];
-        self.trial(self.codes_params(), 1, operands, move |got, errors| {
-            case.close_row_codes(got, &widen(&values), &vec![0.0; values.len()], errors)?;
+        self.trial(self.quantized_params(), 1, operands, move |got, errors| {
+            case.close_row_quantized(got, &widen(&values), &vec![0.0; values.len()], errors)?;
             let scales: Vec<f32> = from_bytes(&got[case.rows() * 4 * groups(case.cols())..]);
             equal(&scales[..1], &[1.0])
         })
     }
 
     /// Values to static quantized values, also beyond what they can hold.
-    pub(super) fn static_codes(&self) -> Trial {
+    pub(super) fn quantize_static(&self) -> Trial {
         let values = random_values(&mut self.rng(), self.rows() * self.cols());
         let values: Vec<f32> = values.iter().map(|value| value * 12.0).collect();
         let padded = pack_rows(&values, self.cols(), 0.0);
         let case = *self;
         let operands = vec![to_bytes(&padded), self.room(1)];
-        self.trial(self.codes_params(), 1, operands, move |got, errors| {
-            case.close_codes(got, &widen(&values), errors)
+        self.trial(self.quantized_params(), 1, operands, move |got, errors| {
+            case.close_quantized(got, &widen(&values), errors)
         })
     }
 }
 
 /// Notes how far quantized values are from those that the exact values round to.
-fn see_codes(got: &[i32], exact: &[f64], errors: &mut Errors) {
-    let got: Vec<f64> = got.iter().map(|&code| code.into()).collect();
-    let want: Vec<f64> = exact.iter().map(|code| code.round_ties_even()).collect();
+fn see_quantized(got: &[i32], exact: &[f64], errors: &mut Errors) {
+    let got: Vec<f64> = got.iter().map(|&q| q.into()).collect();
+    let want: Vec<f64> = exact.iter().map(|q| q.round_ties_even()).collect();
     errors.see(&got, &want, Unit::Whole);
 }

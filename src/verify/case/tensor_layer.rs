@@ -2,13 +2,13 @@
 
 use rand::RngExt;
 
-use super::{Case, Trial, from_bytes, to_bytes, widen, widen_codes};
-use crate::gpu::{pack_codes, pack_rows};
+use super::{Case, Trial, from_bytes, to_bytes, widen, widen_quantized};
+use crate::gpu::{pack_int8, pack_rows};
 use crate::model::{Activation, Normalization};
 use crate::plan::{LayerInput, LayerKernel, Params};
 use crate::reference;
 use crate::verify::compare::{Unit, close_f32, equal, unpadded, widen_f32, within_each};
-use crate::verify::data::{random_codes, random_pixels, random_values};
+use crate::verify::data::{random_pixels, random_quantized, random_values};
 
 /// Which values a layer reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ enum Values {
 struct Input {
     bytes: Vec<u8>,
     maxima: [u32; 2],
-    codes: Vec<i32>,
+    quantized: Vec<i32>,
     scale: f32,
 }
 
@@ -50,8 +50,8 @@ fn extremes(values: &[f32]) -> [u32; 2] {
 /// How near the closest of `values` comes to a tie between two quantized values.
 fn nearest_tie(values: &[f32], scale: f32) -> f32 {
     let distance = |value: &f32| {
-        let code = value / scale;
-        (code - code.floor() - 0.5).abs()
+        let q = value / scale;
+        (q - q.floor() - 0.5).abs()
     };
     values.iter().map(distance).fold(0.5, f32::min)
 }
@@ -68,13 +68,13 @@ impl Case {
     /// Values in which no code is in doubt, since none is near a tie: multiples of a scale, give or take
     /// 0.4 of it. The largest magnitude is negative, so that activations change the scale; the largest
     /// value is an odd multiple, of which no value becomes a tie when it is scaled up to the clip.
-    fn values_near_codes(&self, count: usize, which: Values, scale: f32) -> Vec<f32> {
+    fn values_near_quantized(&self, count: usize, which: Values, scale: f32) -> Vec<f32> {
         let mut rng = self.rng();
         let clip = i32::from(self.clip);
         let top = (clip * 4 / 5) | 1;
         let mut value = || {
-            let code = rng.random_range(1 - clip..top);
-            scale * (code as f32 + rng.random_range(-0.4..0.4))
+            let q = rng.random_range(1 - clip..top);
+            scale * (q as f32 + rng.random_range(-0.4..0.4))
         };
         let mut values: Vec<f32> = (0..count).map(|_| value()).collect();
         values[0] = scale * top as f32;
@@ -92,11 +92,11 @@ impl Case {
     fn z(&self, count: usize, which: Values, before: Activation) -> (Vec<f32>, Vec<i32>, f32) {
         let clip = i32::from(self.clip);
         for attempt in 0..100 {
-            let z = self.values_near_codes(count, which, 0.011 + 0.0003 * attempt as f32);
+            let z = self.values_near_quantized(count, which, 0.011 + 0.0003 * attempt as f32);
             let activated = self.activated(&z, before);
-            let (codes, scale) = reference::quantize(&activated, clip);
+            let (quantized, scale) = reference::quantize(&activated, clip);
             if nearest_tie(&activated, scale) >= 0.003 {
-                return (z, codes, scale);
+                return (z, quantized, scale);
             }
         }
         unreachable!("a scale without ties is found in one of three attempts");
@@ -104,9 +104,9 @@ impl Case {
 
     /// z quantized, dequantized and activated as the oracle does it.
     fn activated(&self, z: &[f32], activation: Activation) -> Vec<f32> {
-        let (codes, scale) = reference::quantize(z, i32::from(self.clip));
-        let value = |&code: &i32| f64::from(code as f32 * scale);
-        let mut values: Vec<f64> = codes.iter().map(value).collect();
+        let (quantized, scale) = reference::quantize(z, i32::from(self.clip));
+        let value = |&q: &i32| f64::from(q as f32 * scale);
+        let mut values: Vec<f64> = quantized.iter().map(value).collect();
         reference::activate(activation, &mut values, self.cols());
         values.into_iter().map(|value| value as f32).collect()
     }
@@ -128,23 +128,24 @@ impl Case {
                     Values::Negative => pixels.fill(0),
                     Values::Largest => pixels.fill(255),
                 }
-                let (codes, scale) = reference::quantize_input(Normalization::Unit, &pixels, clip);
+                let (quantized, scale) =
+                    reference::quantize_input(Normalization::Unit, &pixels, clip);
                 let largest = pixels.iter().copied().max().unwrap_or(0);
                 Input {
                     bytes: pack_rows(&pixels, self.inner(), 0),
                     maxima: [u32::from(largest), 0],
-                    codes,
+                    quantized,
                     scale,
                 }
             }
             LayerInput::Values => {
-                let values = self.values_near_codes(count, which, 0.013);
-                let (codes, scale) = reference::quantize(&values, clip);
+                let values = self.values_near_quantized(count, which, 0.013);
+                let (quantized, scale) = reference::quantize(&values, clip);
                 let largest = values.iter().fold(0.0, |most: f32, v| v.abs().max(most));
                 Input {
                     bytes: packed(&values),
                     maxima: [largest.to_bits(), 0],
-                    codes,
+                    quantized,
                     scale,
                 }
             }
@@ -152,11 +153,11 @@ impl Case {
                 unreachable!("layer.rs checks layers that read quantized values")
             }
             LayerInput::PreActivation(before) => {
-                let (z, codes, scale) = self.z(count, which, before);
+                let (z, quantized, scale) = self.z(count, which, before);
                 Input {
                     bytes: packed(&z),
                     maxima: extremes(&z),
-                    codes,
+                    quantized,
                     scale,
                 }
             }
@@ -177,7 +178,7 @@ impl Case {
     fn int8_layer_on(&self, layer: LayerKernel, which: Values) -> Trial {
         let mut rng = self.rng();
         let input = self.tensor_input(layer.input, which);
-        let mut w = random_codes(&mut rng, self.inner() * self.cols());
+        let mut w = random_quantized(&mut rng, self.inner() * self.cols());
         if which == Values::Largest {
             w.fill(-127);
         }
@@ -185,7 +186,7 @@ impl Case {
         let maxima = [input.maxima[0], input.maxima[1], 0, 0];
         let operands = vec![
             input.bytes,
-            bytemuck::cast_slice(&pack_codes(&w, self.inner(), self.cols())).to_vec(),
+            bytemuck::cast_slice(&pack_int8(&w, self.inner(), self.cols())).to_vec(),
             to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
             self.room(4),
             to_bytes(&maxima),
@@ -193,8 +194,12 @@ impl Case {
         let params = self.fused_params();
 
         // The sums are exact; what is done to them in f32 may be off by some ULP of its terms.
-        let sums =
-            reference::integer_product(&input.codes, &widen_codes(&w), self.inner(), self.cols());
+        let sums = reference::integer_product(
+            &input.quantized,
+            &widen_quantized(&w),
+            self.inner(),
+            self.cols(),
+        );
         let scale = f64::from(input.scale * params.weight_scale);
         let mut want: Vec<f64> = sums.iter().map(|&sum| f64::from(sum) * scale).collect();
         let magnitude = |(index, product): (usize, &f64)| {
@@ -221,7 +226,7 @@ impl Case {
     pub(super) fn finish(&self, activation: Activation) -> Vec<Trial> {
         let case = *self;
         let of = |which| {
-            let z = case.values_near_codes(case.rows() * case.cols(), which, 0.07);
+            let z = case.values_near_quantized(case.rows() * case.cols(), which, 0.07);
             let operands = vec![
                 to_bytes(&pack_rows(&z, case.cols(), 0.0)),
                 case.room(4),

@@ -1,12 +1,12 @@
 //! The trials of int8 passes.
 
-use super::{Case, Trial, from_bytes, to_bytes, widen, widen_codes};
-use crate::gpu::{pack_codes, pack_rows};
+use super::{Case, Trial, from_bytes, to_bytes, widen, widen_quantized};
+use crate::gpu::{pack_int8, pack_rows};
 use crate::model::Normalization;
 use crate::plan::groups;
 use crate::reference;
-use crate::verify::compare::{Unit, close_codes, close_f32, equal, unpadded, widen_f32};
-use crate::verify::data::{random_codes, random_pixels, random_values};
+use crate::verify::compare::{Unit, close_f32, close_quantized, equal, unpadded, widen_f32};
+use crate::verify::data::{random_pixels, random_quantized, random_values};
 
 /// Whole numbers as they are compared.
 fn whole<T: Into<f64> + Copy>(values: &[T]) -> Vec<f64> {
@@ -51,11 +51,11 @@ impl Case {
             let maxima = to_bytes(&[u32::from(largest), 0]);
             let operands = vec![packed, maxima, case.room(1)];
             let trial = case.trial(case.params(), 2, operands, move |bytes, errors| {
-                let got = widen_codes(&from_bytes::<i8>(bytes));
-                // Exact integers: no code may be off.
-                let codes = unpadded(&got, case.rows(), case.cols());
-                errors.see(&whole(&codes), &whole(&want), Unit::Whole);
-                equal(&codes, &want)?;
+                let got = widen_quantized(&from_bytes::<i8>(bytes));
+                // Exact integers: no quantized value may be off.
+                let quantized = unpadded(&got, case.rows(), case.cols());
+                errors.see(&whole(&quantized), &whole(&want), Unit::Whole);
+                equal(&quantized, &want)?;
                 case.padding_is_zero(&whole(&got))
             });
             trial.with(&format!("clip {}, up to {largest}", case.clip))
@@ -63,7 +63,7 @@ impl Case {
         [0, 1, 170, 254, 255].map(of_largest).into()
     }
 
-    pub(super) fn extreme_codes(&self) -> Trial {
+    pub(super) fn extreme_quantized(&self) -> Trial {
         let sign = |i: usize| {
             if (i / self.inner()).is_multiple_of(2) {
                 127
@@ -79,8 +79,8 @@ impl Case {
     pub(super) fn int8_product(&self, x: &[i8], w: &[i8]) -> Trial {
         let x_bytes: Vec<u8> = bytemuck::cast_slice(&pack_rows(x, self.inner(), 0)).to_vec();
         let w_bytes: Vec<u8> =
-            bytemuck::cast_slice(&pack_codes(w, self.inner(), self.cols())).to_vec();
-        let (x, w): (Vec<i32>, Vec<i32>) = (widen_codes(x), widen_codes(w));
+            bytemuck::cast_slice(&pack_int8(w, self.inner(), self.cols())).to_vec();
+        let (x, w): (Vec<i32>, Vec<i32>) = (widen_quantized(x), widen_quantized(w));
         let want = reference::integer_product(&x, &w, self.inner(), self.cols());
         let case = *self;
         let operands = vec![x_bytes, w_bytes, self.room(4)];
@@ -93,8 +93,8 @@ impl Case {
 
     pub(super) fn int8_bias(&self) -> Trial {
         let mut rng = self.rng();
-        let codes = random_codes(&mut rng, self.rows() * self.cols());
-        let sums: Vec<i32> = codes.iter().map(|&code| i32::from(code) * 12_345).collect();
+        let quantized = random_quantized(&mut rng, self.rows() * self.cols());
+        let sums: Vec<i32> = quantized.iter().map(|&q| i32::from(q) * 12_345).collect();
         let bias = random_values(&mut rng, self.cols());
         let largest = 0.8_f32;
         let operands = vec![
@@ -154,9 +154,9 @@ impl Case {
         let case = *self;
         let random = self.trial(self.params(), 2, operands, move |bytes, errors| {
             let got: Vec<i8> = from_bytes(bytes);
-            let codes = unpadded(&got, case.rows(), case.cols());
-            errors.see(&whole(&codes), &whole(&want), Unit::Whole);
-            close_codes(&codes, &want)?;
+            let quantized = unpadded(&got, case.rows(), case.cols());
+            errors.see(&whole(&quantized), &whole(&want), Unit::Whole);
+            close_quantized(&quantized, &want)?;
             case.padding_is_zero(&whole(&got))
         });
         // All zero has scale 1.
@@ -173,16 +173,16 @@ impl Case {
     }
 
     pub(super) fn dequantize(&self) -> Trial {
-        let codes = random_codes(&mut self.rng(), self.rows() * self.cols());
+        let quantized = random_quantized(&mut self.rng(), self.rows() * self.cols());
         let largest = 0.7_f32;
-        let packed = pack_rows(&codes, self.cols(), 0);
+        let packed = pack_rows(&quantized, self.cols(), 0);
         let operands = vec![
             bytemuck::cast_slice(&packed).to_vec(),
             to_bytes(&[largest, 0.0]),
             self.room(4),
         ];
         let scale = f64::from(largest / 127.0);
-        let want: Vec<f64> = codes.iter().map(|&code| f64::from(code) * scale).collect();
+        let want: Vec<f64> = quantized.iter().map(|&q| f64::from(q) * scale).collect();
         self.values(2, operands, want)
     }
 }

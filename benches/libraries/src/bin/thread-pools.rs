@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fmnist_gpu::cpu::{Network, Processor, ProcessorOptions, ThreadPool};
-use fmnist_gpu::model::Model;
+use fmnist_gpu::cpu::{Session, Processor, ProcessorOptions, ThreadPool};
+use fmnist_gpu::model::Network;
 use fmnist_gpu::report::{Layout, duration, grid};
 use fmnist_gpu::{Precision, dataset};
 
@@ -28,7 +28,7 @@ const RUNS: usize = 16;
 const UNCOUNTED: usize = 4;
 
 /// The two halves of a batch, each ready to run.
-type Halves = [Mutex<Network>; 2];
+type Halves = [Mutex<Session>; 2];
 
 fn run(halves: &Halves, at: usize) {
     let mut network = halves[at].lock().expect("a lock that no panic poisoned");
@@ -89,9 +89,9 @@ fn halves(batch: usize) -> fmnist_gpu::Result<Halves> {
         isa: None,
         threads: Some(1),
     })?;
-    let (model, data) = (Model::default_model()?, dataset::test_split()?);
-    let half = |at: usize| -> fmnist_gpu::Result<Mutex<Network>> {
-        let mut network = Network::new(&model, Precision::F32, &processor)?;
+    let (model, data) = (Network::default_model()?, dataset::test_split()?);
+    let half = |at: usize| -> fmnist_gpu::Result<Mutex<Session>> {
+        let mut network = Session::new(&model, Precision::F32, &processor)?;
         let images = data.images.range(at * batch / 2, (at + 1) * batch / 2);
         network.upload(images, batch / 2);
         Ok(Mutex::new(network))

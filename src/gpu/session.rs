@@ -30,7 +30,7 @@ pub struct Run {
 
 /// A model on a device.
 #[derive(Debug)]
-pub struct Network {
+pub struct Session {
     pub(super) device: Arc<Device>,
     pub(super) model: Architecture,
     pub(super) precision: Precision,
@@ -43,7 +43,7 @@ pub struct Network {
     pub(super) prepared: Option<Prepared>,
 }
 
-impl Network {
+impl Session {
     /// Puts the weights of `model` on the device.
     ///
     /// # Errors
@@ -146,7 +146,7 @@ impl Network {
 
     /// Whether the user has left nothing to choose.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
+    pub fn is_fixed(&self) -> bool {
         matches!(
             self.kernels,
             Kernels::Named(_) | Kernels::Path(ExecutionPath::Unfused)

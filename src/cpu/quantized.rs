@@ -1,8 +1,8 @@
 //! The scheme `dynamic-tensor` on whole tensors: their ranges, and tables from quantized values to quantized values.
 //!
 //! "Quantize z, dequantize, apply the activation, quantize for the next layer" is a function of a
-//! code, of which there are 255: it is computed once for each of them, as the scheme tells it, and
-//! looked up for every value. A code's index in a table is the code and 128.
+//! quantized value, of which there are 255: it is computed once for each of them, as the scheme tells it, and
+//! looked up for every value. A quantized value's index in a table is the quantized value and 128.
 #![expect(unsafe_code, reason = "computed with vectors, through pointers")]
 
 use super::isa::Supported;
@@ -13,9 +13,9 @@ use crate::scheme;
 /// The quantized values of 256 bytes, as indices.
 pub(super) type Table = [u8; 256];
 
-/// The index of a code.
-pub(super) fn index(code: i8) -> usize {
-    (i32::from(code) + 128) as usize
+/// The index of a quantized value.
+pub(super) fn index(q: i8) -> usize {
+    (i32::from(q) + 128) as usize
 }
 
 /// The smallest and the largest of some values.
@@ -64,7 +64,7 @@ impl Input {
     }
 
     /// The quantized values of every pixel byte of a batch, and their scale.
-    pub fn codes(&self, pixels: &[u8], isa: Supported) -> (Table, f32) {
+    pub fn quantize(&self, pixels: &[u8], isa: Supported) -> (Table, f32) {
         let (low, high) = extremes(pixels);
         let clip = self.clip;
         let (scale, divisor) = if self.unit {
@@ -77,7 +77,7 @@ impl Input {
             let scale = scheme::scale(scheme::max_abs(&ends), clip);
             (scale, scale)
         };
-        (codes_of(&self.values, divisor, clip, isa), scale)
+        (quantized_of(&self.values, divisor, clip, isa), scale)
     }
 }
 
@@ -114,7 +114,7 @@ impl Quantized {
         }
     }
 
-    /// What each code stands for after an activation that goes element by element.
+    /// What each quantized value stands for after an activation that goes element by element.
     pub fn activated(self, activation: Activation) -> [f32; 256] {
         let mut values = std::array::from_fn(|index| (index as i32 - 128) as f32 * self.scale);
         activation.apply(&mut values, 256);
@@ -125,21 +125,21 @@ impl Quantized {
     pub fn next(self, activation: Activation, tensor: &[f32], isa: Supported) -> (Table, f32) {
         let values = self.activated(activation);
         let scale = scheme::scale(self.largest(&values, tensor), self.clip);
-        (codes_of(&values, scale, self.clip, isa), scale)
+        (quantized_of(&values, scale, self.clip, isa), scale)
     }
 
     /// The largest magnitude of `tensor` after the activation whose `values` these are.
     fn largest(self, values: &[f32; 256], tensor: &[f32]) -> f32 {
-        let code = |value| scheme::quantize(value, self.scale, self.clip);
+        let q = |value| scheme::quantize(value, self.scale, self.clip);
         // Quantization keeps order, so that the quantized values of both ends are the smallest and the largest.
-        let (low, high) = (index(code(self.range.low)), index(code(self.range.high)));
+        let (low, high) = (index(q(self.range.low)), index(q(self.range.high)));
         let ends = values[low].abs().max(values[high].abs());
         // The quantized values at both ends are in the tensor. Those between need not be: as a rule they do not
         // matter, but a mathematical library's tanh may step back in its last bit.
         if values[low..=high].iter().all(|value| value.abs() <= ends) {
             return ends;
         }
-        let value = |&z: &f32| values[index(code(z))].abs();
+        let value = |&z: &f32| values[index(q(z))].abs();
         tensor.iter().map(value).fold(0.0, f32::max)
     }
 
@@ -154,8 +154,8 @@ impl Quantized {
             // SAFETY: the caller's promise; both hold whole vectors, as was just checked.
             unsafe {
                 let value = S::load(values.as_ptr().add(start));
-                let code = quotient::<S>(value, self.scale, self.clip);
-                S::store_index(indices.as_mut_ptr().add(start), code);
+                let q = quotient::<S>(value, self.scale, self.clip);
+                S::store_index(indices.as_mut_ptr().add(start), q);
             }
         }
     }
@@ -172,8 +172,8 @@ impl Quantized {
             // SAFETY: the caller's promise; all hold whole vectors, as was just checked.
             unsafe {
                 let value = S::load(values.as_ptr().add(start));
-                let code = S::round(quotient::<S>(value, self.scale, self.clip));
-                let value = S::mul(code, S::splat(self.scale));
+                let q = S::round(quotient::<S>(value, self.scale, self.clip));
+                let value = S::mul(q, S::splat(self.scale));
                 let offset = S::load(offset.as_ptr().add(start));
                 S::store(to.as_mut_ptr().add(start), S::add(value, offset));
             }
@@ -181,7 +181,7 @@ impl Quantized {
     }
 }
 
-/// What is rounded to a code: `value` over `scale`, within the clip. NaN is the smallest code's.
+/// What is rounded to a quantized value: `value` over `scale`, within the clip. NaN is the smallest quantized value's.
 #[inline(always)]
 unsafe fn quotient<S: Simd>(value: S::F, scale: f32, clip: u8) -> S::F {
     let clip = f32::from(clip);
@@ -193,13 +193,13 @@ unsafe fn quotient<S: Simd>(value: S::F, scale: f32, clip: u8) -> S::F {
 }
 
 /// The quantized values of 256 values, as indices.
-fn codes_of(values: &[f32; 256], scale: f32, clip: u8, isa: Supported) -> Table {
-    struct Codes<'a> {
+fn quantized_of(values: &[f32; 256], scale: f32, clip: u8, isa: Supported) -> Table {
+    struct Look<'a> {
         values: &'a [f32; 256],
         z: Quantized,
     }
 
-    impl Work for Codes<'_> {
+    impl Work for Look<'_> {
         type Output = Table;
 
         #[inline(always)]
@@ -212,7 +212,7 @@ fn codes_of(values: &[f32; 256], scale: f32, clip: u8, isa: Supported) -> Table 
     }
 
     let range = Range::EMPTY;
-    isa.run(Codes {
+    isa.run(Look {
         values,
         z: Quantized { scale, clip, range },
     })
@@ -225,13 +225,13 @@ mod tests {
     const CLIPS: [u8; 3] = [1, 63, 127];
 
     #[test]
-    fn pixels_have_the_codes_of_exact_integers() {
+    fn pixels_have_the_quantized_of_exact_integers() {
         for isa in Supported::all() {
             for clip in CLIPS {
                 let input = Input::new(Normalization::Unit, clip);
                 for high in 0..=u8::MAX {
                     let pixels: Vec<u8> = (0..=high).collect();
-                    let (table, scale) = input.codes(&pixels, isa);
+                    let (table, scale) = input.quantize(&pixels, isa);
                     assert_eq!(scale, scheme::pixel_scale(high, clip));
                     for pixel in pixels {
                         let want = scheme::quantize_pixel(pixel, high, clip);
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_table_says_what_the_scheme_says_of_each_value() {
-        // Every code but one, ties among them, and no symmetry.
+        // Every quantized value but one, ties among them, and no symmetry.
         let tensor: Vec<f32> = (-200..=217).map(|i| i as f32 * 0.25).collect();
         for isa in Supported::all() {
             for clip in CLIPS {

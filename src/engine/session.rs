@@ -13,7 +13,7 @@ use crate::{cpu, gpu};
 
 /// A model in a mode, ready to run.
 #[derive(Debug)]
-pub struct Network {
+pub struct Session {
     executor: Executor,
     placement: Placement,
     mode: Mode,
@@ -24,8 +24,8 @@ pub struct Network {
 
 #[derive(Debug)]
 pub(super) enum Executor {
-    Gpu(Box<gpu::Network>),
-    Cpu(Box<cpu::Network>),
+    Gpu(Box<gpu::Session>),
+    Cpu(Box<cpu::Session>),
 }
 
 /// The outputs of a batch, and the device's own time for it.
@@ -37,7 +37,7 @@ pub struct Run<'a> {
     pub gpu: Option<Duration>,
 }
 
-impl Network {
+impl Session {
     /// Loads a model on the CPU path, whatever the adapter; `reason` says why there.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Network {
         processor: &cpu::Processor,
         reason: Option<String>,
     ) -> Result<Self> {
-        let network = cpu::Network::new(model, processor)?;
+        let network = cpu::Session::new(model, processor)?;
         let placement = Placement {
             place: Place::Cpu,
             reason,
@@ -153,7 +153,7 @@ impl Network {
     }
 
     /// The network on the adapter; none on the CPU path.
-    pub fn gpu(&mut self) -> Option<&mut gpu::Network> {
+    pub fn gpu(&mut self) -> Option<&mut gpu::Session> {
         match &mut self.executor {
             Executor::Gpu(network) => Some(network),
             Executor::Cpu(_) => None,
