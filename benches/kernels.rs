@@ -14,7 +14,7 @@ use clap::Parser;
 use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::gpu::peak::{Peak, Peaks, measure};
 use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
-use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
+use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape};
 use fmnist_gpu::peak::{Ceiling, Effort};
 use fmnist_gpu::plan::{
     Arithmetic, Fusion, KERNEL_VARIANTS, KernelVariant, LayerInput, Params, Pass, groups,
@@ -131,16 +131,12 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
             };
             let between = layer.input == input && layer.activation == Activation::Identity;
             let fits = |s: &&KernelVariant| matches!(s.fusion, Fusion::Layers(tile) if tile.on(limits.subgroups()) == layer.tile);
-            let model = Architecture {
-                layers: vec![LayerShape {
-                    inputs: 1024,
-                    outputs: 1024,
-                    activation: Activation::Identity,
-                    format: Format::of(elements, 1024, 127),
-                }],
-                normalization: Normalization::Unit,
-                int8_clip: 127,
-            };
+            let model = Architecture::chain(vec![LayerShape {
+                inputs: 1024,
+                outputs: 1024,
+                activation: Activation::Identity,
+                format: Format::of(elements, 1024, 127),
+            }]);
             let refused = |s: &KernelVariant| s.refused(&model, 1, limits).is_some();
             between && KERNEL_VARIANTS.iter().filter(fits).any(|s| !refused(s))
         }

@@ -1,6 +1,6 @@
 //! What the benches of whole networks share.
 
-use fmnist_gpu::model::{Activation, Layer, Network};
+use fmnist_gpu::model::{Activation, Graph, Layer, Network};
 use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
 use rand::{RngExt, SeedableRng};
 
@@ -29,12 +29,14 @@ pub fn wide(model: &Network) -> Network {
             activation,
         }
     };
+    let layers = vec![
+        layer(784, 1024, Activation::Relu),
+        layer(1024, 1024, Activation::Relu),
+        layer(1024, 10, Activation::Softmax),
+    ];
     Network {
-        layers: vec![
-            layer(784, 1024, Activation::Relu),
-            layer(1024, 1024, Activation::Relu),
-            layer(1024, 10, Activation::Softmax),
-        ],
+        graph: Graph::chain(layers.iter().map(Layer::shape)),
+        layers,
         ..model.clone()
     }
 }

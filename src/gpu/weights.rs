@@ -63,8 +63,9 @@ impl Weights {
             .map(|layer| pack(layer, model.int8_clip));
         let mut packed: Vec<Packed> = packed.collect();
         // What the first layer takes is rounded as its numbers are.
-        let table: Vec<f32> = match model.layers.first().map(QuantizedLayer::precision) {
-            Some(Precision::F16) => model.normalization.table_f16().map(f32::from).to_vec(),
+        let first = &model.layers[model.graph.first_layer()];
+        let table: Vec<f32> = match first.precision() {
+            Precision::F16 => model.normalization.table_f16().map(f32::from).to_vec(),
             _ => model.normalization.table_f32().to_vec(),
         };
         let weights = packed.iter_mut();

@@ -9,7 +9,7 @@ use safetensors::tensor::TensorView;
 
 use super::stored::{MODE_KEYS, classes, entry, mode, mode_entries};
 use super::tensors::Tensors;
-use super::{Activation, DEFAULT_INT8_CLIP, Layer, Network, Normalization};
+use super::{Activation, DEFAULT_INT8_CLIP, Graph, Layer, Network, Normalization};
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 
@@ -61,6 +61,7 @@ impl Network {
         let classes = classes(&path, &metadata)?;
         let own = |key: &str| OWN_KEYS.contains(&key) || MODE_KEYS.contains(&key);
         let model = Self {
+            graph: Graph::chain(layers.iter().map(Layer::shape)),
             layers,
             normalization: entry(&path, &metadata, "normalization")?.unwrap_or(Normalization::Unit),
             classes,
@@ -77,8 +78,10 @@ impl Network {
     /// The bytes of the model's file.
     ///
     /// # Errors
-    /// `Error::Internal` where the format refuses the model, which no checked model makes it do.
+    /// `Error::File` where its layers do not follow each other; `Error::Internal` where the format refuses the
+    /// model, which no checked model makes it do.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.graph.check_storable(&self.path)?;
         let internal = |error| Error::encoding("safetensors", error);
         let mut views = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
@@ -97,7 +100,7 @@ impl Network {
     /// Writes the model's file whole or not at all: beside its place first, then moved there.
     ///
     /// # Errors
-    /// `Error::Output` where the folder or the disk does not take it.
+    /// Those of [`Network::to_bytes`]; `Error::Output` where the folder or the disk does not take it.
     pub fn save(&self, path: &Path) -> Result<()> {
         AtomicFile::create(path)?.commit(&self.to_bytes()?)
     }

@@ -1,7 +1,8 @@
-//! A dense network: its layers, how its input is normalized, and its file format.
+//! A network: its operations and layers, how its input is normalized, and its file format.
 
 mod activation;
 mod file;
+mod graph;
 mod normalization;
 mod stored;
 mod tensors;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 pub use activation::Activation;
 pub(crate) use file::{QUANTIZED, sort_metadata};
+pub use graph::{Graph, Operation, OperationKind, Shape, ValueId};
 pub use normalization::Normalization;
 pub(crate) use stored::{
     MODE_KEYS, classes as stored_classes, entry, mode as stored_mode, mode_entries,
@@ -40,6 +42,14 @@ pub struct Layer {
     pub bias: Vec<f32>,
     /// What is applied to the sums.
     pub activation: Activation,
+}
+
+impl Layer {
+    /// `[inputs, outputs]`
+    #[must_use]
+    pub fn shape(&self) -> [usize; 2] {
+        [self.inputs, self.outputs]
+    }
 }
 
 /// The shape of one dense layer, and the numbers that it runs in.
@@ -114,7 +124,9 @@ pub enum InputFormat {
 /// A network without its weights: all that planning needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
-    /// The layers, first to last; never empty.
+    /// The operations, each of which names its layer.
+    pub graph: Graph,
+    /// The layers; never empty.
     pub layers: Vec<LayerShape>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
@@ -123,16 +135,27 @@ pub struct Architecture {
 }
 
 impl Architecture {
+    /// Layers of which each reads what the one before gives, for pixels / 255 and the default int8 clip.
+    #[must_use]
+    pub fn chain(layers: Vec<LayerShape>) -> Self {
+        Self {
+            graph: Graph::chain(layers.iter().map(|layer| [layer.inputs, layer.outputs])),
+            layers,
+            normalization: Normalization::Unit,
+            int8_clip: DEFAULT_INT8_CLIP,
+        }
+    }
+
     /// Values of one image.
     #[must_use]
     pub fn inputs(&self) -> usize {
-        self.layers.first().map_or(0, |layer| layer.inputs)
+        self.graph.inputs()
     }
 
     /// Values of one output row.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.outputs)
+        self.graph.outputs()
     }
 
     /// The widths from input to output, for example `[784, 64, 10]`.
@@ -173,10 +196,12 @@ impl Architecture {
     }
 }
 
-/// A dense network and everything that its file says about it.
+/// A network and everything that its file says about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    /// The layers, first to last; each takes what the one before gives.
+    /// The operations in order: what each reads and writes, with shapes.
+    pub graph: Graph,
+    /// The layers, whose parameters operations use.
     pub layers: Vec<Layer>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
@@ -195,12 +220,22 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network of `layers` with everything else at its default.
+    /// A network of `layers`, each of which reads what the one before gives, with everything else at its default.
     ///
     /// # Errors
     /// `Error::File` naming the layer whose shape or values do not fit.
     pub fn new(layers: Vec<Layer>) -> Result<Self> {
+        let graph = Graph::chain(layers.iter().map(Layer::shape));
+        Self::with_graph(graph, layers)
+    }
+
+    /// A network of these operations and layers with everything else at its default.
+    ///
+    /// # Errors
+    /// `Error::File` naming the operation or the layer whose shape or values do not fit.
+    pub fn with_graph(graph: Graph, layers: Vec<Layer>) -> Result<Self> {
         let model = Self {
+            graph,
             layers,
             normalization: Normalization::Unit,
             classes: Vec::new(),
@@ -232,6 +267,7 @@ impl Network {
             format: Format::values(Precision::F32),
         };
         Architecture {
+            graph: self.graph.clone(),
             layers: self.layers.iter().map(shape).collect(),
             normalization: self.normalization,
             int8_clip: self.int8_clip,
@@ -241,13 +277,13 @@ impl Network {
     /// Values of one image.
     #[must_use]
     pub fn inputs(&self) -> usize {
-        self.layers.first().map_or(0, |layer| layer.inputs)
+        self.graph.inputs()
     }
 
     /// Values of one output row.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.outputs)
+        self.graph.outputs()
     }
 
     /// Weights and biases.
@@ -274,18 +310,10 @@ impl Network {
         if self.layers.is_empty() {
             return fail("has no layer: expected layers.0.weight and layers.0.bias".into());
         }
-        let last = self.layers.len() - 1;
-        let mut width = self.inputs();
+        let shapes: Vec<[usize; 2]> = self.layers.iter().map(Layer::shape).collect();
+        self.graph.check(&shapes).or_else(fail)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            if inputs == 0 || outputs == 0 {
-                return fail(format!("layers.{index} is empty: {inputs}×{outputs}"));
-            }
-            if inputs != width {
-                return fail(format!(
-                    "layers.{index} has {inputs} inputs, but the layer before it has {width} outputs"
-                ));
-            }
+            let [inputs, outputs] = layer.shape();
             if layer.weights.len() != inputs * outputs || layer.bias.len() != outputs {
                 return fail(format!(
                     "layers.{index} does not have {inputs}×{outputs} weights"
@@ -299,12 +327,11 @@ impl Network {
                     ));
                 }
             }
-            if layer.activation == Activation::Softmax && index != last {
+            if layer.activation == Activation::Softmax && !self.graph.is_last(index) {
                 return fail(format!(
                     "layers.{index} has the activation softmax, but only the last layer may have it"
                 ));
             }
-            width = outputs;
         }
         if !self.classes.is_empty() && self.classes.len() != self.outputs() {
             return fail(format!(

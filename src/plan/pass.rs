@@ -56,8 +56,9 @@ pub enum Operand {
     Pixels,
     /// The input value of each byte, 256 f32.
     Table,
-    /// A layer's input as the precision stores it; in int8 its f32 values.
-    Values,
+    /// What one operation writes and others read, as they store it; unfused int8 stores it in f32. Values that are
+    /// not needed at the same time share a buffer, whose number this is.
+    Value(usize),
     /// A layer's input, or its sums, as int8 quantized values; where rows have scales of their own, with these behind
     /// the quantized values of all rows.
     Quantized,
@@ -65,8 +66,6 @@ pub enum Operand {
     Sums,
     /// Sums with the bias, f32.
     PreActivation,
-    /// What fused layers hand on, in turn: one is read while the other is written.
-    Hidden(usize),
     /// The network's outputs.
     Outputs,
     /// The largest magnitude of every int8 tensor.

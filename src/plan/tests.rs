@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::adapter::{Kind, MatrixUnits};
-use crate::model::{Activation, Format, LayerShape, Normalization};
+use crate::model::{Activation, Format, LayerShape};
 
 fn model(precision: Precision, widths: &[usize]) -> Architecture {
     let layers = widths.windows(2).map(|pair| LayerShape {
@@ -11,11 +11,7 @@ fn model(precision: Precision, widths: &[usize]) -> Architecture {
         activation: Activation::Relu,
         format: Format::of(precision, pair[0], 127),
     });
-    Architecture {
-        layers: layers.collect(),
-        normalization: Normalization::Unit,
-        int8_clip: 127,
-    }
+    Architecture::chain(layers.collect())
 }
 
 fn limits(binding_bytes: u64, workgroups: u32) -> Limits {

@@ -226,6 +226,9 @@ impl KernelVariant {
                 "the images of the batch share one int8 scale, so each cannot run by itself",
             );
         }
+        if !model.graph.is_chain() {
+            return Some("the network has branches");
+        }
         if !alike(model) {
             return Some("the layers have different precisions or schemes");
         }

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::Precision;
 use crate::error::{Error, Result};
-use crate::model::Activation;
+use crate::model::{Activation, ValueId};
 
 impl QuantizedNetwork {
     /// Checks shapes, values and ranges, whoever made them. Infinite parameters are wrong, unless
-    /// [`QuantizedNetwork::beyond`] tells of them.
+    /// [`QuantizedNetwork::out_of_range`] tells of them.
     ///
     /// # Errors
     /// `Error::File` naming the layer and what is wrong with it.
@@ -26,30 +26,25 @@ impl QuantizedNetwork {
         if self.layers.iter().any(tensor) && !self.layers.iter().all(tensor) {
             return fail("has the scheme dynamic-tensor in some layers only".into());
         }
-        let mut width = None;
-        let mut before = None;
+        let shapes: Vec<[usize; 2]> = self.layers.iter().map(QuantizedLayer::shape).collect();
+        self.graph.check(&shapes).or_else(fail)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            if inputs == 0 || outputs == 0 || width.is_some_and(|width| width != inputs) {
-                return fail(format!(
-                    "layers.{index}.weight has the shape [{inputs}, {outputs}], which does not fit"
-                ));
-            }
-            width = Some(outputs);
             if let Err(problem) = layer.check(self.int8_clip, self.out_of_range.is_some()) {
                 return fail(format!("layers.{index}{problem}"));
             }
+            let before = self.graph.layer_before(index);
+            let before = before.map(|before| self.layers[before].activation);
             if let Err(problem) = layer.check_input(before) {
                 return fail(format!("layers.{index}{problem}"));
             }
-            before = Some(layer.activation);
-            if layer.activation == Activation::Softmax && index + 1 < self.layers.len() {
+            if layer.activation == Activation::Softmax && !self.graph.is_last(index) {
                 return fail(format!(
                     "layers.{index} has the activation softmax, but only the last layer may have it"
                 ));
             }
         }
-        let outputs = width.unwrap_or(0);
+        self.check_readers().or_else(fail)?;
+        let outputs = self.graph.outputs();
         if !self.classes.is_empty() && self.classes.len() != outputs {
             return fail(format!(
                 "has {} class names, but the last layer has {outputs} outputs",
@@ -58,6 +53,26 @@ impl QuantizedNetwork {
         }
         if !(1..=127).contains(&self.int8_clip) {
             return fail(format!("int8_clip is {}, not 1 to 127", self.int8_clip));
+        }
+        Ok(())
+    }
+
+    /// Layers that read the same value take it in the same form, so that it is stored once.
+    fn check_readers(&self) -> Result<(), String> {
+        let form = |layer: usize| {
+            let layer = &self.layers[layer];
+            let float = layer.input == InputQuantization::Values;
+            (layer.input, float.then(|| layer.precision()))
+        };
+        for value in 0..self.graph.values.len() {
+            let readers = self.graph.readers(ValueId(value));
+            let readers: Vec<usize> = readers.map(|(_, reader)| reader.layer()).collect();
+            let different = |pair: &&[usize]| form(pair[0]) != form(pair[1]);
+            if let Some(&[first, other]) = readers.windows(2).find(different) {
+                return Err(format!(
+                    "layers.{first} and layers.{other} read the same value, but in different precisions"
+                ));
+            }
         }
         Ok(())
     }

@@ -58,19 +58,20 @@ fn convert_layers(
     let mut layers = Vec::with_capacity(model.layers.len());
     for (index, layer) in model.layers.iter().enumerate() {
         let precision = mode.layer(index);
+        let before = model.graph.layer_before(index);
+        let before = before.map(|before| model.layers[before].activation);
         let input = match (precision, mode.scheme) {
             (Precision::Int8, Some(Scheme::DynamicTensor)) => InputQuantization::Tensor,
             // What is a whole number of 255ths anyway has a scale that no search could better.
-            (Precision::Int8, _) if index == 0 && model.normalization == Normalization::Unit => {
+            (Precision::Int8, _)
+                if before.is_none() && model.normalization == Normalization::Unit =>
+            {
                 InputQuantization::Static(PIXELS)
             }
             (Precision::Int8, Some(Scheme::Static)) => {
-                InputQuantization::Static(static_input(model, index, ranges)?)
+                InputQuantization::Static(static_input(model.normalization, before, index, ranges)?)
             }
-            (Precision::Int8, _) => {
-                let before = index.checked_sub(1).map(|i| model.layers[i].activation);
-                input_of_row(before)
-            }
+            (Precision::Int8, _) => input_of_row(before),
             _ => InputQuantization::Values,
         };
         let weights = mode.weights.unwrap_or(WeightScales::Channel);
@@ -80,6 +81,7 @@ fn convert_layers(
         mode: mode.clone(),
         out_of_range: out_of_range(model, &layers),
         layers,
+        graph: model.graph.clone(),
         normalization: model.normalization,
         classes: model.classes.clone(),
         int8_clip: model.int8_clip,
@@ -111,17 +113,22 @@ const PIXELS: Affine = Affine {
     zero_point: -128,
 };
 
-/// How the quantized values of a layer's input stand for values.
-fn static_input(model: &Network, index: usize, ranges: Option<&Ranges>) -> Result<Affine> {
-    let Some(before) = index.checked_sub(1) else {
-        return Ok(of_pixels(model.normalization));
+/// How the quantized values of a layer's input stand for values: pixels, or what the activation `before` gives.
+fn static_input(
+    normalization: Normalization,
+    before: Option<Activation>,
+    index: usize,
+    ranges: Option<&Ranges>,
+) -> Result<Affine> {
+    let Some(before) = before else {
+        return Ok(of_pixels(normalization));
     };
     let range = ranges.and_then(|ranges| ranges.0.get(index));
     let &(low, high) = range.ok_or(Error::Usage(UsageError::CalibrationRangeMissing {
         layer: index,
     }))?;
     // Quantized values for values that cannot be would be wasted.
-    if model.layers[before].activation.range().0 >= 0.0 {
+    if before.range().0 >= 0.0 {
         Ok(affine(0.0, high))
     } else {
         Ok(affine(low, high))

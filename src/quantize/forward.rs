@@ -6,14 +6,46 @@
 use half::{bf16, f16};
 
 use super::{Affine, InputQuantization, QuantizedLayer, Weights};
-use crate::model::{Activation, Layer, Normalization};
+use crate::model::{Activation, Graph, Layer, Normalization, Operation};
 use crate::scheme;
 
-/// The first layer's input: `pixels: [images, in]`.
+/// The network's input: `pixels: [images, in]`.
 pub(super) fn input(normalization: Normalization, pixels: &[u8]) -> Vec<f32> {
     let table = normalization.table_f32();
     let value = |&pixel: &u8| table[usize::from(pixel)];
     pixels.iter().map(value).collect()
+}
+
+/// The values that operations still read: `[images, size]` each.
+pub(super) struct Values<'a> {
+    graph: &'a Graph,
+    held: Vec<Vec<f32>>,
+}
+
+impl<'a> Values<'a> {
+    /// The network's input for `pixels: [images, in]`.
+    pub(super) fn new(graph: &'a Graph, normalization: Normalization, pixels: &[u8]) -> Self {
+        let mut held = vec![Vec::new(); graph.values.len()];
+        held[Graph::INPUT.0] = input(normalization, pixels);
+        Self { graph, held }
+    }
+
+    /// What an operation reads.
+    pub(super) fn of(&self, operation: &Operation) -> &[f32] {
+        &self.held[operation.input().0]
+    }
+
+    /// Keeps what an operation writes, and drops what no later one reads.
+    pub(super) fn write(&mut self, operation: &Operation, values: Vec<f32>) {
+        self.held[operation.output.0] = values;
+        let mut readers = self.graph.readers(operation.input());
+        if readers
+            .next_back()
+            .is_some_and(|(_, last)| last == operation)
+        {
+            self.held[operation.input().0] = Vec::new();
+        }
+    }
 }
 
 /// activation(x·W + b) in float weights. `x: [images, in]`; gives `[images, out]`.

@@ -77,7 +77,9 @@ use half::{bf16, f16};
 
 use crate::Precision;
 use crate::mode::Mode;
-use crate::model::{Activation, Architecture, Format, InputFormat, LayerShape, Normalization};
+use crate::model::{
+    Activation, Architecture, Format, Graph, InputFormat, LayerShape, Normalization,
+};
 pub use calibrate::{Calibration, Sample};
 pub use convert::{Ranges, lower};
 pub use file::check_mode;
@@ -96,7 +98,9 @@ pub const INT4_LARGEST: i8 = 7;
 pub struct QuantizedNetwork {
     /// What it is run as.
     pub mode: Mode,
-    /// The layers, first to last.
+    /// The operations in order: what each reads and writes, with shapes.
+    pub graph: Graph,
+    /// The layers, whose parameters operations use.
     pub layers: Vec<QuantizedLayer>,
     /// What turns a pixel into the first layer's input.
     pub normalization: Normalization,
@@ -239,6 +243,12 @@ impl Weights {
 }
 
 impl QuantizedLayer {
+    /// `[inputs, outputs]`
+    #[must_use]
+    pub fn shape(&self) -> [usize; 2] {
+        [self.inputs, self.outputs]
+    }
+
     /// The precision that it is in.
     #[must_use]
     pub fn precision(&self) -> Precision {
@@ -399,6 +409,7 @@ impl QuantizedNetwork {
             },
         };
         Architecture {
+            graph: self.graph.clone(),
             layers: self.layers.iter().map(shape).collect(),
             normalization: self.normalization,
             int8_clip: self.int8_clip,
@@ -428,6 +439,6 @@ impl QuantizedNetwork {
             InputQuantization::Values => layer.precision().bytes() * layer.inputs as u64,
         };
         let inputs: u64 = self.layers.iter().map(input).sum();
-        inputs + 4 * self.layers.last().map_or(0, |layer| layer.outputs as u64)
+        inputs + 4 * self.graph.outputs() as u64
     }
 }

@@ -6,11 +6,11 @@ use std::str::FromStr;
 use super::calibrate::{Calibration, Sample, calibrate};
 use super::compensate::{Quantized, compensate};
 use super::convert::out_of_range;
-use super::forward::{input, quantized_layer};
+use super::forward::{Values, quantized_layer};
 use super::{QuantizedLayer, QuantizedNetwork, Ranges, Weights, lower};
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
-use crate::model::Network;
+use crate::model::{Graph, Network};
 use crate::{Precision, Scheme};
 
 /// How int4 and int8 weights are rounded.
@@ -211,11 +211,18 @@ impl<'a> Quantizer<'a> {
         let clip = quantized.int8_clip;
         let rounded =
             |layer: &QuantizedLayer| matches!(layer.precision(), Precision::Int4 | Precision::Int8);
-        let Some(last) = quantized.layers.iter().rposition(rounded) else {
+        let graph = &self.model.graph;
+        let mut operations = graph.operations.iter();
+        let last = operations.rposition(|operation| rounded(&quantized.layers[operation.layer()]));
+        let Some(last) = last else {
             return Rounding::Compensated;
         };
-        let mut x = input(self.model.normalization, &sample.images.pixels);
-        for (index, layer) in quantized.layers[..=last].iter_mut().enumerate() {
+        let pixels = &sample.images.pixels;
+        let mut values = Values::new(graph, self.model.normalization, pixels);
+        for (at, operation) in graph.operations[..=last].iter().enumerate() {
+            let (index, x) = (operation.layer(), values.of(operation));
+            let same_input = index == 0 && operation.input() == Graph::INPUT;
+            let layer = &mut quantized.layers[index];
             if rounded(layer) && x.iter().any(|x| !x.is_finite()) {
                 return Rounding::Nearest;
             }
@@ -229,18 +236,19 @@ impl<'a> Quantizer<'a> {
                 let known = self
                     .first
                     .iter()
-                    .find(|(of, _)| index == 0 && *of == nearest);
+                    .find(|(of, _)| same_input && *of == nearest);
                 let found = match known {
                     Some((_, found)) => found.clone(),
-                    None => compensate(source, &x, of),
+                    None => compensate(source, x, of),
                 };
-                if index == 0 && known.is_none() {
+                if same_input && known.is_none() {
                     self.first.push((nearest, found.clone()));
                 }
                 (layer.weights, layer.bias) = found;
             }
-            if index < last {
-                x = quantized_layer(layer, clip, &x);
+            if at < last {
+                let output = quantized_layer(layer, clip, x);
+                values.write(operation, output);
             }
         }
         Rounding::Compensated

@@ -8,7 +8,7 @@ use super::arithmetic::{
 use super::outcome::{Outcome, Overflow};
 use super::rounding::{round_bf16, round_f16};
 use crate::Precision;
-use crate::model::Activation;
+use crate::model::{Activation, Graph};
 use crate::quantize::{INT4_GROUP, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights};
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one perhaps
@@ -18,7 +18,7 @@ use crate::quantize::{INT4_GROUP, InputQuantization, QuantizedLayer, QuantizedNe
 /// As [`infer`] does.
 #[must_use]
 pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
-    let width = inputs(model);
+    let width = model.graph.inputs();
     let together = width * if shares_scales(model) { batch } else { 1 };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let of_thread = pixels.len().div_ceil(together).div_ceil(threads).max(1) * together;
@@ -42,8 +42,8 @@ pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outco
 #[must_use]
 pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
     assert!(batch > 0, "a batch holds at least one image");
-    let width = inputs(model);
-    let outputs = model.layers.last().map_or(1, |layer| layer.outputs);
+    let width = model.graph.inputs();
+    let outputs = model.graph.outputs();
     let shared = shares_scales(model);
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut outcome = Outcome::default();
@@ -60,10 +60,6 @@ pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
         outcome = outcome.and(part);
     }
     outcome
-}
-
-fn inputs(model: &QuantizedNetwork) -> usize {
-    model.layers.first().map_or(1, |layer| layer.inputs)
 }
 
 /// Whether the images of a batch share their scales.
@@ -131,18 +127,18 @@ fn run_image(
     let clip = i32::from(model.int8_clip);
     let normalization = model.normalization;
     let pixels = image.iter().map(|&pixel| input(normalization, pixel));
-    let mut x: Vec<f64> = pixels.collect();
-    for (index, (layer, weights)) in model.layers.iter().zip(weights).enumerate() {
+    let mut values = vec![Vec::new(); model.graph.values.len()];
+    values[Graph::INPUT.0] = pixels.collect();
+    let mut outputs = Vec::new();
+    for operation in &model.graph.operations {
+        let index = operation.layer();
+        let (layer, weights) = (&model.layers[index], &weights[index]);
+        let x: &Vec<f64> = &values[operation.input().0];
         let precision = layer.precision();
         let taken: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
         // They are what the layer before gave, or the network's input.
-        note(
-            &mut outcome.overflow,
-            &x,
-            &taken,
-            index.checked_sub(1),
-            precision,
-        );
+        let before = model.graph.layer_before(index);
+        note(&mut outcome.overflow, x, &taken, before, precision);
         if let (None, Some(parameters)) = (
             &outcome.overflow,
             model.out_of_range.filter(|of| of.layer == index),
@@ -153,21 +149,21 @@ fn run_image(
                 precision,
             });
         }
-        x = match weights {
+        let mut x = match weights {
             Widened::Real(weights) => {
                 let mut z = product(&taken, weights, layer.inputs, layer.outputs);
                 add_bias(&mut z, &widen(&layer.bias));
                 z
             }
             Widened::Quantized(weights, scales) => {
-                integer_layer(layer, weights, scales, &x, clip, seen)
+                integer_layer(layer, weights, scales, x, clip, seen)
             }
         };
         // f32 sums that overflow count even where the activation hides it.
         if layer.precision() == Precision::F32 {
             note_f32(&mut outcome.overflow, index, &x, precision);
         }
-        let last = index + 1 == model.layers.len();
+        let last = model.graph.is_last(index);
         let softmax = layer.activation == Activation::Softmax;
         // Of a softmax in f16 or bf16 it is z that is rounded; else the outputs are.
         if !softmax {
@@ -182,8 +178,13 @@ fn run_image(
             outcome.note_logits(layer.activation, &x, layer.outputs);
             activate(layer.activation, &mut x, layer.outputs);
         }
+        if last {
+            outputs = x;
+        } else {
+            values[operation.output.0] = x;
+        }
     }
-    x
+    outputs
 }
 
 /// The outputs for one batch by the scheme `dynamic-tensor`: `[images, out]`.
@@ -194,20 +195,24 @@ fn run_batch(
     outcome: &mut Outcome,
 ) -> Vec<f64> {
     let clip = i32::from(model.int8_clip);
-    let (mut quantized, mut scale) = quantize_input(model.normalization, pixels, clip);
+    let mut tensors = vec![(Vec::new(), 0.0); model.graph.values.len()];
+    tensors[Graph::INPUT.0] = quantize_input(model.normalization, pixels, clip);
     let mut values = Vec::new();
-    for (index, (layer, weights)) in model.layers.iter().zip(weights).enumerate() {
-        let Widened::Quantized(weights, scales) = weights else {
+    for operation in &model.graph.operations {
+        let index = operation.layer();
+        let layer = &model.layers[index];
+        let Widened::Quantized(weights, scales) = &weights[index] else {
             unreachable!("dynamic-tensor needs the same precision in all layers");
         };
+        let (quantized, scale) = &tensors[operation.input().0];
         let unit = scale * scales[0];
-        let sums = integer_product(&quantized, weights, layer.inputs, layer.outputs);
+        let sums = integer_product(quantized, weights, layer.inputs, layer.outputs);
         let biased = |(at, &sum): (usize, &i32)| sum as f32 * unit + layer.bias[at % layer.outputs];
         let biased: Vec<f32> = sums.iter().enumerate().map(biased).collect();
         if outcome.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
             let exact = |(at, &sum): (usize, &i32)| {
                 let bias = f64::from(layer.bias[at % layer.outputs]);
-                f64::from(sum) * f64::from(scale) * f64::from(scales[0]) + bias
+                f64::from(sum) * f64::from(*scale) * f64::from(scales[0]) + bias
             };
             let exact: Vec<f64> = sums.iter().enumerate().map(exact).collect();
             note_f32(&mut outcome.overflow, index, &exact, Precision::Int8);
@@ -220,7 +225,7 @@ fn run_batch(
         outcome.note_logits(layer.activation, &values, layer.outputs);
         activate(layer.activation, &mut values, layer.outputs);
         let activated: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-        (quantized, scale) = quantize(&activated, clip);
+        tensors[operation.output.0] = quantize(&activated, clip);
     }
     values
 }

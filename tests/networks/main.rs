@@ -5,6 +5,7 @@
 //! The executors are the CPU path and every adapter, with checked and with trusted shaders, which runs
 //! networks in the way that is chosen where nothing is measured, and in one that is asked for.
 
+mod branches;
 #[cfg(feature = "fault-injection")]
 mod broken;
 mod chain;
@@ -50,6 +51,7 @@ fn main() {
             cpu_trials.push(Trial::test(name, check));
         }
         cpu_trials.extend(quantized::cpu_trials(&executor.name(), &processor));
+        cpu_trials.push(branches::cpu_trial(&executor.name(), &processor));
         for (what, check) in [
             ("int8-bits", chain::check_int8 as fn(&Processor) -> Check),
             ("values", chain::check_values),
@@ -72,6 +74,7 @@ fn main() {
             all.extend(golden_trials(&chosen, !rig.checked));
             all.extend(strategy_trials(rig));
             all.extend(quantized::trials(rig));
+            all.push(branches::trial(rig));
             if !rig.checked {
                 #[cfg(feature = "fault-injection")]
                 all.extend(broken::trials(rig));

@@ -2,7 +2,7 @@
 
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Kind;
-use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape, Normalization};
+use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape};
 use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelVariant, LANES, Limits, Pass};
 use naga::{AddressSpace, ShaderStage};
 
@@ -116,15 +116,13 @@ fn kernels_stay_within_the_smallest_devices() {
 #[test]
 fn the_plan_refuses_what_an_adapter_has_too_little_for() {
     // As wide as the variants of whole networks are.
-    let model = |precision| Architecture {
-        layers: vec![LayerShape {
+    let model = |precision| {
+        Architecture::chain(vec![LayerShape {
             inputs: 1024,
             outputs: 10,
             activation: Activation::Relu,
             format: Format::of(precision, 1024, 127),
-        }],
-        normalization: Normalization::Unit,
-        int8_clip: 127,
+        }])
     };
     every(variants(), |variant| {
         let allowed = allowed(variant);

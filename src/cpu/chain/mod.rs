@@ -23,7 +23,7 @@ use super::isa::Supported;
 use super::processor::{Lanes, Processor};
 use super::simd::{BLOCK_ROWS, Simd, TILE_ROWS, Work, stride};
 use super::softmax::softmax;
-use crate::model::Activation;
+use crate::model::{Activation, Graph, ValueId};
 use crate::quantize::QuantizedNetwork;
 use encoding::{Encoding, Pixels, Stored, round};
 use layer::Layer;
@@ -36,8 +36,12 @@ const BLOCK_BYTES: usize = 320 << 10;
 #[derive(Debug)]
 pub(super) struct Chain {
     processor: Processor,
+    graph: Graph,
     layers: Vec<Layer>,
-    /// How the first layer's input is made.
+    /// Where each value of the graph is kept that an operation reads other than the one right after; none of the
+    /// others.
+    kept: Vec<Option<usize>>,
+    /// How the network's input is made.
     pixels: Pixels,
     /// What the outputs are rounded to.
     outputs_as: Stored,
@@ -65,6 +69,16 @@ struct Scratch {
     scales: Aligned<f32>,
     /// A panel of weights in f32, where no instruction widens them on their way.
     widened: Aligned<f32>,
+    /// Copies of what layers take, for those that do not come right after.
+    kept: Vec<Kept>,
+}
+
+/// A copy of what layers take: values, or quantized values with their scales.
+#[derive(Debug, Default)]
+struct Kept {
+    x: Aligned<f32>,
+    quantized: Aligned<u32>,
+    scales: Aligned<f32>,
 }
 
 /// Values that a row of a block needs at most of each.
@@ -79,18 +93,32 @@ impl Chain {
     /// Packs the weights of `model`.
     pub fn new(model: &QuantizedNetwork, processor: &Processor) -> Self {
         let clip = model.int8_clip;
-        let next = |index: usize| model.layers.get(index + 1);
+        let graph = &model.graph;
         let layers = model.layers.iter().enumerate();
         let layers = layers.map(|(index, layer)| {
-            let next = next(index).map(|next| Encoding::of(next, clip));
+            let next = graph.layer_after(index);
+            let next = next.map(|next| Encoding::of(&model.layers[next], clip));
             Layer::new(layer, next, clip, processor)
         });
-        let first = Encoding::of(&model.layers[0], clip);
+        let first = Encoding::of(&model.layers[graph.first_layer()], clip);
+        let mut count = 0;
+        let mut kept = vec![None; graph.values.len()];
+        let mut before = Graph::INPUT;
+        for operation in &graph.operations {
+            let value = operation.input();
+            if value != before && kept[value.0].is_none() {
+                kept[value.0] = Some(count);
+                count += 1;
+            }
+            before = operation.output;
+        }
         Self {
             processor: processor.clone(),
+            graph: graph.clone(),
             layers: layers.collect(),
+            kept,
             pixels: Pixels::new(first, model.normalization),
-            outputs_as: model.layers.last().map_or(Stored::F32, Stored::of),
+            outputs_as: Stored::of(&model.layers[graph.last_layer()]),
             block: 0,
             threads: 1,
             scratch: Vec::new(),
@@ -108,7 +136,8 @@ impl Chain {
     pub fn prepare(&mut self, batch: usize, threads: usize) {
         self.threads = threads;
         let Widths { x, y, quantized } = self.widths();
-        let row = size_of::<f32>() * (x + y + 2 * quantized);
+        let kept = self.kept.iter().flatten().count();
+        let row = size_of::<f32>() * ((1 + kept) * (x + quantized) + y + quantized);
         let share = batch.div_ceil(threads);
         let block = (BLOCK_BYTES / row.max(1)).min(BLOCK_ROWS).min(share).max(1);
         self.block = block.next_multiple_of(TILE_ROWS);
@@ -130,6 +159,12 @@ impl Chain {
                 .scales
                 .make_room(if quantized > 0 { rows } else { 0 });
             scratch.widened.make_room(widened.unwrap_or(0));
+            scratch.kept.resize_with(kept, Kept::default);
+            for kept in &mut scratch.kept {
+                kept.x.make_room(if x > 0 { rows * values } else { 0 });
+                kept.quantized.make_room(rows * quantized);
+                kept.scales.make_room(if quantized > 0 { rows } else { 0 });
+            }
         }
         self.outputs.resize(batch * self.outputs(), 0.0);
     }
@@ -177,6 +212,7 @@ impl Chain {
                 + quantized
                 + scratch.scales.bytes()
                 + scratch.widened.bytes()
+                + scratch.kept.iter().map(Kept::bytes).sum::<u64>()
         };
         self.layers.iter().map(Layer::bytes).sum::<u64>()
             + self.scratch.iter().map(scratch).sum::<u64>()
@@ -185,11 +221,11 @@ impl Chain {
     }
 
     fn inputs(&self) -> usize {
-        self.layers.first().map_or(0, |layer| layer.shape().inputs)
+        self.graph.inputs()
     }
 
     fn outputs(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.shape().outputs)
+        self.graph.outputs()
     }
 }
 
@@ -233,12 +269,18 @@ impl Chain {
         let rows = pixels.len() / inputs;
         // SAFETY: the caller's promise, here and below.
         unsafe { self.pixels.hand_on::<S>(pixels, inputs, scratch) };
-        for layer in &self.layers {
-            unsafe { layer.run::<S>(rows, scratch) };
+        let mut present = Graph::INPUT;
+        self.keep(present, scratch);
+        for operation in &self.graph.operations {
+            let value = operation.input();
+            if let (true, Some(kept)) = (value != present, self.kept[value.0]) {
+                scratch.take_back(kept);
+            }
+            unsafe { self.layers[operation.layer()].run::<S>(rows, scratch) };
+            present = operation.output;
+            self.keep(present, scratch);
         }
-        let Some(last) = self.layers.last() else {
-            return;
-        };
+        let last = &self.layers[self.graph.last_layer()];
         let width = last.shape().outputs;
         let y_stride = stride(width);
         let y = &mut scratch.y[..rows * y_stride];
@@ -256,7 +298,33 @@ impl Chain {
     }
 }
 
+impl Chain {
+    /// Keeps a copy of a value that was handed on, where a later operation reads it.
+    fn keep(&self, value: ValueId, scratch: &mut Scratch) {
+        if let Some(kept) = self.kept[value.0] {
+            let kept = &mut scratch.kept[kept];
+            kept.x.copy_from_slice(&scratch.x);
+            kept.quantized.copy_from_slice(&scratch.quantized);
+            kept.scales.copy_from_slice(&scratch.scales);
+        }
+    }
+}
+
+impl Kept {
+    fn bytes(&self) -> u64 {
+        self.x.bytes() + self.quantized.bytes() + self.scales.bytes()
+    }
+}
+
 impl Scratch {
+    /// Puts a kept value where a layer takes it.
+    fn take_back(&mut self, kept: usize) {
+        let kept = &self.kept[kept];
+        self.x.copy_from_slice(&kept.x);
+        self.quantized.copy_from_slice(&kept.quantized);
+        self.scales.copy_from_slice(&kept.scales);
+    }
+
     /// What was given becomes what is taken.
     fn swap_values(&mut self) {
         std::mem::swap(&mut self.x, &mut self.y);

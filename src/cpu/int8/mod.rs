@@ -14,7 +14,7 @@ use super::isa::Supported;
 use super::processor::Processor;
 use super::quantized::{Input, Quantized, Range, Table};
 use super::simd::{BLOCK_ROWS, TILE_ROWS, stride};
-use crate::model::Activation;
+use crate::model::{Activation, Graph};
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Weights};
 use pass::{Finish, Share, Source};
 
@@ -22,6 +22,7 @@ use pass::{Finish, Share, Source};
 #[derive(Debug)]
 pub(super) struct Int8Network {
     processor: Processor,
+    graph: Graph,
     layers: Vec<Int8Layer>,
     input: Input,
     clip: u8,
@@ -35,9 +36,24 @@ pub(super) struct Int8Network {
     threads: usize,
     /// One for each thread, and perhaps more.
     scratch: Vec<Mutex<Scratch>>,
-    /// The scaled sums of the layers, of each other one in turn: `[batch, padded outputs]`.
-    z: [Aligned<f32>; 2],
+    /// The tensor of each value of the graph.
+    tensors: Vec<Tensor>,
+    /// Scaled sums: `[batch, padded outputs]`. Tensors that are not needed at the same time share one.
+    z: Vec<Aligned<f32>>,
     outputs: Vec<f32>,
+}
+
+/// A value of the graph, for the layers that read it.
+#[derive(Debug)]
+struct Tensor {
+    /// Where its scaled sums are, and how many values of a row they have.
+    buffer: usize,
+    width: usize,
+    /// What its scaled sums stand for; none of the network's input, which is pixels.
+    z: Option<Quantized>,
+    /// The quantized value that layers read for each quantized sum, or pixel, and its scale.
+    table: Table,
+    scale: f32,
 }
 
 #[derive(Debug)]
@@ -76,14 +92,27 @@ impl Int8Network {
             }
         };
         let layers: Vec<Int8Layer> = model.layers.iter().map(layer).collect();
-        let last = layers.last().map(|layer| layer.weights.shape());
-        let zeros = vec![0.0; last.map_or(0, |shape| shape.outputs)];
-        let softmax =
-            model.layers.last().map(|layer| layer.activation) == Some(Activation::Softmax);
+        let last = Some(layers[model.graph.last_layer()].weights.shape());
+        let zeros = vec![0.0; model.graph.outputs()];
+        let softmax = model.layers[model.graph.last_layer()].activation == Activation::Softmax;
         let last = last.filter(|_| softmax);
         let filler = last.map(|shape| shape.pad_bias(&zeros, Some(f32::NEG_INFINITY)));
+        let mut tensors: Vec<Tensor> = (model.graph.buffers(false).into_iter())
+            .map(|buffer| Tensor {
+                buffer,
+                width: 0,
+                z: None,
+                table: [0; 256],
+                scale: 1.0,
+            })
+            .collect();
+        for operation in &model.graph.operations {
+            tensors[operation.output.0].width = layers[operation.layer()].width();
+        }
         Self {
             processor: processor.clone(),
+            graph: model.graph.clone(),
+            tensors,
             layers,
             input: Input::new(model.normalization, clip),
             clip,
@@ -92,7 +121,7 @@ impl Int8Network {
             block: 0,
             threads: 1,
             scratch: Vec::new(),
-            z: Default::default(),
+            z: Vec::new(),
             outputs: Vec::new(),
         }
     }
@@ -100,7 +129,7 @@ impl Int8Network {
     /// Gives back the room that batches took.
     pub fn release(&mut self) {
         self.scratch = Vec::new();
-        self.z = Default::default();
+        self.z = Vec::new();
         self.outputs = Vec::new();
     }
 
@@ -124,8 +153,11 @@ impl Int8Network {
             scratch.indices.make_room(width);
             scratch.rows.make_room(rows * self.filler.len());
         }
-        for (index, layer) in self.layers.iter().enumerate() {
-            self.z[index % 2].make_room(batch * layer.width());
+        for tensor in self.tensors.iter().filter(|tensor| tensor.width > 0) {
+            if self.z.len() <= tensor.buffer {
+                self.z.resize_with(tensor.buffer + 1, Aligned::default);
+            }
+            self.z[tensor.buffer].make_room(batch * tensor.width);
         }
         self.outputs.resize(batch * self.outputs(), 0.0);
     }
@@ -134,37 +166,39 @@ impl Int8Network {
     /// scales are its own.
     pub fn run(&mut self, pixels: &[u8]) -> &[f32] {
         let isa = self.processor.isa();
-        let (mut table, mut scale) = self.input.quantize(pixels, isa);
-        // The width of the sums before, and what they stand for.
-        let mut before_it = None;
+        let mut tensors = std::mem::take(&mut self.tensors);
         let mut z_of = std::mem::take(&mut self.z);
         let mut outputs = std::mem::take(&mut self.outputs);
-        let last = self.layers.len() - 1;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let [even, odd] = &mut z_of;
-            let (here, before) = if index % 2 == 0 {
-                (even, odd)
-            } else {
-                (odd, even)
-            };
-            let source = match before_it {
+        let input = &mut tensors[Graph::INPUT.0];
+        (input.table, input.scale) = self.input.quantize(pixels, isa);
+        for operation in &self.graph.operations {
+            let index = operation.layer();
+            let layer = &self.layers[index];
+            let from = &tensors[operation.input().0];
+            let to = tensors[operation.output.0].buffer;
+            let mut here = std::mem::take(&mut z_of[to]);
+            let source = match from.z {
                 None => Source::Pixels(pixels),
-                Some((stride, z)) => Source::Sums {
-                    values: before,
-                    stride,
+                Some(z) => Source::Sums {
+                    values: &z_of[from.buffer],
+                    stride: from.width,
                     z,
                 },
             };
-            let range = self.layer(layer, source, &table, scale * layer.scale, here);
+            let scale = from.scale * layer.scale;
+            let range = self.layer(layer, source, &from.table, scale, &mut here);
             let z = Quantized::new(range, self.clip);
-            if index == last {
-                self.finish(layer, z, here, &mut outputs);
-                break;
+            if self.graph.is_last(index) {
+                self.finish(layer, z, &here, &mut outputs);
+            } else {
+                let sums = &here[..self.batch * layer.width()];
+                let to = &mut tensors[operation.output.0];
+                (to.table, to.scale) = z.next(layer.activation, sums, isa);
+                to.z = Some(z);
             }
-            let sums = &here[..self.batch * layer.width()];
-            (table, scale) = z.next(layer.activation, sums, isa);
-            before_it = Some((layer.width(), z));
+            z_of[to] = here;
         }
+        self.tensors = tensors;
         self.z = z_of;
         self.outputs = outputs;
         &self.outputs
@@ -247,9 +281,7 @@ impl Int8Network {
     }
 
     fn outputs(&self) -> usize {
-        self.layers
-            .last()
-            .map_or(0, |layer| layer.weights.shape().outputs)
+        self.graph.outputs()
     }
 }
 

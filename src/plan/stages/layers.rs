@@ -4,18 +4,22 @@
 use super::stage::{Slots, Stage, matrix, product};
 use crate::Precision;
 use crate::adapter::Kind;
-use crate::model::{Activation, Architecture, InputFormat, LayerShape, Normalization};
+use crate::model::{
+    Activation, Architecture, Graph, InputFormat, LayerShape, Normalization, Operation,
+};
 use crate::plan::kernel::{LayerInput, LayerKernel, LayerOutput, Store};
 use crate::plan::limits::Limits;
 use crate::plan::pass::{LANES, Operand, Params, Pass};
 use crate::plan::tile::{Arithmetic, Tile, groups};
 
-/// What a layer reads, from where, and the place of its maximum in the scheme `dynamic-tensor`.
+/// What the readers of a value take, from where, and the place of its maximum in the scheme `dynamic-tensor`.
 #[derive(Clone, Copy)]
 struct Source {
     input: LayerInput,
     from: Operand,
     slot: u32,
+    /// Whether `from` still holds values, which each reader quantizes before it begins.
+    unquantized: bool,
 }
 
 impl Source {
@@ -24,6 +28,7 @@ impl Source {
             input,
             from,
             slot: 0,
+            unquantized: false,
         }
     }
 }
@@ -35,6 +40,8 @@ struct Layers<'a> {
     arithmetic: Arithmetic,
     limits: &'a Limits,
     slots: &'a mut Slots,
+    /// The buffer of each value of the graph.
+    buffers: Vec<usize>,
     stages: Vec<Stage>,
 }
 
@@ -52,44 +59,58 @@ pub(super) fn stages(
         arithmetic,
         limits,
         slots,
+        buffers: model.graph.buffers(false),
         stages: Vec::new(),
     };
-    let mut source = layers.first_input();
-    for index in 0..model.layers.len() {
-        source = layers.layer(index, source);
-    }
-    if let LayerInput::PreActivation(activation) = source.input {
-        layers.finish(activation, source);
+    let mut sources = vec![layers.first_input(); model.graph.values.len()];
+    for operation in &model.graph.operations {
+        let source = layers.layer(operation, sources[operation.input().0]);
+        sources[operation.output.0] = source;
+        if let (LayerInput::PreActivation(activation), true) =
+            (source.input, model.graph.is_last(operation.layer()))
+        {
+            layers.finish(operation.layer(), activation, source);
+        }
     }
     layers.stages
 }
 
 impl Layers<'_> {
-    /// A layer, and what brings its output into the form that the next one takes.
-    fn layer(&mut self, index: usize, source: Source) -> Source {
+    /// A layer, and what brings its input into the form that it takes.
+    fn layer(&mut self, operation: &Operation, mut source: Source) -> Source {
+        let index = operation.layer();
+        if source.unquantized {
+            match source.input {
+                LayerInput::QuantizedRows => self.quantize_rows(source.from, index),
+                _ => self.quantize_static(source.from, index),
+            }
+            source.from = Operand::Quantized;
+        }
+        let last = self.model.graph.is_last(index);
         let layer = self.model.layers[index];
         let columns = groups(layer.outputs) as u32;
         let tile = self.tile.narrowed(columns);
-        let next = self.model.layers.get(index + 1).map(|next| next.format);
+        // All readers take the same form. Of a value that nobody reads, any form will do.
+        let reader = self.model.graph.layer_after(index);
+        let next = reader.map(|reader| self.model.layers[reader].format);
         let tensor = layer.format.input == InputFormat::Tensor;
-        let separate_softmax = next.is_none()
-            && !tensor
-            && layer.activation == Activation::Softmax
-            && !tile.holds_rows(columns);
-        let hidden = Operand::Hidden(index % 2);
+        let separate_softmax =
+            last && !tensor && layer.activation == Activation::Softmax && !tile.holds_rows(columns);
+        let value = Operand::Value(self.buffers[operation.output.0]);
         let (output, to) = match next.map(|next| (next.input, next.precision)) {
-            _ if tensor => (LayerOutput::PreActivation, hidden),
+            _ if tensor => (LayerOutput::PreActivation, value),
             None if separate_softmax => (LayerOutput::F32, Operand::PreActivation),
-            None => (LayerOutput::F32, Operand::Outputs),
+            None if last => (LayerOutput::F32, Operand::Outputs),
+            None => (LayerOutput::Stored(Store::F32), value),
             Some((InputFormat::Values, precision)) => {
-                (LayerOutput::Stored(Store::of(precision)), hidden)
+                (LayerOutput::Stored(Store::of(precision)), value)
             }
-            Some((InputFormat::Static, _)) => (LayerOutput::Stored(Store::Int8), hidden),
+            Some((InputFormat::Static, _)) => (LayerOutput::Stored(Store::Int8), value),
             Some((InputFormat::Rows, _)) if tile.holds_rows(columns) => {
-                (LayerOutput::QuantizedRows, hidden)
+                (LayerOutput::QuantizedRows, value)
             }
             Some((InputFormat::Rows | InputFormat::Tensor, _)) => {
-                (LayerOutput::Stored(Store::F32), hidden)
+                (LayerOutput::Stored(Store::F32), value)
             }
         };
         // The two extremes of z.
@@ -126,7 +147,7 @@ impl Layers<'_> {
             pass: Pass::Layer(kernel),
             elements: layer.format.precision,
             layer: Some(index),
-            quantized_for: writes_quantized.then_some(index + 1),
+            quantized_for: reader.filter(|_| writes_quantized),
             params: Params {
                 slot_in: source.slot,
                 slot_out,
@@ -146,10 +167,10 @@ impl Layers<'_> {
             (Some(InputFormat::Rows), LayerOutput::QuantizedRows) => {
                 Source::new(LayerInput::QuantizedRows, to)
             }
-            (Some(InputFormat::Rows), _) => {
-                self.quantize_rows(to, layer.outputs, index + 1);
-                Source::new(LayerInput::QuantizedRows, Operand::Quantized)
-            }
+            (Some(InputFormat::Rows), _) => Source {
+                unquantized: true,
+                ..Source::new(LayerInput::QuantizedRows, to)
+            },
             (Some(InputFormat::Static), _) => Source::new(LayerInput::Quantized, to),
             _ => Source::new(LayerInput::Values, to),
         }
@@ -165,10 +186,8 @@ impl Layers<'_> {
 
     /// Brings the pixels into the form that the first layer takes, where they are not in it.
     fn first_input(&mut self) -> Source {
-        use Operand::{Hidden, Pixels, Quantized};
-        let Some(&first) = self.model.layers.first() else {
-            return Source::new(LayerInput::Pixels, Pixels);
-        };
+        use Operand::{Pixels, Quantized, Value};
+        let first = self.model.layers[self.model.graph.first_layer()];
         let input = first.format.input;
         if self.model.normalization == Normalization::Unit {
             return match input {
@@ -179,23 +198,25 @@ impl Layers<'_> {
                 InputFormat::Tensor => self.pixel_maximum(),
             };
         }
-        let values = Hidden(1);
+        let values = Value(self.buffers[Graph::INPUT.0]);
         // In `dynamic-tensor` the maximum of what normalization gives.
         let slots = match input {
             InputFormat::Tensor => [self.slots.next(), self.slots.next()],
             _ => [0; 2],
         };
-        self.normalize(first, slots);
+        self.normalize(first, values, slots);
         match input {
             InputFormat::Values => Source::new(LayerInput::Values, values),
-            InputFormat::Rows => {
-                self.quantize_rows(values, self.model.inputs(), 0);
-                Source::new(LayerInput::QuantizedRows, Quantized)
-            }
-            InputFormat::Static => {
-                self.quantize_static(values);
-                Source::new(LayerInput::Quantized, Quantized)
-            }
+            InputFormat::Rows | InputFormat::Static => Source {
+                unquantized: true,
+                ..Source::new(
+                    match input {
+                        InputFormat::Rows => LayerInput::QuantizedRows,
+                        _ => LayerInput::Quantized,
+                    },
+                    values,
+                )
+            },
             InputFormat::Tensor => {
                 let stage = self.before_layers(Pass::AbsMax, &[values, Operand::Maxima]);
                 self.stages.push(with_slots(stage, slots));
@@ -219,8 +240,8 @@ impl Layers<'_> {
     }
 
     /// Pixels to values by the table.
-    fn normalize(&mut self, first: LayerShape, slots: [u32; 2]) {
-        use Operand::{Hidden, Pixels, Table};
+    fn normalize(&mut self, first: LayerShape, values: Operand, slots: [u32; 2]) {
+        use Operand::{Pixels, Table};
         let elements = match first.format.precision {
             precision @ (Precision::F16 | Precision::Bf16) => precision,
             _ => Precision::F32,
@@ -229,17 +250,17 @@ impl Layers<'_> {
         let row = LayerOutput::Stored(Store::of(elements)).row_bytes(columns);
         let stage = Stage {
             elements,
-            writes: Some((Hidden(1), row)),
-            ..self.before_layers(Pass::Normalize, &[Pixels, Table, Hidden(1)])
+            writes: Some((values, row)),
+            ..self.before_layers(Pass::Normalize, &[Pixels, Table, values])
         };
         self.stages.push(with_slots(stage, slots));
     }
 
-    /// Normalized values to static quantized values for the first layer.
-    fn quantize_static(&mut self, from: Operand) {
+    /// Normalized values to static quantized values for the layer `reader`.
+    fn quantize_static(&mut self, from: Operand, reader: usize) {
         let columns = groups(self.model.inputs()) as u64;
         self.stages.push(Stage {
-            quantized_for: Some(0),
+            quantized_for: Some(reader),
             writes: Some((Operand::Quantized, 4 * columns)),
             ..self.before_layers(Pass::QuantizeStatic, &[from, Operand::Quantized])
         });
@@ -258,8 +279,9 @@ impl Layers<'_> {
         }
     }
 
-    /// Rows of `cols` values to the quantized values that layer `taker` takes.
-    fn quantize_rows(&mut self, from: Operand, cols: usize, taker: usize) {
+    /// Rows of values to the quantized values that the layer `reader` takes.
+    fn quantize_rows(&mut self, from: Operand, reader: usize) {
+        let cols = self.model.layers[reader].inputs;
         // A software adapter's lanes are a vector: rows side by side spare it the barriers.
         let row_lanes = match self.limits.kind {
             Kind::Software | Kind::Cpu => 1,
@@ -268,8 +290,8 @@ impl Layers<'_> {
         self.stages.push(Stage {
             pass: Pass::QuantizedRows { row_lanes },
             elements: Precision::Int8,
-            layer: taker.checked_sub(1),
-            quantized_for: Some(taker),
+            layer: self.model.graph.layer_before(reader),
+            quantized_for: Some(reader),
             params: matrix(self.model, cols),
             operands: vec![from, Operand::Quantized],
             writes: Some((Operand::Quantized, 4 * groups(cols) as u64 + 4)),
@@ -290,12 +312,12 @@ impl Layers<'_> {
     }
 
     /// In `dynamic-tensor` the last layer's z quantized, dequantized and activated.
-    fn finish(&mut self, activation: Activation, source: Source) {
+    fn finish(&mut self, index: usize, activation: Activation, source: Source) {
         let outputs = self.model.outputs();
         self.stages.push(Stage {
             pass: Pass::Epilogue(activation),
             elements: Precision::Int8,
-            layer: self.model.layers.len().checked_sub(1),
+            layer: Some(index),
             quantized_for: None,
             params: Params {
                 slot_in: source.slot,

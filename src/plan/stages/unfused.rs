@@ -2,33 +2,30 @@
 
 use super::stage::{Slots, Stage, matrix, product};
 use crate::Precision;
-use crate::model::{Activation, Architecture, Normalization};
+use crate::model::{Activation, Architecture, Graph, Normalization, Operation, ValueId};
 use crate::plan::pass::{Operand, Params, Pass};
 use crate::plan::tile::Tiling;
 
 /// Collects the stages.
 struct Passes<'a> {
     model: &'a Architecture,
+    /// The buffer of each value of the graph. A layer may write where it reads: its product goes through buffers of
+    /// its own.
+    buffers: Vec<usize>,
     stages: Vec<Stage>,
 }
 
 /// f32 and f16: values are stored as the precision does, sums in f32.
 pub(super) fn values(model: &Architecture, tiling: Tiling) -> Vec<Stage> {
-    use Operand::{Bias, Pixels, PreActivation, Sums, Table, Values, Weights};
+    use Operand::{Bias, PreActivation, Sums, Weights};
     let elements = model.precision();
     let mut passes = Passes::new(model);
-    let input = matrix(model, model.inputs());
-    passes.push(
-        Pass::Normalize,
-        elements,
-        None,
-        input,
-        &[Pixels, Table, Values],
-    );
-    for index in 0..model.layers.len() {
+    passes.normalize(elements);
+    for operation in &model.graph.operations {
+        let index = operation.layer();
         let at = Some(index);
         let shape = product(model, index);
-        let operands = [Values, Weights(index), Sums];
+        let operands = [passes.value(operation.input()), Weights(index), Sums];
         passes.push(Pass::Matmul(tiling), elements, at, shape, &operands);
         passes.push(
             Pass::Bias,
@@ -37,19 +34,23 @@ pub(super) fn values(model: &Architecture, tiling: Tiling) -> Vec<Stage> {
             shape,
             &[Sums, Bias(index), PreActivation],
         );
-        passes.activation(elements, index);
+        passes.activation(elements, operation);
     }
     passes.stages
 }
 
 /// int8 by the scheme `dynamic-tensor`.
 pub(super) fn int8(model: &Architecture, tiling: Tiling, slots: &mut Slots) -> Vec<Stage> {
-    use Operand::{Bias, Maxima, PreActivation, Quantized, Sums, Values, Weights};
+    use Operand::{Bias, Maxima, PreActivation, Quantized, Sums, Weights};
     let int8 = Precision::Int8;
     let mut passes = Passes::new(model);
-    let mut scale = passes.quantized_input(slots);
-    for index in 0..model.layers.len() {
+    if model.normalization != Normalization::Unit {
+        passes.normalize(Precision::F32);
+    }
+    for operation in &model.graph.operations {
+        let index = operation.layer();
         let at = Some(index);
+        let scale = passes.quantize_input(operation, slots);
         let sum_scale = slots.next();
         let sums = Params {
             slot_in: scale,
@@ -85,16 +86,7 @@ pub(super) fn int8(model: &Architecture, tiling: Tiling, slots: &mut Slots) -> V
             &[Quantized, Maxima, PreActivation],
         );
         // Between quantizations int8 computes in f32.
-        passes.activation(Precision::F32, index);
-        if index + 1 < model.layers.len() {
-            scale = slots.next();
-            let next = Params {
-                slot_out: scale,
-                ..sums
-            };
-            passes.push(Pass::AbsMax, int8, at, next, &[Values, Maxima]);
-            passes.push(Pass::Quantize, int8, at, next, &[Values, Maxima, Quantized]);
-        }
+        passes.activation(Precision::F32, operation);
     }
     passes.stages
 }
@@ -103,63 +95,64 @@ impl<'a> Passes<'a> {
     fn new(model: &'a Architecture) -> Self {
         Self {
             model,
+            buffers: model.graph.buffers(true),
             stages: Vec::new(),
         }
     }
 
-    /// Pixels to int8 quantized values; gives the place of their maximum.
-    fn quantized_input(&mut self, slots: &mut Slots) -> u32 {
-        use Operand::{Maxima, Pixels, Quantized, Table, Values};
-        let int8 = Precision::Int8;
-        let scale = slots.next();
-        let input = Params {
-            slot_out: scale,
-            ..matrix(self.model, self.model.inputs())
-        };
-        if self.model.normalization == Normalization::Unit {
-            let input = Params {
-                slot_in: slots.next(),
-                ..input
-            };
-            self.push(Pass::PixelMax, int8, None, input, &[Pixels, Maxima]);
-            let operands = [Pixels, Maxima, Quantized];
-            self.push(Pass::QuantizePixels, int8, None, input, &operands);
-        } else {
-            let real = Precision::F32;
-            self.push(Pass::Normalize, real, None, input, &[Pixels, Table, Values]);
-            self.push(Pass::AbsMax, int8, None, input, &[Values, Maxima]);
-            self.push(
-                Pass::Quantize,
-                int8,
-                None,
-                input,
-                &[Values, Maxima, Quantized],
-            );
-        }
-        scale
+    /// The buffer of a value.
+    fn value(&self, value: ValueId) -> Operand {
+        Operand::Value(self.buffers[value.0])
     }
 
-    /// The activation of layer `index`, to the next layer's input or the outputs.
-    fn activation(&mut self, elements: Precision, index: usize) {
+    /// Pixels to the network's input, as values.
+    fn normalize(&mut self, elements: Precision) {
+        let operands = [Operand::Pixels, Operand::Table, self.value(Graph::INPUT)];
+        let input = matrix(self.model, self.model.inputs());
+        self.push(Pass::Normalize, elements, None, input, &operands);
+    }
+
+    /// What an operation reads to int8 quantized values; gives the place of their maximum.
+    fn quantize_input(&mut self, operation: &Operation, slots: &mut Slots) -> u32 {
+        use Operand::{Maxima, Pixels, Quantized};
+        let int8 = Precision::Int8;
+        let graph = &self.model.graph;
+        let (index, value) = (operation.layer(), operation.input());
+        let before = graph.layer_before(index);
+        let mut params = Params {
+            slot_out: slots.next(),
+            ..matrix(self.model, self.model.layers[index].inputs)
+        };
+        if value == Graph::INPUT && self.model.normalization == Normalization::Unit {
+            params.slot_in = slots.next();
+            self.push(Pass::PixelMax, int8, None, params, &[Pixels, Maxima]);
+            let operands = [Pixels, Maxima, Quantized];
+            self.push(Pass::QuantizePixels, int8, None, params, &operands);
+        } else {
+            let values = self.value(value);
+            self.push(Pass::AbsMax, int8, before, params, &[values, Maxima]);
+            let operands = [values, Maxima, Quantized];
+            self.push(Pass::Quantize, int8, before, params, &operands);
+        }
+        params.slot_out
+    }
+
+    /// The activation of an operation's layer, to the value that it writes or the outputs.
+    fn activation(&mut self, elements: Precision, operation: &Operation) {
+        let index = operation.layer();
         let layer = &self.model.layers[index];
-        let last = index + 1 == self.model.layers.len();
-        let target = if last {
+        let target = if self.model.graph.is_last(index) {
             Operand::Outputs
         } else {
-            Operand::Values
+            self.value(operation.output)
         };
         let pass = match layer.activation {
             Activation::Softmax => Pass::Softmax,
             other => Pass::Activation(other),
         };
         let shape = matrix(self.model, layer.outputs);
-        self.push(
-            pass,
-            elements,
-            Some(index),
-            shape,
-            &[Operand::PreActivation, target],
-        );
+        let operands = [Operand::PreActivation, target];
+        self.push(pass, elements, Some(index), shape, &operands);
     }
 
     fn push(
@@ -170,15 +163,16 @@ impl<'a> Passes<'a> {
         params: Params,
         operands: &[Operand],
     ) {
-        use Operand::{Outputs, PreActivation, Quantized, Sums, Values};
+        use Operand::{Outputs, PreActivation, Quantized, Sums};
         // Bytes of a group of four values where a pass stores them as its elements are.
         let stored = 4 * elements.bytes();
         let writes = match pass {
-            Pass::Normalize => Some((Values, stored)),
+            Pass::Normalize | Pass::Activation(_) => {
+                operands.last().map(|&target| (target, stored))
+            }
             Pass::QuantizePixels | Pass::Quantize => Some((Quantized, 4)),
             Pass::Matmul(_) => Some((Sums, 16)),
             Pass::Bias | Pass::Dequantize => Some((PreActivation, 16)),
-            Pass::Activation(_) => operands.last().map(|&target| (target, stored)),
             Pass::Softmax => Some((Outputs, 16)),
             _ => None,
         };

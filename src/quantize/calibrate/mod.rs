@@ -28,7 +28,7 @@ use std::str::FromStr;
 pub use range::{PERCENTILE, range};
 
 use super::Ranges;
-use super::forward::{float_layer, input};
+use super::forward::{Values, float_layer};
 use crate::dataset::{
     self, CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset, Images, Split, draw_calibration,
     draw_images,
@@ -183,17 +183,19 @@ impl Sample {
 pub fn calibrate(model: &Network, sample: &Sample, method: Calibration) -> Result<Ranges> {
     model.check_precision(crate::Precision::F32)?;
     sample.check(model)?;
-    let mut x = input(model.normalization, &sample.images.pixels);
-    let mut ranges = Vec::with_capacity(model.layers.len());
-    for (index, layer) in model.layers.iter().enumerate() {
+    let mut values = Values::new(&model.graph, model.normalization, &sample.images.pixels);
+    let mut ranges = vec![(0.0, 0.0); model.layers.len()];
+    for operation in &model.graph.operations {
+        let (index, x) = (operation.layer(), values.of(operation));
         if x.iter().any(|x| !x.is_finite()) {
             let problem =
                 format!("the inputs of layers.{index} overflow f32 on the calibration images");
             return Err(Error::file(&model.path, problem));
         }
-        ranges.push(range(&x, method));
-        if index + 1 < model.layers.len() {
-            x = float_layer(layer, &x);
+        ranges[index] = range(x, method);
+        if !model.graph.is_last(index) {
+            let output = float_layer(&model.layers[index], x);
+            values.write(operation, output);
         }
     }
     Ok(Ranges(ranges))

@@ -57,10 +57,11 @@ impl QuantizedNetwork {
     ///
     /// # Errors
     /// `Error::CheckFailed` where parameters leave the range of their type; `Error::Usage` where it has no such
-    /// file, `Error::Internal` where the format refuses it, which no checked model makes it do.
+    /// file, `Error::File` where its layers do not follow each other, `Error::Internal` where the format refuses it, which no checked model makes it do.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
         check_mode(&self.mode)?;
+        self.graph.check_storable(&self.path)?;
         if let Some(OutOfRange { layer, largest }) = self.out_of_range {
             let range = match self.layers[layer].precision() {
                 Precision::Int4 => "int4's largest weight 7 · 65504",
@@ -101,7 +102,7 @@ impl QuantizedNetwork {
         let activations: Vec<_> = self.layers.iter().map(|l| l.activation.name()).collect();
         let mut metadata: HashMap<_, _> = self.provenance.clone().into_iter().collect();
         metadata.extend(mode_entries(&self.mode));
-        let inputs = self.layers.first().map_or(0, |layer| layer.inputs);
+        let inputs = self.graph.inputs();
         for (key, value) in [
             (QUANTIZED, VERSION.to_owned()),
             ("inputs", inputs.to_string()),

@@ -12,8 +12,8 @@ use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::{
-    Activation, DEFAULT_INT8_CLIP, Element, MODE_KEYS, Normalization, QUANTIZED, Tensors, entry,
-    stored_classes, stored_mode,
+    Activation, DEFAULT_INT8_CLIP, Element, Graph, MODE_KEYS, Normalization, QUANTIZED, Tensors,
+    entry, stored_classes, stored_mode,
 };
 use crate::scheme::{Scheme, WeightScales};
 
@@ -102,9 +102,11 @@ impl Reader<'_> {
         let classes = stored_classes(path, &metadata)?;
         let int8_clip = entry(path, &metadata, "int8_clip")?.unwrap_or(DEFAULT_INT8_CLIP);
         let layers = self.layers(&mode, &activations, inputs, normalization)?;
+        let graph = Graph::chain(layers.iter().map(QuantizedLayer::shape));
         let own = |key: &str| OWN_KEYS.contains(&key) || MODE_KEYS.contains(&key);
         Ok(QuantizedNetwork {
             mode,
+            graph,
             layers,
             normalization,
             classes,
