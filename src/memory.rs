@@ -8,7 +8,6 @@
 
 use serde::Serialize;
 
-use crate::quantize::INT4_GROUP;
 use crate::{Mode, Precision, Scheme, WeightScales};
 
 /// Bytes that a network needs in one mode and batch size.
@@ -86,39 +85,34 @@ fn by_formula(mode: &Mode) -> bool {
     match mode.precision {
         Precision::F32 | Precision::F16 => true,
         Precision::Int8 => mode.scheme == Some(Scheme::DynamicTensor),
-        Precision::Bf16 | Precision::Int4 | Precision::Mixed => false,
+        _ => false,
     }
 }
 
 /// Bytes of a layer's weights, scales and biases, and of its input.
 fn layer_needs(inputs: u64, outputs: u64, mode: &Mode, index: usize) -> Option<(u64, u64)> {
     let precision = mode.layer(index);
-    let count = inputs.checked_mul(outputs)?;
-    let (weights, scales) = match precision {
-        Precision::F32 | Precision::Mixed => (count.checked_mul(4)?, 0),
-        Precision::F16 | Precision::Bf16 => (count.checked_mul(2)?, 0),
-        Precision::Int8 => match mode.weights {
-            Some(WeightScales::Tensor) => (count, 4),
-            _ => (count, outputs.checked_mul(4)?),
-        },
-        Precision::Int4 => {
-            let groups = inputs.div_ceil(INT4_GROUP as u64);
-            (
-                count.div_ceil(2),
-                groups.checked_mul(outputs)?.checked_mul(2)?,
-            )
+    let bits = inputs
+        .checked_mul(outputs)?
+        .checked_mul(u64::from(precision.weight_bits()))?;
+    let weights = bits.div_ceil(8);
+    let scales = match (precision.group(), precision) {
+        (Some(group), _) => {
+            let groups = inputs.div_ceil(group as u64);
+            groups.checked_mul(outputs)?.checked_mul(2)?
         }
-    };
-    let of_bias = match precision {
-        Precision::F16 | Precision::Bf16 => 2,
-        _ => 4,
+        (None, Precision::Int8) => match mode.weights {
+            Some(WeightScales::Tensor) => 4,
+            _ => outputs.checked_mul(4)?,
+        },
+        (None, _) => 0,
     };
     let input = match (precision, mode.scheme) {
         // A row of quantized values has a scale of its own, where it is no row of pixels.
         (Precision::Int8, Some(Scheme::DynamicRow)) if index > 0 => inputs.checked_add(4)?,
         (precision, _) => inputs.checked_mul(precision.bytes())?,
     };
-    let bias = outputs.checked_mul(of_bias)?;
+    let bias = outputs.checked_mul(precision.float().bytes())?;
     Some((weights.checked_add(scales)?.checked_add(bias)?, input))
 }
 

@@ -98,10 +98,10 @@ impl Mode {
     #[must_use]
     pub fn tolerance(&self) -> Tolerance {
         let of_layer = |precision: Precision| match (precision, self.scheme) {
-            // The sums are exact, and z is not quantized on its way to the activation: a row agrees to
+            // The sums are exact, and pre-activations are not quantized on its way to the activation: a row agrees to
             // f32's accuracy, but where an activation's value lies on a rounding tie of the next layer's
             // quantized values, and of such rows there may be a few. A code that differs by one moves an output less
-            // than the steps of z do in the reference scheme, and hardly ever a label.
+            // than the steps of pre-activations do in the reference scheme, and hardly ever a label.
             (Precision::Int8, Some(Scheme::DynamicRow | Scheme::Static)) => Tolerance {
                 labels_equal: 0.9995,
                 ..Precision::Int8.tolerance()

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use half::{bf16, f16};
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
@@ -46,24 +47,60 @@ impl Precision {
         }
     }
 
+    /// Bits of a weight, without its scales.
+    #[must_use]
+    pub fn weight_bits(self) -> u32 {
+        match self {
+            Self::F32 | Self::Mixed => 32,
+            Self::F16 | Self::Bf16 => 16,
+            Self::Int8 => 8,
+            Self::Int4 => 4,
+        }
+    }
+
+    /// Whether weights are integers with scales.
+    #[must_use]
+    pub fn quantizes_weights(self) -> bool {
+        self.weight_bits() <= 8
+    }
+
+    /// How many weights of a column, along the inner dimension, share a binary16 scale; none where weights have no
+    /// such scales.
+    #[must_use]
+    pub fn group(self) -> Option<usize> {
+        match self {
+            Self::Int4 => Some(INT4_GROUP),
+            Self::F32 | Self::F16 | Self::Bf16 | Self::Int8 | Self::Mixed => None,
+        }
+    }
+
+    /// The type of biases, and of what layers read and write where that is not quantized.
+    #[must_use]
+    pub fn float(self) -> Float {
+        match self {
+            Self::F16 => Float::F16,
+            Self::Bf16 => Float::Bf16,
+            Self::F32 | Self::Int8 | Self::Int4 | Self::Mixed => Float::F32,
+        }
+    }
+
     /// Bytes of one activation as it is handed on: int4 is of the weights alone, and a mixed network
     /// counts as what its widest layers are.
     #[must_use]
     pub fn bytes(self) -> u64 {
         match self {
-            Self::F32 | Self::Int4 | Self::Mixed => 4,
-            Self::F16 | Self::Bf16 => 2,
             Self::Int8 => 1,
+            _ => self.float().bytes(),
         }
     }
 
     /// The largest number of the type that its values are handed on in, in words.
     #[must_use]
     pub fn largest_number(self) -> &'static str {
-        match self {
-            Self::F16 => "binary16's largest number 65504",
-            Self::Bf16 => "bfloat16's largest number 3.389531e38",
-            _ => "f32's largest number 3.402823e38",
+        match self.float() {
+            Float::F16 => "binary16's largest number 65504",
+            Float::Bf16 => "bfloat16's largest number 3.389531e38",
+            Float::F32 => "f32's largest number 3.402823e38",
         }
     }
 
@@ -117,6 +154,41 @@ impl Precision {
                 rows_beyond: 0.01,
                 labels_equal: 0.9980,
             },
+        }
+    }
+}
+
+/// Inner values of an int4 column that share a scale.
+pub const INT4_GROUP: usize = 32;
+
+/// A type of floating-point numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Float {
+    /// binary32.
+    F32,
+    /// binary16.
+    F16,
+    /// bfloat16.
+    Bf16,
+}
+
+impl Float {
+    /// Bytes of a number.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// The number of this type that is nearest to `value`, ties to even.
+    #[must_use]
+    pub fn round(self, value: f32) -> f32 {
+        match self {
+            Self::F32 => value,
+            Self::F16 => f16::from_f32(value).to_f32(),
+            Self::Bf16 => bf16::from_f32(value).to_f32(),
         }
     }
 }

@@ -7,8 +7,9 @@ use fmnist_gpu::gpu::kernel::{self, input_name, output_name};
 use fmnist_gpu::model::{self, Activation};
 use fmnist_gpu::plan::{
     Arithmetic, Fusion, KERNEL_VARIANTS, KernelVariant, LayerInput, LayerKernel, LayerOutput,
-    NetworkKernel, Pass, Store, Subgroups, Tile,
+    NetworkKernel, Pass, Subgroups, Tile,
 };
+use fmnist_gpu::precision::Float;
 use fmnist_gpu::report::Table;
 use fmnist_gpu::{Error, Precision, Result, Scheme};
 
@@ -47,7 +48,7 @@ pub struct Arguments {
     #[arg(long, value_name = "OUTPUT", help_heading = help::MODEL)]
     output: Option<String>,
 
-    /// Activation: relu, sigmoid, tanh, identity or softmax
+    /// Activation, for example relu
     #[arg(long, value_name = "NAME", help_heading = help::MODEL)]
     activation: Option<Activation>,
 
@@ -394,17 +395,17 @@ fn outputs(
         return vec![LayerOutput::PreActivation];
     }
     let own = match precision {
-        Precision::Int8 => Store::Int8,
-        precision => Store::of(precision),
+        Precision::Int8 => LayerOutput::Quantized,
+        precision => LayerOutput::Float(precision.float()),
     };
-    let mut stores = vec![own];
+    let mut outputs = vec![own];
     if arithmetic != Arithmetic::Matrix {
-        let all = [Store::F32, Store::F16, Store::Bf16, Store::Int8];
-        stores.extend(all.into_iter().filter(|store| *store != own));
+        let all = [Float::F32, Float::F16, Float::Bf16].map(LayerOutput::Float);
+        let all = all.into_iter().chain([LayerOutput::Quantized]);
+        outputs.extend(all.filter(|output| *output != own));
     }
-    let rows = stores.len() > 1 && tile.holds_rows(1);
-    let mut outputs: Vec<LayerOutput> = stores.into_iter().map(LayerOutput::Stored).collect();
-    outputs.push(LayerOutput::F32);
+    let rows = outputs.len() > 1 && tile.holds_rows(1);
+    outputs.push(LayerOutput::Outputs);
     outputs.extend(rows.then_some(LayerOutput::QuantizedRows));
     outputs
 }
@@ -413,7 +414,7 @@ fn outputs(
 fn activations(output: LayerOutput, tile: Tile) -> Vec<Activation> {
     match output {
         LayerOutput::PreActivation => vec![Activation::Identity],
-        LayerOutput::F32 if tile.holds_rows(1) => Activation::ALL.to_vec(),
+        LayerOutput::Outputs if tile.holds_rows(1) => Activation::ALL.to_vec(),
         _ => elementwise().collect(),
     }
 }

@@ -8,8 +8,9 @@ use crate::Precision;
 use crate::model::Activation;
 use crate::plan::{
     KERNEL_VARIANTS, KernelFamily, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel,
-    Pass, Store, Subgroups, Tile, Tiling,
+    Pass, Subgroups, Tile, Tiling,
 };
+use crate::precision::Float;
 
 /// How a kernel uses a storage buffer; the uniform `Params` is always binding 0, and these follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Kernel {
 }
 
 use Binding::{Read, Write as Writes};
-use Precision::{Bf16, F16 as Half, F32 as Single, Int4, Int8};
+use Precision::{Bf16, F16 as Half, F32 as Single, Int8};
 
 /// A row of the table.
 #[derive(Debug)]
@@ -75,7 +76,23 @@ const fn network(file: &'static str, elements: &'static [Precision]) -> Row {
 }
 
 /// The element types of a kernel that runs in any.
-const ANY: &[Precision] = &[Single, Half, Bf16, Int4, Int8];
+const ANY: &[Precision] = &Precision::EVERY;
+
+/// Those of a kernel that multiplies floats.
+const FLOATS: &[Precision] = &floats();
+
+const fn floats() -> [Precision; Precision::EVERY.len() - 1] {
+    let mut floats = [Single; Precision::EVERY.len() - 1];
+    let (mut from, mut to) = (0, 0);
+    while from < Precision::EVERY.len() {
+        if !matches!(Precision::EVERY[from], Int8) {
+            floats[to] = Precision::EVERY[from];
+            to += 1;
+        }
+        from += 1;
+    }
+    floats
+}
 
 /// Every kernel.
 static KERNELS: &[Row] = &[
@@ -120,7 +137,7 @@ static KERNELS: &[Row] = &[
     layer("kernels/layer/coop", &[Half]),
     layer("kernels/layer/coop_staged", &[Half]),
     row("kernels/layer/epilogue", &[Int8], &[Read, Writes, Writes]),
-    network("kernels/network/network", &[Single, Half, Bf16, Int4]),
+    network("kernels/network/network", FLOATS),
     network("kernels/network/network_int8", &[Int8]),
     network("kernels/network/network_quantized", &[Int8]),
 ];
@@ -255,7 +272,7 @@ fn layer_name(layer: LayerKernel) -> String {
         ..
     } = layer;
     let stored = match output {
-        LayerOutput::Stored(_) => "-stored",
+        LayerOutput::Float(_) | LayerOutput::Quantized => "-stored",
         _ => "",
     };
     let output = output_name(output);
@@ -282,12 +299,12 @@ pub fn input_name(input: LayerInput) -> String {
 #[must_use]
 pub fn output_name(output: LayerOutput) -> &'static str {
     match output {
-        LayerOutput::Stored(Store::F32) => "f32",
-        LayerOutput::Stored(Store::F16) => "f16",
-        LayerOutput::Stored(Store::Bf16) => "bf16",
-        LayerOutput::Stored(Store::Int8) => "quantized",
+        LayerOutput::Float(Float::F32) => "f32",
+        LayerOutput::Float(Float::F16) => "f16",
+        LayerOutput::Float(Float::Bf16) => "bf16",
+        LayerOutput::Quantized => "quantized",
         LayerOutput::QuantizedRows => "quantized-rows",
-        LayerOutput::F32 => "outputs",
+        LayerOutput::Outputs => "outputs",
         LayerOutput::PreActivation => "pre-activation",
     }
 }

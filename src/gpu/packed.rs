@@ -6,6 +6,7 @@ use half::{bf16, f16};
 use super::layout::{pack_blocks, pack_int4, pack_int8, pack_rows};
 use crate::Precision;
 use crate::plan::{bias_bytes, groups};
+use crate::precision::Float;
 use crate::quantize::{Epilogue, InputQuantization, QuantizedLayer, Weights};
 
 /// How a layer's input becomes quantized values outside the reference scheme.
@@ -40,31 +41,37 @@ struct ColumnGroup {
     unused: [i32; 4],
 }
 
-/// A layer's bytes as they are uploaded.
-pub(super) fn pack(layer: &QuantizedLayer, clip: u8) -> Packed {
-    let (inputs, outputs) = (layer.inputs, layer.outputs);
-    let weights = match &layer.weights {
+/// The bytes of weights `[inputs, outputs]` as kernels read them: in blocks, with the scales of groups behind.
+#[must_use]
+pub fn pack_weights(weights: &Weights, [inputs, outputs]: [usize; 2]) -> Vec<u8> {
+    match weights {
         Weights::F32(values) => bytes(&pack_blocks(values, inputs, outputs, 0.0)),
         Weights::F16(values) => bytes(&pack_blocks(values, inputs, outputs, f16::ZERO)),
         Weights::Bf16(values) => bytes(&pack_blocks(values, inputs, outputs, bf16::ZERO)),
         Weights::Int8 { quantized, .. } => bytes(&pack_int8(quantized, inputs, outputs)),
         Weights::Int4 { quantized, scales } => pack_int4(quantized, scales, inputs, outputs),
-    };
+    }
+}
+
+/// A layer's bytes as they are uploaded.
+pub(super) fn pack(layer: &QuantizedLayer, clip: u8) -> Packed {
+    let outputs = layer.outputs;
+    let weights = pack_weights(&layer.weights, layer.shape());
     let precision = layer.precision();
     let tensor = layer.input == InputQuantization::Tensor;
-    let bias = match precision {
-        Precision::F16 => bytes(&pack_rows(
+    let bias = match (precision, precision.float()) {
+        (Precision::Int8, _) if !tensor => bytes(&column_groups(&layer.epilogue(clip))),
+        (_, Float::F32) => bytes(&pack_rows(&layer.bias, outputs, 0.0)),
+        (_, Float::F16) => bytes(&pack_rows(
             &rounded(layer, f16::from_f32),
             outputs,
             f16::ZERO,
         )),
-        Precision::Bf16 => bytes(&pack_rows(
+        (_, Float::Bf16) => bytes(&pack_rows(
             &rounded(layer, bf16::from_f32),
             outputs,
             bf16::ZERO,
         )),
-        Precision::Int8 if !tensor => bytes(&column_groups(&layer.epilogue(clip))),
-        _ => bytes(&pack_rows(&layer.bias, outputs, 0.0)),
     };
     let input = QuantizedInput {
         inverse: match layer.input {
@@ -83,11 +90,7 @@ pub(super) fn pack(layer: &QuantizedLayer, clip: u8) -> Packed {
             _ => 1.0,
         },
         input,
-        // int4 takes half a byte a value.
-        block_bytes: match precision {
-            Precision::Int4 => 8,
-            precision => 16 * precision.bytes(),
-        },
+        block_bytes: 2 * u64::from(precision.weight_bits()),
         bias_bytes: bias_bytes(precision, precision == Precision::Int8 && !tensor),
     }
 }

@@ -1,6 +1,6 @@
 //! Activation functions: what each is called, what it computes, and what follows from that elsewhere.
 //!
-//! The oracle (`reference/arithmetic.rs`) and the shaders (`activate.wgsl`) compute each of them once more.
+//! The oracle (`reference/arithmetic.rs`) and the shaders (`shared/activation.wgsl`) compute each of them once more.
 
 use std::fmt;
 use std::str::FromStr;
@@ -112,12 +112,18 @@ impl FromStr for Activation {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|activation| activation.name() == text)
-            .ok_or_else(|| {
-                format!("unknown activation '{text}'; use relu, sigmoid, tanh, identity or softmax")
-            })
+        let known = Self::ALL.into_iter().find(|known| known.name() == text);
+        known.ok_or_else(|| {
+            let (last, others) = (
+                Self::Softmax,
+                Self::ALL.iter().filter(|a| **a != Self::Softmax),
+            );
+            let others: Vec<_> = others.map(|known| known.name()).collect();
+            format!(
+                "unknown activation '{text}'; use {} or {last}",
+                others.join(", ")
+            )
+        })
     }
 }
 

@@ -78,12 +78,6 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "register-1x4",
             "register-1x4-dot",
         ],
-        (Kind::Software | Kind::Cpu, Precision::Int4 | Precision::Mixed, _) => &[
-            "broadcast-4x32",
-            "broadcast-4x64",
-            "broadcast-8x32",
-            "register-8x16",
-        ],
         (Kind::Software | Kind::Cpu, Precision::F32, _) => &[
             "broadcast-4x32",
             "broadcast-8x32",
@@ -112,6 +106,12 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "register-8x16",
             "register-8x8-dot",
         ],
+        (Kind::Software | Kind::Cpu, _, _) => &[
+            "broadcast-4x32",
+            "broadcast-4x64",
+            "broadcast-8x32",
+            "register-8x16",
+        ],
         (_, Precision::Int8, 1..=8) => &[
             "network-256-dot",
             "subgroup-rows-dot",
@@ -119,12 +119,6 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "network-256",
         ],
         (_, _, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
-        (_, Precision::F32 | Precision::Int4 | Precision::Mixed, _) => &[
-            "workgroup-64x64",
-            "workgroup-128x64",
-            "workgroup-128x128",
-            "register-8x8",
-        ],
         (_, Precision::F16 | Precision::Bf16, _) => &[
             "workgroup-64x64",
             "workgroup-128x128",
@@ -136,6 +130,12 @@ fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'sta
             "workgroup-128x128-dot",
             "workgroup-64x64",
             "register-8x8-dot",
+        ],
+        (_, _, _) => &[
+            "workgroup-64x64",
+            "workgroup-128x64",
+            "workgroup-128x128",
+            "register-8x8",
         ],
     }
 }

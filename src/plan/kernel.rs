@@ -3,6 +3,7 @@
 use super::tile::{Arithmetic, Tile};
 use crate::Precision;
 use crate::model::{Activation, InputFormat};
+use crate::precision::Float;
 
 /// What a fused layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,7 +12,7 @@ pub enum LayerInput {
     Pixels,
     /// Values as the precision stores them; in int8 f32 values whose largest magnitude is known.
     Values,
-    /// In int8: the z of the layer before, which had this activation.
+    /// In int8: the pre-activations of the layer before, which had this activation.
     PreActivation(Activation),
     /// In int8 outside the reference scheme: pixels / 255, whose static quantized values they are themselves.
     QuantizedPixels,
@@ -38,10 +39,7 @@ impl LayerInput {
             Self::Pixels | Self::QuantizedPixels | Self::Quantized => 4 * groups,
             Self::QuantizedRows => 4 * groups + 4,
             // In int8 by the reference scheme what lies between the layers is f32.
-            Self::Values | Self::PreActivation(_) => match precision {
-                Precision::F16 | Precision::Bf16 => 8 * groups,
-                _ => 16 * groups,
-            },
+            Self::Values | Self::PreActivation(_) => 4 * groups * precision.float().bytes(),
         }
     }
 }
@@ -49,39 +47,16 @@ impl LayerInput {
 /// What a fused layer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LayerOutput {
-    /// Values in the form that the next layer takes, to which they are rounded once.
-    Stored(Store),
-    /// Outputs: values that are rounded as the precision stores them, as f32.
-    F32,
-    /// In int8: z in f32, and its extremes.
+    /// Floating-point numbers for the layers that read them, rounded once.
+    Float(Float),
+    /// Static int8 quantized values for the layers that read them, rounded once.
+    Quantized,
+    /// The network's outputs: rounded to the precision's own type, and stored in f32.
+    Outputs,
+    /// In int8: pre-activations in f32, and their extremes.
     PreActivation,
     /// int8 quantized values with a scale for each row, behind the quantized values of all rows.
     QuantizedRows,
-}
-
-/// How values lie that one layer hands to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Store {
-    /// binary32.
-    F32,
-    /// binary16.
-    F16,
-    /// bfloat16.
-    Bf16,
-    /// Static int8 values.
-    Int8,
-}
-
-impl Store {
-    /// How the values of a precision lie; f32 where it has no numbers of its own for them.
-    #[must_use]
-    pub fn of(precision: Precision) -> Self {
-        match precision {
-            Precision::F16 => Self::F16,
-            Precision::Bf16 => Self::Bf16,
-            _ => Self::F32,
-        }
-    }
 }
 
 impl LayerOutput {
@@ -89,9 +64,9 @@ impl LayerOutput {
     #[must_use]
     pub fn row_bytes(self, groups: u64) -> u64 {
         match self {
-            Self::Stored(Store::F32) | Self::F32 | Self::PreActivation => 16 * groups,
-            Self::Stored(Store::F16 | Store::Bf16) => 8 * groups,
-            Self::Stored(Store::Int8) => 4 * groups,
+            Self::Outputs | Self::PreActivation => 16 * groups,
+            Self::Float(float) => 4 * groups * float.bytes(),
+            Self::Quantized => 4 * groups,
             Self::QuantizedRows => 4 * groups + 4,
         }
     }
@@ -108,7 +83,7 @@ pub struct LayerKernel {
     pub input: LayerInput,
     /// What it writes.
     pub output: LayerOutput,
-    /// What it ends in; identity where it writes z. Softmax only where its tile holds whole rows.
+    /// What it ends in; identity where it writes pre-activations. Softmax only where its tile holds whole rows.
     pub activation: Activation,
 }
 

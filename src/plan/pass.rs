@@ -38,7 +38,7 @@ pub enum Pass {
     Layer(LayerKernel),
     /// A whole network.
     Network(NetworkKernel),
-    /// The z of an int8 network's last layer quantized, dequantized and activated.
+    /// The pre-activations of an int8 network's last layer quantized, dequantized and activated.
     Epilogue(Activation),
     /// Rows of f32 values to int8 quantized values with a scale each.
     QuantizedRows {
@@ -130,8 +130,7 @@ pub fn packed_weights_bytes(model: &Architecture, layout: WeightLayout) -> u64 {
 pub fn bias_bytes(precision: Precision, quantized: bool) -> u64 {
     match precision {
         Precision::Int8 if quantized => 64,
-        Precision::F16 | Precision::Bf16 => 8,
-        _ => 16,
+        precision => 4 * precision.float().bytes(),
     }
 }
 

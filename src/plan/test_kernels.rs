@@ -1,12 +1,13 @@
 //! The fused kernels that a kernel variant is tested by.
 
-use super::kernel::{LayerInput, LayerKernel, LayerOutput, NetworkKernel, Store};
+use super::kernel::{LayerInput, LayerKernel, LayerOutput, NetworkKernel};
 use super::limits::Subgroups;
 use super::pass::Pass;
 use super::tile::{Arithmetic, Tile};
 use super::variant::{Fusion, KernelVariant};
 use crate::Precision;
 use crate::model::{Activation, InputFormat};
+use crate::precision::Float;
 
 impl KernelVariant {
     /// The fused kernels to test it by in a precision: its tile and narrower ones, in each place of a
@@ -78,23 +79,13 @@ fn layer_variants(
             .map(|input| kernel(tile, input, LayerOutput::PreActivation, Identity))
             .to_vec();
         kernels.extend([
-            kernel(
-                tile,
-                QuantizedPixels,
-                LayerOutput::Stored(Store::Int8),
-                Relu,
-            ),
-            kernel(tile, Quantized, LayerOutput::Stored(Store::Int8), Tanh),
-            kernel(tile, Quantized, LayerOutput::F32, Identity),
-            kernel(
-                tile,
-                QuantizedRows,
-                LayerOutput::Stored(Store::F32),
-                Sigmoid,
-            ),
+            kernel(tile, QuantizedPixels, LayerOutput::Quantized, Relu),
+            kernel(tile, Quantized, LayerOutput::Quantized, Tanh),
+            kernel(tile, Quantized, LayerOutput::Outputs, Identity),
+            kernel(tile, QuantizedRows, LayerOutput::Float(Float::F32), Sigmoid),
         ]);
         if tile.holds_rows(1) {
-            kernels.push(kernel(tile, Quantized, LayerOutput::F32, Softmax));
+            kernels.push(kernel(tile, Quantized, LayerOutput::Outputs, Softmax));
             kernels.push(kernel(
                 tile,
                 QuantizedRows,
@@ -104,18 +95,18 @@ fn layer_variants(
         }
         return kernels;
     }
-    let own = Store::of(precision);
+    let own = precision.float();
     let mut kernels = vec![
-        kernel(tile, Pixels, LayerOutput::Stored(own), Relu),
-        kernel(tile, Values, LayerOutput::Stored(own), Sigmoid),
-        kernel(tile, Values, LayerOutput::F32, Identity),
+        kernel(tile, Pixels, LayerOutput::Float(own), Relu),
+        kernel(tile, Values, LayerOutput::Float(own), Sigmoid),
+        kernel(tile, Values, LayerOutput::Outputs, Identity),
     ];
     if tile.holds_rows(1) {
-        kernels.push(kernel(tile, Values, LayerOutput::F32, Softmax));
+        kernels.push(kernel(tile, Values, LayerOutput::Outputs, Softmax));
     }
     // What a layer hands to one whose numbers differ: not where only f16 multiplies so.
     if !of_f16 {
-        kernels.push(kernel(tile, Values, LayerOutput::Stored(Store::Int8), Relu));
+        kernels.push(kernel(tile, Values, LayerOutput::Quantized, Relu));
         if tile.holds_rows(1) {
             kernels.push(kernel(tile, Values, LayerOutput::QuantizedRows, Relu));
         }

@@ -3,7 +3,6 @@
 use super::limits::Subgroups;
 use crate::Precision;
 use crate::adapter::MatrixUnits;
-use crate::quantize::INT4_GROUP;
 
 /// Groups of four that a row of `cols` values takes.
 #[must_use]
@@ -222,17 +221,13 @@ impl WeightLayout {
         inner.next_multiple_of(size) as u64 * cols.next_multiple_of(size) as u64
     }
 
-    /// Bytes of them in a precision, with the scales of int4, which lie behind the blocks.
+    /// Bytes of them in a precision, with the scales of groups, which lie behind the blocks.
     #[must_use]
     pub fn bytes(self, inner: usize, cols: usize, precision: Precision) -> u64 {
-        let values = self.values(inner, cols);
-        match precision {
-            Precision::Int4 => {
-                let groups = inner.div_ceil(INT4_GROUP) * cols.next_multiple_of(4);
-                values / 2 + 2 * groups as u64
-            }
-            precision => values * precision.bytes(),
-        }
+        let scales = precision.group().map_or(0, |group| {
+            2 * (inner.div_ceil(group) * cols.next_multiple_of(4)) as u64
+        });
+        self.values(inner, cols) * u64::from(precision.weight_bits()) / 8 + scales
     }
 }
 

@@ -1,11 +1,6 @@
 //! What a quantized network must be, whoever made it: a conversion, a file, or a caller.
 
-use half::f16;
-
-use super::{
-    Affine, Epilogue, INT4_GROUP, INT4_LARGEST, InputQuantization, QuantizedLayer,
-    QuantizedNetwork, Weights,
-};
+use super::{Affine, Epilogue, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Activation, ValueId};
@@ -82,17 +77,7 @@ impl QuantizedLayer {
     /// Whether all of its weights and biases are finite numbers.
     pub(super) fn is_finite(&self) -> bool {
         let infinite = |value: f32| !value.is_finite();
-        !self.any_weight(infinite) && self.bias.iter().all(|value| value.is_finite())
-    }
-
-    /// Whether something is so of a weight that is a number by itself, no quantized value.
-    fn any_weight(&self, is: impl Fn(f32) -> bool) -> bool {
-        match &self.weights {
-            Weights::F32(values) => values.iter().any(|&value| is(value)),
-            Weights::F16(values) => values.iter().any(|value| is(value.to_f32())),
-            Weights::Bf16(values) => values.iter().any(|value| is(value.to_f32())),
-            Weights::Int8 { .. } | Weights::Int4 { .. } => false,
-        }
+        !self.weights.any(infinite) && self.bias.iter().all(|value| value.is_finite())
     }
 
     /// What is wrong with it, to stand behind its name.
@@ -106,13 +91,22 @@ impl QuantizedLayer {
             ));
         }
         let bad = |value: f32| value.is_nan() || value.is_infinite() && !may_be_infinite;
-        if self.any_weight(bad) {
+        if self.weights.any(bad) {
             return Err(".weight has a value that is not a finite number".into());
         }
         if self.bias.iter().any(|&value| bad(value)) {
             return Err(".bias has a value that is not a finite number".into());
         }
-        self.check_quantized(clip)?;
+        self.weights.check(self.shape(), clip)?;
+        if let (InputQuantization::Tensor, Weights::Int8 { scales, .. }) =
+            (self.input, &self.weights)
+            && scales.len() != 1
+        {
+            return Err(format!(
+                ".weight_scale has {} values, but dynamic-tensor needs 1",
+                scales.len()
+            ));
+        }
         if let InputQuantization::Static(affine) = self.input
             && !(affine.scale.is_normal() && affine.scale > 0.0 && affine.inverse().is_finite())
         {
@@ -152,59 +146,6 @@ impl QuantizedLayer {
             return Err(format!(
                 ".input_scale is {scale}, which is so large that its values overflow f32"
             ));
-        }
-        Ok(())
-    }
-
-    /// Scales are as many as there must be and positive; quantized values are within their range.
-    fn check_quantized(&self, clip: u8) -> Result<(), String> {
-        let wrong = |scale: f32| {
-            format!(".weight_scale has the value {scale}, which is not a positive number")
-        };
-        match &self.weights {
-            Weights::Int8 { quantized, scales } => {
-                if self.input == InputQuantization::Tensor && scales.len() != 1 {
-                    return Err(format!(
-                        ".weight_scale has {} values, but dynamic-tensor needs 1",
-                        scales.len()
-                    ));
-                }
-                if scales.len() != 1 && scales.len() != self.outputs {
-                    return Err(format!(
-                        ".weight_scale has {} values, not 1 or {}",
-                        scales.len(),
-                        self.outputs
-                    ));
-                }
-                if let Some(&scale) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
-                    return Err(wrong(scale));
-                }
-                if let Some(q) = quantized.iter().find(|q| q.unsigned_abs() > clip) {
-                    return Err(format!(
-                        ".weight has the value {q}, more than int8_clip {clip}"
-                    ));
-                }
-            }
-            Weights::Int4 { quantized, scales } => {
-                let wanted = self.inputs.div_ceil(INT4_GROUP) * self.outputs;
-                if scales.len() != wanted {
-                    return Err(format!(
-                        ".weight_scale has {} values, not {wanted}",
-                        scales.len()
-                    ));
-                }
-                let positive = |s: &&f16| !(s.is_finite() && s.to_f32() > 0.0);
-                if let Some(scale) = scales.iter().find(positive) {
-                    return Err(wrong(scale.to_f32()));
-                }
-                let exceeds = |q: &&i8| q.unsigned_abs() > INT4_LARGEST.unsigned_abs();
-                if let Some(q) = quantized.iter().find(exceeds) {
-                    return Err(format!(
-                        ".weight has the value {q}, more than int4's largest value {INT4_LARGEST}"
-                    ));
-                }
-            }
-            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {}
         }
         Ok(())
     }

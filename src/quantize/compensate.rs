@@ -4,7 +4,7 @@
 
 use half::f16;
 
-use super::convert::{int4_scale, quantize_int4};
+use super::weights::{int4_scale, quantize_int4};
 use super::{INT4_GROUP, INT4_LARGEST, Weights};
 use crate::model::Layer;
 use crate::scheme;

@@ -1,23 +1,11 @@
 //! From a model's float weights to the numbers of a mode.
 
-use half::{bf16, f16};
-
-use super::{
-    Affine, INT4_GROUP, INT4_LARGEST, InputQuantization, OutOfRange, QuantizedLayer,
-    QuantizedNetwork, Weights,
-};
+use super::{Affine, InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork, Weights};
 use crate::Precision;
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Activation, Layer, Network, Normalization};
-use crate::scheme::{self, Scheme, WeightScales};
-
-/// The largest magnitude of a static bias in units of its scale; what remains of int32 is for the sums.
-const LARGEST_BIAS: f32 = (1 << 30) as f32;
-
-/// The magnitude of a static bias in units of its scale where nothing but the bias decides the scale: f32 holds
-/// every whole number up to it, so the bias is as exact as in f32.
-const EXACT_BIAS: f32 = (1 << 24) as f32;
+use crate::scheme::{Scheme, WeightScales};
 
 /// The range of each layer's input that static quantized values are to cover, `(low, high)`, first layer first; of
 /// the first one nothing is used where pixels have quantized values of their own.
@@ -173,24 +161,9 @@ fn convert(
     scales: WeightScales,
     clip: u8,
 ) -> QuantizedLayer {
-    let rounded = |round: &dyn Fn(f32) -> f32| layer.bias.iter().map(|&b| round(b)).collect();
-    let (weights, bias) = match precision {
-        Precision::F32 | Precision::Mixed => {
-            (Weights::F32(layer.weights.clone()), layer.bias.clone())
-        }
-        Precision::F16 => {
-            let weights = layer.weights.iter().map(|&w| f16::from_f32(w)).collect();
-            let bias = rounded(&|b| f16::from_f32(b).to_f32());
-            (Weights::F16(weights), bias)
-        }
-        Precision::Bf16 => {
-            let weights = layer.weights.iter().map(|&w| bf16::from_f32(w)).collect();
-            let bias = rounded(&|b| bf16::from_f32(b).to_f32());
-            (Weights::Bf16(weights), bias)
-        }
-        Precision::Int8 => (int8(layer, input, scales, clip), layer.bias.clone()),
-        Precision::Int4 => (int4(layer), layer.bias.clone()),
-    };
+    let float = precision.float();
+    let weights = Weights::round(layer, precision, input, scales, clip);
+    let bias = layer.bias.iter().map(|&bias| float.round(bias)).collect();
     QuantizedLayer {
         inputs: layer.inputs,
         outputs: layer.outputs,
@@ -199,97 +172,6 @@ fn convert(
         activation: layer.activation,
         input,
     }
-}
-
-/// Symmetric quantized values, with a scale for each column or one for all.
-fn int8(layer: &Layer, input: InputQuantization, scales: WeightScales, clip: u8) -> Weights {
-    let largest = match scales {
-        WeightScales::Tensor => vec![scheme::max_abs(&layer.weights)],
-        WeightScales::Channel => {
-            let mut largest = vec![0.0_f32; layer.outputs];
-            for row in layer.weights.chunks_exact(layer.outputs) {
-                for (largest, weight) in largest.iter_mut().zip(row) {
-                    *largest = largest.max(weight.abs());
-                }
-            }
-            largest
-        }
-    };
-    let scale = |&largest: &f32| scheme::scale(largest, clip);
-    let mut scales: Vec<f32> = largest.iter().map(scale).collect();
-    if let InputQuantization::Static(affine) = input {
-        let zeros = |&largest: &f32| largest / f32::from(clip) == 0.0;
-        let zeros: Vec<bool> = largest.iter().map(zeros).collect();
-        fit_bias(&mut scales, &zeros, &layer.bias, affine);
-    }
-    let count = scales.len();
-    let q = |(index, &weight): (usize, &f32)| {
-        scheme::quantize(weight, scales[index % layer.outputs % count], clip)
-    };
-    let quantized = layer.weights.iter().enumerate().map(q).collect();
-    Weights::Int8 { quantized, scales }
-}
-
-/// Makes scales such that a static bias, which is held in units of s·s_w, keeps its value. `zeros` tells the
-/// scales whose quantized values are all zero.
-fn fit_bias(scales: &mut [f32], zeros: &[bool], bias: &[f32], input: Affine) {
-    let mut largest = vec![0.0_f32; scales.len()];
-    for (column, bias) in bias.iter().enumerate() {
-        let largest = &mut largest[column % scales.len()];
-        *largest = largest.max(bias.abs());
-    }
-    for ((scale, &zeros), bias) in scales.iter_mut().zip(zeros).zip(largest) {
-        // Quantized values of nothing but zeros are right in every scale, so the bias has its own: in units of s · 1 it would
-        // be rounded as coarsely as the layer's input.
-        let unit = bias / EXACT_BIAS;
-        let own = unit / input.scale;
-        if zeros && unit.is_normal() && own.is_normal() {
-            *scale = own;
-        }
-        // A bias that is huge beside its column's weights would leave int32 in units of their scale: then
-        // the column gets coarser quantized values, which beside such a bias tell just as little apart.
-        *scale = scale.max(bias / input.scale / LARGEST_BIAS);
-    }
-}
-
-/// The scale of a group of int4 quantized values whose largest magnitude is `largest`: that / 7, to binary16.
-#[must_use]
-pub(super) fn int4_scale(largest: f32) -> f16 {
-    let scale = f16::from_f32(largest / f32::from(INT4_LARGEST));
-    if scale.is_finite() && scale.to_f32() > 0.0 {
-        scale
-    } else if largest > 1.0 {
-        f16::MAX
-    } else {
-        f16::ONE
-    }
-}
-
-/// The int4 quantized value of a weight.
-#[must_use]
-pub(super) fn quantize_int4(weight: f32, scale: f16) -> i8 {
-    scheme::quantize(weight, scale.to_f32(), INT4_LARGEST.unsigned_abs())
-}
-
-/// Quantized values rounded to nearest, with a scale for each group of a column.
-fn int4(layer: &Layer) -> Weights {
-    let outputs = layer.outputs;
-    let mut quantized = vec![0; layer.weights.len()];
-    let mut scales = Vec::new();
-    let groups = layer.weights.chunks(INT4_GROUP * outputs);
-    for (weights, quantized) in groups.zip(quantized.chunks_mut(INT4_GROUP * outputs)) {
-        for column in 0..outputs {
-            let of_column = || weights.iter().skip(column).step_by(outputs);
-            let largest = of_column().fold(0.0, |max: f32, w| w.abs().max(max));
-            let scale = int4_scale(largest);
-            let targets = quantized.iter_mut().skip(column).step_by(outputs);
-            for (q, &weight) in targets.zip(of_column()) {
-                *q = quantize_int4(weight, scale);
-            }
-            scales.push(scale);
-        }
-    }
-    Weights::Int4 { quantized, scales }
 }
 
 #[cfg(test)]

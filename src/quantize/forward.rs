@@ -3,9 +3,7 @@
 //!
 //! This serves calibration alone. An executor's values may differ in their last bits.
 
-use half::{bf16, f16};
-
-use super::{Affine, InputQuantization, QuantizedLayer, Weights};
+use super::{Affine, InputQuantization, QuantizedLayer};
 use crate::model::{Activation, Graph, Layer, Normalization, Operation};
 use crate::scheme;
 
@@ -92,9 +90,10 @@ fn activate(activation: Activation, z: &mut [f32], outputs: usize) {
 /// The values that a layer's input stands for once it is in the layer's form.
 fn taken(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
     let through = |round: &dyn Fn(f32) -> f32| x.iter().map(|&x| round(x)).collect();
-    match (layer.input, &layer.weights) {
-        (InputQuantization::Static(affine), _) => through(&|x| restored(affine, x)),
-        (InputQuantization::Row { unsigned }, _) => {
+    let float = layer.precision().float();
+    match layer.input {
+        InputQuantization::Static(affine) => through(&|x| restored(affine, x)),
+        InputQuantization::Row { unsigned } => {
             let levels = i16::from(clip);
             let levels = f32::from(if unsigned { 2 * levels + 1 } else { levels });
             let mut rounded = x.to_vec();
@@ -108,14 +107,12 @@ fn taken(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
             }
             rounded
         }
-        (InputQuantization::Tensor, _) => {
+        InputQuantization::Tensor => {
             let largest = x.iter().fold(0.0, |max: f32, x| x.abs().max(max));
             let scale = scheme::scale(largest, clip);
             through(&|x| scheme::dequantize(scheme::quantize(x, scale, clip), scale))
         }
-        (InputQuantization::Values, Weights::F16(_)) => through(&|x| f16::from_f32(x).to_f32()),
-        (InputQuantization::Values, Weights::Bf16(_)) => through(&|x| bf16::from_f32(x).to_f32()),
-        (InputQuantization::Values, _) => x.to_vec(),
+        InputQuantization::Values => through(&|x| float.round(x)),
     }
 }
 

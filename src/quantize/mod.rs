@@ -69,11 +69,10 @@ mod loss;
 mod range;
 mod recipe;
 mod source;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-use half::{bf16, f16};
 
 use crate::Precision;
 use crate::mode::Mode;
@@ -86,12 +85,9 @@ pub use file::check_mode;
 pub use loss::{Loss, losses};
 pub use recipe::{Quantizer, Recipe, Rounding};
 pub use source::Source;
+pub use weights::{INT4_LARGEST, Weights};
 
-/// Inner values of an int4 column that share a scale.
-pub const INT4_GROUP: usize = 32;
-
-/// The largest int4 quantized value.
-pub const INT4_LARGEST: i8 = 7;
+pub use crate::precision::INT4_GROUP;
 
 /// A model in the numbers that it runs in.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,35 +135,10 @@ pub struct QuantizedLayer {
     pub weights: Weights,
     /// `[outputs]`; in f16 and bf16 numbers of that type.
     pub bias: Vec<f32>,
-    /// What is applied to z.
+    /// What is applied to the pre-activations.
     pub activation: Activation,
     /// In which form it takes its input.
     pub input: InputQuantization,
-}
-
-/// A layer's weights, `[inputs, outputs]` row-major.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Weights {
-    /// binary32.
-    F32(Vec<f32>),
-    /// binary16.
-    F16(Vec<f16>),
-    /// bfloat16.
-    Bf16(Vec<bf16>),
-    /// int8 quantized values.
-    Int8 {
-        /// −c to c.
-        quantized: Vec<i8>,
-        /// One, or one for each output.
-        scales: Vec<f32>,
-    },
-    /// int4 quantized values.
-    Int4 {
-        /// −7 to 7, a byte each.
-        quantized: Vec<i8>,
-        /// `[ceil(inputs / 32), outputs]`
-        scales: Vec<f16>,
-    },
 }
 
 /// In which form a layer takes its input.
@@ -210,38 +181,6 @@ impl Affine {
     }
 }
 
-impl Weights {
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::F32(values) => values.len(),
-            Self::F16(values) => values.len(),
-            Self::Bf16(values) => values.len(),
-            Self::Int8 { quantized, .. } | Self::Int4 { quantized, .. } => quantized.len(),
-        }
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes of the weights and their scales, as files and devices hold them.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        let bytes = match self {
-            Self::F32(values) => 4 * values.len(),
-            Self::F16(values) => 2 * values.len(),
-            Self::Bf16(values) => 2 * values.len(),
-            Self::Int8 { quantized, scales } => quantized.len() + 4 * scales.len(),
-            Self::Int4 { quantized, scales } => quantized.len().div_ceil(2) + 2 * scales.len(),
-        };
-        bytes as u64
-    }
-}
-
 impl QuantizedLayer {
     /// `[inputs, outputs]`
     #[must_use]
@@ -252,41 +191,13 @@ impl QuantizedLayer {
     /// The precision that it is in.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        match self.weights {
-            Weights::F32(_) => Precision::F32,
-            Weights::F16(_) => Precision::F16,
-            Weights::Bf16(_) => Precision::Bf16,
-            Weights::Int8 { .. } => Precision::Int8,
-            Weights::Int4 { .. } => Precision::Int4,
-        }
+        self.weights.precision()
     }
 
-    /// The values that the weights stand for, `[inputs, outputs]`: a quantized value times its scale, in f32.
+    /// The values that the weights stand for, `[inputs, outputs]`, in f32.
     #[must_use]
     pub fn weight_values(&self) -> Vec<f32> {
-        let outputs = self.outputs;
-        match &self.weights {
-            Weights::F32(values) => values.clone(),
-            Weights::F16(values) => values.iter().map(|w| w.to_f32()).collect(),
-            Weights::Bf16(values) => values.iter().map(|w| w.to_f32()).collect(),
-            Weights::Int8 { quantized, scales } => {
-                let scale = |index: usize| scales[index % outputs % scales.len()];
-                let quantized = quantized.iter().enumerate();
-                quantized
-                    .map(|(index, &q)| f32::from(q) * scale(index))
-                    .collect()
-            }
-            Weights::Int4 { quantized, scales } => {
-                let scale = |index: usize| {
-                    let (row, column) = (index / outputs, index % outputs);
-                    scales[row / INT4_GROUP * outputs + column].to_f32()
-                };
-                let quantized = quantized.iter().enumerate();
-                quantized
-                    .map(|(index, &q)| f32::from(q) * scale(index))
-                    .collect()
-            }
-        }
+        self.weights.values(self.outputs)
     }
 
     /// n: the quantized value of zero in its input; 0 where it takes values.
@@ -420,10 +331,7 @@ impl QuantizedNetwork {
     #[must_use]
     pub fn parameter_bytes(&self) -> u64 {
         let layer = |layer: &QuantizedLayer| {
-            let of_bias = match layer.precision() {
-                Precision::F16 | Precision::Bf16 => 2,
-                _ => 4,
-            };
+            let of_bias = layer.precision().float().bytes();
             layer.weights.bytes() + of_bias * layer.bias.len() as u64
         };
         self.layers.iter().map(layer).sum()

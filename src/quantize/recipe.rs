@@ -8,10 +8,10 @@ use super::compensate::{Quantized, compensate};
 use super::convert::out_of_range;
 use super::forward::{Values, quantized_layer};
 use super::{QuantizedLayer, QuantizedNetwork, Ranges, Weights, lower};
+use crate::Scheme;
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Graph, Network};
-use crate::{Precision, Scheme};
 
 /// How int4 and int8 weights are rounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,15 +82,21 @@ impl Recipe {
     pub fn rounds(mode: &Mode) -> bool {
         let precisions = mode.precisions();
         let tensor = mode.scheme == Some(Scheme::DynamicTensor);
-        precisions.contains(&Precision::Int4) || precisions.contains(&Precision::Int8) && !tensor
+        !tensor
+            && precisions
+                .iter()
+                .any(|precision| precision.quantizes_weights())
     }
 
     /// Whether a mode needs calibration images. Where only int8 weights are to be compensated it does not:
     /// without images that fit they are rounded to nearest, which is told.
     #[must_use]
     pub fn needs_images(self, mode: &Mode) -> bool {
-        let int4 = mode.precisions().contains(&Precision::Int4);
-        Self::calibrates(mode) || int4 && self.compensates(mode)
+        let precisions = mode.precisions();
+        let groups = precisions
+            .iter()
+            .any(|precision| precision.group().is_some());
+        Self::calibrates(mode) || groups && self.compensates(mode)
     }
 
     /// Puts `model` into the numbers of `mode`, with what `sample` decides; it may be none where the mode
@@ -209,8 +215,7 @@ impl<'a> Quantizer<'a> {
     /// up for, and what follows stays as it is.
     fn compensate(&mut self, quantized: &mut QuantizedNetwork, sample: &Sample) -> Rounding {
         let clip = quantized.int8_clip;
-        let rounded =
-            |layer: &QuantizedLayer| matches!(layer.precision(), Precision::Int4 | Precision::Int8);
+        let rounded = |layer: &QuantizedLayer| layer.precision().quantizes_weights();
         let graph = &self.model.graph;
         let mut operations = graph.operations.iter();
         let last = operations.rposition(|operation| rounded(&quantized.layers[operation.layer()]));
@@ -223,23 +228,24 @@ impl<'a> Quantizer<'a> {
             let (index, x) = (operation.layer(), values.of(operation));
             let same_input = index == 0 && operation.input() == Graph::INPUT;
             let layer = &mut quantized.layers[index];
-            if rounded(layer) && x.iter().any(|x| !x.is_finite()) {
-                return Rounding::Nearest;
-            }
-            if rounded(layer) {
+            let nearest = layer.weights.clone();
+            let grid = match &nearest {
+                Weights::Int8 { scales, .. } => Some(Quantized::Int8(clip, scales)),
+                Weights::Int4 { .. } => Some(Quantized::Int4),
+                Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => None,
+            };
+            if let Some(grid) = grid {
+                if x.iter().any(|x| !x.is_finite()) {
+                    return Rounding::Nearest;
+                }
                 let source = &self.model.layers[index];
-                let nearest = layer.weights.clone();
-                let of = match &nearest {
-                    Weights::Int8 { scales, .. } => Quantized::Int8(clip, scales),
-                    _ => Quantized::Int4,
-                };
                 let known = self
                     .first
                     .iter()
                     .find(|(of, _)| same_input && *of == nearest);
                 let found = match known {
                     Some((_, found)) => found.clone(),
-                    None => compensate(source, x, of),
+                    None => compensate(source, x, grid),
                 };
                 if same_input && known.is_none() {
                     self.first.push((nearest, found.clone()));

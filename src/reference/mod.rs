@@ -12,7 +12,7 @@ mod rounding;
 pub use arithmetic::{
     activate, add_bias, input, integer_product, label, product, quantize, quantize_input,
 };
-pub use network::{infer, infer_all, sums_of_image};
+pub use network::{infer, infer_all, sums_of_image, weight_values};
 pub use outcome::{Outcome, Overflow};
 pub use rounding::{round_bf16, round_f16};
 

@@ -9,6 +9,7 @@ use super::outcome::{Outcome, Overflow};
 use super::rounding::{round_bf16, round_f16};
 use crate::Precision;
 use crate::model::{Activation, Graph};
+use crate::precision::Float;
 use crate::quantize::{INT4_GROUP, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights};
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one perhaps
@@ -82,6 +83,19 @@ pub fn sums_of_image(model: &QuantizedNetwork, image: &[u8]) -> Vec<Vec<i32>> {
     let mut seen = |of_layer: &[i32]| sums.push(of_layer.to_vec());
     run_image(model, &weights, image, &mut seen, &mut Outcome::default());
     sums
+}
+
+/// The values that a layer's weights stand for, `[inputs, outputs]`.
+#[must_use]
+pub fn weight_values(layer: &QuantizedLayer) -> Vec<f64> {
+    match Widened::of(layer) {
+        Widened::Real(values) => values,
+        Widened::Quantized(quantized, scales) => {
+            let scale = |at: usize| f64::from(scales[at % layer.outputs % scales.len()]);
+            let quantized = quantized.iter().enumerate();
+            quantized.map(|(at, &q)| f64::from(q) * scale(at)).collect()
+        }
+    }
 }
 
 /// A layer's weights in the numbers that the oracle multiplies.
@@ -165,7 +179,7 @@ fn run_image(
         }
         let last = model.graph.is_last(index);
         let softmax = layer.activation == Activation::Softmax;
-        // Of a softmax in f16 or bf16 it is z that is rounded; else the outputs are.
+        // Before a softmax in f16 or bf16 pre-activations are rounded; else outputs are.
         if !softmax {
             activate(layer.activation, &mut x, layer.outputs);
         }
@@ -259,7 +273,7 @@ fn note(
     }
 }
 
-/// z of an int8 layer: exact sums, then f32 as first.
+/// The pre-activations of an int8 layer: exact sums, then f32 by the formula.
 fn integer_layer(
     layer: &QuantizedLayer,
     weights: &[i32],
@@ -324,10 +338,10 @@ fn row_of_values(x: &[f64], unsigned: bool, clip: i32) -> (Vec<i32>, f32) {
 
 /// The number of a precision's type that is nearest to a value; f32 where it has none of its own.
 fn rounded(precision: Precision, value: f64) -> f64 {
-    match precision {
-        Precision::F16 => round_f16(value),
-        Precision::Bf16 => round_bf16(value),
-        _ => f64::from(value as f32),
+    match precision.float() {
+        Float::F32 => f64::from(value as f32),
+        Float::F16 => round_f16(value),
+        Float::Bf16 => round_bf16(value),
     }
 }
 

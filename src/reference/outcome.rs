@@ -53,7 +53,7 @@ impl Overflow {
 }
 
 impl Outcome {
-    /// Notes what a softmax takes, `z: [images, cols]`.
+    /// Notes the pre-activations of a softmax, `z: [images, cols]`.
     pub(super) fn note_logits(&mut self, activation: Activation, z: &[f64], cols: usize) {
         if activation == Activation::Softmax {
             let largest = |row: &[f64]| row.iter().fold(0.0, |max: f64, z| z.abs().max(max));

@@ -170,7 +170,7 @@ impl Search<'_, '_> {
             let placement = self.engine.place(choice.precision);
             placement.is_ok_and(|placement| placement.reason.is_none())
         };
-        Choice::LOW.into_iter().filter(runs).collect()
+        Choice::low().into_iter().filter(runs).collect()
     }
 
     /// Measures an assignment, unless that was done before. One choice is that of all layers.

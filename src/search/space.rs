@@ -18,13 +18,17 @@ impl Choice {
     pub const F32: Self = Self::of(Precision::F32, None);
 
     /// The others.
-    pub const LOW: [Self; 5] = [
-        Self::of(Precision::F16, None),
-        Self::of(Precision::Bf16, None),
-        Self::of(Precision::Int8, Some(Scheme::DynamicRow)),
-        Self::of(Precision::Int8, Some(Scheme::Static)),
-        Self::of(Precision::Int4, None),
-    ];
+    #[must_use]
+    pub fn low() -> Vec<Self> {
+        let of = |precision| match precision {
+            Precision::F32 => vec![],
+            Precision::Int8 => [Scheme::DynamicRow, Scheme::Static]
+                .map(|scheme| Self::of(precision, Some(scheme)))
+                .to_vec(),
+            _ => vec![Self::of(precision, None)],
+        };
+        Precision::EVERY.into_iter().flat_map(of).collect()
+    }
 
     const fn of(precision: Precision, scheme: Option<Scheme>) -> Self {
         Self { precision, scheme }
@@ -194,7 +198,7 @@ mod tests {
     }
 
     fn all() -> Vec<Choice> {
-        [[Choice::F32].as_slice(), &Choice::LOW].concat()
+        [[Choice::F32].as_slice(), &Choice::low()].concat()
     }
 
     #[test]
@@ -229,7 +233,7 @@ mod tests {
 
     #[test]
     fn effects_add_up() {
-        let [f16, int8] = [Choice::LOW[0], Choice::LOW[3]];
+        let [f16, int8] = [Choice::low()[0], Choice::low()[3]];
         let listed = effects(3, &[Choice::F32, f16, int8]).assignments();
         let one = listed
             .iter()
@@ -243,7 +247,7 @@ mod tests {
     fn a_deep_network_has_chains_in_the_order_of_sensitivity() {
         let listed = effects(40, &all()).assignments();
         assert!(listed.len() < MOST, "{}", listed.len());
-        let [f32, int4] = [Choice::F32, Choice::LOW[4]];
+        let [f32, int4] = [Choice::F32, Choice::low()[4]];
         let half = listed
             .iter()
             .find(|one| one.choices[..20] == [int4; 20] && one.choices[20..] == [f32; 20]);
@@ -252,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_mode_is_uniform_mixed_or_none() {
-        let [row, calibrated] = [Choice::LOW[2], Choice::LOW[3]];
+        let [row, calibrated] = [Choice::low()[2], Choice::low()[3]];
         let name = |choices: &[Choice]| mode(choices).unwrap().map(|mode| mode.to_string());
         assert_eq!(name(&[calibrated; 2]).unwrap(), "int8 static");
         assert_eq!(name(&[Choice::F32; 2]).unwrap(), "f32");

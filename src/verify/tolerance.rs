@@ -2,7 +2,7 @@
 
 use crate::Precision;
 use crate::mode::Mode;
-use crate::plan::{LayerOutput, Pass, Store};
+use crate::plan::{LayerOutput, Pass};
 
 /// Exact integers.
 pub const SUMS: &str = "bit-identical: sums of int8 products are whole numbers below 2³¹";
@@ -15,8 +15,8 @@ pub const HALF: &str = "one binary16 ULP plus the rounding of an f32 sum, NMSE �
 /// bfloat16.
 pub const BRAIN: &str =
     "0.02·max(|x|, 0.5), NMSE ≤ 1e-4: outputs are rounded once, to 8 significant bits";
-/// int4.
-pub const INT4: &str = "1e-5·max(|x|, 0.5), NMSE ≤ 1e-4: weights equal those of the reference, and only the \
+/// Weights in groups with scales, multiplied in f32.
+pub const GROUPED: &str = "1e-5·max(|x|, 0.5), NMSE ≤ 1e-4: weights equal those of the reference, and only the \
                         order of f32 sums differs";
 /// int8 with its f32 arithmetic.
 pub const SCALED: &str = "2⁻²⁰ of the terms, NMSE ≤ 1e-11: sums are exact; scaling and bias take a few f32 \
@@ -30,7 +30,7 @@ pub const CODES: &str = "quantized values equal; within 0.002 of a rounding tie 
 pub const QUANTIZED: &str = "quantized values equal; at a rounding tie they may differ by one, for at most max(1, n / 10,000) of n";
 /// Quantized values with a scale for each row.
 pub const ROW_CODES: &str = "scales within what n terms of f32 may be off, n ULP of the sum of their \
-     magnitudes, and quantized within 0.52 of the exact quotient";
+     magnitudes, and quantized values within 0.52 of the exact quotient";
 /// What only moves or rounds what it is given.
 pub const EXACT: &str = "bit-identical: nothing is rounded";
 /// Weights on the device.
@@ -43,10 +43,10 @@ pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
         (Pass::Layer(layer), _) => match (layer.output, elements) {
             (LayerOutput::PreActivation, _) => SCALED,
             (LayerOutput::QuantizedRows, _) => ROW_CODES,
-            (LayerOutput::Stored(Store::Int8), _) => CODES,
+            (LayerOutput::Quantized, _) => CODES,
             (_, Precision::F16) => HALF,
             (_, Precision::Bf16) => BRAIN,
-            (_, Precision::Int4) => INT4,
+            (_, elements) if elements.group().is_some() => GROUPED,
             (_, Precision::Int8) => SCALED,
             _ => SINGLE,
         },

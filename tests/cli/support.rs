@@ -120,7 +120,7 @@ pub fn gpu_adapters() -> Vec<Value> {
 
 /// The published schema, with every object closed: a field that it does not describe, or describes and
 /// does not find, is a failure here, while a reader's copy allows the fields that later versions add and
-/// those that earlier ones did not have.
+/// those that earlier ones did not have. Names of precisions and activations are those of this version.
 pub fn closed_schema() -> jsonschema::Validator {
     closed(include_str!("../../src/report/bench.schema.json"))
 }
@@ -140,6 +140,14 @@ fn closed(schema: &str) -> jsonschema::Validator {
     }
     let definitions = schema["$defs"].as_object_mut().expect("definitions");
     definitions.values_mut().for_each(close);
+    let precisions = Precision::EVERY.map(Precision::name).to_vec();
+    let activations = Activation::ALL.map(Activation::name).to_vec();
+    definitions["precision"]["enum"] = [&*precisions, &["mixed"]].concat().into();
+    // What verify writes has neither.
+    if definitions.contains_key("layer_precision") {
+        definitions["layer_precision"]["enum"] = precisions.into();
+        definitions["model"]["properties"]["activations"]["items"]["enum"] = activations.into();
+    }
     jsonschema::options()
         .with_draft(jsonschema::Draft::Draft202012)
         .build(&schema)

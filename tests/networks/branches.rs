@@ -21,6 +21,9 @@ use crate::executor::{done, to_bits};
 
 const IMAGES: usize = 21;
 
+/// The outputs of each way to run a network, by name.
+type Ways = Result<Vec<(String, Vec<f32>)>, String>;
+
 /// A network with branches, and the chain of its layers that lead to the output.
 struct Case {
     name: &'static str,
@@ -141,9 +144,7 @@ fn lowered(case: &Case, mode: &Mode) -> Result<[QuantizedNetwork; 2], String> {
     Ok([lower(&case.branched, mode)?, lower(&case.chain, &of_chain)?])
 }
 
-fn check(
-    run: &dyn Fn(&QuantizedNetwork, &[u8]) -> Result<Vec<(String, Vec<f32>)>, String>,
-) -> Check {
+fn check(run: &dyn Fn(&QuantizedNetwork, &[u8]) -> Ways) -> Check {
     for case in cases() {
         let pixels = random_pixels(&mut seeded(case.name), IMAGES * case.branched.inputs());
         for mode in modes(&case) {
@@ -168,22 +169,14 @@ fn check(
     Ok(())
 }
 
-fn on_processor(
-    processor: &Processor,
-    model: &QuantizedNetwork,
-    pixels: &[u8],
-) -> Result<Vec<(String, Vec<f32>)>, String> {
+fn on_processor(processor: &Processor, model: &QuantizedNetwork, pixels: &[u8]) -> Ways {
     let mut session = cpu::Session::new(model, processor).map_err(|error| error.to_string())?;
     session.upload(pixels, IMAGES);
     Ok(vec![("cpu".into(), session.run().to_vec())])
 }
 
 /// In every way that has one of a few kernels.
-fn on_adapter(
-    rig: &Rig,
-    model: &QuantizedNetwork,
-    pixels: &[u8],
-) -> Result<Vec<(String, Vec<f32>)>, String> {
+fn on_adapter(rig: &Rig, model: &QuantizedNetwork, pixels: &[u8]) -> Ways {
     let limits = rig.device.limits();
     let ways = KernelVariant::runnable(&model.architecture(), IMAGES, limits, Kernels::Any);
     let branched = !model.graph.is_chain();

@@ -4,29 +4,21 @@
 #![expect(unsafe_code, reason = "computed with vectors, through pointers")]
 
 use super::Scratch;
-use crate::Precision;
 use crate::cpu::quantized::{Table, index};
 use crate::cpu::simd::{Simd, stride};
 use crate::model::Normalization;
+use crate::precision::Float;
 use crate::quantize::{InputQuantization, QuantizedLayer};
 
 /// In which form a layer takes its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Encoding {
     /// As values in f32.
-    Values(Stored),
+    Values(Float),
     /// As quantized values with a scale for each row.
     Row(Levels),
     /// As quantized values with a scale that is known, by whose inverse values are multiplied.
     Static(Levels, f32),
-}
-
-/// Values in f32 that a type of fewer bits may hold.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Stored {
-    F32,
-    F16,
-    Bf16,
 }
 
 /// A value in units of its scale is rounded, stays within two whole numbers, and is moved by a third:
@@ -45,7 +37,7 @@ impl Encoding {
         let clip = f32::from(clip);
         let levels = |low, high| Levels { low, high, moved };
         match layer.input {
-            InputQuantization::Values => Self::Values(Stored::of(layer)),
+            InputQuantization::Values => Self::Values(layer.precision().float()),
             InputQuantization::Tensor => {
                 unreachable!("a batch that shares its scales is run layer by layer")
             }
@@ -54,17 +46,6 @@ impl Encoding {
             InputQuantization::Static(affine) => {
                 Self::Static(levels(-128.0 - moved, 127.0 - moved), affine.inverse())
             }
-        }
-    }
-}
-
-impl Stored {
-    /// That of a layer's own numbers.
-    pub fn of(layer: &QuantizedLayer) -> Self {
-        match layer.precision() {
-            Precision::F16 => Self::F16,
-            Precision::Bf16 => Self::Bf16,
-            _ => Self::F32,
         }
     }
 }
@@ -102,7 +83,7 @@ pub(super) enum Pixels {
     Values {
         table: Box<[f32; 256]>,
         unit: bool,
-        stored: Stored,
+        stored: Float,
     },
     /// The quantized value of every byte.
     Static(Box<Table>),
@@ -122,9 +103,9 @@ impl Pixels {
         match encoding {
             Encoding::Values(stored) => Self::Values {
                 table: Box::new(match stored {
-                    Stored::F32 => values,
-                    Stored::F16 => normalization.table_f16().map(f32::from),
-                    Stored::Bf16 => normalization.table_bf16().map(f32::from),
+                    Float::F32 => values,
+                    Float::F16 => normalization.table_f16().map(f32::from),
+                    Float::Bf16 => normalization.table_bf16().map(f32::from),
                 }),
                 unit,
                 stored,
@@ -236,13 +217,13 @@ unsafe fn values<S: Simd>(
     pixels: &[u8],
     table: &[f32; 256],
     unit: bool,
-    stored: Stored,
+    stored: Float,
     x: &mut [f32],
 ) {
     let inputs = pixels.len();
     assert!(inputs <= x.len(), "a row of inputs");
     let mut done = 0;
-    if unit && (stored != Stored::F16 || S::CONVERTS_F16) {
+    if unit && (stored != Float::F16 || S::CONVERTS_F16) {
         while done + S::LANES <= inputs {
             // SAFETY: the caller's promise; both rows hold `inputs` values.
             unsafe {
@@ -258,13 +239,13 @@ unsafe fn values<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn rounded<S: Simd>(stored: Stored, value: S::F) -> S::F {
+unsafe fn rounded<S: Simd>(stored: Float, value: S::F) -> S::F {
     // SAFETY: the caller's promise.
     unsafe {
         match stored {
-            Stored::F32 => value,
-            Stored::F16 => S::round_f16(value),
-            Stored::Bf16 => S::round_bf16(value),
+            Float::F32 => value,
+            Float::F16 => S::round_f16(value),
+            Float::Bf16 => S::round_bf16(value),
         }
     }
 }
@@ -274,8 +255,8 @@ unsafe fn rounded<S: Simd>(stored: Stored, value: S::F) -> S::F {
 /// # Safety
 /// The instructions of `S` are there.
 #[inline(always)]
-pub(super) unsafe fn round<S: Simd>(stored: Stored, values: &mut [f32]) {
-    if stored == Stored::F32 {
+pub(super) unsafe fn round<S: Simd>(stored: Float, values: &mut [f32]) {
+    if stored == Float::F32 {
         return;
     }
     assert!(values.len().is_multiple_of(S::LANES));

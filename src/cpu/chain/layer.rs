@@ -178,7 +178,7 @@ impl Layer {
     }
 
     /// Takes the input of `rows` rows, and hands on what the next layer takes; the last one leaves
-    /// activation(z) in `y`, or z of a softmax.
+    /// the outputs in `y`, or the pre-activations of a softmax.
     ///
     /// # Safety
     /// The instructions of `S` are there, and the weights were packed for it.
@@ -285,7 +285,7 @@ impl Int8Weights {
     }
 }
 
-/// What becomes of sums of quantized values: z, or the larger of it and a floor.
+/// What becomes of sums of quantized values: a pre-activation z, or the larger of it and a floor.
 struct Z<'a, S: Simd> {
     of_rows: &'a [f32],
     scales: &'a [f32],

@@ -24,8 +24,9 @@ use super::processor::{Lanes, Processor};
 use super::simd::{BLOCK_ROWS, Simd, TILE_ROWS, Work, stride};
 use super::softmax::softmax;
 use crate::model::{Activation, Graph, ValueId};
+use crate::precision::Float;
 use crate::quantize::QuantizedNetwork;
-use encoding::{Encoding, Pixels, Stored, round};
+use encoding::{Encoding, Pixels, round};
 use layer::Layer;
 
 /// Bytes of a block's values that leave room for weights in a second-level cache of 1 MiB, or of half
@@ -44,7 +45,7 @@ pub(super) struct Chain {
     /// How the network's input is made.
     pixels: Pixels,
     /// What the outputs are rounded to.
-    outputs_as: Stored,
+    outputs_as: Float,
     /// How many rows a block has.
     block: usize,
     /// How many threads the batch runs on.
@@ -118,7 +119,7 @@ impl Chain {
             layers: layers.collect(),
             kept,
             pixels: Pixels::new(first, model.normalization),
-            outputs_as: Stored::of(&model.layers[graph.last_layer()]),
+            outputs_as: model.layers[graph.last_layer()].precision().float(),
             block: 0,
             threads: 1,
             scratch: Vec::new(),

@@ -1,10 +1,12 @@
 //! Which files the abstract imports of a kernel stand for.
 
+use super::files;
 use crate::Precision;
 use crate::model::Activation;
 use crate::plan::{
-    Arithmetic, KernelFamily, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, Store,
+    Arithmetic, KernelFamily, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass,
 };
+use crate::precision::Float;
 
 /// An abstract import, and the file that it stands for.
 pub(in crate::gpu) type Choice = (&'static str, &'static str);
@@ -20,12 +22,10 @@ pub(in crate::gpu) fn of(pass: Pass, elements: Precision) -> Vec<Choice> {
 
 fn of_unfused(elements: Precision) -> Vec<Choice> {
     let (element, bias) = match elements {
+        Precision::Int8 => ("shared/unfused/int8", "shared/unfused/bias_int8"),
         Precision::F16 => ("shared/unfused/f16", "shared/unfused/bias_real"),
         Precision::Bf16 => ("shared/unfused/bf16", "shared/unfused/bias_real"),
-        Precision::Int8 => ("shared/unfused/int8", "shared/unfused/bias_int8"),
-        Precision::F32 | Precision::Int4 | Precision::Mixed => {
-            ("shared/unfused/f32", "shared/unfused/bias_real")
-        }
+        _ => ("shared/unfused/f32", "shared/unfused/bias_real"),
     };
     vec![("element", element), ("bias", bias)]
 }
@@ -68,26 +68,25 @@ fn of_network(network: NetworkKernel, elements: Precision) -> Vec<Choice> {
     ]
 }
 
-/// How fused kernels store, load and multiply values and weights.
+/// How fused kernels store, load and multiply values and weights: the file with the name of the precision, unless the
+/// arithmetic has one of its own.
 fn element(elements: Precision, arithmetic: Arithmetic) -> &'static str {
     match (elements, arithmetic) {
         (Precision::F16, Arithmetic::Matrix) => "shared/element/f16_matrix",
-        (Precision::F16, _) => "shared/element/f16",
-        (Precision::Bf16, _) => "shared/element/bf16",
         (Precision::Int8, Arithmetic::Dot) => "shared/element/int8_dot",
-        (Precision::Int8, _) => "shared/element/int8",
-        (Precision::Int4, _) => "shared/element/int4",
-        (Precision::F32 | Precision::Mixed, _) => "shared/element/f32",
+        // Without such a file the import stays in the text, which then does not compile.
+        _ => files::path(&format!("shared/element/{elements}")).unwrap_or("shared/element/none"),
     }
 }
 
-/// How a kernel loads weights: in blocks, or in slices of a block for the lanes of a subgroup.
-fn weights(body: Option<KernelFamily>, elements: Precision) -> &'static str {
-    match (body, elements) {
-        (Some(KernelFamily::Broadcast), Precision::Int4) => "shared/weights/slice_int4",
-        (Some(KernelFamily::Broadcast), _) => "shared/weights/slice",
-        (_, Precision::Int4) => "shared/weights/block_int4",
-        (_, _) => "shared/weights/block",
+/// How a kernel loads weights: in blocks, or in slices of a block for the lanes of a subgroup; with the scales of
+/// groups, where the precision has such.
+fn weights(family: Option<KernelFamily>, elements: Precision) -> &'static str {
+    match (family, elements.group()) {
+        (Some(KernelFamily::Broadcast), Some(_)) => "shared/weights/slice_grouped",
+        (Some(KernelFamily::Broadcast), None) => "shared/weights/slice",
+        (_, Some(_)) => "shared/weights/block_grouped",
+        (_, None) => "shared/weights/block",
     }
 }
 
@@ -120,7 +119,9 @@ fn epilogue(layer: LayerKernel) -> &'static str {
         (Activation::Softmax, _) => "shared/epilogue/softmax",
         (_, LayerOutput::PreActivation) => "shared/epilogue/pre_activation",
         (_, LayerOutput::QuantizedRows) => "shared/epilogue/quantized_rows",
-        (_, LayerOutput::F32 | LayerOutput::Stored(_)) => "shared/epilogue/activation",
+        (_, LayerOutput::Outputs | LayerOutput::Float(_) | LayerOutput::Quantized) => {
+            "shared/epilogue/activation"
+        }
     }
 }
 
@@ -128,13 +129,13 @@ fn epilogue(layer: LayerKernel) -> &'static str {
 /// scheme are not rounded.
 fn store(output: LayerOutput, native: bool, quantized: bool) -> &'static str {
     match output {
-        LayerOutput::F32 if !quantized => "shared/store/outputs",
-        LayerOutput::Stored(Store::F16) if native => "shared/store/f16_native",
-        LayerOutput::Stored(Store::F16) => "shared/store/f16",
-        LayerOutput::Stored(Store::Bf16) => "shared/store/bf16",
-        LayerOutput::Stored(Store::Int8) => "shared/store/quantized",
-        LayerOutput::Stored(Store::F32)
-        | LayerOutput::F32
+        LayerOutput::Outputs if !quantized => "shared/store/outputs",
+        LayerOutput::Float(Float::F16) if native => "shared/store/f16_native",
+        LayerOutput::Float(Float::F16) => "shared/store/f16",
+        LayerOutput::Float(Float::Bf16) => "shared/store/bf16",
+        LayerOutput::Quantized => "shared/store/quantized",
+        LayerOutput::Float(Float::F32)
+        | LayerOutput::Outputs
         | LayerOutput::PreActivation
         | LayerOutput::QuantizedRows => "shared/store/f32",
     }

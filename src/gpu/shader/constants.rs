@@ -74,11 +74,7 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)>
         }
         KernelFamily::Broadcast => {
             // A load of one lane brings 1, 2 or 4 of the four inner values in a block.
-            let slices = 4 / match elements {
-                Precision::F32 | Precision::Mixed => 1,
-                Precision::F16 | Precision::Bf16 => 2,
-                Precision::Int8 | Precision::Int4 => 4,
-            };
+            let slices = 4 / (32 / elements.weight_bits()).min(4);
             let loads = (tile.groups * slices).div_ceil(tile.lanes);
             numbers.extend([("SUBGROUP", tile.lanes), ("LOADS", loads)]);
         }

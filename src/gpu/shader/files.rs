@@ -5,6 +5,12 @@
 pub(in crate::gpu) static FILES: &[(&str, &str)] =
     include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
+/// The path of a file, where there is one.
+pub(super) fn path(path: &str) -> Option<&'static str> {
+    let at = FILES.binary_search_by_key(&path, |&(path, _)| path).ok()?;
+    Some(FILES[at].0)
+}
+
 /// The text of a file; none where there is no such file.
 pub(super) fn text(path: &str) -> Option<&'static str> {
     let at = FILES.binary_search_by_key(&path, |&(path, _)| path).ok()?;

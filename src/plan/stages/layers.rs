@@ -7,10 +7,11 @@ use crate::adapter::Kind;
 use crate::model::{
     Activation, Architecture, Graph, InputFormat, LayerShape, Normalization, Operation,
 };
-use crate::plan::kernel::{LayerInput, LayerKernel, LayerOutput, Store};
+use crate::plan::kernel::{LayerInput, LayerKernel, LayerOutput};
 use crate::plan::limits::Limits;
 use crate::plan::pass::{LANES, Operand, Params, Pass};
 use crate::plan::tile::{Arithmetic, Tile, groups};
+use crate::precision::Float;
 
 /// What the readers of a value take, from where, and the place of its maximum in the scheme `dynamic-tensor`.
 #[derive(Clone, Copy)]
@@ -99,21 +100,21 @@ impl Layers<'_> {
         let value = Operand::Value(self.buffers[operation.output.0]);
         let (output, to) = match next.map(|next| (next.input, next.precision)) {
             _ if tensor => (LayerOutput::PreActivation, value),
-            None if separate_softmax => (LayerOutput::F32, Operand::PreActivation),
-            None if last => (LayerOutput::F32, Operand::Outputs),
-            None => (LayerOutput::Stored(Store::F32), value),
+            None if separate_softmax => (LayerOutput::Outputs, Operand::PreActivation),
+            None if last => (LayerOutput::Outputs, Operand::Outputs),
+            None => (LayerOutput::Float(Float::F32), value),
             Some((InputFormat::Values, precision)) => {
-                (LayerOutput::Stored(Store::of(precision)), value)
+                (LayerOutput::Float(precision.float()), value)
             }
-            Some((InputFormat::Static, _)) => (LayerOutput::Stored(Store::Int8), value),
+            Some((InputFormat::Static, _)) => (LayerOutput::Quantized, value),
             Some((InputFormat::Rows, _)) if tile.holds_rows(columns) => {
                 (LayerOutput::QuantizedRows, value)
             }
             Some((InputFormat::Rows | InputFormat::Tensor, _)) => {
-                (LayerOutput::Stored(Store::F32), value)
+                (LayerOutput::Float(Float::F32), value)
             }
         };
-        // The two extremes of z.
+        // The two extremes of the pre-activations.
         let slot_out = if tensor { self.slots.next() } else { 0 };
         if tensor {
             self.slots.next();
@@ -139,10 +140,8 @@ impl Layers<'_> {
         if tensor {
             operands.push(Operand::Maxima);
         }
-        let writes_quantized = matches!(
-            output,
-            LayerOutput::Stored(Store::Int8) | LayerOutput::QuantizedRows
-        );
+        let writes_quantized =
+            matches!(output, LayerOutput::Quantized | LayerOutput::QuantizedRows);
         self.stages.push(Stage {
             pass: Pass::Layer(kernel),
             elements: layer.format.precision,
@@ -242,12 +241,13 @@ impl Layers<'_> {
     /// Pixels to values by the table.
     fn normalize(&mut self, first: LayerShape, values: Operand, slots: [u32; 2]) {
         use Operand::{Pixels, Table};
-        let elements = match first.format.precision {
-            precision @ (Precision::F16 | Precision::Bf16) => precision,
-            _ => Precision::F32,
+        let elements = match first.format.precision.float() {
+            Float::F32 => Precision::F32,
+            Float::F16 => Precision::F16,
+            Float::Bf16 => Precision::Bf16,
         };
         let columns = groups(self.model.inputs()) as u64;
-        let row = LayerOutput::Stored(Store::of(elements)).row_bytes(columns);
+        let row = LayerOutput::Float(elements.float()).row_bytes(columns);
         let stage = Stage {
             elements,
             writes: Some((values, row)),
@@ -311,7 +311,7 @@ impl Layers<'_> {
         });
     }
 
-    /// In `dynamic-tensor` the last layer's z quantized, dequantized and activated.
+    /// In `dynamic-tensor` the last layer's pre-activations quantized, dequantized and activated.
     fn finish(&mut self, index: usize, activation: Activation, source: Source) {
         let outputs = self.model.outputs();
         self.stages.push(Stage {

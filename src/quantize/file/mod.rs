@@ -25,7 +25,8 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork, Weights};
+use super::weights::float_bytes;
+use super::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork};
 use crate::atomic_file::AtomicFile;
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::mode::Mode;
@@ -120,79 +121,22 @@ impl QuantizedNetwork {
 }
 
 fn tensors(index: usize, layer: &QuantizedLayer) -> Vec<Tensor> {
-    let name = |part: &str| format!("layers.{index}.{part}");
-    let floats = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let shape = vec![layer.inputs, layer.outputs];
-    let mut tensors: Vec<Tensor> = Vec::new();
-    let mut add = |part: &str, dtype, shape, bytes| tensors.push((name(part), dtype, shape, bytes));
-    match &layer.weights {
-        Weights::F32(values) => add("weight", Dtype::F32, shape, floats(values)),
-        Weights::F16(values) => {
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes());
-            add("weight", Dtype::F16, shape, bytes.collect());
-        }
-        Weights::Bf16(values) => {
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes());
-            add("weight", Dtype::BF16, shape, bytes.collect());
-        }
-        Weights::Int8 { quantized, scales } => {
-            let bytes = quantized.iter().map(|&q| q as u8).collect();
-            add("weight", Dtype::I8, shape, bytes);
-            add(
-                "weight_scale",
-                Dtype::F32,
-                vec![scales.len()],
-                floats(scales),
-            );
-        }
-        Weights::Int4 { quantized, scales } => {
-            let packed = pack(quantized, layer.outputs);
-            let shape = vec![packed.len() / layer.outputs, layer.outputs];
-            add("weight", Dtype::U8, shape, packed);
-            let shape = vec![scales.len() / layer.outputs, layer.outputs];
-            let bytes = scales.iter().flat_map(|scale| scale.to_le_bytes());
-            add("weight_scale", Dtype::F16, shape, bytes.collect());
-        }
-    }
+    let mut tensors = layer.weights.tensors(layer.shape());
     if let InputQuantization::Static(affine) = layer.input {
-        add("input_scale", Dtype::F32, vec![1], floats(&[affine.scale]));
         let zero_point = vec![affine.zero_point as u8];
-        add("input_zero_point", Dtype::I8, vec![1], zero_point);
+        tensors.extend([
+            (
+                "input_scale",
+                Dtype::F32,
+                vec![1],
+                float_bytes(&[affine.scale]),
+            ),
+            ("input_zero_point", Dtype::I8, vec![1], zero_point),
+        ]);
     }
-    add("bias", Dtype::F32, vec![layer.outputs], floats(&layer.bias));
-    tensors
-}
-
-/// int4 quantized values `[in, out]`, two rows to one of bytes.
-fn pack(quantized: &[i8], outputs: usize) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(quantized.len().div_ceil(2));
-    for rows in quantized.chunks(2 * outputs) {
-        let (low, high) = rows.split_at(outputs);
-        for (column, &q) in low.iter().enumerate() {
-            let high = high.get(column).copied().unwrap_or(0);
-            packed.push((q as u8 & 0xf) | (high as u8) << 4);
-        }
-    }
-    packed
-}
-
-/// The quantized values of `rows` rows, and whether the half bytes of a row that is not there are zero. They are put where
-/// the bytes were, where there is room behind those.
-fn unpack(packed: Vec<u8>, rows: usize, outputs: usize) -> (Vec<i8>, bool) {
-    let pairs = packed.len() / outputs;
-    let mut quantized: Vec<i8> = bytemuck::cast_vec(packed);
-    quantized.resize(2 * pairs * outputs, 0);
-    let mut bytes = vec![0_i8; outputs];
-    // The last first: two rows of quantized values end behind the bytes that they come from and all before those.
-    for pair in (0..pairs).rev() {
-        bytes.copy_from_slice(&quantized[pair * outputs..][..outputs]);
-        let (low, high) = quantized[2 * pair * outputs..][..2 * outputs].split_at_mut(outputs);
-        for ((&byte, low), high) in bytes.iter().zip(low).zip(high) {
-            // Shifted through the sign's place.
-            (*low, *high) = ((byte << 4) >> 4, byte >> 4);
-        }
-    }
-    let clean = quantized[rows * outputs..].iter().all(|&q| q == 0);
-    quantized.truncate(rows * outputs);
-    (quantized, clean)
+    let bias = float_bytes(&layer.bias);
+    tensors.push(("bias", Dtype::F32, vec![layer.outputs], bias));
+    let named =
+        |(part, dtype, shape, bytes)| (format!("layers.{index}.{part}"), dtype, shape, bytes);
+    tensors.into_iter().map(named).collect()
 }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::convert::{input_of_row, of_pixels};
-use super::super::{
-    Affine, INT4_GROUP, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights,
-};
-use super::{VERSION, unpack};
+use super::super::weights::ReadTensor;
+use super::super::{Affine, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights};
+use super::VERSION;
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
@@ -15,7 +14,7 @@ use crate::model::{
     Activation, DEFAULT_INT8_CLIP, Element, Graph, MODE_KEYS, Normalization, QUANTIZED, Tensors,
     entry, stored_classes, stored_mode,
 };
-use crate::scheme::{Scheme, WeightScales};
+use crate::scheme::Scheme;
 
 /// Metadata that are no provenance, beside those of the mode.
 const OWN_KEYS: [&str; 6] = [
@@ -165,12 +164,14 @@ impl Reader<'_> {
                 _ if int8 => input_of_row(before),
                 _ => InputQuantization::Values,
             };
-            let weights = self.weights(mode, index, inputs, outputs)?;
-            read += 2;
-            read += usize::from(matches!(
-                weights,
-                Weights::Int8 { .. } | Weights::Int4 { .. }
-            ));
+            let mut layer = OfLayer {
+                reader: self,
+                index,
+                read: 1,
+            };
+            let (shape, scales) = ([inputs, outputs], mode.weights);
+            let weights = Weights::read(&mut layer, mode.layer(index), shape, scales)?;
+            read += layer.read;
             read += 2 * usize::from(matches!(input, InputQuantization::Static(_)));
             layers.push(QuantizedLayer {
                 inputs,
@@ -187,45 +188,6 @@ impl Reader<'_> {
             return self.fail(format!("has {held} tensors, but its layers need {read}"));
         }
         Ok(layers)
-    }
-
-    fn weights(
-        &mut self,
-        mode: &Mode,
-        index: usize,
-        inputs: usize,
-        outputs: usize,
-    ) -> Result<Weights> {
-        let shape = [inputs, outputs];
-        Ok(match mode.layer(index) {
-            Precision::F32 => Weights::F32(self.tensor(index, "weight", &shape)?),
-            Precision::F16 => Weights::F16(self.tensor(index, "weight", &shape)?),
-            Precision::Bf16 => Weights::Bf16(self.tensor(index, "weight", &shape)?),
-            Precision::Int8 => {
-                let scales = match mode.weights {
-                    Some(WeightScales::Tensor) => 1,
-                    _ => outputs,
-                };
-                Weights::Int8 {
-                    scales: self.tensor(index, "weight_scale", &[scales])?,
-                    quantized: self.tensor(index, "weight", &shape)?,
-                }
-            }
-            Precision::Int4 => {
-                let shape = [inputs.div_ceil(2), outputs];
-                let packed = self.tensor(index, "weight", &shape)?;
-                let (quantized, clean) = unpack(packed, inputs, outputs);
-                if !clean {
-                    return self.fail(format!(
-                        "layers.{index}.weight has more values than its {inputs} rows"
-                    ));
-                }
-                let shape = [inputs.div_ceil(INT4_GROUP), outputs];
-                let scales = self.tensor(index, "weight_scale", &shape)?;
-                Weights::Int4 { quantized, scales }
-            }
-            Precision::Mixed => return self.fail(format!("layers.{index} has no precision")),
-        })
     }
 
     fn affine(&mut self, index: usize, normalization: Normalization) -> Result<InputQuantization> {
@@ -260,5 +222,25 @@ impl Reader<'_> {
         self.fail(format!(
             "{name} has the shape {has:?} instead of {wanted:?}"
         ))
+    }
+}
+
+/// The tensors of one layer, which it counts.
+struct OfLayer<'a, 'b> {
+    reader: &'a mut Reader<'b>,
+    index: usize,
+    read: usize,
+}
+
+impl ReadTensor for OfLayer<'_, '_> {
+    type Error = Error;
+
+    fn read<T: Element>(&mut self, part: &str, shape: &[usize]) -> Result<Vec<T>> {
+        self.read += 1;
+        self.reader.tensor(self.index, part, shape)
+    }
+
+    fn fail(&self, problem: String) -> Error {
+        Error::file(self.reader.path, format!("layers.{}{problem}", self.index))
     }
 }

@@ -131,20 +131,6 @@ fn int8_takes_a_quarter_and_int4_an_eighth() {
     assert!(int4 < 0.16, "{int4}");
 }
 
-#[test]
-fn quantized_pack_and_unpack() {
-    let quantized: Vec<i8> = (-8..7).collect();
-    for outputs in [1, 3, 5, 15] {
-        let packed = pack(&quantized, outputs);
-        assert_eq!(packed.len(), (15 / outputs).div_ceil(2) * outputs);
-        assert_eq!(
-            unpack(packed, 15 / outputs, outputs),
-            (quantized.clone(), true)
-        );
-    }
-    assert!(!unpack(vec![0x10], 1, 1).1);
-}
-
 /// A file's tensors and metadata, to be changed.
 struct File {
     tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,

@@ -7,9 +7,9 @@ use crate::reference;
 use crate::verify::compare::{Check, Errors, equal, ulp_f16, within_each};
 
 impl Case {
-    /// Compares a layer's outputs in f16 with what the oracle makes of z, before any rounding.
+    /// Compares a layer's outputs in f16 with what the oracle makes of the pre-activations, before any rounding.
     ///
-    /// An output may be off by one binary16 ULP, and by the noise of an f32 sum in z. No activation steepens that;
+    /// An output may be off by one binary16 ULP, and by the noise of an f32 sum in its pre-activation. No activation steepens that;
     /// softmax multiplies its outputs by at most exp(2·|dz|).
     pub(super) fn close_half(
         &self,
@@ -24,7 +24,7 @@ impl Case {
         let mut errors = vec![noise; z.len()];
         let mut want = z.to_vec();
         if softmax {
-            // A rounded z may be the neighbouring number.
+            // A rounded pre-activation may be the neighbouring number.
             for (error, z) in errors.iter_mut().zip(&mut want) {
                 *error += ulp_f16(*z);
                 *z = reference::round_f16(*z);

@@ -1,15 +1,19 @@
 //! The trials of fused layers in every format but int8 `dynamic-tensor`, and of what brings values into the
 //! form that a layer takes.
 
-use half::{bf16, f16};
+use half::bf16;
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 
 use super::{Case, Trial, to_bytes, to_f16_bytes, widen, widen_quantized};
 use crate::Precision;
-use crate::gpu::{pack_blocks, pack_int4, pack_int8, pack_matrices, pack_rows};
-use crate::model::{Activation, Normalization};
-use crate::plan::{LayerInput, LayerKernel, LayerOutput, Params, Store, WeightLayout, groups};
+use crate::gpu::{pack_blocks, pack_int8, pack_matrices, pack_rows, pack_weights};
+use crate::model::{Activation, Layer, Normalization};
+use crate::plan::{LayerInput, LayerKernel, LayerOutput, Params, WeightLayout, groups};
+use crate::precision::Float;
+use crate::quantize::{InputQuantization, QuantizedLayer, Weights};
 use crate::reference;
+use crate::scheme::WeightScales;
 use crate::verify::compare::{
     Check, Errors, close_f32, equal, unpadded, widen_bf16, widen_f16, widen_f32, within_each,
 };
@@ -47,9 +51,9 @@ impl Case {
     /// Whether a layer's outputs have a bound of their own for each output: those that are f32 or f16
     /// throughout.
     pub(super) fn has_tight_bound(&self, layer: LayerKernel) -> bool {
-        let own = LayerOutput::Stored(Store::of(self.elements));
+        let own = LayerOutput::Float(self.elements.float());
         matches!(self.elements, Precision::F32 | Precision::F16)
-            && (layer.output == LayerOutput::F32 || layer.output == own)
+            && (layer.output == LayerOutput::Outputs || layer.output == own)
     }
 
     pub(super) fn quantized_params(&self) -> Params {
@@ -62,30 +66,26 @@ impl Case {
 
     /// The bytes of numbers as the element type stores them.
     fn stored_bytes(&self, values: &[f32]) -> Vec<u8> {
-        match self.elements {
-            Precision::F16 => to_f16_bytes(values),
-            Precision::Bf16 => to_bf16_bytes(values),
-            _ => to_bytes(values),
+        match self.elements.float() {
+            Float::F32 => to_bytes(values),
+            Float::F16 => to_f16_bytes(values),
+            Float::Bf16 => to_bf16_bytes(values),
         }
     }
 
     /// The numbers that the element type makes of these.
     fn stored_values(&self, values: Vec<f32>) -> Vec<f32> {
-        let round = |value: f32| match self.elements {
-            Precision::F16 => f16::from_f32(value).to_f32(),
-            Precision::Bf16 => bf16::from_f32(value).to_f32(),
-            _ => value,
-        };
-        values.into_iter().map(round).collect()
+        let float = self.elements.float();
+        values.into_iter().map(|value| float.round(value)).collect()
     }
 
     /// The oracle's input of a pixel.
     fn input(&self, pixel: u8) -> f64 {
         let value = reference::input(Normalization::Unit, pixel);
-        match self.elements {
-            Precision::F16 => reference::round_f16(value),
-            Precision::Bf16 => reference::round_bf16(value),
-            _ => value,
+        match self.elements.float() {
+            Float::F32 => value,
+            Float::F16 => reference::round_f16(value),
+            Float::Bf16 => reference::round_bf16(value),
         }
     }
 
@@ -98,6 +98,30 @@ impl Case {
             }
         };
         self.stored_bytes(&packed)
+    }
+
+    /// Random weights whose groups have scales: as the kernel reads them, and the values that they stand for.
+    fn grouped_weights(&self, rng: &mut ChaCha8Rng, size: f32) -> (Vec<u8>, Vec<f64>) {
+        let (inputs, outputs) = (self.inner(), self.cols());
+        let weights = random_values(rng, inputs * outputs).into_iter();
+        let float = Layer {
+            inputs,
+            outputs,
+            weights: weights.map(|weight| weight * size).collect(),
+            bias: vec![0.0; outputs],
+            activation: Activation::Identity,
+        };
+        let input = InputQuantization::Values;
+        let layer = QuantizedLayer {
+            inputs,
+            outputs,
+            weights: Weights::round(&float, self.elements, input, WeightScales::Channel, 127),
+            bias: float.bias,
+            activation: float.activation,
+            input,
+        };
+        let packed = pack_weights(&layer.weights, layer.shape());
+        (packed, reference::weight_values(&layer))
     }
 
     fn layer_input(&self, input: LayerInput) -> Input {
@@ -167,25 +191,12 @@ impl Case {
                 let packed = pack_int8(&w, self.inner(), self.cols());
                 (to_bytes(&packed), bytes, sums, 1e-6)
             }
-            Precision::Int4 => {
-                let w: Vec<i8> = (0..count).map(|_| rng.random_range(-7..=7)).collect();
-                let groups = self.inner().div_ceil(32);
-                let scale = |_| f16::from_f32(size * rng.random_range(0.01..0.2_f32));
-                let scales: Vec<f16> = (0..groups * self.cols()).map(scale).collect();
-                let values = w.iter().enumerate().map(|(at, &q)| {
-                    let (row, col) = (at / self.cols(), at % self.cols());
-                    f64::from(q) * f64::from(scales[row / 32 * self.cols() + col].to_f32())
-                });
-                let values: Vec<f64> = values.collect();
+            elements if elements.group().is_some() => {
+                let (packed, values) = self.grouped_weights(&mut rng, size);
                 let bias = random_values(&mut rng, self.cols());
-                let packed = pack_int4(&w, &scales, self.inner(), self.cols());
                 let sums = self.sums(&input.values, &values, &bias);
-                (
-                    packed,
-                    to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
-                    sums,
-                    1e-5,
-                )
+                let bias = to_bytes(&pack_rows(&bias, self.cols(), 0.0));
+                (packed, bias, sums, 1e-5)
             }
             _ => {
                 let w = random_values(&mut rng, count).into_iter().map(|w| w * size);
@@ -243,8 +254,8 @@ impl Case {
     /// Outputs that are numbers by themselves.
     fn widen_outputs(&self, layer: LayerKernel, bytes: &[u8]) -> Vec<f64> {
         match layer.output {
-            LayerOutput::Stored(Store::F16) => widen_f16(bytes),
-            LayerOutput::Stored(Store::Bf16) => widen_bf16(bytes),
+            LayerOutput::Float(Float::F16) => widen_f16(bytes),
+            LayerOutput::Float(Float::Bf16) => widen_bf16(bytes),
             _ => widen_f32(bytes),
         }
     }
@@ -267,7 +278,7 @@ impl Case {
         }
     }
 
-    /// What an int8 layer's epilogue is given, and its z: exact sums, scaled, with the bias where rows have
+    /// What an int8 layer's epilogue is given, and its pre-activations: exact sums, scaled, with the bias where rows have
     /// scales of their own, and with an offset of whole numbers.
     fn quantized_epilogue(&self, layer: LayerKernel, w: &[i8], input: &Input) -> (Vec<u8>, Sums) {
         let mut rng = self.rng();
@@ -333,14 +344,14 @@ impl Case {
         }
         reference::activate(layer.activation, &mut want, self.cols());
         let ulp = match (layer.output, self.elements) {
-            (LayerOutput::Stored(Store::F16), _) | (LayerOutput::F32, Precision::F16) => 2e-3,
-            (LayerOutput::Stored(Store::Bf16), _) | (LayerOutput::F32, Precision::Bf16) => 0.02,
+            (LayerOutput::Float(Float::F16), _) | (LayerOutput::Outputs, Precision::F16) => 2e-3,
+            (LayerOutput::Float(Float::Bf16), _) | (LayerOutput::Outputs, Precision::Bf16) => 0.02,
             _ => 0.0,
         };
         let tolerance = |want: &f64| (noise + ulp) * want.abs().max(0.5);
         let tolerances: Vec<f64> = want.iter().map(tolerance).collect();
         let values = match layer.output {
-            LayerOutput::Stored(Store::Int8) => return self.close_quantized(got, &want, errors),
+            LayerOutput::Quantized => return self.close_quantized(got, &want, errors),
             LayerOutput::QuantizedRows => {
                 return self.close_row_quantized(got, &want, &sums.bound, errors);
             }

@@ -18,7 +18,8 @@ use super::compare::{Check, Errors, Unit, equal};
 use super::data::{random_quantized, seeded};
 use crate::Precision;
 use crate::model::Activation;
-use crate::plan::{LayerInput, LayerOutput, Params, Pass, Store, groups};
+use crate::plan::{LayerInput, LayerOutput, Params, Pass, groups};
+use crate::precision::Float;
 
 /// What stands behind each written buffer, and must stand there after.
 const SENTINEL: [u8; 64] = [0xa5; 64];
@@ -228,20 +229,19 @@ impl Case {
 
     /// The unit in which the last place of the kernel's outputs counts.
     pub(super) fn unit(&self) -> Unit {
-        let of_store = |store| match store {
-            Store::F32 => Unit::F32,
-            Store::F16 => Unit::F16,
-            Store::Bf16 => Unit::Bf16,
-            Store::Int8 => Unit::Whole,
+        let of_float = |float| match float {
+            Float::F32 => Unit::F32,
+            Float::F16 => Unit::F16,
+            Float::Bf16 => Unit::Bf16,
         };
         match (self.pass, self.elements) {
             (Pass::Layer(layer), _) => match layer.output {
-                LayerOutput::Stored(store) => of_store(store),
-                LayerOutput::F32 => of_store(Store::of(self.elements)),
+                LayerOutput::Float(float) => of_float(float),
+                LayerOutput::Outputs => of_float(self.elements.float()),
                 LayerOutput::PreActivation => Unit::F32,
-                LayerOutput::QuantizedRows => Unit::Whole,
+                LayerOutput::Quantized | LayerOutput::QuantizedRows => Unit::Whole,
             },
-            (Pass::Normalize | Pass::Activation(_), elements) => of_store(Store::of(elements)),
+            (Pass::Normalize | Pass::Activation(_), elements) => of_float(elements.float()),
             (Pass::Matmul(_), Precision::Int8)
             | (
                 Pass::PixelMax

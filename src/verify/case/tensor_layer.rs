@@ -87,7 +87,7 @@ impl Case {
         values
     }
 
-    /// The z of a layer before, whose quantized values are still in no doubt after its activation, and those quantized values
+    /// The pre-activations of a layer before, whose quantized values are still in no doubt after its activation, and those quantized values
     /// with their scale.
     fn z(&self, count: usize, which: Values, before: Activation) -> (Vec<f32>, Vec<i32>, f32) {
         let clip = i32::from(self.clip);
@@ -102,7 +102,7 @@ impl Case {
         unreachable!("a scale without ties is found in one of three attempts");
     }
 
-    /// z quantized, dequantized and activated as the oracle does it.
+    /// Pre-activations quantized, dequantized and activated as the oracle does it.
     fn activated(&self, z: &[f32], activation: Activation) -> Vec<f32> {
         let (quantized, scale) = reference::quantize(z, i32::from(self.clip));
         let value = |&q: &i32| f64::from(q as f32 * scale);
@@ -222,7 +222,7 @@ impl Case {
         })
     }
 
-    /// Outputs from z and its extremes.
+    /// Outputs from pre-activations and their extremes.
     pub(super) fn finish(&self, activation: Activation) -> Vec<Trial> {
         let case = *self;
         let of = |which| {

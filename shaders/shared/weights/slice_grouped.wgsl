@@ -1,5 +1,5 @@
-// Loads a block of int4 weights from w, for the lanes of a subgroup to share. The scales are stored as
-// in weights/block_int4.
+// Loads a slice of a block of weights whose groups have scales from w, for the lanes of a subgroup to share. The scales are stored as
+// in weights/block_grouped.
 
 #import shared/params
 #import element

@@ -1,4 +1,4 @@
-// Loads a block of int4 weights from w. The scales are stored behind all blocks: four f16 values for
+// Loads a block of weights whose groups have scales from w. The scales are stored behind all blocks: four f16 values for
 // each group of columns and each eight blocks (32 inner values).
 
 #import element
