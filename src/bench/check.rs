@@ -44,13 +44,7 @@ impl<'a> Oracle<'a> {
         }
         compare(mode.tolerance(), width, outputs, want)
             .map(|()| None)
-            .map_err(|problem| {
-                Error::CheckFailed(CheckError::DiffersFromReference {
-                    mode: mode.to_string(),
-                    batch,
-                    problem,
-                })
-            })
+            .map_err(|problem| Error::CheckFailed(CheckError::DiffersFromReference { problem }))
     }
 
     fn outcome(&mut self, model: &QuantizedNetwork, batch: usize) -> &Outcome {

@@ -5,11 +5,11 @@ use super::options::BenchOptions;
 use crate::Precision;
 use crate::dataset::Dataset;
 use crate::engine::{Engine, Place, Session};
-use crate::error::{Error, Result};
+use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
-use crate::plan::Kernels;
+use crate::plan::{ChosenBy, Kernels};
 use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample, Source, losses};
-use crate::results::Warning;
+use crate::results::{Warning, WarningKind};
 
 /// A mode under test.
 pub(super) struct Entry {
@@ -25,9 +25,22 @@ pub(super) struct Entry {
     /// Warnings about the range of its weights.
     pub(super) warnings: Vec<Warning>,
     /// Its network, or why it does not run at all.
-    pub(super) network: Result<Session, String>,
+    pub(super) network: Result<Session, Absence>,
+    /// The present batch size.
+    batch: usize,
     /// Why it does not run in the present batch size.
-    refused: Option<String>,
+    absent: Option<Absence>,
+    /// What ran in the present batch size instead of a kernel that failed.
+    pub(super) replaced: Option<Warning>,
+}
+
+/// Why a mode has no figures.
+#[derive(Clone, Debug)]
+pub(super) enum Absence {
+    /// The adapter cannot run it.
+    Unsupported(String),
+    /// It failed.
+    Failed(String),
 }
 
 impl Entry {
@@ -37,18 +50,75 @@ impl Entry {
     }
 
     /// Its network, or why it does not run in the present batch size.
-    pub(super) fn runs(&mut self) -> Result<&mut Session, &str> {
+    pub(super) fn runs(&mut self) -> Result<&mut Session, &Absence> {
         self.runs_as().map(|(network, _)| network)
     }
 
     /// As [`Entry::runs`], with the model as it runs there.
-    pub(super) fn runs_as(&mut self) -> Result<(&mut Session, &QuantizedNetwork), &str> {
-        match (&mut self.network, &self.refused, &self.model) {
-            (Ok(network), None, Some(model)) => Ok((network, model)),
-            (Err(reason), ..) => Err(reason),
-            (_, Some(reason), _) => Err(reason),
-            (Ok(_), None, None) => Err("it was not loaded"),
+    pub(super) fn runs_as(&mut self) -> Result<(&mut Session, &QuantizedNetwork), &Absence> {
+        if let Some(absence) = &self.absent {
+            return Err(absence);
         }
+        match (&mut self.network, &self.model) {
+            (Ok(network), Some(model)) => Ok((network, model)),
+            (Err(absence), _) => Err(absence),
+            (Ok(_), None) => unreachable!("a network is loaded from its model"),
+        }
+    }
+
+    /// What `result` has; none where it is an error of this network alone, which then fails in the present batch size.
+    ///
+    /// # Errors
+    /// Those that other networks would have too.
+    pub(super) fn attempt<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_of_one_network() => {
+                self.fail(&error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends its part in the present batch size, and gives back the memory that it took.
+    pub(super) fn fail(&mut self, error: &Error) {
+        let mut reason = error.to_string();
+        if let Ok(network) = &mut self.network {
+            if let Some(Ok((variant, _))) = network.gpu().map(|gpu| gpu.variant(self.batch)) {
+                reason = format!("kernel {}: {reason}", variant.name);
+            }
+            network.release();
+        }
+        self.absent = Some(Absence::Failed(reason));
+    }
+
+    /// Chooses another kernel for the present batch size, one of another family if there is one, instead of the kernel
+    /// that gave `error`; false where there is none, or the kernel cannot be the reason.
+    pub(super) fn replace_kernel(&mut self, error: &Error) -> bool {
+        let wrong = matches!(
+            error,
+            Error::CheckFailed(CheckError::DiffersFromReference { .. })
+        );
+        let gpu = self.network.as_mut().ok().and_then(Session::gpu);
+        let Some(gpu) = gpu.filter(|gpu| (wrong || error.is_rejection()) && !gpu.is_fixed()) else {
+            return false;
+        };
+        let Ok((failed, _)) = gpu.variant(self.batch) else {
+            return false;
+        };
+        let Some(other) = gpu.other_than(failed, self.batch) else {
+            return false;
+        };
+        gpu.choose(self.batch, other, ChosenBy::Default);
+        self.replaced = Some(Warning {
+            kind: WarningKind::KernelFailed,
+            text: format!(
+                "{} ran instead of {}, which failed: {error}",
+                other.name, failed.name
+            ),
+        });
+        true
     }
 }
 
@@ -57,7 +127,10 @@ pub(super) fn refuse(entries: &mut [Entry], size: usize) {
     for entry in entries {
         let gpu = entry.network.as_mut().ok().and_then(Session::gpu);
         let checked = gpu.map_or(Ok(()), |gpu| gpu.check_batch(size));
-        entry.refused = checked.err().map(|error| error.to_string());
+        let refused = checked.err().map(|error| error.to_string());
+        entry.batch = size;
+        entry.absent = refused.map(Absence::Unsupported);
+        entry.replaced = None;
     }
 }
 
@@ -97,11 +170,14 @@ pub(super) async fn load(
         };
         let network = match network {
             Ok(network) => Ok(network),
-            Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => Err(reason),
+            Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => {
+                Err(Absence::Unsupported(reason))
+            }
             // Unless the user named the mode, its row says that this adapter or this model cannot run it.
             Err(error @ (Error::TooLarge { .. } | Error::File { .. })) if !options.named => {
-                Err(error.to_string())
+                Err(Absence::Unsupported(error.to_string()))
             }
+            Err(error @ Error::OutOfMemory { .. }) => Err(Absence::Failed(error.to_string())),
             Err(error) => return Err(error),
         };
         entries.push(Entry {
@@ -117,7 +193,9 @@ pub(super) async fn load(
             }),
             model,
             network,
-            refused: None,
+            batch: 0,
+            absent: None,
+            replaced: None,
         });
     }
     Ok(entries)

@@ -41,7 +41,8 @@ use budget::Fit;
 use ceiling::Ceilings;
 use check::Oracle;
 use control_workload::ControlWorkloads;
-use entry::{Entry, load, refuse};
+use entry::{Absence, Entry, load, refuse};
+use sample::Candidate;
 
 /// Measures `model` on `data`.
 ///
@@ -157,7 +158,8 @@ async fn tune(
         let wanted = entry.wanted;
         if let (Ok(network), true) = (entry.runs(), wanted) {
             observer.progress(&format!("batch {size}: tuning"), index, count);
-            tuner.tune(network, data.images.range(0, size)).await?;
+            let tuned = tuner.tune(network, data.images.range(0, size)).await;
+            entry.attempt(tuned)?;
         }
     }
     Ok(())
@@ -211,25 +213,29 @@ async fn measure_batch(
     let mut timed = Vec::new();
     for (entry, checked) in entries.iter_mut().zip(&checked) {
         let (mode, wanted) = (entry.mode.clone(), entry.wanted);
-        if let (Ok(network), Some(checked), true) = (entry.runs(), checked, wanted)
+        if let (Ok(session), Some(checked), true) = (entry.runs(), checked, wanted)
             && checked.overflow.is_none()
         {
-            timed.push((mode, network, &checked.outputs[..size * outputs]));
+            timed.push(Candidate {
+                mode,
+                session,
+                outputs: &checked.outputs[..size * outputs],
+            });
         }
     }
     let pixels = data.images.range(0, size);
     let operations = model.architecture().operations();
-    let networks = timed.iter().map(|(_, network, _)| &**network);
+    let networks = timed.iter().map(|candidate| &*candidate.session);
     let mut control_workloads =
         ControlWorkloads::beside(engine, networks, size, operations).await?;
-    let mut samples = sample::interleaved(
-        &mut timed,
-        &mut control_workloads,
-        pixels,
-        options,
-        observer,
-    )
-    .await?;
+    let (mut samples, failures) =
+        sample::interleaved(timed, &mut control_workloads, pixels, options, observer).await?;
+    for (entry, checked) in entries.iter_mut().zip(&mut checked) {
+        if let Some((_, error)) = failures.iter().find(|(mode, _)| *mode == entry.mode) {
+            entry.fail(error);
+            *checked = None;
+        }
+    }
 
     let f32_labels = entries
         .iter()
@@ -250,9 +256,11 @@ async fn measure_batch(
         let mut row = Row::new(requested, size, textbook);
         row.compare_memory(&f32_memory);
         row.warnings.clone_from(&entry.warnings);
+        row.warnings.extend(entry.replaced.clone());
         row.effective.rounding = entry.model.as_ref().and_then(QuantizedNetwork::rounding);
         match entry.runs() {
-            Err(reason) => row.unsupported(reason),
+            Err(Absence::Unsupported(reason)) => row.unsupported(reason),
+            Err(Absence::Failed(reason)) => row.failed(reason),
             Ok(network) => row.ran(network, engine),
         }
         if let Some(checked) = checked {
@@ -288,8 +296,31 @@ fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Ans
 }
 
 /// Classifies the whole data set in batches of `batch` and compares it with the reference; none where the mode does not
-/// run.
+/// run, or fails, also with another kernel.
 async fn classify(
+    entry: &mut Entry,
+    data: &Dataset,
+    batch: usize,
+    oracle: &mut Oracle<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Option<Checked>> {
+    let mut result = check(entry, data, batch, oracle, observer).await;
+    if let Err(error) = &result
+        && entry.replace_kernel(error)
+    {
+        let first = result;
+        result = check(entry, data, batch, oracle, observer).await;
+        // If the other kernel fails as well, the row says what the first one did.
+        if result.as_ref().is_err_and(Error::is_of_one_network) {
+            entry.replaced = None;
+            result = first;
+        }
+    }
+    entry.attempt(result).map(Option::flatten)
+}
+
+/// As [`classify`], by the kernel that is chosen now.
+async fn check(
     entry: &mut Entry,
     data: &Dataset,
     batch: usize,

@@ -16,6 +16,13 @@ impl Row {
         self.effective.reason = Some(reason.to_owned());
     }
 
+    /// What failed has no figures, since nothing that it gave can be trusted.
+    pub(super) fn failed(&mut self, reason: &str) {
+        self.status = Status::Failed;
+        self.detail = Some(reason.to_owned());
+        self.effective.reason = Some(reason.to_owned());
+    }
+
     pub(super) fn ran(&mut self, network: &Session, engine: &Engine) {
         let placement = network.placement();
         self.effective.device = Some(placement.place);

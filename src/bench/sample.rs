@@ -33,8 +33,58 @@ pub(super) struct Taken {
     pub(super) upload: Samples,
 }
 
-/// A mode to measure: its network, and the outputs that were checked.
-pub(super) type Candidate<'a> = (Mode, &'a mut Session, &'a [f32]);
+/// A mode to measure.
+pub(super) struct Candidate<'a> {
+    pub(super) mode: Mode,
+    pub(super) session: &'a mut Session,
+    /// The outputs that were checked.
+    pub(super) outputs: &'a [f32],
+}
+
+impl Candidate<'_> {
+    /// The time of an upload and of a pass.
+    async fn sample(&mut self, pixels: &[u8], options: &BenchOptions) -> Result<[Duration; 2]> {
+        bring_near(pixels);
+        self.session.rouse();
+        let start = Instant::now();
+        self.session.upload(pixels).await?;
+        let uploaded = Instant::now();
+        let run = self.session.run().await?;
+        let (upload, wall) = (uploaded - start, uploaded.elapsed());
+        // After the clock was read: every sample comes from a run whose outputs are correct.
+        check_repeats(&run.outputs, self.outputs)?;
+        Ok(options.slowdown.stretch(start, [upload, wall]))
+    }
+
+    async fn warm_up(&mut self, pixels: &[u8], passes: usize) -> Result<()> {
+        for _ in 0..passes {
+            self.session.upload(pixels).await?;
+            check_repeats(&self.session.run().await?.outputs, self.outputs)?;
+        }
+        Ok(())
+    }
+}
+
+/// The candidates that are still measured, and those that failed.
+struct Field<'a> {
+    running: Vec<(Candidate<'a>, Durations)>,
+    failed: Vec<(Mode, Error)>,
+}
+
+impl Field<'_> {
+    /// Takes the candidate at `at` out if `result` is an error of it alone; none then.
+    fn attempt<T>(&mut self, at: usize, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_of_one_network() => {
+                let (candidate, _) = self.running.remove(at);
+                self.failed.push((candidate.mode, error));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
 
 /// The durations of one precision so far.
 #[derive(Default)]
@@ -64,89 +114,96 @@ impl Durations {
     }
 }
 
-/// Measures every candidate on the same batch. The control workloads run before each round.
+/// Measures every candidate on the same batch. The control workloads run before each round. A candidate that fails is
+/// measured no longer.
+///
+/// # Errors
+/// Those that all candidates would have.
 pub(super) async fn interleaved(
-    candidates: &mut [Candidate<'_>],
+    candidates: Vec<Candidate<'_>>,
     control_workloads: &mut ControlWorkloads,
     pixels: &[u8],
     options: &BenchOptions,
     observer: &mut dyn Observer,
-) -> Result<HashMap<Mode, Taken>> {
+) -> Result<(HashMap<Mode, Taken>, Vec<(Mode, Error)>)> {
     for _ in 0..options.warmup {
         control_workloads.round(false).await?;
     }
-    for (mode, network, want) in candidates.iter_mut() {
-        for _ in 0..options.warmup {
-            network.upload(pixels).await?;
-            check_repeats(mode, &network.run().await?.outputs, want)?;
-        }
+    let running = candidates
+        .into_iter()
+        .map(|one| (one, Durations::default()));
+    let mut field = Field {
+        running: running.collect(),
+        failed: Vec::new(),
+    };
+    let mut at = 0;
+    while at < field.running.len() {
+        let warmed_up = field.running[at].0.warm_up(pixels, options.warmup).await;
+        at += usize::from(field.attempt(at, warmed_up)?.is_some());
     }
 
-    let mut durations: Vec<Durations> = candidates.iter().map(|_| Durations::default()).collect();
     let start = Instant::now();
     let capped = options.runs.is_none() && options.min_time <= TIME_TO_COMPARE;
     // One round in so many is kept.
     let mut stride = 1;
     let mut rounds = 0;
-    while !candidates.is_empty() && !enough(&durations, rounds, start.elapsed(), options) {
+    while !field.running.is_empty() && !enough(&field.running, rounds, start.elapsed(), options) {
         let keep = rounds % stride == 0;
         control_workloads.round(keep).await?;
-        for ((mode, network, want), durations) in candidates.iter_mut().zip(&mut durations) {
-            bring_near(pixels);
-            network.rouse();
-            let start = Instant::now();
-            network.upload(pixels).await?;
-            let uploaded = Instant::now();
-            let run = network.run().await?;
-            let (upload, wall) = (uploaded - start, uploaded.elapsed());
-            let [upload, wall] = options.slowdown.stretch(start, [upload, wall]);
-            durations.push(upload, wall, keep);
-            // After the clock was read: every sample comes from a run whose outputs are correct.
-            check_repeats(mode, &run.outputs, want)?;
+        // Another candidate begins each round: a device whose state changes from submit to submit hits all of them.
+        let next = 1 % field.running.len();
+        field.running.rotate_left(next);
+        let mut at = 0;
+        while at < field.running.len() {
+            let sample = field.running[at].0.sample(pixels, options).await;
+            if let Some([upload, wall]) = field.attempt(at, sample)? {
+                field.running[at].1.push(upload, wall, keep);
+                at += 1;
+            }
         }
         rounds += 1;
         if !keep {
             continue;
         }
-        if capped
-            && durations
-                .iter()
-                .any(|durations| durations.wall.len() >= MOST)
-        {
-            durations.iter_mut().for_each(Durations::thin);
+        let full = |(_, durations): &(_, Durations)| durations.wall.len() >= MOST;
+        if capped && field.running.iter().any(full) {
+            let all = field.running.iter_mut();
+            all.for_each(|(_, durations)| durations.thin());
             control_workloads.thin();
             stride *= 2;
         }
-        let goal = for_each(&durations, options.min_time);
+        let goal = for_each(field.running.len(), options.min_time);
         let done = start.elapsed().min(goal);
         observer.progress("measuring", milliseconds(done), milliseconds(goal));
-        if observer.hurries() && rounds >= fewest(&durations, FEWEST) {
+        if observer.hurries() && rounds >= fewest(&field.running, FEWEST) {
             break;
         }
     }
 
     // The device's own time comes from other runs, since timestamps slow a run down.
     for _ in 0..rounds.min(DEVICE_ROUNDS) {
-        for ((_, network, _), durations) in candidates.iter_mut().zip(&mut durations) {
-            durations.gpu.extend(network.device_time().await?);
+        let mut at = 0;
+        while at < field.running.len() {
+            let time = field.running[at].0.session.device_time().await;
+            if let Some(time) = field.attempt(at, time)? {
+                field.running[at].1.gpu.extend(time);
+                at += 1;
+            }
         }
         if observer.hurries() {
             break;
         }
     }
 
-    let taken = candidates
-        .iter()
-        .zip(durations)
-        .filter_map(|((mode, ..), durations)| {
-            let taken = Taken {
-                wall: Samples::new(&durations.wall)?,
-                gpu: Samples::new(&durations.gpu),
-                upload: Samples::new(&durations.upload)?,
-            };
-            Some((mode.clone(), taken))
-        });
-    Ok(taken.collect())
+    let taken = field.running.into_iter().filter_map(|(one, durations)| {
+        let taken = Taken {
+            wall: Samples::new(&durations.wall)?,
+            gpu: Samples::new(&durations.gpu),
+            upload: Samples::new(&durations.upload)?,
+        };
+        Some((one.mode, taken))
+    });
+    Ok((taken.collect(), field.failed))
 }
 
 /// Reads the batch, so that it is in the caches for the first mode of a round, which follows a control workload, as it is
@@ -158,8 +215,8 @@ fn bring_near(pixels: &[u8]) {
 }
 
 /// The fewest rounds, where `requested` are wanted.
-fn fewest(durations: &[Durations], requested: usize) -> usize {
-    let longest = durations.iter().map(|durations| durations.longest).max();
+fn fewest<T>(running: &[(T, Durations)], requested: usize) -> usize {
+    let longest = running.iter().map(|(_, durations)| durations.longest).max();
     match longest {
         Some(longest) if longest > SLOW => FEWEST_SLOW.min(requested),
         Some(longest) if longest > PATIENT => FEWEST.min(requested),
@@ -168,8 +225,8 @@ fn fewest(durations: &[Durations], requested: usize) -> usize {
 }
 
 /// Whether every precision has samples enough after so many rounds, which took `elapsed`.
-fn enough(
-    durations: &[Durations],
+fn enough<T>(
+    running: &[(T, Durations)],
     rounds: usize,
     elapsed: Duration,
     options: &BenchOptions,
@@ -177,19 +234,20 @@ fn enough(
     if let Some(runs) = options.runs {
         return rounds >= runs;
     }
-    let fewest = fewest(durations, options.fewest);
+    let fewest = fewest(running, options.fewest);
+    let count = running.len();
     let capped = options.min_time <= TIME_TO_COMPARE;
     // For quick passes, the time around them counts too.
-    let quick = capped && rounds >= MOST && elapsed >= for_each(durations, options.min_time);
+    let quick = capped && rounds >= MOST && elapsed >= for_each(count, options.min_time);
     // Beside a slow mode, a quick one would need many rounds of the slow one too.
-    let patience = for_each(durations, options.min_time.saturating_mul(2));
-    let reached = |durations: &Durations| durations.total >= options.min_time;
-    rounds >= fewest && (quick || elapsed >= patience || durations.iter().all(reached))
+    let patience = for_each(count, options.min_time.saturating_mul(2));
+    let reached = |(_, durations): &(T, Durations)| durations.total >= options.min_time;
+    rounds >= fewest && (quick || elapsed >= patience || running.iter().all(reached))
 }
 
-/// So much time for each precision, together.
-fn for_each(durations: &[Durations], time: Duration) -> Duration {
-    time.saturating_mul(u32::try_from(durations.len()).unwrap_or(u32::MAX))
+/// So much time for each of `count` precisions, together.
+fn for_each(count: usize, time: Duration) -> Duration {
+    time.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn milliseconds(duration: Duration) -> usize {
@@ -197,12 +255,11 @@ fn milliseconds(duration: Duration) -> usize {
 }
 
 /// Every timed run must repeat the checked outputs bit for bit.
-fn check_repeats(mode: &Mode, got: &[f32], want: &[f32]) -> Result<()> {
+fn check_repeats(got: &[f32], want: &[f32]) -> Result<()> {
     if bytemuck::cast_slice::<f32, u32>(got) == bytemuck::cast_slice::<f32, u32>(want) {
         return Ok(());
     }
-    let mode = mode.to_string();
-    Err(Error::CheckFailed(CheckError::NotRepeatable { mode }))
+    Err(Error::CheckFailed(CheckError::NotRepeatable))
 }
 
 #[cfg(test)]
@@ -224,13 +281,13 @@ mod tests {
     }
 
     /// Three precisions after so many rounds, each sample of which took `wall`.
-    fn after(rounds: usize, wall: Duration) -> [Durations; 3] {
+    fn after(rounds: usize, wall: Duration) -> [((), Durations); 3] {
         [(); 3].map(|()| {
             let mut durations = Durations::default();
             for _ in 0..rounds {
                 durations.push(Duration::ZERO, wall, true);
             }
-            durations
+            ((), durations)
         })
     }
 
@@ -257,7 +314,7 @@ mod tests {
         let mut options = options(Duration::MAX);
         let wall = Duration::from_micros(7);
         assert!(!through(5000, wall, &options));
-        assert_eq!(for_each(&after(1, wall), Duration::MAX), Duration::MAX);
+        assert_eq!(for_each(3, Duration::MAX), Duration::MAX);
         assert_eq!(milliseconds(Duration::MAX), usize::MAX);
         options.runs = Some(1);
         assert!(through(1, wall, &options));
@@ -329,15 +386,20 @@ mod tests {
                 runs: Some(runs),
                 ..BenchOptions::default()
             };
-            let mut candidates = [(Precision::F32.into(), &mut network, &[][..])];
-            pollster::block_on(interleaved(
-                &mut candidates,
+            let candidate = Candidate {
+                mode: Precision::F32.into(),
+                session: &mut network,
+                outputs: &[],
+            };
+            let measured = pollster::block_on(interleaved(
+                vec![candidate],
                 &mut ControlWorkloads::default(),
                 &[0; 784],
                 &options,
                 &mut Unwatched,
-            ))
-            .is_err()
+            ));
+            let (_, failed) = measured.unwrap();
+            !failed.is_empty()
         };
         assert!(!passes(0, 0), "a pass that nobody requested");
         assert!(passes(1, 0), "no warm-up");

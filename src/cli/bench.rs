@@ -247,14 +247,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ];
     // A regression must not become the baseline, nor a result that could not be compared. An overflow is an ordinary
     // row of the result.
-    let keep = gates.iter().all(Result::is_ok) && document.incomplete.is_none();
+    let sound = gates.iter().all(Result::is_ok) && failures(&document.results).is_ok();
+    let keep = sound && document.incomplete.is_none();
     let note = baselines.unsaved().filter(|_| !keep);
     let saved = if keep {
         baselines.save(&document)
     } else {
         Ok(())
     };
-    let checks = std::iter::once(overflows(&document.results)).chain(gates);
+    let checks = [failures(&document.results), overflows(&document.results)];
+    let checks = checks.into_iter().chain(gates);
     let checks = decision::together(checks.filter_map(Result::err).collect(), note);
     first_of([checks.map_err(Into::into), saved.map_err(Into::into), ended])
 }
@@ -307,6 +309,21 @@ fn load_data(folder: Option<&std::path::Path>) -> Result<Dataset, Error> {
         Some(folder) => dataset::load_split(Split::Test, Some(folder)),
         None => dataset::test_split(),
     }
+}
+
+/// Fails if a row failed. The others are measured all the same.
+fn failures(rows: &[Row]) -> Result<(), Error> {
+    let mut failed = rows.iter().filter(|row| row.status == Status::Failed);
+    let Some(first) = failed.next() else {
+        return Ok(());
+    };
+    let batch = first.effective.batch;
+    let detail = first.detail.as_deref().unwrap_or_default();
+    Err(Error::CheckFailed(CheckError::RowsFailed {
+        failed: 1 + failed.count(),
+        rows: rows.len(),
+        first: format!("{} at batch {batch}: {detail}", first.requested.name()),
+    }))
 }
 
 /// Fails if a row overflowed. The other rows are measured all the same.

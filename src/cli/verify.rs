@@ -107,7 +107,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let outputs = Outputs::open(&arguments.output)?;
     let before = arguments.compare.as_deref().map(Earlier::read);
     let before = before.transpose()?;
-    let faults = Faults::to_verify()?;
+    let faults = Faults::from_environment()?;
     let engine = open(arguments, false, &faults)?;
     faults.check(engine.info())?;
     let spinner = terminal::spinner("probing the driver's arithmetic");

@@ -180,10 +180,10 @@ impl Session {
     }
 
     /// Gives back the memory that batches took, so that what is allocated next is what the next batch needs.
-    /// On the adapter that is so with every change of size.
     pub fn release(&mut self) {
-        if let Executor::Cpu(network) = &mut self.executor {
-            network.release();
+        match &mut self.executor {
+            Executor::Gpu(network) => network.release(),
+            Executor::Cpu(network) => network.release(),
         }
     }
 

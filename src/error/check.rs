@@ -19,29 +19,32 @@ pub enum CheckError {
         detail: String,
     },
 
-    /// Answers differ from the reference result by more than the tolerance.
+    /// Rows of a benchmark failed; the others were measured.
+    #[error("{failed} of {rows} rows FAILED; the first is {first}")]
+    RowsFailed {
+        /// How many failed.
+        failed: usize,
+        /// How many rows there are.
+        rows: usize,
+        /// Which one failed first, and why.
+        first: String,
+    },
+
+    /// Outputs differ from the reference result by more than the tolerance.
     #[error(
-        "{mode} at batch {batch} differs from the reference result: {problem}; nothing was timed; \
-         report it with the output of 'fmnist-gpu adapters'"
+        "its outputs differ from the reference result: {problem}; report it with the output of 'fmnist-gpu adapters'"
     )]
     DiffersFromReference {
-        /// The mode that was run.
-        mode: String,
-        /// The batch size.
-        batch: usize,
-        /// How the answers differ.
+        /// How they differ.
         problem: String,
     },
 
     /// The same batch gave different bits when it ran again.
     #[error(
-        "{mode} gave different results for the same batch, so its times cannot be trusted; update the driver, \
+        "it gave different results for the same batch, so its times cannot be trusted; update the driver, \
          or use another --adapter"
     )]
-    NotRepeatable {
-        /// What was run.
-        mode: String,
-    },
+    NotRepeatable,
 
     /// A kernel or a microkernel computes something else than it should.
     #[error(

@@ -304,6 +304,18 @@ impl Error {
         )
     }
 
+    /// Whether the error is of one network in one batch size, so that others may still run: wrong answers, a kernel that
+    /// the driver rejects, or a lack of memory.
+    #[must_use]
+    pub fn is_of_one_network(&self) -> bool {
+        let check = matches!(
+            self,
+            Self::CheckFailed(CheckError::DiffersFromReference { .. } | CheckError::NotRepeatable)
+        );
+        let memory = matches!(self, Self::TooLarge { .. } | Self::OutOfMemory { .. });
+        check || memory || self.is_rejection()
+    }
+
     /// The process exit code of this kind of error.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -42,8 +42,9 @@ fn of_internal(error: &InternalError) -> &'static str {
 fn of_check(error: &CheckError) -> &'static str {
     match error {
         CheckError::ChecksFailed { .. } => "ChecksFailed",
+        CheckError::RowsFailed { .. } => "RowsFailed",
         CheckError::DiffersFromReference { .. } => "DiffersFromReference",
-        CheckError::NotRepeatable { .. } => "NotRepeatable",
+        CheckError::NotRepeatable => "NotRepeatable",
         CheckError::WrongResult { .. } => "WrongResult",
         CheckError::MatrixUnitsWrong { .. } => "MatrixUnitsWrong",
         CheckError::ParameterOverflow { .. } => "ParameterOverflow",
@@ -92,7 +93,7 @@ fn of_usage(error: &UsageError) -> &'static str {
 }
 
 /// How many variants the three matches above have, `Usage`, `CheckFailed` and `Internal` counted as what they hold.
-const VARIANTS: usize = 16 + 3 + 9 + 33;
+const VARIANTS: usize = 16 + 3 + 10 + 33;
 
 /// What tells a reader to do something. A message names it behind a semicolon, after the cause.
 const VERBS: [&str; 17] = [

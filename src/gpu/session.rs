@@ -144,6 +144,23 @@ impl Session {
         self.precision == Precision::F16 && self.device.limits().matrix_units.is_some()
     }
 
+    /// Gives back the memory that the last batch size took.
+    pub fn release(&mut self) {
+        self.prepared = None;
+    }
+
+    /// Another way to run batches of this size than `failed`, of another kernel family if there is one.
+    #[must_use]
+    pub fn other_than(&self, failed: KernelVariant, batch: usize) -> Option<KernelVariant> {
+        let mut others = self.candidates(batch);
+        others.extend(self.runnable(batch));
+        others.retain(|other| *other != failed);
+        let related = others
+            .iter()
+            .position(|other| other.family() != failed.family());
+        others.get(related.unwrap_or(0)).copied()
+    }
+
     /// Whether the user has left nothing to choose.
     #[must_use]
     pub fn is_fixed(&self) -> bool {

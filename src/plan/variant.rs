@@ -112,6 +112,15 @@ impl KernelVariant {
         }
     }
 
+    /// The kernel family of fused layers; none of the other paths.
+    #[must_use]
+    pub fn family(self) -> Option<KernelFamily> {
+        match self.fusion {
+            Fusion::Layers(tile) => Some(tile.family),
+            Fusion::Unfused(_) | Fusion::Network { .. } => None,
+        }
+    }
+
     /// Whether its products are those of matrix units.
     #[must_use]
     pub fn on_matrix_units(self) -> bool {

@@ -107,11 +107,16 @@ fn limit_line(limit: &LimitCheck) -> String {
     let name = limit_name(limit.name);
     let value = |value| limit_value(limit.name, value);
     let met = if limit.met { "met" } else { "not met" };
-    let measured = limit.measured.map_or("not measured".to_owned(), value);
     let default = if limit.set_by_user {
         ""
     } else {
         " (the default of --max-accuracy-drop)"
+    };
+    let Some(measured) = limit.measured.map(value) else {
+        return format!(
+            "Limit not checked: {name}, since no f32 was measured beside it; at most {}{default}.",
+            value(limit.limit)
+        );
     };
     format!(
         "Limit {met}: {name} {measured}, at most {}{default}.",

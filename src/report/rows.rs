@@ -258,7 +258,7 @@ fn note(row: &Row) -> Option<String> {
     match row.status {
         Status::Unsupported => Some(format!("{name} did not run: {detail}")),
         Status::Overflow => Some(format!("{name} overflows, so it was not timed: {detail}")),
-        Status::Failed => Some(format!("FAILED {name}: {detail}")),
+        Status::Failed => Some(format!("{name} FAILED: {detail}")),
         Status::Ok => {
             let reason = row.effective.reason.as_ref()?;
             Some(format!("{name} ran on the CPU: {reason}"))
@@ -285,7 +285,7 @@ mod tests {
     fn a_failed_row_is_shown_with_its_detail() {
         let text = rows_table(&[row(Status::Failed)], Layout::Markdown);
         assert!(text.contains("| FAILED |"), "{text}");
-        assert!(text.contains("\nFAILED f32: why\n"), "{text}");
+        assert!(text.contains("\nf32 FAILED: why\n"), "{text}");
     }
 
     #[test]

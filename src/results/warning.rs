@@ -22,6 +22,8 @@ pub enum WarningKind {
     Slowed,
     /// The adapter is a software adapter, whose results do not apply to a GPU.
     SoftwareAdapter,
+    /// A kernel failed, and another one ran instead.
+    KernelFailed,
     /// Weights become subnormal or zero in f16.
     Underflow,
     /// A few large weights leave too few int8 values to the others.

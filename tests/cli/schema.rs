@@ -145,6 +145,20 @@ fn a_failed_row_has_a_detail_and_no_figures() {
     let row = document.pointer_mut(&row).expect("a row");
     row["status"] = json!("failed");
     row["detail"] = json!("only 9 of 40 labels are the same");
+    row["effective"]["reason"] = row["detail"].clone();
+    for place in [
+        "device",
+        "adapter",
+        "path",
+        "kernel",
+        "chosen_by",
+        "threads",
+    ] {
+        row["effective"][place] = Value::Null;
+    }
+    for bytes in ["planned_bytes", "device_allocated_bytes"] {
+        row["memory"][bytes] = Value::Null;
+    }
     for field in [
         "accuracy",
         "correct",

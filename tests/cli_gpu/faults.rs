@@ -179,57 +179,160 @@ pub fn a_lost_or_silent_device_keeps_the_ceilings_that_were_measured(adapter: &A
     }
 }
 
-pub fn a_device_without_memory_is_told(adapter: &Adapter) {
-    let fixture = Fixture::new();
-    for (fault, during) in [
-        ("out-of-memory-upload", "uploading the weights"),
-        ("out-of-memory-allocation", "memory"),
-        // Behind those of the weights of both precisions.
-        ("out-of-memory-allocation:12", "allocating a batch"),
-    ] {
-        let mut bench = bench(&fixture, adapter, fault, &["--output", "never.json"]);
-        let end = end(bench.current_dir(fixture.data()));
-        let (_, error) = end.fails_after_output(6);
-        has(&error, &[&adapter.name, "out of memory", during, "--batch"]);
-        assert!(!fixture.path("never.json").exists());
-        let mut command = command();
-        command.env("FMNIST_GPU_FAULT", "out-of-memory-upload");
-        command.args(["predict", "--adapter", &adapter.index]);
-        has(&run(&mut command).fails(6), &["out of memory"]);
+/// The rows of a result whose status this is; each of them has a detail with these words.
+fn of_status<'a>(document: &'a Value, status: &str, words: &[&str]) -> Vec<&'a Value> {
+    let all = rows(document).iter().filter(|row| row["status"] == status);
+    let all: Vec<&Value> = all.collect();
+    for row in all.iter().filter(|_| !words.is_empty()) {
+        has(row["detail"].as_str().expect("a detail"), words);
+        assert_eq!(row["accuracy"], Value::Null);
+        assert_eq!(row["wall_ns"], Value::Null);
     }
+    all
 }
 
-pub fn a_batch_without_memory_keeps_the_rows_before_it(adapter: &Adapter) {
+/// A row without memory fails; the others are measured. What no row is at fault for ends the run.
+pub fn a_lack_of_memory_fails_one_row(adapter: &Adapter) {
     let fixture = Fixture::new();
-    let mut kept = Vec::new();
-    let mut buffers = 8;
+    let (mut failed, mut ended) = (0, 0);
+    let mut buffers = 1;
     loop {
+        let path = fixture.path("result.json");
+        let _ = std::fs::remove_file(&path);
         let fault = format!("out-of-memory-allocation:{buffers}");
-        match struck(&fixture, adapter, &fault, "out of memory") {
-            Some(rows) => kept.push(rows),
-            None => break,
+        let more = [
+            "--format",
+            "json",
+            "--output",
+            path.to_str().expect("UTF-8"),
+        ];
+        let end = end(&mut bench(&fixture, adapter, &fault, &more));
+        buffers += buffers / 2 + 1;
+        match end.code {
+            Some(0) => break,
+            Some(4) => {
+                has(&end.stderr, &["FAILED", "out of memory"]);
+                let document: Value = serde_json::from_str(&end.stdout).expect("JSON");
+                validate(&document);
+                let rows = of_status(&document, "failed", &["out of memory", &adapter.name]);
+                assert!(!rows.is_empty() && rows.len() <= 2, "{document:#}");
+                assert_eq!(of_status(&document, "ok", &[]).len(), 4 - rows.len());
+                assert_eq!(document["incomplete"], Value::Null);
+                failed += 1;
+            }
+            _ => {
+                has(&end.stderr, &["out of memory", "--batch"]);
+                assert_eq!(end.code, Some(6), "{}", end.stderr);
+                ended += 1;
+            }
         }
-        buffers += buffers / 2;
-        assert!(buffers < 5_000, "it is never too late: {kept:?}");
+        assert!(buffers < 5_000, "it is never too late");
     }
-    assert!(kept.contains(&0) && kept.contains(&1), "{kept:?}");
+    assert!(failed > 0, "{failed} {ended}");
+    let mut command = command();
+    command.env("FMNIST_GPU_FAULT", "out-of-memory-upload");
+    command.args(["predict", "--adapter", &adapter.index]);
+    has(&run(&mut command).fails(6), &["out of memory"]);
+}
+
+/// `bench` of the default model where the broadcast kernels compute wrong values in f16.
+fn bench_wrong(adapter: &Adapter, more: &[&str]) -> Command {
+    let mut command = command();
+    command.env("FMNIST_GPU_BREAK", "broadcast-f16");
+    command.args(["bench", "--adapter", &adapter.index, "--tune", "off"]);
+    command.args(["--runs", "2", "--batch", "1000,64"]);
+    command.args(more);
+    command
+}
+
+/// Whether the adapter runs what [`bench_wrong`] breaks.
+fn runs_broadcast_f16(adapter: &Adapter) -> bool {
+    adapter.has("subgroup") && adapter.has("shader-f16")
+}
+
+/// Named, a wrong kernel's row fails, and the others are measured.
+pub fn a_wrong_kernel_fails_its_row_alone(adapter: &Adapter) {
+    if !runs_broadcast_f16(adapter) {
+        return;
+    }
+    let more = ["--kernel", "broadcast-8x32", "--precision", "f32,f16,int8"];
+    let mut command = bench_wrong(adapter, &more);
+    let (text, error) = end(command.args(["--format", "json"])).fails_after_output(4);
+    let words = [
+        "2 of 6 rows FAILED",
+        "f16 at batch 1000",
+        "differ from the reference result",
+    ];
+    has(&error, &words);
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    validate(&document);
+    let words = ["kernel broadcast-8x32", "differ from the reference result"];
+    let failed = of_status(&document, "failed", &words);
+    assert!(
+        failed.iter().all(|row| row["name"] == "f16"),
+        "{document:#}"
+    );
+    assert_eq!(
+        (failed.len(), of_status(&document, "ok", &[]).len()),
+        (2, 4)
+    );
+    assert_eq!(document["incomplete"], Value::Null);
+    assert_ne!(document["verdict"]["recommended"]["name"], "f16");
+    let (text, _) = end(&mut bench_wrong(adapter, &more)).fails_after_output(4);
+    has(
+        &text,
+        &["f16 FAILED: kernel broadcast-8x32: its outputs differ"],
+    );
+}
+
+/// Not named, another kernel takes its place, and a warning says so.
+pub fn a_wrong_kernel_is_replaced(adapter: &Adapter) {
+    if !runs_broadcast_f16(adapter) {
+        return;
+    }
+    let more = ["--precision", "f32,f16", "--format", "json"];
+    let document = end(&mut bench_wrong(adapter, &more)).json();
+    validate(&document);
+    let mut replaced = 0;
+    for row in rows(&document).iter().filter(|row| row["name"] == "f16") {
+        assert_eq!(row["status"], "ok", "{row}");
+        let kernel = row["effective"]["kernel"].as_str().expect("a kernel");
+        assert!(!kernel.starts_with("broadcast"), "{kernel}");
+        let warnings = row["warnings"].as_array().expect("warnings").iter();
+        let mut warnings = warnings.filter(|warning| warning["kind"] == "kernel-failed");
+        if let Some(warning) = warnings.next() {
+            has(
+                warning["text"].as_str().expect("words"),
+                &[kernel, "instead of broadcast"],
+            );
+            replaced += 1;
+        }
+    }
+    // Software adapters prefer the broadcast kernels.
+    assert!(replaced > 0 || adapter.kind != "software", "{document:#}");
 }
 
 pub fn a_shader_that_does_not_compile_is_told(adapter: &Adapter) {
     let fixture = Fixture::new();
     let more = ["--path", "separate"];
     let end = end(&mut bench(&fixture, adapter, "shader:matmul", &more));
-    let (_, error) = end.fails_after_output(1);
+    let (_, error) = end.fails_after_output(4);
     has(
         &error,
-        &["compiling", "matmul", &adapter.name, "--adapter cpu"],
+        &[
+            "4 of 4 rows FAILED",
+            "compiling",
+            "matmul",
+            &adapter.name,
+            "--adapter cpu",
+        ],
     );
     // Where kernels are chosen by measuring, and none compiles, it is told once.
     let more = ["--tune", "quick", "--batch", "8", "--precision", "f32"];
     let mut command = bench(&fixture, adapter, "shader:", &more);
     command.env("FMNIST_GPU_CACHE_DIR", fixture.data());
-    let (_, error) = run(&mut command).fails_after_output(1);
-    has(&error, &["compiling", &adapter.name]);
+    let (_, error) = run(&mut command).fails_after_output(4);
+    has(&error, &["1 of 1 rows FAILED", "compiling", &adapter.name]);
 }
 
 pub fn a_kernel_that_does_not_compile_is_left_out(adapter: &Adapter) {

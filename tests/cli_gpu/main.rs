@@ -26,6 +26,7 @@ use serde_json::Value;
 struct Adapter {
     index: String,
     backend: String,
+    kind: String,
     name: String,
     features: Value,
     matrix_units: Value,
@@ -37,6 +38,7 @@ impl Adapter {
         Self {
             index: described["index"].to_string(),
             backend: text("backend"),
+            kind: text("kind"),
             name: text("name"),
             features: described["features"].clone(),
             matrix_units: described["matrix_units"].clone(),
@@ -204,12 +206,16 @@ const FAULT_TESTS: &[(&str, Test)] = &[
         faults::a_lost_or_silent_device_keeps_the_ceilings_that_were_measured,
     ),
     (
-        "a-device-without-memory-is-told",
-        faults::a_device_without_memory_is_told,
+        "a-lack-of-memory-fails-one-row",
+        faults::a_lack_of_memory_fails_one_row,
     ),
     (
-        "a-batch-without-memory-keeps-the-rows-before-it",
-        faults::a_batch_without_memory_keeps_the_rows_before_it,
+        "a-wrong-kernel-fails-its-row-alone",
+        faults::a_wrong_kernel_fails_its_row_alone,
+    ),
+    (
+        "a-wrong-kernel-is-replaced",
+        faults::a_wrong_kernel_is_replaced,
     ),
     (
         "a-shader-that-does-not-compile-is-told",

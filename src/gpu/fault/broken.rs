@@ -13,6 +13,8 @@ pub enum Broken {
     TileEdge,
     /// `layer_workgroup` reads its tile before all of it is written.
     Barrier,
+    /// `layer_broadcast` in f16 leaves half of the inner values out.
+    BroadcastF16,
     /// Each block of four by four weights is transposed.
     Transposed,
     /// The lowest bit of the first weight is flipped.
@@ -23,9 +25,10 @@ pub enum Broken {
 
 impl Broken {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TileEdge,
         Self::Barrier,
+        Self::BroadcastF16,
         Self::Transposed,
         Self::Bit,
         Self::Once,
@@ -37,22 +40,30 @@ impl Broken {
         match self {
             Self::TileEdge => "tile-edge",
             Self::Barrier => "barrier",
+            Self::BroadcastF16 => "broadcast-f16",
             Self::Transposed => "transposed",
             Self::Bit => "bit",
             Self::Once => "once",
         }
     }
 
-    /// The one place of a shader that it changes: the text there, and its replacement.
-    fn change(self) -> Option<(&'static str, &'static str)> {
+    /// The one place of a shader that it changes: the files of the shader, the text there, and its replacement.
+    fn change(self) -> Option<(&'static [&'static str], &'static str, &'static str)> {
         match self {
             Self::TileEdge => Some((
+                &[],
                 "let steps = min(K_STEP, params.inner - step);",
                 "let steps = K_STEP;",
             )),
             Self::Barrier => Some((
+                &[],
                 "        workgroupBarrier();\n        let steps = ",
                 "        let steps = ",
+            )),
+            Self::BroadcastF16 => Some((
+                &["kernels/layer/broadcast.wgsl", "shared/element/f16.wgsl"],
+                "for (var k = 0u; k < params.inner; k++)",
+                "for (var k = params.inner / 2u; k < params.inner; k++)",
             )),
             Self::Transposed | Self::Bit | Self::Once => None,
         }
@@ -62,7 +73,11 @@ impl Broken {
     #[must_use]
     pub fn in_shader(self, text: String) -> String {
         match self.change() {
-            Some((from, to)) if text.contains(from) => text.replacen(from, to, 1),
+            Some((files, from, to))
+                if text.contains(from) && files.iter().all(|file| text.contains(file)) =>
+            {
+                text.replacen(from, to, 1)
+            }
             _ => text,
         }
     }
@@ -79,7 +94,7 @@ impl Broken {
             Self::Transposed => layers
                 .iter_mut()
                 .for_each(|(bytes, block)| transpose_blocks(bytes, *block as usize / 16)),
-            Self::TileEdge | Self::Barrier | Self::Once => {}
+            Self::TileEdge | Self::Barrier | Self::BroadcastF16 | Self::Once => {}
         }
     }
 }
@@ -119,17 +134,22 @@ impl FromStr for Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Precision;
     use crate::gpu::kernel;
     use crate::plan::{KernelFamily, Pass, Subgroups};
 
     /// Every kernel of the table, on subgroups of eight.
     fn texts() -> impl Iterator<Item = (Pass, String)> {
+        texts_by_precision().map(|(pass, _, text)| (pass, text))
+    }
+
+    fn texts_by_precision() -> impl Iterator<Item = (Pass, Precision, String)> {
         let subgroups = Subgroups {
             lanes: 8,
             matrix_units: None,
         };
         let variants = kernel::variants(subgroups).into_iter();
-        variants.filter_map(|(pass, e)| Some((pass, kernel::source(pass, e, false)?)))
+        variants.filter_map(|(pass, e)| Some((pass, e, kernel::source(pass, e, false)?)))
     }
 
     #[test]
@@ -153,6 +173,17 @@ mod tests {
         }
         for fault in [Broken::Transposed, Broken::Bit, Broken::Once] {
             assert!(texts().all(|(_, text)| fault.in_shader(text.clone()) == text));
+        }
+    }
+
+    #[test]
+    fn one_kernel_is_broken_in_one_precision() {
+        for (pass, elements, text) in texts_by_precision() {
+            let broken = Broken::BroadcastF16.in_shader(text.clone());
+            let broadcast =
+                matches!(pass, Pass::Layer(layer) if layer.tile.family == KernelFamily::Broadcast);
+            let expected = broadcast && elements == Precision::F16;
+            assert_eq!(broken != text, expected, "{pass:?} {elements}");
         }
     }
 

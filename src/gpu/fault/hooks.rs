@@ -46,25 +46,14 @@ impl From<Broken> for Faults {
 }
 
 impl Faults {
-    /// The fault that `FMNIST_GPU_FAULT` names.
-    ///
-    /// # Errors
-    /// `Error::Usage` where it names none.
-    pub fn from_environment() -> Result<Self> {
-        Ok(Self {
-            injected: variable(FAULT_VARIABLE)?,
-            broken: None,
-        })
-    }
-
     /// The faults that `FMNIST_GPU_FAULT` and `FMNIST_GPU_BREAK` name.
     ///
     /// # Errors
     /// `Error::Usage` where one of them names none.
-    pub fn to_verify() -> Result<Self> {
+    pub fn from_environment() -> Result<Self> {
         Ok(Self {
+            injected: variable(FAULT_VARIABLE)?,
             broken: variable(BREAK_VARIABLE)?,
-            ..Self::from_environment()?
         })
     }
 

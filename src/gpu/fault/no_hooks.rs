@@ -20,14 +20,6 @@ impl Faults {
         Ok(Self {})
     }
 
-    /// No faults, whatever the environment holds.
-    ///
-    /// # Errors
-    /// None in this build.
-    pub fn to_verify() -> Result<Self> {
-        Ok(Self {})
-    }
-
     /// Whether a fault counts something, so that one device must do all the work: no.
     #[must_use]
     pub fn count(&self) -> bool {
