@@ -129,8 +129,13 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn output(path: &Path, error: io::Error) -> Error {
-    // The plain reason, without the name of the temporary file.
-    let plain = error.raw_os_error().map(io::Error::from_raw_os_error);
+    // The plain reason, without the name of the temporary file, which tempfile wraps round it.
+    let wrapped = error.get_ref().and_then(|error| error.source());
+    let wrapped = wrapped.and_then(|source| source.downcast_ref::<io::Error>());
+    let code = error
+        .raw_os_error()
+        .or(wrapped.and_then(io::Error::raw_os_error));
+    let plain = code.map(io::Error::from_raw_os_error);
     Error::Output {
         path: path.to_owned(),
         source: plain.unwrap_or(error),

@@ -230,19 +230,19 @@ impl FromStr for Precision {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        match text.to_ascii_lowercase().as_str() {
-            "f32" | "float32" | "fp32" => Ok(Self::F32),
-            "f16" | "float16" | "fp16" => Ok(Self::F16),
-            "bf16" | "bfloat16" => Ok(Self::Bf16),
-            "int8" | "i8" => Ok(Self::Int8),
-            "int4" | "i4" => Ok(Self::Int4),
-            "mixed" => Ok(Self::Mixed),
-            _ => Err(Error::unknown_name(
-                "precision",
-                text,
-                ["f32", "f16", "bf16", "int8", "int4", "mixed"],
-            )),
-        }
+        let lowercase = text.to_ascii_lowercase();
+        let name = match lowercase.as_str() {
+            "float32" | "fp32" => "f32",
+            "float16" | "fp16" => "f16",
+            "bfloat16" => "bf16",
+            "i8" => "int8",
+            "i4" => "int4",
+            name => name,
+        };
+        let mut all = Self::EVERY.into_iter().chain([Self::Mixed]);
+        let names = all.clone().map(Self::name);
+        let found = all.find(|precision| precision.name() == name);
+        found.ok_or_else(|| Error::unknown_name("precision", text, names))
     }
 }
 

@@ -100,11 +100,19 @@ pub fn points(points: f64) -> String {
 #[must_use]
 pub fn chance(p: f64) -> String {
     match p {
-        p if p < 1e-4 => "below 0.0001".to_owned(),
+        p if p < 1e-4 => "< 0.0001".to_owned(),
         p if p < 0.001 => format!("{p:.4}"),
         p if p < 0.095 => format!("{p:.3}"),
         p => format!("{p:.2}"),
     }
+}
+
+/// `p = 0.40` or `p < 0.0001`
+#[must_use]
+pub fn p_value(p: f64) -> String {
+    let chance = chance(p);
+    let equals = if chance.starts_with('<') { "" } else { "= " };
+    format!("p {equals}{chance}")
 }
 
 /// Three significant digits, no exponent.
@@ -151,7 +159,8 @@ mod tests {
         );
         assert_eq!(
             [1.0, 0.4, 0.05, 0.0312, 0.00042, 1e-9].map(chance),
-            ["1.00", "0.40", "0.050", "0.031", "0.0004", "below 0.0001"]
+            ["1.00", "0.40", "0.050", "0.031", "0.0004", "< 0.0001"]
         );
+        assert_eq!([0.4, 1e-9].map(p_value), ["p = 0.40", "p < 0.0001"]);
     }
 }

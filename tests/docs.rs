@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use fmnist_gpu::Precision;
 use fmnist_gpu::model::Network;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -291,7 +292,6 @@ fn the_glossary_has_the_columns_and_the_words_of_the_schema() {
     let mut words: Vec<String> = Vec::new();
     for (definition, field) in [
         ("row", "status"),
-        ("requested", "precision"),
         ("requested", "scheme"),
         ("requested", "weights"),
         ("effective", "path"),
@@ -299,6 +299,7 @@ fn the_glossary_has_the_columns_and_the_words_of_the_schema() {
     ] {
         words.extend(enumeration(&schema, definition, field));
     }
+    words.extend(Precision::EVERY.map(|precision| precision.name().to_owned()));
     words.extend(names(section(&results, "## Columns")));
     let explained_there = ["runs on", "of peak", "images/s", "ok", "tensor"];
     let missing: Vec<String> = words
@@ -654,7 +655,7 @@ fn the_list_of_commands_is_that_of_the_program() {
 #[test]
 fn every_option_exists() {
     // Those of other programs.
-    const OTHERS: [&str; 7] = [
+    const OTHERS: [&str; 9] = [
         "--release",
         "--locked",
         "--cube",
@@ -662,6 +663,8 @@ fn every_option_exists() {
         "--check",
         "--open",
         "--bench",
+        "--lib",
+        "--all-targets",
     ];
     let mut known: BTreeSet<String> = OTHERS.iter().map(|&option| option.to_owned()).collect();
     for command in listed_commands() {

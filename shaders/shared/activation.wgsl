@@ -1,4 +1,5 @@
-// The elementwise activations: 0 relu, 1 sigmoid, 2 tanh, 3 identity.
+// The elementwise activations: 0 relu, 1 sigmoid, 2 tanh, 3 identity. Any other number is identity: 4, softmax,
+// follows when a whole row is known.
 
 fn activation_of(which: u32, value: vec4<f32>) -> vec4<f32> {
     // The arguments are clamped where the function has reached its limit: exp and tanh of some drivers

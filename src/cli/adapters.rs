@@ -43,7 +43,7 @@ struct Entry<'a> {
     index: usize,
     #[serde(flatten)]
     info: &'a AdapterInfo,
-    precisions: [RunsAs; 5],
+    precisions: [RunsAs; Precision::EVERY.len()],
     #[serde(rename = "f16_on_matrix_units")]
     matrix_units: &'a MatrixUse,
 }

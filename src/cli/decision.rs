@@ -264,7 +264,18 @@ impl Baselines {
     pub fn save(self, document: &Document) -> Result<()> {
         match self.place {
             None => Ok(()),
-            Some((_, place)) => place.commit(report::render(document, Format::Json)?.as_bytes()),
+            Some((name, place)) => {
+                let path = place.path().to_owned();
+                let replaced = if path.exists() {
+                    ", instead of the result that was there"
+                } else {
+                    ""
+                };
+                place.commit(report::render(document, Format::Json)?.as_bytes())?;
+                let (name, path) = (name.as_str(), path.display());
+                terminal::note(&format!("saved as {name} in {path}{replaced}"));
+                Ok(())
+            }
         }
     }
 

@@ -41,8 +41,9 @@ pub struct Arguments {
     #[command(flatten)]
     model: ModelOptions,
 
-    /// IDX file of images, plain or .gz [default: the Fashion-MNIST test split inside the program]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = help::MODEL)]
+    /// IDX file of images, plain or .gz, or a folder with a test split [default: the Fashion-MNIST test split inside
+    /// the program]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = help::MODEL)]
     data: Option<PathBuf>,
 
     #[command(flatten)]
@@ -205,7 +206,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
     match path {
-        Some(path) => Ok((path.to_owned(), dataset::load_images(path)?)),
+        Some(path) => Ok((path.to_owned(), dataset::load_test_images(path)?)),
         None => {
             let data = dataset::test_split()?;
             Ok((PathBuf::from(data.name), data.images))

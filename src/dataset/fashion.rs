@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, load_images, load_labels, read_images, read_labels};
+use super::{Dataset, Images, load_images, load_labels, read_images, read_labels};
 use crate::error::{Error, Result};
 
 /// Where Debian's package `dataset-fashion-mnist` puts the four files.
@@ -100,6 +100,12 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
     let place = places[0];
     let (name, prefix) = (split.name(), split.prefix());
     let missing = match folder {
+        Some(folder) if !folder.is_dir() => {
+            return Err(Error::file(
+                folder,
+                "there is no such folder; check the path",
+            ));
+        }
         Some(_) => format!(
             "there is no {name} split here: expected {prefix}-images-idx3-ubyte and {prefix}-labels-idx1-ubyte, \
              plain or .gz"
@@ -110,6 +116,24 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
         "{missing}; to get Fashion-MNIST, run 'apt-get install dataset-fashion-mnist' or data/fetch.sh"
     );
     Err(Error::file(place, problem))
+}
+
+/// Loads images from an IDX file, or those of the test split from a folder.
+///
+/// # Errors
+/// `Error::File` where they are missing or damaged.
+pub fn load_test_images(path: &Path) -> Result<Images> {
+    if !path.is_dir() {
+        return load_images(path);
+    }
+    let images = find(path, Split::Test, "images", 3);
+    let images = images.ok_or_else(|| {
+        Error::file(
+            path,
+            "there is no t10k-images-idx3-ubyte here, plain or .gz; name a file of images",
+        )
+    })?;
+    load_images(&images)
 }
 
 fn load_pair(split: Split, place: &Path, images: &Path, labels: &Path) -> Result<Dataset> {

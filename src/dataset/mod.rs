@@ -14,7 +14,9 @@ pub use calibration::{
     CALIBRATION_IMAGES, CALIBRATION_SEED, calibration_images, draw_calibration, draw_images,
     write_images,
 };
-pub use fashion::{CLASSES, DEBIAN_FOLDER, Split, is_fashion_training, load_split, test_split};
+pub use fashion::{
+    CLASSES, DEBIAN_FOLDER, Split, is_fashion_training, load_split, load_test_images, test_split,
+};
 pub use holdout::{HELD_OUT, Holdout};
 pub use idx::{load_images, load_labels, read_images, read_labels};
 

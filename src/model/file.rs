@@ -161,6 +161,13 @@ fn read_layers(tensors: &mut Tensors, activations: &[Activation]) -> Result<Vec<
             let problem = format!("layers.{index}.weight has shape {shape:?}, not [in, out]");
             return Err(Error::file(&tensors.path, problem));
         };
+        if bias_shape == [inputs] && inputs != outputs {
+            let problem = format!(
+                "layers.{index}.weight has shape {shape:?}, and its bias {bias_shape:?}; expected [in, out]: transpose \
+                 the weight, which PyTorch stores as [out, in]"
+            );
+            return Err(Error::file(&tensors.path, problem));
+        }
         if bias_shape != [outputs] {
             let problem = format!("layers.{index}.bias has shape {bias_shape:?}, not [{outputs}]");
             return Err(Error::file(&tensors.path, problem));

@@ -20,6 +20,9 @@ use crate::input::{self, Input, read_values};
 /// hundred bytes for a tensor, and the names of its classes.
 const MAX_HEADER: u64 = 1 << 20;
 
+/// The most tensors that a message names.
+const MOST_NAMED: usize = 6;
+
 /// A file's metadata and tensors.
 #[derive(Debug)]
 pub(crate) struct Tensors {
@@ -162,7 +165,22 @@ impl Tensors {
     /// `Error::File` where there is none of this name, or where it is of another type.
     pub fn take<T: Element>(&mut self, name: &str) -> Result<(Vec<usize>, Vec<T>)> {
         let Some((shape, values)) = self.held.remove(name) else {
-            return Err(Error::file(&self.path, format!("has no tensor {name}")));
+            let mut names: Vec<&str> = self.held.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            let more = if names.len() > MOST_NAMED {
+                ", …"
+            } else {
+                ""
+            };
+            names.truncate(MOST_NAMED);
+            let has = match names.as_slice() {
+                [] => String::new(),
+                names => format!("; it has {}{more}", names.join(", ")),
+            };
+            return Err(Error::file(
+                &self.path,
+                format!("has no tensor {name}{has}"),
+            ));
         };
         let dtype = values.dtype();
         match T::of(values) {

@@ -92,6 +92,16 @@ impl Weights {
         }
     }
 
+    /// The largest value that one can stand for, in words.
+    pub(super) fn largest(&self) -> String {
+        match self {
+            Self::Int4 { .. } => format!("int4's largest weight {INT4_LARGEST} · 65504"),
+            Self::F32(_) | Self::F16(_) | Self::Bf16(_) | Self::Int8 { .. } => {
+                self.precision().largest_number().to_owned()
+            }
+        }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

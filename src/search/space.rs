@@ -204,36 +204,40 @@ mod tests {
     #[test]
     fn every_assignment_of_a_small_network_is_listed_once() {
         let listed = effects(2, &all()).assignments();
-        // 6 · 6 less the uniform ones, less int8 of both schemes in either order.
-        assert_eq!(listed.len(), 36 - 6 - 2);
+        // All less the uniform ones, less int8 of both schemes in either order.
+        let count = all().len();
+        let expected = count * count - count - 2;
+        assert_eq!(listed.len(), expected);
         let mut names: Vec<String> = listed
             .iter()
             .map(|one| mode(&one.choices).unwrap().unwrap().to_string())
             .collect();
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), 28);
+        assert_eq!(names.len(), expected);
     }
 
     #[test]
     fn every_uniform_mode_that_a_file_can_have_is_compared() {
         let names: Vec<String> = uniform(&all()).iter().map(ToString::to_string).collect();
-        let expected = [
-            "f32",
-            "f16",
-            "bf16",
+        let int8 = [
             "int8 dynamic-row",
             "int8 dynamic-row, weights by tensor",
             "int8 static",
             "int8 static, weights by tensor",
-            "int4",
         ];
+        let of = |precision| match precision {
+            Precision::Int8 => int8.map(str::to_owned).to_vec(),
+            precision => vec![precision.name().to_owned()],
+        };
+        let expected: Vec<String> = Precision::EVERY.into_iter().flat_map(of).collect();
         assert_eq!(names, expected);
     }
 
     #[test]
     fn effects_add_up() {
-        let [f16, int8] = [Choice::low()[0], Choice::low()[3]];
+        let f16 = Choice::of(Precision::F16, None);
+        let int8 = Choice::of(Precision::Int8, Some(Scheme::Static));
         let listed = effects(3, &[Choice::F32, f16, int8]).assignments();
         let one = listed
             .iter()
@@ -247,7 +251,8 @@ mod tests {
     fn a_deep_network_has_chains_in_the_order_of_sensitivity() {
         let listed = effects(40, &all()).assignments();
         assert!(listed.len() < MOST, "{}", listed.len());
-        let [f32, int4] = [Choice::F32, Choice::low()[4]];
+        let int4 = Choice::of(Precision::Int4, None);
+        let f32 = Choice::F32;
         let half = listed
             .iter()
             .find(|one| one.choices[..20] == [int4; 20] && one.choices[20..] == [f32; 20]);
@@ -256,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_mode_is_uniform_mixed_or_none() {
-        let [row, calibrated] = [Choice::low()[2], Choice::low()[3]];
+        let int8 = |scheme| Choice::of(Precision::Int8, Some(scheme));
+        let [row, calibrated] = [Scheme::DynamicRow, Scheme::Static].map(int8);
         let name = |choices: &[Choice]| mode(choices).unwrap().map(|mode| mode.to_string());
         assert_eq!(name(&[calibrated; 2]).unwrap(), "int8 static");
         assert_eq!(name(&[Choice::F32; 2]).unwrap(), "f32");

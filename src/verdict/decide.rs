@@ -259,7 +259,7 @@ fn caveat(best: &Contender<'_>, group: &[&Contender<'_>], warnings: &[Warning]) 
     }
 }
 
-/// A sentence for each other row of the batch, and why the best is not faster.
+/// A sentence for each other row of the batch, and what limits the best.
 fn reasons(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Vec<String> {
     let f32 = f32_of(group);
     let mut others: Vec<&&Contender<'_>> = group.iter().filter(|c| c.at != best.at).collect();
@@ -280,7 +280,7 @@ fn reasons(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Vec
         });
     }
     if let Some(why) = &best.row.why {
-        reasons.push(format!("Why {} is not faster: {}", best.name(), why.text));
+        reasons.push(format!("What limits {}: {}", best.name(), why.text));
     }
     reasons
 }

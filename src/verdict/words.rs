@@ -3,7 +3,7 @@
 use super::limits::accuracy_drop;
 use crate::results::Row;
 use crate::stats::{Estimate, SIGNIFICANT};
-use crate::units::{bytes, chance, count, duration, points};
+use crate::units::{bytes, count, duration, p_value, points};
 
 /// `1.90×`
 pub(super) fn times(speed: Estimate) -> String {
@@ -69,10 +69,10 @@ fn accuracy(row: &Row, images: usize) -> Option<String> {
         "not significant"
     };
     Some(format!(
-        "{} of {} {plural}, accuracy {} points, {significance} (McNemar p = {})",
+        "{} of {} {plural}, accuracy {} points, {significance} (McNemar {})",
         count(changes as u64),
         count(images as u64),
         points(-drop),
-        chance(found.p)
+        p_value(found.p)
     ))
 }

@@ -54,8 +54,19 @@ pub const QUICK: [&str; 2] = ["--runs", "60"];
 #[test]
 fn what_was_saved_is_the_result_and_can_be_compared_by_name_and_by_file() {
     let fixture = Fixture::new();
-    bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat()).good();
     let path = kept(&fixture, "first");
+    let name = path.to_str().expect("UTF-8").to_owned();
+    for replaced in [false, true] {
+        let saved = bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat());
+        has(&saved.saved, &["saved as first in", &name]);
+        assert_eq!(
+            saved.saved.contains("instead of"),
+            replaced,
+            "{}",
+            saved.saved
+        );
+        saved.good();
+    }
     let text = std::fs::read_to_string(&path).expect("a kept result");
     validate(&serde_json::from_str(&text).expect("JSON"));
     for baseline in ["first", path.to_str().expect("UTF-8")] {

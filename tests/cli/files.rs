@@ -130,15 +130,19 @@ fn missing_data_are_named_with_what_is_expected() {
     let empty = tempfile::tempdir().expect("a temporary folder");
     let missing = empty.path().join("missing");
     let names = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-    for folder in [empty.path(), &missing] {
+    let output = empty.path().join("model.safetensors");
+    let training = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
+    let no_folder = ["there is no such folder"];
+    for (folder, test, training) in [
+        (empty.path(), &names[..], &training[..]),
+        (&missing, &no_folder, &no_folder),
+    ] {
         let error = fmnist!("bench", "--data", folder).fails(7);
         has(&error, &[folder.to_str().expect("UTF-8")]);
-        has(&error, &names);
-        let output = empty.path().join("model.safetensors");
-        let error = fmnist!("train", "--data", folder, "--output", &output).fails(7);
+        has(&error, test);
         has(
-            &error,
-            &["train-images-idx3-ubyte", "train-labels-idx1-ubyte"],
+            &fmnist!("train", "--data", folder, "--output", &output).fails(7),
+            training,
         );
         assert!(!output.exists());
     }
@@ -146,7 +150,7 @@ fn missing_data_are_named_with_what_is_expected() {
     has(&error, &["missing", "cannot be read"]);
     has(
         &fmnist!("predict", "--data", empty.path()).fails(7),
-        &["cannot be read"],
+        &["t10k-images-idx3-ubyte", "name a file of images"],
     );
 }
 

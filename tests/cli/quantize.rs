@@ -314,7 +314,7 @@ fn what_cannot_be_is_told() {
         &output
     )
     .fails(7);
-    has(&error, &["missing", "train-images"]);
+    has(&error, &["missing", "there is no such folder"]);
     let embedded = fmnist!(
         "quantize",
         "--calibration-images",

@@ -38,6 +38,8 @@ pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
+    /// The line of stderr that tells where `--save` put a result; it is not in `stderr`.
+    pub saved: String,
     what: String,
 }
 
@@ -50,10 +52,14 @@ pub fn run(command: &mut Command) -> Ended {
 /// What is left of a command that has ended.
 pub fn ended(command: &Command, output: Output) -> Ended {
     let arguments: Vec<OsString> = command.get_args().map(Into::into).collect();
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8 on stderr");
+    let lines = stderr.split_inclusive('\n');
+    let (saved, stderr) = lines.partition(|line| line.starts_with("saved as "));
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
-        stderr: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
+        stderr,
+        saved,
         what: format!("{arguments:?}"),
     }
 }

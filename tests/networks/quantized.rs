@@ -18,7 +18,9 @@ use crate::executor::{done, to_bits};
 /// What is run: every precision and scheme that is not of the core, and layers that differ.
 fn modes(layers: usize) -> Vec<Mode> {
     use Precision::{Bf16, F16, F32, Int4, Int8};
-    let mut modes = vec![Mode::from(Bf16), Mode::from(Int4)];
+    let others = Precision::EVERY.into_iter();
+    let others = others.filter(|precision| !Precision::ALL.contains(precision));
+    let mut modes: Vec<Mode> = others.map(Mode::from).collect();
     for scheme in [Scheme::DynamicRow, Scheme::Static] {
         for weights in [WeightScales::Tensor, WeightScales::Channel] {
             modes.push(Mode::int8(scheme, weights));
@@ -58,6 +60,9 @@ fn cases() -> Vec<Case> {
             batches: batches.to_vec(),
             thorough: name == "odd",
         };
+    let elementwise = Activation::ALL.into_iter().filter(|one| *one != Softmax);
+    let elementwise: Vec<Activation> = elementwise.collect();
+    let widths: Vec<usize> = (0..=elementwise.len()).map(|at| 12 + 7 * at).collect();
     let mut all = vec![
         case(
             "odd",
@@ -89,6 +94,7 @@ fn cases() -> Vec<Case> {
             &[50, 1, 16],
         ),
         case("one layer", &[17, 3], &[Softmax], 5, &[5]),
+        case("every activation", &widths, &elementwise, 9, &[9, 1]),
         case("tiny", &[1, 1, 1], &[Relu, Sigmoid], 3, &[3, 1]),
     ];
     let mut standard = case("normalized", &[49, 30, 10], &[Tanh, Softmax], 33, &[33, 5]);
@@ -105,11 +111,9 @@ fn cases() -> Vec<Case> {
 
 /// The model in the numbers of a mode, with ranges that its values mostly keep to.
 pub fn quantized(model: &Network, mode: &Mode) -> Result<QuantizedNetwork, String> {
-    let range = |index: usize| match model.layers[index].activation {
-        Activation::Relu => (0.0, 3.0),
-        Activation::Sigmoid => (0.0, 1.0),
-        Activation::Tanh => (-1.0, 1.0),
-        Activation::Identity | Activation::Softmax => (-3.0, 2.5),
+    let range = |index: usize| {
+        let (low, high) = model.layers[index].activation.range();
+        (low.max(-3.0) as f32, high.min(3.0) as f32)
     };
     let ranges = (0..model.layers.len()).map(|index| match index {
         0 => (0.0, 1.0),

@@ -64,7 +64,7 @@ pub fn chunks_trial(rig: &Rig, precision: Precision) -> Trial {
 /// with every activation that goes element by element; one whose softmax is wider than some tiles; one
 /// whose pixels go through a table.
 fn networks() -> Vec<Network> {
-    use Activation::{Identity, Relu, Sigmoid, Softmax, Tanh};
+    use Activation::{Relu, Softmax, Tanh};
     let random = |widths: &[usize], activations: &[Activation]| {
         random_model(&mut seeded("networks"), widths, activations)
     };
@@ -73,8 +73,12 @@ fn networks() -> Vec<Network> {
         mean: 0.2860,
         std: 0.3530,
     };
+    let elementwise = Activation::ALL.into_iter().filter(|one| *one != Softmax);
+    let elementwise: Vec<Activation> = elementwise.collect();
+    let widths = [13, 7, 33, 5, 6].into_iter().cycle();
+    let widths: Vec<usize> = widths.take(elementwise.len() + 1).collect();
     vec![
-        random(&[13, 7, 33, 5, 6], &[Sigmoid, Tanh, Relu, Identity]),
+        random(&widths, &elementwise),
         random(&[784, 64, 10], &[Relu, Softmax]),
         random(&[33, 12, 40], &[Relu, Softmax]),
         table,

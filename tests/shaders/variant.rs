@@ -39,7 +39,8 @@ impl Variant {
     /// is none of them: naga counts it as part of the language.
     pub fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::empty();
-        if matches!(self.elements, Precision::F16 | Precision::Int4) && !self.native_f16() {
+        let has_f16 = self.elements == Precision::F16 || self.elements.group().is_some();
+        if has_f16 && !self.native_f16() {
             // The packing of two f16 into a word, which is core WGSL.
             capabilities |= Capabilities::SHADER_FLOAT16_IN_FLOAT32;
         }

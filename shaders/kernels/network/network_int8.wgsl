@@ -90,7 +90,7 @@ fn main(
         let pre_activation_scale = scale_from(max(ends.x, ends.y));
 
         // Quantize, dequantize and activate. Softmax follows in store_row, when all values are known.
-        let which = min(shape.activation, 3u);
+        let which = shape.activation;
         var found = vec4<f32>();
         for (var group = lane; group < shape.groups; group += LANES) {
             let activated = activation_of(which, quantize(hidden[group], pre_activation_scale) * pre_activation_scale);

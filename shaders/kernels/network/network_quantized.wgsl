@@ -51,7 +51,7 @@ fn main(
     for (var layer = 0u; layer < params.layers; layer++) {
         let shape = shapes[layer];
         // Softmax follows in store_row, when all values are known.
-        let which = min(shape.activation, 3u);
+        let which = shape.activation;
         for (var first = 0u; first < shape.groups; first += COLUMN_LANES) {
             let group = first + lane % COLUMN_LANES;
             var acc = Acc4();

@@ -22,7 +22,7 @@ pub fn way_out_of_overflow(precision: Precision) -> &'static str {
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::PRECISION)]
 pub struct ModesOptions {
-    /// Precisions: f32, f16, bf16, int8, int4, mixed, a list of them, all (f32,f16,int8) or every (all five)
+    /// Precisions: f32, f16, bf16, int8, int4, mixed, a list of them, all (f32,f16,int8) or every (each of them but mixed)
     /// [default: all]
     ///
     /// A quantized file runs only in its own precision.

@@ -208,7 +208,7 @@ impl Layer {
         let Shape {
             inputs, outputs, ..
         } = self.shape();
-        let relu = self.activation == Activation::Relu;
+        let relu = self.activation.floor() == Some(0.0);
         if let Product::Int8(weights) = &self.product {
             // SAFETY: the caller's promises, here and below.
             return unsafe { weights.multiply::<S>(rows, relu, self.fused(), scratch) };

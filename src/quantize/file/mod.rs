@@ -27,11 +27,11 @@ use safetensors::tensor::TensorView;
 
 use super::weights::float_bytes;
 use super::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork};
+use crate::Scheme;
 use crate::atomic_file::AtomicFile;
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
-use crate::{Precision, Scheme};
 
 /// The version of the form.
 const VERSION: &str = "1";
@@ -58,21 +58,19 @@ impl QuantizedNetwork {
     ///
     /// # Errors
     /// `Error::CheckFailed` where parameters leave the range of their type; `Error::Usage` where it has no such
-    /// file, `Error::File` where its layers do not follow each other, `Error::Internal` where the format refuses it, which no checked model makes it do.
+    /// file, `Error::File` where its layers do not follow each other, `Error::Internal` where the format refuses
+    /// it, which no checked model makes it do.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
         check_mode(&self.mode)?;
         self.graph.check_storable(&self.path)?;
         if let Some(OutOfRange { layer, largest }) = self.out_of_range {
-            let range = match self.layers[layer].precision() {
-                Precision::Int4 => "int4's largest weight 7 · 65504",
-                precision => precision.largest_number(),
-            };
+            let range = self.layers[layer].weights.largest();
             return Err(Error::CheckFailed(CheckError::ParameterOverflow {
                 mode: self.mode.to_string(),
                 layer,
                 largest,
-                range: range.to_owned(),
+                range,
             }));
         }
         let internal = |error| Error::encoding("safetensors", error);

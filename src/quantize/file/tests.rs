@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::SafeTensors;
 
 use super::*;
+use crate::Precision;
 use crate::model::{Activation, Layer, Network, Normalization};
 use crate::quantize::{Ranges, Source, lower};
 use crate::scheme::{Scheme, WeightScales};

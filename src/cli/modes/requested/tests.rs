@@ -51,7 +51,7 @@ fn precisions_schemes_and_weights_multiply() {
     assert_eq!(names("", "", "", "").unwrap(), "f32 | f16 | int8");
     assert_eq!(
         names("every", "", "", "").unwrap(),
-        "f32 | f16 | bf16 | int8 | int4"
+        Precision::EVERY.map(Precision::name).join(" | ")
     );
     assert_eq!(names("int8", "static", "", "").unwrap(), "int8 static");
     assert_eq!(
