@@ -1,6 +1,6 @@
 //! The GPU executor. It is the only module that imports wgpu.
 //!
-//! [`adapters`] lists the adapters. [`Device`] opens one and keeps its pipelines. [`Network`] has a model's weights on
+//! [`adapters`] lists the adapters. [`Device`] opens one and keeps its pipelines. [`Session`] has a model's weights on
 //! the device and runs plans. [`SinglePass`] runs one kernel by itself, for tests and benches. [`peak`] measures the
 //! ceilings of an adapter, and [`Numerics`] runs single operations to observe how they round.
 

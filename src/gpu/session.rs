@@ -269,7 +269,7 @@ impl Session {
     /// Puts a batch on the device and waits until it is there. `pixels: [batch, in]` row-major.
     ///
     /// # Errors
-    /// Those of [`Network::prepare`].
+    /// Those of [`Session::prepare`].
     pub async fn upload(&mut self, pixels: &[u8], batch: usize) -> Result<()> {
         self.upload_many(pixels, batch, 1).await
     }
@@ -304,7 +304,7 @@ impl Session {
         self.run_and(false).await
     }
 
-    /// Like [`Network::run`], with the device's own time where the adapter has timestamps.
+    /// Like [`Session::run`], with the device's own time where the adapter has timestamps.
     ///
     /// # Errors
     /// Those of the device.
