@@ -72,12 +72,19 @@ fn runs_allocate_nothing_after_the_largest() {
                     network.upload(pixels, batch);
                     network.run();
                     assert_ne!(COUNT.load(Ordering::SeqCst), before, "nothing is counted");
-                    let before = COUNT.load(Ordering::SeqCst);
-                    for size in [batch, batch.div_ceil(3), 1, batch] {
-                        network.upload(images.range(0, size), size);
-                        network.run();
-                    }
-                    let made = COUNT.load(Ordering::SeqCst) - before;
+                    let mut made = || {
+                        let before = COUNT.load(Ordering::SeqCst);
+                        for size in [batch, batch.div_ceil(3), 1, batch] {
+                            network.upload(images.range(0, size), size);
+                            network.run();
+                        }
+                        COUNT.load(Ordering::SeqCst) - before
+                    };
+                    // The test runner allocates when it says, once, that a test takes long: then a second try decides.
+                    let made = match made() {
+                        0 => 0,
+                        _ => made(),
+                    };
                     assert_eq!(made, 0, "{mode}, batch {batch}, {:?}", processor.info());
                 }
             }
