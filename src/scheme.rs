@@ -109,12 +109,16 @@ impl Serialize for WeightScales {
     }
 }
 
-/// The scale of a tensor whose largest magnitude is `max_abs`; 1 where it is all zero.
+/// The scale of a tensor whose largest magnitude is `max_abs`; 1 where that gives no normal number, which drivers may
+/// flush to zero: all quantized values are zero then.
 #[must_use]
 pub fn scale(max_abs: f32, clip: u8) -> f32 {
     let scale = max_abs / f32::from(clip);
-    // The largest magnitude may be so small that the quotient is zero.
-    if scale > 0.0 { scale } else { 1.0 }
+    if scale < f32::MIN_POSITIVE {
+        1.0
+    } else {
+        scale
+    }
 }
 
 /// The quantized value of a value: round-half-even(`value` / `scale`), at most `clip` in magnitude.

@@ -2,6 +2,7 @@
 // f32 until they are packed, four in a word.
 
 #import shared/params
+#import shared/exact
 
 fn pack(quantized: vec4<f32>) -> u32 {
     let bytes = (vec4<u32>(vec4<i32>(quantized)) & vec4<u32>(255u)) << vec4<u32>(0u, 8u, 16u, 24u);
@@ -22,13 +23,12 @@ fn levels_of(zero: f32) -> f32 {
 
 // The scale of a row from its largest magnitude.
 fn row_scale_from(largest: f32, levels: f32) -> f32 {
-    let scale = largest / levels;
-    return select(1.0, scale, scale > 0.0);
+    return normal_or_one(divided(largest, u32(levels)));
 }
 
 // Quantizes with the scale of a row.
 fn quantize_row(value: vec4<f32>, scale: f32, zero: f32) -> vec4<f32> {
     let levels = levels_of(zero);
     let low = select(-levels, 0.0, zero < 0.0);
-    return clamp(round(value / scale), vec4<f32>(low), vec4<f32>(levels)) + zero;
+    return clamp(rounded_quotient(value, scale), vec4<f32>(low), vec4<f32>(levels)) + zero;
 }

@@ -2,10 +2,11 @@
 // until they are packed.
 
 #import shared/params
+#import shared/exact
 
 fn quantize(value: vec4<f32>, scale: f32) -> vec4<f32> {
     let limit = vec4<f32>(params.clip);
-    return clamp(round(value / scale), -limit, limit);
+    return clamp(rounded_quotient(value, scale), -limit, limit);
 }
 
 // The quantized values of four pixels: round-half-even(clip · p / largest). The rounding is decided in

@@ -1,11 +1,11 @@
 // The scale of an int8 tensor in the reference scheme.
 
 #import shared/params
+#import shared/exact
 
 // The scale from the largest magnitude.
 fn scale_from(largest: f32) -> f32 {
-    let scale = largest / params.clip;
-    return select(1.0, scale, scale > 0.0);
+    return normal_or_one(divided(largest, u32(params.clip)));
 }
 
 // The scale from the bits of the largest magnitude. The bits of non-negative f32 numbers have the order of

@@ -9,17 +9,7 @@
 #import element
 #import weights
 #import shared/activation
-#import shared/scale
-#import pre_activation
-#import shared/quantize_reference
-#import shared/largest
-#import input
-#import shared/network
-
-#import shared/params
-#import element
-#import weights
-#import shared/activation
+#import shared/exact
 #import shared/scale
 #import pre_activation
 #import shared/quantize_reference
@@ -54,7 +44,7 @@ fn main(
     }
     var inner = shapes[0].inner;
     let byte = largest_byte(row, inner, lane);
-    var scale = scale_from(byte / 255.0);
+    var scale = scale_from(divided(byte, 255u));
     for (var k = lane; k < inner; k += LANES) {
         quantized[k] = as_value(quantize_pixels(x[row * inner + k], max(byte, 1.0)));
     }

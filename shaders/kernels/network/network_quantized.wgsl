@@ -15,16 +15,6 @@
 #import input
 #import shared/network
 
-#import shared/params
-#import element
-#import weights
-#import shared/activation
-#import shared/quantize
-#import pre_activation
-#import shared/largest
-#import input
-#import shared/network
-
 // `hidden` holds a layer's values before they are quantized.
 const HIDDEN_LAYERS = 1u;
 

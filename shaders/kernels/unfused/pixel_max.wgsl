@@ -2,6 +2,7 @@
 // integer quantization, and as a magnitude (byte / 255) at slot_out, for the scale.
 
 #import shared/params
+#import shared/exact
 
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;                   // [rows, groups]
 @group(0) @binding(2) var<storage, read_write> maxima: array<atomic<u32>>;     // [slots]
@@ -31,6 +32,6 @@ fn main(
             byte = max(byte, largest[other]);
         }
         atomicMax(&maxima[params.slot_in], byte);
-        atomicMax(&maxima[params.slot_out], bitcast<u32>(f32(byte) / 255.0));
+        atomicMax(&maxima[params.slot_out], bitcast<u32>(divided(f32(byte), 255u)));
     }
 }

@@ -2,6 +2,7 @@
 // values in a word.
 
 #import shared/params
+#import shared/exact
 #import shared/scale
 
 @group(0) @binding(1) var<storage, read> values: array<vec4<f32>>;        // [rows, groups]
@@ -20,7 +21,7 @@ fn main(
     }
     let scale = scale_of(maxima[params.slot_out]);
     let limit = vec4<f32>(params.clip);
-    let rounded = vec4<i32>(clamp(round(values[index] / scale), -limit, limit));
+    let rounded = vec4<i32>(clamp(rounded_quotient(values[index], scale), -limit, limit));
     let bytes = (vec4<u32>(rounded) & vec4<u32>(255u)) << vec4<u32>(0u, 8u, 16u, 24u);
     quantized[index] = bytes.x | bytes.y | bytes.z | bytes.w;
 }

@@ -3,6 +3,7 @@
 
 #import shared/params
 #import element
+#import shared/exact
 #import shared/scale
 #import shared/quantize_reference
 #import shared/extremes
@@ -15,7 +16,7 @@ var<private> input_scale: f32;
 fn begin_input() {
     let byte = f32(atomicLoad(&maxima[params.slot_in]));
     largest = max(byte, 1.0);
-    input_scale = scale_from(byte / 255.0);
+    input_scale = scale_from(divided(byte, 255u));
 }
 
 fn input_value(word: Input4) -> Value4 {

@@ -1,7 +1,6 @@
 // The pre-activations where the input has a static scale, which the scales of the columns contain.
 
 #import element
-#import element
 #import shared/pre_activation/int8
 
 fn pre_activation_of(row: u32, sums: Acc4, column: Bias4) -> vec4<f32> {

@@ -68,11 +68,14 @@ impl Levels {
         }
     }
 
-    /// The scale of a row whose largest magnitude is `largest`.
+    /// The scale of a row whose largest magnitude is `largest`; 1 where that gives no normal number.
     fn scale(self, largest: f32) -> f32 {
         let scale = largest / self.high;
-        // The largest magnitude may be so small that the quotient is zero.
-        if scale == 0.0 { 1.0 } else { scale }
+        if scale < f32::MIN_POSITIVE {
+            1.0
+        } else {
+            scale
+        }
     }
 }
 
