@@ -23,12 +23,14 @@ fn divided(value: f32, divisor: u32) -> f32 {
     return bitcast<f32>(((exponent - shift - 1u) << 23u) + quotient + u32(up));
 }
 
-// The distance from a whole number from which on integers decide: 2^-12 before a tie.
+// Integers decide where a quotient is at least this far from a whole number. The quotients are below 256, where 3 ULP are
+// less than 2^-13.
 const NEAR_TIE = 0.5 - 0x1p-12;
 
-// A scale that is a normal number; 1 instead of a smaller one, which a driver may flush to zero.
+// A scale that is a normal number, or infinite; 1 instead of a smaller one, which a driver may flush to zero, and of NaN.
 fn normal_or_one(scale: f32) -> f32 {
-    return select(1.0, scale, bitcast<u32>(scale) >= 0x800000u);
+    let bits = bitcast<u32>(scale);
+    return select(1.0, scale, bits >= 0x800000u && bits <= 0x7f800000u);
 }
 
 // round(value / scale), where the quotient is first rounded to f32, both to nearest even. |value / scale| < 256, and
@@ -40,7 +42,7 @@ fn rounded_quotient(value: vec4<f32>, scale: f32) -> vec4<f32> {
         quotient = value / scale;
     }
     let rounded = round(quotient);
-    // Nearer to a tie than any driver's quotient may be off.
+    // The distance to the whole number. It is 0.5 at a tie; below NEAR_TIE no error of a driver's quotient reaches one.
     let away = abs(quotient - rounded);
     if max(max(away.x, away.y), max(away.z, away.w)) < NEAR_TIE {
         return rounded;

@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::engine::{Engine, Place, Session};
 use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
-use crate::plan::{ChosenBy, Kernels};
+use crate::plan::{ChosenBy, KernelVariant, Kernels};
 use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample, Source, losses};
 use crate::results::{Warning, WarningKind};
 
@@ -94,22 +94,17 @@ impl Entry {
     }
 
     /// Chooses another kernel for the present batch size, one of another family if there is one, instead of the kernel
-    /// that gave `error`; false where there is none, or the kernel cannot be the reason.
-    pub(super) fn replace_kernel(&mut self, error: &Error) -> bool {
+    /// that gave `error`. Gives that kernel and what chose it; none where there is no other, or the kernel cannot be the
+    /// reason.
+    pub(super) fn replace_kernel(&mut self, error: &Error) -> Option<(KernelVariant, ChosenBy)> {
         let wrong = matches!(
             error,
             Error::CheckFailed(CheckError::DiffersFromReference { .. })
         );
         let gpu = self.network.as_mut().ok().and_then(Session::gpu);
-        let Some(gpu) = gpu.filter(|gpu| (wrong || error.is_rejection()) && !gpu.is_fixed()) else {
-            return false;
-        };
-        let Ok((failed, _)) = gpu.variant(self.batch) else {
-            return false;
-        };
-        let Some(other) = gpu.other_than(failed, self.batch) else {
-            return false;
-        };
+        let gpu = gpu.filter(|gpu| (wrong || error.is_rejection()) && !gpu.is_fixed())?;
+        let (failed, by) = gpu.variant(self.batch).ok()?;
+        let other = gpu.other_than(failed, self.batch)?;
         gpu.choose(self.batch, other, ChosenBy::Default);
         self.replaced = Some(Warning {
             kind: WarningKind::KernelFailed,
@@ -118,7 +113,20 @@ impl Entry {
                 other.name, failed.name
             ),
         });
-        true
+        Some((failed, by))
+    }
+
+    /// Chooses the kernel again that was replaced.
+    pub(super) fn restore_kernel(&mut self, (variant, by): (KernelVariant, ChosenBy)) {
+        self.replaced = None;
+        if let Some(gpu) = self.network.as_mut().ok().and_then(Session::gpu) {
+            gpu.choose(self.batch, variant, by);
+        }
+    }
+
+    /// Whether it has a row in the present batch size: if it is wanted, and if what only serves the comparison failed.
+    pub(super) fn has_row(&mut self) -> bool {
+        self.wanted || matches!(self.runs(), Err(Absence::Failed(_)))
     }
 }
 

@@ -249,8 +249,10 @@ async fn measure_batch(
     let widths = model.architecture().widths();
     let f32_memory = footprint(&widths, Precision::F32, size);
     let mut rows = Vec::new();
-    let wanted = entries.iter_mut().zip(&checked);
-    for (entry, checked) in wanted.filter(|(entry, _)| entry.wanted) {
+    for (entry, checked) in entries.iter_mut().zip(&checked) {
+        if !entry.has_row() {
+            continue;
+        }
         let requested = Requested::new(&entry.mode, requested);
         let textbook = footprint(&widths, &entry.mode, size);
         let mut row = Row::new(requested, size, textbook);
@@ -306,13 +308,13 @@ async fn classify(
 ) -> Result<Option<Checked>> {
     let mut result = check(entry, data, batch, oracle, observer).await;
     if let Err(error) = &result
-        && entry.replace_kernel(error)
+        && let Some(failed) = entry.replace_kernel(error)
     {
         let first = result;
         result = check(entry, data, batch, oracle, observer).await;
         // If the other kernel fails as well, the row says what the first one did.
         if result.as_ref().is_err_and(Error::is_of_one_network) {
-            entry.replaced = None;
+            entry.restore_kernel(failed);
             result = first;
         }
     }

@@ -66,12 +66,12 @@ impl Candidate<'_> {
 }
 
 /// The candidates that are still measured, and those that failed.
-struct Field<'a> {
+struct Candidates<'a> {
     running: Vec<(Candidate<'a>, Durations)>,
     failed: Vec<(Mode, Error)>,
 }
 
-impl Field<'_> {
+impl Candidates<'_> {
     /// Takes the candidate at `at` out if `result` is an error of it alone; none then.
     fn attempt<T>(&mut self, at: usize, result: Result<T>) -> Result<Option<T>> {
         match result {
@@ -132,14 +132,17 @@ pub(super) async fn interleaved(
     let running = candidates
         .into_iter()
         .map(|one| (one, Durations::default()));
-    let mut field = Field {
+    let mut candidates = Candidates {
         running: running.collect(),
         failed: Vec::new(),
     };
     let mut at = 0;
-    while at < field.running.len() {
-        let warmed_up = field.running[at].0.warm_up(pixels, options.warmup).await;
-        at += usize::from(field.attempt(at, warmed_up)?.is_some());
+    while at < candidates.running.len() {
+        let warmed_up = candidates.running[at]
+            .0
+            .warm_up(pixels, options.warmup)
+            .await;
+        at += usize::from(candidates.attempt(at, warmed_up)?.is_some());
     }
 
     let start = Instant::now();
@@ -147,17 +150,19 @@ pub(super) async fn interleaved(
     // One round in so many is kept.
     let mut stride = 1;
     let mut rounds = 0;
-    while !field.running.is_empty() && !enough(&field.running, rounds, start.elapsed(), options) {
+    while !candidates.running.is_empty()
+        && !enough(&candidates.running, rounds, start.elapsed(), options)
+    {
         let keep = rounds % stride == 0;
         control_workloads.round(keep).await?;
         // Another candidate begins each round: a device whose state changes from submit to submit hits all of them.
-        let next = 1 % field.running.len();
-        field.running.rotate_left(next);
+        let next = 1 % candidates.running.len();
+        candidates.running.rotate_left(next);
         let mut at = 0;
-        while at < field.running.len() {
-            let sample = field.running[at].0.sample(pixels, options).await;
-            if let Some([upload, wall]) = field.attempt(at, sample)? {
-                field.running[at].1.push(upload, wall, keep);
+        while at < candidates.running.len() {
+            let sample = candidates.running[at].0.sample(pixels, options).await;
+            if let Some([upload, wall]) = candidates.attempt(at, sample)? {
+                candidates.running[at].1.push(upload, wall, keep);
                 at += 1;
             }
         }
@@ -166,16 +171,16 @@ pub(super) async fn interleaved(
             continue;
         }
         let full = |(_, durations): &(_, Durations)| durations.wall.len() >= MOST;
-        if capped && field.running.iter().any(full) {
-            let all = field.running.iter_mut();
+        if capped && candidates.running.iter().any(full) {
+            let all = candidates.running.iter_mut();
             all.for_each(|(_, durations)| durations.thin());
             control_workloads.thin();
             stride *= 2;
         }
-        let goal = for_each(field.running.len(), options.min_time);
+        let goal = for_each(candidates.running.len(), options.min_time);
         let done = start.elapsed().min(goal);
         observer.progress("measuring", milliseconds(done), milliseconds(goal));
-        if observer.hurries() && rounds >= fewest(&field.running, FEWEST) {
+        if observer.hurries() && rounds >= fewest(&candidates.running, FEWEST) {
             break;
         }
     }
@@ -183,10 +188,10 @@ pub(super) async fn interleaved(
     // The device's own time comes from other runs, since timestamps slow a run down.
     for _ in 0..rounds.min(DEVICE_ROUNDS) {
         let mut at = 0;
-        while at < field.running.len() {
-            let time = field.running[at].0.session.device_time().await;
-            if let Some(time) = field.attempt(at, time)? {
-                field.running[at].1.gpu.extend(time);
+        while at < candidates.running.len() {
+            let time = candidates.running[at].0.session.device_time().await;
+            if let Some(time) = candidates.attempt(at, time)? {
+                candidates.running[at].1.gpu.extend(time);
                 at += 1;
             }
         }
@@ -195,15 +200,18 @@ pub(super) async fn interleaved(
         }
     }
 
-    let taken = field.running.into_iter().filter_map(|(one, durations)| {
-        let taken = Taken {
-            wall: Samples::new(&durations.wall)?,
-            gpu: Samples::new(&durations.gpu),
-            upload: Samples::new(&durations.upload)?,
-        };
-        Some((one.mode, taken))
-    });
-    Ok((taken.collect(), field.failed))
+    let taken = candidates
+        .running
+        .into_iter()
+        .filter_map(|(one, durations)| {
+            let taken = Taken {
+                wall: Samples::new(&durations.wall)?,
+                gpu: Samples::new(&durations.gpu),
+                upload: Samples::new(&durations.upload)?,
+            };
+            Some((one.mode, taken))
+        });
+    Ok((taken.collect(), candidates.failed))
 }
 
 /// Reads the batch, so that it is in the caches for the first mode of a round, which follows a control workload, as it is

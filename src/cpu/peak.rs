@@ -257,12 +257,12 @@ mod tests {
             let lanes = processor.lanes();
             for ceiling in Ceiling::ALL {
                 check(&processor, ceiling).unwrap();
-                let quantized = if ceiling == Ceiling::Int8 {
+                let in_group = if ceiling == Ceiling::Int8 {
                     lanes.group
                 } else {
                     1
                 };
-                let each = 2 * lanes.lanes * quantized * CHAINS * 100 * PIECES;
+                let each = 2 * lanes.lanes * in_group * CHAINS * 100 * PIECES;
                 assert_eq!(
                     run(&processor, ceiling, 100).0,
                     2 * each as u64,

@@ -61,13 +61,13 @@ impl Device {
 /// Values whose conversion tells how a driver rounds: on, just below and just above the midpoints
 /// between neighbouring binary16 numbers, normal and subnormal, of both signs.
 fn rounding_probe() -> Vec<f32> {
-    let quantized = [
+    let halves = [
         0x0001_u16, 0x0002, 0x03ff, 0x0400, 0x0401, 0x3c00, 0x3c01, 0x57fe, 0x7bfe,
     ];
     let mut values = Vec::new();
-    for q in quantized {
-        let low = half::f16::from_bits(q).to_f32();
-        let high = half::f16::from_bits(q + 1).to_f32();
+    for bits in halves {
+        let low = half::f16::from_bits(bits).to_f32();
+        let high = half::f16::from_bits(bits + 1).to_f32();
         let middle = f32::midpoint(low, high);
         for value in [low, middle.next_down(), middle, middle.next_up()] {
             values.extend([value, -value]);

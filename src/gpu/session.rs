@@ -155,10 +155,9 @@ impl Session {
         let mut others = self.candidates(batch);
         others.extend(self.runnable(batch));
         others.retain(|other| *other != failed);
-        let related = others
-            .iter()
-            .position(|other| other.family() != failed.family());
-        others.get(related.unwrap_or(0)).copied()
+        let mut unrelated = others.iter();
+        let unrelated = unrelated.find(|other| other.family() != failed.family());
+        unrelated.or(others.first()).copied()
     }
 
     /// Whether the user has left nothing to choose.

@@ -83,7 +83,7 @@ impl Weights {
                 scale: packed.scale,
                 input: packed.input,
             };
-            let quantize_static = packed.input.inverse > 0.0;
+            let is_static = packed.input.inverse > 0.0;
             shapes.push(LayerShape {
                 inner: groups(layer.inputs) as u32,
                 groups: groups(layer.outputs) as u32,
@@ -91,7 +91,7 @@ impl Weights {
                 activation: layer.activation.number(),
                 weights: (parts.weights.1.start / packed.block_bytes) as u32,
                 bias: (parts.bias.start / packed.bias_bytes) as u32,
-                scale: if quantize_static {
+                scale: if is_static {
                     packed.input.inverse
                 } else {
                     packed.scale

@@ -59,6 +59,9 @@ impl Operation {
     }
 
     /// The value that a dense operation reads.
+    ///
+    /// # Panics
+    /// Where it reads none, which [`Graph::check`] refuses.
     #[must_use]
     pub fn input(&self) -> ValueId {
         self.inputs[0]

@@ -207,7 +207,7 @@ pub struct Network {
     pub normalization: Normalization,
     /// Names of the outputs; empty where the file has none.
     pub classes: Vec<String>,
-    /// What the model is run as unless given otherwise.
+    /// What the model is run as, unless the user names another mode.
     pub mode: Option<Mode>,
     /// The largest int8 code that its quantization uses, 1 to 127.
     pub int8_clip: u8,

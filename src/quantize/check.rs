@@ -65,7 +65,7 @@ impl QuantizedNetwork {
             let different = |pair: &&[usize]| form(pair[0]) != form(pair[1]);
             if let Some(&[first, other]) = readers.windows(2).find(different) {
                 return Err(format!(
-                    "layers.{first} and layers.{other} read the same value, but in different precisions"
+                    "layers.{first} and layers.{other} read the same value, but in different precisions; give both the same precision"
                 ));
             }
         }

@@ -285,6 +285,40 @@ pub fn a_wrong_kernel_fails_its_row_alone(adapter: &Adapter) {
     );
 }
 
+/// Weights that are wrong for every kernel: no other one helps, and the row says what the first one did. f32 fails too,
+/// which was not requested, so that it has a row beside the one that could not be compared with it.
+pub fn a_row_that_no_kernel_computes_fails(adapter: &Adapter) {
+    let mut command = command();
+    command.env("FMNIST_GPU_BREAK", "transposed");
+    command.args([
+        "bench",
+        "--adapter",
+        &adapter.index,
+        "--tune",
+        "off",
+        "--runs",
+        "2",
+    ]);
+    command.args(["--batch", "64", "--precision", "int8", "--format", "json"]);
+    let (text, error) = end(&mut command).fails_after_output(4);
+    has(&error, &["2 of 2 rows FAILED"]);
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    validate(&document);
+    let first = end(command.env_remove("FMNIST_GPU_BREAK")).json();
+    let kernel = rows(&first)[0]["effective"]["kernel"]
+        .as_str()
+        .expect("a kernel");
+    let failed = of_status(
+        &document,
+        "failed",
+        &["kernel ", "differ from the reference result"],
+    );
+    let names: Vec<&Value> = failed.iter().map(|row| &row["name"]).collect();
+    assert_eq!(names, ["int8", "f32"]);
+    has(failed[0]["detail"].as_str().expect("a detail"), &[kernel]);
+    assert_eq!(failed[0]["warnings"], serde_json::json!([]));
+}
+
 /// Not named, another kernel takes its place, and a warning says so.
 pub fn a_wrong_kernel_is_replaced(adapter: &Adapter) {
     if !runs_broadcast_f16(adapter) {

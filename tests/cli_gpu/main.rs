@@ -214,6 +214,10 @@ const FAULT_TESTS: &[(&str, Test)] = &[
         faults::a_wrong_kernel_fails_its_row_alone,
     ),
     (
+        "a-row-that-no-kernel-computes-fails",
+        faults::a_row_that_no_kernel_computes_fails,
+    ),
+    (
         "a-wrong-kernel-is-replaced",
         faults::a_wrong_kernel_is_replaced,
     ),
