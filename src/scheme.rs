@@ -109,16 +109,22 @@ impl Serialize for WeightScales {
     }
 }
 
-/// The scale of a tensor whose largest magnitude is `max_abs`; 1 where that gives no normal number, which drivers may
-/// flush to zero: all quantized values are zero then.
+/// The smallest scale, 2⁻¹²⁵. A driver may flush subnormal values to zero. In units of a smaller scale that would change
+/// quantized values.
+pub const SMALLEST_SCALE: f32 = 2.0 * f32::MIN_POSITIVE;
+
+/// The scale of a tensor whose largest magnitude is `max_abs`; 1 instead of one below [`SMALLEST_SCALE`]: all quantized
+/// values are zero then.
 #[must_use]
 pub fn scale(max_abs: f32, clip: u8) -> f32 {
-    let scale = max_abs / f32::from(clip);
-    if scale < f32::MIN_POSITIVE {
-        1.0
-    } else {
-        scale
-    }
+    scale_for(max_abs, f32::from(clip))
+}
+
+/// The scale with which `max_abs` has the quantized value `levels`; 1 instead of one below [`SMALLEST_SCALE`].
+#[must_use]
+pub fn scale_for(max_abs: f32, levels: f32) -> f32 {
+    let scale = max_abs / levels;
+    if scale < SMALLEST_SCALE { 1.0 } else { scale }
 }
 
 /// The quantized value of a value: round-half-even(`value` / `scale`), at most `clip` in magnitude.

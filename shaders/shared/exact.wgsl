@@ -27,10 +27,11 @@ fn divided(value: f32, divisor: u32) -> f32 {
 // less than 2^-13.
 const NEAR_TIE = 0.5 - 0x1p-12;
 
-// A scale that is a normal number, or infinite; 1 instead of a smaller one, which a driver may flush to zero, and of NaN.
-fn normal_or_one(scale: f32) -> f32 {
+// A scale of at least 2^-125, or infinite; 1 instead of a smaller one, and of NaN. A driver may flush subnormal values
+// to zero: half of such a scale and more is never subnormal.
+fn usable_or_one(scale: f32) -> f32 {
     let bits = bitcast<u32>(scale);
-    return select(1.0, scale, bits >= 0x800000u && bits <= 0x7f800000u);
+    return select(1.0, scale, bits >= 0x1000000u && bits <= 0x7f800000u);
 }
 
 // round(value / scale), where the quotient is first rounded to f32, both to nearest even. |value / scale| < 256, and

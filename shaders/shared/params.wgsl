@@ -15,6 +15,7 @@ struct Params {
     layers: u32,          // number of layers, in kernels of a whole network
     out_inverse: f32,     // inverse of the scale of the output, where that is quantized with a static scale
     out_zero: f32,        // zero point of the output, where that is quantized
+    zero: u32,            // always 0, which no driver can know: see shared/pre_activation/scaled
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -23,7 +23,7 @@ fn levels_of(zero: f32) -> f32 {
 
 // The scale of a row from its largest magnitude.
 fn row_scale_from(largest: f32, levels: f32) -> f32 {
-    return normal_or_one(divided(largest, u32(levels)));
+    return usable_or_one(divided(largest, u32(levels)));
 }
 
 // Quantizes with the scale of a row.

@@ -5,7 +5,7 @@
 
 // The scale from the largest magnitude.
 fn scale_from(largest: f32) -> f32 {
-    return normal_or_one(divided(largest, u32(params.clip)));
+    return usable_or_one(divided(largest, u32(params.clip)));
 }
 
 // The scale from the bits of the largest magnitude. The bits of non-negative f32 numbers have the order of

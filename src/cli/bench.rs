@@ -281,7 +281,15 @@ fn first_of<const N: usize>(ends: [anyhow::Result<()>; N]) -> anyhow::Result<()>
 /// Those of a lost or silent device, or one without memory.
 fn numerics(engine: &Engine) -> Result<Option<BTreeMap<String, Observed>>, Error> {
     match pollster::block_on(NumericsReport::of(engine)) {
-        Ok(numerics) => Ok(Some(numerics.short())),
+        Ok(numerics) => {
+            for operation in numerics.badly_rounded() {
+                log::warn!(
+                    "the adapter does not round every {operation} of f32 to the nearest number; int8 results may \
+                     differ from those of other adapters (see 'fmnist-gpu verify')"
+                );
+            }
+            Ok(Some(numerics.short()))
+        }
         Err(
             error @ (Error::DeviceLost { .. } | Error::NoAnswer { .. } | Error::OutOfMemory { .. }),
         ) => Err(error),

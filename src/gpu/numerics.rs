@@ -5,26 +5,36 @@ use std::sync::Arc;
 use super::device::Device;
 use super::kernel::Binding;
 use super::pipeline::Pipeline;
+use super::shader::{self, Constants};
 use super::single::{bind_group, whole};
 use crate::adapter::Feature;
 use crate::error::Result;
+use crate::plan::{LANES, Params};
 
-/// The shaders: operations of the core language, operations of the f16 type, and `quantizeToF16`.
-pub const NUMERICS_SOURCES: [&str; 3] = [
-    include_str!("../../shaders/probes/numerics/core.wgsl"),
-    include_str!("../../shaders/probes/numerics/half.wgsl"),
-    include_str!("../../shaders/probes/numerics/quantize.wgsl"),
+/// The shaders: operations of the core language, operations of the f16 type, `quantizeToF16`, and the arithmetic that
+/// int8 kernels share.
+const FILES: [&str; 4] = [
+    "probes/numerics/core",
+    "probes/numerics/half",
+    "probes/numerics/quantize",
+    "probes/numerics/exact",
 ];
 
 /// The storage buffers of each, from binding 1 on.
-pub const NUMERICS_BINDINGS: [&[Binding]; 3] = [
+pub const NUMERICS_BINDINGS: [&[Binding]; 4] = [
     &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
     &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
     &[Binding::Read, Binding::Write],
+    &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
 ];
 
-/// Lanes of a workgroup.
-const LANES: usize = 64;
+/// The texts of the shaders.
+#[must_use]
+pub fn numerics_sources() -> [String; 4] {
+    let mut constants = Constants::default();
+    constants.number("LANES", LANES);
+    FILES.map(|file| shader::link(file, &constants, &[]))
+}
 
 /// One operation on words. Its number is the one that the shaders use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +76,12 @@ pub enum Operation {
     Widen = 20,
     /// `quantizeToF16(a)`
     Quantize = 32,
+    /// The f32 a divided by the whole number b ≤ 255
+    Scale = 48,
+    /// The f32 a divided by the f32 b, rounded to a whole number
+    RoundedQuotient = 49,
+    /// The int32 a times the product of the f32 b and c, plus c
+    ScaledSum = 50,
 }
 
 impl Operation {
@@ -88,6 +104,7 @@ pub struct Numerics {
     /// Only where the adapter has the type.
     half: Option<Pipeline>,
     quantize: Pipeline,
+    exact: Pipeline,
 }
 
 impl Numerics {
@@ -96,8 +113,9 @@ impl Numerics {
     /// # Errors
     /// Those of the device.
     pub fn new(device: &Arc<Device>) -> Result<Self> {
+        let sources = numerics_sources();
         let compile = |at: usize| {
-            let source = NUMERICS_SOURCES[at].to_owned();
+            let source = sources[at].clone();
             device.compile_source("numerics", source, NUMERICS_BINDINGS[at])
         };
         let has_f16 = device.info().has(Feature::ShaderF16);
@@ -105,6 +123,7 @@ impl Numerics {
             core: compile(0)?,
             half: if has_f16 { Some(compile(1)?) } else { None },
             quantize: compile(2)?,
+            exact: compile(3)?,
             device: Arc::clone(device),
         })
     }
@@ -125,10 +144,22 @@ impl Numerics {
             (0, _) => &self.core,
             (1, Some(half)) => half,
             (1, None) => return Ok(None),
-            _ => &self.quantize,
+            (2, _) => &self.quantize,
+            _ => &self.exact,
         };
-        let params = [operation as u32, operands.len() as u32, 0, 0];
-        let uniform = device.filled(label, bytemuck::cast_slice(&params), Usage::UNIFORM);
+        let (operation_number, count) = (operation as u32, operands.len() as u32);
+        let params = Params {
+            rows: count,
+            slot_in: operation_number,
+            ..Params::default()
+        };
+        let uniform = match module {
+            3 => device.filled(label, bytemuck::bytes_of(&params), Usage::UNIFORM),
+            _ => {
+                let params = [operation_number, count, 0, 0];
+                device.filled(label, bytemuck::cast_slice(&params), Usage::UNIFORM)
+            }
+        };
         let column = |at: usize| {
             let words: Vec<u32> = operands.iter().map(|operand| operand[at]).collect();
             device.filled(label, bytemuck::cast_slice(&words), Usage::STORAGE)
@@ -152,7 +183,7 @@ impl Numerics {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_pipeline(&pipeline.pipeline);
             pass.set_bind_group(0, &bound, &[]);
-            pass.dispatch_workgroups(operands.len().div_ceil(LANES) as u32, 1, 1);
+            pass.dispatch_workgroups(count.div_ceil(LANES), 1, 1);
         }
         let written = &buffers[outputs[usize::from(operation.is_stored())]];
         encoder.copy_buffer_to_buffer(written, 0, &target, 0, bytes);
@@ -173,9 +204,9 @@ impl Numerics {
         if !device.info().has(Feature::TimestampQuery) {
             return Ok(None);
         }
-        let params = [Operation::Exp as u32, LANES as u32, 0, 0];
+        let params = [Operation::Exp as u32, LANES, 0, 0];
         let uniform = device.filled(label, bytemuck::cast_slice(&params), Usage::UNIFORM);
-        let room = || device.buffer(label, 4 * LANES as u64, Usage::STORAGE);
+        let room = || device.buffer(label, 4 * u64::from(LANES), Usage::STORAGE);
         let buffers = [room(), room(), room(), room()];
         let buffers: Vec<_> = buffers.iter().map(whole).collect();
         let bound = bind_group(device, &self.core, &uniform, &buffers);

@@ -20,7 +20,7 @@ impl Pipeline {
     pub(super) fn new(
         device: &wgpu::Device,
         label: &str,
-        source: String,
+        source: wgpu::ShaderSource<'static>,
         bindings: &[Binding],
         checked: bool,
     ) -> Self {
@@ -47,10 +47,15 @@ impl Pipeline {
     }
 }
 
-fn module(device: &wgpu::Device, label: &str, source: String, checked: bool) -> wgpu::ShaderModule {
+fn module(
+    device: &wgpu::Device,
+    label: &str,
+    source: wgpu::ShaderSource<'static>,
+    checked: bool,
+) -> wgpu::ShaderModule {
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(label),
-        source: wgpu::ShaderSource::Wgsl(source.into()),
+        source,
     };
     if checked {
         return device.create_shader_module(descriptor);

@@ -109,6 +109,8 @@ pub struct Params {
     pub out_inverse: f32,
     /// The quantized value of zero in quantized values that are written; filled in likewise.
     pub out_zero: f32,
+    /// Always 0. A driver cannot know that, so it cannot contract or reorder operations across an exclusive or with it.
+    pub zero: u32,
 }
 
 /// A binding may begin at multiples of this many bytes, on every adapter.

@@ -4,6 +4,7 @@ use super::{Affine, Epilogue, InputQuantization, QuantizedLayer, QuantizedNetwor
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Activation, ValueId};
+use crate::scheme::SMALLEST_SCALE;
 
 impl QuantizedNetwork {
     /// Checks shapes, values and ranges, whoever made them. Infinite parameters are wrong, unless
@@ -108,10 +109,10 @@ impl QuantizedLayer {
             ));
         }
         if let InputQuantization::Static(affine) = self.input
-            && !(affine.scale.is_normal() && affine.scale > 0.0 && affine.inverse().is_finite())
+            && !(affine.scale.is_finite() && affine.scale >= SMALLEST_SCALE)
         {
             return Err(format!(
-                ".input_scale is {}, which is not a positive number",
+                ".input_scale is {}, but must be a finite number of at least 2^-125",
                 affine.scale
             ));
         }

@@ -5,7 +5,7 @@ use crate::Precision;
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Activation, Layer, Network, Normalization};
-use crate::scheme::{Scheme, WeightScales};
+use crate::scheme::{self, Scheme, WeightScales};
 
 /// The range of each layer's input that static quantized values are to cover, `(low, high)`, first layer first; of
 /// the first one nothing is used where pixels have quantized values of their own.
@@ -140,7 +140,7 @@ pub(super) fn affine(low: f32, high: f32) -> Affine {
         f32::INFINITY => (range / 255.0) as f32,
         range => range / 255.0,
     };
-    if !scale.is_normal() {
+    if scale < scheme::SMALLEST_SCALE {
         // Nothing but zeros, or nearly so.
         return Affine {
             scale: 1.0,

@@ -19,7 +19,7 @@
 //!
 //! By row: relu and sigmoid give no negative values, so their quantized values use all levels. With L = 2c + 1 and m
 //! the row's largest value, s = m / L, q = round(x / s) − (c + 1) and n = −(c + 1). For other values s = max|x| / c,
-//! q = round(x / s) and n = 0. If that s is no normal number, for example because all values are zero, s = 1.
+//! q = round(x / s) and n = 0. If that s is below 2⁻¹²⁵, for example because all values are zero, s = 1.
 //!
 //! Static: q = clamp(round(x · (1/s)) + n, −128, 127). The quantized values cover the range [low, high] that
 //! [`calibrate`] gives, widened to contain zero. s = (high − low) / 255 and n = round(−low / s) − 128, so zero is

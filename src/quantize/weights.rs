@@ -307,7 +307,7 @@ fn int8(layer: &Layer, input: InputQuantization, scales: WeightScales, clip: u8)
     let scale = |&largest: &f32| scheme::scale(largest, clip);
     let mut scales: Vec<f32> = largest.iter().map(scale).collect();
     if let InputQuantization::Static(affine) = input {
-        let zeros = |&largest: &f32| largest / f32::from(clip) < f32::MIN_POSITIVE;
+        let zeros = |&largest: &f32| largest / f32::from(clip) < scheme::SMALLEST_SCALE;
         let zeros: Vec<bool> = largest.iter().map(zeros).collect();
         fit_bias(&mut scales, &zeros, &layer.bias, affine);
     }

@@ -50,14 +50,14 @@ pub fn quantize_input(normalization: Normalization, pixels: &[u8], clip: i32) ->
     (quantized, (max as f32 / 255.0) / clip as f32)
 }
 
-/// s = max|t| / c, or 1 where that is no normal number; q = clamp(round-half-even(t / s), −c, c).
+/// s = max|t| / c, or 1 where that is below 2⁻¹²⁵; q = clamp(round-half-even(t / s), −c, c).
 #[must_use]
 pub fn quantize(values: &[f32], clip: i32) -> (Vec<i32>, f32) {
     let largest = values
         .iter()
         .fold(0.0, |max: f32, value| value.abs().max(max));
     let mut scale = largest / clip as f32;
-    if scale < f32::MIN_POSITIVE {
+    if scale < 2_f32.powi(-125) {
         scale = 1.0;
     }
     let q = |value: &f32| ((value / scale).round_ties_even() as i32).clamp(-clip, clip);

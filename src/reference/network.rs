@@ -329,7 +329,7 @@ fn row_of_values(x: &[f64], unsigned: bool, clip: i32) -> (Vec<i32>, f32) {
     };
     let largest = x.iter().fold(0.0, |max: f32, x| x.abs().max(max));
     let mut scale = largest / levels as f32;
-    if scale < f32::MIN_POSITIVE {
+    if scale < 2_f32.powi(-125) {
         scale = 1.0;
     }
     let q = |x: &f32| ((x / scale).round_ties_even() as i32).clamp(low, levels);

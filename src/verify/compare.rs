@@ -166,38 +166,6 @@ pub fn equal<T: PartialEq + std::fmt::Debug>(got: &[T], want: &[T]) -> Check {
     }
 }
 
-/// Quantized values that may differ by one at a rounding tie, on at most max(1, n / 10,000) of n values.
-///
-/// # Errors
-/// What differs, in words.
-pub fn close_quantized(got: &[i8], want: &[i32]) -> Check {
-    if got.len() != want.len() {
-        return Err(format!(
-            "{} quantized values instead of {}",
-            got.len(),
-            want.len()
-        ));
-    }
-    let mut off = 0;
-    for (index, (&got, &want)) in got.iter().zip(want).enumerate() {
-        let difference = (i32::from(got) - want).abs();
-        if difference > 1 {
-            return Err(format!(
-                "quantized value {index} is {got} instead of {want}"
-            ));
-        }
-        off += usize::from(difference == 1);
-    }
-    let most = (want.len() / 10_000).max(1);
-    if off <= most {
-        Ok(())
-    } else {
-        Err(format!(
-            "{off} quantized values are off by one, but at most {most} may be"
-        ))
-    }
-}
-
 /// A network's outputs in f16: each layer's rounding may fall to the other side, by one ULP of the largest value; the random
 /// weights neither amplify nor damp it by much.
 ///

@@ -9,6 +9,7 @@
 //! - [`numerics`] makes the numerics report. Its observations are neither right nor wrong, but a driver update can
 //!   change them.
 
+mod arithmetic;
 pub mod case;
 pub mod compare;
 mod cpu;
@@ -55,7 +56,7 @@ pub enum Status {
 /// One check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// What sort of thing is checked: `kernels`, `networks`, `weights` or `sums`.
+    /// What sort of thing is checked: `kernels`, `networks`, `weights`, `sums` or `arithmetic`.
     pub group: &'static str,
     /// Which one.
     pub name: String,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::arithmetic::Exact;
 use super::kernels::{self, Variant};
 use super::{Row, cpu, networks, sums, tolerance, weights};
 use crate::Precision;
@@ -14,6 +15,7 @@ pub(super) enum Task {
     Network(Box<networks::NetworkCheck>),
     Weights(Box<networks::NetworkCheck>),
     Sums,
+    Arithmetic(Exact),
     Processor(Box<cpu::OnProcessor>),
     /// What cannot be made.
     Skipped(Row),
@@ -31,6 +33,7 @@ impl Task {
                 &Precision::Int8.into(),
                 tolerance::SUMS,
             ),
+            Self::Arithmetic(exact) => exact.row(),
             Self::Processor(on) => on.row(),
             Self::Skipped(row) => row.clone(),
         }
@@ -66,6 +69,7 @@ impl Task {
                 (weights::check(&network, device, row).await?, None)
             }
             (Self::Sums, Some(device)) => sums::check(device, row).await?,
+            (Self::Arithmetic(exact), Some(device)) => (exact.check(device, row).await?, None),
             (_, None) => return Err(Error::missing("device for this check")),
         })
     }
@@ -81,6 +85,7 @@ pub(super) fn on_adapter(
         None => Task::Kernel(variant),
     };
     let mut tasks = vec![Task::Sums];
+    tasks.extend(Exact::ALL.map(Task::Arithmetic));
     let variants = kernels::every(device.limits().subgroups()).into_iter();
     tasks.extend(variants.map(|variant| task(variant, device)));
     match matrix_units {

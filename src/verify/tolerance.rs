@@ -19,20 +19,19 @@ pub const BRAIN: &str =
 pub const GROUPED: &str = "1e-5·max(|x|, 0.5), NMSE ≤ 1e-4: weights equal those of the reference, and only the \
                         order of f32 sums differs";
 /// int8 with its f32 arithmetic.
-pub const SCALED: &str = "2⁻²⁰ of the terms, NMSE ≤ 1e-11: sums are exact; scaling and bias take a few f32 \
-                          operations";
-/// f32 values of int8 passes.
-pub const VALUES: &str =
-    "1e-4·|x| + 2⁻²⁰·rms, NMSE ≤ 1e-10: a few f32 operations on exact quantized values";
-/// Quantized values of exact sums.
-pub const CODES: &str = "quantized values equal; within 0.002 of a rounding tie they may differ by one, for at most 2% of them plus one";
-/// Quantized values of values.
-pub const QUANTIZED: &str = "quantized values equal; at a rounding tie they may differ by one, for at most max(1, n / 10,000) of n";
+pub const SCALED: &str = "bit-identical where no activation before or behind needs exp or tanh, else some ULP: sums are exact, and \
+                          scaling and bias are rounded the same way on every driver";
+/// Quantized values with a static scale.
+pub const STATIC: &str = "bit-identical where the input is quantized and no activation needs exp or tanh; else, within 0.002 of a \
+                         rounding tie, quantized values may differ by one, for at most 2% of them plus one";
 /// Quantized values with a scale for each row.
-pub const ROW_CODES: &str = "scales within what n terms of f32 may be off, n ULP of the sum of their \
-     magnitudes, and quantized values within 0.52 of the exact quotient";
+pub const ROWS: &str = "bit-identical where the input is quantized and no activation needs exp or tanh; else scales within what n terms \
+                        of f32 may be off, n ULP of the sum of their magnitudes, and quantized values within 0.52 of the exact quotient";
 /// What only moves or rounds what it is given.
 pub const EXACT: &str = "bit-identical: nothing is rounded";
+/// f32 arithmetic that does not depend on the driver.
+pub const ROUNDED: &str =
+    "bit-identical to correctly rounded f32 arithmetic, whatever WGSL allows the driver";
 /// Weights on the device.
 pub const WEIGHTS: &str = "bit-identical: the model's weights, at their places in the layout";
 
@@ -42,8 +41,8 @@ pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
     match (pass, elements) {
         (Pass::Layer(layer), _) => match (layer.output, elements) {
             (LayerOutput::PreActivation, _) => SCALED,
-            (LayerOutput::QuantizedRows, _) => ROW_CODES,
-            (LayerOutput::Quantized, _) => CODES,
+            (LayerOutput::QuantizedRows, _) => ROWS,
+            (LayerOutput::Quantized, _) => STATIC,
             (_, Precision::F16) => HALF,
             (_, Precision::Bf16) => BRAIN,
             (_, elements) if elements.group().is_some() => GROUPED,
@@ -51,12 +50,10 @@ pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
             _ => SINGLE,
         },
         (Pass::Normalize | Pass::PixelMax | Pass::QuantizePixels | Pass::AbsMax, _) => EXACT,
-        (Pass::Quantize, _) => QUANTIZED,
-        (Pass::QuantizedRows { .. }, _) => ROW_CODES,
-        (Pass::QuantizeStatic, _) => CODES,
+        (Pass::Quantize | Pass::QuantizedRows { .. } | Pass::QuantizeStatic, _) => ROUNDED,
+        (Pass::Bias | Pass::Dequantize, Precision::Int8) => ROUNDED,
         (Pass::Matmul(_), Precision::Int8) => SUMS,
         (Pass::Activation(_), Precision::F16) => HALF,
-        (_, Precision::Int8) => VALUES,
         _ => SINGLE,
     }
 }

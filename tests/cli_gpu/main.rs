@@ -222,10 +222,6 @@ const FAULT_TESTS: &[(&str, Test)] = &[
         faults::a_wrong_kernel_is_replaced,
     ),
     (
-        "int8-does-not-depend-on-a-driver-s-division",
-        formats::int8_does_not_depend_on_a_driver_s_division,
-    ),
-    (
         "a-shader-that-does-not-compile-is-told",
         faults::a_shader_that_does_not_compile_is_told,
     ),

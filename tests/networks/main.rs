@@ -12,6 +12,8 @@ mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 mod executor;
+#[cfg(feature = "fault-injection")]
+mod hostile;
 mod lanes;
 mod processor;
 mod quantized;
@@ -77,7 +79,10 @@ fn main() {
             all.push(branches::trial(rig));
             if !rig.checked {
                 #[cfg(feature = "fault-injection")]
-                all.extend(broken::trials(rig));
+                {
+                    all.extend(broken::trials(rig));
+                    all.extend(hostile::trials(rig));
+                }
                 #[cfg(not(feature = "fault-injection"))]
                 all.push(common::needs_faults(format!("{}/broken", rig.name)));
                 // On OpenGL all devices share one context, and are not used at the same time.

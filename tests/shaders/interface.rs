@@ -65,7 +65,8 @@ fn check_params(checked: &Checked) -> Result<(), String> {
         weight_scale,
         layers,
         out_inverse,
-        out_zero
+        out_zero,
+        zero
     );
     let module = &checked.module;
     let mut uniforms = module
@@ -123,7 +124,7 @@ fn params_that_lie_otherwise_are_refused() {
         ("slot_out: u", "slot_in: u"),
         ("swapped: u", "slot_out: u"),
     ];
-    let longer = [("out_zero: f32,", "out_zero: f32, more: u32,")];
+    let longer = [("    zero: u32,", "    zero: u32, more: u32,")];
     refuses(
         &variant,
         check_params,
@@ -137,9 +138,9 @@ fn params_that_lie_otherwise_are_refused() {
                 "weight_scale",
             ),
             (&[("clip: f32", "@size(8) clip: f32")], "layers"),
-            (&[("out_zero: f32,", "")], "out_zero"),
+            (&[("    zero: u32,", "")], "zero"),
             (&longer, "more"),
-            (&[("out_zero: f32", "@size(16) out_zero: f32")], "bytes"),
+            (&[("    zero: u32", "    @size(8) zero: u32")], "bytes"),
         ],
     );
 }

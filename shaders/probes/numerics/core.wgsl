@@ -5,8 +5,6 @@
 
 requires packed_4x8_integer_dot_product;
 
-const LANES = 64u;
-
 struct Params {
     operation: u32,
     count: u32,

@@ -6,8 +6,6 @@
 
 enable f16;
 
-const LANES = 64u;
-
 struct Params {
     operation: u32,
     count: u32,

@@ -3,8 +3,6 @@
 //
 // a: [count] f32, operands; results: [count] f32
 
-const LANES = 64u;
-
 struct Params {
     operation: u32,
     count: u32,

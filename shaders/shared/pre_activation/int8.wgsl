@@ -2,6 +2,7 @@
 // counterpart is `quantize::Epilogue`.
 
 #import element
+#import shared/pre_activation/scaled
 #import shared/rounding/none
 
 // The parameters of a group of four columns.
@@ -12,9 +13,7 @@ struct Bias4 {
     unused: vec4<i32>,  // the host stores groups at multiples of 64 bytes
 }
 
-// With a static scale, `scale` is 1 and the bias is 0. Then only the conversion and one product are
-// rounded, whichever operations a driver contracts.
+// With a static scale, `scale` is 1 and the bias is 0.
 fn scaled(sums: Acc4, column: Bias4, scale: f32) -> vec4<f32> {
-    let whole = vec4<i32>(sums) + column.offset;
-    return vec4<f32>(whole) * (scale * column.scale) + column.bias;
+    return scaled_sums(vec4<i32>(sums) + column.offset, scale * column.scale) + column.bias;
 }

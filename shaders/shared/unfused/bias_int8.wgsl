@@ -3,6 +3,7 @@
 #import shared/params
 #import element
 #import shared/scale
+#import shared/pre_activation/scaled
 
 alias Bias4 = vec4<f32>;
 
@@ -13,5 +14,5 @@ fn widen_bias(value: Bias4) -> vec4<f32> {
 }
 
 fn rescale(sums: Acc4) -> vec4<f32> {
-    return vec4<f32>(sums) * (scale_of(maxima[params.slot_in]) * params.weight_scale);
+    return scaled_sums(sums, vec4<f32>(scale_of(maxima[params.slot_in]) * params.weight_scale));
 }

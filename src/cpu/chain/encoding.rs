@@ -9,6 +9,7 @@ use crate::cpu::simd::{Simd, stride};
 use crate::model::Normalization;
 use crate::precision::Float;
 use crate::quantize::{InputQuantization, QuantizedLayer};
+use crate::scheme;
 
 /// In which form a layer takes its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,14 +69,9 @@ impl Levels {
         }
     }
 
-    /// The scale of a row whose largest magnitude is `largest`; 1 where that gives no normal number.
+    /// The scale of a row whose largest magnitude is `largest`.
     fn scale(self, largest: f32) -> f32 {
-        let scale = largest / self.high;
-        if scale < f32::MIN_POSITIVE {
-            1.0
-        } else {
-            scale
-        }
+        scheme::scale_for(largest, self.high)
     }
 }
 

@@ -15,9 +15,6 @@ pub enum Broken {
     Barrier,
     /// `layer_broadcast` in f16 leaves half of the inner values out.
     BroadcastF16,
-    /// The quotients that quantized values are rounded from are off by up to 2 ULP, which WGSL allows: no fault. Results
-    /// must stay as they are.
-    Division,
     /// Each block of four by four weights is transposed.
     Transposed,
     /// The lowest bit of the first weight is flipped.
@@ -28,11 +25,10 @@ pub enum Broken {
 
 impl Broken {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::TileEdge,
         Self::Barrier,
         Self::BroadcastF16,
-        Self::Division,
         Self::Transposed,
         Self::Bit,
         Self::Once,
@@ -45,7 +41,6 @@ impl Broken {
             Self::TileEdge => "tile-edge",
             Self::Barrier => "barrier",
             Self::BroadcastF16 => "broadcast-f16",
-            Self::Division => "division",
             Self::Transposed => "transposed",
             Self::Bit => "bit",
             Self::Once => "once",
@@ -69,14 +64,6 @@ impl Broken {
                 &["kernels/layer/broadcast.wgsl", "shared/element/f16.wgsl"],
                 "for (var k = 0u; k < params.inner; k++)",
                 "for (var k = params.inner / 2u; k < params.inner; k++)",
-            )),
-            // By a hash of the operand, 2 ULP down to 2 ULP up. Zero stays zero.
-            Self::Division => Some((
-                &["shared/exact.wgsl"],
-                "var quotient = value * (1.0 / scale);",
-                "let near_quotient = bitcast<vec4<u32>>(value / scale);\n    \
-                 let off = (bitcast<vec4<u32>>(value) * 2654435761u >> vec4<u32>(16u)) % 5u;\n    \
-                 var quotient = select(value, bitcast<vec4<f32>>(near_quotient + off - 2u), value != vec4<f32>());",
             )),
             Self::Transposed | Self::Bit | Self::Once => None,
         }
@@ -107,7 +94,7 @@ impl Broken {
             Self::Transposed => layers
                 .iter_mut()
                 .for_each(|(bytes, block)| transpose_blocks(bytes, *block as usize / 16)),
-            Self::TileEdge | Self::Barrier | Self::BroadcastF16 | Self::Division | Self::Once => {}
+            Self::TileEdge | Self::Barrier | Self::BroadcastF16 | Self::Once => {}
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The hooks of a build with faults. `no_hooks.rs` is the other build's.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use wgpu::ShaderSource;
+
 use super::broken::Broken;
 use super::endless::run_for_ever;
+use super::hostile::Hostile;
 use super::injected::Injected;
 use crate::adapter::{AdapterInfo, Backend, Kind};
 use crate::error::{Error, Result, UsageError};
@@ -17,6 +21,9 @@ const FAULT_VARIABLE: &str = "FMNIST_GPU_FAULT";
 /// The variable that names what is [`Broken`].
 const BREAK_VARIABLE: &str = "FMNIST_GPU_BREAK";
 
+/// The variable that names a [`Hostile`] arithmetic.
+const ARITHMETIC_VARIABLE: &str = "FMNIST_GPU_ARITHMETIC";
+
 /// The faults of a device.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -25,6 +32,8 @@ pub struct Faults {
     pub injected: Option<Injected>,
     /// What it computes wrongly.
     pub broken: Option<Broken>,
+    /// The arithmetic under its shaders.
+    pub arithmetic: Vec<Hostile>,
 }
 
 impl From<Injected> for Faults {
@@ -45,8 +54,17 @@ impl From<Broken> for Faults {
     }
 }
 
+impl From<&[Hostile]> for Faults {
+    fn from(arithmetic: &[Hostile]) -> Self {
+        Self {
+            arithmetic: arithmetic.to_vec(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Faults {
-    /// The faults that `FMNIST_GPU_FAULT` and `FMNIST_GPU_BREAK` name.
+    /// The faults that `FMNIST_GPU_FAULT`, `FMNIST_GPU_BREAK` and `FMNIST_GPU_ARITHMETIC` name.
     ///
     /// # Errors
     /// `Error::Usage` where one of them names none.
@@ -54,6 +72,7 @@ impl Faults {
         Ok(Self {
             injected: variable(FAULT_VARIABLE)?,
             broken: variable(BREAK_VARIABLE)?,
+            arithmetic: variable::<List>(ARITHMETIC_VARIABLE)?.unwrap_or_default().0,
         })
     }
 
@@ -82,6 +101,19 @@ impl Faults {
             }));
         }
         Ok(())
+    }
+}
+
+/// Several of [`Hostile`], with commas between them.
+#[derive(Default)]
+struct List(Vec<Hostile>);
+
+impl FromStr for List {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let words = text.split(',').map(str::trim);
+        words.map(str::parse).collect::<Result<_>>().map(Self)
     }
 }
 
@@ -197,17 +229,26 @@ impl Injector {
         })
     }
 
-    /// A shader's text, with the faults in it.
-    pub(in crate::gpu) fn shader(&self, label: &str, source: String) -> String {
+    /// A shader, with the faults in it.
+    pub(in crate::gpu) fn shader(&self, label: &str, mut source: String) -> ShaderSource<'static> {
         /// It does not compile.
         const NO_SHADER: &str = "@compute @workgroup_size(1) fn main() { nothing(); }";
-        match self.injected() {
-            Some(Injected::Shader(text)) if label.contains(text) => NO_SHADER.to_owned(),
-            _ => match self.faults.broken {
-                Some(broken) => broken.in_shader(source),
-                None => source,
-            },
+        if let Some(Injected::Shader(text)) = self.injected()
+            && label.contains(text)
+        {
+            return ShaderSource::Wgsl(NO_SHADER.into());
         }
+        if let Some(broken) = self.faults.broken {
+            source = broken.in_shader(source);
+        }
+        let hostile = &self.faults.arithmetic;
+        if !hostile.is_empty()
+            && let Some((module, _)) = Hostile::under(hostile, &source)
+        {
+            return ShaderSource::Naga(Cow::Owned(module));
+        }
+        // Where the text is no valid shader, wgpu says why.
+        ShaderSource::Wgsl(source.into())
     }
 
     /// Breaks the packed weights of a model's layers. `block_bytes` of each layer are those of a block of four by
@@ -232,7 +273,7 @@ mod tests {
     fn buffers_are_counted_except_in_a_pause() {
         let second = Injector::new(&Faults {
             injected: Some(Injected::NoMemoryAllocating(2)),
-            broken: None,
+            ..Faults::default()
         });
         let pause = second.pause();
         assert_eq!([(); 3].map(|()| second.at_buffer()), [false; 3]);

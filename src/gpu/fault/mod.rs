@@ -18,6 +18,8 @@
 //! arithmetic is not counted, so that N counts a command's own work. `verify` then uses one device only.
 //!
 //! `FMNIST_GPU_BREAK` names something that `verify` must find: see `Broken`.
+//!
+//! `FMNIST_GPU_ARITHMETIC` names a freedom that drivers have, and that no result may depend on: see `Hostile`.
 
 #[cfg(feature = "fault-injection")]
 mod broken;
@@ -29,6 +31,8 @@ mod hooks;
 #[path = "no_hooks.rs"]
 mod hooks;
 #[cfg(feature = "fault-injection")]
+mod hostile;
+#[cfg(feature = "fault-injection")]
 mod injected;
 
 #[cfg(feature = "fault-injection")]
@@ -36,5 +40,7 @@ pub use broken::Broken;
 pub use hooks::Faults;
 pub(super) use hooks::Injector;
 pub(crate) use hooks::Pause;
+#[cfg(feature = "fault-injection")]
+pub use hostile::Hostile;
 #[cfg(feature = "fault-injection")]
 pub use injected::Injected;

@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use wgpu::ShaderSource;
+
 use crate::adapter::AdapterInfo;
 use crate::error::Result;
 
@@ -79,8 +81,8 @@ impl Injector {
         false
     }
 
-    pub(in crate::gpu) fn shader(&self, _label: &str, source: String) -> String {
-        source
+    pub(in crate::gpu) fn shader(&self, _label: &str, source: String) -> ShaderSource<'static> {
+        ShaderSource::Wgsl(source.into())
     }
 
     pub(in crate::gpu) fn weights(&self, _layers: &mut [(&mut Vec<u8>, u64)]) {}

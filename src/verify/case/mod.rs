@@ -113,9 +113,7 @@ impl Case {
             slot_out: 1,
             clip: f32::from(self.clip),
             weight_scale: 0.015,
-            layers: 0,
-            out_inverse: 0.0,
-            out_zero: 0.0,
+            ..Params::default()
         }
     }
 

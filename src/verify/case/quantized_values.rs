@@ -34,18 +34,72 @@ impl Case {
         }
     }
 
-    pub(super) fn close_quantized(&self, got: &[u8], want: &[f64], errors: &mut Errors) -> Check {
+    /// Static quantized values of values, which are f32 and those of the kernel to the bit where they are `exact`.
+    pub(super) fn close_quantized(
+        &self,
+        got: &[u8],
+        want: &[f64],
+        exact: bool,
+        errors: &mut Errors,
+    ) -> Check {
         let quantized = unpadded(
             bytemuck::cast_slice::<u8, i8>(got),
             self.rows(),
             self.cols(),
         );
         let (scale, zero) = OUT;
-        let exact = |value: &f64| (value / f64::from(scale) + f64::from(zero)).clamp(-128.0, 127.0);
-        let want: Vec<f64> = want.iter().map(exact).collect();
+        let unrounded =
+            |value: &f64| (value / f64::from(scale) + f64::from(zero)).clamp(-128.0, 127.0);
         let quantized = widen_quantized(&quantized);
+        if exact {
+            let inverse = 1.0 / scale;
+            let rounded = |&value: &f64| (value as f32 * inverse).round_ties_even() as i32 + zero;
+            let want: Vec<i32> = want.iter().map(|v| rounded(v).clamp(-128, 127)).collect();
+            errors.see(&widen_whole(&quantized), &widen_whole(&want), Unit::Whole);
+            return equal(&quantized, &want);
+        }
+        let want: Vec<f64> = want.iter().map(unrounded).collect();
         see_quantized(&quantized, &want, errors);
         Self::near_quantized(&quantized, &want)
+    }
+
+    /// Quantized values with a scale for each row, of values that are f32 and those of the kernel to the bit.
+    pub(super) fn equal_row_quantized(
+        &self,
+        got: &[u8],
+        want: &[f64],
+        errors: &mut Errors,
+    ) -> Check {
+        let (quantized, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
+        let quantized = unpadded(
+            bytemuck::cast_slice::<u8, i8>(quantized),
+            self.rows(),
+            self.cols(),
+        );
+        let zero = OUT.1;
+        let levels = -2 * zero - 1;
+        let (mut want_quantized, mut want_scales) = (Vec::new(), Vec::new());
+        for row in want.chunks(self.cols()) {
+            let largest = row
+                .iter()
+                .fold(0.0, |most: f64, value| value.abs().max(most));
+            let scale = match largest as f32 / levels as f32 {
+                scale if scale < 2_f32.powi(-125) => 1.0,
+                scale => scale,
+            };
+            let q = |&value: &f64| (value as f32 / scale).round_ties_even() as i32;
+            want_quantized.extend(row.iter().map(|value| q(value).clamp(0, levels) + zero));
+            want_scales.push(scale);
+        }
+        let quantized = widen_quantized(&quantized);
+        errors.see(
+            &widen_whole(&quantized),
+            &widen_whole(&want_quantized),
+            Unit::Whole,
+        );
+        equal(&from_bytes::<f32>(scales), &want_scales)
+            .map_err(|problem| format!("scales: {problem}"))?;
+        equal(&quantized, &want_quantized)
     }
 
     /// Quantized values with a scale for each row: the largest of a row has the largest quantized value.
@@ -110,7 +164,7 @@ impl Case {
         let case = *self;
         let operands = vec![to_bytes(&padded), room];
         self.trial(self.quantized_params(), 1, operands, move |got, errors| {
-            case.close_row_quantized(got, &widen(&values), &vec![0.0; values.len()], errors)?;
+            case.equal_row_quantized(got, &widen(&values), errors)?;
             let scales: Vec<f32> = from_bytes(&got[case.rows() * 4 * groups(case.cols())..]);
             equal(&scales[..1], &[1.0])
         })
@@ -124,14 +178,18 @@ impl Case {
         let case = *self;
         let operands = vec![to_bytes(&padded), self.room(1)];
         self.trial(self.quantized_params(), 1, operands, move |got, errors| {
-            case.close_quantized(got, &widen(&values), errors)
+            case.close_quantized(got, &widen(&values), true, errors)
         })
     }
 }
 
+fn widen_whole(values: &[i32]) -> Vec<f64> {
+    values.iter().map(|&value| value.into()).collect()
+}
+
 /// Notes how far quantized values are from those that the exact values round to.
 fn see_quantized(got: &[i32], exact: &[f64], errors: &mut Errors) {
-    let got: Vec<f64> = got.iter().map(|&q| q.into()).collect();
+    let got = widen_whole(got);
     let want: Vec<f64> = exact.iter().map(|q| q.round_ties_even()).collect();
     errors.see(&got, &want, Unit::Whole);
 }

@@ -1,11 +1,11 @@
 //! The trials of int8 passes.
 
-use super::{Case, Trial, from_bytes, to_bytes, widen, widen_quantized};
+use super::{Case, Trial, from_bytes, to_bytes, widen_quantized};
 use crate::gpu::{pack_int8, pack_rows};
 use crate::model::Normalization;
 use crate::plan::groups;
 use crate::reference;
-use crate::verify::compare::{Unit, close_f32, close_quantized, equal, unpadded, widen_f32};
+use crate::verify::compare::{Unit, close_f32, equal, unpadded, widen_f32};
 use crate::verify::data::{random_pixels, random_quantized, random_values};
 
 /// Whole numbers as they are compared.
@@ -103,20 +103,20 @@ impl Case {
             self.room(4),
             to_bytes(&[largest, 0.0]),
         ];
-        let scale = f64::from(largest / 127.0 * self.params().weight_scale);
-        let mut want: Vec<f64> = sums.iter().map(|&sum| f64::from(sum) * scale).collect();
-        reference::add_bias(&mut want, &widen(&bias));
-        self.values(2, operands, want)
+        let scale = largest / 127.0 * self.params().weight_scale;
+        let scaled = sums.iter().zip(bias.iter().cycle());
+        let want = scaled.map(|(&sum, bias)| f64::from(sum as f32 * scale + bias));
+        self.values(2, operands, want.collect())
     }
 
-    /// A run that writes f32 values as the oracle has them.
+    /// A run that writes f32 values, which are exact.
     fn values(&self, written: usize, operands: Vec<Vec<u8>>, want: Vec<f64>) -> Trial {
         let case = *self;
         self.trial(self.params(), written, operands, move |bytes, errors| {
             let got = widen_f32(bytes);
             let values = unpadded(&got, case.rows(), case.cols());
             errors.see(&values, &want, Unit::F32);
-            close_f32(&values, &want, 1)?;
+            equal(&values, &want)?;
             case.padding_is_zero(&got)
         })
     }
@@ -153,10 +153,10 @@ impl Case {
         ];
         let case = *self;
         let random = self.trial(self.params(), 2, operands, move |bytes, errors| {
-            let got: Vec<i8> = from_bytes(bytes);
+            let got = widen_quantized(&from_bytes::<i8>(bytes));
             let quantized = unpadded(&got, case.rows(), case.cols());
             errors.see(&whole(&quantized), &whole(&want), Unit::Whole);
-            close_quantized(&quantized, &want)?;
+            equal(&quantized, &want)?;
             case.padding_is_zero(&whole(&got))
         });
         // All zero has scale 1.
@@ -181,8 +181,9 @@ impl Case {
             to_bytes(&[largest, 0.0]),
             self.room(4),
         ];
-        let scale = f64::from(largest / 127.0);
-        let want: Vec<f64> = quantized.iter().map(|&q| f64::from(q) * scale).collect();
+        let scale = largest / 127.0;
+        let want = quantized.iter().map(|&q| f64::from(f32::from(q) * scale));
+        let want: Vec<f64> = want.collect();
         self.values(2, operands, want)
     }
 }

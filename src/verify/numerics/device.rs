@@ -6,8 +6,8 @@ use half::f16;
 
 use super::observe::{
     LARGE, TINY, all_or_none, class, clock, contracted_operands, contraction, dot, exponents,
-    largest_ulps, midpoints, overflow, quantized_pairs, quotients, rounding, rounding_in_f32,
-    subnormals,
+    f32_rounding, inexact_pairs, largest_ulps, midpoints, overflow, quantized_pairs, quotients,
+    rounding, rounding_in_f32, subnormals,
 };
 use super::report::NumericsReport;
 use crate::Precision;
@@ -172,8 +172,16 @@ impl Probe {
         Ok(())
     }
 
-    /// Contraction, division, exp and dot products.
+    /// Sums, products, contraction, division, exp and dot products.
     async fn arithmetic(&self, report: &mut NumericsReport) -> Result<()> {
+        let pairs = inexact_pairs();
+        let operands: Vec<_> = pairs.iter().map(|[a, b]| [*a, *b, 0.0]).collect();
+        let sums = self.values(Operation::Add, &operands).await?;
+        report.word("addition", f32_rounding(&pairs, &sums, |a, b| a + b));
+        let products = self.values(Operation::Multiply, &operands).await?;
+        let word = f32_rounding(&pairs, &products, |a, b| a * b);
+        report.word("multiplication", word);
+
         let operands = contracted_operands();
         let sums = self.values(Operation::MultiplyAdd, &operands).await?;
         let word = contraction(&operands, &sums, ["contracted", "separate"]);

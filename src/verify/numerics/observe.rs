@@ -185,6 +185,36 @@ pub(super) fn contraction(
     all_or_none(once, words)
 }
 
+/// Operands of sums and products over many magnitudes. No product is subnormal, and no sum that is not exact.
+pub(super) fn inexact_pairs() -> Vec<[f32; 2]> {
+    let signed = |[a, b]: [f32; 2], at: usize| {
+        if at.is_multiple_of(2) {
+            [a, b]
+        } else {
+            [a, -b]
+        }
+    };
+    let pairs = quotients().into_iter().enumerate();
+    pairs.map(|(at, pair)| signed(pair, at)).collect()
+}
+
+/// How f32 results were rounded: `nearest-even`, or `other`.
+pub(super) fn f32_rounding(
+    pairs: &[[f32; 2]],
+    results: &[f32],
+    exact: fn(f32, f32) -> f32,
+) -> &'static str {
+    let right = pairs
+        .iter()
+        .zip(results)
+        .all(|([a, b], result)| exact(*a, *b) == *result);
+    if right && results.len() == pairs.len() {
+        "nearest-even"
+    } else {
+        "other"
+    }
+}
+
 /// Dividends and divisors over all magnitudes whose quotient is a normal number.
 pub(super) fn quotients() -> Vec<[f32; 2]> {
     let mut all = Vec::new();
@@ -273,6 +303,25 @@ mod tests {
         assert_eq!(rounding_in_f32(&values, &values), "other");
         let [low, high] = neighbours(-1.000_01);
         assert!(low.to_f32() < -1.000_01 && high.to_f32() > -1.000_01);
+    }
+
+    #[test]
+    fn sums_and_products_rounded_toward_zero_are_told() {
+        let pairs = inexact_pairs();
+        let toward_zero = |exact: f64| {
+            let near = exact as f32;
+            let beyond = f64::from(near).abs() > exact.abs();
+            f32::from_bits(near.to_bits() - u32::from(beyond))
+        };
+        let sums: Vec<f32> = pairs.iter().map(|[a, b]| a + b).collect();
+        assert_eq!(f32_rounding(&pairs, &sums, |a, b| a + b), "nearest-even");
+        assert_eq!(f32_rounding(&pairs, &sums[1..], |a, b| a + b), "other");
+        let of = |[a, b]: &[f32; 2]| toward_zero(f64::from(*a) + f64::from(*b));
+        let sums: Vec<f32> = pairs.iter().map(of).collect();
+        assert_eq!(f32_rounding(&pairs, &sums, |a, b| a + b), "other");
+        let of = |[a, b]: &[f32; 2]| toward_zero(f64::from(*a) * f64::from(*b));
+        let products: Vec<f32> = pairs.iter().map(of).collect();
+        assert_eq!(f32_rounding(&pairs, &products, |a, b| a * b), "other");
     }
 
     #[test]

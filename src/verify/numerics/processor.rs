@@ -8,7 +8,8 @@ use half::f16;
 
 use super::observe::{
     LARGE, TINY, all_or_none, class, clock, contracted_operands, contraction, dot, exponents,
-    largest_ulps, midpoints, overflow, quantized_pairs, quotients, rounding_in_f32, subnormals,
+    f32_rounding, inexact_pairs, largest_ulps, midpoints, overflow, quantized_pairs, quotients,
+    rounding_in_f32, subnormals,
 };
 use super::report::NumericsReport;
 use crate::cpu::numerics::{Operation, apply};
@@ -83,8 +84,15 @@ fn halves(probe: &Probe<'_>, report: &mut NumericsReport) {
     report.word("f16_subnormals_widened", subnormals(&widened, &exact));
 }
 
-/// Contraction, division, exp and int8 products.
+/// Sums, products, contraction, division, exp and int8 products.
 fn arithmetic(probe: &Probe<'_>, report: &mut NumericsReport) {
+    let pairs = inexact_pairs();
+    let sums = probe.of_pairs(Operation::Add, &pairs);
+    report.word("addition", f32_rounding(&pairs, &sums, |a, b| a + b));
+    let products = probe.of_pairs(Operation::Multiply, &pairs);
+    let word = f32_rounding(&pairs, &products, |a, b| a * b);
+    report.word("multiplication", word);
+
     let operands = contracted_operands();
     let sums = probe.each(Operation::MultiplyThenAdd, &operands);
     let word = contraction(&operands, &sums, ["contracted", "separate"]);

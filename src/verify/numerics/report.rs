@@ -40,7 +40,7 @@ pub struct NumericsReport {
 }
 
 /// What is looked at, in the order in which it is told, and what it means.
-pub const NAMES: [(&str, &str); 30] = [
+pub const NAMES: [(&str, &str); 32] = [
     ("f32_to_f16_pack2x16float", "rounding of pack2x16float"),
     (
         "f32_to_f16_conversion",
@@ -75,6 +75,8 @@ pub const NAMES: [(&str, &str); 30] = [
     ("f16_subnormals_product", "products of f16 below 2⁻¹⁴"),
     ("f32_subnormals_product", "products of f32 below 2⁻¹²⁶"),
     ("f32_subnormals_operand", "operands below 2⁻¹²⁶ of a sum"),
+    ("addition", "rounding of sums of two f32"),
+    ("multiplication", "rounding of products of two f32"),
     ("multiply_add", "whether a·b + c is rounded once or twice"),
     ("fma", "whether fma(a, b, c) is rounded once or twice"),
     ("division_ulps", "largest error of a / b, in ULP"),
@@ -101,11 +103,13 @@ pub const TIMESTAMP_NAMES: [(&str, &str); 2] = [
 ];
 
 /// What a result file has of it.
-const SHORT: [&str; 9] = [
+const SHORT: [&str; 11] = [
     "f32_to_f16_pack2x16float",
     "f32_to_f16_conversion",
     "f16_subnormals_conversion",
     "f32_subnormals_product",
+    "addition",
+    "multiplication",
     "multiply_add",
     "division_ulps",
     "exp_ulps",
@@ -136,6 +140,17 @@ impl NumericsReport {
         self.observations
             .retain(|name, _| SHORT.contains(&name.as_str()));
         self.observations
+    }
+
+    /// The operations, of sums and products, that are not rounded to the nearest number of f32. The scales, quantized values
+    /// and sums of int8 are exact only where they are.
+    pub fn badly_rounded(&self) -> impl Iterator<Item = &'static str> {
+        let nearest = Observed::Word("nearest-even".to_owned());
+        let operations = [("addition", "sum"), ("multiplication", "product")].into_iter();
+        operations.filter_map(move |(name, operation)| {
+            let seen = self.observations.get(name)?;
+            (*seen != Observed::Nothing && *seen != nearest).then_some(operation)
+        })
     }
 
     /// What is seen otherwise than in `before`.
@@ -195,6 +210,15 @@ mod tests {
         report.flag("timestamp_monotonic", true);
         report.nothing("f16_round_trip", "no shader-f16");
         report
+    }
+
+    #[test]
+    fn operations_that_are_not_rounded_to_nearest_are_told() {
+        let mut report = NumericsReport::default();
+        assert_eq!(report.badly_rounded().next(), None);
+        report.word("addition", "nearest-even");
+        report.word("multiplication", "other");
+        assert_eq!(report.badly_rounded().collect::<Vec<_>>(), ["product"]);
     }
 
     #[test]
