@@ -6,8 +6,8 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::error::UsageError;
-use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::gpu::fault::Faults;
+use fmnist_gpu::gpu::{DeviceOptions, Waiting};
 use fmnist_gpu::plan::{ExecutionPath, KernelVariant, Kernels};
 use fmnist_gpu::quantize::Source;
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
@@ -158,7 +158,7 @@ impl AdapterOptions {
         options.device.matrix_units = matrix_units;
         options.device.faults = faults.clone();
         // Several are checked on at the same time, and nothing is timed.
-        options.device.sleeps = true;
+        options.device.waiting = Waiting::Sleeping;
         let opened = Engine::open(&options).await;
         opened.map_err(|error| self.name_variables(&options, error))
     }

@@ -1,23 +1,14 @@
 //! An open adapter: device, queue, compiled kernels, and the errors that its driver reports.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::enumerate::{Found, wgpu_feature};
 use super::fault::{Faults, Injector, Pause};
 use super::pipeline::Pipelines;
-use crate::adapter::{AdapterInfo, Feature, Kind};
+use crate::adapter::{AdapterInfo, Feature};
 use crate::error::{Error, Result};
 use crate::plan::Limits;
-
-/// The longest that a device may take to answer. One that runs shaders on the processor gets longer: its driver compiles
-/// a kernel when the kernel first runs, and a large kernel can take a minute on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PATIENCE_WITH_SOFTWARE: Duration = Duration::from_secs(300);
-
-/// The shortest and the longest pause between two polls of a device.
-const PAUSES: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(1));
 
 /// How a device is opened.
 #[derive(Clone, Debug, Default)]
@@ -39,9 +30,23 @@ pub struct DeviceOptions {
     /// Is called with [`Error::NoAnswer`] before the caller gets it, and should end the process: to drop the handles of a
     /// silent device is to wait for it, in some drivers for ever.
     pub on_silence: Option<fn(&Error)>,
-    /// Poll the device and sleep in between. Some drivers keep a processor core busy during a wait, and other threads of
-    /// the process lack that core. Times measured in this way are coarse.
-    pub sleeps: bool,
+    /// How a thread waits for the device.
+    pub waiting: Waiting,
+}
+
+/// How a thread waits for a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waiting {
+    /// As `Spinning` on a GPU, for a time that depends on how long an empty submit takes there. On an adapter whose driver computes on
+    /// the processor's own cores, the driver's wait: a thread that spins would take a core from it.
+    #[default]
+    Measured,
+    /// Polls without a pause for this time, then waits as the driver does. To be woken by the driver takes longer than many a
+    /// network.
+    Spinning(Duration),
+    /// Polls with pauses. Some drivers keep a processor core busy during a wait, and other threads of the process lack that
+    /// core. Times measured in this way are coarse.
+    Sleeping,
 }
 
 /// An open adapter.
@@ -54,9 +59,9 @@ pub struct Device {
     pub(super) checked: bool,
     errors: Arc<DriverErrors>,
     pub(super) injector: Injector,
-    on_silence: Option<fn(&Error)>,
-    /// Whether it sleeps while it waits.
-    sleeps: bool,
+    pub(super) on_silence: Option<fn(&Error)>,
+    /// How a thread waits for it: measured, if that was left open.
+    pub(super) waiting: Waiting,
     pub(super) pipelines: Pipelines,
     /// Whether f16 stores must round in integers. The first use of f16 finds it out.
     pub(super) round_in_integers: OnceLock<bool>,
@@ -177,7 +182,7 @@ impl Device {
             errors,
             injector,
             on_silence: options.on_silence,
-            sleeps: options.sleeps,
+            waiting: options.waiting,
             pipelines: Pipelines::default(),
             round_in_integers: if options.round_in_integers {
                 OnceLock::from(true)
@@ -191,6 +196,7 @@ impl Device {
             let units = opened.with_lanes_in_use(units).await?;
             opened.limits.matrix_units = Some(units);
         }
+        opened.waiting = opened.measured_waiting();
         Ok(Arc::new(opened))
     }
 
@@ -232,70 +238,6 @@ impl Device {
                 })
             }
         }
-    }
-
-    /// Waits until everything submitted so far is done.
-    ///
-    /// # Errors
-    /// `Error::DeviceLost` where the device is lost, `Error::NoAnswer` where it does not answer in time.
-    pub(super) fn wait(&self, during: &str) -> Result<()> {
-        let patience = match self.info.kind {
-            Kind::Software => PATIENCE_WITH_SOFTWARE,
-            _ => PATIENCE,
-        };
-        let (device, queue) = (&self.device, &self.queue);
-        let patience = self.injector.at_wait(device, queue, &self.info, patience);
-        let patience = patience.map_err(|waited| self.no_answer(during, waited))?;
-        let polled = if self.sleeps {
-            self.look_until_done(patience)
-        } else {
-            self.device.poll(wgpu::PollType::Wait {
-                submission_index: None,
-                timeout: Some(patience),
-            })
-        };
-        self.check(during)?;
-        match polled {
-            Ok(_) => Ok(()),
-            Err(wgpu::PollError::Timeout) => Err(self.no_answer(during, patience)),
-            Err(error) => Err(Error::CommandRejected {
-                during: during.to_owned(),
-                adapter: self.info.to_string(),
-                reason: error.to_string(),
-            }),
-        }
-    }
-
-    /// Polls the device, with longer and longer sleeps in between.
-    fn look_until_done(&self, patience: Duration) -> Result<wgpu::PollStatus, wgpu::PollError> {
-        let start = Instant::now();
-        let mut pause = PAUSES.0;
-        loop {
-            let status = self.device.poll(wgpu::PollType::Poll)?;
-            if status.is_queue_empty() {
-                return Ok(status);
-            }
-            if start.elapsed() >= patience {
-                return Err(wgpu::PollError::Timeout);
-            }
-            thread::sleep(pause);
-            pause = PAUSES.1.min(pause * 2);
-        }
-    }
-
-    /// The error of a device that does not answer. It leaks the device's handles: when the last of them is dropped, wgpu
-    /// waits for ever for what still runs.
-    fn no_answer(&self, during: &str, waited: Duration) -> Error {
-        std::mem::forget((self.device.clone(), self.queue.clone()));
-        let error = Error::NoAnswer {
-            adapter: self.info.to_string(),
-            during: during.to_owned(),
-            waited,
-        };
-        if let Some(hear) = self.on_silence {
-            hear(&error);
-        }
-        error
     }
 
     /// No injected fault happens until the result is dropped.

@@ -219,7 +219,7 @@ fn family_name(family: KernelFamily) -> &'static str {
     match family {
         KernelFamily::Register => "register",
         KernelFamily::Broadcast => "broadcast",
-        KernelFamily::Workgroup => "workgroup",
+        KernelFamily::Workgroup(_) => "workgroup",
         KernelFamily::Rows => "rows",
         KernelFamily::SubgroupRows => "subgroup_rows",
         KernelFamily::Coop(_) => "coop",
@@ -263,7 +263,10 @@ fn layer_name(layer: LayerKernel) -> String {
         Some(units) => format!("{family}{}", units.size),
         None => family.to_owned(),
     };
-    let columns = 4 * groups;
+    let mut shape = format!("{rows}x{}", 4 * groups);
+    if let KernelFamily::Workgroup(staging) = layer.tile.family {
+        shape += &format!("x{}", 4 * staging.k_step);
+    }
     let input = input_name(layer.input);
     let LayerKernel {
         arithmetic,
@@ -276,10 +279,8 @@ fn layer_name(layer: LayerKernel) -> String {
         _ => "",
     };
     let output = output_name(output);
-    format!(
-        "{family}-{rows}x{columns}:{lanes}-{arithmetic:?}-{input}-{output}{stored}-{activation}"
-    )
-    .to_lowercase()
+    format!("{family}-{shape}:{lanes}-{arithmetic:?}-{input}-{output}{stored}-{activation}")
+        .to_lowercase()
 }
 
 /// A name for what a layer reads.

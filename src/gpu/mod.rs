@@ -24,11 +24,12 @@ mod rounding;
 mod session;
 mod shader;
 mod single;
+mod waiting;
 mod weights;
 
 pub use breakdown::Parts;
 pub use control_workload::{CONTROL_WORKLOAD_BINDINGS, CONTROL_WORKLOAD_SOURCE, ControlWorkload};
-pub use device::{Device, DeviceOptions};
+pub use device::{Device, DeviceOptions, Waiting};
 pub use enumerate::{Found, adapters, quiet_drivers};
 pub use lanes::{LANES_BINDINGS, lanes_source};
 pub use layout::{pack_blocks, pack_int4, pack_int8, pack_matrices, pack_rows};

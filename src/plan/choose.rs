@@ -41,7 +41,9 @@ impl KernelVariant {
         if kernels == Kernels::Path(ExecutionPath::Unfused) {
             return vec![Self::unfused(batch)];
         }
-        let likely = likely(model.precision(), batch, limits);
+        let widest = model.layers.iter().map(|layer| layer.outputs).max();
+        let outputs = batch * widest.unwrap_or(0);
+        let likely = likely(model.precision(), batch, outputs, limits);
         let named = likely.iter().filter_map(|name| Self::find(name));
         let mut all: Vec<Self> = named.filter(|s| runnable.contains(s)).collect();
         let separate = Self::unfused(batch);
@@ -56,85 +58,103 @@ impl KernelVariant {
     }
 }
 
-/// Names of what is likely to be good for batches of `batch` on an adapter, best first. The best with
-/// matrix units and the best without come first, whichever time is left for the others.
-fn likely(precision: Precision, batch: usize, limits: &Limits) -> Vec<&'static str> {
-    let without = without_matrix_units(precision, batch, limits.kind);
+/// The outputs of a layer from which on its large tiles fill a large GPU: two workgroups of 128×64 on each of 128 cores.
+const MANY_OUTPUTS: usize = 1 << 21;
+
+/// Names of what is likely to be good for batches of `batch` on an adapter, best first, where the widest layer has so
+/// many outputs. The best with matrix units and the best without come first, whichever time is left for the others.
+fn likely(
+    precision: Precision,
+    batch: usize,
+    outputs: usize,
+    limits: &Limits,
+) -> Vec<&'static str> {
+    let without = match limits.kind {
+        Kind::Software | Kind::Cpu => on_processor(precision, batch),
+        _ => on_gpu(precision, batch, outputs),
+    };
     if precision != Precision::F16 || limits.matrix_units.is_none() {
         return without.to_vec();
     }
     let with: &[&str] = match batch {
         1..=16 => &["coop-1x4"],
-        _ => &["coop-2x4", "coop-staged-2x2", "coop-staged-4x4"],
+        _ if outputs >= MANY_OUTPUTS => &["coop-staged-4x4", "coop-staged-4x2", "coop-2x4"],
+        _ => &["coop-staged-2x2", "coop-2x4", "coop-staged-4x2"],
     };
     [&with[..1], &without[..1], &with[1..], &without[1..]].concat()
 }
 
-fn without_matrix_units(precision: Precision, batch: usize, kind: Kind) -> &'static [&'static str] {
-    match (kind, precision, batch) {
-        (Kind::Software | Kind::Cpu, _, 1..=4) => &[
+/// On adapters that compute on processor cores.
+fn on_processor(precision: Precision, batch: usize) -> &'static [&'static str] {
+    match (precision, batch) {
+        (_, 1..=4) => &[
             "network-8",
             "network-8-dot",
             "register-1x4",
             "register-1x4-dot",
         ],
-        (Kind::Software | Kind::Cpu, Precision::F32, _) => &[
+        (Precision::F32, _) => &[
             "broadcast-4x32",
             "broadcast-8x32",
             "register-8x16",
             "register-8x8",
         ],
-        (Kind::Software | Kind::Cpu, Precision::F16, _) => {
-            &["broadcast-8x32", "broadcast-4x32", "register-8x16"]
-        }
-        (Kind::Software | Kind::Cpu, Precision::Bf16, _) => &[
+        (Precision::F16, _) => &["broadcast-8x32", "broadcast-4x32", "register-8x16"],
+        (Precision::Bf16, _) => &[
             "broadcast-8x32",
             "broadcast-4x32",
             "broadcast-4x64",
             "register-8x16",
         ],
-        (Kind::Software | Kind::Cpu, Precision::Int8, 5..=64) => &[
+        (Precision::Int8, 5..=64) => &[
             "broadcast-2x64",
             "broadcast-4x32",
             "register-8x8-dot",
             "network-8",
         ],
-        (Kind::Software | Kind::Cpu, Precision::Int8, _) => &[
+        (Precision::Int8, _) => &[
             "broadcast-4x64",
             "broadcast-4x32",
             "broadcast-2x64",
             "register-8x16",
             "register-8x8-dot",
         ],
-        (Kind::Software | Kind::Cpu, _, _) => &[
+        (_, _) => &[
             "broadcast-4x32",
             "broadcast-4x64",
             "broadcast-8x32",
             "register-8x16",
         ],
-        (_, Precision::Int8, 1..=8) => &[
+    }
+}
+
+/// On GPUs, without matrix units.
+fn on_gpu(precision: Precision, batch: usize, outputs: usize) -> &'static [&'static str] {
+    match (precision, batch) {
+        (Precision::Int8, 1..=8) => &[
             "network-256-dot",
             "subgroup-rows-dot",
             "rows-64-dot",
             "network-256",
         ],
-        (_, _, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
-        (_, Precision::F16 | Precision::Bf16, _) => &[
-            "workgroup-64x64",
-            "workgroup-128x128",
-            "workgroup-128x64",
-            "register-8x8",
-        ],
-        (_, Precision::Int8, _) => &[
+        (_, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
+        (Precision::Int8, _) => &[
             "workgroup-64x64-dot",
+            "workgroup-32x64-dot",
+            "workgroup-64x64x64-dot",
             "workgroup-128x128-dot",
-            "workgroup-64x64",
             "register-8x8-dot",
         ],
-        (_, _, _) => &[
-            "workgroup-64x64",
+        _ if outputs >= MANY_OUTPUTS => &[
             "workgroup-128x64",
+            "workgroup-128x128-16x8",
             "workgroup-128x128",
+            "workgroup-64x64",
+        ],
+        _ => &[
+            "workgroup-64x64",
+            "workgroup-32x64",
+            "workgroup-128x64",
             "register-8x8",
         ],
     }

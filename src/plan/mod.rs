@@ -39,7 +39,7 @@ pub use pass::{
 use stages::{Slots, stages};
 pub use step::Step;
 pub use table::KERNEL_VARIANTS;
-pub use tile::{Arithmetic, KernelFamily, Tile, Tiling, WeightLayout, groups};
+pub use tile::{Arithmetic, KernelFamily, Staging, Tile, Tiling, WeightLayout, groups};
 pub use variant::{ChosenBy, ExecutionPath, Fusion, KernelVariant, Kernels};
 
 /// Everything that one pass over one batch does.

@@ -1,6 +1,6 @@
 //! The table of kernel variants.
 
-use super::tile::{Arithmetic, KernelFamily, Tile, Tiling, UNKNOWN};
+use super::tile::{Arithmetic, KernelFamily, Staging, Tile, Tiling, UNKNOWN};
 use super::variant::{Fusion, KernelVariant};
 use crate::error::{Error, Result};
 
@@ -34,6 +34,11 @@ const fn network(
         fusion: Fusion::Network { lanes, k_lanes },
         arithmetic,
     }
+}
+
+/// Tiles in workgroup memory: groups of four along the inner dimension at a time, and copies of the tiles.
+const fn staged(k_step: u32, buffers: u32) -> KernelFamily {
+    KernelFamily::Workgroup(Staging { k_step, buffers })
 }
 
 const SINGLE: Arithmetic = Arithmetic::F32;
@@ -102,36 +107,25 @@ pub static KERNEL_VARIANTS: &[KernelVariant] = &[
         [4, 16, 0, 0],
         SINGLE,
     ),
+    layers("workgroup-32x64", staged(4, 2), [4, 1, 8, 128], SINGLE),
+    layers("workgroup-64x64", staged(4, 2), [4, 1, 16, 256], SINGLE),
+    layers("workgroup-128x64", staged(4, 1), [8, 1, 16, 256], SINGLE),
+    layers("workgroup-128x128", staged(4, 1), [8, 2, 16, 256], SINGLE),
     layers(
-        "workgroup-64x64",
-        KernelFamily::Workgroup,
-        [4, 1, 16, 256],
+        "workgroup-128x128-16x8",
+        staged(4, 1),
+        [16, 2, 8, 128],
         SINGLE,
     ),
+    layers("workgroup-32x64-dot", staged(16, 2), [4, 1, 8, 128], DOT),
+    layers("workgroup-64x64-dot", staged(32, 1), [4, 1, 16, 256], DOT),
     layers(
-        "workgroup-128x64",
-        KernelFamily::Workgroup,
-        [8, 1, 16, 256],
-        SINGLE,
-    ),
-    layers(
-        "workgroup-128x128",
-        KernelFamily::Workgroup,
-        [8, 2, 16, 256],
-        SINGLE,
-    ),
-    layers(
-        "workgroup-64x64-dot",
-        KernelFamily::Workgroup,
+        "workgroup-64x64x64-dot",
+        staged(16, 1),
         [4, 1, 16, 256],
         DOT,
     ),
-    layers(
-        "workgroup-128x128-dot",
-        KernelFamily::Workgroup,
-        [8, 2, 16, 256],
-        DOT,
-    ),
+    layers("workgroup-128x128-dot", staged(16, 1), [8, 2, 16, 256], DOT),
     layers("rows-64", KernelFamily::Rows, [4, 1, 1, 64], SINGLE),
     layers("rows-64-dot", KernelFamily::Rows, [4, 1, 1, 64], DOT),
     layers(
@@ -149,6 +143,7 @@ pub static KERNEL_VARIANTS: &[KernelVariant] = &[
     layers("coop-1x4", COOP, [1, 4, 1, 1], MATRIX),
     layers("coop-2x4", COOP, [2, 4, 1, 1], MATRIX),
     layers("coop-staged-2x2", STAGED, [2, 2, 2, 4], MATRIX),
+    layers("coop-staged-4x2", STAGED, [4, 2, 2, 4], MATRIX),
     layers("coop-staged-4x4", STAGED, [4, 4, 2, 4], MATRIX),
     network("network-8", 8, 1, SINGLE),
     network("network-8-dot", 8, 1, DOT),

@@ -299,10 +299,10 @@ fn tiles_for_matrix_units_are_made_of_the_adapters_matrices() {
     let staged = tile("coop-staged-4x4", &large);
     assert_eq!((staged.lanes, staged.workgroup()), (128, (128, 32)));
     assert!(!staged.narrowed(3).holds_rows(3));
-    // 128 × 32 and 32 × 128 values in f16, and a row of 16 × 64 sums in f32 for each subgroup.
+    // 128 × 40 and 32 × 136 values in f16, of which 8 in each row are padding, and a row of 16 × 64 sums in f32 for each subgroup.
     assert_eq!(
         staged.workgroup_bytes(Arithmetic::Matrix),
-        8192 + 8192 + 16384
+        10_240 + 8704 + 16_384
     );
 }
 

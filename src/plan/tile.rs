@@ -18,7 +18,7 @@ pub enum KernelFamily {
     /// A tile in registers, the weights loaded once for a subgroup and handed round.
     Broadcast,
     /// Tiles staged in workgroup memory.
-    Workgroup,
+    Workgroup(Staging),
     /// A few rows: the lanes of a workgroup share the inner dimension.
     Rows,
     /// A few rows: the lanes of a subgroup share the inner dimension.
@@ -27,6 +27,15 @@ pub enum KernelFamily {
     Coop(MatrixUnits),
     /// Matrix units, the subgroups of a workgroup share tiles staged in workgroup memory.
     CoopStaged(MatrixUnits),
+}
+
+/// How a workgroup stages its tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Staging {
+    /// Groups of four along the inner dimension that it stages at a time.
+    pub k_step: u32,
+    /// Copies of the tiles: with 2, one is filled while the other is multiplied, and each step has one barrier less.
+    pub buffers: u32,
 }
 
 impl KernelFamily {
@@ -44,7 +53,8 @@ impl KernelFamily {
     #[must_use]
     pub fn k_step(self) -> u32 {
         match self {
-            Self::Workgroup | Self::CoopStaged(_) => 8,
+            Self::Workgroup(staging) => staging.k_step,
+            Self::CoopStaged(_) => 8,
             Self::Coop(_) => 16,
             Self::Register | Self::Broadcast | Self::Rows | Self::SubgroupRows => 0,
         }
@@ -63,6 +73,17 @@ pub enum Arithmetic {
     Matrix,
     /// Four int8 at a time, summed in int32.
     Dot,
+}
+
+impl Arithmetic {
+    /// Multiplications that take a group of four values along the inner dimension.
+    #[must_use]
+    pub fn parts(self) -> u32 {
+        match self {
+            Self::F32 | Self::Matrix => 4,
+            Self::Dot => 1,
+        }
+    }
 }
 
 /// How a fused layer is cut up. On matrix units it is a subgroup that computes what elsewhere an
@@ -104,7 +125,7 @@ impl Tile {
             },
             KernelFamily::Coop(_) => of_matrices(KernelFamily::Coop(units)),
             KernelFamily::CoopStaged(_) => of_matrices(KernelFamily::CoopStaged(units)),
-            KernelFamily::Register | KernelFamily::Workgroup | KernelFamily::Rows => self,
+            KernelFamily::Register | KernelFamily::Workgroup(_) | KernelFamily::Rows => self,
         }
     }
 
@@ -115,7 +136,7 @@ impl Tile {
         let parts = match self.family {
             KernelFamily::Rows | KernelFamily::SubgroupRows => return (1, 1),
             KernelFamily::Broadcast => return (self.lanes, 1),
-            KernelFamily::Register | KernelFamily::Workgroup => self.lanes,
+            KernelFamily::Register | KernelFamily::Workgroup(_) => self.lanes,
             KernelFamily::Coop(units) | KernelFamily::CoopStaged(units) => {
                 self.lanes / units.lanes.max(1)
             }
@@ -145,7 +166,7 @@ impl Tile {
         let least = match self.family {
             KernelFamily::Register | KernelFamily::Broadcast => 1,
             KernelFamily::Coop(units) => units.size / 4,
-            KernelFamily::Workgroup
+            KernelFamily::Workgroup(_)
             | KernelFamily::Rows
             | KernelFamily::SubgroupRows
             | KernelFamily::CoopStaged(_) => return self,
@@ -159,23 +180,22 @@ impl Tile {
     /// Bytes of workgroup memory that it takes: a tile of the input, one of the weights, and sums.
     #[must_use]
     pub fn workgroup_bytes(self, arithmetic: Arithmetic) -> u64 {
-        // Four values along the inner dimension, and a block of weights.
-        let (value, block) = match arithmetic {
-            Arithmetic::F32 => (16, 64),
-            Arithmetic::Matrix => (8, 32),
-            Arithmetic::Dot => (4, 16),
-        };
         let (rows, groups) = self.workgroup();
         let k_step = self.family.k_step();
         let bytes = match self.family {
-            KernelFamily::Workgroup => value * rows * (k_step + 1) + block * groups * k_step,
+            KernelFamily::Workgroup(staging) => {
+                // A word of the input for each row, and four for each group of columns, in each row of the tiles.
+                let parts = k_step * arithmetic.parts();
+                staging.buffers * parts * (4 * (rows + 4) + 16 * (groups + 1))
+            }
             KernelFamily::Rows => 16 * self.lanes * self.rows,
             KernelFamily::Register | KernelFamily::Broadcast | KernelFamily::SubgroupRows => 0,
-            KernelFamily::Coop(units) => value * rows * k_step + 16 * units.size * groups,
+            KernelFamily::Coop(units) => 8 * rows * k_step + 16 * units.size * groups,
             KernelFamily::CoopStaged(units) => {
                 let sums =
                     16 * units.size * self.groups * (rows / self.rows) * (groups / self.groups);
-                value * rows * k_step + block * groups * k_step + sums
+                // Rows of both tiles are padded by eight values.
+                8 * (rows * (k_step + 2) + 4 * k_step * (groups + 2)) + sums
             }
         };
         u64::from(bytes)

@@ -66,7 +66,7 @@ pub fn a_part_passes_as_the_schema_says(adapter: &Adapter) {
 pub fn what_is_broken_is_found(adapter: &Adapter) {
     // A kernel that shares a tile in workgroup memory, and networks with their weights. Of weights in
     // blocks of four by four, 33-31-7-5 has more than one.
-    let staged = "kernels/workgroup-4x4:256-f32-pixels-f32-stored-relu f32";
+    let staged = "kernels/workgroup-4x4x16:256-f32-pixels-f32-stored-relu f32";
     for (broken, only, found) in [
         ("tile-edge", staged, staged),
         ("barrier", staged, staged),

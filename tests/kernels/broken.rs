@@ -18,7 +18,7 @@ pub fn broken(rig: &Rig) -> Vec<Trial> {
         };
         let on = Rig::open(&rig.found, &format!("broken-{fault}"), options);
         // Its tile lies in workgroup memory, which is what both faults are about.
-        let staged = "workgroup-4x4:256-f32-pixels-f32-stored-relu";
+        let staged = "workgroup-4x4x16:256-f32-pixels-f32-stored-relu";
         let mut all = variants(&on, &[Precision::F32]);
         all.retain(|v| kernel::variant_name(v.pass).starts_with(staged));
         let found = move |on: &Rig, variant: Variant| {

@@ -1,10 +1,10 @@
 //! Checks that several devices of an adapter make at the same time come to what one makes alone, and one device
 //! that is lost ends them all without taking anything from what was checked.
 
-use fmnist_gpu::gpu::DeviceOptions;
 use fmnist_gpu::gpu::fault::Faults;
 #[cfg(feature = "fault-injection")]
 use fmnist_gpu::gpu::fault::Injected;
+use fmnist_gpu::gpu::{DeviceOptions, Waiting};
 use fmnist_gpu::verify::{self, Lane, Outcome, Scope};
 use libtest_mimic::Trial;
 
@@ -20,7 +20,7 @@ const ONLY: &str = "33-31-7-5 by default";
 fn lane(rig: &Rig, faults: Faults) -> Lane {
     let options = DeviceOptions {
         faults,
-        sleeps: true,
+        waiting: Waiting::Sleeping,
         ..DeviceOptions::default()
     };
     Lane {

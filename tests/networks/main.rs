@@ -29,7 +29,7 @@ use fmnist_gpu::cpu::{Processor, ProcessorOptions, Supported};
 use fmnist_gpu::plan::Kernels;
 use libtest_mimic::Trial;
 use processor::{check_cpu_sums, check_edges, check_threads};
-use variants::{check_layouts, chunks_trial, strategy_trials};
+use variants::{check_layouts, check_waiting, chunks_trial, strategy_trials};
 use whole::{golden_trials, trials};
 
 fn main() {
@@ -78,6 +78,8 @@ fn main() {
             all.extend(quantized::trials(rig));
             all.push(branches::trial(rig));
             if !rig.checked {
+                let (name, on) = (format!("{}/waiting", rig.name), rig.clone());
+                all.push(rig.trial(name, move || done(check_waiting(&on))));
                 #[cfg(feature = "fault-injection")]
                 {
                     all.extend(broken::trials(rig));

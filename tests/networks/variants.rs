@@ -1,9 +1,12 @@
 //! Every variant on networks that differ in what matters to it, batches that are cut, and weights that
 //! are laid out in more ways than one.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Backend;
-use fmnist_gpu::gpu::{self, Device, DeviceOptions};
+use fmnist_gpu::gpu::{self, Device, DeviceOptions, Waiting};
 use fmnist_gpu::model::{Activation, Network, Normalization};
 use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelVariant, Kernels, Plan};
 use libtest_mimic::Trial;
@@ -178,6 +181,35 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
     Ok(())
 }
 
+/// However a thread waits for a device, the outputs are there when it goes on.
+pub fn check_waiting(rig: &Rig) -> Check {
+    let text = |error: fmnist_gpu::Error| error.to_string();
+    let activations = [Activation::Relu, Activation::Softmax];
+    let model = random_model(&mut seeded("waiting"), &[784, 64, 10], &activations);
+    let pixels = random_pixels(&mut seeded("waiting"), 2000 * 784);
+    let infer = |device: &Arc<Device>, batch| {
+        let outputs = infer_on(device, Kernels::Any, &model, Precision::F32, &pixels, batch);
+        outputs.map(to_bits).map_err(text)
+    };
+    for waiting in [
+        Waiting::Sleeping,
+        Waiting::Spinning(Duration::from_secs(60)),
+        // Over before the outputs of a large batch are there.
+        Waiting::Spinning(Duration::from_nanos(1)),
+    ] {
+        let options = DeviceOptions {
+            waiting,
+            ..DeviceOptions::default()
+        };
+        let device = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
+        for batch in [2000, 100] {
+            equal(&infer(&device, batch)?, &infer(&rig.device, batch)?)
+                .map_err(|problem| format!("{waiting:?}, batch {batch}: {problem}"))?;
+        }
+    }
+    Ok(())
+}
+
 /// One network that runs with matrix units, without, and with them again, gives the bits that each way
 /// gives alone, and keeps its weights in one layout only. Where bindings are `small`, every layer's
 /// weights have a buffer of their own.
@@ -198,7 +230,7 @@ pub fn check_layouts(rig: &Rig, small: bool) -> Check {
     let (coop, other) = (coop.ok_or("coop-2x4")?, other.ok_or("register-8x8")?);
     let half = quantized(&model, &Precision::F16.into())?;
     let mut network = pollster::block_on(gpu::Session::new(&device, &half)).map_err(text)?;
-    let mut bytes = Vec::new();
+    let (mut bytes, mut allocated) = (Vec::new(), Vec::new());
     for variant in [coop, other, coop] {
         network.restrict(Kernels::Named(variant));
         let got = pollster::block_on(network.infer(&pixels, 33, &mut |_| ())).map_err(text)?;
@@ -206,9 +238,18 @@ pub fn check_layouts(rig: &Rig, small: bool) -> Check {
         let alone =
             infer_on(&device, kernels, &model, Precision::F16, &pixels, 33).map_err(text)?;
         equal(&to_bits(got), &to_bits(alone)).map_err(|p| format!("{}: {p}", variant.name))?;
-        bytes.push(network.allocated_bytes());
+        let mut weights = 0;
+        for layer in 0..model.layers.len() {
+            let packed = pollster::block_on(network.read_weights(layer)).map_err(text)?;
+            weights += packed.len();
+        }
+        bytes.push(weights);
+        allocated.push(network.allocated_bytes());
     }
-    equal(&[bytes[0]], &[bytes[2]])?;
+    equal(
+        &[allocated[0], bytes[0] as u64],
+        &[allocated[2], bytes[2] as u64],
+    )?;
     if bytes[1] < bytes[0] {
         Ok(())
     } else {

@@ -19,6 +19,26 @@
 @group(0) @binding(3) var<storage, read> bias: array<Bias4>;
 @group(0) @binding(4) var<storage, read_write> output: array<Output4>;
 
+var<workgroup> x_tile: array<f16, ROWS * 4u * K_STEP>;     // [ROWS / SIZE, 4 · K_STEP / SIZE] matrices
+
+// Loads K_STEP groups of the inner dimension, from `step` on, of the tile's rows into workgroup memory.
+// Past the edge, the last row is read again; those sums are not stored. Past the edge of the inner
+// dimension the values are zero, as the weights are: zero times infinity would be NaN.
+fn stage_x(first_row: u32, step: u32, lane: u32) {
+    for (var at = lane; at < ROWS * K_STEP; at += LANES) {
+        let row = at / K_STEP;
+        let k = at % K_STEP;
+        let source = min(first_row + row, params.rows - 1u) * params.inner + min(step + k, params.inner - 1u);
+        let value = select(vec4<f16>(), input_value(x[source]), step + k < params.inner);
+        let matrix = (row / SIZE) * (K_STEP / MATRIX_GROUPS) + k / MATRIX_GROUPS;
+        let to = matrix * VALUES + (row % SIZE) * SIZE + 4u * (k % MATRIX_GROUPS);
+        x_tile[to] = value.x;
+        x_tile[to + 1u] = value.y;
+        x_tile[to + 2u] = value.z;
+        x_tile[to + 3u] = value.w;
+    }
+}
+
 @compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,

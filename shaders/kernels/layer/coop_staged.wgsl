@@ -1,6 +1,7 @@
 // Computes a layer on matrix units, for large products. DOWN by ACROSS subgroups of a workgroup have
 // MATRIX_ROWS by MATRIX_COLUMNS matrices of sums each. They share tiles of the input and of the
-// weights in workgroup memory.
+// weights in workgroup memory. While they multiply one step of the inner dimension, the next one is on its
+// way into registers.
 //
 // x: [rows, inner] groups of four along the inner dimension
 // w: [inner, columns] matrices of SIZE inner values by SIZE outputs, read as groups of four
@@ -11,6 +12,7 @@
 #import pre_activation
 #import input
 #import epilogue
+#import shared/fetch_input
 #import shared/matrix/tiles
 #import matrix_epilogue
 
@@ -20,23 +22,52 @@
 @group(0) @binding(4) var<storage, read_write> output: array<Output4>;
 
 const TILE_MATRICES = GROUPS / MATRIX_GROUPS;       // of weights, along the workgroup's columns
+const MATRIX_LOADS = VALUES / 4u;                   // groups of four in a matrix
+const W_VALUES = 4u * K_STEP * GROUPS;              // groups of the weights in a step
+// Rows of the tiles are padded by eight values, so that the rows of a matrix lie in different memory banks.
+const X_STRIDE = K_STEP + 2u;
+const W_STRIDE = GROUPS + 2u;
 
-var<workgroup> w_tile: array<f16, 4u * K_STEP * 4u * GROUPS>;   // [4 · K_STEP / SIZE, TILE_MATRICES] matrices
+var<workgroup> x_tile: array<vec4<f16>, ROWS * X_STRIDE>;
+var<workgroup> w_tile: array<vec4<f16>, 4u * K_STEP * W_STRIDE>;
 
-// Loads the matrices of the weights from `first_matrix` on, K_STEP groups of inner values from `step`
-// on, into workgroup memory. Past an edge, the last matrix is read again: it is not multiplied, or its
-// sums are not stored.
-fn stage_w(first_matrix: u32, columns: u32, step: u32, lane: u32) {
+// Loads a lane's share of the weights of a step, from `first_matrix` on. Past an edge, the last matrix is read
+// again: it is multiplied with zeros, or its sums are not stored.
+fn fetch_w(first_matrix: u32, columns: u32, step: u32, lane: u32) -> array<vec4<f16>, W_LOADS> {
     let deepest = (params.inner + MATRIX_GROUPS - 1u) / MATRIX_GROUPS - 1u;
-    for (var at = lane; at < K_STEP * 4u * GROUPS; at += LANES) {
-        let matrix = at / (VALUES / 4u);
+    var fetched: array<vec4<f16>, W_LOADS>;
+    for (var l = 0u; l < W_LOADS; l++) { // unrolled
+        let at = lane + l * LANES;
+        let matrix = at / MATRIX_LOADS;
         let k = min(step / MATRIX_GROUPS + matrix / TILE_MATRICES, deepest);
         let column = min(first_matrix + matrix % TILE_MATRICES, columns - 1u);
-        let value = w[(k * columns + column) * (VALUES / 4u) + at % (VALUES / 4u)];
-        w_tile[4u * at] = value.x;
-        w_tile[4u * at + 1u] = value.y;
-        w_tile[4u * at + 2u] = value.z;
-        w_tile[4u * at + 3u] = value.w;
+        fetched[l] = w[(k * columns + column) * MATRIX_LOADS + at % MATRIX_LOADS];
+    }
+    return fetched;
+}
+
+// Past the edge of the inner dimension the values are zero, as the weights are: zero times infinity would
+// be NaN.
+fn store_x(fetched: array<Input4, X_LOADS>, step: u32, lane: u32) {
+    for (var l = 0u; l < X_LOADS; l++) { // unrolled
+        let at = lane + l * LANES;
+        let k = at % K_STEP;
+        if X_VALUES % LANES == 0u || at < X_VALUES {
+            let value = select(vec4<f16>(), input_value(fetched[l]), step + k < params.inner);
+            x_tile[(at / K_STEP) * X_STRIDE + k] = value;
+        }
+    }
+}
+
+fn store_w(fetched: array<vec4<f16>, W_LOADS>, lane: u32) {
+    for (var l = 0u; l < W_LOADS; l++) { // unrolled
+        let at = lane + l * LANES;
+        let matrix = at / MATRIX_LOADS;
+        let row = (at % MATRIX_LOADS) / MATRIX_GROUPS;
+        if W_VALUES % LANES == 0u || at < W_VALUES {
+            let to = ((matrix / TILE_MATRICES) * SIZE + row) * W_STRIDE;
+            w_tile[to + (matrix % TILE_MATRICES) * MATRIX_GROUPS + at % MATRIX_GROUPS] = fetched[l];
+        }
     }
 }
 
@@ -49,32 +80,37 @@ fn main(
     begin_input();
     let first_row = workgroup.y * ROWS;
     let first_group = workgroup.x * GROUPS;
+    let first_matrix = first_group / MATRIX_GROUPS;
     let columns = (params.groups + MATRIX_GROUPS - 1u) / MATRIX_GROUPS;
-    let stride = SIZE;
     // Where the driver chose smaller subgroups than the largest, several compute the same part.
     let part = subgroup % (DOWN * ACROSS);
     let part_row = (part / ACROSS) * MATRIX_ROWS;
     let part_column = (part % ACROSS) * MATRIX_COLUMNS;
+    // Strides count groups of four.
+    let x_stride = X_STRIDE;
+    let w_stride = W_STRIDE;
 
     for (var j = 0u; j < MATRIX_COLUMNS; j++) { // spelled out
         for (var i = 0u; i < MATRIX_ROWS; i++) { // spelled out
             var sums_i_j = Sums();
         }
     }
+    var x_next = fetch_x(first_row, 0u, lane);
+    var w_next = fetch_w(first_matrix, columns, 0u, lane);
     for (var step = 0u; step < params.inner; step += K_STEP) {
-        stage_x(first_row, step, lane);
-        stage_w(first_group / MATRIX_GROUPS, columns, step, lane);
+        store_x(x_next, step, lane);
+        store_w(w_next, lane);
         workgroupBarrier();
-        let end = min(K_STEP, params.inner - step);
-        for (var k = 0u; k < end; k += MATRIX_GROUPS) {
-            let k_matrix = k / MATRIX_GROUPS;
+        x_next = fetch_x(first_row, step + K_STEP, lane);
+        w_next = fetch_w(first_matrix, columns, step + K_STEP, lane);
+        for (var k = 0u; k < K_STEP; k += MATRIX_GROUPS) {
             for (var i = 0u; i < MATRIX_ROWS; i++) { // spelled out
-                let x_at_i = ((part_row + i) * (K_STEP / MATRIX_GROUPS) + k_matrix) * VALUES;
-                let values_i = coopLoadT<Left>(&x_tile[x_at_i], stride);
+                let x_at_i = (part_row + i) * SIZE * X_STRIDE + k;
+                let values_i = coopLoadT<Left>(&x_tile[x_at_i], x_stride);
             }
             for (var j = 0u; j < MATRIX_COLUMNS; j++) { // spelled out
-                let w_at_j = (k_matrix * TILE_MATRICES + part_column + j) * VALUES;
-                let weights_j = coopLoadT<Right>(&w_tile[w_at_j], stride);
+                let w_at_j = 4u * k * W_STRIDE + (part_column + j) * MATRIX_GROUPS;
+                let weights_j = coopLoadT<Right>(&w_tile[w_at_j], w_stride);
                 for (var i = 0u; i < MATRIX_ROWS; i++) { // spelled out
                     sums_i_j = coopMultiplyAdd(values_i, weights_j, sums_i_j);
                 }

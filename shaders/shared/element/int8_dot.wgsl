@@ -7,6 +7,11 @@ alias Value4 = u32;             // four quantized values along the inner dimensi
 alias Acc4 = vec4<i32>;         // sums of four outputs
 alias Packed = vec4<u32>;       // a block of weights: a word of four inner values for each of four outputs
 alias Block = vec4<u32>;
+alias Slice = vec4<u32>;        // a whole block
+alias Part = u32;               // four inner values, as kernels with tiles in workgroup memory multiply them
+alias Row4 = vec4<u32>;         // the weights of four outputs for them
+
+const SLICE_ROWS = 4u;          // inner values in a slice
 
 fn as_value(quantized: vec4<f32>) -> Value4 {
     let bytes = (vec4<u32>(vec4<i32>(quantized)) & vec4<u32>(255u)) << vec4<u32>(0u, 8u, 16u, 24u);
@@ -29,4 +34,16 @@ fn multiply_add(acc: Acc4, x: Value4, w: Block) -> Acc4 {
         dot4I8Packed(x, w.z),
         dot4I8Packed(x, w.w),
     );
+}
+
+fn part_of(value: Value4, part: u32) -> Part {
+    return value;
+}
+
+fn slice_row(slice: Slice, part: u32) -> Row4 {
+    return slice;
+}
+
+fn multiply_part(acc: Acc4, x: Part, w: Row4) -> Acc4 {
+    return multiply_add(acc, x, w);
 }

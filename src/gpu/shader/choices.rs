@@ -83,8 +83,12 @@ fn element(elements: Precision, arithmetic: Arithmetic) -> &'static str {
 /// groups, where the precision has such.
 fn weights(family: Option<KernelFamily>, elements: Precision) -> &'static str {
     match (family, elements.group()) {
-        (Some(KernelFamily::Broadcast), Some(_)) => "shared/weights/slice_grouped",
-        (Some(KernelFamily::Broadcast), None) => "shared/weights/slice",
+        (Some(KernelFamily::Broadcast | KernelFamily::Workgroup(_)), Some(_)) => {
+            "shared/weights/slice_grouped"
+        }
+        (Some(KernelFamily::Broadcast | KernelFamily::Workgroup(_)), None) => {
+            "shared/weights/slice"
+        }
         (_, Some(_)) => "shared/weights/block_grouped",
         (_, None) => "shared/weights/block",
     }

@@ -4,7 +4,7 @@ use super::import::Constants;
 use crate::Precision;
 use crate::model::{Activation, InputFormat};
 use crate::plan::{
-    KernelFamily, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, SPAN,
+    KernelFamily, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, SPAN, Staging,
 };
 
 /// The constants of a variant. With `round_in_integers`, stores of unfused f16 kernels do not rely on the
@@ -55,6 +55,11 @@ fn numbers(pass: Pass, elements: Precision) -> Vec<(&'static str, u32)> {
     }
 }
 
+/// Slices of a block of weights. A load of one lane brings 1, 2 or 4 of the block's four inner values.
+fn slices(elements: Precision) -> u32 {
+    4 / (32 / elements.weight_bits()).min(4)
+}
+
 fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)> {
     let tile = layer.tile;
     let mut numbers = vec![
@@ -66,29 +71,45 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)>
     ];
     match tile.family {
         KernelFamily::Register => numbers.push(("ROW_LANES", tile.row_lanes)),
-        KernelFamily::Workgroup => {
+        KernelFamily::Workgroup(Staging { k_step, buffers }) => {
+            let (rows, groups) = tile.workgroup();
+            let parts = layer.arithmetic.parts();
+            let slices = slices(elements);
             numbers.extend([
                 ("ROW_LANES", tile.row_lanes),
-                ("K_STEP", tile.family.k_step()),
+                ("ROWS", rows),
+                ("K_STEP", k_step),
+                ("BUFFERS", buffers),
+                ("PARTS", parts),
+                ("SLICE_PARTS", parts / slices),
+                ("X_LOADS", (rows * k_step).div_ceil(tile.lanes)),
+                ("W_LOADS", (k_step * groups * slices).div_ceil(tile.lanes)),
             ]);
         }
         KernelFamily::Broadcast => {
-            // A load of one lane brings 1, 2 or 4 of the four inner values in a block.
-            let slices = 4 / (32 / elements.weight_bits()).min(4);
-            let loads = (tile.groups * slices).div_ceil(tile.lanes);
+            let loads = (tile.groups * slices(elements)).div_ceil(tile.lanes);
             numbers.extend([("SUBGROUP", tile.lanes), ("LOADS", loads)]);
         }
         KernelFamily::SubgroupRows => numbers.push(("SUBGROUP", tile.lanes)),
         KernelFamily::Rows => {}
         KernelFamily::Coop(units) | KernelFamily::CoopStaged(units) => {
             let (down, across) = tile.parts();
+            let (rows, groups) = tile.workgroup();
+            let k_step = tile.family.k_step();
             numbers.extend([
                 ("MATRIX_ROWS", tile.rows / units.size),
                 ("MATRIX_COLUMNS", 4 * tile.groups / units.size),
                 ("DOWN", down),
                 ("ACROSS", across),
-                ("K_STEP", tile.family.k_step()),
+                ("ROWS", rows),
+                ("K_STEP", k_step),
             ]);
+            if let KernelFamily::CoopStaged(_) = tile.family {
+                numbers.extend([
+                    ("X_LOADS", (rows * k_step).div_ceil(tile.lanes)),
+                    ("W_LOADS", (4 * k_step * groups).div_ceil(tile.lanes)),
+                ]);
+            }
         }
     }
     if layer.output == LayerOutput::PreActivation {
