@@ -31,7 +31,7 @@ pub enum Tuning {
     Off,
     /// The likeliest kernels, in a few seconds altogether.
     Quick,
-    /// Every kernel that can run.
+    /// Every kernel that can run, the likeliest first, for [`FULL_EACH`] at most.
     Full,
 }
 
@@ -56,6 +56,9 @@ impl FromStr for Tuning {
 /// and for everything in one run, unless there is so much in it that this would leave each less.
 const QUICK_EACH: Duration = Duration::from_millis(150);
 const QUICK_IN_ALL: Duration = Duration::from_millis(2000);
+
+/// What full tuning may take for one network, precision and batch size.
+pub const FULL_EACH: Duration = Duration::from_secs(30);
 
 /// Candidates that are timed whatever it takes: one alone wins against nothing.
 const FEWEST: usize = 2;
@@ -112,7 +115,7 @@ impl Tuner {
     fn left(&self, effort: Effort) -> Option<Duration> {
         let left = match effort {
             Effort::Quick => QUICK_EACH.min(self.in_all.saturating_sub(self.spent)),
-            Effort::Full => Duration::MAX,
+            Effort::Full => FULL_EACH,
         };
         (!left.is_zero()).then_some(left)
     }
@@ -130,7 +133,7 @@ impl Tuner {
         let batch = pixels.len() / gpu.architecture().inputs().max(1);
         let candidates = match effort {
             Effort::Quick => gpu.candidates(batch),
-            Effort::Full => gpu.runnable(batch),
+            Effort::Full => likeliest_first(gpu.candidates(batch), gpu.runnable(batch)),
         };
         if candidates.len() < 2 || gpu.is_fixed() {
             return Ok(());
@@ -147,8 +150,11 @@ impl Tuner {
             return Ok(());
         };
         let start = Instant::now();
-        let best = measure(gpu, &candidates, pixels, batch, left).await?;
+        let (best, left_out) = measure(gpu, &candidates, pixels, batch, left).await?;
         self.spent += start.elapsed();
+        if effort == Effort::Full && !left_out.is_empty() {
+            log::warn!("{}", stopped(&mode, batch, left_out));
+        }
         match best {
             Some((winner, time)) => {
                 gpu.choose(batch, winner, ChosenBy::Measuring);
@@ -184,25 +190,49 @@ fn in_all(networks: usize) -> Duration {
     QUICK_IN_ALL.max(QUICK_EACH.saturating_mul(count))
 }
 
+/// All that can run, in an order in which what is likely to be good comes first.
+fn likeliest_first(
+    mut likely: Vec<KernelVariant>,
+    runnable: Vec<KernelVariant>,
+) -> Vec<KernelVariant> {
+    let others = runnable.into_iter().filter(|one| !likely.contains(one));
+    let others: Vec<KernelVariant> = others.collect();
+    likely.extend(others);
+    likely
+}
+
+/// What full tuning says if its time was too short.
+fn stopped(mode: &Mode, batch: usize, left_out: &[KernelVariant]) -> String {
+    let names: Vec<&str> = left_out.iter().map(|variant| variant.name).collect();
+    format!(
+        "--tune full stopped after {} for {mode} at batch {batch}; it did not time {}",
+        humantime::format_duration(FULL_EACH),
+        names.join(", ")
+    )
+}
+
 /// The fastest of `candidates`; none where not one of them runs, which is told by what then runs untuned. Stops after `limit`, but not before
-/// two have been measured, and one with matrix units and one without where there are both.
-async fn measure(
+/// two have been measured, and one with matrix units and one without where there are both. Beside it, those that were not
+/// measured for lack of time.
+async fn measure<'a>(
     gpu: &mut gpu::Session,
-    candidates: &[KernelVariant],
+    candidates: &'a [KernelVariant],
     pixels: &[u8],
     batch: usize,
     limit: Duration,
-) -> Result<Option<(KernelVariant, Duration)>> {
+) -> Result<(Option<(KernelVariant, Duration)>, &'a [KernelVariant])> {
     let start = Instant::now();
     let mut best: Option<(KernelVariant, Duration)> = None;
     let mut measured = Vec::new();
     let mut rejected = Vec::new();
-    for &candidate in candidates {
+    let mut left_out: &[KernelVariant] = &[];
+    for (at, &candidate) in candidates.iter().enumerate() {
         let enough = measured.len() >= FEWEST
             && candidates
                 .iter()
                 .all(|other| measured.contains(&other.on_matrix_units()));
         if enough && start.elapsed() > limit {
+            left_out = &candidates[at..];
             break;
         }
         gpu.choose(batch, candidate, ChosenBy::Measuring);
@@ -224,7 +254,7 @@ async fn measure(
     for (candidate, error) in rejected.iter().filter(|_| best.is_some()) {
         log::warn!("{} is not timed: {error}", candidate.name);
     }
-    Ok(best)
+    Ok((best, left_out))
 }
 
 /// The shortest of some runs after one that compiles; fewer where it has lost against `best` already.
@@ -383,9 +413,26 @@ mod tests {
         assert_eq!(tuner.left(Effort::Quick), Some(Duration::from_millis(1)));
         tuner.spent = 27 * QUICK_EACH;
         assert_eq!(tuner.left(Effort::Quick), None);
-        assert_eq!(tuner.left(Effort::Full), Some(Duration::MAX));
+        assert_eq!(tuner.left(Effort::Full), Some(FULL_EACH));
         tuner.renew();
         assert_eq!(tuner.left(Effort::Quick), Some(QUICK_EACH));
+    }
+
+    #[test]
+    fn full_tuning_begins_with_the_likeliest_and_names_what_it_left_out() {
+        let named = |names: &[&str]| {
+            let found = names.iter().filter_map(|name| KernelVariant::find(name));
+            found.collect::<Vec<_>>()
+        };
+        let likely = named(&["workgroup-64x64", "register-8x8"]);
+        let runnable = named(&["register-8x8", "register-1x4", "workgroup-64x64", "rows-64"]);
+        let all = likeliest_first(likely, runnable);
+        let expected = ["workgroup-64x64", "register-8x8", "register-1x4", "rows-64"];
+        assert_eq!(all, named(&expected));
+        assert_eq!(
+            stopped(&Precision::F32.into(), 1000, &all[2..]),
+            "--tune full stopped after 30s for f32 at batch 1000; it did not time register-1x4, rows-64"
+        );
     }
 
     #[test]

@@ -300,7 +300,7 @@ async fn time_all(
     without.retain(|variant| !variant.on_matrix_units());
     let mut fastest = Vec::new();
     for candidates in [kernels, &without] {
-        let best = measure(&mut network, candidates, pixels, batch, Duration::MAX).await?;
+        let (best, _) = measure(&mut network, candidates, pixels, batch, Duration::MAX).await?;
         let none = || Error::missing("kernel that could be timed");
         let (variant, time) = best.ok_or_else(none)?;
         fastest.push((variant, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
