@@ -64,34 +64,60 @@ pub fn quantize(values: &[f32], clip: i32) -> (Vec<i32>, f32) {
     (values.iter().map(q).collect(), scale)
 }
 
+/// Rows that are multiplied together. The weights of a wide layer come from memory once for all of them.
+pub(super) const ROWS_TOGETHER: usize = 16;
+
+/// Inner values that are added in one go, one after the other.
+const VALUES_TOGETHER: usize = 4;
+
+/// Calls `add` with each row of `out: [rows, cols]`, a few values of this row of `x: [rows, inner]`, and the rows of
+/// `w: [inner, cols]` that these values are multiplied with. A row gets its values from first to last; behind the last
+/// come zeros.
+fn each_product<T: Copy + Default, S>(
+    (x, w): (&[T], &[T]),
+    (inner, cols): (usize, usize),
+    out: &mut [S],
+    add: impl Fn(&mut [S], [T; VALUES_TOGETHER], [&[T]; VALUES_TOGETHER]),
+) {
+    let blocks = x.chunks(ROWS_TOGETHER * inner);
+    for (x, out) in blocks.zip(out.chunks_mut(ROWS_TOGETHER * cols)) {
+        for (block, w) in w.chunks(VALUES_TOGETHER * cols).enumerate() {
+            let first = block * VALUES_TOGETHER;
+            let w = std::array::from_fn(|at| w.chunks(cols).nth(at).unwrap_or(&w[..cols]));
+            for (x, out) in x.chunks(inner).zip(out.chunks_mut(cols)) {
+                let x = std::array::from_fn(|at| x.get(first + at).copied().unwrap_or_default());
+                add(out, x, w);
+            }
+        }
+    }
+}
+
 /// `x: [rows, inner]` · `w: [inner, cols]`, row-major, in f64.
 #[must_use]
 pub fn product(x: &[f64], w: &[f64], inner: usize, cols: usize) -> Vec<f64> {
     let mut out = vec![0.0; x.len() / inner * cols];
-    for (x, out) in x.chunks(inner).zip(out.chunks_mut(cols)) {
-        for (x, w) in x.iter().zip(w.chunks(cols)) {
-            for (out, w) in out.iter_mut().zip(w) {
-                *out += x * w;
-            }
+    each_product((x, w), (inner, cols), &mut out, |out, x, [a, b, c, d]| {
+        let rows = a.iter().zip(b).zip(c).zip(d);
+        for (out, (((a, b), c), d)) in out.iter_mut().zip(rows) {
+            *out = *out + x[0] * a + x[1] * b + x[2] * c + x[3] * d;
         }
-    }
+    });
     out
 }
 
-/// `x: [rows, inner]` · `w: [inner, cols]`, row-major, in exact integers.
+/// `x: [rows, inner]` · `w: [inner, cols]`, row-major, in exact integers. The magnitudes of `x` and `w` are below 2¹⁴.
 ///
 /// # Panics
 /// Where a sum leaves int32, which a checked model's cannot.
 #[must_use]
 pub fn integer_product(x: &[i32], w: &[i32], inner: usize, cols: usize) -> Vec<i32> {
     let mut out = vec![0_i64; x.len() / inner * cols];
-    for (x, out) in x.chunks(inner).zip(out.chunks_mut(cols)) {
-        for (x, w) in x.iter().zip(w.chunks(cols)) {
-            for (out, w) in out.iter_mut().zip(w) {
-                *out += i64::from(x * w);
-            }
+    each_product((x, w), (inner, cols), &mut out, |out, x, [a, b, c, d]| {
+        let rows = a.iter().zip(b).zip(c).zip(d);
+        for (out, (((a, b), c), d)) in out.iter_mut().zip(rows) {
+            *out += i64::from(x[0] * a + x[1] * b + x[2] * c + x[3] * d);
         }
-    }
+    });
     out.into_iter()
         .map(|sum| i32::try_from(sum).expect("a checked model's sums stay inside int32"))
         .collect()

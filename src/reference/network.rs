@@ -3,7 +3,8 @@
 use std::thread;
 
 use super::arithmetic::{
-    activate, add_bias, input, integer_product, label, product, quantize, quantize_input, widen,
+    ROWS_TOGETHER, activate, add_bias, input, integer_product, label, product, quantize,
+    quantize_input, widen,
 };
 use super::outcome::{Outcome, Overflow};
 use super::rounding::{round_bf16, round_f16};
@@ -48,12 +49,13 @@ pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
     let shared = shares_scales(model);
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut outcome = Outcome::default();
-    for pixels in pixels.chunks(width * if shared { batch } else { 1 }) {
+    let together = if shared { batch } else { ROWS_TOGETHER };
+    for pixels in pixels.chunks(width * together) {
         let mut part = Outcome::default();
         part.outputs = if shared {
             run_batch(model, &weights, pixels, &mut part)
         } else {
-            run_image(model, &weights, pixels, &mut |_| (), &mut part)
+            run_images(model, &weights, pixels, &mut |_| (), &mut part)
         };
         part.labels = part.outputs.chunks(outputs).map(label).collect();
         // Where there is no softmax.
@@ -81,7 +83,7 @@ pub fn sums_of_image(model: &QuantizedNetwork, image: &[u8]) -> Vec<Vec<i32>> {
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut sums = Vec::new();
     let mut seen = |of_layer: &[i32]| sums.push(of_layer.to_vec());
-    run_image(model, &weights, image, &mut seen, &mut Outcome::default());
+    run_images(model, &weights, image, &mut seen, &mut Outcome::default());
     sums
 }
 
@@ -129,18 +131,18 @@ impl Widened {
     }
 }
 
-/// The outputs for one image. `seen` gets the sums of each int8 layer; `outcome` the first layer whose values leave
-/// the type that they are rounded to, and the logits.
-fn run_image(
+/// The outputs for some images, none of which depends on another: `[images, out]`. `seen` gets the sums of each int8
+/// layer; `outcome` the first layer whose values leave the type that they are rounded to, and the logits.
+fn run_images(
     model: &QuantizedNetwork,
     weights: &[Widened],
-    image: &[u8],
+    images: &[u8],
     seen: &mut dyn FnMut(&[i32]),
     outcome: &mut Outcome,
 ) -> Vec<f64> {
     let clip = i32::from(model.int8_clip);
     let normalization = model.normalization;
-    let pixels = image.iter().map(|&pixel| input(normalization, pixel));
+    let pixels = images.iter().map(|&pixel| input(normalization, pixel));
     let mut values = vec![Vec::new(); model.graph.values.len()];
     values[Graph::INPUT.0] = pixels.collect();
     let mut outputs = Vec::new();
@@ -273,7 +275,7 @@ fn note(
     }
 }
 
-/// The pre-activations of an int8 layer: exact sums, then f32 by the formula.
+/// The pre-activations of an int8 layer, `[rows, out]`: exact sums, then f32 by the formula.
 fn integer_layer(
     layer: &QuantizedLayer,
     weights: &[i32],
@@ -283,13 +285,19 @@ fn integer_layer(
     seen: &mut dyn FnMut(&[i32]),
 ) -> Vec<f64> {
     let scale_of = |column: usize| scales[if scales.len() == 1 { 0 } else { column }];
+    let place = |at: usize| (at / layer.outputs, at % layer.outputs);
     match layer.input {
         InputQuantization::Row { unsigned } => {
-            let (quantized, scale) = row_of_values(x, unsigned, clip);
+            let rows = x.chunks(layer.inputs);
+            let rows = rows.map(|x| row_of_values(x, unsigned, clip));
+            let (quantized, row_scales): (Vec<_>, Vec<_>) = rows.unzip();
+            let quantized = quantized.concat();
             let sums = integer_product(&quantized, weights, layer.inputs, layer.outputs);
             seen(&sums);
-            let z = |(column, &sum): (usize, &i32)| {
-                f64::from(sum as f32 * (scale * scale_of(column)) + layer.bias[column])
+            let z = |(at, &sum): (usize, &i32)| {
+                let (row, column) = place(at);
+                let scale = row_scales[row] * scale_of(column);
+                f64::from(sum as f32 * scale + layer.bias[column])
             };
             sums.iter().enumerate().map(z).collect()
         }
@@ -302,13 +310,15 @@ fn integer_layer(
             };
             let quantized: Vec<i32> = x.iter().map(q).collect();
             let mut sums = integer_product(&quantized, weights, layer.inputs, layer.outputs);
-            for (column, sum) in sums.iter_mut().enumerate() {
+            for (at, sum) in sums.iter_mut().enumerate() {
+                let (_, column) = place(at);
                 let unit = affine.scale * scale_of(column);
                 let bias = f64::from(layer.bias[column]) / f64::from(unit);
                 *sum += bias.round_ties_even() as i32;
             }
             seen(&sums);
-            let z = |(column, &sum): (usize, &i32)| {
+            let z = |(at, &sum): (usize, &i32)| {
+                let (_, column) = place(at);
                 f64::from(sum as f32 * (affine.scale * scale_of(column)))
             };
             sums.iter().enumerate().map(z).collect()

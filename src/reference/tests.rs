@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{Activation, Layer, Network, Normalization};
-use crate::quantize::{QuantizedNetwork, Weights, lower};
-use crate::{Mode, Precision};
+use crate::quantize::{QuantizedNetwork, Ranges, Weights, lower};
+use crate::{Mode, Precision, Scheme, WeightScales};
 
 /// A model in a mode that needs no calibration.
 fn lowered(model: &Network, mode: impl Into<Mode>) -> QuantizedNetwork {
@@ -109,6 +109,37 @@ fn all_processors_say_what_one_says() {
                 "{precision} {batch}"
             );
         }
+    }
+}
+
+#[test]
+fn images_together_have_the_outputs_that_each_has_alone() {
+    let layer = |inputs: usize, outputs: usize| Layer {
+        inputs,
+        outputs,
+        weights: (0..inputs * outputs)
+            .map(|at| (at * 389 % 1009) as f32 / 504.5 - 1.0)
+            .collect(),
+        bias: (0..outputs).map(|at| at as f32 / 7.0 - 0.3).collect(),
+        activation: Activation::Relu,
+    };
+    let model = Network::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
+    let pixels: Vec<u8> = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
+    let ranges = Ranges(vec![(0.0, 1.0), (0.0, 2.0)]);
+    let mut modes = Precision::EVERY.map(Mode::from).to_vec();
+    for scheme in [Scheme::DynamicRow, Scheme::Static] {
+        modes.push(Mode::int8(scheme, WeightScales::Channel));
+    }
+    for mode in modes {
+        let model = lower(&model, &mode, Some(&ranges)).unwrap();
+        if mode.depends_on_batch() {
+            continue;
+        }
+        let alone = pixels
+            .chunks(6)
+            .flat_map(|image| infer(&model, image, 1).outputs);
+        let alone: Vec<f64> = alone.collect();
+        assert_eq!(infer(&model, &pixels, 1).outputs, alone, "{mode}");
     }
 }
 
