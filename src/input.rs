@@ -58,7 +58,7 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Error {
 /// All of a regular file of at most `most` bytes.
 pub(crate) fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let found = std::fs::metadata(path)?;
-    // RequestedModes before it is opened: a pipe would wait for its writer.
+    // Before it is opened: a pipe would wait for its writer.
     if !found.is_file() {
         return Err(io::Error::other("not a regular file"));
     }

@@ -22,7 +22,7 @@ pub fn parse_percent(text: &str) -> Result<f64, String> {
         .and_then(|number| number.trim().parse::<f64>().ok());
     match number {
         Some(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("write a percentage, as 5%".to_owned()),
+        _ => Err("write a percentage, such as 5%".to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::comparison::Present;
 use crate::error::{Error, Result, UsageError};
-use crate::input::{Text, json_problem, read_small};
+use crate::input::{Text, json_problem, read_small, unreadable};
 use crate::mode::Mode;
 
 /// The versions of the document that are understood. Version 1 has one `adapter` instead of a list, and calls
@@ -199,8 +199,7 @@ impl Saved {
     /// # Errors
     /// `Error::File` where it is missing, damaged, or of a form that is not understood.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes =
-            read_small(path, MAX_BYTES).map_err(|error| Error::file(path, error.to_string()))?;
+        let bytes = read_small(path, MAX_BYTES).map_err(|error| unreadable(path, &error))?;
         Self::parse(&bytes).map_err(|problem| {
             Error::file(path, format!("{problem}; measure it again with --save"))
         })

@@ -34,7 +34,7 @@ mod injected {
                 Error::Usage(UsageError::InvalidValue {
                     what: VARIABLE.to_owned(),
                     given: format!("'{text}'"),
-                    expected: "a percentage, as 5%".to_owned(),
+                    expected: "a percentage, such as 5%".to_owned(),
                 })
             })
         }

@@ -67,7 +67,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u8).range(1..=127),
+        value_parser = int8_clip,
         help_heading = help::PRECISION,
         hide_short_help = true
     )]
@@ -119,6 +119,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         model.parameters(),
         accuracy.map_or("unknown", String::as_str)
     ))
+}
+
+/// The largest quantized value, as the option takes it.
+fn int8_clip(text: &str) -> Result<u8, String> {
+    let clip = text.parse().ok().filter(|clip| (1..=127).contains(clip));
+    clip.ok_or_else(|| "use a whole number from 1 to 127".to_owned())
 }
 
 fn progress(report: &EpochReport) -> String {

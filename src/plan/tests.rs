@@ -204,7 +204,7 @@ fn a_whole_network_is_one_dispatch() {
 }
 
 #[test]
-fn strategies_are_refused_where_they_would_be_wrong() {
+fn variants_are_refused_where_they_would_be_wrong() {
     let limits = limits(1 << 27, 65535);
     let narrow = [784, 64, 10];
     let deep = [1041, 64, 10];

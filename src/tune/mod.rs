@@ -150,10 +150,10 @@ impl Tuner {
             return Ok(());
         };
         let start = Instant::now();
-        let (best, left_out) = measure(gpu, &candidates, pixels, batch, left).await?;
+        let (best, not_timed) = measure(gpu, &candidates, pixels, batch, left).await?;
         self.spent += start.elapsed();
-        if effort == Effort::Full && !left_out.is_empty() {
-            log::warn!("{}", stopped(&mode, batch, left_out));
+        if effort == Effort::Full && !not_timed.is_empty() {
+            log::warn!("{}", stopped(&mode, batch, not_timed));
         }
         match best {
             Some((winner, time)) => {
@@ -202,8 +202,8 @@ fn likeliest_first(
 }
 
 /// What full tuning says if its time was too short.
-fn stopped(mode: &Mode, batch: usize, left_out: &[KernelVariant]) -> String {
-    let names: Vec<&str> = left_out.iter().map(|variant| variant.name).collect();
+fn stopped(mode: &Mode, batch: usize, not_timed: &[KernelVariant]) -> String {
+    let names: Vec<&str> = not_timed.iter().map(|variant| variant.name).collect();
     format!(
         "--tune full stopped after {} for {mode} at batch {batch}; it did not time {}",
         humantime::format_duration(FULL_EACH),
@@ -225,14 +225,14 @@ async fn measure<'a>(
     let mut best: Option<(KernelVariant, Duration)> = None;
     let mut measured = Vec::new();
     let mut rejected = Vec::new();
-    let mut left_out: &[KernelVariant] = &[];
+    let mut not_timed: &[KernelVariant] = &[];
     for (at, &candidate) in candidates.iter().enumerate() {
         let enough = measured.len() >= FEWEST
             && candidates
                 .iter()
                 .all(|other| measured.contains(&other.on_matrix_units()));
         if enough && start.elapsed() > limit {
-            left_out = &candidates[at..];
+            not_timed = &candidates[at..];
             break;
         }
         gpu.choose(batch, candidate, ChosenBy::Measuring);
@@ -254,7 +254,7 @@ async fn measure<'a>(
     for (candidate, error) in rejected.iter().filter(|_| best.is_some()) {
         log::warn!("{} is not timed: {error}", candidate.name);
     }
-    Ok((best, left_out))
+    Ok((best, not_timed))
 }
 
 /// The shortest of some runs after one that compiles; fewer where it has lost against `best` already.
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn full_tuning_begins_with_the_likeliest_and_names_what_it_left_out() {
+    fn full_tuning_begins_with_the_likeliest_and_names_what_it_not_timed() {
         let named = |names: &[&str]| {
             let found = names.iter().filter_map(|name| KernelVariant::find(name));
             found.collect::<Vec<_>>()

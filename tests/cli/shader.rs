@@ -78,14 +78,14 @@ fn cases() -> Vec<Case> {
     for variant in KERNEL_VARIANTS {
         for precision in Precision::EVERY {
             for pass in variant.test_kernels(precision, SUBGROUPS) {
-                cases.push(of_strategy(variant.name, pass, precision));
+                cases.push(of_variant(variant.name, pass, precision));
             }
         }
     }
     cases
 }
 
-fn of_strategy(name: &str, pass: Pass, precision: Precision) -> Case {
+fn of_variant(name: &str, pass: Pass, precision: Precision) -> Case {
     match pass {
         Pass::Layer(layer) => {
             let options = [

@@ -29,7 +29,7 @@ use fmnist_gpu::cpu::{Processor, ProcessorOptions, Supported};
 use fmnist_gpu::plan::Kernels;
 use libtest_mimic::Trial;
 use processor::{check_cpu_sums, check_edges, check_threads};
-use variants::{check_layouts, check_waiting, chunks_trial, strategy_trials};
+use variants::{check_layouts, check_waiting, chunks_trial, variant_trials};
 use whole::{golden_trials, trials};
 
 fn main() {
@@ -74,7 +74,7 @@ fn main() {
             let chosen = Executor::gpu(rig, Kernels::Any);
             all.extend(trials(&chosen));
             all.extend(golden_trials(&chosen, !rig.checked));
-            all.extend(strategy_trials(rig));
+            all.extend(variant_trials(rig));
             all.extend(quantized::trials(rig));
             all.push(branches::trial(rig));
             if !rig.checked {
@@ -96,7 +96,7 @@ fn main() {
                 let on = Executor::gpu(&rig, Kernels::MatrixUnits);
                 all.extend(trials(&on));
                 all.extend(golden_trials(&on, !rig.checked));
-                all.extend(strategy_trials(&rig));
+                all.extend(variant_trials(&rig));
                 all.push(chunks_trial(&rig, Precision::F16));
                 for small in [false, true] {
                     let name = format!("{}/layouts{}", rig.name, if small { ", cut" } else { "" });

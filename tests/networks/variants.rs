@@ -19,7 +19,7 @@ use crate::whole::trials;
 
 /// Every variant that runs something in a precision; and the unfused passes, which are chosen for
 /// nothing, once more on all that the chosen ones are tried on.
-pub fn strategy_trials(rig: &Rig) -> Vec<Trial> {
+pub fn variant_trials(rig: &Rig) -> Vec<Trial> {
     let mut trials_of_rig = Vec::new();
     // wgpu's checks are the same text on every backend, and OpenGL takes minutes to compile them: there
     // the trusted modules are tried, and on Vulkan both.

@@ -16,7 +16,7 @@ use super::quantized::{Input, Quantized, Range, Table};
 use super::simd::{BLOCK_ROWS, TILE_ROWS, stride};
 use crate::model::{Activation, Graph};
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Weights};
-use pass::{Finish, Share, Source};
+use pass::{EpilogueWork, Share, Source};
 
 /// A network ready to run in int8.
 #[derive(Debug)]
@@ -244,7 +244,7 @@ impl Int8Network {
         let blocks = outputs.chunks_mut(self.block * self.outputs()).enumerate();
         let blocks = Mutex::new(blocks);
         self.on_threads(&|isa, scratch| {
-            isa.run(Finish {
+            isa.run(EpilogueWork {
                 blocks: &blocks,
                 rows: self.block,
                 layer,

@@ -154,7 +154,7 @@ impl<S: Simd> Sink<S> for Scaled<'_, S> {
 }
 
 /// One thread's part of the outputs.
-pub(super) struct Finish<'a, 'b> {
+pub(super) struct EpilogueWork<'a, 'b> {
     pub blocks: &'a Blocks<'b>,
     /// Rows of a block.
     pub rows: usize,
@@ -167,7 +167,7 @@ pub(super) struct Finish<'a, 'b> {
     pub scratch: &'a mut Scratch,
 }
 
-impl Work for Finish<'_, '_> {
+impl Work for EpilogueWork<'_, '_> {
     type Output = ();
 
     #[inline(always)]

@@ -70,7 +70,7 @@ pub(super) fn stages(
         if let (LayerInput::PreActivation(activation), true) =
             (source.input, model.graph.is_last(operation.layer()))
         {
-            layers.finish(operation.layer(), activation, source);
+            layers.epilogue(operation.layer(), activation, source);
         }
     }
     layers.stages
@@ -312,7 +312,7 @@ impl Layers<'_> {
     }
 
     /// In `dynamic-tensor` the last layer's pre-activations quantized, dequantized and activated.
-    fn finish(&mut self, index: usize, activation: Activation, source: Source) {
+    fn epilogue(&mut self, index: usize, activation: Activation, source: Source) {
         let outputs = self.model.outputs();
         self.stages.push(Stage {
             pass: Pass::Epilogue(activation),

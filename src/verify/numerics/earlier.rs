@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::report::{NumericsReport, Observed, names};
 use crate::error::{Error, Result};
-use crate::input::{Text, json_problem, read_small};
+use crate::input::{Text, json_problem, read_small, unreadable};
 
 /// The versions of the document that are understood. In the first, `numerics` is called `passport`.
 const SCHEMAS: [u32; 2] = [1, 2];
@@ -52,9 +52,11 @@ impl Earlier {
     /// # Errors
     /// `Error::File` where it is missing, damaged, or none.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes =
-            read_small(path, MAX_BYTES).map_err(|error| Error::file(path, error.to_string()))?;
-        Self::parse(&bytes).map_err(|problem| Error::file(path, problem))
+        let bytes = read_small(path, MAX_BYTES).map_err(|error| unreadable(path, &error))?;
+        Self::parse(&bytes).map_err(|problem| {
+            let remedy = "make it again with verify --format json --output FILE";
+            Error::file(path, format!("{problem}; {remedy}"))
+        })
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
