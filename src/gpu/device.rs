@@ -41,7 +41,7 @@ pub enum Waiting {
     /// the processor's own cores, the driver's wait: a thread that spins would take a core from it.
     #[default]
     Measured,
-    /// Polls without a pause for this time, then waits as the driver does. To be woken by the driver takes longer than many a
+    /// Polls without a pause for this time, then waits as the driver does. Waking up takes longer than running a small
     /// network.
     Spinning(Duration),
     /// Polls with pauses. Some drivers keep a processor core busy during a wait, and other threads of the process lack that

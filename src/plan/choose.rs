@@ -78,8 +78,8 @@ fn likely(
     }
     let with: &[&str] = match batch {
         1..=16 => &["coop-1x4"],
-        _ if outputs >= MANY_OUTPUTS => &["coop-staged-4x4", "coop-staged-4x2", "coop-2x4"],
-        _ => &["coop-staged-2x2", "coop-2x4", "coop-staged-4x2"],
+        _ if outputs >= MANY_OUTPUTS => &["coop-staged-4x4", "coop-2x4", "coop-staged-4x2"],
+        _ => &["coop-2x4", "coop-staged-2x2", "coop-staged-4x4"],
     };
     [&with[..1], &without[..1], &with[1..], &without[1..]].concat()
 }
@@ -140,9 +140,10 @@ fn on_gpu(precision: Precision, batch: usize, outputs: usize) -> &'static [&'sta
         (_, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
         (Precision::Int8, _) => &[
             "workgroup-64x64-dot",
+            // Some GPUs have no instruction for the packed dot product.
+            "workgroup-64x64",
             "workgroup-32x64-dot",
             "workgroup-64x64x64-dot",
-            "workgroup-128x128-dot",
             "register-8x8-dot",
         ],
         _ if outputs >= MANY_OUTPUTS => &[

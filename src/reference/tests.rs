@@ -86,19 +86,25 @@ fn an_input_beyond_f16_is_told_as_the_input() {
     );
 }
 
-#[test]
-fn all_processors_say_what_one_says() {
+/// A network of two layers with 6 inputs, and 41 images for it.
+fn small(activation: Activation) -> (Network, Vec<u8>) {
     let layer = |inputs: usize, outputs: usize| Layer {
         inputs,
         outputs,
         weights: (0..inputs * outputs)
             .map(|at| (at * 389 % 1009) as f32 / 504.5 - 1.0)
             .collect(),
-        bias: vec![0.125; outputs],
-        activation: Activation::Tanh,
+        bias: (0..outputs).map(|at| at as f32 / 7.0 - 0.3).collect(),
+        activation,
     };
     let model = Network::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
-    let pixels: Vec<u8> = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
+    let pixels = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
+    (model, pixels)
+}
+
+#[test]
+fn all_processors_say_what_one_says() {
+    let (model, pixels) = small(Activation::Tanh);
     for precision in Precision::EVERY {
         let model = lowered(&model, precision);
         for batch in [1, 7, 41, 100] {
@@ -114,17 +120,7 @@ fn all_processors_say_what_one_says() {
 
 #[test]
 fn images_together_have_the_outputs_that_each_has_alone() {
-    let layer = |inputs: usize, outputs: usize| Layer {
-        inputs,
-        outputs,
-        weights: (0..inputs * outputs)
-            .map(|at| (at * 389 % 1009) as f32 / 504.5 - 1.0)
-            .collect(),
-        bias: (0..outputs).map(|at| at as f32 / 7.0 - 0.3).collect(),
-        activation: Activation::Relu,
-    };
-    let model = Network::new(vec![layer(6, 5), layer(5, 3)]).unwrap();
-    let pixels: Vec<u8> = (0..6 * 41).map(|at| (at * 37 % 251) as u8).collect();
+    let (model, pixels) = small(Activation::Relu);
     let ranges = Ranges(vec![(0.0, 1.0), (0.0, 2.0)]);
     let mut modes = Precision::EVERY.map(Mode::from).to_vec();
     for scheme in [Scheme::DynamicRow, Scheme::Static] {

@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn full_tuning_begins_with_the_likeliest_and_names_what_it_not_timed() {
+    fn full_tuning_begins_with_the_likeliest_and_names_what_it_did_not_time() {
         let named = |names: &[&str]| {
             let found = names.iter().filter_map(|name| KernelVariant::find(name));
             found.collect::<Vec<_>>()

@@ -19,8 +19,12 @@ pub const BRAIN: &str =
 pub const GROUPED: &str = "1e-5·max(|x|, 0.5), NMSE ≤ 1e-4: weights equal those of the reference, and only the \
                         order of f32 sums differs";
 /// int8 with its f32 arithmetic.
-pub const SCALED: &str = "bit-identical where no activation before or behind needs exp or tanh, else some ULP: sums are exact, and \
+pub const SCALED: &str = "bit-identical where no activation before or behind needs exp or tanh, else 1e-6·max(|x|, 0.5), in \
+                          dynamic-tensor 2⁻²⁰ of the terms: sums are exact, and \
                           scaling and bias are rounded the same way on every driver";
+/// f32 values of int8 passes with an activation.
+pub const VALUES: &str =
+    "1e-4·|x| + 2⁻²⁰·rms, NMSE ≤ 1e-10: a few f32 operations on exact quantized values";
 /// Quantized values with a static scale.
 pub const STATIC: &str = "bit-identical where the input is quantized and no activation needs exp or tanh; else, within 0.002 of a \
                          rounding tie, quantized values may differ by one, for at most 2% of them plus one";
@@ -54,6 +58,7 @@ pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
         (Pass::Bias | Pass::Dequantize, Precision::Int8) => ROUNDED,
         (Pass::Matmul(_), Precision::Int8) => SUMS,
         (Pass::Activation(_), Precision::F16) => HALF,
+        (_, Precision::Int8) => VALUES,
         _ => SINGLE,
     }
 }

@@ -26,6 +26,8 @@ mod broken;
 #[cfg(feature = "fault-injection")]
 mod endless;
 #[cfg(feature = "fault-injection")]
+mod functions;
+#[cfg(feature = "fault-injection")]
 mod hooks;
 #[cfg(not(feature = "fault-injection"))]
 #[path = "no_hooks.rs"]

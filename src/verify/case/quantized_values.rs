@@ -63,6 +63,14 @@ impl Case {
         Self::near_quantized(&quantized, &want)
     }
 
+    /// What a kernel wrote: quantized values `[rows, cols]`, and the scale of each row.
+    fn rows_and_scales(&self, got: &[u8]) -> (Vec<i32>, Vec<f32>) {
+        let (quantized, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
+        let quantized = bytemuck::cast_slice::<u8, i8>(quantized);
+        let quantized = unpadded(quantized, self.rows(), self.cols());
+        (widen_quantized(&quantized), from_bytes(scales))
+    }
+
     /// Quantized values with a scale for each row, of values that are f32 and those of the kernel to the bit.
     pub(super) fn equal_row_quantized(
         &self,
@@ -70,12 +78,7 @@ impl Case {
         want: &[f64],
         errors: &mut Errors,
     ) -> Check {
-        let (quantized, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
-        let quantized = unpadded(
-            bytemuck::cast_slice::<u8, i8>(quantized),
-            self.rows(),
-            self.cols(),
-        );
+        let (quantized, scales) = self.rows_and_scales(got);
         let zero = OUT.1;
         let levels = -2 * zero - 1;
         let (mut want_quantized, mut want_scales) = (Vec::new(), Vec::new());
@@ -91,14 +94,12 @@ impl Case {
             want_quantized.extend(row.iter().map(|value| q(value).clamp(0, levels) + zero));
             want_scales.push(scale);
         }
-        let quantized = widen_quantized(&quantized);
         errors.see(
             &widen_whole(&quantized),
             &widen_whole(&want_quantized),
             Unit::Whole,
         );
-        equal(&from_bytes::<f32>(scales), &want_scales)
-            .map_err(|problem| format!("scales: {problem}"))?;
+        equal(&scales, &want_scales).map_err(|problem| format!("scales: {problem}"))?;
         equal(&quantized, &want_quantized)
     }
 
@@ -110,16 +111,9 @@ impl Case {
         bound: &[f64],
         errors: &mut Errors,
     ) -> Check {
-        let (quantized, scales) = got.split_at(self.rows() * 4 * groups(self.cols()));
-        let quantized = unpadded(
-            bytemuck::cast_slice::<u8, i8>(quantized),
-            self.rows(),
-            self.cols(),
-        );
-        let quantized = widen_quantized(&quantized);
+        let (quantized, scales) = self.rows_and_scales(got);
         let zero = OUT.1;
         let levels = -2 * zero - 1;
-        let scales: Vec<f32> = from_bytes(scales);
         let rows = want.chunks(self.cols()).zip(bound.chunks(self.cols()));
         for (row, (want, bound)) in rows.enumerate() {
             let most = |values: &[f64]| values.iter().fold(0.0, |most: f64, v| v.abs().max(most));
