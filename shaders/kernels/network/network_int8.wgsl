@@ -65,8 +65,8 @@ fn main(
             }
             let sums = join(acc, lane);
             if lane < COLUMN_LANES && group < shape.groups {
-                let scaled = scaled_sums(vec4<i32>(sums), vec4<f32>(scale * shape.scale));
-                let pre_activation = scaled + widen_bias(bias[shape.bias + group]);
+                let weight_scale = vec4<f32>(shape.scale);
+                let pre_activation = scaled_sums(vec4<i32>(sums), scale, weight_scale, bias[shape.bias + group]);
                 let kept = within(group, shape.cols);
                 high = max(high, select(high, pre_activation, kept));
                 low = max(low, select(low, -pre_activation, kept));

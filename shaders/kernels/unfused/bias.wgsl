@@ -19,5 +19,5 @@ fn main(
     if index >= params.rows * params.groups {
         return;
     }
-    output[index] = rescale(sums[index]) + widen_bias(bias[index % params.groups]);
+    output[index] = with_bias(sums[index], bias[index % params.groups]);
 }

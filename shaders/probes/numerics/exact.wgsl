@@ -26,7 +26,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         case 49u: { result = rounded_quotient(vec4<f32>(x), y).x; }
         case 50u: {
             let sums = vec4<i32>(bitcast<i32>(a[at]));
-            result = scaled_sums(sums, vec4<f32>(y * bitcast<f32>(c[at]))).x + bitcast<f32>(c[at]);
+            let z = vec4<f32>(bitcast<f32>(c[at]));
+            result = scaled_sums(sums, y, z, z).x;
         }
         default: {}
     }

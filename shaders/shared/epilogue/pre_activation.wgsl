@@ -18,8 +18,8 @@ fn epilogue_group(row: u32, group: u32, sums: Acc4) {
         return;
     }
     let column = is_column(group);
-    let scale = vec4<f32>(input_scale * params.weight_scale);
-    let pre_activation = scaled_sums(vec4<i32>(sums), scale) + widen_bias(bias[group]);
+    let weight_scale = vec4<f32>(params.weight_scale);
+    let pre_activation = scaled_sums(vec4<i32>(sums), input_scale, weight_scale, bias[group]);
     output[row * params.groups + group] = select(vec4<f32>(), pre_activation, column);
     let high = max(vec4<f32>(top), select(vec4<f32>(top), pre_activation, column));
     let low = min(vec4<f32>(bottom), select(vec4<f32>(bottom), pre_activation, column));

@@ -15,5 +15,5 @@ struct Bias4 {
 
 // With a static scale, `scale` is 1 and the bias is 0.
 fn scaled(sums: Acc4, column: Bias4, scale: f32) -> vec4<f32> {
-    return scaled_sums(vec4<i32>(sums) + column.offset, scale * column.scale) + column.bias;
+    return scaled_sums(vec4<i32>(sums) + column.offset, scale, column.scale, column.bias);
 }

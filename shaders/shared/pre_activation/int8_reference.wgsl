@@ -3,7 +3,3 @@
 #import shared/pre_activation/scaled
 
 alias Bias4 = vec4<f32>;
-
-fn widen_bias(value: Bias4) -> vec4<f32> {
-    return value;
-}

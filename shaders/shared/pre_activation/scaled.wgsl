@@ -1,4 +1,4 @@
-// sums · (scale_x · scale_w) + bias of int8, to the same bits on every driver. WGSL lets a driver contract a
+// sums · (input_scale · weight_scale) + bias of int8, to the same bits on every driver. WGSL lets a driver contract a
 // product and a sum, and reorder factors.
 
 #import shared/params
@@ -15,7 +15,7 @@ fn nearest(whole: vec4<i32>) -> vec4<f32> {
     return vec4<f32>(whole >> vec4<u32>(12u)) * 4096.0 + vec4<f32>(whole & vec4<i32>(4095));
 }
 
-// The sums times their scale, which is itself a product.
-fn scaled_sums(sums: vec4<i32>, scale: vec4<f32>) -> vec4<f32> {
-    return settled(nearest(sums) * settled(scale));
+// All is in one function, so that a test that contracts and reorders within functions meets it.
+fn scaled_sums(sums: vec4<i32>, input_scale: f32, weight_scale: vec4<f32>, bias: vec4<f32>) -> vec4<f32> {
+    return settled(nearest(sums) * settled(input_scale * weight_scale)) + bias;
 }

@@ -9,10 +9,6 @@ alias Bias4 = vec4<f32>;
 
 @group(0) @binding(4) var<storage, read> maxima: array<u32>;
 
-fn widen_bias(value: Bias4) -> vec4<f32> {
-    return value;
-}
-
-fn rescale(sums: Acc4) -> vec4<f32> {
-    return scaled_sums(sums, vec4<f32>(scale_of(maxima[params.slot_in]) * params.weight_scale));
+fn with_bias(sums: Acc4, value: Bias4) -> vec4<f32> {
+    return scaled_sums(sums, scale_of(maxima[params.slot_in]), vec4<f32>(params.weight_scale), value);
 }

@@ -4,6 +4,6 @@
 
 alias Bias4 = Elem4;
 
-fn widen_bias(value: Bias4) -> vec4<f32> {
-    return widen(value);
+fn with_bias(sums: Acc4, value: Bias4) -> vec4<f32> {
+    return sums + widen(value);
 }

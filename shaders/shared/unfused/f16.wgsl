@@ -36,7 +36,3 @@ fn multiply_add(acc: Acc4, x: Inner4, w: Block) -> Acc4 {
     sum = fma(vec4<f32>(wide.z), vec4<f32>(w[2]), sum);
     return fma(vec4<f32>(wide.w), vec4<f32>(w[3]), sum);
 }
-
-fn rescale(sums: Acc4) -> vec4<f32> {
-    return sums;
-}

@@ -24,7 +24,3 @@ fn multiply_add(acc: Acc4, x: Inner4, w: Block) -> Acc4 {
     sum = fma(vec4<f32>(x.z), w[2], sum);
     return fma(vec4<f32>(x.w), w[3], sum);
 }
-
-fn rescale(sums: Acc4) -> vec4<f32> {
-    return sums;
-}

@@ -151,8 +151,11 @@ impl Case {
     pub(super) fn quantize_rows(&self) -> Trial {
         let mut values = random_values(&mut self.rng(), self.rows() * self.cols());
         values.iter_mut().for_each(|value| *value = value.abs());
-        // A row of zeros has the scale 1.
+        // A row of zeros has the scale 1, and so has one whose scale would be below 2⁻¹²⁵.
         values[..self.cols()].fill(0.0);
+        if let Some(second) = values.chunks_mut(self.cols()).nth(1) {
+            second.fill(2_f32.powi(-120));
+        }
         let padded = pack_rows(&values, self.cols(), 0.0);
         let room = vec![0xff; self.rows() * (4 * groups(self.cols()) + 4)];
         let case = *self;
