@@ -18,7 +18,7 @@ fn main() -> fmnist_gpu::Result<()> {
     })?;
     println!("on {adapter}");
     let labels = engine::labels(&outputs, model.outputs());
-    for (label, &truth) in labels.into_iter().zip(&data.labels) {
+    for (label, &truth) in labels.into_iter().zip(data.labels()?) {
         let (said, is) = (
             model.class_name(label),
             model.class_name(usize::from(truth)),

@@ -19,7 +19,8 @@ fn main() -> Result<()> {
     let data = dataset::load_split(Split::Train, None)?;
     let held = Holdout::new(data.len(), HELD_OUT).validation;
     let images = data.images.select(&held);
-    let labels: Vec<usize> = held.iter().map(|&i| usize::from(data.labels[i])).collect();
+    let labels = data.labels()?;
+    let labels: Vec<usize> = held.iter().map(|&i| usize::from(labels[i])).collect();
     let sample = Sample::standard()?;
 
     let labels_of = |quantized: &QuantizedNetwork| -> Result<Vec<usize>> {

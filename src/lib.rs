@@ -16,7 +16,7 @@
 //!     let mut network = engine.load(&quantized).await?;
 //!     network.infer(data.images.range(0, 8), 8, &mut |_| ()).await
 //! })?;
-//! for (label, truth) in engine::labels(&outputs, model.outputs()).into_iter().zip(&data.labels) {
+//! for (label, truth) in engine::labels(&outputs, model.outputs()).into_iter().zip(data.labels()?) {
 //!     println!("{} (it is a {})", model.class_name(label), model.class_name(usize::from(*truth)));
 //! }
 //! # Ok(())

@@ -67,6 +67,13 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
+/// The widths of a network's layers, from input to output: `784-64-10`.
+#[must_use]
+pub fn widths(widths: &[usize]) -> String {
+    let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
+    widths.join("-")
+}
+
 /// A share as a percentage with two decimals: `88.51%`.
 #[must_use]
 pub fn percent(share: f64) -> String {

@@ -51,7 +51,7 @@ pub(super) fn changed(all: &[Answers<'_>], data: &Dataset, batch: usize) -> Chan
     every.dedup();
     let image = |index: usize| ChangedImage {
         index,
-        truth: usize::from(data.labels[index]),
+        truth: data.labels.as_ref().map(|labels| labels[index].into()),
         pixels: data.images.range(index, index + 1).to_vec(),
         answers: all.iter().map(|one| answer(one, index)).collect(),
     };
@@ -142,7 +142,7 @@ mod tests {
         let found = changed(&all, &data, 3);
         assert_eq!((found.batch, found.total, found.images.len()), (3, 1, 1));
         let image = &found.images[0];
-        assert_eq!((image.index, image.truth), (1, 1));
+        assert_eq!((image.index, image.truth), (1, Some(1)));
         assert_eq!(image.pixels, [2, 3]);
         let labels: Vec<_> = image
             .answers

@@ -159,7 +159,10 @@ pub(super) async fn load(
     let recipe = Recipe::default();
     let images = |mode: &Mode| Recipe::calibrates(mode) || recipe.compensates(mode);
     let images = wanted.iter().any(|(mode, _)| images(mode));
-    let sample = images.then(Sample::standard).transpose()?;
+    let sample = match &options.calibration {
+        Some(sample) => Some(sample.clone()),
+        None => images.then(Sample::standard).transpose()?,
+    };
     let quantizer = |model| Quantizer::new(recipe, model, sample.as_ref());
     let mut quantizer = source.model().map(quantizer);
     let widths = source.architecture().widths();

@@ -168,7 +168,7 @@ async fn tune(
 /// The data must have the model's width, and no label that the model cannot give.
 fn check_data(model: &Source, data: &Dataset) -> Result<()> {
     check_width(model, data.name.as_ref(), data.images.width)?;
-    let largest = data.labels.iter().copied().max().unwrap_or(0);
+    let largest = data.labels.iter().flatten().copied().max().unwrap_or(0);
     let outputs = model.architecture().outputs();
     if usize::from(largest) >= outputs {
         return Err(Error::file(
@@ -243,9 +243,9 @@ async fn measure_batch(
         .find(|(entry, _)| entry.mode.precision == Precision::F32)
         .and_then(|(_, checked)| checked.as_ref().filter(|one| one.overflow.is_none()))
         .map(|checked| checked.labels.clone());
-    let f32_confusion = f32_labels
-        .as_deref()
-        .and_then(|labels| answers::confusion(labels, &data.labels, outputs));
+    let truth = data.labels.as_deref();
+    let confusion = |labels: &[usize]| answers::confusion(labels, truth?, outputs);
+    let f32_confusion = f32_labels.as_deref().and_then(confusion);
     let widths = model.architecture().widths();
     let f32_memory = footprint(&widths, Precision::F32, size);
     let mut rows = Vec::new();
@@ -269,9 +269,8 @@ async fn measure_batch(
             match &checked.overflow {
                 Some(reason) => row.overflowed(reason),
                 None => {
-                    row.classified(&checked.labels, &data.labels, f32_labels.as_deref());
-                    let confusion = answers::confusion(&checked.labels, &data.labels, outputs);
-                    row.classes(confusion, f32_confusion.as_deref());
+                    row.classified(&checked.labels, truth, f32_labels.as_deref());
+                    row.classes(confusion(&checked.labels), f32_confusion.as_deref());
                 }
             }
         }

@@ -6,6 +6,7 @@ use super::slowdown::Slowdown;
 
 use crate::Precision;
 use crate::mode::Mode;
+use crate::quantize::Sample;
 use crate::tune::Tuning;
 
 /// The fewest samples by default.
@@ -41,6 +42,8 @@ pub struct BenchOptions {
     /// The most bytes of parameters and activations. Each mode is then also measured at the largest batch that
     /// fits.
     pub memory_limit: Option<u64>,
+    /// The images that quantization is calibrated on; those inside the program where none are given.
+    pub calibration: Option<Sample>,
     /// The most images in a batch.
     pub batch_limit: Option<usize>,
 }
@@ -73,6 +76,7 @@ impl Default for BenchOptions {
             breakdown: false,
             slowdown: Slowdown::default(),
             memory_limit: None,
+            calibration: None,
             batch_limit: None,
         }
     }

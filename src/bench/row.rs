@@ -36,18 +36,26 @@ impl Row {
         self.memory.device_allocated_bytes = Some(network.allocated_bytes());
     }
 
-    /// Compares the labels with the true ones, and with those of f32 where they are not its own.
-    pub(super) fn classified(&mut self, labels: &[usize], truth: &[u8], f32: Option<&[usize]>) {
+    /// Compares the labels with those of f32, and with the true ones where they are known.
+    pub(super) fn classified(
+        &mut self,
+        labels: &[usize],
+        truth: Option<&[u8]>,
+        f32: Option<&[usize]>,
+    ) {
         let count = labels.len() as f64;
+        if let Some(f32) = f32 {
+            let changes = labels.iter().zip(f32).filter(|(a, b)| a != b).count();
+            self.label_changes = Some(changes);
+            self.agreement_with_f32 = Some(1.0 - changes as f64 / count);
+        }
+        let Some(truth) = truth else { return };
         let right = correct_images(labels, truth);
         let correct = right.iter().filter(|&&right| right).count();
         self.correct = Some(correct);
         self.accuracy = Some(correct as f64 / count);
         self.accuracy_interval = Some(wilson(correct as u64, labels.len() as u64));
         if let Some(f32) = f32 {
-            let changes = labels.iter().zip(f32).filter(|(a, b)| a != b).count();
-            self.label_changes = Some(changes);
-            self.agreement_with_f32 = Some(1.0 - changes as f64 / count);
             let right_in_f32 = correct_images(f32, truth);
             let correct_in_f32 = right_in_f32.iter().filter(|&&right| right).count();
             self.accuracy_points_vs_f32 =

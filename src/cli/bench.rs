@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::{Args, ValueHint};
@@ -11,6 +11,7 @@ use fmnist_gpu::baseline::LEAST_PAIRS;
 use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer, Slowdown, TIME_TO_COMPARE};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::error::CheckError;
+use fmnist_gpu::quantize::{Sample, Source};
 use fmnist_gpu::report::{AdapterEntry, DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
 use fmnist_gpu::results::{Machine, Row, Status, Warning};
 use fmnist_gpu::tune::Tuning;
@@ -24,7 +25,9 @@ use super::decision::{self, BaselineOptions, GoalOptions};
 use super::help;
 use super::interrupt::{self, Interrupted};
 use super::modes::{self, ModesOptions};
-use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions};
+use super::options::{
+    self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions, RandomOptions,
+};
 use super::record::{Outputs, Record};
 use super::terminal;
 
@@ -55,6 +58,10 @@ const EXAMPLES: &help::Examples = &[
         "compare all precisions and int8 schemes",
     ),
     (
+        "fmnist-gpu bench --layers 784-1024-1024-10",
+        "measure a shape without a model, with random weights",
+    ),
+    (
         "fmnist-gpu bench --output report.html --output r.json",
         "also write the report and the data",
     ),
@@ -69,6 +76,9 @@ const EXAMPLES: &help::Examples = &[
 pub struct Arguments {
     #[command(flatten)]
     model: ModelOptions,
+
+    #[command(flatten)]
+    random: RandomOptions,
 
     /// Folder with a test split in IDX files [default: the Fashion-MNIST test split inside the program]
     ///
@@ -156,8 +166,7 @@ struct Sampling {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let outputs = Outputs::open(&arguments.output)?;
-    let model = arguments.model.load()?;
-    let data = load_data(arguments.data.as_deref())?;
+    let (model, data) = load(arguments)?;
     let options = BenchOptions {
         modes: arguments.modes.modes(&model)?,
         named: arguments.modes.named(),
@@ -178,6 +187,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         breakdown: arguments.sampling.breakdown,
         slowdown: Slowdown::from_environment()?,
         memory_limit: arguments.goal.memory_limit,
+        calibration: calibration(&model, &data),
         batch_limit: arguments.goal.batch_limit,
     };
     let opened = (arguments.adapter).open(
@@ -312,10 +322,47 @@ fn default_batches() -> &'static str {
     &LIST
 }
 
-fn load_data(folder: Option<&std::path::Path>) -> Result<Dataset, Error> {
-    match folder {
+/// The network and its images.
+fn load(arguments: &Arguments) -> Result<(Source, Dataset), Error> {
+    let images = |folder: Option<&Path>| match folder {
         Some(folder) => dataset::load_split(Split::Test, Some(folder)),
         None => dataset::test_split(),
+    };
+    let Some(network) = arguments.random.network()? else {
+        return Ok((arguments.model.load()?, images(arguments.data.as_deref())?));
+    };
+    arguments.goal.check_random()?;
+    let most = most_images(arguments);
+    let given = images(arguments.data.as_deref())?;
+    let data = if arguments.data.is_some() || given.images.width == network.inputs() {
+        given.unlabelled_first(most)?
+    } else {
+        Dataset::random(most, network.inputs(), arguments.random.seed())?
+    };
+    Ok((Source::Network(network), data))
+}
+
+/// The images that quantization is calibrated on, if those inside the program do not fit: a network of random weights is
+/// calibrated on the images that it classifies, since there is no accuracy for which they would have to differ.
+fn calibration(model: &Source, data: &Dataset) -> Option<Sample> {
+    let own = data.labels.is_none() && data.images.width != dataset::CALIBRATION_WIDTH;
+    let images = data.images.clone();
+    let (seed, origin) = (0, data.name.clone());
+    (own && model.model().is_some()).then_some(Sample {
+        images,
+        seed,
+        origin,
+    })
+}
+
+/// How many images a network of random weights classifies: as many as the largest batch needs, and enough to compare
+/// its labels with those of f32. All that there are would take long, and say no more.
+fn most_images(arguments: &Arguments) -> usize {
+    const FEWEST: usize = 256;
+    let largest = arguments.sampling.batch.iter().copied().max().unwrap_or(0);
+    match arguments.goal.memory_limit {
+        Some(_) => dataset::RANDOM_IMAGES,
+        None => largest.clamp(FEWEST, dataset::RANDOM_IMAGES),
     }
 }
 

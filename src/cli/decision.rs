@@ -93,6 +93,18 @@ impl GoalOptions {
         self.gate
     }
 
+    /// Fails if an option needs an accuracy, which a network of random weights does not have.
+    pub fn check_random(&self) -> Result<()> {
+        let options = [
+            ("--max-accuracy-drop", self.max_accuracy_drop.is_some()),
+            ("--goal accuracy", self.goal == Goal::Accuracy),
+        ];
+        match options.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Error::Usage(UsageError::NoAccuracy { option })),
+            None => Ok(()),
+        }
+    }
+
     fn request(&self) -> Request {
         Request {
             goal: self.goal,

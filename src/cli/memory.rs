@@ -4,12 +4,13 @@ use clap::Args;
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::memory::{Footprint, checked_footprint, largest_batch, parameters};
 use fmnist_gpu::report::{self, Format, Layout, Table};
+use fmnist_gpu::units;
 use fmnist_gpu::{Error, Mode, Precision, Scheme, WeightScales};
 use serde::Serialize;
 
 use super::help;
 use super::modes::ModesOptions;
-use super::options::{self, ModelOptions};
+use super::options::{self, Layers, ModelOptions};
 use super::terminal;
 
 /// The calls that its help shows.
@@ -42,7 +43,7 @@ pub struct Arguments {
         long,
         value_name = "WIDTHS",
         conflicts_with = "model",
-        value_parser = layers,
+        value_parser = options::layers,
         help_heading = help::MODEL
     )]
     layers: Option<Layers>,
@@ -67,14 +68,6 @@ pub struct Arguments {
     /// Format of standard output: table, json or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
     format: Format,
-}
-
-/// Widths from input to output; a type of its own, since clap reads a plain vector as a list.
-#[derive(Clone, Debug)]
-struct Layers(Vec<usize>);
-
-fn layers(text: &str) -> Result<Layers, String> {
-    options::layers(text).map(Layers)
 }
 
 #[derive(Serialize)]
@@ -108,7 +101,8 @@ struct Line {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (widths, modes) = match &arguments.layers {
         Some(Layers(widths)) => {
-            let modes = (arguments.modes).modes_of_shape(&joined(widths), widths.len() - 1)?;
+            let modes =
+                (arguments.modes).modes_of_shape(&units::widths(widths), widths.len() - 1)?;
             (widths.clone(), modes)
         }
         None => {
@@ -119,7 +113,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             )
         }
     };
-    let name = joined(&widths);
+    let name = units::widths(&widths);
     let (batch, limit) = (arguments.batch, arguments.limit);
     let document = describe(widths, &modes, batch, limit).ok_or_else(|| {
         let layers = name.clone();
@@ -171,11 +165,6 @@ fn describe(
 }
 
 /// Widths as they are written: 784-64-10.
-fn joined(widths: &[usize]) -> String {
-    let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
-    widths.join("-")
-}
-
 fn table(document: &Document, layout: Layout) -> String {
     let mut header = vec!["precision", "parameters", "activations", "total", "saving"];
     if document.limit_bytes.is_some() {
@@ -203,7 +192,7 @@ fn table(document: &Document, layout: Layout) -> String {
     });
     let title = format!(
         "{}: {} parameters, batch {}{limit}\n\n",
-        joined(&document.layers),
+        units::widths(&document.layers),
         report::count(document.parameters),
         report::count(document.batch as u64)
     );

@@ -8,6 +8,7 @@ use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::gpu::fault::Faults;
 use fmnist_gpu::gpu::{DeviceOptions, Waiting};
+use fmnist_gpu::model::{Activation, Network, classifier_activations};
 use fmnist_gpu::plan::{ExecutionPath, KernelVariant, Kernels};
 use fmnist_gpu::quantize::Source;
 use fmnist_gpu::tune::{self, MatrixUnitsMode, Tuning};
@@ -347,6 +348,52 @@ impl ModelOptions {
     }
 }
 
+/// A network of random weights instead of a model.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::MODEL)]
+pub struct RandomOptions {
+    /// Measure a network of random weights: its widths from input to output, for example 784-1024-10
+    ///
+    /// The result has no accuracy, since the network has learned nothing. 'changed' counts the images whose label
+    /// differs from that of f32. With 784 inputs the network gets the test images, with any other number it gets
+    /// random images.
+    #[arg(long, value_name = "WIDTHS", conflicts_with = "model", value_parser = layers, hide_short_help = true)]
+    layers: Option<Layers>,
+
+    /// Activations of the layers: relu, sigmoid, tanh, identity or softmax [default: relu, and softmax at the end]
+    #[arg(
+        long,
+        value_name = "LIST",
+        requires = "layers",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    activations: Vec<Activation>,
+
+    /// Seed of the random weights and images [default: 0]
+    #[arg(long, value_name = "N", requires = "layers", hide_short_help = true)]
+    seed: Option<u64>,
+}
+
+impl RandomOptions {
+    /// The network, where one was requested.
+    pub fn network(&self) -> Result<Option<Network>> {
+        let Some(Layers(widths)) = &self.layers else {
+            return Ok(None);
+        };
+        let activations = match self.activations.as_slice() {
+            [] => classifier_activations(widths.len() - 1),
+            given => given.to_vec(),
+        };
+        Network::random(widths, &activations, self.seed()).map(Some)
+    }
+
+    /// The seed of the weights, and of the images.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+}
+
 /// The error of a quantized file where a model with float weights is needed.
 pub fn already_quantized(source: &Source) -> Error {
     let mode = source.mode().unwrap_or(Precision::F32.into());
@@ -388,11 +435,15 @@ pub fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Widths from input to output; a type of its own, since clap reads a plain vector as a list.
+#[derive(Clone, Debug)]
+pub struct Layers(pub Vec<usize>);
+
 /// `784-64-10`: at least two widths.
-pub fn layers(text: &str) -> Result<Vec<usize>, String> {
+pub fn layers(text: &str) -> Result<Layers, String> {
     let widths: Result<Vec<usize>, String> = text.split('-').map(positive).collect();
     match widths {
-        Ok(widths) if widths.len() >= 2 => Ok(widths),
+        Ok(widths) if widths.len() >= 2 => Ok(Layers(widths)),
         _ => Err("use the widths from input to output, for example 784-64-10".to_owned()),
     }
 }

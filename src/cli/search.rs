@@ -183,7 +183,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// The images that `train` does not train on.
 fn held_out(data: Dataset) -> Result<Dataset, Error> {
     let held = Holdout::new(data.len(), HELD_OUT).validation;
-    let labels = held.iter().map(|&index| data.labels[index]).collect();
+    let labels = data.labels()?;
+    let labels = held.iter().map(|&index| labels[index]).collect();
     let name = format!("{}, validation images", data.name);
     Dataset::new(name, data.images.select(&held), labels)
 }

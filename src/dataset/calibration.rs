@@ -13,6 +13,9 @@ use crate::error::{Error, Result, UsageError};
 /// How many calibration images are inside the binary, and are used unless told otherwise.
 pub const CALIBRATION_IMAGES: usize = 1_000;
 
+/// Pixels of such an image.
+pub const CALIBRATION_WIDTH: usize = 784;
+
 /// The seed that they were drawn with from Fashion-MNIST's training split.
 pub const CALIBRATION_SEED: u64 = 0;
 
@@ -71,7 +74,10 @@ mod tests {
     #[test]
     fn the_embedded_images_are_those_of_the_training_split() {
         let embedded = calibration_images().unwrap();
-        assert_eq!((embedded.count, embedded.width), (CALIBRATION_IMAGES, 784));
+        assert_eq!(
+            (embedded.count, embedded.width),
+            (CALIBRATION_IMAGES, CALIBRATION_WIDTH)
+        );
         // The training split may not be installed; the rest of the test needs it.
         let Ok(data) = load_split(Split::Train, Some(Path::new(DEBIAN_FOLDER))) else {
             return;

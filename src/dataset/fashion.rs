@@ -164,7 +164,12 @@ mod tests {
         let data = test_split().unwrap();
         assert_eq!((data.len(), data.images.width), (10_000, 784));
         for class in 0..10 {
-            let count = data.labels.iter().filter(|&&label| label == class).count();
+            let count = data
+                .labels()
+                .unwrap()
+                .iter()
+                .filter(|&&label| label == class)
+                .count();
             assert_eq!(count, 1_000, "class {class}");
         }
     }

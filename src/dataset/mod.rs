@@ -7,18 +7,20 @@ mod calibration;
 mod fashion;
 mod holdout;
 mod idx;
+mod random;
 
 use sha2::{Digest, Sha256};
 
 pub use calibration::{
-    CALIBRATION_IMAGES, CALIBRATION_SEED, calibration_images, draw_calibration, draw_images,
-    write_images,
+    CALIBRATION_IMAGES, CALIBRATION_SEED, CALIBRATION_WIDTH, calibration_images, draw_calibration,
+    draw_images, write_images,
 };
 pub use fashion::{
     CLASSES, DEBIAN_FOLDER, Split, is_fashion_training, load_split, load_test_images, test_split,
 };
 pub use holdout::{HELD_OUT, Holdout};
 pub use idx::{load_images, load_labels, read_images, read_labels};
+pub use random::RANDOM_IMAGES;
 
 use crate::error::{Error, Result};
 
@@ -64,15 +66,15 @@ impl Images {
     }
 }
 
-/// Images with their labels.
+/// Images, with their labels where those are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     /// Where it comes from, in words.
     pub name: String,
     /// The images.
     pub images: Images,
-    /// `[count]`, the index of each image's class.
-    pub labels: Vec<u8>,
+    /// `[count]`, the index of each image's class; none where the images have none.
+    pub labels: Option<Vec<u8>>,
 }
 
 impl Dataset {
@@ -86,26 +88,45 @@ impl Dataset {
             let problem = format!("{} images but {} labels", images.count, labels.len());
             return Err(Error::file(name, problem));
         }
-        if labels.is_empty() {
+        let labels = Some(labels);
+        Self::unlabelled(name, images).map(|data| Self { labels, ..data })
+    }
+
+    /// Images without labels.
+    ///
+    /// # Errors
+    /// `Error::File` where there are none.
+    pub fn unlabelled(name: impl Into<String>, images: Images) -> Result<Self> {
+        let name = name.into();
+        if images.count == 0 {
             return Err(Error::file(name, "has no images"));
         }
         Ok(Self {
             name,
             images,
-            labels,
+            labels: None,
         })
     }
 
     /// How many images.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.images.count
     }
 
     /// Never true: a data set has at least one image.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.images.count == 0
+    }
+
+    /// The labels, where something needs them.
+    ///
+    /// # Errors
+    /// `Error::File` where the images have none.
+    pub fn labels(&self) -> Result<&[u8]> {
+        let labels = self.labels.as_deref();
+        labels.ok_or_else(|| Error::file(&self.name, "has no labels"))
     }
 
     /// SHA-256 of the pixels followed by the labels, in hexadecimal: the same for the same images
@@ -114,7 +135,7 @@ impl Dataset {
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(&self.images.pixels);
-        hash.update(&self.labels);
+        hash.update(self.labels.as_deref().unwrap_or_default());
         hex(&hash.finalize())
     }
 }

@@ -118,7 +118,7 @@ fn options() -> [UsageError; 2] {
     ]
 }
 
-fn models() -> [UsageError; 12] {
+fn models() -> [UsageError; 14] {
     let model = "model.safetensors";
     let mode = "int8 static";
     [
@@ -147,8 +147,16 @@ fn models() -> [UsageError; 12] {
             available: 1000,
         },
         UsageError::TooManyParameters {
-            hidden: vec![1 << 25],
+            layers: "784-33554432-10".into(),
             limit: 1 << 28,
+            option: "--hidden layers",
+        },
+        UsageError::ActivationsMismatch {
+            layers: 2,
+            given: 3,
+        },
+        UsageError::NoAccuracy {
+            option: "--max-accuracy-drop",
         },
         UsageError::SizeOverflow {
             layers: "784-18446744073709551615-10".into(),

@@ -73,6 +73,8 @@ fn of_usage(error: &UsageError) -> &'static str {
         UsageError::CalibrationRangeMissing { .. } => "CalibrationRangeMissing",
         UsageError::TooFewCalibrationImages { .. } => "TooFewCalibrationImages",
         UsageError::TooManyParameters { .. } => "TooManyParameters",
+        UsageError::ActivationsMismatch { .. } => "ActivationsMismatch",
+        UsageError::NoAccuracy { .. } => "NoAccuracy",
         UsageError::SizeOverflow { .. } => "SizeOverflow",
         UsageError::NotSquare { .. } => "NotSquare",
         UsageError::NotWholeImages { .. } => "NotWholeImages",
@@ -93,7 +95,7 @@ fn of_usage(error: &UsageError) -> &'static str {
 }
 
 /// How many variants the three matches above have, `Usage`, `CheckFailed` and `Internal` counted as what they hold.
-const VARIANTS: usize = 16 + 3 + 10 + 33;
+const VARIANTS: usize = 16 + 3 + 10 + 35;
 
 /// What tells a reader to do something. A message names it behind a semicolon, after the cause.
 const VERBS: [&str; 17] = [

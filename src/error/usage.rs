@@ -168,16 +168,38 @@ pub enum UsageError {
         available: usize,
     },
 
-    /// A network too large to train.
+    /// A network too large to be made.
     #[error(
-        "hidden layers of {hidden:?} units need more than {limit} parameters, which is the most that training \
-         allows; use smaller hidden layers"
+        "a network of {layers} has more than {limit} parameters, the most that this program makes; use smaller {option}"
     )]
     TooManyParameters {
-        /// The widths of the hidden layers.
-        hidden: Vec<usize>,
-        /// The most parameters that training takes.
+        /// The widths from input to output.
+        layers: String,
+        /// The most parameters.
         limit: u64,
+        /// The option that sets its widths.
+        option: &'static str,
+    },
+
+    /// The number of activations is not the number of layers.
+    #[error(
+        "the network has {layers} layers, but --activations names {given}; give one for each layer"
+    )]
+    ActivationsMismatch {
+        /// The number of layers.
+        layers: usize,
+        /// The number of activations.
+        given: usize,
+    },
+
+    /// An option that needs the accuracy of a network, for one that has none.
+    #[error(
+        "{option} needs an accuracy, which a network of random weights does not have; use --model, or drop \
+         {option}"
+    )]
+    NoAccuracy {
+        /// The option.
+        option: &'static str,
     },
 
     /// A network whose memory is beyond counting.

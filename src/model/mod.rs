@@ -4,6 +4,7 @@ mod activation;
 mod file;
 mod graph;
 mod normalization;
+mod random;
 mod stored;
 mod tensors;
 
@@ -14,6 +15,8 @@ pub use activation::Activation;
 pub(crate) use file::{QUANTIZED, sort_metadata};
 pub use graph::{Graph, Operation, OperationKind, Shape, ValueId};
 pub use normalization::Normalization;
+pub use random::{MOST_PARAMETERS, classifier_activations};
+pub(crate) use random::{check_parameters, random_layers};
 pub(crate) use stored::{
     MODE_KEYS, classes as stored_classes, entry, mode as stored_mode, mode_entries,
 };

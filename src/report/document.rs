@@ -210,6 +210,8 @@ pub struct DatasetInfo {
     pub sha256: String,
     /// How many.
     pub images: usize,
+    /// Whether their classes are known. Without labels there is no accuracy.
+    pub labelled: bool,
     /// Rows of pixels of an image.
     pub rows: usize,
     /// Pixels in a row.
@@ -224,6 +226,7 @@ impl DatasetInfo {
             name: data.name.clone(),
             sha256: data.sha256(),
             images: data.len(),
+            labelled: data.labels.is_some(),
             rows: data.images.width / data.images.columns,
             columns: data.images.columns,
         }

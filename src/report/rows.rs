@@ -11,7 +11,7 @@ use crate::Precision;
 use crate::adapter::MatrixUnits;
 use crate::engine::{MatrixUse, Place};
 use crate::results::{Part, Row, Status};
-use crate::units::{bytes, count, duration, percent, share};
+use crate::units::{self, bytes, count, duration, percent, share};
 
 /// The document: preamble, then a table for each batch size.
 pub(super) fn document(document: &Document, layout: Layout) -> String {
@@ -44,7 +44,7 @@ pub fn opening(document: &Document, layout: Layout) -> String {
 /// The text below the last table: the legend, and what is missing.
 #[must_use]
 pub fn closing(document: &Document, layout: Layout) -> String {
-    let mut text = layout.wrap(LEGEND.to_owned());
+    let mut text = layout.wrap(legend(document.dataset.labelled));
     if let Some(shortfall) = document.shortfall() {
         text.push('\n');
         text.push_str(&layout.wrap(shortfall + "\n"));
@@ -62,13 +62,12 @@ fn preamble(document: &Document) -> String {
         ..
     } = document;
     let adapter = document.adapter();
-    let layers: Vec<String> = model.layers.iter().map(ToString::to_string).collect();
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
         "Network:  {} ({}), {} parameters, {}",
-        layers.join("-"),
+        units::widths(&model.layers),
         model.activations.join(", "),
         count(model.parameters),
         model.path
@@ -101,12 +100,22 @@ fn preamble(document: &Document) -> String {
 }
 
 /// The meaning of the columns.
-const LEGEND: &str = "\
+fn legend(labelled: bool) -> String {
+    let labels = match labelled {
+        true => {
+            "accuracy  share of all images with the correct label; changed: images with another label than in f32"
+        }
+        false => "changed   images with another label than in f32",
+    };
+    format!(
+        "\
 median    time of one batch, from its images on the device to its outputs in host memory; spread: standard deviation
 speed     f32's time over the row's, upload included; of peak: operations/s over the highest rate measured in this run
-accuracy  share of all images with the correct label; changed: images with another label than in f32
+{labels}
 memory    parameters and activations, count × bytes per value; allocated: all buffers that were made
-";
+"
+    )
+}
 
 /// The table of one batch size, below a line that names it.
 #[must_use]
@@ -116,7 +125,12 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
     };
     let mut text = layout.heading(&title(first));
     let lines = rows.iter().map(|row| line(row, layout)).collect();
-    text.push_str(&Table::new(&COLUMNS, lines).render(layout));
+    let mut table = Table::new(&COLUMNS, lines);
+    // Images without labels have no accuracy.
+    if rows.iter().all(|row| row.accuracy.is_none()) {
+        table.remove("accuracy");
+    }
+    text.push_str(&table.render(layout));
     let notes = notes(rows);
     if layout == Layout::Markdown && !notes.is_empty() {
         // Without an empty line, Markdown takes a note for a row of the table.

@@ -85,6 +85,14 @@ impl Table {
         Self { columns, rows }
     }
 
+    /// Removes the column of this name.
+    pub fn remove(&mut self, name: &str) {
+        if let Some(at) = self.columns.iter().position(|column| column.name == name) {
+            self.columns.remove(at);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
+    }
+
     /// The table as text. On a terminal that is too narrow, columns are hidden in their order, and a note below names
     /// them; if that is not enough, text is wrapped inside its cells.
     #[must_use]

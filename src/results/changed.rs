@@ -24,8 +24,8 @@ pub struct Changed {
 pub struct ChangedImage {
     /// Its place in the data set.
     pub index: usize,
-    /// Its class.
-    pub truth: usize,
+    /// Its class; none where the images have no labels.
+    pub truth: Option<usize>,
     /// Its pixels, row after row; base64 in JSON.
     #[serde(serialize_with = "base64")]
     pub pixels: Vec<u8>,

@@ -159,7 +159,7 @@ pub struct Row {
     pub requested: Requested,
     /// What really ran.
     pub effective: Effective,
-    /// Share of the labels that are correct.
+    /// Share of the labels that are correct; none where the images have no labels.
     pub accuracy: Option<f64>,
     /// Wilson's interval for the accuracy.
     pub accuracy_interval: Option<Interval>,

@@ -59,7 +59,7 @@ impl<'a> Bench<'a> {
         let mut network = self.engine.load(quantized).await?;
         let outputs = answers(&mut network, self.data).await?;
         let found = labels(&outputs, self.width);
-        let right = found.iter().zip(&self.data.labels);
+        let right = found.iter().zip(self.data.labels()?);
         let right = right.filter(|(label, truth)| **label == usize::from(**truth));
         let changes = found.iter().zip(&self.labels).filter(|(a, b)| a != b);
         let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);

@@ -1,6 +1,6 @@
 //! Images as the numbers that they are trained on.
 
-use crate::dataset::Dataset;
+use crate::dataset::Images;
 
 /// A batch as the network takes it.
 #[derive(Debug, Default)]
@@ -13,14 +13,19 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Fills the batch with the images at `indices`; `table` gives each byte's value.
-    pub(super) fn gather(&mut self, data: &Dataset, indices: &[usize], table: &[f32; 256]) {
+    pub(super) fn gather(
+        &mut self,
+        (images, labels): (&Images, &[u8]),
+        indices: &[usize],
+        table: &[f32; 256],
+    ) {
         self.input.clear();
         self.labels.clear();
         for &index in indices {
-            let pixels = data.images.range(index, index + 1);
+            let pixels = images.range(index, index + 1);
             let values = pixels.iter().map(|&pixel| table[usize::from(pixel)]);
             self.input.extend(values);
-            self.labels.push(data.labels[index]);
+            self.labels.push(labels[index]);
         }
     }
 

@@ -16,16 +16,14 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::dataset::{Dataset, HELD_OUT, Holdout};
+use crate::dataset::{Dataset, HELD_OUT, Holdout, Images};
 use crate::error::{CheckError, Error, Result, UsageError};
-use crate::memory;
-use crate::model::{Layer, Network, Normalization};
+use crate::model::{
+    Layer, Network, Normalization, check_parameters, classifier_activations, random_layers,
+};
 use adam::{Moments, Step};
 use batch::Batch;
 use network::{Gradient, Score};
-
-/// The most parameters that training takes on: with gradient and moments they fill 4 GiB.
-const LARGEST_PARAMETERS: u64 = 1 << 28;
 
 /// What turns a pixel into the network's input, in training as in the model that it gives.
 const NORMALIZATION: Normalization = Normalization::Unit;
@@ -71,7 +69,8 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
-    fn check(&self, data: &Dataset) -> Result<()> {
+    /// The widths of the layers for `data`, if it can be trained on with these options.
+    fn check(&self, data: &Dataset) -> Result<Vec<usize>> {
         let fail = |what: &str, given: &dyn Display, expected: &str| {
             Err(Error::Usage(UsageError::InvalidValue {
                 what: what.to_owned(),
@@ -109,14 +108,9 @@ impl TrainOptions {
             let expected = "fewer, so that the number of steps fits in 64 bits";
             return fail("the number of epochs", &self.epochs, expected);
         }
-        let parameters = memory::parameters(&self.widths(data));
-        if parameters.is_none_or(|parameters| parameters > LARGEST_PARAMETERS) {
-            return Err(Error::Usage(UsageError::TooManyParameters {
-                hidden: self.hidden.clone(),
-                limit: LARGEST_PARAMETERS,
-            }));
-        }
-        Ok(())
+        let widths = self.widths(data.images.width, data.labels()?);
+        check_parameters(&widths, "--hidden layers")?;
+        Ok(widths)
     }
 
     /// Steps of all epochs over so many images; none where they are beyond counting.
@@ -125,9 +119,9 @@ impl TrainOptions {
     }
 
     /// Input, hidden layers, and one output for each label up to the largest.
-    fn widths(&self, data: &Dataset) -> Vec<usize> {
-        let largest = data.labels.iter().copied().max().unwrap_or(0);
-        std::iter::once(data.images.width)
+    fn widths(&self, inputs: usize, labels: &[u8]) -> Vec<usize> {
+        let largest = labels.iter().copied().max().unwrap_or(0);
+        std::iter::once(inputs)
             .chain(self.hidden.iter().copied())
             .chain(std::iter::once(usize::from(largest) + 1))
             .collect()
@@ -158,26 +152,24 @@ pub struct EpochReport {
 /// seed, the data's SHA-256 and `accuracy` on the validation images.
 ///
 /// # Errors
-/// `Error::Usage` for options that cannot be meant, `Error::File` for fewer than two images,
+/// `Error::Usage` for options that cannot be meant, `Error::File` for fewer than two images, or images without labels,
 /// `Error::CheckFailed` where the training diverges (a loss or a weight is no longer finite).
 pub fn train(
     data: &Dataset,
     options: &TrainOptions,
     mut progress: impl FnMut(&EpochReport),
 ) -> Result<Network> {
-    options.check(data)?;
+    let widths = options.check(data)?;
     let mut split = Holdout::new(data.len(), options.validation);
     // One stream draws the weights, then every epoch's order.
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let mut trainer = Trainer::new(
-        network::initialize(&options.widths(data), &mut rng),
-        options,
-    );
+    let layers = random_layers(&widths, &classifier_activations(widths.len() - 1), &mut rng);
+    let mut trainer = Trainer::new(layers, data, options)?;
     let mut validation = Score::default();
     for epoch in 1..=options.epochs {
         split.training.shuffle(&mut rng);
-        let training = trainer.epoch(data, &split.training);
-        validation = trainer.measure(data, &split.validation);
+        let training = trainer.epoch(&split.training);
+        validation = trainer.measure(&split.validation);
         trainer.check_finite(epoch, [training, validation])?;
         let (trained, held) = (split.training.len(), split.validation.len());
         progress(&EpochReport {
@@ -221,6 +213,8 @@ fn provenance(
 
 /// A network on its way, with the optimizer's state and the memory of one step.
 struct Trainer<'a> {
+    images: &'a Images,
+    labels: &'a [u8],
     options: &'a TrainOptions,
     layers: Vec<Layer>,
     gradients: Vec<Gradient>,
@@ -235,9 +229,11 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(layers: Vec<Layer>, options: &'a TrainOptions) -> Self {
+    fn new(layers: Vec<Layer>, data: &'a Dataset, options: &'a TrainOptions) -> Result<Self> {
         let moments = |layer: &Layer| [layer.weights.len(), layer.bias.len()].map(Moments::new);
-        Self {
+        Ok(Self {
+            images: &data.images,
+            labels: data.labels()?,
             options,
             gradients: layers.iter().map(Gradient::new).collect(),
             moments: layers.iter().map(moments).collect(),
@@ -248,16 +244,16 @@ impl<'a> Trainer<'a> {
             delta: Vec::new(),
             scratch: Vec::new(),
             layers,
-        }
+        })
     }
 
     /// One pass over the images at `order`, a step a batch.
-    fn epoch(&mut self, data: &Dataset, order: &[usize]) -> Score {
+    fn epoch(&mut self, order: &[usize]) -> Score {
         // More images than these were counted before the training began.
         let steps = self.options.steps(order.len()).unwrap_or(usize::MAX);
         let mut score = Score::default();
         for indices in order.chunks(self.options.batch) {
-            score += self.forward(data, indices, self.options.label_smoothing);
+            score += self.forward(indices, self.options.label_smoothing);
             network::backward(
                 &self.layers,
                 &self.batch.input,
@@ -274,7 +270,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Runs the images at `indices` and leaves the gradient by the logits in `delta`.
-    fn forward(&mut self, data: &Dataset, indices: &[usize], smoothing: f32) -> Score {
+    fn forward(&mut self, indices: &[usize], smoothing: f32) -> Score {
+        let data = (self.images, self.labels);
         self.batch.gather(data, indices, &self.table);
         let batch = &self.batch;
         network::forward(&self.layers, &batch.input, batch.len(), &mut self.outputs);
@@ -292,10 +289,10 @@ impl<'a> Trainer<'a> {
     }
 
     /// The score of the images at `indices` as they stand, without label smoothing.
-    fn measure(&mut self, data: &Dataset, indices: &[usize]) -> Score {
+    fn measure(&mut self, indices: &[usize]) -> Score {
         let mut score = Score::default();
         for indices in indices.chunks(MEASURED_AT_ONCE) {
-            score += self.forward(data, indices, 0.0);
+            score += self.forward(indices, 0.0);
         }
         score
     }

@@ -3,9 +3,6 @@
 //! Each step is a function from matrices to matrices that keeps nothing between calls, so that it
 //! can become a pass of a shader. Shapes: `x [batch, in]`, `weights [in, out]`, all row-major.
 
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-
 use crate::cpu::matmul::{View, product};
 use crate::model::{Activation, Layer};
 
@@ -26,32 +23,6 @@ impl Gradient {
             bias: vec![0.0; layer.bias.len()],
         }
     }
-}
-
-/// Layers of these `widths` (input first) with random weights and zero biases: relu, and softmax
-/// on the last.
-///
-/// Weights are uniform within ±√(6 / in), which keeps the variance through a relu layer (He and
-/// others 2015, equation 10: variance 2 / in) and has no outliers that an int8 scale would pay for.
-pub(super) fn initialize(widths: &[usize], rng: &mut ChaCha8Rng) -> Vec<Layer> {
-    let count = widths.len().saturating_sub(1);
-    let layer = |(index, pair): (usize, &[usize])| {
-        let (inputs, outputs) = (pair[0], pair[1]);
-        let limit = (6.0 / inputs as f64).sqrt() as f32;
-        let draw = |_| rng.random_range(-limit..=limit);
-        Layer {
-            inputs,
-            outputs,
-            weights: (0..inputs * outputs).map(draw).collect(),
-            bias: vec![0.0; outputs],
-            activation: if index + 1 == count {
-                Activation::Softmax
-            } else {
-                Activation::Relu
-            },
-        }
-    };
-    widths.windows(2).enumerate().map(layer).collect()
 }
 
 /// Fills `outputs` with each layer's `[batch, out]`: activations of the hidden layers, and the last
@@ -181,7 +152,9 @@ fn column_sums(values: &[f32], sums: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
+    use crate::model::{classifier_activations, random_layers};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     const BATCH: usize = 7;
     const WIDTHS: [usize; 4] = [5, 6, 4, 3];
@@ -222,7 +195,7 @@ mod tests {
     #[test]
     fn gradients_agree_with_central_differences_in_f64() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let mut layers = initialize(&WIDTHS, &mut rng);
+        let mut layers = random_layers(&WIDTHS, &classifier_activations(3), &mut rng);
         for layer in &mut layers {
             layer.bias.fill_with(|| rng.random_range(-0.5_f32..0.5));
         }
@@ -291,21 +264,5 @@ mod tests {
             let score = cross_entropy(&mut [0.0, bad], &[0], 0.0);
             assert!(!score.loss.is_finite(), "{bad}: {score:?}");
         }
-    }
-
-    #[test]
-    fn initial_weights_have_the_variance_of_the_formula() {
-        let layers = initialize(&[600, 100, 10], &mut ChaCha8Rng::seed_from_u64(1));
-        let weights = &layers[0].weights;
-        let squares: f64 = weights.iter().map(|&w| f64::from(w) * f64::from(w)).sum();
-        let variance = squares / weights.len() as f64;
-        assert!((variance * 300.0 - 1.0).abs() <= 0.02, "{variance}");
-        assert_eq!(layers[0].activation, Activation::Relu);
-        assert_eq!(layers[1].activation, Activation::Softmax);
-        assert!(
-            layers
-                .iter()
-                .all(|layer| layer.bias.iter().all(|&b| b == 0.0))
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::types::{DEFAULT_ACCURACY_DROP, LimitCheck, LimitName, Request};
 use crate::Precision;
-use crate::results::Row;
+use crate::results::{Row, Status};
 use crate::units::{bytes, duration};
 
 /// How many percentage points less accurate a row is than f32 on the same images; none where that is not known.
@@ -30,12 +30,17 @@ pub(super) fn check(request: &Request, row: &Row, images: usize) -> Vec<LimitChe
     };
     let drop = request.max_accuracy_drop;
     let most = drop.unwrap_or(DEFAULT_ACCURACY_DROP);
-    let mut all = vec![limit(
-        LimitName::AccuracyDrop,
-        drop.is_some(),
-        most,
-        accuracy_drop(row, images),
-    )];
+    let mut all = Vec::new();
+    // Without labels there is no accuracy to lose.
+    let unlabelled = row.status == Status::Ok && row.accuracy.is_none();
+    if drop.is_some() || !unlabelled {
+        all.push(limit(
+            LimitName::AccuracyDrop,
+            drop.is_some(),
+            most,
+            accuracy_drop(row, images),
+        ));
+    }
     if let Some(most) = request.max_latency {
         let measured = row.end_to_end_ns.map(|time| time as f64);
         all.push(limit(

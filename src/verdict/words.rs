@@ -1,6 +1,6 @@
 //! How a verdict describes a row.
 
-use super::limits::accuracy_drop;
+use super::limits::{accuracy_drop, is_f32};
 use crate::results::Row;
 use crate::stats::{Estimate, SIGNIFICANT};
 use crate::units::{bytes, count, duration, p_value, points};
@@ -53,15 +53,18 @@ fn memory(row: &Row, f32: Option<&Row>) -> String {
 
 /// `152 of 10,000 labels change, accuracy −0.08 points, not significant (McNemar p = 0.40)`
 fn accuracy(row: &Row, images: usize) -> Option<String> {
-    let (changes, drop) = (row.label_changes?, accuracy_drop(row, images)?);
-    let found = row.mcnemar?;
+    let changes = row.label_changes.filter(|_| !is_f32(row))?;
     if changes == 0 {
         return Some("no label changes".to_owned());
     }
-    let plural = if changes == 1 {
-        "label changes"
-    } else {
-        "labels change"
+    let change = if changes == 1 { "changes" } else { "change" };
+    let changes = format!(
+        "{} of {} labels {change}",
+        count(changes as u64),
+        count(images as u64)
+    );
+    let (Some(drop), Some(found)) = (accuracy_drop(row, images), row.mcnemar) else {
+        return Some(changes);
     };
     let significance = if found.p < SIGNIFICANT {
         "significant"
@@ -69,9 +72,7 @@ fn accuracy(row: &Row, images: usize) -> Option<String> {
         "not significant"
     };
     Some(format!(
-        "{} of {} {plural}, accuracy {} points, {significance} (McNemar {})",
-        count(changes as u64),
-        count(images as u64),
+        "{changes}, accuracy {} points, {significance} (McNemar {})",
         points(-drop),
         p_value(found.p)
     ))

@@ -24,6 +24,7 @@ mod overflow;
 mod predict;
 mod processor;
 mod quantize;
+mod random;
 mod report;
 mod schema;
 mod search;

@@ -316,6 +316,18 @@ fn a_precision_that_was_not_timed_is_shown_with_its_reason() {
 }
 
 #[test]
+fn a_page_of_random_weights_has_no_accuracy() {
+    let (elements, document) = report(&["--layers", "784-30-10", "--batch", "300"]);
+    let places = check_all(&elements, &document);
+    let shown = |place: &str| places.iter().any(|one| one.ends_with(place));
+    assert!(shown("/agreement_with_f32") && shown("/label_changes"));
+    assert!(!shown("/accuracy") && !shown("/mcnemar/p"));
+    let section = |id: &str| elements.iter().any(|one| one.get("id") == Some(id));
+    assert!(section("results") && section("latency"));
+    assert!(!section("trade-off") && !section("classes"));
+}
+
+#[test]
 fn html_goes_to_stdout_as_to_a_file() {
     let fixture = Fixture::new();
     let page = fixture

@@ -56,7 +56,6 @@ fn traced(at: usize, changed: &Changed) -> Traced {
 }
 
 fn card(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
-    let truth = view.class(image.truth);
     let index = Figure::count(format!("{pointer}/index"), Some(image.index as u64));
     let f32 = image
         .answers
@@ -68,8 +67,10 @@ fn card(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
             div.card-head {
                 (picture(view, image))
                 div {
-                    p.truth { (truth) }
-                    p.sub { "true class" }
+                    @if let Some(truth) = image.truth {
+                        p.truth { (view.class(truth)) }
+                        p.sub { "true class" }
+                    }
                     p.sub { "image " (index.inline()) }
                 }
             }
@@ -91,7 +92,10 @@ fn card(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
 /// The pixels as a PNG inside the page.
 fn picture(view: &View<'_>, image: &ChangedImage) -> Markup {
     let dataset = &view.document.dataset;
-    let alt = format!("Image {}, {}", image.index, view.class(image.truth));
+    let alt = match image.truth {
+        Some(truth) => format!("Image {}, {}", image.index, view.class(truth)),
+        None => format!("Image {}", image.index),
+    };
     match png(&image.pixels, dataset.columns, dataset.rows) {
         Some(bytes) => {
             let source = format!("data:image/png;base64,{}", STANDARD.encode(bytes));
@@ -113,15 +117,19 @@ fn png(pixels: &[u8], columns: usize, rows: usize) -> Option<Vec<u8>> {
 }
 
 /// One precision's label, and its output.
-fn given(view: &View<'_>, answer: &Answer, truth: usize, pointer: &str) -> Markup {
+fn given(view: &View<'_>, answer: &Answer, truth: Option<usize>, pointer: &str) -> Markup {
     let output = answer.outputs.get(answer.label).copied().unwrap_or(0.0);
-    let right = answer.label == truth;
+    let (class, mark, spoken) = match truth.map(|truth| truth == answer.label) {
+        Some(true) => ("what right", "✓ ", ", right"),
+        Some(false) => ("what wrong", "✗ ", ", wrong"),
+        None => ("what", "", ""),
+    };
     html! {
         span.who { (view.series.short_label(&answer.name)) }
-        span class=(if right { "what right" } else { "what wrong" }) {
-            span aria-hidden="true" { (if right { "✓ " } else { "✗ " }) }
-            (view.class(answer.label))
-            span.visually-hidden { (if right { ", right" } else { ", wrong" }) }
+        span class=(class) {
+            span aria-hidden="true" { (mark) }
+            (view.quoted_class(answer.label).inline())
+            span.visually-hidden { (spoken) }
         }
         (Figure::new(format!("{pointer}/outputs/{}", answer.label), Some(shown(view, output))).inline())
         (meter(view, answer, output))
@@ -153,7 +161,7 @@ fn outputs(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
             tbody {
                 @for class in 0..classes {
                     tr {
-                        th scope="row" { (view.class(class)) }
+                        th scope="row" { (view.quoted_class(class).inline()) }
                         @for (at, answer) in image.answers.iter().enumerate() {
                             td.number data-json={ (pointer) "/answers/" (at) "/outputs/" (class) } {
                                 (answer.outputs.get(class).map_or_else(String::new, |&output| shown(view, output)))

@@ -9,6 +9,9 @@ use crate::engine::Place;
 use crate::results::Status;
 use crate::units::{chance, count, points, share};
 
+/// The columns that images without labels do not have.
+const OF_LABELS: [&str; 2] = ["accuracy", "p"];
+
 const COLUMNS: [&str; 14] = [
     "precision",
     "end to end",
@@ -28,13 +31,16 @@ const COLUMNS: [&str; 14] = [
 
 pub fn table(view: &View<'_>) -> Markup {
     let recommended = view.recommended().map(|placed| placed.at);
+    let labelled = view.document.dataset.labelled;
+    let shown = |name: &&str| labelled || !OF_LABELS.contains(name);
+    let columns: Vec<&str> = COLUMNS.into_iter().filter(shown).collect();
     html! {
         div.scroll tabindex="0" role="region" aria-label="Results" {
             table.results {
-                thead { tr { @for name in COLUMNS { th scope="col" { (name) } } } }
+                thead { tr { @for name in &columns { th scope="col" { (name) } } } }
                 @for batch in &view.batches {
                     tbody {
-                        tr.group { th scope="rowgroup" colspan=(COLUMNS.len()) { "Batch " (batch.figure().inline()) } }
+                        tr.group { th scope="rowgroup" colspan=(columns.len()) { "Batch " (batch.figure().inline()) } }
                         @for &placed in &batch.rows { (line(view, placed, recommended == Some(placed.at))) }
                     }
                 }
@@ -48,6 +54,7 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
     let row = placed.row;
     let wall = row.wall_ns.as_ref();
     let (memory, effective) = (&row.memory, &row.effective);
+    let labelled = view.document.dataset.labelled;
     let on_cpu = effective.device == Some(Place::Cpu) && effective.reason.is_some();
     html! {
         tr.deploy[deploy] {
@@ -62,9 +69,9 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
             (Figure::new(placed.pointer("speed_vs_f32/value"), row.speed_vs_f32.as_ref().map(|s| format!("{:.2}×", s.value))).cell())
             (Figure::count(placed.pointer("images_per_second"), row.images_per_second.map(|rate| rate.round() as u64)).cell())
             (Figure::new(placed.pointer("ceiling/share"), row.ceiling.map(|c| share(c.share))).cell())
-            (Figure::percent(placed.pointer("accuracy"), row.accuracy).cell())
+            @if labelled { (Figure::percent(placed.pointer("accuracy"), row.accuracy).cell()) }
             (Figure::count(placed.pointer("label_changes"), row.label_changes.map(|changes| changes as u64)).cell())
-            (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| chance(test.p))).cell())
+            @if labelled { (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| chance(test.p))).cell()) }
             (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory.textbook.total_bytes)).cell())
             (Figure::bytes(placed.pointer("memory/planned_bytes"), memory.planned_bytes).cell())
             (Figure::bytes(placed.pointer("memory/device_allocated_bytes"), memory.device_allocated_bytes).cell())

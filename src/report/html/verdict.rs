@@ -103,10 +103,18 @@ fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
                     }
                 }
             }
-            div.tile {
-                dt { "Accuracy" }
-                dd { (Figure::percent(placed.pointer("accuracy"), row.accuracy).inline()) }
-                dd.sub { (accuracy(placed, f32)) }
+            @if row.accuracy.is_some() {
+                div.tile {
+                    dt { "Accuracy" }
+                    dd { (Figure::percent(placed.pointer("accuracy"), row.accuracy).inline()) }
+                    dd.sub { (accuracy(placed, f32)) }
+                }
+            } @else {
+                div.tile {
+                    dt { "Agreement with f32" }
+                    dd { (Figure::percent(placed.pointer("agreement_with_f32"), row.agreement_with_f32).inline()) }
+                    dd.sub { "the images have no labels" }
+                }
             }
         }
     }

@@ -152,6 +152,11 @@ impl View<'_> {
         name.cloned().unwrap_or_else(|| class.to_string())
     }
 
+    /// The same as a quotation of the result, since a name may be a number.
+    pub fn quoted_class(&self, class: usize) -> Traced {
+        Traced::quoted(format!("/model/classes/{class}"), &self.class(class))
+    }
+
     /// The same with at most so many characters.
     pub fn short_class(&self, class: usize, most: usize) -> String {
         let name = self.class(class);
