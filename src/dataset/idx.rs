@@ -13,7 +13,7 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::Images;
+use super::images::Images;
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
 

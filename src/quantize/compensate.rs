@@ -4,9 +4,9 @@
 
 use half::f16;
 
-use super::weights::{int4_scale, quantize_int4};
-use super::{INT4_GROUP, INT4_LARGEST, Weights};
+use super::weights::{INT4_LARGEST, Weights, int4_scale, quantize_int4};
 use crate::model::Layer;
+use crate::precision::INT4_GROUP;
 use crate::scheme;
 
 /// What is added to the diagonal of H, in shares of its mean (Frantar et al. 2022, § 3.3, step 3, take 0.01):

@@ -3,7 +3,8 @@
 //!
 //! This serves calibration alone. An executor's values may differ in their last bits.
 
-use super::{Affine, InputQuantization, QuantizedLayer};
+use super::input::{Affine, InputQuantization};
+use super::layer::QuantizedLayer;
 use crate::model::{Activation, Graph, Layer, Normalization, Operation};
 use crate::scheme;
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Measured, SearchOptions};
+use super::options::SearchOptions;
+use super::outcome::Measured;
 use crate::dataset::Dataset;
 use crate::engine::{Engine, Session, labels};
 use crate::error::Result;

@@ -14,13 +14,10 @@
 //! and the f16 of a file does not run on matrix units, so neither is among the uniform modes.
 
 mod measure;
+mod options;
 mod outcome;
 mod space;
 mod state;
-
-use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
 
 use crate::Precision;
 use crate::dataset::Dataset;
@@ -28,9 +25,9 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::Network;
-use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample};
-use crate::tune::Tuning;
+use crate::quantize::{QuantizedNetwork, Quantizer, Sample};
 use measure::Bench;
+pub use options::{Goal, SearchOptions};
 pub use outcome::{Finalist, Measured, Outcome, Sensitivity, Trial};
 pub use space::Choice;
 use space::{Effect, Effects, Predicted};
@@ -42,62 +39,6 @@ const FINALISTS: usize = 4;
 /// An assignment is not tried where its predicted error is beyond this many times the largest that was found
 /// within the drop allowed.
 const HOPELESS: f64 = 3.0;
-
-/// What the result is to have little of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Goal {
-    /// Time for a batch.
-    #[default]
-    Latency,
-    /// Bytes of parameters; of equals, time.
-    Memory,
-}
-
-impl Goal {
-    /// The name in every output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Latency => "latency",
-            Self::Memory => "memory",
-        }
-    }
-}
-
-impl fmt::Display for Goal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Goal {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let named = [Self::Latency, Self::Memory];
-        let named = named.into_iter().find(|goal| goal.name() == text);
-        named.ok_or_else(|| Error::unknown_name("goal", text, ["latency", "memory"]))
-    }
-}
-
-/// How to search.
-#[derive(Clone, Debug)]
-pub struct SearchOptions {
-    /// The accuracy that may be lost against f32, as a share of all images.
-    pub max_drop: f64,
-    /// What is sought.
-    pub goal: Goal,
-    /// Images of a batch whose time is taken.
-    pub batch: usize,
-    /// Mixed assignments that are tried at most.
-    pub trials: usize,
-    /// The time of each finalist in the last comparison.
-    pub min_time: Duration,
-    /// How the finalists' kernels are chosen; those of the trials are the adapter's defaults.
-    pub tuning: Tuning,
-    /// How layers are quantized.
-    pub recipe: Recipe,
-}
 
 /// Hears how far a search is.
 pub trait Observer {

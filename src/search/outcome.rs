@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Choice;
+use super::space::Choice;
 use crate::mode::Mode;
 use crate::quantize::QuantizedNetwork;
 

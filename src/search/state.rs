@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Measured;
+use super::outcome::Measured;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 use crate::input::{json_problem, read_small};

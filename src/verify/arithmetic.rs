@@ -8,7 +8,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::compare::Errors;
 use super::data::seeded;
-use super::{Row, as_problem, tolerance};
+use super::problem::as_problem;
+use super::row::Row;
+use super::tolerance;
 use crate::Precision;
 use crate::error::Result;
 use crate::gpu::{Device, Numerics, Operation};

@@ -3,8 +3,10 @@
 
 use super::compare::{Check, Errors, equal};
 use super::data::{random_model, random_pixels, seeded};
+use super::repeats::{REPEATS, same_bits};
+use super::row::Row;
 use super::subjects::{Subject, judge, modes};
-use super::{REPEATS, Row, same_bits, sums, tolerance};
+use super::{sums, tolerance};
 use crate::Precision;
 use crate::cpu::{Isa, Processor, ProcessorOptions, Session};
 use crate::error::Result;

@@ -6,7 +6,10 @@ use std::thread;
 
 use super::case::{Case, Trial};
 use super::compare::{Check, Errors};
-use super::{REPEATS, Row, as_problem, same_bits, shapes, tolerance};
+use super::problem::as_problem;
+use super::repeats::{REPEATS, same_bits};
+use super::row::Row;
+use super::{shapes, tolerance};
 use crate::Precision;
 use crate::error::{Error, InternalError, Result};
 use crate::gpu::{Device, SinglePass, kernel};

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::row::Row;
+use super::scope::Scope;
 use super::task::{self, Task};
-use super::{Row, Scope};
 use crate::error::{Error, InternalError, Result, UsageError};
 use crate::gpu::Device;
 
@@ -64,8 +65,12 @@ enum Progress {
     Ends(Error),
 }
 
-/// Makes the checks that `scope` asks for, on all lanes.
-pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
+/// Makes checks on an adapter, or on the CPU path, on all of these lanes at the same time. All are of one adapter.
+///
+/// # Errors
+/// Those of a device that end everything. What a kernel does wrong is a row, and so is a kernel that its driver rejects
+/// or a check that needs too much memory. `Error::Usage` where no check has the name that `scope` requests.
+pub fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
     let Some(first) = lanes.first() else {
         return Err(Error::Usage(UsageError::NoDevice));
     };

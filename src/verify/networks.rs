@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use super::compare::{Check, Errors, equal};
+use super::problem::as_problem;
+use super::repeats::{REPEATS, same_bits};
+use super::row::Row;
 use super::subjects::{Subject, has_f16, judge, modes};
-use super::{REPEATS, Row, as_problem, same_bits, tolerance};
+use super::tolerance;
 use crate::Precision;
 use crate::error::Result;
 use crate::gpu::{self, Device};

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::compare::{Check, Errors};
 use super::data::{random_quantized, seeded};
-use super::{Row, as_problem};
+use super::problem::as_problem;
+use super::row::Row;
 use crate::Precision;
 use crate::cpu::{IntegerWeights, Processor};
 use crate::error::Result;

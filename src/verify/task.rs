@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::arithmetic::Exact;
 use super::kernels::{self, Variant};
-use super::{Row, cpu, networks, sums, tolerance, weights};
+use super::row::Row;
+use super::{cpu, networks, sums, tolerance, weights};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::gpu::Device;

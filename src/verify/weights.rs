@@ -7,7 +7,8 @@ use half::{bf16, f16};
 
 use super::compare::{Check, Errors};
 use super::networks::NetworkCheck;
-use super::{Row, as_problem};
+use super::problem::as_problem;
+use super::row::Row;
 use crate::Precision;
 use crate::error::Result;
 use crate::gpu::{self, Device};

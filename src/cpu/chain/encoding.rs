@@ -3,7 +3,7 @@
 //! The formulas are those of [`crate::quantize`].
 #![expect(unsafe_code, reason = "computed with vectors, through pointers")]
 
-use super::Scratch;
+use super::scratch::Scratch;
 use crate::cpu::quantized::{Table, index};
 use crate::cpu::simd::{Simd, stride};
 use crate::model::Normalization;

@@ -4,7 +4,7 @@
 use half::{bf16, f16};
 
 use super::encoding::{Encoding, Levels, hand_on};
-use super::{Scratch, Widths, panel_values};
+use super::scratch::{Scratch, Widths, panel_values};
 use crate::cpu::aligned::Aligned;
 use crate::cpu::int4::Int4Weights;
 use crate::cpu::integer::{IntegerWeights, Sink};

@@ -11,6 +11,7 @@
 
 mod encoding;
 mod layer;
+mod scratch;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +19,8 @@ use std::iter::Zip;
 use std::slice::{Chunks, ChunksMut};
 use std::sync::{Mutex, PoisonError};
 
-use super::aligned::Aligned;
 use super::isa::Supported;
-use super::processor::{Lanes, Processor};
+use super::processor::Processor;
 use super::simd::{BLOCK_ROWS, Simd, TILE_ROWS, Work, stride};
 use super::softmax::softmax;
 use crate::model::{Activation, Graph, ValueId};
@@ -28,6 +28,7 @@ use crate::precision::Float;
 use crate::quantize::QuantizedNetwork;
 use encoding::{Encoding, Pixels, round};
 use layer::Layer;
+use scratch::{Kept, Scratch, Widths};
 
 /// Bytes of a block's values that leave room for weights in a second-level cache of 1 MiB, or of half
 /// of that.
@@ -53,41 +54,6 @@ pub(super) struct Chain {
     /// One for each thread, and perhaps more.
     scratch: Vec<Mutex<Scratch>>,
     outputs: Vec<f32>,
-}
-
-/// The values of one block. A layer takes one of a pair and gives the other, in values or in quantized values.
-#[derive(Debug, Default)]
-struct Scratch {
-    /// What a layer takes: `[block, stride(inputs)]`.
-    x: Aligned<f32>,
-    /// What it gives: `[block, stride(outputs)]`.
-    y: Aligned<f32>,
-    /// Groups of the quantized activations that a layer takes: `[block, stride(groups)]`.
-    quantized: Aligned<u32>,
-    /// Those of the next one.
-    next_quantized: Aligned<u32>,
-    /// The scale of each row of quantized values: 1 where the layer knows it.
-    scales: Aligned<f32>,
-    /// A panel of weights in f32, where no instruction widens them on their way.
-    widened: Aligned<f32>,
-    /// Copies of what layers take, for those that do not come right after.
-    kept: Vec<Kept>,
-}
-
-/// A copy of what layers take: values, or quantized values with their scales.
-#[derive(Debug, Default)]
-struct Kept {
-    x: Aligned<f32>,
-    quantized: Aligned<u32>,
-    scales: Aligned<f32>,
-}
-
-/// Values that a row of a block needs at most of each.
-#[derive(Clone, Copy, Debug, Default)]
-struct Widths {
-    x: usize,
-    y: usize,
-    quantized: usize,
 }
 
 impl Chain {
@@ -309,35 +275,4 @@ impl Chain {
             kept.scales.copy_from_slice(&scratch.scales);
         }
     }
-}
-
-impl Kept {
-    fn bytes(&self) -> u64 {
-        self.x.bytes() + self.quantized.bytes() + self.scales.bytes()
-    }
-}
-
-impl Scratch {
-    /// Puts a kept value where a layer takes it.
-    fn take_back(&mut self, kept: usize) {
-        let kept = &self.kept[kept];
-        self.x.copy_from_slice(&kept.x);
-        self.quantized.copy_from_slice(&kept.quantized);
-        self.scales.copy_from_slice(&kept.scales);
-    }
-
-    /// What was given becomes what is taken.
-    fn swap_values(&mut self) {
-        std::mem::swap(&mut self.x, &mut self.y);
-    }
-
-    /// The same of quantized values.
-    fn swap_quantized(&mut self) {
-        std::mem::swap(&mut self.quantized, &mut self.next_quantized);
-    }
-}
-
-/// Room for a widened panel.
-fn panel_values(lanes: Lanes, inputs: usize) -> usize {
-    lanes.panel * lanes.lanes * inputs
 }

@@ -4,7 +4,9 @@
 //! each layer. What a block of rows goes through between two meetings is one pass: the quantized values of the
 //! layer before, the product, scaling, bias, and the search for the largest magnitude.
 
+mod layer;
 mod pass;
+mod scratch;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,10 +15,12 @@ use super::integer::IntegerWeights;
 use super::isa::Supported;
 use super::processor::Processor;
 use super::quantized::{Input, Quantized, Range, Table};
-use super::simd::{BLOCK_ROWS, TILE_ROWS, stride};
+use super::simd::{BLOCK_ROWS, TILE_ROWS};
 use crate::model::{Activation, Graph};
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Weights};
+use layer::Int8Layer;
 use pass::{EpilogueWork, Share, Source};
+use scratch::Scratch;
 
 /// A network ready to run in int8.
 #[derive(Debug)]
@@ -54,25 +58,6 @@ struct Tensor {
     /// The quantized value that layers read for each quantized sum, or pixel, and its scale.
     table: Table,
     scale: f32,
-}
-
-#[derive(Debug)]
-struct Int8Layer {
-    weights: IntegerWeights,
-    scale: f32,
-    bias: Aligned<f32>,
-    activation: Activation,
-}
-
-/// A block's quantized values, and a row's.
-#[derive(Debug, Default)]
-struct Scratch {
-    /// Groups of quantized activations: `[block, stride(layer)]`.
-    quantized: Aligned<u32>,
-    /// Quantized values of one row of sums, moved up by 128 to index a table.
-    indices: Aligned<u8>,
-    /// A block of the last layer, dequantized for its softmax: `[block, padded outputs]`.
-    rows: Aligned<f32>,
 }
 
 impl Int8Network {
@@ -282,17 +267,5 @@ impl Int8Network {
 
     fn outputs(&self) -> usize {
         self.graph.outputs()
-    }
-}
-
-impl Int8Layer {
-    /// Values of a row of its scaled sums.
-    fn width(&self) -> usize {
-        self.weights.shape().padded_outputs()
-    }
-
-    /// Groups from one row of quantized values to the next.
-    fn stride(&self) -> usize {
-        stride(self.weights.shape().groups())
     }
 }

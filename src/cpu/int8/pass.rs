@@ -5,7 +5,8 @@ use std::iter::Enumerate;
 use std::slice::ChunksMut;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Int8Layer, Scratch};
+use super::layer::Int8Layer;
+use super::scratch::Scratch;
 use crate::cpu::integer::Sink;
 use crate::cpu::quantized::{Quantized, Range, Table};
 use crate::cpu::simd::{Simd, Work};

@@ -25,8 +25,10 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use super::input::InputQuantization;
+use super::layer::QuantizedLayer;
+use super::network::{OutOfRange, QuantizedNetwork};
 use super::weights::float_bytes;
-use super::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork};
 use crate::Scheme;
 use crate::atomic_file::AtomicFile;
 use crate::error::{CheckError, Error, Result, UsageError};

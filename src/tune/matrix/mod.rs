@@ -4,8 +4,8 @@ mod trial;
 
 use std::str::FromStr;
 
-use super::Tuning;
 use super::cache::TrialResult;
+use super::tuning::Tuning;
 use crate::Engine;
 use crate::engine::{EngineOptions, MatrixUse, Selected};
 use crate::error::{CheckError, Error, Result, UsageError};

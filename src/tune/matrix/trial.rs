@@ -24,7 +24,8 @@ use crate::model::{Activation, Layer, Network};
 use crate::plan::{ChosenBy, KERNEL_VARIANTS, KernelVariant};
 use crate::quantize::{QuantizedNetwork, lower};
 use crate::tune::cache::{Cache, Effort, Entry, Key, TrialResult};
-use crate::tune::{device_key, measure};
+use crate::tune::key::device_key;
+use crate::tune::measure::measure;
 use crate::{Precision, reference};
 
 /// Whether a trial that was made is made again.
