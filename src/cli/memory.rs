@@ -3,7 +3,7 @@
 use clap::Args;
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::memory::{Footprint, checked_footprint, largest_batch, parameters};
-use fmnist_gpu::report::{self, Format, Layout, Table};
+use fmnist_gpu::report::{self, Layout, OutputFormat, Table};
 use fmnist_gpu::{Error, Mode, Precision, Scheme, WeightScales};
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub struct Arguments {
         value_parser = layers,
         help_heading = help::MODEL
     )]
-    layers: Option<Layers>,
+    layers: Option<LayerWidths>,
 
     #[command(flatten)]
     modes: ModesOptions,
@@ -66,15 +66,15 @@ pub struct Arguments {
 
     /// Format of standard output: table, json or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: Format,
+    format: OutputFormat,
 }
 
 /// Widths from input to output; a type of its own, since clap reads a plain vector as a list.
 #[derive(Clone, Debug)]
-struct Layers(Vec<usize>);
+struct LayerWidths(Vec<usize>);
 
-fn layers(text: &str) -> Result<Layers, String> {
-    options::layers(text).map(Layers)
+fn layers(text: &str) -> Result<LayerWidths, String> {
+    options::layers(text).map(LayerWidths)
 }
 
 #[derive(Serialize)]
@@ -84,11 +84,11 @@ struct Document {
     parameters: u64,
     batch: usize,
     limit_bytes: Option<u64>,
-    precisions: Vec<Line>,
+    precisions: Vec<FootprintLine>,
 }
 
 #[derive(Serialize)]
-struct Line {
+struct FootprintLine {
     precision: Precision,
     scheme: Option<Scheme>,
     weights: Option<WeightScales>,
@@ -107,7 +107,7 @@ struct Line {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (widths, modes) = match &arguments.layers {
-        Some(Layers(widths)) => {
+        Some(LayerWidths(widths)) => {
             let modes = (arguments.modes).modes_of_shape(&joined(widths), widths.len() - 1)?;
             (widths.clone(), modes)
         }
@@ -126,10 +126,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Error::Usage(UsageError::SizeOverflow { layers, batch })
     })?;
     let text = match arguments.format {
-        Format::Table => table(&document, terminal::layout()),
-        Format::Markdown => table(&document, Layout::Markdown),
-        Format::Json => report::to_json(&document)?,
-        Format::Csv | Format::Html => {
+        OutputFormat::Table => table(&document, terminal::layout()),
+        OutputFormat::Markdown => table(&document, Layout::Markdown),
+        OutputFormat::Json => report::to_json(&document)?,
+        OutputFormat::Csv | OutputFormat::Html => {
             return Err(
                 Error::no_output("memory", "csv or html", "table, json or markdown").into(),
             );
@@ -149,7 +149,7 @@ fn describe(
     let mut precisions = Vec::new();
     for mode in modes {
         let footprint = checked_footprint(&layers, mode, batch)?;
-        precisions.push(Line {
+        precisions.push(FootprintLine {
             precision: mode.precision,
             scheme: mode.scheme,
             weights: mode.weights,
@@ -181,7 +181,7 @@ fn table(document: &Document, layout: Layout) -> String {
     if document.limit_bytes.is_some() {
         header.push("largest batch");
     }
-    let row = |line: &Line| {
+    let row = |line: &FootprintLine| {
         let mut cells = vec![
             line.name.clone(),
             report::bytes(line.footprint.parameters_bytes),

@@ -58,7 +58,7 @@ pub struct KernelOptions {
     ///
     /// On the CPU path a kernel is an instruction set: avx512-vnni, avx512, avx2 or portable.
     #[arg(long, value_name = "NAME", hide_short_help = true)]
-    kernel: Option<Kernel>,
+    kernel: Option<KernelName>,
 
     /// Run as if the adapter lacked these features, for example shader-f16,timestamp-query
     #[arg(
@@ -76,14 +76,14 @@ pub struct KernelOptions {
 
 /// A kernel by its name.
 #[derive(Clone, Copy, Debug)]
-enum Kernel {
+enum KernelName {
     /// Of an adapter.
     Adapter(KernelVariant),
     /// Of the CPU path.
     Processor(Isa),
 }
 
-impl std::str::FromStr for Kernel {
+impl std::str::FromStr for KernelName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -176,12 +176,12 @@ impl AdapterOptions {
     /// The engine, if the kernel that --kernel names can run on it.
     fn check_kernel(&self, kernels: &KernelOptions, engine: Engine) -> Result<Engine> {
         let (name, reason, remedy) = match (kernels.kernel, engine.info().kind) {
-            (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => (
+            (Some(KernelName::Processor(isa)), kind) if kind != Kind::Cpu => (
                 isa.name(),
                 format!("{isa} runs only on the CPU path"),
                 "add --adapter cpu",
             ),
-            (Some(Kernel::Adapter(variant)), Kind::Cpu) => {
+            (Some(KernelName::Adapter(variant)), Kind::Cpu) => {
                 let (name, why) = (variant.name, engine.reason());
                 let reason =
                     format!("{name} runs only on adapters, but this run uses the CPU path ({why})");
@@ -257,13 +257,13 @@ impl AdapterOptions {
             mask_features: kernels.mask_features.clone(),
             fallback: !self.no_fallback,
             kernels: match (kernels.kernel, kernels.path) {
-                (Some(Kernel::Adapter(variant)), _) => Kernels::Named(variant),
+                (Some(KernelName::Adapter(variant)), _) => Kernels::Named(variant),
                 (_, Some(path)) => Kernels::Path(path),
                 (_, None) => Kernels::Any,
             },
             processor: ProcessorOptions {
                 isa: match kernels.kernel {
-                    Some(Kernel::Processor(isa)) => Some(isa),
+                    Some(KernelName::Processor(isa)) => Some(isa),
                     _ => None,
                 },
                 threads: self.threads,

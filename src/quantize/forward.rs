@@ -16,12 +16,12 @@ pub(super) fn input(normalization: Normalization, pixels: &[u8]) -> Vec<f32> {
 }
 
 /// The values that operations still read: `[images, size]` each.
-pub(super) struct Values<'a> {
+pub(super) struct LiveValues<'a> {
     graph: &'a Graph,
     held: Vec<Vec<f32>>,
 }
 
-impl<'a> Values<'a> {
+impl<'a> LiveValues<'a> {
     /// The network's input for `pixels: [images, in]`.
     pub(super) fn new(graph: &'a Graph, normalization: Normalization, pixels: &[u8]) -> Self {
         let mut held = vec![Vec::new(); graph.values.len()];

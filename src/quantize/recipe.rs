@@ -1,9 +1,9 @@
 //! How float weights become the numbers of a mode, where images decide.
 
 use super::calibrate::{Calibration, Sample, calibrate};
-use super::compensate::{Quantized, compensate};
+use super::compensate::{RoundingGrid, compensate};
 use super::convert::{Ranges, lower, out_of_range};
-use super::forward::{Values, quantized_layer};
+use super::forward::{LiveValues, quantized_layer};
 use super::layer::QuantizedLayer;
 use super::network::QuantizedNetwork;
 use super::rounding::Rounding;
@@ -182,15 +182,15 @@ impl<'a> Quantizer<'a> {
             return Rounding::Compensated;
         };
         let pixels = &sample.images.pixels;
-        let mut values = Values::new(graph, self.model.normalization, pixels);
+        let mut values = LiveValues::new(graph, self.model.normalization, pixels);
         for (at, operation) in graph.operations[..=last].iter().enumerate() {
             let (index, x) = (operation.layer(), values.of(operation));
             let same_input = index == 0 && operation.input() == Graph::INPUT;
             let layer = &mut quantized.layers[index];
             let nearest = layer.weights.clone();
             let grid = match &nearest {
-                Weights::Int8 { scales, .. } => Some(Quantized::Int8(clip, scales)),
-                Weights::Int4 { .. } => Some(Quantized::Int4),
+                Weights::Int8 { scales, .. } => Some(RoundingGrid::Int8(clip, scales)),
+                Weights::Int4 { .. } => Some(RoundingGrid::Int4),
                 Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => None,
             };
             if let Some(grid) = grid {

@@ -10,7 +10,7 @@ use crate::tune::Tuning;
 
 /// What the result is to have little of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Goal {
+pub enum SearchGoal {
     /// Time for a batch.
     #[default]
     Latency,
@@ -18,7 +18,7 @@ pub enum Goal {
     Memory,
 }
 
-impl Goal {
+impl SearchGoal {
     /// The name in every output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -29,13 +29,13 @@ impl Goal {
     }
 }
 
-impl fmt::Display for Goal {
+impl fmt::Display for SearchGoal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl FromStr for Goal {
+impl FromStr for SearchGoal {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -51,7 +51,7 @@ pub struct SearchOptions {
     /// The accuracy that may be lost against f32, as a share of all images.
     pub max_drop: f64,
     /// What is sought.
-    pub goal: Goal,
+    pub goal: SearchGoal,
     /// Images of a batch whose time is taken.
     pub batch: usize,
     /// Mixed assignments that are tried at most.

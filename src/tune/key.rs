@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::cache::{Effort, Key};
+use super::cache::{CacheKey, TuningEffort};
 use crate::adapter::AdapterInfo;
 use crate::gpu;
 use crate::plan::{KERNEL_VARIANTS, Kernels};
 use crate::{Mode, Scheme};
 
 /// What a winner depends on. Batch sizes of one class, a power of two, share it.
-pub(super) fn key(gpu: &gpu::Session, mode: &Mode, batch: usize, effort: Effort) -> Key {
+pub(super) fn key(gpu: &gpu::Session, mode: &Mode, batch: usize, effort: TuningEffort) -> CacheKey {
     let model = gpu.architecture();
     let mut shape = String::new();
     for (index, width) in model.widths().into_iter().enumerate() {
@@ -43,9 +43,14 @@ fn among(kernels: Kernels, may_use_matrix_units: bool) -> String {
 }
 
 /// The key of something found out on an adapter.
-pub(super) fn device_key(info: &AdapterInfo, mode: &Mode, shape: String, effort: Effort) -> Key {
+pub(super) fn device_key(
+    info: &AdapterInfo,
+    mode: &Mode,
+    shape: String,
+    effort: TuningEffort,
+) -> CacheKey {
     let (precision, scheme) = names(mode);
-    Key {
+    CacheKey {
         adapter: info.name.clone(),
         backend: info.backend.to_string(),
         driver: info.driver.clone(),

@@ -12,7 +12,7 @@ mod tuning;
 
 use std::time::{Duration, Instant};
 
-pub use cache::{Cache, Effort, Entry, Key, TrialResult};
+pub use cache::{Cache, CacheEntry, CacheKey, TrialResult, TuningEffort};
 use key::key;
 pub use matrix::{MatrixUnitsMode, open, try_matrix_units};
 use measure::measure;
@@ -35,7 +35,7 @@ pub const FULL_EACH: Duration = Duration::from_secs(30);
 /// Chooses kernels, and remembers them.
 #[derive(Debug)]
 pub struct Tuner {
-    effort: Option<Effort>,
+    effort: Option<TuningEffort>,
     cache: Option<Cache>,
     /// What quick tuning may take altogether.
     in_all: Duration,
@@ -48,8 +48,8 @@ impl Tuner {
     pub fn new(tuning: Tuning) -> Self {
         let effort = match tuning {
             Tuning::Off => None,
-            Tuning::Quick => Some(Effort::Quick),
-            Tuning::Full => Some(Effort::Full),
+            Tuning::Quick => Some(TuningEffort::Quick),
+            Tuning::Full => Some(TuningEffort::Full),
         };
         Self {
             effort,
@@ -74,10 +74,10 @@ impl Tuner {
     }
 
     /// What may be spent on the next network; none where nothing is left.
-    fn left(&self, effort: Effort) -> Option<Duration> {
+    fn left(&self, effort: TuningEffort) -> Option<Duration> {
         let left = match effort {
-            Effort::Quick => QUICK_EACH.min(self.in_all.saturating_sub(self.spent)),
-            Effort::Full => FULL_EACH,
+            TuningEffort::Quick => QUICK_EACH.min(self.in_all.saturating_sub(self.spent)),
+            TuningEffort::Full => FULL_EACH,
         };
         (!left.is_zero()).then_some(left)
     }
@@ -94,8 +94,8 @@ impl Tuner {
         };
         let batch = pixels.len() / gpu.architecture().inputs().max(1);
         let candidates = match effort {
-            Effort::Quick => gpu.candidates(batch),
-            Effort::Full => likeliest_first(gpu.candidates(batch), gpu.runnable(batch)),
+            TuningEffort::Quick => gpu.candidates(batch),
+            TuningEffort::Full => likeliest_first(gpu.candidates(batch), gpu.runnable(batch)),
         };
         if candidates.len() < 2 || gpu.is_fixed() {
             return Ok(());
@@ -114,7 +114,7 @@ impl Tuner {
         let start = Instant::now();
         let (best, not_timed) = measure(gpu, &candidates, pixels, batch, left).await?;
         self.spent += start.elapsed();
-        if effort == Effort::Full && !not_timed.is_empty() {
+        if effort == TuningEffort::Full && !not_timed.is_empty() {
             log::warn!("{}", stopped(&mode, batch, not_timed));
         }
         match best {
@@ -129,16 +129,16 @@ impl Tuner {
     }
 
     /// The winner that the cache has, if it can run here: the file's words are only words.
-    fn known(&self, key: &Key, gpu: &gpu::Session, batch: usize) -> Option<KernelVariant> {
+    fn known(&self, key: &CacheKey, gpu: &gpu::Session, batch: usize) -> Option<KernelVariant> {
         let entry = self.cache.as_ref()?.get(key)?;
         let variant = KernelVariant::find(&entry.kernel)?;
         gpu.runnable(batch).contains(&variant).then_some(variant)
     }
 
-    fn remember(&mut self, key: Key, winner: KernelVariant, time: Duration) {
+    fn remember(&mut self, key: CacheKey, winner: KernelVariant, time: Duration) {
         let Some(cache) = &mut self.cache else { return };
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        cache.put(key, Entry::new(winner.name, nanoseconds));
+        cache.put(key, CacheEntry::new(winner.name, nanoseconds));
         if let Err(error) = cache.save() {
             log::warn!("the tuned kernels could not be saved: {error}");
             self.cache = None;
@@ -189,19 +189,22 @@ mod tests {
     #[test]
     fn nothing_is_tuned_in_no_time() {
         let mut tuner = Tuner {
-            effort: Some(Effort::Quick),
+            effort: Some(TuningEffort::Quick),
             cache: None,
             in_all: in_all(27),
             spent: Duration::ZERO,
         };
-        assert_eq!(tuner.left(Effort::Quick), Some(QUICK_EACH));
+        assert_eq!(tuner.left(TuningEffort::Quick), Some(QUICK_EACH));
         tuner.spent = 27 * QUICK_EACH - Duration::from_millis(1);
-        assert_eq!(tuner.left(Effort::Quick), Some(Duration::from_millis(1)));
+        assert_eq!(
+            tuner.left(TuningEffort::Quick),
+            Some(Duration::from_millis(1))
+        );
         tuner.spent = 27 * QUICK_EACH;
-        assert_eq!(tuner.left(Effort::Quick), None);
-        assert_eq!(tuner.left(Effort::Full), Some(FULL_EACH));
+        assert_eq!(tuner.left(TuningEffort::Quick), None);
+        assert_eq!(tuner.left(TuningEffort::Full), Some(FULL_EACH));
         tuner.renew();
-        assert_eq!(tuner.left(Effort::Quick), Some(QUICK_EACH));
+        assert_eq!(tuner.left(TuningEffort::Quick), Some(QUICK_EACH));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! - [`case`] has the inputs of a kernel at one shape, and compares its outputs. [`shapes`] has the shapes near the
 //!   edges of a tile. Tests run the same trials.
-//! - [`check`] checks everything on an adapter, or on the processor, and returns a [`Row`] for each check.
+//! - [`check`] checks everything on an adapter, or on the processor, and returns a [`CheckRow`] for each check.
 //! - [`compare`] has the comparisons. [`tolerance`] describes what each allows, and why.
 //! - [`numerics`] makes the numerics report. Its observations are neither right nor wrong, but a driver update can
 //!   change them.
@@ -18,9 +18,9 @@ pub mod kernels;
 mod lane;
 mod networks;
 pub mod numerics;
-mod outcome;
 mod problem;
 mod repeats;
+mod result;
 mod row;
 mod scope;
 mod shapes;
@@ -32,8 +32,8 @@ mod weights;
 
 pub use lane::{Lane, check};
 pub use numerics::NumericsReport;
-pub use outcome::Outcome;
 pub use repeats::REPEATS;
-pub use row::{Row, Status};
+pub use result::VerifyResult;
+pub use row::{CheckRow, CheckStatus};
 pub use scope::Scope;
 pub use shapes::{SIZES, shapes};

@@ -10,7 +10,7 @@ use crate::mode::Mode;
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum CheckStatus {
     /// Within the tolerance, to the same bits each time.
     Passed,
     /// Not so.
@@ -21,7 +21,7 @@ pub enum Status {
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
+pub struct CheckRow {
     /// What sort of thing is checked: `kernels`, `networks`, `weights`, `sums` or `arithmetic`.
     pub group: &'static str,
     /// Which one.
@@ -31,7 +31,7 @@ pub struct Row {
     /// The same with what else it is run as: the scheme, and the precisions of layers that differ.
     pub mode: String,
     /// How it ended.
-    pub status: Status,
+    pub status: CheckStatus,
     /// What is wrong, or why it was skipped.
     pub detail: Option<String>,
     /// The shapes, or networks, and the data on each of them that it was tried on.
@@ -48,7 +48,7 @@ pub struct Row {
     pub tolerance: &'static str,
 }
 
-impl Row {
+impl CheckRow {
     pub(super) fn new(
         group: &'static str,
         name: String,
@@ -60,7 +60,7 @@ impl Row {
             name,
             precision: mode.precision,
             mode: mode.to_string(),
-            status: Status::Passed,
+            status: CheckStatus::Passed,
             detail: None,
             trials: 0,
             repeats: 0,
@@ -86,7 +86,7 @@ impl Row {
 
     pub(super) fn skipped(self, reason: impl Into<String>) -> Self {
         Self {
-            status: Status::Skipped,
+            status: CheckStatus::Skipped,
             detail: Some(reason.into()),
             ..self
         }
@@ -97,9 +97,9 @@ impl Row {
         let measured = |value: f64| (errors.values > 0 && value.is_finite()).then_some(value);
         Self {
             status: if check.is_ok() {
-                Status::Passed
+                CheckStatus::Passed
             } else {
-                Status::Failed
+                CheckStatus::Failed
             },
             detail: check.err(),
             largest_error: measured(errors.largest),
@@ -115,8 +115,8 @@ mod tests {
     use super::*;
     use crate::verify::tolerance;
 
-    fn row() -> Row {
-        Row::new(
+    fn row() -> CheckRow {
+        CheckRow::new(
             "kernels",
             "one".into(),
             &Precision::F32.into(),
@@ -132,7 +132,7 @@ mod tests {
             adapter: adapter.clone(),
             during: during.clone(),
         });
-        assert_eq!(memory.unwrap().status, Status::Failed);
+        assert_eq!(memory.unwrap().status, CheckStatus::Failed);
         let large = row().ended_by(Error::TooLarge {
             what: "layers.0".into(),
             unit: "bytes",
@@ -140,7 +140,7 @@ mod tests {
             limit: 1,
             adapter: adapter.clone(),
         });
-        assert_eq!(large.unwrap().status, Status::Skipped);
+        assert_eq!(large.unwrap().status, CheckStatus::Skipped);
         let reason = "destroyed".to_owned();
         let lost = row().ended_by(Error::DeviceLost {
             adapter,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::row::Row;
+use super::row::CheckRow;
 
 /// Which checks are made, and who hears of them.
 pub struct Scope<'a> {
@@ -15,5 +15,5 @@ pub struct Scope<'a> {
     pub progress: &'a mut dyn FnMut(&str, usize, usize),
     /// Called with each check as it is made, with its place among all, and with the hash of int8 sums where it was
     /// of these: what ends everything later takes nothing from it.
-    pub found: &'a mut dyn FnMut(usize, Row, Option<String>),
+    pub found: &'a mut dyn FnMut(usize, CheckRow, Option<String>),
 }

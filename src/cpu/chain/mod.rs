@@ -27,7 +27,7 @@ use crate::model::{Activation, Graph, ValueId};
 use crate::precision::Float;
 use crate::quantize::QuantizedNetwork;
 use encoding::{Encoding, Pixels, round};
-use layer::Layer;
+use layer::PackedLayer;
 use scratch::{Kept, Scratch, Widths};
 
 /// Bytes of a block's values that leave room for weights in a second-level cache of 1 MiB, or of half
@@ -39,7 +39,7 @@ const BLOCK_BYTES: usize = 320 << 10;
 pub(super) struct Chain {
     processor: Processor,
     graph: Graph,
-    layers: Vec<Layer>,
+    layers: Vec<PackedLayer>,
     /// Where each value of the graph is kept that an operation reads other than the one right after; none of the
     /// others.
     kept: Vec<Option<usize>>,
@@ -65,7 +65,7 @@ impl Chain {
         let layers = layers.map(|(index, layer)| {
             let next = graph.layer_after(index);
             let next = next.map(|next| Encoding::of(&model.layers[next], clip));
-            Layer::new(layer, next, clip, processor)
+            PackedLayer::new(layer, next, clip, processor)
         });
         let first = Encoding::of(&model.layers[graph.first_layer()], clip);
         let mut count = 0;
@@ -159,7 +159,7 @@ impl Chain {
             .on_threads(self.threads, &|isa: Supported, thread: usize| {
                 let scratch = network.scratch[thread].lock();
                 let scratch = &mut *scratch.unwrap_or_else(PoisonError::into_inner);
-                isa.run(Share {
+                isa.run(ChainWork {
                     network,
                     blocks: &blocks,
                     scratch,
@@ -181,7 +181,7 @@ impl Chain {
                 + scratch.widened.bytes()
                 + scratch.kept.iter().map(Kept::bytes).sum::<u64>()
         };
-        self.layers.iter().map(Layer::bytes).sum::<u64>()
+        self.layers.iter().map(PackedLayer::bytes).sum::<u64>()
             + self.scratch.iter().map(scratch).sum::<u64>()
             + self.pixels.bytes()
             + 4 * self.outputs.capacity() as u64
@@ -200,14 +200,14 @@ impl Chain {
 type Blocks<'a> = Mutex<Zip<Chunks<'a, u8>, ChunksMut<'a, f32>>>;
 
 /// One thread's part of a batch.
-struct Share<'a, 'b> {
+struct ChainWork<'a, 'b> {
     network: &'a Chain,
     blocks: &'a Blocks<'b>,
     scratch: &'a mut Scratch,
 }
 
 #[expect(unsafe_code, reason = "computed with vectors")]
-impl Work for Share<'_, '_> {
+impl Work for ChainWork<'_, '_> {
     type Output = ();
 
     #[inline(always)]

@@ -28,7 +28,7 @@ pub use method::Calibration;
 pub use range::{PERCENTILE, range};
 
 use super::convert::Ranges;
-use super::forward::{Values, float_layer};
+use super::forward::{LiveValues, float_layer};
 use crate::dataset::{
     self, CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset, Images, Split, draw_calibration,
     draw_images,
@@ -132,7 +132,7 @@ impl Sample {
 pub fn calibrate(model: &Network, sample: &Sample, method: Calibration) -> Result<Ranges> {
     model.check_precision(crate::Precision::F32)?;
     sample.check(model)?;
-    let mut values = Values::new(&model.graph, model.normalization, &sample.images.pixels);
+    let mut values = LiveValues::new(&model.graph, model.normalization, &sample.images.pixels);
     let mut ranges = vec![(0.0, 0.0); model.layers.len()];
     for operation in &model.graph.operations {
         let (index, x) = (operation.layer(), values.of(operation));

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::row::{Row, Status};
+use super::row::{CheckRow, CheckStatus};
 use crate::error::{CheckError, Error, Result};
 
 /// Everything that was checked.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
+pub struct VerifyResult {
     /// The checks that were made, in the order of their places.
-    pub rows: Vec<Row>,
+    pub rows: Vec<CheckRow>,
     /// The place of each among all checks.
     places: Vec<usize>,
     /// SHA-256 of the exact sums of int8 products; none where these were not checked.
     pub int8_sums: Option<String>,
 }
 
-impl Outcome {
+impl VerifyResult {
     /// Takes a check, which has this place among all, and the hash of int8 sums where it was of these.
-    pub fn add(&mut self, place: usize, row: Row, int8_sums: Option<String>) {
+    pub fn add(&mut self, place: usize, row: CheckRow, int8_sums: Option<String>) {
         self.int8_sums = int8_sums.or(self.int8_sums.take());
         let at = self.places.partition_point(|&other| other < place);
         self.places.insert(at, place);
@@ -27,7 +27,7 @@ impl Outcome {
 
     /// How many checks ended so.
     #[must_use]
-    pub fn count(&self, status: Status) -> usize {
+    pub fn count(&self, status: CheckStatus) -> usize {
         self.rows.iter().filter(|row| row.status == status).count()
     }
 
@@ -45,9 +45,12 @@ impl Outcome {
     /// `Error::CheckFailed` where a check failed, which names the first; `Error::NothingChecked` where every
     /// one was skipped, which says why most were.
     pub fn verdict(&self) -> Result<()> {
-        let mut failed = self.rows.iter().filter(|row| row.status == Status::Failed);
+        let mut failed = self
+            .rows
+            .iter()
+            .filter(|row| row.status == CheckStatus::Failed);
         let Some(first) = failed.next() else {
-            if self.rows.is_empty() || self.count(Status::Passed) > 0 {
+            if self.rows.is_empty() || self.count(CheckStatus::Passed) > 0 {
                 return Ok(());
             }
             return Err(Error::NothingChecked {
@@ -59,7 +62,7 @@ impl Outcome {
         let detail = detail.lines().next().unwrap_or_default();
         Err(Error::CheckFailed(CheckError::ChecksFailed {
             failed: 1 + failed.count(),
-            made: self.rows.len() - self.count(Status::Skipped),
+            made: self.rows.len() - self.count(CheckStatus::Skipped),
             first: format!("{}/{} {}", first.group, first.name, first.mode),
             detail: detail.to_owned(),
         }))
@@ -73,8 +76,8 @@ mod tests {
     use crate::verify::compare::Errors;
     use crate::verify::tolerance;
 
-    fn row() -> Row {
-        Row::new(
+    fn row() -> CheckRow {
+        CheckRow::new(
             "kernels",
             "one".into(),
             &Precision::F32.into(),
@@ -84,17 +87,17 @@ mod tests {
 
     #[test]
     fn one_failure_is_enough_and_is_named() {
-        let mut outcome = Outcome::default();
-        outcome.add(0, row(), None);
-        outcome.add(1, row().skipped("no such thing"), None);
-        assert!(outcome.verdict().is_ok());
+        let mut result = VerifyResult::default();
+        result.add(0, row(), None);
+        result.add(1, row().skipped("no such thing"), None);
+        assert!(result.verdict().is_ok());
         let wrong = row().found(
             Err("7×5×3: value 2 is 1, not 2\nmore".into()),
             Errors::default(),
         );
         assert_eq!(wrong.largest_error, None);
-        outcome.add(2, wrong, None);
-        let error = outcome.verdict().unwrap_err();
+        result.add(2, wrong, None);
+        let error = result.verdict().unwrap_err();
         assert_eq!(error.exit_code(), 4);
         assert_eq!(
             error.to_string(),
@@ -105,25 +108,25 @@ mod tests {
 
     #[test]
     fn nothing_checked_is_not_well() {
-        let mut outcome = Outcome::default();
-        outcome.add(0, row().skipped("no such thing"), None);
-        let error = outcome.verdict().unwrap_err();
+        let mut result = VerifyResult::default();
+        result.add(0, row().skipped("no such thing"), None);
+        let error = result.verdict().unwrap_err();
         assert_eq!(error.exit_code(), 3);
         assert!(error.to_string().contains("no such thing"), "{error}");
-        outcome.add(1, row(), None);
-        assert!(outcome.verdict().is_ok());
+        result.add(1, row(), None);
+        assert!(result.verdict().is_ok());
     }
 
     #[test]
     fn checks_stand_in_their_places_whichever_is_made_first() {
-        let mut outcome = Outcome::default();
+        let mut result = VerifyResult::default();
         for place in [3, 0, 2, 7, 1] {
             let name = place.to_string();
             let sums = (place == 2).then(|| "sums".to_owned());
-            outcome.add(place, Row { name, ..row() }, sums);
+            result.add(place, CheckRow { name, ..row() }, sums);
         }
-        let names: Vec<&str> = outcome.rows.iter().map(|row| &*row.name).collect();
+        let names: Vec<&str> = result.rows.iter().map(|row| &*row.name).collect();
         assert_eq!(names, ["0", "1", "2", "3", "7"]);
-        assert_eq!(outcome.int8_sums.as_deref(), Some("sums"));
+        assert_eq!(result.int8_sums.as_deref(), Some("sums"));
     }
 }
