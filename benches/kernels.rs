@@ -15,7 +15,7 @@ use fmnist_gpu::adapter::Selector;
 use fmnist_gpu::gpu::peak::{Peak, Peaks, measure};
 use fmnist_gpu::gpu::{Device, DeviceOptions, SinglePass, kernel};
 use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape};
-use fmnist_gpu::peak::{Ceiling, Effort};
+use fmnist_gpu::peak::{Ceiling, PeakEffort};
 use fmnist_gpu::plan::{
     Arithmetic, Fusion, KERNEL_VARIANTS, KernelVariant, LayerInput, Params, Pass, groups,
     operand_bytes,
@@ -73,7 +73,7 @@ fn main() -> Result<()> {
         Ceiling::Matrix,
         Ceiling::Int8Dot,
     ];
-    let peaks = pollster::block_on(measure(device, &ceilings, Effort::quick()))?;
+    let peaks = pollster::block_on(measure(device, &ceilings, PeakEffort::quick()))?;
     let shapes: &[[usize; 3]] = if arguments.cube {
         &[[1024, 1024, 1024]]
     } else {

@@ -25,7 +25,7 @@ pub(crate) const MAX_TEXT: usize = 1_000;
 
 /// A file that is about to be read.
 #[derive(Debug)]
-pub(crate) struct Input<R> {
+pub(crate) struct OpenFile<R> {
     pub stream: R,
     /// Its size in bytes; none where only its end will tell, as of a pipe.
     pub length: Option<u64>,
@@ -35,13 +35,13 @@ pub(crate) struct Input<R> {
 ///
 /// # Errors
 /// `Error::File` where it is missing or cannot be read.
-pub(crate) fn open(path: &Path) -> Result<Input<File>> {
+pub(crate) fn open(path: &Path) -> Result<OpenFile<File>> {
     let found = std::fs::metadata(path).and_then(|found| match found.is_dir() {
         true => Err(io::ErrorKind::IsADirectory.into()),
         false => Ok((found, File::open(path)?)),
     });
     let (found, stream) = found.map_err(|error| unreadable(path, &error))?;
-    Ok(Input {
+    Ok(OpenFile {
         stream,
         length: found.is_file().then_some(found.len()),
     })

@@ -100,7 +100,7 @@ impl fmt::Display for ProcessorCeiling {
 
 /// How long a ceiling is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effort {
+pub struct PeakEffort {
     /// The time that one sample takes. Other work on the machine disturbs short samples less often.
     pub sample: Duration,
     /// The time that one ceiling takes in all, compilation included.
@@ -109,7 +109,7 @@ pub struct Effort {
     pub fewest: usize,
 }
 
-impl Effort {
+impl PeakEffort {
     /// About a quarter of a second for each ceiling on two processor cores.
     #[must_use]
     pub fn quick() -> Self {

@@ -978,54 +978,137 @@ fn drawn_modules() -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The modules of the crate that are named in a text: `crate::name` or `fmnist_gpu::name`, also in braces, and
-/// what lib.rs hands on under its own name.
-fn imports(text: &str, handed_on: &BTreeMap<String, String>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let code = text
-        .split("#[cfg(test)]\nmod tests")
-        .next()
-        .unwrap_or_default();
-    let lines = code
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
+/// A source without its tests and comments. `pub(in path)` is `pub`, since a path that limits visibility is no import.
+fn production(source: &str) -> String {
+    let code = source.split("#[cfg(test)]\nmod tests {").next();
+    let lines = code.unwrap_or_default().lines();
+    let lines = lines.filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n");
-    for start in ["crate::", "fmnist_gpu::"] {
-        for rest in code.split(start).skip(1) {
-            let names: Vec<&str> = match rest.strip_prefix('{') {
-                Some(list) => top_level(list),
-                None => vec![rest],
-            };
-            for name in names {
-                let name = name.trim_start();
-                let end = name.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
-                let name = &name[..end.unwrap_or(name.len())];
-                found.insert(handed_on.get(name).map_or(name, String::as_str).to_owned());
-            }
-        }
+    let mut parts = code.split("pub(in ");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        kept.push_str("pub");
+        kept.push_str(part.split_once(')').map_or(part, |(_, rest)| rest));
     }
-    found
+    kept
 }
 
-/// The parts of a list in braces, without those in inner braces.
-fn top_level(list: &str) -> Vec<&str> {
-    let (mut depth, mut begin, mut parts) = (0, 0, Vec::new());
-    for (at, letter) in list.char_indices() {
-        match letter {
-            '{' => depth += 1,
-            '}' if depth == 0 => {
-                parts.push(&list[begin..at]);
-                return parts;
-            }
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&list[begin..at]);
-                begin = at + 1;
-            }
-            _ => {}
+fn is_name(token: &str) -> bool {
+    token.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+}
+
+/// The names, the `::` and the other characters of a source.
+fn tokens(code: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = code.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let length = if first.is_alphanumeric() || first == '_' {
+            rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        } else if rest.starts_with("::") {
+            Some(2)
+        } else {
+            Some(first.len_utf8())
+        };
+        let (token, after) = rest.split_at(length.unwrap_or(rest.len()));
+        tokens.push(token);
+        rest = after.trim_start();
+    }
+    tokens
+}
+
+/// The paths of a source: `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn paths(code: &str) -> Vec<Vec<&str>> {
+    let tokens = tokens(code);
+    let mut paths = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if is_name(tokens[at]) && (at == 0 || tokens[at - 1] != "::") {
+            path(&tokens, &mut at, &[], &mut paths);
+        } else {
+            at += 1;
         }
     }
-    parts
+    paths
+}
+
+/// Takes the path that begins at a token.
+fn path<'a>(tokens: &[&'a str], at: &mut usize, prefix: &[&'a str], paths: &mut Vec<Vec<&'a str>>) {
+    let mut names = prefix.to_vec();
+    while tokens.get(*at).is_some_and(|token| is_name(token)) {
+        names.push(tokens[*at]);
+        *at += 1;
+        if tokens.get(*at) != Some(&"::") {
+            break;
+        }
+        *at += 1;
+        if tokens.get(*at) == Some(&"{") {
+            *at += 1;
+            while let Some(&token) = tokens.get(*at) {
+                match token {
+                    "}" => break,
+                    name if is_name(name) => path(tokens, at, &names, paths),
+                    _ => *at += 1,
+                }
+            }
+            *at += 1;
+            return;
+        }
+    }
+    paths.push(names);
+}
+
+/// The file that a path leads to, seen from the file of a module, or none outside this crate. Files are the paths of
+/// their modules.
+fn file_of(
+    path: &[&str],
+    module: &[String],
+    files: &BTreeSet<Vec<String>>,
+    handed_on: &BTreeMap<String, String>,
+) -> Option<Vec<String>> {
+    let (&first, mut rest) = path.split_first()?;
+    if rest.is_empty() {
+        return None;
+    }
+    let mut full = match first {
+        "crate" | "fmnist_gpu" => {
+            let module = handed_on.get(rest[0]);
+            module.into_iter().cloned().collect()
+        }
+        "self" => module.to_vec(),
+        "super" => {
+            let mut parent = module[..module.len() - 1].to_vec();
+            while rest.first() == Some(&"super") {
+                parent.pop();
+                rest = &rest[1..];
+            }
+            parent
+        }
+        child => {
+            let child = [module, &[child.to_owned()]].concat();
+            files.contains(&child).then_some(child)?
+        }
+    };
+    full.extend(rest.iter().map(|&name| name.to_owned()));
+    while !full.is_empty() && !files.contains(&full) {
+        full.pop();
+    }
+    (!full.is_empty()).then_some(full)
+}
+
+/// The modules of the crate that a source names: `crate::name` or `fmnist_gpu::name`, and what lib.rs hands on under
+/// its own name.
+fn imports(text: &str, handed_on: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let code = production(text);
+    let inside = paths(&code)
+        .into_iter()
+        .filter(|path| path.len() > 1 && ["crate", "fmnist_gpu"].contains(&path[0]));
+    let module = |path: Vec<&str>| {
+        handed_on
+            .get(path[1])
+            .map_or(path[1], String::as_str)
+            .to_owned()
+    };
+    inside.map(module).collect()
 }
 
 /// What lib.rs hands on: the name, and the module that it comes from.
@@ -1056,6 +1139,31 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// The sources of the library and the program without their tests: the path of the module, and its text.
+fn modules() -> BTreeMap<Vec<String>, String> {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let module = |file: PathBuf| {
+        let inside = file
+            .strip_prefix(&src)
+            .expect("a source")
+            .with_extension("");
+        let parts = inside.iter().map(|part| part.display().to_string());
+        let mut module: Vec<String> = parts.collect();
+        if module.last().is_some_and(|name| name == "mod") {
+            module.pop();
+        }
+        let text = fs::read_to_string(&file).expect("a source");
+        (module, text)
+    };
+    let production = |(module, _): &(Vec<String>, String)| {
+        let root = ["lib", "main"].contains(&module[0].as_str());
+        !root && !module.iter().any(|name| name == "tests")
+    };
+    files.into_iter().map(module).filter(production).collect()
+}
+
 #[test]
 fn modules_import_what_stands_above_them() {
     let drawn = drawn_modules();
@@ -1065,43 +1173,107 @@ fn modules_import_what_stands_above_them() {
             .position(|row| row.iter().any(|name| name == module))
     };
     let handed_on = handed_on();
-    let mut files = Vec::new();
-    sources(&root().join("src"), &mut files);
-    files.sort();
     let mut problems = Vec::new();
-    let mut modules = BTreeSet::new();
-    for file in files {
-        let inside = file.strip_prefix(root().join("src")).expect("a source");
-        let first = inside.iter().next().expect("a name").to_string_lossy();
-        let module = first.trim_end_matches(".rs").to_owned();
-        let test = inside
-            .iter()
-            .any(|part| part == "tests.rs" || part == "tests");
-        if test || ["lib", "main"].contains(&module.as_str()) {
-            continue;
-        }
-        modules.insert(module.clone());
+    let mut modules_found = BTreeSet::new();
+    for (path, text) in modules() {
+        let module = path[0].clone();
+        modules_found.insert(module.clone());
         let Some(own) = rank(&module) else { continue };
-        let text = fs::read_to_string(&file).expect("a source");
         for import in imports(&text, &handed_on) {
             if import != module && rank(&import).is_some_and(|other| other >= own) {
-                problems.push(format!(
-                    "src/{}: {module} imports {import}",
-                    inside.display()
-                ));
+                problems.push(format!("{}: {module} imports {import}", path.join("::")));
             }
         }
     }
     let drawn: BTreeSet<String> = drawn.into_iter().flatten().collect();
     problems.extend(
-        modules
+        modules_found
             .difference(&drawn)
             .map(|name| format!("{name} has no row")),
     );
     problems.extend(
         drawn
-            .difference(&modules)
+            .difference(&modules_found)
             .map(|name| format!("there is no module {name}")),
     );
     none(&problems);
+}
+
+/// The shortest way from a file through its imports back to itself.
+fn circle<'a>(
+    file: &'a [String],
+    imports: &'a BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,
+) -> Option<Vec<&'a [String]>> {
+    let mut ways = vec![vec![file]];
+    let mut reached = BTreeSet::new();
+    while !ways.is_empty() {
+        let mut longer = Vec::new();
+        for way in ways {
+            for import in &imports[way[way.len() - 1]] {
+                let way = [way.as_slice(), &[import]].concat();
+                if import == file {
+                    return Some(way);
+                }
+                if reached.insert(import) {
+                    longer.push(way);
+                }
+            }
+        }
+        ways = longer;
+    }
+    None
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    let modules = modules();
+    let files: BTreeSet<Vec<String>> = modules.keys().cloned().collect();
+    let handed_on = handed_on();
+    let imported = |(module, text): (&Vec<String>, &String)| {
+        let code = production(text);
+        let paths = paths(&code);
+        let mut found: BTreeSet<Vec<String>> = paths
+            .iter()
+            .filter_map(|path| file_of(path, module, &files, &handed_on))
+            .collect();
+        found.remove(module);
+        (module.clone(), found)
+    };
+    let imports: BTreeMap<_, _> = modules.iter().map(imported).collect();
+    let count: usize = imports.values().map(BTreeSet::len).sum();
+    assert!(count > 1000, "only {count} imports were found");
+    let mut problems = Vec::new();
+    for file in &files {
+        let Some(circle) = circle(file, &imports) else {
+            continue;
+        };
+        // Each circle is reported once, from its first file on.
+        if circle.iter().all(|other| other >= &file.as_slice()) {
+            let names: Vec<String> = circle.iter().map(|file| file.join("::")).collect();
+            problems.push(names.join(" imports "));
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn imports_are_found_however_they_are_written() {
+    let files = ["a", "a::b", "a::b::c", "a::d", "e"];
+    let files = files.map(|file| file.split("::").map(str::to_owned).collect::<Vec<_>>());
+    let files = BTreeSet::from(files);
+    let handed_on = BTreeMap::from([("Thing".to_owned(), "e".to_owned())]);
+    let source = "use super::{d::{X, Y as Z}, f};\n\
+                  use c::{self, *};\n\
+                  pub(in crate::a::d) fn f() -> crate::Thing { super::super::e::g(std::fmt::h) }\n\
+                  // crate::a::unseen\n\
+                  #[cfg(test)]\nmod tests {\n use super::*;\n}";
+    let module = ["a".to_owned(), "b".to_owned()];
+    let code = production(source);
+    let found = paths(&code);
+    let found = found
+        .iter()
+        .filter_map(|path| file_of(path, &module, &files, &handed_on));
+    let found: BTreeSet<String> = found.map(|file| file.join("::")).collect();
+    let expected = ["a", "a::b::c", "a::d", "e"].map(str::to_owned);
+    assert_eq!(found, BTreeSet::from(expected));
 }

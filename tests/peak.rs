@@ -10,8 +10,8 @@ use common::{Rig, run_on_adapters};
 use fmnist_gpu::Error;
 use fmnist_gpu::adapter::MatrixUnits;
 use fmnist_gpu::error::CheckError;
-use fmnist_gpu::gpu::peak::{self, Peak, Peaks, Shape};
-use fmnist_gpu::peak::{Ceiling, Effort};
+use fmnist_gpu::gpu::peak::{self, Peak, Peaks, ProbeShape};
+use fmnist_gpu::peak::{Ceiling, PeakEffort};
 use libtest_mimic::{Failed, Trial};
 
 fn main() {
@@ -30,7 +30,7 @@ fn main() {
 fn trials(rig: &Rig) -> Vec<Trial> {
     let mut trials = Vec::new();
     for ceiling in Ceiling::ALL.into_iter().filter(|&of| present(rig, of)) {
-        for shape in Shape::all(ceiling, rig.device.limits().matrix_units) {
+        for shape in ProbeShape::all(ceiling, rig.device.limits().matrix_units) {
             let device = rig.device.clone();
             let name = format!("{}/{ceiling}, {shape}", rig.name);
             trials.push(Trial::test(name, move || {
@@ -70,7 +70,7 @@ fn present(rig: &Rig, ceiling: Ceiling) -> bool {
 
 /// One ceiling at a time, and none that the adapter lacks.
 fn measures(rig: &Rig) -> Result<(), Failed> {
-    let effort = Effort {
+    let effort = PeakEffort {
         sample: Duration::from_millis(1),
         total: Duration::from_millis(1),
         fewest: 4,

@@ -8,9 +8,9 @@ use fmnist_gpu::engine::Place;
 use fmnist_gpu::memory::footprint;
 use fmnist_gpu::report::Compared;
 use fmnist_gpu::results::{ControlWorkload, Effective, Machine, Memory, Requested, Row, Status};
-use fmnist_gpu::search::{Beginning, State};
+use fmnist_gpu::search::{SearchStart, SearchState};
 use fmnist_gpu::stats::Samples;
-use fmnist_gpu::tune::{Cache, Effort, Entry, Key};
+use fmnist_gpu::tune::{Cache, CacheEntry, CacheKey, TuningEffort};
 use fmnist_gpu::verify::NumericsReport;
 use fmnist_gpu::verify::numerics::Earlier;
 use fmnist_gpu::{Mode, Precision};
@@ -141,7 +141,7 @@ pub fn tuner_cache(data: &[u8]) {
     let path = file(data);
     let mut cache = limited(data.len(), || Cache::open_at(&path));
     let word = || "fuzzed".to_owned();
-    let mut key = Key {
+    let mut key = CacheKey {
         adapter: word(),
         backend: word(),
         driver: word(),
@@ -149,15 +149,15 @@ pub fn tuner_cache(data: &[u8]) {
         precision: word(),
         scheme: word(),
         shape: word(),
-        mode: Effort::Quick,
+        mode: TuningEffort::Quick,
     };
     let _ = cache.get(&key);
     // Writing waits for the disk: one in eight will do.
     if data.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) % 8 > 0 {
         return;
     }
-    key.mode = Effort::Full;
-    cache.put(key.clone(), Entry::new("fuzzed", 7));
+    key.mode = TuningEffort::Full;
+    cache.put(key.clone(), CacheEntry::new("fuzzed", 7));
     limited(data.len(), || cache.save()).expect("a place for the file");
     let again = Cache::open_at(&path);
     assert_eq!(again.get(&key).map(|entry| entry.nanoseconds), Some(7));
@@ -167,11 +167,11 @@ pub fn tuner_cache(data: &[u8]) {
 pub fn search_state(data: &[u8]) {
     let path = file(data);
     let about = BTreeMap::from([("model".to_owned(), "fuzzed".to_owned())]);
-    let (state, beginning) = limited(data.len(), || State::open(&path, about));
+    let (state, beginning) = limited(data.len(), || SearchState::open(&path, about));
     match beginning {
-        Beginning::New => panic!("the file was not seen"),
-        Beginning::Resumed(count) => assert_eq!(count, state.found()),
-        Beginning::Anew(why) => {
+        SearchStart::New => panic!("the file was not seen"),
+        SearchStart::Resumed(count) => assert_eq!(count, state.found()),
+        SearchStart::Anew(why) => {
             assert_eq!(state.found(), 0);
             assert!(!why.chars().any(char::is_control));
         }

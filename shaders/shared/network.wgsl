@@ -1,5 +1,5 @@
 // What kernels of a whole network share: the shapes of the layers, the bindings, and how an image's
-// outputs are stored. The kernel sets HIDDEN_LAYERS. The host's counterpart is `plan::LayerShape`.
+// outputs are stored. The kernel sets HIDDEN_LAYERS. The host's counterpart is `plan::LayerParams`.
 
 #import shared/params
 #import element
@@ -7,7 +7,7 @@
 #import input
 #import shared/softmax
 
-struct LayerShape {
+struct LayerParams {
     inner: u32,         // groups of four along the inner dimension
     groups: u32,        // groups of four outputs
     cols: u32,          // outputs, without padding
@@ -22,7 +22,7 @@ struct LayerShape {
 @group(0) @binding(2) var<storage, read> w: array<Packed>;                  // every layer's blocks
 @group(0) @binding(3) var<storage, read> bias: array<Bias4>;                // every layer's groups
 @group(0) @binding(4) var<storage, read_write> output: array<vec4<f32>>;    // [rows, groups]
-@group(0) @binding(5) var<storage, read> shapes: array<LayerShape>;
+@group(0) @binding(5) var<storage, read> shapes: array<LayerParams>;
 
 const COLUMN_LANES = LANES / K_LANES;
 const SOFTMAX = 4u;
@@ -50,7 +50,7 @@ fn join(acc: Acc4, lane: u32) -> Acc4 {
 
 // Stores the outputs of a row. `hidden` has the values of the last layer from `read` on; of a softmax
 // layer, they are its pre-activations. Every lane computes the sum of the softmax and stores its own groups.
-fn store_row(shape: LayerShape, read: u32, row: u32, lane: u32) {
+fn store_row(shape: LayerParams, read: u32, row: u32, lane: u32) {
     let softmax = shape.activation == SOFTMAX;
     var top = 0.0;
     var total = 1.0;

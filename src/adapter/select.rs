@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AdapterInfo, Backend, Kind};
+use super::backend::Backend;
+use super::info::{AdapterInfo, Kind};
 use crate::error::{Error, Result, UsageError};
 
 /// What `--adapter` means.

@@ -1,6 +1,7 @@
 //! Which adapter is meant, and what it lacks, on a machine made up.
 
 use super::*;
+use crate::Precision;
 
 fn adapter(index: usize, name: &str, backend: Backend, kind: Kind) -> AdapterInfo {
     AdapterInfo {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::entry::Entry;
+use super::entry::BenchEntry;
 use crate::engine::Session;
 use crate::error::Result;
 use crate::gpu::{self, Parts};
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Breaks the time of every measured row down; also with the unfused kernels, if `unfused` is set.
 pub(super) async fn measure(
-    entries: &mut [Entry],
+    entries: &mut [BenchEntry],
     rows: &mut [Row],
     pixels: &[u8],
     unfused: bool,
@@ -23,7 +23,7 @@ pub(super) async fn measure(
     for row in rows.iter_mut().filter(|row| row.wall_ns.is_some()) {
         let mode = row.requested.mode();
         let entry = entries.iter_mut().find(|entry| entry.mode == mode);
-        if let Some(Ok(network)) = entry.map(Entry::runs) {
+        if let Some(Ok(network)) = entry.map(BenchEntry::runs) {
             row.breakdown = of(network, pixels, unfused).await?;
         }
     }

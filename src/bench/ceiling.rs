@@ -1,12 +1,12 @@
 //! The ceiling beside every rate: the most that the adapter, or the processor, reaches in the same arithmetic.
 
-use super::entry::Entry;
+use super::entry::BenchEntry;
 use crate::Precision;
 use crate::cpu;
 use crate::engine::{Engine, Place};
 use crate::error::Result;
 use crate::gpu::peak::{Peak, Peaks, measure};
-use crate::peak::{Ceiling, Effort, ProcessorCeiling};
+use crate::peak::{Ceiling, PeakEffort, ProcessorCeiling};
 use crate::plan::Arithmetic;
 use crate::results::{self, Row, Warning, WarningKind};
 
@@ -39,7 +39,7 @@ impl Ceilings {
     pub(super) async fn bound(
         &mut self,
         engine: &Engine,
-        entries: &[Entry],
+        entries: &[BenchEntry],
         rows: &mut [Row],
     ) -> Result<()> {
         let wanted: Vec<Option<Limit>> = rows.iter().map(|row| bound_of(row, entries)).collect();
@@ -92,19 +92,19 @@ impl Ceilings {
                 wanted.contains(&Some(Limit::Adapter(*ceiling))) || any && *ceiling == Ceiling::Copy
             });
             self.adapter
-                .merge(measure(device, &all, Effort::quick()).await?);
+                .merge(measure(device, &all, PeakEffort::quick()).await?);
         }
         if wanted
             .iter()
             .flatten()
             .any(|bound| matches!(bound, Limit::Processor(_)))
         {
-            let best = cpu::copy::measure(engine.processor(), Effort::quick());
+            let best = cpu::copy::measure(engine.processor(), PeakEffort::quick());
             self.processor_copy = self.processor_copy.max(best);
         }
         for ceiling in ProcessorCeiling::ALL {
             if wanted.contains(&Some(Limit::Processor(ceiling))) {
-                let peak = cpu::peak::measure(engine.processor(), ceiling, Effort::quick())?;
+                let peak = cpu::peak::measure(engine.processor(), ceiling, PeakEffort::quick())?;
                 let best = &mut self.processor[ceiling as usize];
                 *best = best.max(peak.best());
             }
@@ -114,7 +114,7 @@ impl Ceilings {
 }
 
 /// The ceiling of a row that is above it.
-fn wrong(row: &Row) -> Option<results::Ceiling> {
+fn wrong(row: &Row) -> Option<results::RowCeiling> {
     row.ceiling.filter(|found| found.share > WRONG)
 }
 
@@ -133,10 +133,10 @@ fn warn_above(row: &mut Row) {
 }
 
 /// The ceiling of a row; none where it was not measured.
-fn bound_of(row: &Row, entries: &[Entry]) -> Option<Limit> {
+fn bound_of(row: &Row, entries: &[BenchEntry]) -> Option<Limit> {
     row.operations_per_second?;
     let mode = row.requested.mode();
-    let of = |entry: &&Entry| entry.mode == mode;
+    let of = |entry: &&BenchEntry| entry.mode == mode;
     let network = entries.iter().find(of)?.network.as_ref().ok()?;
     if network.placement().place == Place::Cpu {
         // Where layers differ, the fastest arithmetic of any of them limits the whole.

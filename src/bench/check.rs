@@ -6,7 +6,7 @@ use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
 use crate::precision::Tolerance;
 use crate::quantize::QuantizedNetwork;
-use crate::reference::{self, Outcome};
+use crate::reference::{self, Inference};
 
 /// How many images have their outputs compared value by value.
 const COMPARED_OUTPUTS: usize = 256;
@@ -14,7 +14,7 @@ const COMPARED_OUTPUTS: usize = 256;
 /// The reference outputs of a data set, each computed once.
 pub(super) struct Oracle<'a> {
     data: &'a Dataset,
-    known: Vec<((Mode, usize), Outcome)>,
+    known: Vec<((Mode, usize), Inference)>,
 }
 
 impl<'a> Oracle<'a> {
@@ -47,7 +47,7 @@ impl<'a> Oracle<'a> {
             .map_err(|problem| Error::CheckFailed(CheckError::DiffersFromReference { problem }))
     }
 
-    fn outcome(&mut self, model: &QuantizedNetwork, batch: usize) -> &Outcome {
+    fn outcome(&mut self, model: &QuantizedNetwork, batch: usize) -> &Inference {
         let mode = &model.mode;
         // Only the reference scheme's scales depend on the batch.
         let batch = if mode.depends_on_batch() { batch } else { 1 };
@@ -69,7 +69,7 @@ fn compare(
     tolerance: Tolerance,
     width: usize,
     outputs: &[f32],
-    want: &Outcome,
+    want: &Inference,
 ) -> Result<(), String> {
     if outputs.len() != want.outputs.len() {
         return Err(format!(
@@ -159,11 +159,11 @@ mod tests {
     }
 
     /// 1,000 images of three outputs, the label going round.
-    fn outcome() -> Outcome {
+    fn outcome() -> Inference {
         let outputs: Vec<f64> = (0..3000)
             .map(|i| if i % 3 == i / 3 % 3 { 0.8 } else { 0.1 })
             .collect();
-        Outcome {
+        Inference {
             labels: outputs.chunks(3).map(reference::label).collect(),
             logits: vec![0.0; outputs.len() / 3],
             outputs,
@@ -203,7 +203,7 @@ mod tests {
                 .map(|value| value * factor)
                 .collect::<Vec<_>>()
         };
-        let want = |logits: f64| Outcome {
+        let want = |logits: f64| Inference {
             logits: vec![logits; 1000],
             ..outcome()
         };

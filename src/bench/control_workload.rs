@@ -11,20 +11,20 @@ use crate::{cpu, gpu};
 
 /// The control workloads beside some networks: one for each device and number of threads that they use.
 #[derive(Debug, Default)]
-pub(super) struct ControlWorkloads(Vec<One>);
+pub(super) struct ControlWorkloads(Vec<SampledWorkload>);
 
 #[derive(Debug)]
-struct One {
+struct SampledWorkload {
     place: Place,
     /// Its place in the result's list of adapters.
     adapter: usize,
     threads: Option<usize>,
-    work: Work,
+    work: Workload,
     samples: Vec<Duration>,
 }
 
 #[derive(Debug)]
-enum Work {
+enum Workload {
     Adapter(Box<gpu::ControlWorkload>),
     Processor(cpu::ControlWorkload),
 }
@@ -40,7 +40,7 @@ impl ControlWorkloads {
         images: usize,
         operations: u64,
     ) -> Result<Self> {
-        let mut all: Vec<One> = Vec::new();
+        let mut all: Vec<SampledWorkload> = Vec::new();
         for network in networks {
             let (place, threads) = (network.placement().place, network.threads());
             // Beside several threads one thread as well: its time does not depend on how soon threads meet.
@@ -55,16 +55,16 @@ impl ControlWorkloads {
                 let work = match (place, engine.device()) {
                     (Place::Gpu, Some(device)) => {
                         let work = gpu::ControlWorkload::new(device, images, operations).await?;
-                        Work::Adapter(Box::new(work))
+                        Workload::Adapter(Box::new(work))
                     }
                     _ => {
                         let (processor, threads) = (engine.processor(), threads.unwrap_or(1));
                         let work =
                             cpu::ControlWorkload::new(processor, threads, images, operations);
-                        Work::Processor(work)
+                        Workload::Processor(work)
                     }
                 };
-                all.push(One {
+                all.push(SampledWorkload {
                     place,
                     adapter: adapter_of(place, engine),
                     threads,
@@ -83,8 +83,8 @@ impl ControlWorkloads {
     pub(super) async fn round(&mut self, keep: bool) -> Result<()> {
         for one in &mut self.0 {
             let sample = match &mut one.work {
-                Work::Adapter(work) => work.run().await?,
-                Work::Processor(work) => work.run(),
+                Workload::Adapter(work) => work.run().await?,
+                Workload::Processor(work) => work.run(),
             };
             if keep {
                 one.samples.push(sample);
@@ -102,15 +102,15 @@ impl ControlWorkloads {
 
     /// What was measured beside batches of this size.
     pub(super) fn measured(self, batch: usize) -> Vec<ControlWorkload> {
-        let measured = |one: One| {
+        let measured = |one: SampledWorkload| {
             Some(ControlWorkload {
                 batch,
                 device: one.place,
                 adapter: one.adapter,
                 threads: one.threads,
                 work: match &one.work {
-                    Work::Adapter(work) => work.work(),
-                    Work::Processor(work) => work.work(),
+                    Workload::Adapter(work) => work.work(),
+                    Workload::Processor(work) => work.work(),
                 },
                 wall_ns: Samples::new(&one.samples)?,
             })

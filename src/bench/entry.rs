@@ -12,7 +12,7 @@ use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample, Source, losse
 use crate::results::{Warning, WarningKind};
 
 /// A mode under test.
-pub(super) struct Entry {
+pub(super) struct BenchEntry {
     pub(super) mode: Mode,
     /// Whether the user requested it; false for f32 that only serves the comparison.
     pub(super) requested: bool,
@@ -43,7 +43,7 @@ pub(super) enum Absence {
     Failed(String),
 }
 
-impl Entry {
+impl BenchEntry {
     /// Its name in a row.
     pub(super) fn name(&self) -> String {
         self.mode.to_string()
@@ -54,7 +54,7 @@ impl Entry {
         self.runs_as().map(|(network, _)| network)
     }
 
-    /// As [`Entry::runs`], with the model as it runs there.
+    /// As [`BenchEntry::runs`], with the model as it runs there.
     pub(super) fn runs_as(&mut self) -> Result<(&mut Session, &QuantizedNetwork), &Absence> {
         if let Some(absence) = &self.absent {
             return Err(absence);
@@ -131,7 +131,7 @@ impl Entry {
 }
 
 /// Notes which modes cannot run batches of this size with the kernels that the user allows.
-pub(super) fn refuse(entries: &mut [Entry], size: usize) {
+pub(super) fn refuse(entries: &mut [BenchEntry], size: usize) {
     for entry in entries {
         let gpu = entry.network.as_mut().ok().and_then(Session::gpu);
         let checked = gpu.map_or(Ok(()), |gpu| gpu.check_batch(size));
@@ -148,7 +148,7 @@ pub(super) async fn load(
     source: &Source,
     data: &Dataset,
     options: &BenchOptions,
-) -> Result<Vec<Entry>> {
+) -> Result<Vec<BenchEntry>> {
     let requested = options.modes.iter().map(|mode| (mode.clone(), true));
     let mut wanted: Vec<(Mode, bool)> = requested.collect();
     let f32 = Mode::from(Precision::F32);
@@ -191,7 +191,7 @@ pub(super) async fn load(
             Err(error @ Error::OutOfMemory { .. }) => Err(Absence::Failed(error.to_string())),
             Err(error) => return Err(error),
         };
-        entries.push(Entry {
+        entries.push(BenchEntry {
             fit: budget::fit(&widths, &mode, data.len(), options).filter(|_| requested),
             mode,
             wanted: requested,

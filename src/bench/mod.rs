@@ -41,8 +41,8 @@ use budget::Fit;
 use ceiling::Ceilings;
 use check::Oracle;
 use control_workload::ControlWorkloads;
-use entry::{Absence, Entry, load, refuse};
-use sample::Candidate;
+use entry::{Absence, BenchEntry, load, refuse};
+use sample::SampledMode;
 
 /// Measures `model` on `data`.
 ///
@@ -137,7 +137,7 @@ pub async fn run(
 }
 
 /// Notes which modes are measured at this batch size: the requested size, and the size that the data set allows.
-fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
+fn want(entries: &mut [BenchEntry], options: &BenchOptions, batch: (usize, usize)) {
     let listed = options.listed().contains(&batch.0);
     for entry in entries {
         let fits = entry.fit.and_then(|fit| fit.batch) == Some(batch.1);
@@ -148,7 +148,7 @@ fn want(entries: &mut [Entry], options: &BenchOptions, batch: (usize, usize)) {
 /// Chooses the kernels of every mode that is timed.
 async fn tune(
     tuner: &mut Tuner,
-    entries: &mut [Entry],
+    entries: &mut [BenchEntry],
     data: &Dataset,
     size: usize,
     observer: &mut dyn Observer,
@@ -195,7 +195,7 @@ struct Checked {
 #[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
     engine: &Engine,
-    entries: &mut [Entry],
+    entries: &mut [BenchEntry],
     model: &Source,
     data: &Dataset,
     batch: (usize, usize),
@@ -216,7 +216,7 @@ async fn measure_batch(
         if let (Ok(session), Some(checked), true) = (entry.runs(), checked, wanted)
             && checked.overflow.is_none()
         {
-            timed.push(Candidate {
+            timed.push(SampledMode {
                 mode,
                 session,
                 outputs: &checked.outputs[..size * outputs],
@@ -286,7 +286,7 @@ async fn measure_batch(
 }
 
 /// The answers of a precision; none where it did not run, or left its range.
-fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Answers<'a>> {
+fn answers_of<'a>((entry, checked): (&BenchEntry, &'a Option<Checked>)) -> Option<Answers<'a>> {
     let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
     Some(Answers {
         name: entry.name(),
@@ -299,7 +299,7 @@ fn answers_of<'a>((entry, checked): (&Entry, &'a Option<Checked>)) -> Option<Ans
 /// Classifies the whole data set in batches of `batch` and compares it with the reference; none where the mode does not
 /// run, or fails, also with another kernel.
 async fn classify(
-    entry: &mut Entry,
+    entry: &mut BenchEntry,
     data: &Dataset,
     batch: usize,
     oracle: &mut Oracle<'_>,
@@ -322,7 +322,7 @@ async fn classify(
 
 /// As [`classify`], by the kernel that is chosen now.
 async fn check(
-    entry: &mut Entry,
+    entry: &mut BenchEntry,
     data: &Dataset,
     batch: usize,
     oracle: &mut Oracle<'_>,

@@ -6,7 +6,7 @@ use super::sample::Taken;
 use crate::Precision;
 use crate::engine::{Engine, Session};
 use crate::memory::Footprint;
-use crate::results::{Ceiling, Mcnemar, Row, Status};
+use crate::results::{Mcnemar, Row, RowCeiling, Status};
 use crate::stats::{mcnemar, wilson};
 
 impl Row {
@@ -101,7 +101,7 @@ impl Row {
         threads: Option<usize>,
         copy: Option<f64>,
     ) {
-        self.ceiling = self.operations_per_second.map(|rate| Ceiling {
+        self.ceiling = self.operations_per_second.map(|rate| RowCeiling {
             arithmetic,
             operations_per_second: best,
             threads,

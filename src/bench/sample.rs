@@ -34,14 +34,14 @@ pub(super) struct Taken {
 }
 
 /// A mode to measure.
-pub(super) struct Candidate<'a> {
+pub(super) struct SampledMode<'a> {
     pub(super) mode: Mode,
     pub(super) session: &'a mut Session,
     /// The outputs that were checked.
     pub(super) outputs: &'a [f32],
 }
 
-impl Candidate<'_> {
+impl SampledMode<'_> {
     /// The time of an upload and of a pass.
     async fn sample(&mut self, pixels: &[u8], options: &BenchOptions) -> Result<[Duration; 2]> {
         bring_near(pixels);
@@ -67,7 +67,7 @@ impl Candidate<'_> {
 
 /// The candidates that are still measured, and those that failed.
 struct Candidates<'a> {
-    running: Vec<(Candidate<'a>, Durations)>,
+    running: Vec<(SampledMode<'a>, Durations)>,
     failed: Vec<(Mode, Error)>,
 }
 
@@ -120,7 +120,7 @@ impl Durations {
 /// # Errors
 /// Those that all candidates would have.
 pub(super) async fn interleaved(
-    candidates: Vec<Candidate<'_>>,
+    candidates: Vec<SampledMode<'_>>,
     control_workloads: &mut ControlWorkloads,
     pixels: &[u8],
     options: &BenchOptions,
@@ -394,7 +394,7 @@ mod tests {
                 runs: Some(runs),
                 ..BenchOptions::default()
             };
-            let candidate = Candidate {
+            let candidate = SampledMode {
                 mode: Precision::F32.into(),
                 session: &mut network,
                 outputs: &[],

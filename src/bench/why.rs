@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::Precision;
     use crate::memory::footprint;
-    use crate::results::{Ceiling, KernelTime, Requested};
+    use crate::results::{KernelTime, Requested, RowCeiling};
 
     /// A row whose batch has these four parts, or whose parts are unknown.
     fn row(precision: Precision, parts: Option<[u64; 4]>) -> Row {
@@ -285,8 +285,8 @@ mod tests {
         );
     }
 
-    fn ceiling(share: f64) -> Ceiling {
-        Ceiling {
+    fn ceiling(share: f64) -> RowCeiling {
+        RowCeiling {
             arithmetic: "f32",
             operations_per_second: 1e9,
             threads: None,
@@ -324,7 +324,7 @@ mod tests {
                 "Memory does not either: copying their parameters and activations takes 2.0×",
             ),
         ] {
-            row.ceiling = Some(Ceiling {
+            row.ceiling = Some(RowCeiling {
                 bytes_per_second: copy,
                 ..ceiling(0.1)
             });
@@ -337,7 +337,7 @@ mod tests {
         let mut row = row(Precision::F32, None);
         row.effective.device = Some(Place::Cpu);
         row.effective.threads = Some(1);
-        row.ceiling = Some(Ceiling {
+        row.ceiling = Some(RowCeiling {
             threads: Some(4),
             ..ceiling(0.2)
         });

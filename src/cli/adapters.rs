@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use fmnist_gpu::adapter::{AdapterInfo, Backend, Kind, MatrixUnits};
 use fmnist_gpu::engine::{self, MatrixUse};
-use fmnist_gpu::report::{self, Format, Layout, Table};
+use fmnist_gpu::report::{self, Layout, OutputFormat, Table};
 use fmnist_gpu::tune::{self, MatrixUnitsMode};
 use fmnist_gpu::{Error, Precision};
 use serde::Serialize;
@@ -34,12 +34,12 @@ pub struct Arguments {
 
     /// Format of standard output: table, json or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: Format,
+    format: OutputFormat,
 }
 
 /// An adapter in JSON: what it is, and why it does not run a precision.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct ListedAdapter<'a> {
     index: usize,
     #[serde(flatten)]
     info: &'a AdapterInfo,
@@ -59,10 +59,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let backends = options::backends_of_environment()?;
     let adapters = pollster::block_on(look(&backends, arguments.matrix.mode()));
     let text = match arguments.format {
-        Format::Table => table(&adapters, terminal::layout()),
-        Format::Markdown => table(&adapters, Layout::Markdown),
-        Format::Json => report::to_json(&adapters.iter().map(entry).collect::<Vec<_>>())?,
-        Format::Csv | Format::Html => {
+        OutputFormat::Table => table(&adapters, terminal::layout()),
+        OutputFormat::Markdown => table(&adapters, Layout::Markdown),
+        OutputFormat::Json => report::to_json(&adapters.iter().map(entry).collect::<Vec<_>>())?,
+        OutputFormat::Csv | OutputFormat::Html => {
             return Err(
                 Error::no_output("adapters", "csv or html", "table, json or markdown").into(),
             );
@@ -86,7 +86,7 @@ async fn look(backends: &[Backend], mode: MatrixUnitsMode) -> Vec<(AdapterInfo, 
     adapters
 }
 
-fn entry((info, matrix_units): &(AdapterInfo, MatrixUse)) -> Entry<'_> {
+fn entry((info, matrix_units): &(AdapterInfo, MatrixUse)) -> ListedAdapter<'_> {
     let runs_as = |precision| {
         let reason = info.lacks(precision);
         let on_cpu = info.kind == Kind::Cpu || reason.is_some();
@@ -96,7 +96,7 @@ fn entry((info, matrix_units): &(AdapterInfo, MatrixUse)) -> Entry<'_> {
             reason,
         }
     };
-    Entry {
+    ListedAdapter {
         index: info.index,
         info,
         precisions: Precision::EVERY.map(runs_as),

@@ -12,7 +12,9 @@ use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer, Slowdown, TIME_T
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::quantize::{Sample, Source};
-use fmnist_gpu::report::{AdapterEntry, DatasetInfo, Document, Format, ModelInfo, SCHEMA, Tool};
+use fmnist_gpu::report::{
+    AdapterEntry, DatasetInfo, Document, ModelInfo, OutputFormat, SCHEMA, Tool,
+};
 use fmnist_gpu::results::{Machine, Row, Status, Warning};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verdict::{Goal, Verdict};
@@ -106,7 +108,7 @@ pub struct Arguments {
 
     /// Format of standard output: table, json, csv, markdown or html
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: Format,
+    format: OutputFormat,
 
     /// Also write the result to this file (.html, .json, .csv, .md or .txt); may be repeated
     ///

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use fmnist_gpu::report::{Compared, Format, VerifyDocument, VerifyEnd, VerifySubject};
-use fmnist_gpu::verify::{NumericsReport, Outcome, Row};
+use fmnist_gpu::report::{Compared, OutputFormat, VerifyDocument, VerifyEnd, VerifySubject};
+use fmnist_gpu::verify::{CheckRow, NumericsReport, VerifyResult};
 use indicatif::ProgressBar;
 
 use super::interrupt::{self, Early};
@@ -13,31 +13,31 @@ use super::terminal;
 
 /// A run in progress. It is shared, since an interrupt ends it from another thread.
 #[derive(Clone)]
-pub struct Checked(Arc<Mutex<State>>);
+pub struct RunningChecks(Arc<Mutex<ChecksState>>);
 
 /// What is known before the first check, and where the result goes.
-pub struct Beginning {
+pub struct VerifyStart {
     pub subject: VerifySubject,
     pub numerics: NumericsReport,
     pub compared: Option<Compared>,
     pub outputs: Outputs,
-    pub format: Format,
+    pub format: OutputFormat,
     pub bar: ProgressBar,
     pub started: Instant,
 }
 
-struct State {
+struct ChecksState {
     /// None once it was printed.
-    beginning: Option<Beginning>,
-    outcome: Outcome,
+    beginning: Option<VerifyStart>,
+    result: VerifyResult,
 }
 
-impl Checked {
+impl RunningChecks {
     /// A run without checks yet. From here on an interrupt keeps the checks so far.
-    pub fn new(beginning: Beginning) -> Self {
-        let checked = Self(Arc::new(Mutex::new(State {
+    pub fn new(beginning: VerifyStart) -> Self {
+        let checked = Self(Arc::new(Mutex::new(ChecksState {
             beginning: Some(beginning),
-            outcome: Outcome::default(),
+            result: VerifyResult::default(),
         })));
         let interrupted = checked.clone();
         interrupt::before_end(move |early| interrupted.end_early(early));
@@ -45,8 +45,8 @@ impl Checked {
     }
 
     /// Adds a finished check, at its place among all.
-    pub fn add(&self, place: usize, row: Row, int8_sums: Option<String>) {
-        self.state().outcome.add(place, row, int8_sums);
+    pub fn add(&self, place: usize, row: CheckRow, int8_sums: Option<String>) {
+        self.state().result.add(place, row, int8_sums);
     }
 
     /// The end: prints and writes the checks. `why` is the reason of an early end.
@@ -56,7 +56,7 @@ impl Checked {
 
     /// Fails if a check failed.
     pub fn verdict(&self) -> fmnist_gpu::Result<()> {
-        self.state().outcome.verdict()
+        self.state().result.verdict()
     }
 
     fn end_early(&self, early: &Early) {
@@ -66,20 +66,20 @@ impl Checked {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ChecksState> {
         // The finished checks stay valid if another thread panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl ChecksState {
     /// Without any check, an early end keeps older files.
     fn end(&mut self, why: Option<String>) -> anyhow::Result<()> {
         let Some(beginning) = self.beginning.take() else {
             return Ok(());
         };
         beginning.bar.finish_and_clear();
-        if why.is_some() && self.outcome.rows.is_empty() {
+        if why.is_some() && self.result.rows.is_empty() {
             return Ok(());
         }
         let end = VerifyEnd {
@@ -88,7 +88,7 @@ impl State {
         };
         let document = VerifyDocument::new(
             beginning.subject,
-            &self.outcome,
+            &self.result,
             beginning.numerics,
             beginning.compared,
             end,

@@ -8,7 +8,7 @@ use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, UsageError};
-use fmnist_gpu::report::{self, Document, Format};
+use fmnist_gpu::report::{self, Document, OutputFormat};
 use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, warnings};
 use fmnist_gpu::{Error, Result};
@@ -283,7 +283,7 @@ impl Baselines {
                 } else {
                     ""
                 };
-                place.commit(report::render(document, Format::Json)?.as_bytes())?;
+                place.commit(report::render(document, OutputFormat::Json)?.as_bytes())?;
                 let (name, path) = (name.as_str(), path.display());
                 terminal::note(&format!("saved as {name} in {path}{replaced}"));
                 Ok(())

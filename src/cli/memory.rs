@@ -3,14 +3,14 @@
 use clap::Args;
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::memory::{Footprint, checked_footprint, largest_batch, parameters};
-use fmnist_gpu::report::{self, Format, Layout, Table};
+use fmnist_gpu::report::{self, Layout, OutputFormat, Table};
 use fmnist_gpu::units;
 use fmnist_gpu::{Error, Mode, Precision, Scheme, WeightScales};
 use serde::Serialize;
 
 use super::help;
 use super::modes::ModesOptions;
-use super::options::{self, Layers, ModelOptions};
+use super::options::{self, LayerWidths, ModelOptions};
 use super::terminal;
 
 /// The calls that its help shows.
@@ -46,7 +46,7 @@ pub struct Arguments {
         value_parser = options::layers,
         help_heading = help::MODEL
     )]
-    layers: Option<Layers>,
+    layers: Option<LayerWidths>,
 
     #[command(flatten)]
     modes: ModesOptions,
@@ -67,7 +67,7 @@ pub struct Arguments {
 
     /// Format of standard output: table, json or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: Format,
+    format: OutputFormat,
 }
 
 #[derive(Serialize)]
@@ -77,11 +77,11 @@ struct Document {
     parameters: u64,
     batch: usize,
     limit_bytes: Option<u64>,
-    precisions: Vec<Line>,
+    precisions: Vec<FootprintLine>,
 }
 
 #[derive(Serialize)]
-struct Line {
+struct FootprintLine {
     precision: Precision,
     scheme: Option<Scheme>,
     weights: Option<WeightScales>,
@@ -100,7 +100,7 @@ struct Line {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (widths, modes) = match &arguments.layers {
-        Some(Layers(widths)) => {
+        Some(LayerWidths(widths)) => {
             let modes =
                 (arguments.modes).modes_of_shape(&units::widths(widths), widths.len() - 1)?;
             (widths.clone(), modes)
@@ -120,10 +120,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Error::Usage(UsageError::SizeOverflow { layers, batch })
     })?;
     let text = match arguments.format {
-        Format::Table => table(&document, terminal::layout()),
-        Format::Markdown => table(&document, Layout::Markdown),
-        Format::Json => report::to_json(&document)?,
-        Format::Csv | Format::Html => {
+        OutputFormat::Table => table(&document, terminal::layout()),
+        OutputFormat::Markdown => table(&document, Layout::Markdown),
+        OutputFormat::Json => report::to_json(&document)?,
+        OutputFormat::Csv | OutputFormat::Html => {
             return Err(
                 Error::no_output("memory", "csv or html", "table, json or markdown").into(),
             );
@@ -143,7 +143,7 @@ fn describe(
     let mut precisions = Vec::new();
     for mode in modes {
         let footprint = checked_footprint(&layers, mode, batch)?;
-        precisions.push(Line {
+        precisions.push(FootprintLine {
             precision: mode.precision,
             scheme: mode.scheme,
             weights: mode.weights,
@@ -170,7 +170,7 @@ fn table(document: &Document, layout: Layout) -> String {
     if document.limit_bytes.is_some() {
         header.push("largest batch");
     }
-    let row = |line: &Line| {
+    let row = |line: &FootprintLine| {
         let mut cells = vec![
             line.name.clone(),
             report::bytes(line.footprint.parameters_bytes),

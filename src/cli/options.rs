@@ -59,7 +59,7 @@ pub struct KernelOptions {
     ///
     /// On the CPU path a kernel is an instruction set: avx512-vnni, avx512, avx2 or portable.
     #[arg(long, value_name = "NAME", hide_short_help = true)]
-    kernel: Option<Kernel>,
+    kernel: Option<KernelName>,
 
     /// Run as if the adapter lacked these features, for example shader-f16,timestamp-query
     #[arg(
@@ -77,14 +77,14 @@ pub struct KernelOptions {
 
 /// A kernel by its name.
 #[derive(Clone, Copy, Debug)]
-enum Kernel {
+enum KernelName {
     /// Of an adapter.
     Adapter(KernelVariant),
     /// Of the CPU path.
     Processor(Isa),
 }
 
-impl std::str::FromStr for Kernel {
+impl std::str::FromStr for KernelName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -177,12 +177,12 @@ impl AdapterOptions {
     /// The engine, if the kernel that --kernel names can run on it.
     fn check_kernel(&self, kernels: &KernelOptions, engine: Engine) -> Result<Engine> {
         let (name, reason, remedy) = match (kernels.kernel, engine.info().kind) {
-            (Some(Kernel::Processor(isa)), kind) if kind != Kind::Cpu => (
+            (Some(KernelName::Processor(isa)), kind) if kind != Kind::Cpu => (
                 isa.name(),
                 format!("{isa} runs only on the CPU path"),
                 "add --adapter cpu",
             ),
-            (Some(Kernel::Adapter(variant)), Kind::Cpu) => {
+            (Some(KernelName::Adapter(variant)), Kind::Cpu) => {
                 let (name, why) = (variant.name, engine.reason());
                 let reason =
                     format!("{name} runs only on adapters, but this run uses the CPU path ({why})");
@@ -258,13 +258,13 @@ impl AdapterOptions {
             mask_features: kernels.mask_features.clone(),
             fallback: !self.no_fallback,
             kernels: match (kernels.kernel, kernels.path) {
-                (Some(Kernel::Adapter(variant)), _) => Kernels::Named(variant),
+                (Some(KernelName::Adapter(variant)), _) => Kernels::Named(variant),
                 (_, Some(path)) => Kernels::Path(path),
                 (_, None) => Kernels::Any,
             },
             processor: ProcessorOptions {
                 isa: match kernels.kernel {
-                    Some(Kernel::Processor(isa)) => Some(isa),
+                    Some(KernelName::Processor(isa)) => Some(isa),
                     _ => None,
                 },
                 threads: self.threads,
@@ -358,7 +358,7 @@ pub struct RandomOptions {
     /// differs from that of f32. With 784 inputs the network gets the test images, with any other number it gets
     /// random images.
     #[arg(long, value_name = "WIDTHS", conflicts_with = "model", value_parser = layers, hide_short_help = true)]
-    layers: Option<Layers>,
+    layers: Option<LayerWidths>,
 
     /// Activations of the layers: relu, sigmoid, tanh, identity or softmax [default: relu, and softmax at the end]
     #[arg(
@@ -378,7 +378,7 @@ pub struct RandomOptions {
 impl RandomOptions {
     /// The network, where one was requested.
     pub fn network(&self) -> Result<Option<Network>> {
-        let Some(Layers(widths)) = &self.layers else {
+        let Some(LayerWidths(widths)) = &self.layers else {
             return Ok(None);
         };
         let activations = match self.activations.as_slice() {
@@ -437,13 +437,13 @@ pub fn positive(text: &str) -> Result<usize, String> {
 
 /// Widths from input to output; a type of its own, since clap reads a plain vector as a list.
 #[derive(Clone, Debug)]
-pub struct Layers(pub Vec<usize>);
+pub struct LayerWidths(pub Vec<usize>);
 
 /// `784-64-10`: at least two widths.
-pub fn layers(text: &str) -> Result<Layers, String> {
+pub fn layers(text: &str) -> Result<LayerWidths, String> {
     let widths: Result<Vec<usize>, String> = text.split('-').map(positive).collect();
     match widths {
-        Ok(widths) if widths.len() >= 2 => Ok(Layers(widths)),
+        Ok(widths) if widths.len() >= 2 => Ok(LayerWidths(widths)),
         _ => Err("use the widths from input to output, for example 784-64-10".to_owned()),
     }
 }

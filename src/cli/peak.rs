@@ -8,8 +8,8 @@ use fmnist_gpu::adapter::AdapterInfo;
 use fmnist_gpu::cpu::{self, Processor};
 use fmnist_gpu::gpu::Device;
 use fmnist_gpu::gpu::peak::{self, Peaks};
-use fmnist_gpu::peak::{Ceiling, Effort, Peak, ProcessorCeiling};
-use fmnist_gpu::report::{CeilingLine, Format, PeakDocument, PeakFigures};
+use fmnist_gpu::peak::{Ceiling, Peak, PeakEffort, ProcessorCeiling};
+use fmnist_gpu::report::{CeilingLine, OutputFormat, PeakDocument, PeakFigures};
 use fmnist_gpu::{Error, Result};
 use indicatif::ProgressBar;
 
@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Time to spend on each figure, with the compilation of its shaders
     #[arg(
         long,
-        default_value_t = Effort::full().total.into(),
+        default_value_t = PeakEffort::full().total.into(),
         value_name = "DURATION",
         value_parser = options::duration,
         help_heading = help::MEASUREMENT
@@ -44,7 +44,7 @@ pub struct Arguments {
 
     /// Format of standard output: table, json, csv or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: Format,
+    format: OutputFormat,
 
     #[command(flatten)]
     kernels: KernelOptions,
@@ -53,9 +53,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = (arguments.adapter).open_for_peak(&arguments.kernels, false);
     let engine = pollster::block_on(opened)?;
-    let effort = Effort {
+    let effort = PeakEffort {
         total: arguments.min_time.into(),
-        ..Effort::full()
+        ..PeakEffort::full()
     };
     let (info, reason) = (engine.info(), engine.reason());
     let ceilings = match engine.device() {
@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => ProcessorCeiling::ALL.map(line_of_processor).to_vec(),
     };
     let document = PeakDocument::new(info, reason, ceilings);
-    let run = Run::new(document, arguments.format);
+    let run = PeakRun::new(document, arguments.format);
     let ended = match engine.device() {
         Some(device) => pollster::block_on(measure(arguments, device, effort, &run)),
         None => measure_processor(engine.processor(), effort, &run),
@@ -107,18 +107,18 @@ fn line_of_processor(ceiling: ProcessorCeiling) -> CeilingLine {
 
 /// A measurement in progress. An early end, which comes from another thread, prints what was measured so far.
 #[derive(Clone)]
-struct Run(Arc<Mutex<State>>);
+struct PeakRun(Arc<Mutex<PeakState>>);
 
-struct State {
+struct PeakState {
     /// None once it was printed.
     document: Option<PeakDocument>,
-    format: Format,
+    format: OutputFormat,
     bar: ProgressBar,
 }
 
-impl Run {
-    fn new(document: PeakDocument, format: Format) -> Self {
-        let run = Self(Arc::new(Mutex::new(State {
+impl PeakRun {
+    fn new(document: PeakDocument, format: OutputFormat) -> Self {
+        let run = Self(Arc::new(Mutex::new(PeakState {
             document: Some(document),
             format,
             bar: terminal::progress_bar(),
@@ -134,7 +134,7 @@ impl Run {
         run
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PeakState> {
         // What was measured stays valid if another thread panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,8 +194,8 @@ impl Run {
 async fn measure(
     arguments: &Arguments,
     device: &Arc<Device>,
-    effort: Effort,
-    run: &Run,
+    effort: PeakEffort,
+    run: &PeakRun,
 ) -> Result<()> {
     let mut result = Ok(());
     for (done, ceiling) in Ceiling::ALL.into_iter().enumerate() {
@@ -235,7 +235,7 @@ async fn measure(
 
 /// The peak of matrix units, on a second device: the feature is experimental, and its errors must not affect the
 /// other figures.
-async fn measure_matrices(arguments: &Arguments, effort: Effort) -> Result<Peaks> {
+async fn measure_matrices(arguments: &Arguments, effort: PeakEffort) -> Result<Peaks> {
     let opened = (arguments.adapter).open_for_peak(&arguments.kernels, true);
     let engine = opened.await?;
     match engine.device() {
@@ -245,7 +245,7 @@ async fn measure_matrices(arguments: &Arguments, effort: Effort) -> Result<Peaks
 }
 
 /// Measures each figure of the processor that the CPU path runs on.
-fn measure_processor(processor: &Processor, effort: Effort, run: &Run) -> Result<()> {
+fn measure_processor(processor: &Processor, effort: PeakEffort, run: &PeakRun) -> Result<()> {
     let mut result = Ok(());
     for (done, ceiling) in ProcessorCeiling::ALL.into_iter().enumerate() {
         run.begins(ceiling, done, ProcessorCeiling::ALL.len());

@@ -7,7 +7,7 @@ use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::engine::{self, Session, check_width};
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::quantize::{QuantizedNetwork, Source, losses};
-use fmnist_gpu::report::{self, Column, Format, Layout, Table};
+use fmnist_gpu::report::{self, Column, Layout, OutputFormat, Table};
 use fmnist_gpu::results::Warning;
 use fmnist_gpu::tune::{Tuner, Tuning};
 use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference};
@@ -75,7 +75,7 @@ pub struct Arguments {
 
     /// Format of standard output: table, json, csv or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: Format,
+    format: OutputFormat,
 
     #[command(flatten)]
     kernels: KernelOptions,
@@ -173,13 +173,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let predictions = predictions(&model, &outputs);
     let what = what_ran(&engine, &network, &mode, batch);
     let text = match arguments.format {
-        Format::Table => format!("{what}\n{}", table(&predictions, terminal::layout())),
-        Format::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
-        Format::Csv => report::to_csv(&predictions)?,
-        Format::Html => {
+        OutputFormat::Table => format!("{what}\n{}", table(&predictions, terminal::layout())),
+        OutputFormat::Markdown => format!("{what}\n\n{}", table(&predictions, Layout::Markdown)),
+        OutputFormat::Csv => report::to_csv(&predictions)?,
+        OutputFormat::Html => {
             return Err(Error::no_output("predict", "html", "table, json, csv or markdown").into());
         }
-        Format::Json => report::to_json(&Document {
+        OutputFormat::Json => report::to_json(&Document {
             schema: report::SCHEMA,
             precision: mode.precision,
             scheme: mode.scheme,
@@ -198,7 +198,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         })?,
     };
     // The fixed columns of CSV cannot say that the precision ran on another device than requested.
-    if let (Format::Csv, Some(_)) = (arguments.format, &network.placement().reason) {
+    if let (OutputFormat::Csv, Some(_)) = (arguments.format, &network.placement().reason) {
         terminal::note(&format!("note: {what}"));
     }
     terminal::print(&text)

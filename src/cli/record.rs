@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::bench::{self, Finished};
-use fmnist_gpu::report::{self, Document, Format, Layout};
+use fmnist_gpu::report::{self, Document, Layout, OutputFormat};
 use fmnist_gpu::results::{Budget, Changed, ControlWorkload, Row};
 use indicatif::ProgressBar;
 
@@ -17,17 +17,17 @@ use super::terminal;
 const UNREAD: &str = "standard output was closed";
 
 /// The files of a run, opened before anything is measured.
-pub struct Outputs(Vec<(Format, AtomicFile)>);
+pub struct Outputs(Vec<(OutputFormat, AtomicFile)>);
 
 impl Outputs {
     /// Opens each file, so that one that cannot be written is an error at once.
     pub fn open(paths: &[PathBuf]) -> Result<Self, Error> {
-        let open = |path: &PathBuf| Ok((Format::of_path(path)?, AtomicFile::create(path)?));
+        let open = |path: &PathBuf| Ok((OutputFormat::of_path(path)?, AtomicFile::create(path)?));
         paths.iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
     /// Writes each file in its format.
-    pub fn write(self, text: impl Fn(Format) -> Result<String, Error>) -> Result<(), Error> {
+    pub fn write(self, text: impl Fn(OutputFormat) -> Result<String, Error>) -> Result<(), Error> {
         for (format, file) in self.0 {
             file.commit(text(format)?.as_bytes())?;
         }
@@ -37,12 +37,12 @@ impl Outputs {
 
 /// A run in progress. It is shared, since an interrupt ends it from another thread.
 #[derive(Clone)]
-pub struct Record(Arc<Mutex<State>>);
+pub struct Record(Arc<Mutex<RecordState>>);
 
-struct State {
+struct RecordState {
     document: Document,
-    outputs: Vec<(Format, AtomicFile)>,
-    format: Format,
+    outputs: Vec<(OutputFormat, AtomicFile)>,
+    format: OutputFormat,
     layout: Layout,
     /// Adds the conclusions from the rows to the document.
     conclude: Box<dyn Fn(&mut Document) + Send>,
@@ -68,12 +68,12 @@ impl Record {
     /// A run without rows yet. From here on an interrupt keeps the rows so far.
     pub fn new(
         document: Document,
-        format: Format,
+        format: OutputFormat,
         outputs: Outputs,
         bar: ProgressBar,
         conclude: impl Fn(&mut Document) + Send + 'static,
     ) -> Self {
-        let state = State {
+        let state = RecordState {
             document,
             outputs: outputs.0,
             format,
@@ -143,13 +143,13 @@ impl Record {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RecordState> {
         // The rows stay valid if another thread panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl RecordState {
     fn print(&mut self, text: &str) {
         if self.printed.is_ok() {
             self.printed = self.bar.suspend(|| terminal::print(text));
@@ -157,7 +157,7 @@ impl State {
     }
 
     fn open(&mut self) {
-        if !self.opened && self.format == Format::Table {
+        if !self.opened && self.format == OutputFormat::Table {
             self.print(&report::opening(&self.document, self.layout));
         }
         self.opened = true;
@@ -170,7 +170,7 @@ impl State {
         document.missing_batches = batch.left.to_vec();
         document.incomplete =
             Some("the measurement was still running when this file was written".to_owned());
-        if self.format == Format::Table {
+        if self.format == OutputFormat::Table {
             let table = report::rows_table(batch.rows, self.layout);
             self.print(&format!("\n{table}"));
         }
@@ -212,7 +212,7 @@ impl State {
         let left = !self.document.missing_batches.is_empty();
         self.document.incomplete = why.or_else(|| left.then(|| UNREAD.to_owned()));
         (self.conclude)(&mut self.document);
-        if self.format != Format::Table {
+        if self.format != OutputFormat::Table {
             self.printed = report::render(&self.document, self.format)
                 .map_err(Into::into)
                 .and_then(|text| terminal::print(&text));

@@ -9,9 +9,10 @@ use fmnist_gpu::dataset::{self, Dataset, HELD_OUT, Holdout, Split};
 use fmnist_gpu::engine::check_width;
 use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{Sample, Source};
-use fmnist_gpu::report::{self, DatasetInfo, Format, ModelInfo, SearchSubject, Tool};
+use fmnist_gpu::report::{self, DatasetInfo, ModelInfo, OutputFormat, SearchSubject, Tool};
 use fmnist_gpu::search::{
-    self, Beginning, Goal, Observer, Outcome, SearchOptions, Sensitivity, State, Trial,
+    self, SearchGoal, SearchObserver, SearchOptions, SearchResult, SearchStart, SearchState,
+    Sensitivity, Trial,
 };
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::{Engine, Error, Mode, Precision};
@@ -66,11 +67,11 @@ pub struct Arguments {
     matrix: MatrixOptions,
 
     #[command(flatten)]
-    effort: Effort,
+    effort: SearchTarget,
 
     /// Format of standard output: table, json, csv or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: Format,
+    format: OutputFormat,
 
     /// File to write the model to (safetensors)
     #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
@@ -83,10 +84,10 @@ pub struct Arguments {
 /// What the search looks for, and how long.
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::MEASUREMENT)]
-struct Effort {
+struct SearchTarget {
     /// What to minimize: latency (time of a batch) or memory (bytes of parameters)
     #[arg(long, default_value_t, value_name = "GOAL")]
-    goal: Goal,
+    goal: SearchGoal,
 
     /// Accept at most this accuracy loss against f32, in percentage points
     #[arg(long, default_value_t = 0.1, value_name = "POINTS", value_parser = points)]
@@ -121,7 +122,7 @@ struct Effort {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.format == Format::Html {
+    if arguments.format == OutputFormat::Html {
         return Err(Error::no_output("search", "html", "table, json, csv or markdown").into());
     }
     let output = AtomicFile::create(&arguments.output)?;
@@ -152,8 +153,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let about = about(arguments, &engine, model, &sample, &held, &options)?;
     let mut state = take_up(arguments, about);
-    let table = arguments.format == Format::Table;
-    let mut screen = Screen::new(table.then(|| report::search_preamble(&subject)));
+    let table = arguments.format == OutputFormat::Table;
+    let mut screen = SearchDisplay::new(table.then(|| report::search_preamble(&subject)));
     let search = search::run(
         &engine,
         model,
@@ -163,20 +164,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &mut state,
         &mut screen,
     );
-    let outcome = pollster::block_on(search);
+    let result = pollster::block_on(search);
     screen.bar.finish_and_clear();
-    let mut outcome = outcome?;
-    add_provenance(arguments, &subject, &mut outcome);
-    output.commit(&outcome.best.to_bytes()?)?;
+    let mut result = result?;
+    add_provenance(arguments, &subject, &mut result);
+    output.commit(&result.best.to_bytes()?)?;
     state.remove()?;
     screen.printed?;
     match arguments.format {
-        Format::Table => terminal::print(&report::search_result(
+        OutputFormat::Table => terminal::print(&report::search_result(
             &subject,
-            &outcome,
+            &result,
             terminal::layout(),
         )),
-        format => terminal::print(&report::search_document(&subject, &outcome, format)?),
+        format => terminal::print(&report::search_document(&subject, &result, format)?),
     }
 }
 
@@ -235,8 +236,8 @@ fn about(
 }
 
 /// The measurements of the same search that an earlier run kept, or none. A note says which.
-fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> State {
-    let path = State::path_of(&arguments.output);
+fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> SearchState {
+    let path = SearchState::path_of(&arguments.output);
     let kept = path.clone();
     interrupt::before_end(move |_| {
         if kept.exists() {
@@ -246,14 +247,14 @@ fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> State {
             ));
         }
     });
-    let (state, beginning) = State::open(&path, about);
+    let (state, beginning) = SearchState::open(&path, about);
     match beginning {
-        Beginning::New => {}
-        Beginning::Resumed(count) => terminal::note(&format!(
+        SearchStart::New => {}
+        SearchStart::Resumed(count) => terminal::note(&format!(
             "note: {} has {count} measurements of this search; it continues from there",
             path.display()
         )),
-        Beginning::Anew(why) => terminal::note(&format!(
+        SearchStart::Anew(why) => terminal::note(&format!(
             "note: {} cannot be continued ({why}); this search starts from the beginning",
             path.display()
         )),
@@ -262,8 +263,8 @@ fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> State {
 }
 
 /// Writes into the file how it was made.
-fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, outcome: &mut Outcome) {
-    let best = &outcome.finalists[0].trial.measured;
+fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, result: &mut SearchResult) {
+    let best = &result.finalists[0].trial.measured;
     let options = subject.options;
     let mut command = "fmnist-gpu search".to_owned();
     if let Some(path) = arguments.model.path() {
@@ -288,11 +289,11 @@ fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, outcome: &
         ("search_accuracy", format!("{:.4}", best.accuracy)),
         (
             "search_f32_accuracy",
-            format!("{:.4}", outcome.f32.measured.accuracy),
+            format!("{:.4}", result.f32.measured.accuracy),
         ),
     ];
     let entries = entries.map(|(key, value)| (key.to_owned(), value));
-    outcome.best.provenance.extend(entries);
+    result.best.provenance.extend(entries);
 }
 
 /// At least 0.
@@ -304,14 +305,14 @@ fn points(text: &str) -> Result<f64, String> {
 }
 
 /// The progress bar, and the table of sensitivities as soon as they are measured.
-struct Screen {
+struct SearchDisplay {
     bar: ProgressBar,
     /// None if the format is no table.
     preamble: Option<String>,
     printed: anyhow::Result<()>,
 }
 
-impl Screen {
+impl SearchDisplay {
     fn new(preamble: Option<String>) -> Self {
         Self {
             bar: terminal::progress_bar(),
@@ -321,7 +322,7 @@ impl Screen {
     }
 }
 
-impl Observer for Screen {
+impl SearchObserver for SearchDisplay {
     fn progress(&mut self, what: &str, done: usize, total: usize) {
         self.bar.set_message(what.to_owned());
         self.bar.set_length(total.max(1) as u64);

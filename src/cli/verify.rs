@@ -7,14 +7,14 @@ use std::time::Instant;
 use clap::{Args, ValueHint};
 use fmnist_gpu::gpu::Device;
 use fmnist_gpu::gpu::fault::Faults;
-use fmnist_gpu::report::{Compared, Format, VerifySubject};
+use fmnist_gpu::report::{Compared, OutputFormat, VerifySubject};
 use fmnist_gpu::tune::MatrixUnitsMode;
 use fmnist_gpu::verify::numerics::Earlier;
 use fmnist_gpu::verify::{self, Lane, NumericsReport, Scope};
 use fmnist_gpu::{Engine, Error, Result};
 
 use super::bench::command_line;
-use super::checked::{Beginning, Checked};
+use super::checked::{RunningChecks, VerifyStart};
 use super::help;
 use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions};
 use super::record::Outputs;
@@ -87,7 +87,7 @@ pub struct Arguments {
 
     /// Format of standard output: table, json, csv or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: Format,
+    format: OutputFormat,
 
     /// Also write the result to this file (.json, .csv, .md or .txt); may be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = help::OUTPUT)]
@@ -98,9 +98,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let html = |format: Result<Format>| format.is_ok_and(|format| format == Format::Html);
+    let html =
+        |format: Result<OutputFormat>| format.is_ok_and(|format| format == OutputFormat::Html);
     let files = arguments.output.iter();
-    if html(Ok(arguments.format)) || files.clone().any(|file| html(Format::of_path(file))) {
+    if html(Ok(arguments.format)) || files.clone().any(|file| html(OutputFormat::of_path(file))) {
         return Err(Error::no_output("verify", "html", "table, json, csv or markdown").into());
     }
     let started = Instant::now();
@@ -121,7 +122,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let lanes = lanes(arguments, &engine, &faults)?;
     let bar = terminal::progress_bar();
-    let checked = Checked::new(Beginning {
+    let checked = RunningChecks::new(VerifyStart {
         subject: VerifySubject {
             command: command_line(),
             adapter: engine.info().clone(),

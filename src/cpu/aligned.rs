@@ -8,12 +8,12 @@ use bytemuck::{Pod, Zeroable};
 /// A cache line.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([u8; 64]);
+struct CacheLine([u8; 64]);
 
 /// A buffer of plain values, zero at first.
 #[derive(Clone, Debug)]
 pub struct Aligned<T> {
-    lines: Vec<Line>,
+    lines: Vec<CacheLine>,
     len: usize,
     values: PhantomData<T>,
 }
@@ -30,9 +30,9 @@ impl<T: Pod> Aligned<T> {
 
     /// `len` zeros.
     pub fn zeroed(len: usize) -> Self {
-        let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
+        let lines = (len * size_of::<T>()).div_ceil(size_of::<CacheLine>());
         Self {
-            lines: vec![Line::zeroed(); lines],
+            lines: vec![CacheLine::zeroed(); lines],
             len,
             values: PhantomData,
         }
@@ -40,7 +40,7 @@ impl<T: Pod> Aligned<T> {
 
     /// Bytes that were allocated.
     pub fn bytes(&self) -> u64 {
-        (self.lines.capacity() * size_of::<Line>()) as u64
+        (self.lines.capacity() * size_of::<CacheLine>()) as u64
     }
 }
 

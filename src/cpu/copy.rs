@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::processor::Processor;
-use crate::peak::Effort;
+use crate::peak::PeakEffort;
 
 /// Bytes that all threads together read in one sample, and as many that they write: beyond any cache that a
 /// network's weights could stay in.
@@ -14,7 +14,7 @@ const BYTES: usize = 64 << 20;
 
 /// The most bytes a second, read and written together, as the adapter's ceiling `copy` counts them.
 #[must_use]
-pub fn measure(processor: &Processor, effort: Effort) -> f64 {
+pub fn measure(processor: &Processor, effort: PeakEffort) -> f64 {
     let threads = processor.info().threads;
     let share = (BYTES / threads).max(1);
     // Each page is touched before anything is timed. Whoever is free takes the next part.
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_copy_has_a_rate() {
         let processor = Processor::new(ProcessorOptions::default()).unwrap();
-        let effort = Effort {
+        let effort = PeakEffort {
             sample: Duration::ZERO,
             total: Duration::ZERO,
             fewest: 1,

@@ -11,7 +11,7 @@
 use half::f16;
 
 use super::aligned::Aligned;
-use super::panels::{Panel, Shape};
+use super::panels::{Panel, PanelShape};
 use super::product::{Block, Task};
 use super::simd::{Simd, TILE_ROWS};
 use crate::quantize::INT4_GROUP;
@@ -19,7 +19,7 @@ use crate::quantize::INT4_GROUP;
 /// The weights and the bias of one layer, ready to be multiplied.
 #[derive(Debug)]
 pub(super) struct Int4Weights {
-    pub shape: Shape,
+    pub shape: PanelShape,
     /// Panels of bytes: of a pair of inputs, the first one's quantized value in the low bits.
     pairs: Aligned<u8>,
     /// Panels of scales, one for each group of inputs.
@@ -29,7 +29,7 @@ pub(super) struct Int4Weights {
 
 impl Int4Weights {
     /// Packs `quantized: [inputs, outputs]` and `scales: [ceil(inputs / 32), outputs]`, row-major.
-    pub fn new(shape: Shape, quantized: &[i8], scales: &[f16], bias: Aligned<f32>) -> Self {
+    pub fn new(shape: PanelShape, quantized: &[i8], scales: &[f16], bias: Aligned<f32>) -> Self {
         let outputs = shape.outputs;
         let pairs: Vec<u8> = quantized
             .chunks(2 * outputs)
@@ -51,15 +51,15 @@ impl Int4Weights {
     }
 
     /// The shape of the panels of bytes.
-    fn pairs_of(shape: Shape) -> Shape {
+    fn pairs_of(shape: PanelShape) -> PanelShape {
         let inputs = shape.inputs.div_ceil(2);
-        Shape { inputs, ..shape }
+        PanelShape { inputs, ..shape }
     }
 
     /// The shape of the panels of scales.
-    fn scales_of(shape: Shape) -> Shape {
+    fn scales_of(shape: PanelShape) -> PanelShape {
         let inputs = shape.inputs.div_ceil(INT4_GROUP);
-        Shape { inputs, ..shape }
+        PanelShape { inputs, ..shape }
     }
 
     pub fn bytes(&self) -> u64 {
@@ -76,7 +76,7 @@ impl Int4Weights {
         let scale_panels = Self::scales_of(shape).panels();
         let panels = shape.panels().zip(Self::pairs_of(shape).panels());
         for ((panel, pairs), scales) in panels.zip(scale_panels) {
-            let quantized = Quantized {
+            let quantized = QuantizedPanel {
                 pairs: self.pairs[pairs.start..].as_ptr(),
                 scales: self.scales[scales.start..].as_ptr(),
             };
@@ -101,12 +101,12 @@ impl Int4Weights {
 
 /// The quantized values and scales of one panel.
 #[derive(Clone, Copy)]
-struct Quantized {
+struct QuantizedPanel {
     pairs: *const u8,
     scales: *const f16,
 }
 
-impl Quantized {
+impl QuantizedPanel {
     /// The weights in f32, to `to: [inputs, panel]`.
     #[inline(always)]
     unsafe fn widen<S: Simd>(self, panel: Panel, to: &mut [f32]) {

@@ -5,14 +5,14 @@
 )]
 
 use super::aligned::Aligned;
-use super::panels::{Panel, Shape};
+use super::panels::{Panel, PanelShape};
 use super::processor::{Lanes, Processor};
 use super::simd::{Simd, TILE_ROWS, Work};
 
 /// Quantized weights of one layer, ready to be multiplied.
 #[derive(Debug)]
 pub struct IntegerWeights {
-    shape: Shape,
+    shape: PanelShape,
     panels: Aligned<i8>,
     /// Where each column's sum starts: at its offset, and at what makes up for the activations' quantized values in
     /// memory being 128 up, −128 · Σ weights. All sums wrap, so that the end is exact wherever they have
@@ -44,7 +44,7 @@ impl IntegerWeights {
         } = processor.lanes();
         // Activation quantized values in bytes are 128 up.
         let up = if group == 4 { 128 } else { 0 };
-        let shape = Shape {
+        let shape = PanelShape {
             inputs,
             outputs,
             lanes,
@@ -86,7 +86,7 @@ impl IntegerWeights {
         })
     }
 
-    pub(super) fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> PanelShape {
         self.shape
     }
 
@@ -260,7 +260,7 @@ impl Work for Sums<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Vec<i32> {
-        let Shape {
+        let PanelShape {
             inputs, outputs, ..
         } = self.weights.shape;
         let width = self.weights.shape.padded_outputs();

@@ -10,7 +10,7 @@ const THREADED_FROM: usize = 1 << 20;
 
 /// A matrix in a slice, or its transpose.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct MatrixView<'a> {
     values: &'a [f32],
     rows: usize,
     cols: usize,
@@ -18,7 +18,7 @@ pub struct View<'a> {
     col_stride: usize,
 }
 
-impl<'a> View<'a> {
+impl<'a> MatrixView<'a> {
     /// `values: [rows, cols]` row-major.
     ///
     /// # Panics
@@ -52,7 +52,7 @@ impl<'a> View<'a> {
 ///
 /// # Panics
 /// Where the shapes do not fit.
-pub fn product(a: View<'_>, b: View<'_>, c: &mut [f32], accumulate: bool) {
+pub fn product(a: MatrixView<'_>, b: MatrixView<'_>, c: &mut [f32], accumulate: bool) {
     let (rows, inner, cols) = (a.rows, a.cols, b.cols);
     assert_eq!(inner, b.rows, "inner dimensions");
     assert_eq!(c.len(), rows * cols, "a {rows}×{cols} product");
@@ -65,7 +65,7 @@ pub fn product(a: View<'_>, b: View<'_>, c: &mut [f32], accumulate: bool) {
         unsafe_code,
         reason = "the library takes pointers; every extent is checked above"
     )]
-    // SAFETY: a `View` holds rows·cols values under its strides (checked when it is made), `c` was
+    // SAFETY: a `MatrixView` holds rows·cols values under its strides (checked when it is made), `c` was
     // checked just now, and it is borrowed mutably, so it overlaps neither operand.
     unsafe {
         gemm::gemm(
@@ -115,15 +115,15 @@ mod tests {
             }
             let mut c = vec![1.0; rows * cols];
             product(
-                View::new(&a, rows, inner),
-                View::new(&b, inner, cols),
+                MatrixView::new(&a, rows, inner),
+                MatrixView::new(&b, inner, cols),
                 &mut c,
                 true,
             );
             assert_eq!(c, expected);
-            let a_t = View::new(&a_t, inner, rows).transposed();
+            let a_t = MatrixView::new(&a_t, inner, rows).transposed();
             c.fill(f32::NAN);
-            product(a_t, View::new(&b, inner, cols), &mut c, false);
+            product(a_t, MatrixView::new(&b, inner, cols), &mut c, false);
             assert!(c.iter().zip(&expected).all(|(c, e)| c + 1.0 == *e));
         }
     }

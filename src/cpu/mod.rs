@@ -80,7 +80,7 @@ const COST_OF_BYTES: usize = 1;
 /// A network ready to run on the CPU.
 #[derive(Debug)]
 pub struct Session {
-    arithmetic: Arithmetic,
+    arithmetic: NetworkKind,
     processor: Processor,
     /// Of one image.
     cost: usize,
@@ -91,7 +91,7 @@ pub struct Session {
 }
 
 #[derive(Debug)]
-enum Arithmetic {
+enum NetworkKind {
     /// Whatever an image's outputs depend on the image alone in.
     Chain(Box<Chain>),
     /// int8 `dynamic-tensor`.
@@ -107,9 +107,9 @@ impl Session {
         model.check()?;
         let architecture = model.architecture();
         let arithmetic = if architecture.shares_scales() {
-            Arithmetic::Tensor(Box::new(Int8Network::new(model, processor)))
+            NetworkKind::Tensor(Box::new(Int8Network::new(model, processor)))
         } else {
-            Arithmetic::Chain(Box::new(Chain::new(model, processor)))
+            NetworkKind::Chain(Box::new(Chain::new(model, processor)))
         };
         Ok(Self {
             arithmetic,
@@ -139,8 +139,8 @@ impl Session {
         self.pixels = Vec::new();
         self.batch = 0;
         match &mut self.arithmetic {
-            Arithmetic::Chain(network) => network.release(),
-            Arithmetic::Tensor(network) => network.release(),
+            NetworkKind::Chain(network) => network.release(),
+            NetworkKind::Tensor(network) => network.release(),
         }
     }
 
@@ -160,8 +160,8 @@ impl Session {
                 self.processor.info().threads.min(tiles)
             };
             match &mut self.arithmetic {
-                Arithmetic::Chain(network) => network.prepare(batch, self.threads),
-                Arithmetic::Tensor(network) => network.prepare(batch, self.threads),
+                NetworkKind::Chain(network) => network.prepare(batch, self.threads),
+                NetworkKind::Tensor(network) => network.prepare(batch, self.threads),
             }
         }
         self.pixels.clear();
@@ -174,8 +174,8 @@ impl Session {
             return &[];
         }
         match &mut self.arithmetic {
-            Arithmetic::Chain(network) => network.run(&self.pixels),
-            Arithmetic::Tensor(network) => network.run(&self.pixels),
+            NetworkKind::Chain(network) => network.run(&self.pixels),
+            NetworkKind::Tensor(network) => network.run(&self.pixels),
         }
     }
 
@@ -183,8 +183,8 @@ impl Session {
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
         let network = match &self.arithmetic {
-            Arithmetic::Chain(network) => network.allocated_bytes(),
-            Arithmetic::Tensor(network) => network.allocated_bytes(),
+            NetworkKind::Chain(network) => network.allocated_bytes(),
+            NetworkKind::Tensor(network) => network.allocated_bytes(),
         };
         network + self.pixels.capacity() as u64
     }

@@ -6,7 +6,7 @@ use super::softmax;
 
 /// One operation on f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub(crate) enum ProcessorOperation {
     /// a + b
     Add,
     /// a · b
@@ -32,7 +32,7 @@ pub(crate) enum Operation {
 /// The results of an operation on each of the operands `[a, b, c]`, by the processor's instruction set.
 pub(crate) fn apply(
     processor: &Processor,
-    operation: Operation,
+    operation: ProcessorOperation,
     operands: &[[f32; 3]],
 ) -> Vec<f32> {
     processor.isa().run(Apply {
@@ -42,7 +42,7 @@ pub(crate) fn apply(
 }
 
 struct Apply<'a> {
-    operation: Operation,
+    operation: ProcessorOperation,
     operands: &'a [[f32; 3]],
 }
 
@@ -70,16 +70,16 @@ impl Work for Apply<'_> {
             unsafe {
                 let [a, b, c] = columns.each_ref().map(|column| S::load(column.as_ptr()));
                 let result = match self.operation {
-                    Operation::Add => S::add(a, b),
-                    Operation::Multiply => S::mul(a, b),
-                    Operation::Divide => S::div(a, b),
-                    Operation::MultiplyThenAdd => S::add(S::mul(a, b), c),
-                    Operation::MultiplyAdd => S::mul_add(a, b, c),
-                    Operation::Maximum => S::max(a, b),
-                    Operation::Minimum => S::min(a, b),
-                    Operation::Exp => softmax::exp::<S>(a),
-                    Operation::RoundF16 => S::round_f16(a),
-                    Operation::WidenF16 => S::load_f16(bits.as_ptr()),
+                    ProcessorOperation::Add => S::add(a, b),
+                    ProcessorOperation::Multiply => S::mul(a, b),
+                    ProcessorOperation::Divide => S::div(a, b),
+                    ProcessorOperation::MultiplyThenAdd => S::add(S::mul(a, b), c),
+                    ProcessorOperation::MultiplyAdd => S::mul_add(a, b, c),
+                    ProcessorOperation::Maximum => S::max(a, b),
+                    ProcessorOperation::Minimum => S::min(a, b),
+                    ProcessorOperation::Exp => softmax::exp::<S>(a),
+                    ProcessorOperation::RoundF16 => S::round_f16(a),
+                    ProcessorOperation::WidenF16 => S::load_f16(bits.as_ptr()),
                 };
                 S::store(row.as_mut_ptr(), result);
             }
@@ -110,27 +110,31 @@ mod tests {
             .unwrap();
             // All of these are exact, so that it does not matter how often they are rounded.
             type Plain = fn([f32; 3]) -> f32;
-            let exact: [(Operation, Plain); 6] = [
-                (Operation::Add, |[a, b, _]| a + b),
-                (Operation::Multiply, |[a, b, _]| a * b),
-                (Operation::MultiplyThenAdd, |[a, b, c]| a * b + c),
-                (Operation::MultiplyAdd, |[a, b, c]| a * b + c),
-                (Operation::Maximum, |[a, b, _]| a.max(b)),
-                (Operation::Minimum, |[a, b, _]| a.min(b)),
+            let exact: [(ProcessorOperation, Plain); 6] = [
+                (ProcessorOperation::Add, |[a, b, _]| a + b),
+                (ProcessorOperation::Multiply, |[a, b, _]| a * b),
+                (ProcessorOperation::MultiplyThenAdd, |[a, b, c]| a * b + c),
+                (ProcessorOperation::MultiplyAdd, |[a, b, c]| a * b + c),
+                (ProcessorOperation::Maximum, |[a, b, _]| a.max(b)),
+                (ProcessorOperation::Minimum, |[a, b, _]| a.min(b)),
             ];
             for (operation, plain) in exact {
                 let want: Vec<f32> = operands.iter().map(|&operands| plain(operands)).collect();
                 let got = apply(&processor, operation, &operands);
                 assert_eq!(got, want, "{supported:?}, {operation:?}");
             }
-            let got = apply(&processor, Operation::Divide, &[[1.0, 3.0, 0.0]]);
+            let got = apply(&processor, ProcessorOperation::Divide, &[[1.0, 3.0, 0.0]]);
             assert_eq!(got, [1.0 / 3.0]);
-            let got = apply(&processor, Operation::Exp, &[[-1.0, 0.0, 0.0]]);
+            let got = apply(&processor, ProcessorOperation::Exp, &[[-1.0, 0.0, 0.0]]);
             assert!((got[0] - (-1.0_f32).exp()).abs() < 1e-7, "{got:?}");
-            let got = apply(&processor, Operation::RoundF16, &[[0.1, 0.0, 0.0]]);
+            let got = apply(&processor, ProcessorOperation::RoundF16, &[[0.1, 0.0, 0.0]]);
             assert_eq!(got, [f16::from_f32(0.1).to_f32()]);
             let bits = f32::from_bits(u32::from(f16::from_f32(0.1).to_bits()));
-            let widened = apply(&processor, Operation::WidenF16, &[[bits, 0.0, 0.0]]);
+            let widened = apply(
+                &processor,
+                ProcessorOperation::WidenF16,
+                &[[bits, 0.0, 0.0]],
+            );
             assert_eq!(widened, got);
         }
     }

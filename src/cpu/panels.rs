@@ -12,7 +12,7 @@ use super::aligned::Aligned;
 
 /// The shape of a layer's panels.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct PanelShape {
     /// Values of one input row.
     pub inputs: usize,
     /// Values of one output row.
@@ -36,7 +36,7 @@ pub struct Panel {
     pub start: usize,
 }
 
-impl Shape {
+impl PanelShape {
     /// Columns with those that only fill up the last vector.
     pub fn padded_outputs(self) -> usize {
         self.outputs.next_multiple_of(self.lanes)
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn every_weight_is_where_a_tile_reads_it() {
         for (inputs, outputs, group) in [(5, 7, 1), (6, 8, 2), (7, 9, 4), (1, 1, 4), (3, 21, 2)] {
-            let shape = Shape {
+            let shape = PanelShape {
                 inputs,
                 outputs,
                 lanes: 4,

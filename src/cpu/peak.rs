@@ -10,7 +10,7 @@ use super::processor::{Lanes, Processor};
 use super::simd::{Simd, Work};
 use crate::adapter::ProcessorInfo;
 use crate::error::{CheckError, Error, Result};
-use crate::peak::{Effort, Peak, ProcessorCeiling as Ceiling};
+use crate::peak::{Peak, PeakEffort, ProcessorCeiling};
 
 /// The fewest and the most steps of one sample. The check takes the fewest.
 const STEPS: (usize, usize) = (64, 1 << 30);
@@ -34,8 +34,8 @@ const TRIES: usize = 5;
 /// `Error::CheckFailed` where the loop gives other results than expected.
 pub fn measure(
     processor: &Processor,
-    ceiling: Ceiling,
-    effort: Effort,
+    ceiling: ProcessorCeiling,
+    effort: PeakEffort,
 ) -> Result<Peak<ProcessorInfo>> {
     let start = Instant::now();
     check(processor, ceiling)?;
@@ -58,7 +58,7 @@ pub fn measure(
 
 /// Runs [`PIECES`] times `steps` for each thread. The threads claim the pieces one by one, as they do a batch's blocks.
 /// Gives the operations of all threads and the time.
-fn run(processor: &Processor, ceiling: Ceiling, steps: usize) -> (u64, Duration) {
+fn run(processor: &Processor, ceiling: ProcessorCeiling, steps: usize) -> (u64, Duration) {
     let threads = processor.info().threads;
     let pieces = AtomicUsize::new(PIECES * threads);
     let total = AtomicU64::new(0);
@@ -71,8 +71,8 @@ fn run(processor: &Processor, ceiling: Ceiling, steps: usize) -> (u64, Duration)
     processor.on_threads(threads, &|isa, _| {
         while claim().is_ok() {
             let operations = match ceiling {
-                Ceiling::F32 => isa.run(MultiplyAdds { steps }).operations,
-                Ceiling::Int8 => isa.run(Products { steps }).operations,
+                ProcessorCeiling::F32 => isa.run(MultiplyAdds { steps }).operations,
+                ProcessorCeiling::Int8 => isa.run(Products { steps }).operations,
             };
             total.fetch_add(operations, Ordering::Relaxed);
         }
@@ -181,11 +181,11 @@ impl Work for Products {
 }
 
 /// Compares the loops' results with the same recurrence, computed one number at a time.
-fn check(processor: &Processor, ceiling: Ceiling) -> Result<()> {
+fn check(processor: &Processor, ceiling: ProcessorCeiling) -> Result<()> {
     let steps = STEPS.0;
     let Lanes { lanes, group, .. } = processor.lanes();
     let right = match ceiling {
-        Ceiling::F32 => {
+        ProcessorCeiling::F32 => {
             let got = processor.isa().run(MultiplyAdds { steps }).values;
             // As on an adapter, each later step shrinks the rounding errors of earlier ones by the factor.
             let tolerance = 8.0 * f64::from(f32::EPSILON) * lanes as f64;
@@ -194,7 +194,7 @@ fn check(processor: &Processor, ceiling: Ceiling) -> Result<()> {
                 .zip(want)
                 .all(|(got, want)| (f64::from(got) - want).abs() <= tolerance)
         }
-        Ceiling::Int8 => {
+        ProcessorCeiling::Int8 => {
             processor.isa().run(Products { steps }).values == products(lanes, group, steps)
         }
     };
@@ -255,9 +255,9 @@ mod tests {
             };
             let processor = Processor::new(options).unwrap();
             let lanes = processor.lanes();
-            for ceiling in Ceiling::ALL {
+            for ceiling in ProcessorCeiling::ALL {
                 check(&processor, ceiling).unwrap();
-                let in_group = if ceiling == Ceiling::Int8 {
+                let in_group = if ceiling == ProcessorCeiling::Int8 {
                     lanes.group
                 } else {
                     1

@@ -10,7 +10,7 @@ use bytemuck::Pod;
 use half::{bf16, f16};
 
 use super::aligned::Aligned;
-use super::panels::{Panel, Shape};
+use super::panels::{Panel, PanelShape};
 use super::simd::{Simd, TILE_ROWS};
 
 /// A weight as it is stored, which is widened to f32 when it is loaded.
@@ -67,8 +67,8 @@ impl Weight for bf16 {
 
 /// The weights and the bias of one layer, ready to be multiplied.
 #[derive(Debug)]
-pub(super) struct Weights<W> {
-    pub shape: Shape,
+pub(super) struct PackedWeights<W> {
+    pub shape: PanelShape,
     pub panels: Aligned<W>,
     pub bias: Aligned<f32>,
 }
@@ -93,7 +93,7 @@ impl Task<'_> {
     #[inline(always)]
     pub fn block<W>(
         &mut self,
-        shape: Shape,
+        shape: PanelShape,
         panel: Panel,
         bias: &[f32],
         weights: *const W,
@@ -119,7 +119,7 @@ impl Task<'_> {
     }
 }
 
-impl<W: Weight> Weights<W> {
+impl<W: Weight> PackedWeights<W> {
     /// Does `task`.
     ///
     /// # Safety

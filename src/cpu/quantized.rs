@@ -11,7 +11,7 @@ use crate::model::{Activation, Normalization};
 use crate::scheme;
 
 /// The quantized values of 256 bytes, as indices.
-pub(super) type Table = [u8; 256];
+pub(super) type LookupTable = [u8; 256];
 
 /// The index of a quantized value.
 pub(super) fn index(q: i8) -> usize {
@@ -41,7 +41,7 @@ impl Range {
 
 /// What turns a batch's pixels into quantized values.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(super) struct PixelQuantizer {
     /// What is quantized for each byte: its value, or with the normalization `Unit`, whose quantized values are
     /// found in exact integers, the clip times the byte.
     values: [f32; 256],
@@ -49,7 +49,7 @@ pub(super) struct Input {
     clip: u8,
 }
 
-impl Input {
+impl PixelQuantizer {
     pub fn new(normalization: Normalization, clip: u8) -> Self {
         let unit = normalization == Normalization::Unit;
         Self {
@@ -64,7 +64,7 @@ impl Input {
     }
 
     /// The quantized values of every pixel byte of a batch, and their scale.
-    pub fn quantize(&self, pixels: &[u8], isa: Supported) -> (Table, f32) {
+    pub fn quantize(&self, pixels: &[u8], isa: Supported) -> (LookupTable, f32) {
         let (low, high) = extremes(pixels);
         let clip = self.clip;
         let (scale, divisor) = if self.unit {
@@ -98,14 +98,14 @@ fn extremes(bytes: &[u8]) -> (u8, u8) {
 
 /// A tensor of scaled sums, as its quantized values stand for it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Quantized {
+pub(super) struct QuantizedSums {
     pub scale: f32,
     clip: u8,
     /// The smallest and the largest value in it.
     range: Range,
 }
 
-impl Quantized {
+impl QuantizedSums {
     pub fn new(range: Range, clip: u8) -> Self {
         Self {
             scale: scheme::scale(range.low.abs().max(range.high.abs()), clip),
@@ -122,7 +122,12 @@ impl Quantized {
     }
 
     /// The quantized values of `tensor` after an activation, and their scale.
-    pub fn next(self, activation: Activation, tensor: &[f32], isa: Supported) -> (Table, f32) {
+    pub fn next(
+        self,
+        activation: Activation,
+        tensor: &[f32],
+        isa: Supported,
+    ) -> (LookupTable, f32) {
         let values = self.activated(activation);
         let scale = scheme::scale(self.largest(&values, tensor), self.clip);
         (quantized_of(&values, scale, self.clip, isa), scale)
@@ -193,17 +198,17 @@ unsafe fn quotient<S: Simd>(value: S::F, scale: f32, clip: u8) -> S::F {
 }
 
 /// The quantized values of 256 values, as indices.
-fn quantized_of(values: &[f32; 256], scale: f32, clip: u8, isa: Supported) -> Table {
+fn quantized_of(values: &[f32; 256], scale: f32, clip: u8, isa: Supported) -> LookupTable {
     struct Look<'a> {
         values: &'a [f32; 256],
-        z: Quantized,
+        z: QuantizedSums,
     }
 
     impl Work for Look<'_> {
-        type Output = Table;
+        type Output = LookupTable;
 
         #[inline(always)]
-        unsafe fn run<S: Simd>(self) -> Table {
+        unsafe fn run<S: Simd>(self) -> LookupTable {
             let mut table = [0; 256];
             // SAFETY: the caller's promise.
             unsafe { self.z.indices::<S>(self.values, &mut table) };
@@ -214,7 +219,7 @@ fn quantized_of(values: &[f32; 256], scale: f32, clip: u8, isa: Supported) -> Ta
     let range = Range::EMPTY;
     isa.run(Look {
         values,
-        z: Quantized { scale, clip, range },
+        z: QuantizedSums { scale, clip, range },
     })
 }
 
@@ -228,7 +233,7 @@ mod tests {
     fn pixels_have_the_quantized_of_exact_integers() {
         for isa in Supported::all() {
             for clip in CLIPS {
-                let input = Input::new(Normalization::Unit, clip);
+                let input = PixelQuantizer::new(Normalization::Unit, clip);
                 for high in 0..=u8::MAX {
                     let pixels: Vec<u8> = (0..=high).collect();
                     let (table, scale) = input.quantize(&pixels, isa);
@@ -260,7 +265,7 @@ mod tests {
                         low: -50.0,
                         high: 54.25,
                     };
-                    let z = Quantized::new(range, clip);
+                    let z = QuantizedSums::new(range, clip);
                     let (table, scale) = z.next(activation, &tensor, isa);
                     let z_scale = scheme::scale(scheme::max_abs(&tensor), clip);
                     let mut values: Vec<f32> = tensor
@@ -281,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_code_that_is_not_in_the_tensor_does_not_count() {
-        let z = Quantized::new(
+        let z = QuantizedSums::new(
             Range {
                 low: -2.0,
                 high: 127.0,

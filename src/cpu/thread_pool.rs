@@ -70,11 +70,11 @@ fn inside(state: u64) -> u64 {
 }
 
 /// The work of a region: each thread calls it with its own number.
-type Work<'a> = dyn Fn(usize) + Sync + 'a;
+type PoolWork<'a> = dyn Fn(usize) + Sync + 'a;
 
 #[derive(Debug)]
 struct Job {
-    work: *const Work<'static>,
+    work: *const PoolWork<'static>,
     caller: Thread,
 }
 
@@ -108,7 +108,7 @@ impl ThreadPool {
     ///
     /// # Panics
     /// Where `work` panics.
-    pub fn run(&self, threads: usize, work: &Work<'_>) {
+    pub fn run(&self, threads: usize, work: &PoolWork<'_>) {
         let threads = threads.min(self.threads);
         if threads <= 1 {
             return work(0);
@@ -147,7 +147,7 @@ impl Workers {
     }
 
     /// Calls `work` here and on up to `others` workers.
-    fn run(&mut self, others: usize, work: &Work<'_>) {
+    fn run(&mut self, others: usize, work: &PoolWork<'_>) {
         let shared = &*self.shared;
         #[expect(
             unsafe_code,
@@ -156,7 +156,7 @@ impl Workers {
         // SAFETY: only the lifetime changes. The region is closed and empty, so no other thread uses the cell. Only
         // workers inside the region use the pointer, and `Close` waits for them, also where `work` panics here.
         unsafe {
-            let work = std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work);
+            let work = std::mem::transmute::<*const PoolWork<'_>, *const PoolWork<'static>>(work);
             *shared.job.get() = Some(Job {
                 work,
                 caller: thread::current(),

@@ -7,7 +7,8 @@ use std::path::Path;
 use flate2::{Compression, GzBuilder};
 
 use super::holdout::{HELD_OUT, Holdout, draw};
-use super::{Images, read_images};
+use super::idx::read_images;
+use super::images::Images;
 use crate::error::{Error, Result, UsageError};
 
 /// How many calibration images are inside the binary, and are used unless told otherwise.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, Images, load_images, load_labels, read_images, read_labels};
+use super::idx::{load_images, load_labels, read_images, read_labels};
+use super::images::{Dataset, Images};
 use crate::error::{Error, Result};
 
 /// Where Debian's package `dataset-fashion-mnist` puts the four files.

@@ -13,9 +13,9 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::Images;
+use super::images::Images;
 use crate::error::{Error, Result};
-use crate::input::{self, Input};
+use crate::input::{self, OpenFile};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -54,14 +54,14 @@ pub fn load_labels(path: &Path) -> Result<Vec<u8>> {
     read::<1>(path, input::open(path)?, "labels").map(|(_, labels)| labels)
 }
 
-fn of_bytes(bytes: &[u8]) -> Input<&[u8]> {
-    Input {
+fn of_bytes(bytes: &[u8]) -> OpenFile<&[u8]> {
+    OpenFile {
         stream: bytes,
         length: Some(bytes.len() as u64),
     }
 }
 
-fn images(path: &Path, input: Input<impl Read>) -> Result<Images> {
+fn images(path: &Path, input: OpenFile<impl Read>) -> Result<Images> {
     let (sizes, pixels) = read::<3>(path, input, "images")?;
     let [count, rows, columns] = sizes;
     let width = rows.saturating_mul(columns);
@@ -82,10 +82,10 @@ fn images(path: &Path, input: Input<impl Read>) -> Result<Images> {
 /// Reads a file of `DIMENSIONS` dimensions: their sizes and the values.
 fn read<const DIMENSIONS: usize>(
     path: &Path,
-    input: Input<impl Read>,
+    input: OpenFile<impl Read>,
     what: &str,
 ) -> Result<([usize; DIMENSIONS], Vec<u8>)> {
-    let Input { mut stream, length } = input;
+    let OpenFile { mut stream, length } = input;
     let mut magic = Vec::new();
     let peeked = stream.by_ref().take(2).read_to_end(&mut magic);
     peeked.map_err(|error| input::unreadable(path, &error))?;

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Dataset, Images};
+use super::images::{Dataset, Images};
 use crate::error::Result;
 
 /// The most images that such a network classifies: as many as the test split of Fashion-MNIST has.

@@ -1,5 +1,6 @@
 //! The engine: opens an adapter, decides once what runs where, and runs networks there.
 
+mod placement;
 mod session;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::gpu;
 use crate::plan::Kernels;
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Source};
+pub use placement::{Place, Placement};
 use session::Executor;
 pub use session::{Run, Session};
 
@@ -48,25 +50,6 @@ impl Default for EngineOptions {
             device: gpu::DeviceOptions::default(),
         }
     }
-}
-
-/// Where something runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// The adapter.
-    Gpu,
-    /// The CPU path.
-    Cpu,
-}
-
-/// Where a precision runs, and why there if that is not where it was requested for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placement {
-    /// Where.
-    pub place: Place,
-    /// Why not on the adapter.
-    pub reason: Option<String>,
 }
 
 /// An adapter that was chosen and is not open yet, or the CPU path.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Place, Placement};
+use super::placement::{Place, Placement};
 use crate::Mode;
 use crate::error::{Error, Result, UsageError};
 use crate::plan::{Arithmetic, ChosenBy};

@@ -9,9 +9,8 @@ use super::{CheckError, Error, InternalError, UsageError};
 const ADAPTER: &str = "NVIDIA H200 (vulkan, discrete)";
 
 /// At least one example of every variant, in the order of the exit codes.
-#[doc(hidden)]
 #[must_use]
-pub fn examples() -> Vec<Error> {
+pub fn all() -> Vec<Error> {
     let mut all = Vec::new();
     all.extend(internal());
     all.extend(rejections());

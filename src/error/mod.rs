@@ -8,7 +8,8 @@
 //! `?` in a closure or an async block would need its error type written out.
 
 mod check;
-mod examples;
+#[doc(hidden)]
+pub mod examples;
 mod internal;
 mod usage;
 
@@ -16,8 +17,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use check::CheckError;
-#[doc(hidden)]
-pub use examples::examples;
 pub use internal::InternalError;
 pub use usage::UsageError;
 

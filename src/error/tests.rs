@@ -128,7 +128,7 @@ fn says_what_to_do(message: &str) -> bool {
 #[test]
 fn every_variant_has_an_example_with_its_exit_code() {
     let mut found = BTreeSet::new();
-    for error in examples() {
+    for error in examples::all() {
         let (name, code) = variant(&error);
         assert_eq!(error.exit_code(), code, "{name}: {error}");
         found.insert(name);
@@ -138,7 +138,7 @@ fn every_variant_has_an_example_with_its_exit_code() {
 
 #[test]
 fn every_message_says_what_to_do_in_two_lines_at_most() {
-    for error in examples() {
+    for error in examples::all() {
         let message = error.to_string();
         assert!(says_what_to_do(&message), "no next step in: {message}");
         assert!(message.lines().count() <= 2, "too many lines: {message}");
@@ -179,16 +179,16 @@ fn the_first_of_several_failures_decides_the_exit_code() {
         others,
         note: None,
     };
-    for first in examples() {
+    for first in examples::all() {
         let code = first.exit_code();
-        let others = examples();
+        let others = examples::all();
         assert_eq!(together(first, others).exit_code(), code);
     }
 }
 
 #[test]
 fn only_a_rejection_by_the_driver_leaves_other_kernels_to_try() {
-    for error in examples() {
+    for error in examples::all() {
         let rejected = matches!(variant(&error).0, "KernelRejected" | "CommandRejected");
         assert_eq!(error.is_rejection(), rejected, "{error}");
         let of_kernel = error.of_kernel("matmul.f32");

@@ -39,7 +39,7 @@ use Precision::{Bf16, F16 as Half, F32 as Single, Int8};
 
 /// A row of the table.
 #[derive(Debug)]
-struct Row {
+struct KernelRow {
     file: &'static str,
     elements: &'static [Precision],
     bindings: &'static [Binding],
@@ -51,8 +51,8 @@ const fn row(
     file: &'static str,
     elements: &'static [Precision],
     bindings: &'static [Binding],
-) -> Row {
-    Row {
+) -> KernelRow {
+    KernelRow {
         file,
         elements,
         bindings,
@@ -61,8 +61,8 @@ const fn row(
 }
 
 /// A fused layer: its input, weights, bias and output, and in int8 of the reference scheme the extremes.
-const fn layer(file: &'static str, elements: &'static [Precision]) -> Row {
-    Row {
+const fn layer(file: &'static str, elements: &'static [Precision]) -> KernelRow {
+    KernelRow {
         file,
         elements,
         bindings: &[Read, Read, Read, Writes],
@@ -71,7 +71,7 @@ const fn layer(file: &'static str, elements: &'static [Precision]) -> Row {
 }
 
 /// A whole network: pixels, the weights and biases of all layers, outputs, and the layers' shapes.
-const fn network(file: &'static str, elements: &'static [Precision]) -> Row {
+const fn network(file: &'static str, elements: &'static [Precision]) -> KernelRow {
     row(file, elements, &[Read, Read, Read, Writes, Read])
 }
 
@@ -95,7 +95,7 @@ const fn floats() -> [Precision; Precision::EVERY.len() - 1] {
 }
 
 /// Every kernel.
-static KERNELS: &[Row] = &[
+static KERNELS: &[KernelRow] = &[
     row(
         "kernels/unfused/normalize",
         &[Single, Half, Bf16],
@@ -112,7 +112,7 @@ static KERNELS: &[Row] = &[
         &[Single, Half, Int8],
         &[Read, Read, Writes],
     ),
-    Row {
+    KernelRow {
         file: "kernels/unfused/bias",
         elements: &[Single, Half, Int8],
         bindings: &[Read, Read, Writes],
@@ -142,7 +142,7 @@ static KERNELS: &[Row] = &[
     network("kernels/network/network_quantized", &[Int8]),
 ];
 
-impl Row {
+impl KernelRow {
     fn name(&self) -> &'static str {
         self.file
             .rsplit_once('/')
@@ -174,7 +174,7 @@ pub fn summaries() -> impl Iterator<Item = Summary> {
 #[must_use]
 pub fn find(pass: Pass, elements: Precision) -> Option<Kernel> {
     let name = name(pass, elements);
-    let of = |row: &&Row| row.name() == name && row.elements.contains(&elements);
+    let of = |row: &&KernelRow| row.name() == name && row.elements.contains(&elements);
     let row = KERNELS.iter().find(of)?;
     let shares_scales =
         elements == Int8 && !matches!(pass, Pass::Layer(layer) if layer.input.is_quantized());

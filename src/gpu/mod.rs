@@ -33,7 +33,7 @@ pub use device::{Device, DeviceOptions, Waiting};
 pub use enumerate::{Found, adapters, quiet_drivers};
 pub use lanes::{LANES_BINDINGS, lanes_source};
 pub use layout::{pack_blocks, pack_int4, pack_int8, pack_matrices, pack_rows};
-pub use numerics::{NUMERICS_BINDINGS, Numerics, Operation, numerics_sources};
+pub use numerics::{DeviceOperation, NUMERICS_BINDINGS, Numerics, numerics_sources};
 pub use packed::pack_weights;
 pub use session::{Run, Session};
 pub use single::SinglePass;

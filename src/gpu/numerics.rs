@@ -39,7 +39,7 @@ pub fn numerics_sources() -> [String; 4] {
 /// One operation on words. Its number is the one that the shaders use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Operation {
+pub enum DeviceOperation {
     /// `pack2x16float(a, b)`
     Pack = 0,
     /// `unpack2x16float(a).x`
@@ -84,7 +84,7 @@ pub enum Operation {
     ScaledSum = 50,
 }
 
-impl Operation {
+impl DeviceOperation {
     /// The shader that has it. Each shader has sixteen numbers.
     fn module(self) -> usize {
         self as usize / 16
@@ -134,7 +134,7 @@ impl Numerics {
     /// Those of the device.
     pub async fn apply(
         &self,
-        operation: Operation,
+        operation: DeviceOperation,
         operands: &[[u32; 3]],
     ) -> Result<Option<Vec<u32>>> {
         use wgpu::BufferUsages as Usage;
@@ -204,7 +204,7 @@ impl Numerics {
         if !device.info().has(Feature::TimestampQuery) {
             return Ok(None);
         }
-        let params = [Operation::Exp as u32, LANES, 0, 0];
+        let params = [DeviceOperation::Exp as u32, LANES, 0, 0];
         let uniform = device.filled(label, bytemuck::cast_slice(&params), Usage::UNIFORM);
         let room = || device.buffer(label, 4 * u64::from(LANES), Usage::STORAGE);
         let buffers = [room(), room(), room(), room()];

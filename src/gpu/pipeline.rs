@@ -99,18 +99,18 @@ fn layout(device: &wgpu::Device, label: &str, bindings: &[Binding]) -> wgpu::Bin
 }
 
 /// What a compiled kernel depends on: its pass, its element type, and whether f16 stores round in integers.
-pub(super) type Key = (Pass, Precision, bool);
+pub(super) type PipelineKey = (Pass, Precision, bool);
 
 /// The kernels that a device has compiled, each once.
 #[derive(Debug, Default)]
-pub(super) struct Pipelines(Mutex<HashMap<Key, Arc<Pipeline>>>);
+pub(super) struct Pipelines(Mutex<HashMap<PipelineKey, Arc<Pipeline>>>);
 
 impl Pipelines {
-    pub(super) fn get(&self, key: &Key) -> Option<Arc<Pipeline>> {
+    pub(super) fn get(&self, key: &PipelineKey) -> Option<Arc<Pipeline>> {
         self.lock().get(key).map(Arc::clone)
     }
 
-    pub(super) fn insert(&self, key: Key, pipeline: Arc<Pipeline>) {
+    pub(super) fn insert(&self, key: PipelineKey, pipeline: Arc<Pipeline>) {
         self.lock().insert(key, pipeline);
     }
 
@@ -121,7 +121,7 @@ impl Pipelines {
     }
 
     /// A poisoned lock only means that another thread panicked. The map is whole all the same.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Pipeline>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PipelineKey, Arc<Pipeline>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

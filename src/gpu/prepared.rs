@@ -9,7 +9,7 @@ use half::f16;
 use super::device::Device;
 use super::pipeline::Pipeline;
 use super::single::{bind_group, whole};
-use super::weights::Weights;
+use super::weights::DeviceWeights;
 use crate::adapter::Feature;
 use crate::error::Result;
 use crate::plan::{Operand, Plan, groups};
@@ -44,7 +44,11 @@ pub(super) struct Timestamps {
 pub(super) const TIMESTAMP_BYTES: u64 = 16;
 
 impl Prepared {
-    pub(super) async fn new(device: &Arc<Device>, weights: &Weights, plan: Plan) -> Result<Self> {
+    pub(super) async fn new(
+        device: &Arc<Device>,
+        weights: &DeviceWeights,
+        plan: Plan,
+    ) -> Result<Self> {
         use wgpu::BufferUsages as Usage;
         let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
         let chunks: Vec<Vec<(Operand, wgpu::Buffer)>> = plan

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::device::Device;
 use super::layout::pack_rows;
 use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
-use super::weights::Weights;
+use super::weights::DeviceWeights;
 use crate::Precision;
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result, UsageError};
@@ -34,7 +34,7 @@ pub struct Session {
     pub(super) device: Arc<Device>,
     pub(super) model: Architecture,
     pub(super) precision: Precision,
-    weights: Weights,
+    weights: DeviceWeights,
     /// Which ways to run may be chosen.
     kernels: Kernels,
     /// The ways that were chosen for batch sizes, and by what.
@@ -75,7 +75,7 @@ impl Session {
             // Found out here, so that no compilation is left for a timed run.
             device.rounds_in_integers().await?;
         }
-        let weights = Weights::new(device, model);
+        let weights = DeviceWeights::new(device, model);
         device.check("uploading the weights")?;
         Ok(Self {
             device: Arc::clone(device),

@@ -9,12 +9,12 @@ use super::layout::{pack_blocks, pack_matrices};
 use super::packed::{Packed, QuantizedInput, pack};
 use super::single::whole;
 use crate::Precision;
-use crate::plan::{BINDING_ALIGNMENT, LayerShape, Operand, WeightLayout, groups};
+use crate::plan::{BINDING_ALIGNMENT, LayerParams, Operand, WeightLayout, groups};
 use crate::quantize::{self, QuantizedLayer, QuantizedNetwork};
 
 /// What is uploaded once for a model in one precision.
 #[derive(Debug)]
-pub(super) struct Weights {
+pub(super) struct DeviceWeights {
     /// The layers, first to last.
     pub(super) layers: Vec<LayerParts>,
     /// Every layer's weights, one after the other; a buffer for each layer where one binding cannot hold
@@ -54,7 +54,7 @@ struct Halves {
     outputs: usize,
 }
 
-impl Weights {
+impl DeviceWeights {
     /// Uploads the weights of `model`, in blocks.
     pub(super) fn new(device: &Device, model: &QuantizedNetwork) -> Self {
         let packed = model
@@ -84,7 +84,7 @@ impl Weights {
                 input: packed.input,
             };
             let is_static = packed.input.inverse > 0.0;
-            shapes.push(LayerShape {
+            shapes.push(LayerParams {
                 inner: groups(layer.inputs) as u32,
                 groups: groups(layer.outputs) as u32,
                 cols: layer.outputs as u32,

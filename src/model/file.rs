@@ -7,9 +7,13 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use super::activation::Activation;
+use super::architecture::DEFAULT_INT8_CLIP;
+use super::graph::Graph;
+use super::network::{Layer, Network};
+use super::normalization::Normalization;
 use super::stored::{MODE_KEYS, classes, entry, mode, mode_entries};
 use super::tensors::Tensors;
-use super::{Activation, DEFAULT_INT8_CLIP, Graph, Layer, Network, Normalization};
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 

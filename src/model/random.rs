@@ -4,7 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use super::{Activation, Layer, Network};
+use super::activation::Activation;
+use super::network::{Layer, Network};
 use crate::dataset::hex;
 use crate::error::{Error, Result, UsageError};
 use crate::units::widths as written;

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dataset::hex;
 use crate::error::{Error, Result};
-use crate::input::{self, Input, read_values};
+use crate::input::{self, OpenFile, read_values};
 
 /// The largest header that is read. It is JSON, some of which takes dozens of times its size; a model's has a
 /// hundred bytes for a tensor, and the names of its classes.
@@ -32,12 +32,12 @@ pub(crate) struct Tensors {
     pub sha256: String,
     /// How many the file holds, taken or not.
     pub count: usize,
-    held: HashMap<String, (Vec<usize>, Values)>,
+    held: HashMap<String, (Vec<usize>, TensorValues)>,
 }
 
 /// The numbers of a tensor, `[shape]` row-major, in one of the types that models have.
 #[derive(Debug)]
-pub(crate) enum Values {
+pub(crate) enum TensorValues {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Bf16(Vec<bf16>),
@@ -45,7 +45,7 @@ pub(crate) enum Values {
     U8(Vec<u8>),
 }
 
-impl Values {
+impl TensorValues {
     fn dtype(&self) -> Dtype {
         match self {
             Self::F32(_) => Dtype::F32,
@@ -60,16 +60,16 @@ impl Values {
 /// A type that tensors have.
 pub(crate) trait Element: Sized {
     const DTYPE: Dtype;
-    fn of(values: Values) -> Option<Vec<Self>>;
+    fn of(values: TensorValues) -> Option<Vec<Self>>;
 }
 
 macro_rules! element {
     ($type:ty, $dtype:ident, $variant:ident) => {
         impl Element for $type {
             const DTYPE: Dtype = Dtype::$dtype;
-            fn of(values: Values) -> Option<Vec<Self>> {
+            fn of(values: TensorValues) -> Option<Vec<Self>> {
                 match values {
-                    Values::$variant(values) => Some(values),
+                    TensorValues::$variant(values) => Some(values),
                     _ => None,
                 }
             }
@@ -83,12 +83,12 @@ element!(i8, I8, I8);
 element!(u8, U8, U8);
 
 /// What is read, and its hash so far.
-struct Hashed<R> {
+struct HashingReader<R> {
     stream: R,
     hash: Sha256,
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buffer)?;
         self.hash.update(&buffer[..read]);
@@ -110,15 +110,15 @@ impl Tensors {
     /// # Errors
     /// `Error::File` where they are damaged, or hold numbers of a type that no model has.
     pub fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let input = Input {
+        let input = OpenFile {
             stream: bytes,
             length: Some(bytes.len() as u64),
         };
         Self::read(path, input)
     }
 
-    fn read(path: &Path, input: Input<impl Read>) -> Result<Self> {
-        let mut stream = Hashed {
+    fn read(path: &Path, input: OpenFile<impl Read>) -> Result<Self> {
+        let mut stream = HashingReader {
             stream: input.stream,
             hash: Sha256::new(),
         };
@@ -228,14 +228,14 @@ fn read_tensor(
     dtype: Dtype,
     count: usize,
     certain: bool,
-) -> io::Result<Option<Values>> {
+) -> io::Result<Option<TensorValues>> {
     Ok(Some(match dtype {
-        Dtype::F32 => Values::F32(read_values(stream, count, 0, certain)?),
-        Dtype::F16 => Values::F16(read_values(stream, count, 0, certain)?),
-        Dtype::BF16 => Values::Bf16(read_values(stream, count, 0, certain)?),
-        Dtype::I8 => Values::I8(read_values(stream, count, 0, certain)?),
+        Dtype::F32 => TensorValues::F32(read_values(stream, count, 0, certain)?),
+        Dtype::F16 => TensorValues::F16(read_values(stream, count, 0, certain)?),
+        Dtype::BF16 => TensorValues::Bf16(read_values(stream, count, 0, certain)?),
+        Dtype::I8 => TensorValues::I8(read_values(stream, count, 0, certain)?),
         // Two quantized values of int4, which are put where the bytes were.
-        Dtype::U8 => Values::U8(read_values(stream, count, count, certain)?),
+        Dtype::U8 => TensorValues::U8(read_values(stream, count, count, certain)?),
         _ => return Ok(None),
     }))
 }

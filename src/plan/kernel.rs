@@ -113,7 +113,7 @@ impl NetworkKernel {
 /// What a whole-network kernel knows of a layer; its twin is in `shaders/shared/network.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
-pub struct LayerShape {
+pub struct LayerParams {
     /// Groups of four along the inner dimension.
     pub inner: u32,
     /// Groups of four outputs.

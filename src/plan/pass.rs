@@ -1,6 +1,6 @@
 //! A pass, what it reads and writes, and how its dispatch is laid out.
 
-use super::kernel::{LayerKernel, LayerShape, NetworkKernel};
+use super::kernel::{LayerKernel, LayerParams, NetworkKernel};
 use super::tile::{Tiling, WeightLayout};
 use crate::Precision;
 use crate::model::{Activation, Architecture};
@@ -78,7 +78,7 @@ pub enum Operand {
     AllWeights,
     /// The bias of every layer.
     AllBiases,
-    /// A [`LayerShape`] for every layer.
+    /// A [`LayerParams`] for every layer.
     Shapes,
 }
 
@@ -179,7 +179,7 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
         }
         Pass::Network(_) => {
             let input = 4 * u64::from(params.rows) * u64::from(params.inner);
-            let shapes = u64::from(params.layers) * size_of::<LayerShape>() as u64;
+            let shapes = u64::from(params.layers) * size_of::<LayerParams>() as u64;
             vec![input, 0, 0, 4 * values, shapes]
         }
         Pass::Epilogue(_) => vec![4 * values, 4 * values, extremes],

@@ -1,6 +1,9 @@
 //! What a quantized network must be, whoever made it: a conversion, a file, or a caller.
 
-use super::{Affine, Epilogue, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights};
+use super::input::{Affine, InputQuantization};
+use super::layer::{Epilogue, QuantizedLayer};
+use super::network::QuantizedNetwork;
+use super::weights::Weights;
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Activation, ValueId};

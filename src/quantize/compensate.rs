@@ -4,9 +4,9 @@
 
 use half::f16;
 
-use super::weights::{int4_scale, quantize_int4};
-use super::{INT4_GROUP, INT4_LARGEST, Weights};
+use super::weights::{INT4_LARGEST, Weights, int4_scale, quantize_int4};
 use crate::model::Layer;
+use crate::precision::INT4_GROUP;
 use crate::scheme;
 
 /// What is added to the diagonal of H, in shares of its mean (Frantar et al. 2022, § 3.3, step 3, take 0.01):
@@ -21,14 +21,14 @@ const SHARES: [f32; 13] = [
 
 /// The quantized values that weights are rounded to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Quantized<'a> {
+pub(super) enum RoundingGrid<'a> {
     /// int4, with a binary16 scale for each 32 inner values of a column.
     Int4,
     /// int8 up to a clip, by the scales that rounding to nearest chose: one, or one for each column.
     Int8(u8, &'a [f32]),
 }
 
-impl Quantized<'_> {
+impl RoundingGrid<'_> {
     /// Inner values of a column that share a scale.
     fn group(self, inputs: usize) -> usize {
         match self {
@@ -55,7 +55,7 @@ impl Quantized<'_> {
 }
 
 /// The weights in quantized values and the bias of a layer for its inputs `x: [images, in]`.
-pub(super) fn compensate(layer: &Layer, x: &[f32], of: Quantized<'_>) -> (Weights, Vec<f32>) {
+pub(super) fn compensate(layer: &Layer, x: &[f32], of: RoundingGrid<'_>) -> (Weights, Vec<f32>) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
     let group = of.group(inputs);
     let factor = Factor::new(hessian(x, inputs), inputs + 1);
@@ -96,11 +96,11 @@ pub(super) fn compensate(layer: &Layer, x: &[f32], of: Quantized<'_>) -> (Weight
         .map(|(&bias, owed)| (f64::from(bias) + owed / last) as f32)
         .collect();
     let weights = match of {
-        Quantized::Int4 => Weights::Int4 {
+        RoundingGrid::Int4 => Weights::Int4 {
             quantized,
             scales: scales.into_iter().map(f16::from_f32).collect(),
         },
-        Quantized::Int8(_, scales) => Weights::Int8 {
+        RoundingGrid::Int8(_, scales) => Weights::Int8 {
             quantized,
             scales: scales.to_vec(),
         },
@@ -252,7 +252,7 @@ mod tests {
         let x = |from, to| input(model.normalization, images.range(from, to));
         let (seen, unseen) = (x(0, 800), x(800, 1_000));
         let nearest = lower(&model, &Precision::Int4.into(), None).unwrap().layers[0].clone();
-        let (weights, bias) = compensate(layer, &seen, Quantized::Int4);
+        let (weights, bias) = compensate(layer, &seen, RoundingGrid::Int4);
         let compensated = QuantizedLayer {
             weights,
             bias,
@@ -282,7 +282,7 @@ mod tests {
             [0.0, 0.0, -1.0],
         ]
         .concat();
-        let (weights, bias) = compensate(&layer, &x, Quantized::Int4);
+        let (weights, bias) = compensate(&layer, &x, RoundingGrid::Int4);
         let Weights::Int4 { quantized, scales } = weights else {
             panic!("no int4");
         };
@@ -302,7 +302,7 @@ mod tests {
             activation: Activation::Identity,
         };
         // One weight is its own scale's 7, rounded to binary16: next to nothing is left.
-        let (weights, bias) = compensate(&layer, &[0.5, 1.0], Quantized::Int4);
+        let (weights, bias) = compensate(&layer, &[0.5, 1.0], RoundingGrid::Int4);
         let Weights::Int4 { quantized, scales } = weights else {
             panic!("no int4");
         };
@@ -310,7 +310,7 @@ mod tests {
         let expected = 0.25 + 0.75 * (1.0 - value);
         assert!((bias[0] - expected).abs() <= 1e-6, "{bias:?} {expected}");
         // Nothing but black pixels.
-        let (_, bias) = compensate(&layer, &[0.0, 0.0], Quantized::Int4);
+        let (_, bias) = compensate(&layer, &[0.0, 0.0], RoundingGrid::Int4);
         assert_eq!(bias, [0.25]);
     }
 
@@ -347,8 +347,11 @@ mod tests {
             let Weights::Int8 { scales, .. } = &nearest.weights else {
                 panic!("no int8");
             };
-            let (weights, bias) =
-                compensate(&model.layers[0], &x(0, 800), Quantized::Int8(127, scales));
+            let (weights, bias) = compensate(
+                &model.layers[0],
+                &x(0, 800),
+                RoundingGrid::Int8(127, scales),
+            );
             let compensated = QuantizedLayer {
                 weights,
                 bias,

@@ -1,6 +1,9 @@
 //! From a model's float weights to the numbers of a mode.
 
-use super::{Affine, InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork, Weights};
+use super::input::{Affine, InputQuantization};
+use super::layer::QuantizedLayer;
+use super::network::{OutOfRange, QuantizedNetwork};
+use super::weights::Weights;
 use crate::Precision;
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;

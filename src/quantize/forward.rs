@@ -3,7 +3,8 @@
 //!
 //! This serves calibration alone. An executor's values may differ in their last bits.
 
-use super::{Affine, InputQuantization, QuantizedLayer};
+use super::input::{Affine, InputQuantization};
+use super::layer::QuantizedLayer;
 use crate::model::{Activation, Graph, Layer, Normalization, Operation};
 use crate::scheme;
 
@@ -15,12 +16,12 @@ pub(super) fn input(normalization: Normalization, pixels: &[u8]) -> Vec<f32> {
 }
 
 /// The values that operations still read: `[images, size]` each.
-pub(super) struct Values<'a> {
+pub(super) struct LiveValues<'a> {
     graph: &'a Graph,
     held: Vec<Vec<f32>>,
 }
 
-impl<'a> Values<'a> {
+impl<'a> LiveValues<'a> {
     /// The network's input for `pixels: [images, in]`.
     pub(super) fn new(graph: &'a Graph, normalization: Normalization, pixels: &[u8]) -> Self {
         let mut held = vec![Vec::new(); graph.values.len()];

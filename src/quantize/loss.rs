@@ -15,7 +15,10 @@ use std::fmt;
 
 use half::f16;
 
-use super::{INT4_LARGEST, QuantizedLayer, QuantizedNetwork, Source, Weights};
+use super::layer::QuantizedLayer;
+use super::network::QuantizedNetwork;
+use super::source::Source;
+use super::weights::{INT4_LARGEST, Weights};
 use crate::model::Layer;
 use crate::scheme;
 use crate::units::count;

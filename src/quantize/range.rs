@@ -1,6 +1,7 @@
 //! How large a quantized network's values can get.
 
-use super::{QuantizedLayer, QuantizedNetwork};
+use super::layer::QuantizedLayer;
+use super::network::QuantizedNetwork;
 use crate::Precision;
 use crate::model::Activation;
 

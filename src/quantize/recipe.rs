@@ -1,58 +1,17 @@
 //! How float weights become the numbers of a mode, where images decide.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::calibrate::{Calibration, Sample, calibrate};
-use super::compensate::{Quantized, compensate};
-use super::convert::out_of_range;
-use super::forward::{Values, quantized_layer};
-use super::{QuantizedLayer, QuantizedNetwork, Ranges, Weights, lower};
+use super::compensate::{RoundingGrid, compensate};
+use super::convert::{Ranges, lower, out_of_range};
+use super::forward::{LiveValues, quantized_layer};
+use super::layer::QuantizedLayer;
+use super::network::QuantizedNetwork;
+use super::rounding::Rounding;
+use super::weights::Weights;
 use crate::Scheme;
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Graph, Network};
-
-/// How int4 and int8 weights are rounded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rounding {
-    /// Each to its nearest quantized value.
-    Nearest,
-    /// One after another, each making up for the errors of those before it over calibration images.
-    #[default]
-    Compensated,
-}
-
-impl Rounding {
-    /// Every one of them.
-    pub const ALL: [Self; 2] = [Self::Nearest, Self::Compensated];
-
-    /// The name in every output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nearest => "nearest",
-            Self::Compensated => "compensated",
-        }
-    }
-}
-
-impl fmt::Display for Rounding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Rounding {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let named = Self::ALL
-            .into_iter()
-            .find(|rounding| rounding.name() == text);
-        named.ok_or_else(|| Error::unknown_name("rounding", text, Self::ALL.map(Self::name)))
-    }
-}
 
 /// How a model is put into a mode. The default is what is done where nothing else is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -223,15 +182,15 @@ impl<'a> Quantizer<'a> {
             return Rounding::Compensated;
         };
         let pixels = &sample.images.pixels;
-        let mut values = Values::new(graph, self.model.normalization, pixels);
+        let mut values = LiveValues::new(graph, self.model.normalization, pixels);
         for (at, operation) in graph.operations[..=last].iter().enumerate() {
             let (index, x) = (operation.layer(), values.of(operation));
             let same_input = index == 0 && operation.input() == Graph::INPUT;
             let layer = &mut quantized.layers[index];
             let nearest = layer.weights.clone();
             let grid = match &nearest {
-                Weights::Int8 { scales, .. } => Some(Quantized::Int8(clip, scales)),
-                Weights::Int4 { .. } => Some(Quantized::Int4),
+                Weights::Int8 { scales, .. } => Some(RoundingGrid::Int8(clip, scales)),
+                Weights::Int4 { .. } => Some(RoundingGrid::Int4),
                 Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => None,
             };
             if let Some(grid) = grid {

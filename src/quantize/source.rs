@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{QuantizedNetwork, Recipe, Sample};
+use super::calibrate::Sample;
+use super::network::QuantizedNetwork;
+use super::recipe::Recipe;
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Architecture, Network, QUANTIZED, Tensors};

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 use safetensors::Dtype;
 
-use super::{Affine, InputQuantization};
+use super::input::{Affine, InputQuantization};
 use crate::Precision;
 use crate::model::{Element, Layer};
 use crate::precision::INT4_GROUP;

@@ -5,15 +5,15 @@
 //! as they are. Its tests check these weights with a rounding of its own.
 
 mod arithmetic;
+mod inference;
 mod network;
-mod outcome;
 mod rounding;
 
 pub use arithmetic::{
     activate, add_bias, input, integer_product, label, product, quantize, quantize_input,
 };
+pub use inference::{Inference, Overflow};
 pub use network::{infer, infer_all, sums_of_image, weight_values};
-pub use outcome::{Outcome, Overflow};
 pub use rounding::{round_bf16, round_f16};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::arithmetic::{
     ROWS_TOGETHER, activate, add_bias, input, integer_product, label, product, quantize,
     quantize_input, widen,
 };
-use super::outcome::{Outcome, Overflow};
+use super::inference::{Inference, Overflow};
 use super::rounding::{round_bf16, round_f16};
 use crate::Precision;
 use crate::model::{Activation, Graph};
@@ -19,7 +19,7 @@ use crate::quantize::{INT4_GROUP, InputQuantization, QuantizedLayer, QuantizedNe
 /// # Panics
 /// As [`infer`] does.
 #[must_use]
-pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
+pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Inference {
     let width = model.graph.inputs();
     let together = width * if shares_scales(model) { batch } else { 1 };
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -29,10 +29,10 @@ pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outco
         let parts = parts.map(|pixels| scope.spawn(|| infer(model, pixels, batch)));
         let parts: Vec<_> = parts.collect();
         let outcomes = parts.into_iter().map(|part| {
-            let outcome = part.join();
-            outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            let part = part.join();
+            part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        outcomes.reduce(Outcome::and).unwrap_or_default()
+        outcomes.reduce(Inference::and).unwrap_or_default()
     })
 }
 
@@ -42,16 +42,16 @@ pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outco
 /// # Panics
 /// Where `batch` is zero, or [`QuantizedNetwork::check`] refuses the model, which no file and no conversion gives.
 #[must_use]
-pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
+pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Inference {
     assert!(batch > 0, "a batch holds at least one image");
     let width = model.graph.inputs();
     let outputs = model.graph.outputs();
     let shared = shares_scales(model);
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
-    let mut outcome = Outcome::default();
+    let mut inference = Inference::default();
     let together = if shared { batch } else { ROWS_TOGETHER };
     for pixels in pixels.chunks(width * together) {
-        let mut part = Outcome::default();
+        let mut part = Inference::default();
         part.outputs = if shared {
             run_batch(model, &weights, pixels, &mut part)
         } else {
@@ -60,9 +60,9 @@ pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Outcome {
         part.labels = part.outputs.chunks(outputs).map(label).collect();
         // Where there is no softmax.
         part.logits.resize(part.labels.len(), 0.0);
-        outcome = outcome.and(part);
+        inference = inference.and(part);
     }
-    outcome
+    inference
 }
 
 /// Whether the images of a batch share their scales.
@@ -83,7 +83,7 @@ pub fn sums_of_image(model: &QuantizedNetwork, image: &[u8]) -> Vec<Vec<i32>> {
     let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut sums = Vec::new();
     let mut seen = |of_layer: &[i32]| sums.push(of_layer.to_vec());
-    run_images(model, &weights, image, &mut seen, &mut Outcome::default());
+    run_images(model, &weights, image, &mut seen, &mut Inference::default());
     sums
 }
 
@@ -132,13 +132,13 @@ impl Widened {
 }
 
 /// The outputs for some images, none of which depends on another: `[images, out]`. `seen` gets the sums of each int8
-/// layer; `outcome` the first layer whose values leave the type that they are rounded to, and the logits.
+/// layer; `inference` the first layer whose values leave the type that they are rounded to, and the logits.
 fn run_images(
     model: &QuantizedNetwork,
     weights: &[Widened],
     images: &[u8],
     seen: &mut dyn FnMut(&[i32]),
-    outcome: &mut Outcome,
+    inference: &mut Inference,
 ) -> Vec<f64> {
     let clip = i32::from(model.int8_clip);
     let normalization = model.normalization;
@@ -154,12 +154,12 @@ fn run_images(
         let taken: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
         // They are what the layer before gave, or the network's input.
         let before = model.graph.layer_before(index);
-        note(&mut outcome.overflow, x, &taken, before, precision);
+        note(&mut inference.overflow, x, &taken, before, precision);
         if let (None, Some(parameters)) = (
-            &outcome.overflow,
+            &inference.overflow,
             model.out_of_range.filter(|of| of.layer == index),
         ) {
-            outcome.overflow = Some(Overflow {
+            inference.overflow = Some(Overflow {
                 layer: Some(index),
                 largest: parameters.largest,
                 precision,
@@ -177,7 +177,7 @@ fn run_images(
         };
         // f32 sums that overflow count even where the activation hides it.
         if layer.precision() == Precision::F32 {
-            note_f32(&mut outcome.overflow, index, &x, precision);
+            note_f32(&mut inference.overflow, index, &x, precision);
         }
         let last = model.graph.is_last(index);
         let softmax = layer.activation == Activation::Softmax;
@@ -187,11 +187,11 @@ fn run_images(
         }
         if last {
             let given: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
-            note(&mut outcome.overflow, &x, &given, Some(index), precision);
+            note(&mut inference.overflow, &x, &given, Some(index), precision);
             x = given;
         }
         if softmax {
-            outcome.note_logits(layer.activation, &x, layer.outputs);
+            inference.note_logits(layer.activation, &x, layer.outputs);
             activate(layer.activation, &mut x, layer.outputs);
         }
         if last {
@@ -208,7 +208,7 @@ fn run_batch(
     model: &QuantizedNetwork,
     weights: &[Widened],
     pixels: &[u8],
-    outcome: &mut Outcome,
+    inference: &mut Inference,
 ) -> Vec<f64> {
     let clip = i32::from(model.int8_clip);
     let mut tensors = vec![(Vec::new(), 0.0); model.graph.values.len()];
@@ -225,20 +225,20 @@ fn run_batch(
         let sums = integer_product(quantized, weights, layer.inputs, layer.outputs);
         let biased = |(at, &sum): (usize, &i32)| sum as f32 * unit + layer.bias[at % layer.outputs];
         let biased: Vec<f32> = sums.iter().enumerate().map(biased).collect();
-        if outcome.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
+        if inference.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
             let exact = |(at, &sum): (usize, &i32)| {
                 let bias = f64::from(layer.bias[at % layer.outputs]);
                 f64::from(sum) * f64::from(*scale) * f64::from(scales[0]) + bias
             };
             let exact: Vec<f64> = sums.iter().enumerate().map(exact).collect();
-            note_f32(&mut outcome.overflow, index, &exact, Precision::Int8);
+            note_f32(&mut inference.overflow, index, &exact, Precision::Int8);
         }
         let (sum_quantized, sum_scale) = quantize(&biased, clip);
         let restored = sum_quantized
             .iter()
             .map(|&q| f64::from(q as f32 * sum_scale));
         values = restored.collect();
-        outcome.note_logits(layer.activation, &values, layer.outputs);
+        inference.note_logits(layer.activation, &values, layer.outputs);
         activate(layer.activation, &mut values, layer.outputs);
         let activated: Vec<f32> = values.iter().map(|&value| value as f32).collect();
         tensors[operation.output.0] = quantize(&activated, clip);

@@ -21,19 +21,19 @@ fn a_network_worked_by_hand() {
         activation: Activation::Relu,
     }])
     .unwrap();
-    let outcome = infer(&lowered(&model, Precision::F32), &[255, 0], 1);
-    assert_eq!(outcome.outputs, [2.5, 0.0]);
-    assert_eq!(outcome.labels, [0]);
+    let inference = infer(&lowered(&model, Precision::F32), &[255, 0], 1);
+    assert_eq!(inference.outputs, [2.5, 0.0]);
+    assert_eq!(inference.labels, [0]);
     // int8: quantized values 127, 0; weights 64 (2/4·127 = 63.5, to even), −32 (−31.75), 127, 127;
     // z = 64·127·s_a·s_w + 0.5 with s_a = 1/127, s_w = 4/127.
-    let outcome = infer(&lowered(&model, Precision::Int8), &[255, 0], 1);
+    let inference = infer(&lowered(&model, Precision::Int8), &[255, 0], 1);
     let z = 64.0 * 4.0 / 127.0 + 0.5;
     assert!(
-        (outcome.outputs[0] - z).abs() <= 1e-6,
+        (inference.outputs[0] - z).abs() <= 1e-6,
         "{:?}",
-        outcome.outputs
+        inference.outputs
     );
-    assert_eq!(outcome.outputs[1], 0.0);
+    assert_eq!(inference.outputs[1], 0.0);
 }
 
 #[test]
@@ -69,8 +69,8 @@ fn an_input_beyond_f16_is_told_as_the_input() {
     let mut model = Network::new(vec![layer]).unwrap();
     let (mean, std) = (0.0, 2.0_f32.powi(-17));
     model.normalization = Normalization::Standard { mean, std };
-    let outcome = infer(&lowered(&model, Precision::F16), &[255], 1);
-    let overflow = outcome.overflow.unwrap();
+    let inference = infer(&lowered(&model, Precision::F16), &[255], 1);
+    let overflow = inference.overflow.unwrap();
     assert_eq!((overflow.layer, overflow.largest), (None, 131_072.0));
     assert_eq!(
         overflow.to_string(),
@@ -169,15 +169,15 @@ fn weights_are_rounded_as_a_precision_says() {
 
 #[test]
 fn the_first_layer_that_overflows_in_any_image_is_both() {
-    let at = |layer, largest| Outcome {
+    let at = |layer, largest| Inference {
         overflow: Some(Overflow {
             layer,
             largest,
             precision: Precision::F16,
         }),
-        ..Outcome::default()
+        ..Inference::default()
     };
-    let both = |one: Outcome, other: Outcome| {
+    let both = |one: Inference, other: Inference| {
         let overflow = one.and(other).overflow.unwrap();
         (overflow.layer, overflow.largest)
     };
@@ -185,8 +185,8 @@ fn the_first_layer_that_overflows_in_any_image_is_both() {
     assert_eq!(both(at(first, 9e4), at(Some(0), 7e4)), (Some(0), 7e4));
     assert_eq!(both(at(Some(0), 9e4), at(None, 7e4)), (None, 7e4));
     assert_eq!(both(at(first, 9e4), at(first, 1e5)), (first, 1e5));
-    assert_eq!(both(at(first, 9e4), Outcome::default()), (first, 9e4));
-    assert_eq!(both(Outcome::default(), at(first, 9e4)), (first, 9e4));
+    assert_eq!(both(at(first, 9e4), Inference::default()), (first, 9e4));
+    assert_eq!(both(Inference::default(), at(first, 9e4)), (first, 9e4));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, UsageError};
 
 /// A format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum OutputFormat {
     /// For people at a terminal.
     Table,
     /// One document; see [`super::Document`].
@@ -20,7 +20,7 @@ pub enum Format {
     Html,
 }
 
-impl Format {
+impl OutputFormat {
     /// The format that a file's extension names.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Format {
     }
 }
 
-impl FromStr for Format {
+impl FromStr for OutputFormat {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {

@@ -20,7 +20,7 @@ pub use crate::units::{bytes, count, duration, percent, rate};
 pub use conclusion::conclusion;
 pub use csv::to_csv;
 pub use document::{AdapterEntry, DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
-pub use format::Format;
+pub use format::OutputFormat;
 pub use json::to_json;
 pub use layout::{Layout, Screen};
 pub use peak::{CeilingLine, PeakDocument, PeakFigures};
@@ -38,12 +38,12 @@ use crate::error::Result;
 ///
 /// # Errors
 /// `Error::Internal` where a serializer refuses, which it does for no value of ours.
-pub fn render(document: &Document, format: Format) -> Result<String> {
+pub fn render(document: &Document, format: OutputFormat) -> Result<String> {
     match format {
-        Format::Table => Ok(rows::document(document, Layout::Terminal(Screen::PLAIN))),
-        Format::Markdown => Ok(rows::document(document, Layout::Markdown)),
-        Format::Json => to_json(document),
-        Format::Csv => row_csv::rows(document),
-        Format::Html => Ok(html::page(document)),
+        OutputFormat::Table => Ok(rows::document(document, Layout::Terminal(Screen::PLAIN))),
+        OutputFormat::Markdown => Ok(rows::document(document, Layout::Markdown)),
+        OutputFormat::Json => to_json(document),
+        OutputFormat::Csv => row_csv::rows(document),
+        OutputFormat::Html => Ok(html::page(document)),
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::adapter::adapter_lines;
 use super::csv::to_csv;
 use super::document::{SCHEMA, Tool};
-use super::format::Format;
+use super::format::OutputFormat;
 use super::json::to_json;
 use super::layout::Layout;
 use super::table::{Column, Table, or_nothing};
@@ -30,7 +30,7 @@ pub struct PeakDocument {
 /// Whether there is a figure, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+enum CeilingStatus {
     Ok,
     /// The adapter lacks what it takes.
     Unsupported,
@@ -40,7 +40,7 @@ enum Status {
     Unmeasured,
 }
 
-impl Status {
+impl CeilingStatus {
     fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -56,7 +56,7 @@ impl Status {
 pub struct CeilingLine {
     name: &'static str,
     unit: &'static str,
-    status: Status,
+    status: CeilingStatus,
     detail: Option<String>,
     per_second: Option<f64>,
     median_per_second: Option<f64>,
@@ -107,14 +107,14 @@ impl PeakDocument {
 
     /// Adds why the ceiling of this name could not be measured.
     pub fn failed(&mut self, name: &str, why: &str) {
-        self.put(name, |line| line.without(Status::Failed, why));
+        self.put(name, |line| line.without(CeilingStatus::Failed, why));
     }
 
     /// Ends the document before everything is measured.
     pub fn end_early(&mut self, why: &str) {
         self.incomplete = Some(why.to_owned());
         for line in &mut self.ceilings {
-            if line.status == Status::Unmeasured {
+            if line.status == CeilingStatus::Unmeasured {
                 line.detail = Some(why.to_owned());
             }
         }
@@ -123,7 +123,9 @@ impl PeakDocument {
     /// Whether anything was measured.
     #[must_use]
     pub fn has_figures(&self) -> bool {
-        self.ceilings.iter().any(|line| line.status == Status::Ok)
+        self.ceilings
+            .iter()
+            .any(|line| line.status == CeilingStatus::Ok)
     }
 
     fn put(&mut self, name: &str, change: impl FnOnce(CeilingLine) -> CeilingLine) {
@@ -137,13 +139,13 @@ impl PeakDocument {
     /// # Errors
     /// `Error::Usage` for a format that it does not have.
     /// `Error::Internal` where a serializer refuses, which it does for no value of ours.
-    pub fn render(&self, format: Format, layout: Layout) -> Result<String> {
+    pub fn render(&self, format: OutputFormat, layout: Layout) -> Result<String> {
         match format {
-            Format::Table => Ok(self.table(layout)),
-            Format::Markdown => Ok(self.table(Layout::Markdown)),
-            Format::Json => to_json(self),
-            Format::Csv => to_csv(self.ceilings.iter().map(|line| CsvLine::new(line, self))),
-            Format::Html => Err(Error::no_output(
+            OutputFormat::Table => Ok(self.table(layout)),
+            OutputFormat::Markdown => Ok(self.table(Layout::Markdown)),
+            OutputFormat::Json => to_json(self),
+            OutputFormat::Csv => to_csv(self.ceilings.iter().map(|line| CsvLine::new(line, self))),
+            OutputFormat::Html => Err(Error::no_output(
                 "peak",
                 "html",
                 "table, json, csv or markdown",
@@ -209,7 +211,7 @@ impl CeilingLine {
         Self {
             name,
             unit,
-            status: Status::Unmeasured,
+            status: CeilingStatus::Unmeasured,
             detail: None,
             per_second: None,
             median_per_second: None,
@@ -224,11 +226,11 @@ impl CeilingLine {
     /// The same, for an adapter that lacks what it needs.
     #[must_use]
     pub fn unsupported(self, reason: &str) -> Self {
-        self.without(Status::Unsupported, reason)
+        self.without(CeilingStatus::Unsupported, reason)
     }
 
     /// The same, with the reason why nothing was measured.
-    fn without(self, status: Status, why: &str) -> Self {
+    fn without(self, status: CeilingStatus, why: &str) -> Self {
         Self {
             status,
             detail: Some(why.to_owned()),
@@ -239,7 +241,7 @@ impl CeilingLine {
     /// The same, with its figures.
     fn with(self, figures: PeakFigures) -> Self {
         Self {
-            status: Status::Ok,
+            status: CeilingStatus::Ok,
             detail: None,
             per_second: Some(figures.best),
             median_per_second: Some(figures.median),

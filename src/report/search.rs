@@ -7,13 +7,13 @@ use serde::Serialize;
 use super::adapter::adapter_line;
 use super::csv::to_csv;
 use super::document::{DatasetInfo, ModelInfo, SCHEMA, Tool};
-use super::format::Format;
+use super::format::OutputFormat;
 use super::json::to_json;
 use super::layout::{Layout, Screen};
 use super::table::{Column, NOTHING, Table};
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
-use crate::search::{Finalist, Measured, Outcome, SearchOptions, Sensitivity, Trial};
+use crate::search::{Finalist, Measured, SearchOptions, SearchResult, Sensitivity, Trial};
 use crate::units::{bytes, count, duration, percent};
 
 /// The document of `search`.
@@ -27,16 +27,16 @@ pub struct SearchDocument {
     goal: &'static str,
     max_accuracy_drop_points: f64,
     batch: usize,
-    sensitivities: Vec<Line>,
-    trials: Vec<Line>,
+    sensitivities: Vec<SearchLine>,
+    trials: Vec<SearchLine>,
     /// The best first.
-    finalists: Vec<Line>,
+    finalists: Vec<SearchLine>,
     output: String,
 }
 
 /// A measurement as JSON and CSV have it.
 #[derive(Clone, Debug, Serialize)]
-struct Line {
+struct SearchLine {
     /// What was measured: `only this layer` (in the precision, the others in f32), `all other layers`, `trial` or
     /// `finalist`.
     what: &'static str,
@@ -51,7 +51,7 @@ struct Line {
     median_ns: Option<u64>,
 }
 
-impl Line {
+impl SearchLine {
     fn new(what: &'static str, layer: Option<usize>, mode: String, of: &Measured) -> Self {
         Self {
             what,
@@ -88,46 +88,47 @@ pub struct SearchSubject<'a> {
 /// `Error::Usage` for a format that it does not have.
 pub fn search_document(
     subject: &SearchSubject<'_>,
-    outcome: &Outcome,
-    format: Format,
+    result: &SearchResult,
+    format: OutputFormat,
 ) -> Result<String> {
     let layout = match format {
-        Format::Table => Layout::Terminal(Screen::PLAIN),
-        Format::Markdown => Layout::Markdown,
-        Format::Json => return to_json(&document(subject, outcome)),
-        Format::Csv => {
-            let document = document(subject, outcome);
+        OutputFormat::Table => Layout::Terminal(Screen::PLAIN),
+        OutputFormat::Markdown => Layout::Markdown,
+        OutputFormat::Json => return to_json(&document(subject, result)),
+        OutputFormat::Csv => {
+            let document = document(subject, result);
             let lines = [document.sensitivities, document.trials, document.finalists];
             return to_csv(lines.into_iter().flatten());
         }
-        Format::Html => {
+        OutputFormat::Html => {
             let allowed = "table, json, csv or markdown";
             return Err(Error::no_output("search", "html", allowed));
         }
     };
     let mut text = search_preamble(subject);
-    text += &sensitivity_table(&outcome.f32, &outcome.sensitivities, layout);
-    text += &search_result(subject, outcome, layout);
+    text += &sensitivity_table(&result.f32, &result.sensitivities, layout);
+    text += &search_result(subject, result, layout);
     Ok(text)
 }
 
-fn document(subject: &SearchSubject<'_>, outcome: &Outcome) -> SearchDocument {
+fn document(subject: &SearchSubject<'_>, result: &SearchResult) -> SearchDocument {
     let mut sensitivities = Vec::new();
-    for one in &outcome.sensitivities {
+    for one in &result.sensitivities {
         let layer = Some(one.layer);
         let name = one.choice.name();
-        sensitivities.push(Line::new(
+        sensitivities.push(SearchLine::new(
             "only this layer",
             layer,
             name.clone(),
             &one.alone,
         ));
         if let Some(measured) = &one.all_but {
-            sensitivities.push(Line::new("all other layers", layer, name, measured));
+            sensitivities.push(SearchLine::new("all other layers", layer, name, measured));
         }
     }
-    let trial = |trial: &Trial| Line::new("trial", None, trial.mode.to_string(), &trial.measured);
-    let finalist = |finalist: &Finalist| Line {
+    let trial =
+        |trial: &Trial| SearchLine::new("trial", None, trial.mode.to_string(), &trial.measured);
+    let finalist = |finalist: &Finalist| SearchLine {
         what: "finalist",
         median_ns: u64::try_from(finalist.time.as_nanos()).ok(),
         ..trial(&finalist.trial)
@@ -142,8 +143,8 @@ fn document(subject: &SearchSubject<'_>, outcome: &Outcome) -> SearchDocument {
         max_accuracy_drop_points: 100.0 * subject.options.max_drop,
         batch: subject.options.batch,
         sensitivities,
-        trials: outcome.trials.iter().map(trial).collect(),
-        finalists: outcome.finalists.iter().map(finalist).collect(),
+        trials: result.trials.iter().map(trial).collect(),
+        finalists: result.finalists.iter().map(finalist).collect(),
         output: subject.output.clone(),
     }
 }
@@ -230,7 +231,7 @@ pub fn sensitivity_table(f32: &Trial, sensitivities: &[Sensitivity], layout: Lay
 
 /// The comparison of the finalists, and the result.
 #[must_use]
-pub fn search_result(subject: &SearchSubject<'_>, outcome: &Outcome, layout: Layout) -> String {
+pub fn search_result(subject: &SearchSubject<'_>, result: &SearchResult, layout: Layout) -> String {
     let row = |finalist: &Finalist| {
         let of = &finalist.trial.measured;
         vec![
@@ -238,21 +239,21 @@ pub fn search_result(subject: &SearchSubject<'_>, outcome: &Outcome, layout: Lay
             duration(finalist.time.as_nanos() as f64),
             bytes(of.parameter_bytes),
             percent(of.accuracy),
-            points(outcome.drop_of(of)),
+            points(result.drop_of(of)),
             count(of.label_changes as u64),
         ]
     };
-    let rows = outcome.finalists.iter().map(row).collect();
-    let tried = count(outcome.trials.len() as u64);
+    let rows = result.finalists.iter().map(row).collect();
+    let tried = count(result.trials.len() as u64);
     let mut text = format!(
         "\nThe best of {tried} assignments with an accuracy loss of at most {}, measured interleaved:\n\n",
         points(subject.options.max_drop)
     );
     text += &Table::new(&FINALISTS, rows).render(layout);
     text += "\nAll are measured as quantized files, so int8 dynamic-tensor and f16 on matrix units are not among them.\n";
-    let best = &outcome.best.mode;
+    let best = &result.best.mode;
     let _ = writeln!(text, "\n{}: {best}", subject.output);
-    if *best == outcome.f32.mode {
+    if *best == result.f32.mode {
         text += "No assignment within the allowed accuracy loss is better than f32. Allow a larger loss, or try --goal memory.\n";
     } else if best.layers.is_empty() {
         text += "No mixed assignment within the allowed accuracy loss is better than this uniform one.\n";

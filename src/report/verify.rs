@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::adapter::adapter_line;
 use super::csv::to_csv;
 use super::document::{SCHEMA, Tool};
-use super::format::Format;
+use super::format::OutputFormat;
 use super::json::to_json;
 use super::layout::{Layout, Screen};
 use super::table::{Column, NOTHING, Table};
@@ -17,7 +17,7 @@ use crate::adapter::{AdapterInfo, Kind};
 use crate::error::{Error, Result};
 use crate::units::count;
 use crate::verify::numerics::{self, Difference, Earlier};
-use crate::verify::{NumericsReport, Outcome, Row, Status};
+use crate::verify::{CheckRow, CheckStatus, NumericsReport, VerifyResult};
 
 /// The document of `verify`.
 #[derive(Clone, Debug, Serialize)]
@@ -39,7 +39,7 @@ pub struct VerifyDocument {
     /// Why not every check was made; none where all were.
     incomplete: Option<String>,
     seconds: f64,
-    results: Vec<Row>,
+    results: Vec<CheckRow>,
 }
 
 /// The subject of a run of `verify`.
@@ -97,12 +97,12 @@ impl VerifyDocument {
     #[must_use]
     pub fn new(
         subject: VerifySubject,
-        outcome: &Outcome,
+        result: &VerifyResult,
         numerics: NumericsReport,
         compared: Option<Compared>,
         end: VerifyEnd,
     ) -> Self {
-        let skipped = outcome.count(Status::Skipped);
+        let skipped = result.count(CheckStatus::Skipped);
         Self {
             schema: SCHEMA,
             tool: Tool::now(),
@@ -111,16 +111,16 @@ impl VerifyDocument {
             adapter_reason: subject.adapter_reason,
             broken_on_purpose: subject.broken,
             only: subject.only,
-            checks: outcome.rows.len() - skipped,
-            passed: outcome.count(Status::Passed),
-            failed: outcome.count(Status::Failed),
+            checks: result.rows.len() - skipped,
+            passed: result.count(CheckStatus::Passed),
+            failed: result.count(CheckStatus::Failed),
             skipped,
-            int8_sums_sha256: outcome.int8_sums.clone(),
+            int8_sums_sha256: result.int8_sums.clone(),
             numerics,
             compared,
             incomplete: end.incomplete,
             seconds: (10.0 * end.took.as_secs_f64()).round() / 10.0,
-            results: outcome.rows.clone(),
+            results: result.rows.clone(),
         }
     }
 
@@ -129,13 +129,13 @@ impl VerifyDocument {
     /// # Errors
     /// `Error::Usage` for a format that it does not have.
     /// `Error::Internal` where a serializer refuses, which it does for no value of ours.
-    pub fn render(&self, format: Format, layout: Layout) -> Result<String> {
+    pub fn render(&self, format: OutputFormat, layout: Layout) -> Result<String> {
         match format {
-            Format::Table => Ok(self.table(layout)),
-            Format::Markdown => Ok(self.table(Layout::Markdown)),
-            Format::Json => to_json(self),
-            Format::Csv => to_csv(&self.results),
-            Format::Html => Err(Error::no_output(
+            OutputFormat::Table => Ok(self.table(layout)),
+            OutputFormat::Markdown => Ok(self.table(Layout::Markdown)),
+            OutputFormat::Json => to_json(self),
+            OutputFormat::Csv => to_csv(&self.results),
+            OutputFormat::Html => Err(Error::no_output(
                 "verify",
                 "html",
                 "table, json, csv or markdown",
@@ -147,7 +147,7 @@ impl VerifyDocument {
     ///
     /// # Errors
     /// Those of [`VerifyDocument::render`].
-    pub fn file(&self, format: Format) -> Result<String> {
+    pub fn file(&self, format: OutputFormat) -> Result<String> {
         self.render(format, Layout::Terminal(Screen::PLAIN))
     }
 
@@ -193,7 +193,7 @@ impl VerifyDocument {
                 rows.filter(move |row| (row.group, row.precision) == (group, precision))
             };
             let number = |status| of().filter(|row| row.status == status).count() as u64;
-            let largest = |get: fn(&Row) -> Option<f64>| {
+            let largest = |get: fn(&CheckRow) -> Option<f64>| {
                 let most = of().filter_map(get).reduce(f64::max);
                 most.map_or(NOTHING.to_owned(), figure)
             };
@@ -201,9 +201,9 @@ impl VerifyDocument {
             vec![
                 group.to_owned(),
                 precision.to_string(),
-                count(number(Status::Passed) + number(Status::Failed)),
-                count(number(Status::Failed)),
-                count(number(Status::Skipped)),
+                count(number(CheckStatus::Passed) + number(CheckStatus::Failed)),
+                count(number(CheckStatus::Failed)),
+                count(number(CheckStatus::Skipped)),
                 count(trials as u64),
                 largest(|row| row.largest_error),
                 largest(|row| row.nmse),
@@ -217,7 +217,10 @@ impl VerifyDocument {
     /// What failed, why checks were skipped, and what was allowed.
     fn notes(&self) -> String {
         let mut text = String::new();
-        let failed = self.results.iter().filter(|r| r.status == Status::Failed);
+        let failed = self
+            .results
+            .iter()
+            .filter(|r| r.status == CheckStatus::Failed);
         for row in failed {
             let detail = row.detail.as_deref().unwrap_or_default();
             let mut lines = detail.lines();
@@ -233,7 +236,11 @@ impl VerifyDocument {
             );
         }
         let mut reasons: Vec<(&str, u64)> = Vec::new();
-        for row in self.results.iter().filter(|r| r.status == Status::Skipped) {
+        for row in self
+            .results
+            .iter()
+            .filter(|r| r.status == CheckStatus::Skipped)
+        {
             let reason = row.detail.as_deref().unwrap_or_default();
             match reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, number)) => *number += 1,
@@ -253,7 +260,11 @@ impl VerifyDocument {
     /// Each tolerance with the groups and precisions that it holds for.
     fn allowed(&self) -> String {
         let mut allowed: Vec<(&str, &str, Vec<&str>)> = Vec::new();
-        for row in self.results.iter().filter(|r| r.status != Status::Skipped) {
+        for row in self
+            .results
+            .iter()
+            .filter(|r| r.status != CheckStatus::Skipped)
+        {
             let (key, precision) = ((row.tolerance, row.group), row.precision.name());
             match allowed.iter_mut().find(|(t, g, _)| (*t, *g) == key) {
                 Some((.., known)) if known.contains(&precision) => {}

@@ -14,6 +14,6 @@ pub use budget::{Bound, Budget, BudgetLine};
 pub use changed::{Answer, Changed, ChangedImage, MOST_CHANGED};
 pub use control_workload::ControlWorkload;
 pub use machine::Machine;
-pub use row::{Breakdown, Ceiling, Effective, KernelTime, Memory, Requested, Row, Status};
+pub use row::{Breakdown, Effective, KernelTime, Memory, Requested, Row, RowCeiling, Status};
 pub use time::{Part, Share, Why};
 pub use warning::{Warning, WarningKind};

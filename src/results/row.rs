@@ -96,7 +96,7 @@ pub struct Memory {
 
 /// The highest rate that a microkernel reached in this run, in the arithmetic of a row's kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Ceiling {
+pub struct RowCeiling {
     /// The arithmetic.
     pub arithmetic: &'static str,
     /// Operations per second of the microkernel's fastest sample.
@@ -202,7 +202,7 @@ pub struct Row {
     /// Operations per byte of parameters and activations by the textbook formula.
     pub operations_per_byte: Option<f64>,
     /// The highest rate of its arithmetic; none where it was not measured.
-    pub ceiling: Option<Ceiling>,
+    pub ceiling: Option<RowCeiling>,
     /// Its memory.
     pub memory: Memory,
     /// The textbook memory over that of f32 at the same batch size, measured or not.

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Measured, SearchOptions};
+use super::options::SearchOptions;
+use super::result::Measured;
 use crate::dataset::Dataset;
 use crate::engine::{Engine, Session, labels};
 use crate::error::Result;
@@ -83,8 +84,8 @@ impl<'a> Bench<'a> {
     /// Whether values leave the range of their type on any image, which an activation behind them may hide.
     fn overflows(&self, quantized: &QuantizedNetwork) -> bool {
         quantized.may_overflow() && {
-            let outcome = reference::infer_all(quantized, &self.data.images.pixels, 1);
-            outcome.overflow.is_some()
+            let inference = reference::infer_all(quantized, &self.data.images.pixels, 1);
+            inference.overflow.is_some()
         }
     }
 

@@ -14,13 +14,10 @@
 //! and the f16 of a file does not run on matrix units, so neither is among the uniform modes.
 
 mod measure;
-mod outcome;
+mod options;
+mod result;
 mod space;
 mod state;
-
-use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
 
 use crate::Precision;
 use crate::dataset::Dataset;
@@ -28,13 +25,13 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::Network;
-use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample};
-use crate::tune::Tuning;
+use crate::quantize::{QuantizedNetwork, Quantizer, Sample};
 use measure::Bench;
-pub use outcome::{Finalist, Measured, Outcome, Sensitivity, Trial};
-pub use space::Choice;
+pub use options::{SearchGoal, SearchOptions};
+pub use result::{Finalist, Measured, SearchResult, Sensitivity, Trial};
+pub use space::LayerChoice;
 use space::{Effect, Effects, Predicted};
-pub use state::{Beginning, State};
+pub use state::{SearchStart, SearchState};
 
 /// Mixed assignments that are compared once more at the end.
 const FINALISTS: usize = 4;
@@ -43,64 +40,8 @@ const FINALISTS: usize = 4;
 /// within the drop allowed.
 const HOPELESS: f64 = 3.0;
 
-/// What the result is to have little of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Goal {
-    /// Time for a batch.
-    #[default]
-    Latency,
-    /// Bytes of parameters; of equals, time.
-    Memory,
-}
-
-impl Goal {
-    /// The name in every output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Latency => "latency",
-            Self::Memory => "memory",
-        }
-    }
-}
-
-impl fmt::Display for Goal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Goal {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let named = [Self::Latency, Self::Memory];
-        let named = named.into_iter().find(|goal| goal.name() == text);
-        named.ok_or_else(|| Error::unknown_name("goal", text, ["latency", "memory"]))
-    }
-}
-
-/// How to search.
-#[derive(Clone, Debug)]
-pub struct SearchOptions {
-    /// The accuracy that may be lost against f32, as a share of all images.
-    pub max_drop: f64,
-    /// What is sought.
-    pub goal: Goal,
-    /// Images of a batch whose time is taken.
-    pub batch: usize,
-    /// Mixed assignments that are tried at most.
-    pub trials: usize,
-    /// The time of each finalist in the last comparison.
-    pub min_time: Duration,
-    /// How the finalists' kernels are chosen; those of the trials are the adapter's defaults.
-    pub tuning: Tuning,
-    /// How layers are quantized.
-    pub recipe: Recipe,
-}
-
 /// Hears how far a search is.
-pub trait Observer {
+pub trait SearchObserver {
     /// `done` of `total` of what is being done.
     fn progress(&mut self, what: &str, done: usize, total: usize);
 
@@ -120,9 +61,9 @@ pub async fn run(
     sample: &Sample,
     data: &Dataset,
     options: &SearchOptions,
-    state: &mut State,
-    observer: &mut dyn Observer,
-) -> Result<Outcome> {
+    state: &mut SearchState,
+    observer: &mut dyn SearchObserver,
+) -> Result<SearchResult> {
     let mut quantizer = Quantizer::new(options.recipe, model, Some(sample));
     let f32 = Mode::from(Precision::F32);
     let bench = Bench::new(engine, data, options, &quantizer.quantize(&f32)?).await?;
@@ -137,13 +78,13 @@ pub async fn run(
         trials: Vec::new(),
     };
     let low = search.choices();
-    let f32 = search.trial(&[Choice::F32]).await?;
+    let f32 = search.trial(&[LayerChoice::F32]).await?;
     let sensitivities = search.sensitivities(&low).await?;
     search.observer.sensitivities(&f32, &sensitivities);
     search.uniform(&low).await?;
     search.mixed(&f32, &low, &sensitivities).await?;
     let (finalists, best) = search.decide(&f32).await?;
-    Ok(Outcome {
+    Ok(SearchResult {
         f32,
         sensitivities,
         trials: search.trials,
@@ -158,23 +99,23 @@ struct Search<'a, 'b> {
     quantizer: Quantizer<'a>,
     bench: Bench<'a>,
     options: &'a SearchOptions,
-    state: &'b mut State,
-    observer: &'b mut dyn Observer,
+    state: &'b mut SearchState,
+    observer: &'b mut dyn SearchObserver,
     trials: Vec<Trial>,
 }
 
 impl Search<'_, '_> {
     /// The low precisions that the adapter runs itself.
-    fn choices(&self) -> Vec<Choice> {
-        let runs = |choice: &Choice| {
+    fn choices(&self) -> Vec<LayerChoice> {
+        let runs = |choice: &LayerChoice| {
             let placement = self.engine.place(choice.precision);
             placement.is_ok_and(|placement| placement.reason.is_none())
         };
-        Choice::low().into_iter().filter(runs).collect()
+        LayerChoice::low().into_iter().filter(runs).collect()
     }
 
     /// Measures an assignment, unless that was done before. One choice is that of all layers.
-    async fn trial(&mut self, choices: &[Choice]) -> Result<Trial> {
+    async fn trial(&mut self, choices: &[LayerChoice]) -> Result<Trial> {
         let choices = match choices {
             [one] => vec![*one; self.layers],
             choices => choices.to_vec(),
@@ -203,7 +144,7 @@ impl Search<'_, '_> {
         Ok(trial)
     }
 
-    async fn sensitivities(&mut self, low: &[Choice]) -> Result<Vec<Sensitivity>> {
+    async fn sensitivities(&mut self, low: &[LayerChoice]) -> Result<Vec<Sensitivity>> {
         let mut sensitivities = Vec::new();
         let total = self.layers * low.len();
         for layer in 0..self.layers {
@@ -211,11 +152,11 @@ impl Search<'_, '_> {
                 let done = sensitivities.len();
                 let what = format!("layers.{layer} in {}", choice.name());
                 self.observer.progress(&what, done, total);
-                let mut choices = vec![Choice::F32; self.layers];
+                let mut choices = vec![LayerChoice::F32; self.layers];
                 choices[layer] = choice;
                 let alone = self.trial(&choices).await?.measured;
                 let mut choices = vec![choice; self.layers];
-                choices[layer] = Choice::F32;
+                choices[layer] = LayerChoice::F32;
                 let all_but = match self.layers {
                     1 => None,
                     _ => Some(self.trial(&choices).await?.measured),
@@ -231,7 +172,7 @@ impl Search<'_, '_> {
         Ok(sensitivities)
     }
 
-    async fn uniform(&mut self, low: &[Choice]) -> Result<()> {
+    async fn uniform(&mut self, low: &[LayerChoice]) -> Result<()> {
         let modes = space::uniform(low);
         let total = modes.len();
         for (index, mode) in modes.into_iter().enumerate() {
@@ -247,15 +188,15 @@ impl Search<'_, '_> {
     async fn mixed(
         &mut self,
         f32: &Trial,
-        low: &[Choice],
+        low: &[LayerChoice],
         sensitivities: &[Sensitivity],
     ) -> Result<()> {
         let effects = self.effects(f32, low, sensitivities);
         let mut assignments = effects.assignments();
         let goal = self.options.goal;
         let cost = |effect: &Effect| match goal {
-            Goal::Latency => effect.time,
-            Goal::Memory => effect.bytes,
+            SearchGoal::Latency => effect.time,
+            SearchGoal::Memory => effect.bytes,
         };
         assignments.sort_by(|a, b| cost(&a.effect).total_cmp(&cost(&b.effect)));
         let total = self.options.trials.min(assignments.len());
@@ -273,8 +214,8 @@ impl Search<'_, '_> {
             let best = found.fold(f64::INFINITY, f64::min);
             // Times are noisy and do not quite add up; bytes do.
             let margin = match goal {
-                Goal::Latency => 0.1,
-                Goal::Memory => 0.0,
+                SearchGoal::Latency => 0.1,
+                SearchGoal::Memory => 0.0,
             };
             if cost(&effect) > best + margin {
                 break;
@@ -287,7 +228,7 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    fn effects(&self, f32: &Trial, low: &[Choice], sensitivities: &[Sensitivity]) -> Effects {
+    fn effects(&self, f32: &Trial, low: &[LayerChoice], sensitivities: &[Sensitivity]) -> Effects {
         let none = Effect {
             error: 0.0,
             time: 0.0,
@@ -302,7 +243,7 @@ impl Search<'_, '_> {
                 bytes: alone.parameter_bytes as f64 - f32.measured.parameter_bytes as f64,
             };
         }
-        let choices = [[Choice::F32].as_slice(), low].concat();
+        let choices = [[LayerChoice::F32].as_slice(), low].concat();
         Effects { choices, of }
     }
 
@@ -310,8 +251,8 @@ impl Search<'_, '_> {
     fn cost(&self, f32: &Trial, trial: &Trial) -> f64 {
         let (measured, f32) = (&trial.measured, &f32.measured);
         match self.options.goal {
-            Goal::Latency => measured.relative_time - f32.relative_time,
-            Goal::Memory => measured.parameter_bytes as f64 - f32.parameter_bytes as f64,
+            SearchGoal::Latency => measured.relative_time - f32.relative_time,
+            SearchGoal::Memory => measured.parameter_bytes as f64 - f32.parameter_bytes as f64,
         }
     }
 
@@ -350,8 +291,8 @@ impl Search<'_, '_> {
         let by_time = |a: &usize, b: &usize| times[*a].cmp(&times[*b]);
         let by_bytes = |a: &usize, b: &usize| bytes(*a).cmp(&bytes(*b));
         order.sort_by(|a, b| match self.options.goal {
-            Goal::Latency => by_time(a, b).then(by_bytes(a, b)),
-            Goal::Memory => by_bytes(a, b).then(by_time(a, b)),
+            SearchGoal::Latency => by_time(a, b).then(by_bytes(a, b)),
+            SearchGoal::Memory => by_bytes(a, b).then(by_time(a, b)),
         });
         let finalist = |&index: &usize| Finalist {
             trial: trials[index].clone(),

@@ -6,14 +6,14 @@ use crate::{Precision, Result};
 
 /// What a layer can be: a precision, and for int8 how its input is quantized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct LayerChoice {
     /// The precision.
     pub precision: Precision,
     /// Of int8.
     pub scheme: Option<Scheme>,
 }
 
-impl Choice {
+impl LayerChoice {
     /// f32, from which all others are told.
     pub const F32: Self = Self::of(Precision::F32, None);
 
@@ -45,7 +45,7 @@ impl Choice {
 }
 
 /// The mode of an assignment; none where its int8 layers are of different schemes, which no mode has.
-pub(super) fn mode(choices: &[Choice]) -> Result<Option<Mode>> {
+pub(super) fn mode(choices: &[LayerChoice]) -> Result<Option<Mode>> {
     let mut schemes = choices.iter().filter_map(|choice| choice.scheme);
     let scheme = schemes.next();
     if schemes.any(|other| Some(other) != scheme) {
@@ -66,7 +66,7 @@ pub(super) fn mode(choices: &[Choice]) -> Result<Option<Mode>> {
 
 /// The uniform modes that a search compares: every choice in all layers, and for int8 also with one scale for each
 /// weight matrix. Layers that differ have a scale for each output always.
-pub(super) fn uniform(choices: &[Choice]) -> Vec<Mode> {
+pub(super) fn uniform(choices: &[LayerChoice]) -> Vec<Mode> {
     let mut modes = Vec::new();
     for choice in choices {
         match choice.scheme {
@@ -93,7 +93,7 @@ pub(super) struct Effect {
 
 /// The effects of every choice in every layer, `[layers][choices]`; f32 has none.
 pub(super) struct Effects {
-    pub choices: Vec<Choice>,
+    pub choices: Vec<LayerChoice>,
     pub of: Vec<Vec<Effect>>,
 }
 
@@ -103,7 +103,7 @@ const MOST: usize = 4096;
 /// An assignment, and what its layers' effects add up to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Predicted {
-    pub choices: Vec<Choice>,
+    pub choices: Vec<LayerChoice>,
     pub effect: Effect,
 }
 
@@ -120,7 +120,7 @@ impl Effects {
         };
         let mut all: Vec<Predicted> = Vec::new();
         for picks in picks {
-            let choices: Vec<Choice> = picks.iter().map(|&pick| self.choices[pick]).collect();
+            let choices: Vec<LayerChoice> = picks.iter().map(|&pick| self.choices[pick]).collect();
             let mixes = choices.iter().any(|choice| *choice != choices[0]);
             if mixes && matches!(mode(&choices), Ok(Some(_))) {
                 let effect = self.sum(&picks);
@@ -180,7 +180,7 @@ impl Effects {
 mod tests {
     use super::*;
 
-    fn effects(layers: usize, choices: &[Choice]) -> Effects {
+    fn effects(layers: usize, choices: &[LayerChoice]) -> Effects {
         let effect = |layer: usize, choice: usize| Effect {
             error: (layer * choice) as f64,
             time: -0.1 * choice as f64,
@@ -197,8 +197,8 @@ mod tests {
         }
     }
 
-    fn all() -> Vec<Choice> {
-        [[Choice::F32].as_slice(), &Choice::low()].concat()
+    fn all() -> Vec<LayerChoice> {
+        [[LayerChoice::F32].as_slice(), &LayerChoice::low()].concat()
     }
 
     #[test]
@@ -236,12 +236,12 @@ mod tests {
 
     #[test]
     fn effects_add_up() {
-        let f16 = Choice::of(Precision::F16, None);
-        let int8 = Choice::of(Precision::Int8, Some(Scheme::Static));
-        let listed = effects(3, &[Choice::F32, f16, int8]).assignments();
+        let f16 = LayerChoice::of(Precision::F16, None);
+        let int8 = LayerChoice::of(Precision::Int8, Some(Scheme::Static));
+        let listed = effects(3, &[LayerChoice::F32, f16, int8]).assignments();
         let one = listed
             .iter()
-            .find(|one| one.choices == [f16, Choice::F32, int8]);
+            .find(|one| one.choices == [f16, LayerChoice::F32, int8]);
         let effect = one.unwrap().effect;
         assert_eq!((effect.error, effect.bytes), (4.0, -30.0));
         assert!((effect.time + 0.3).abs() <= 1e-12);
@@ -251,8 +251,8 @@ mod tests {
     fn a_deep_network_has_chains_in_the_order_of_sensitivity() {
         let listed = effects(40, &all()).assignments();
         assert!(listed.len() < MOST, "{}", listed.len());
-        let int4 = Choice::of(Precision::Int4, None);
-        let f32 = Choice::F32;
+        let int4 = LayerChoice::of(Precision::Int4, None);
+        let f32 = LayerChoice::F32;
         let half = listed
             .iter()
             .find(|one| one.choices[..20] == [int4; 20] && one.choices[20..] == [f32; 20]);
@@ -261,12 +261,15 @@ mod tests {
 
     #[test]
     fn a_mode_is_uniform_mixed_or_none() {
-        let int8 = |scheme| Choice::of(Precision::Int8, Some(scheme));
+        let int8 = |scheme| LayerChoice::of(Precision::Int8, Some(scheme));
         let [row, calibrated] = [Scheme::DynamicRow, Scheme::Static].map(int8);
-        let name = |choices: &[Choice]| mode(choices).unwrap().map(|mode| mode.to_string());
+        let name = |choices: &[LayerChoice]| mode(choices).unwrap().map(|mode| mode.to_string());
         assert_eq!(name(&[calibrated; 2]).unwrap(), "int8 static");
-        assert_eq!(name(&[Choice::F32; 2]).unwrap(), "f32");
-        assert_eq!(name(&[row, Choice::F32]).unwrap(), "int8,f32 dynamic-row");
+        assert_eq!(name(&[LayerChoice::F32; 2]).unwrap(), "f32");
+        assert_eq!(
+            name(&[row, LayerChoice::F32]).unwrap(),
+            "int8,f32 dynamic-row"
+        );
         assert_eq!(name(&[row, calibrated]), None);
     }
 }

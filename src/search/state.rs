@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Measured;
+use super::result::Measured;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 use crate::input::{json_problem, read_small};
@@ -16,14 +16,14 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// The measurements of a search, each kept as soon as it is made.
 #[derive(Debug)]
-pub struct State {
+pub struct SearchState {
     path: Option<PathBuf>,
-    kept: Kept,
+    kept: StateFile,
     found: usize,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct StateFile {
     /// Everything that measurements depend on.
     about: BTreeMap<String, String>,
     /// By the name of the mode.
@@ -32,7 +32,7 @@ struct Kept {
 
 /// How a search begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Beginning {
+pub enum SearchStart {
     /// Nothing was kept.
     New,
     /// So much was kept of the same search.
@@ -41,13 +41,13 @@ pub enum Beginning {
     Anew(String),
 }
 
-impl State {
+impl SearchState {
     /// A state that is kept nowhere.
     #[must_use]
     pub fn forgotten() -> Self {
         Self {
             path: None,
-            kept: Kept {
+            kept: StateFile {
                 about: BTreeMap::new(),
                 measured: BTreeMap::new(),
             },
@@ -65,19 +65,19 @@ impl State {
 
     /// Takes up what was kept at `path` about the same things.
     #[must_use]
-    pub fn open(path: &Path, about: BTreeMap<String, String>) -> (Self, Beginning) {
+    pub fn open(path: &Path, about: BTreeMap<String, String>) -> (Self, SearchStart) {
         let (measured, beginning) = match read(path, &about) {
-            Ok(None) => (BTreeMap::new(), Beginning::New),
+            Ok(None) => (BTreeMap::new(), SearchStart::New),
             Ok(Some(measured)) => {
                 let count = measured.len();
-                (measured, Beginning::Resumed(count))
+                (measured, SearchStart::Resumed(count))
             }
-            Err(why) => (BTreeMap::new(), Beginning::Anew(why)),
+            Err(why) => (BTreeMap::new(), SearchStart::Anew(why)),
         };
         let state = Self {
             path: Some(path.to_owned()),
             found: measured.len(),
-            kept: Kept { about, measured },
+            kept: StateFile { about, measured },
         };
         (state, beginning)
     }
@@ -124,7 +124,7 @@ fn read(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|error| damaged(error.to_string()))?,
     };
-    let kept: Kept = serde_json::from_slice(&bytes).map_err(|error| {
+    let kept: StateFile = serde_json::from_slice(&bytes).map_err(|error| {
         damaged(json_problem(
             &error,
             "a field is missing or of another type",
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_again_by_the_same_search_only() {
         let folder = tempfile::tempdir().unwrap();
-        let path = State::path_of(&folder.path().join("mixed.safetensors"));
+        let path = SearchState::path_of(&folder.path().join("mixed.safetensors"));
         let about = |model: &str| BTreeMap::from([("model".to_owned(), model.to_owned())]);
         let measured = Measured {
             accuracy: 0.5,
@@ -165,20 +165,20 @@ mod tests {
             relative_time: 0.1 + 0.2,
             parameter_bytes: 100,
         };
-        let (mut state, beginning) = State::open(&path, about("a"));
-        assert_eq!(beginning, Beginning::New);
+        let (mut state, beginning) = SearchState::open(&path, about("a"));
+        assert_eq!(beginning, SearchStart::New);
         state.put("f16,int8 static", measured).unwrap();
-        let (state, beginning) = State::open(&path, about("a"));
-        assert_eq!(beginning, Beginning::Resumed(1));
+        let (state, beginning) = SearchState::open(&path, about("a"));
+        assert_eq!(beginning, SearchStart::Resumed(1));
         assert_eq!(state.get("f16,int8 static"), Some(measured));
-        let (other, beginning) = State::open(&path, about("b"));
-        assert_eq!(beginning, Beginning::Anew("another model".into()));
+        let (other, beginning) = SearchState::open(&path, about("b"));
+        assert_eq!(beginning, SearchStart::Anew("another model".into()));
         assert_eq!(other.get("f16,int8 static"), None);
         state.remove().unwrap();
         assert!(!path.exists());
         std::fs::write(&path, b"{").unwrap();
-        let (_, beginning) = State::open(&path, about("a"));
-        assert!(matches!(beginning, Beginning::Anew(why) if why.contains("damaged")));
+        let (_, beginning) = SearchState::open(&path, about("a"));
+        assert!(matches!(beginning, SearchStart::Anew(why) if why.contains("damaged")));
     }
 
     #[test]
@@ -191,11 +191,11 @@ mod tests {
             );
             let text = format!(r#"{{"about":{{}},"measured":{{"f16":{measured}}}}}"#);
             std::fs::write(&path, text).unwrap();
-            State::open(&path, BTreeMap::new()).1
+            SearchState::open(&path, BTreeMap::new()).1
         };
-        assert_eq!(write(0.5, 1e-3, 0.7), Beginning::Resumed(1));
+        assert_eq!(write(0.5, 1e-3, 0.7), SearchStart::Resumed(1));
         for (accuracy, error, time) in [(1.5, 0.0, 1.0), (0.5, -1.0, 1.0), (0.5, 0.0, -1.0)] {
-            assert!(matches!(write(accuracy, error, time), Beginning::Anew(_)));
+            assert!(matches!(write(accuracy, error, time), SearchStart::Anew(_)));
         }
     }
 }

@@ -26,14 +26,14 @@ impl Moments {
 
 /// What is the same for every parameter in one step.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
+pub(super) struct AdamStep {
     rate: f32,
     decay: f32,
     /// `1 / (1 − β₁ᵗ)` and `1 / (1 − β₂ᵗ)`: the moments begin at 0, and this undoes the bias.
     corrections: [f32; 2],
 }
 
-impl Step {
+impl AdamStep {
     /// Step number `number`, from 1, at a learning rate and a weight decay.
     pub(super) fn new(number: usize, rate: f32, decay: f32) -> Self {
         let correction = |beta: f32| (1.0 / (1.0 - f64::from(beta).powf(number as f64))) as f32;
@@ -54,7 +54,12 @@ impl Step {
 ///
 /// `θ ← θ − rate · (m̂ / (√v̂ + ε) + decay · θ)`: algorithm 1 of Kingma and Ba 2015 with the decay of
 /// algorithm 2 of Loshchilov and Hutter 2019. Each parameter is on its own, as a shader wants it.
-pub(super) fn update(parameters: &mut [f32], gradient: &[f32], moments: &mut Moments, step: Step) {
+pub(super) fn update(
+    parameters: &mut [f32],
+    gradient: &[f32],
+    moments: &mut Moments,
+    step: AdamStep,
+) {
     let [first, second] = step.corrections;
     let moments = moments.first.iter_mut().zip(&mut moments.second);
     for ((parameter, &g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
@@ -78,9 +83,14 @@ mod tests {
     #[test]
     fn agrees_with_the_paper() {
         let (mut theta, mut moments) = ([1.0], Moments::new(1));
-        update(&mut theta, &[2.0], &mut moments, Step::new(1, 0.1, 0.5));
+        update(&mut theta, &[2.0], &mut moments, AdamStep::new(1, 0.1, 0.5));
         assert!((theta[0] - 0.85).abs() <= 1e-6, "{theta:?}");
-        update(&mut theta, &[-1.0], &mut moments, Step::new(2, 0.1, 0.5));
+        update(
+            &mut theta,
+            &[-1.0],
+            &mut moments,
+            AdamStep::new(2, 0.1, 0.5),
+        );
         assert!((theta[0] - 0.780_866_3).abs() <= 1e-6, "{theta:?}");
     }
 
@@ -92,7 +102,7 @@ mod tests {
                 &mut theta,
                 &[gradient],
                 &mut moments,
-                Step::new(1, 0.01, 0.0),
+                AdamStep::new(1, 0.01, 0.0),
             );
             assert!(
                 (theta[0] + 0.01 * gradient.signum()).abs() <= 1e-6,
@@ -104,7 +114,7 @@ mod tests {
     #[test]
     fn no_gradient_moves_nothing_but_by_decay() {
         let (mut theta, mut moments) = ([2.0], Moments::new(1));
-        let step = Step::new(1, 0.1, 0.5);
+        let step = AdamStep::new(1, 0.1, 0.5);
         update(&mut theta, &[0.0], &mut moments, step.without_decay());
         assert_eq!(theta, [2.0]);
         update(&mut theta, &[0.0], &mut moments, step);

@@ -4,14 +4,14 @@ use crate::dataset::Images;
 
 /// A batch as the network takes it.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct TrainingBatch {
     /// `[len, width]` row-major.
     pub input: Vec<f32>,
     /// `[len]`
     pub labels: Vec<u8>,
 }
 
-impl Batch {
+impl TrainingBatch {
     /// Fills the batch with the images at `indices`; `table` gives each byte's value.
     pub(super) fn gather(
         &mut self,

@@ -21,8 +21,8 @@ use crate::error::{CheckError, Error, Result, UsageError};
 use crate::model::{
     Layer, Network, Normalization, check_parameters, classifier_activations, random_layers,
 };
-use adam::{Moments, Step};
-use batch::Batch;
+use adam::{AdamStep, Moments};
+use batch::TrainingBatch;
 use network::{Gradient, Score};
 
 /// What turns a pixel into the network's input, in training as in the model that it gives.
@@ -222,7 +222,7 @@ struct Trainer<'a> {
     moments: Vec<[Moments; 2]>,
     steps_done: usize,
     table: [f32; 256],
-    batch: Batch,
+    batch: TrainingBatch,
     outputs: Vec<Vec<f32>>,
     delta: Vec<f32>,
     scratch: Vec<f32>,
@@ -239,7 +239,7 @@ impl<'a> Trainer<'a> {
             moments: layers.iter().map(moments).collect(),
             steps_done: 0,
             table: NORMALIZATION.table_f32(),
-            batch: Batch::default(),
+            batch: TrainingBatch::default(),
             outputs: vec![Vec::new(); layers.len()],
             delta: Vec::new(),
             scratch: Vec::new(),
@@ -264,7 +264,11 @@ impl<'a> Trainer<'a> {
             );
             let rate = schedule::cosine(self.options.learning_rate, self.steps_done, steps);
             self.steps_done += 1;
-            self.update(Step::new(self.steps_done, rate, self.options.weight_decay));
+            self.update(AdamStep::new(
+                self.steps_done,
+                rate,
+                self.options.weight_decay,
+            ));
         }
         score
     }
@@ -280,7 +284,7 @@ impl<'a> Trainer<'a> {
         network::cross_entropy(&mut self.delta, &batch.labels, smoothing)
     }
 
-    fn update(&mut self, step: Step) {
+    fn update(&mut self, step: AdamStep) {
         let state = self.gradients.iter().zip(&mut self.moments);
         for (layer, (gradient, [weights, bias])) in self.layers.iter_mut().zip(state) {
             adam::update(&mut layer.weights, &gradient.weights, weights, step);

@@ -3,7 +3,7 @@
 //! Each step is a function from matrices to matrices that keeps nothing between calls, so that it
 //! can become a pass of a shader. Shapes: `x [batch, in]`, `weights [in, out]`, all row-major.
 
-use crate::cpu::matmul::{View, product};
+use crate::cpu::matmul::{MatrixView, product};
 use crate::model::{Activation, Layer};
 
 /// The derivatives of the loss by one layer's parameters.
@@ -36,8 +36,8 @@ pub(super) fn forward(layers: &[Layer], input: &[f32], batch: usize, outputs: &m
         for _ in 0..batch {
             y.extend_from_slice(&layer.bias);
         }
-        let x = View::new(x, batch, layer.inputs);
-        let weights = View::new(&layer.weights, layer.inputs, layer.outputs);
+        let x = MatrixView::new(x, batch, layer.inputs);
+        let weights = MatrixView::new(&layer.weights, layer.inputs, layer.outputs);
         product(x, weights, y, true);
         if layer.activation != Activation::Softmax {
             layer.activation.apply(y, layer.outputs);
@@ -121,13 +121,13 @@ pub(super) fn backward(
             &outputs[index - 1]
         };
         let gradient = &mut gradients[index];
-        let d = View::new(delta, batch, layer.outputs);
-        let x_t = View::new(x, batch, layer.inputs).transposed();
+        let d = MatrixView::new(delta, batch, layer.outputs);
+        let x_t = MatrixView::new(x, batch, layer.inputs).transposed();
         product(x_t, d, &mut gradient.weights, false);
         column_sums(delta, &mut gradient.bias);
         if index > 0 {
             scratch.resize(x.len(), 0.0);
-            let weights = View::new(&layer.weights, layer.inputs, layer.outputs);
+            let weights = MatrixView::new(&layer.weights, layer.inputs, layer.outputs);
             product(d, weights.transposed(), scratch, false);
             for (d, &y) in scratch.iter_mut().zip(x) {
                 if y <= 0.0 {

@@ -29,14 +29,14 @@ const MAX_BYTES: u64 = 1 << 20;
 /// How thoroughly a winner was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Effort {
+pub enum TuningEffort {
     /// The likeliest kernels, timed briefly.
     Quick,
     /// Every kernel that can run.
     Full,
 }
 
-impl Effort {
+impl TuningEffort {
     /// The name in the file and in every output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Effort {
 
 /// What a winner depends on. Where any of it differs, the tuner has to look again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Key {
+pub struct CacheKey {
     /// The adapter's name.
     pub adapter: String,
     /// The interface that it is reached through.
@@ -65,12 +65,12 @@ pub struct Key {
     /// The class of shapes, as the tuner divides them: `784-64-10 relu,softmax batch 8192`.
     pub shape: String,
     /// How thoroughly the winner was, or is to be, looked for.
-    pub mode: Effort,
+    pub mode: TuningEffort,
 }
 
 /// Which kernel won, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct CacheEntry {
     /// The kernel's name as the file has it, so it need not be one that exists.
     pub kernel: String,
     /// How long it took when it won.
@@ -110,7 +110,7 @@ pub enum TrialResult {
     },
 }
 
-impl Entry {
+impl CacheEntry {
     /// A winner of this moment.
     pub fn new(kernel: impl Into<String>, nanoseconds: u64) -> Self {
         Self {
@@ -126,14 +126,14 @@ impl Entry {
 #[derive(Debug, Serialize, Deserialize)]
 struct Contents {
     version: u32,
-    entries: Vec<Record>,
+    entries: Vec<CacheRecord>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
-    key: Key,
+struct CacheRecord {
+    key: CacheKey,
     #[serde(flatten)]
-    entry: Entry,
+    entry: CacheEntry,
 }
 
 /// The winners of earlier runs, and those of this one.
@@ -142,9 +142,9 @@ pub struct Cache {
     /// None keeps the winners for this run only.
     path: Option<PathBuf>,
     /// What the file held when it was last read or written, the oldest first.
-    known: Vec<Record>,
+    known: Vec<CacheRecord>,
     /// What was put since, in that order.
-    fresh: Vec<Record>,
+    fresh: Vec<CacheRecord>,
     /// A file is complained about once.
     warned: bool,
 }
@@ -193,15 +193,15 @@ impl Cache {
     /// The winner for `key`. One that was looked for fully answers a quick question too, and rather
     /// than a quick one; a quick one does not answer a full question.
     #[must_use]
-    pub fn get(&self, key: &Key) -> Option<&Entry> {
-        let full = Key {
-            mode: Effort::Full,
+    pub fn get(&self, key: &CacheKey) -> Option<&CacheEntry> {
+        let full = CacheKey {
+            mode: TuningEffort::Full,
             ..key.clone()
         };
         self.find(&full).or_else(|| self.find(key))
     }
 
-    fn find(&self, key: &Key) -> Option<&Entry> {
+    fn find(&self, key: &CacheKey) -> Option<&CacheEntry> {
         // The last one wins, as two of one key in the file are nobody's but are possible.
         let mut latest = self.fresh.iter().rev().chain(self.known.iter().rev());
         latest
@@ -210,8 +210,8 @@ impl Cache {
     }
 
     /// Remembers a winner, in place of an older one of the same key. [`Cache::save`] writes it down.
-    pub fn put(&mut self, key: Key, entry: Entry) {
-        push(&mut self.fresh, Record { key, entry });
+    pub fn put(&mut self, key: CacheKey, entry: CacheEntry) {
+        push(&mut self.fresh, CacheRecord { key, entry });
     }
 
     /// Writes down what was put since the last save; does nothing where that is nothing, or where
@@ -266,18 +266,18 @@ impl Cache {
 }
 
 /// Adds what is now the newest, which may leave no room for the oldest.
-fn push(records: &mut Vec<Record>, record: Record) {
+fn push(records: &mut Vec<CacheRecord>, record: CacheRecord) {
     records.retain(|other| other.key != record.key);
     records.push(record);
     keep_newest(records);
 }
 
-fn keep_newest(records: &mut Vec<Record>) {
+fn keep_newest(records: &mut Vec<CacheRecord>) {
     records.drain(..records.len().saturating_sub(MAX_ENTRIES));
 }
 
 /// What the file at `path` holds, the oldest first, or why it is not understood.
-fn read(path: &Path) -> Result<Vec<Record>, String> {
+fn read(path: &Path) -> Result<Vec<CacheRecord>, String> {
     let bytes = match read_small(path, MAX_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(|error| error.to_string())?,
@@ -287,7 +287,7 @@ fn read(path: &Path) -> Result<Vec<Record>, String> {
     decode(text)
 }
 
-fn decode(text: &str) -> Result<Vec<Record>, String> {
+fn decode(text: &str) -> Result<Vec<CacheRecord>, String> {
     /// Read by itself first, as all the rest may differ in another version.
     #[derive(Deserialize)]
     struct Head {
@@ -311,7 +311,7 @@ fn problem(error: serde_json::Error) -> String {
 }
 
 /// The file's bytes, and the newest of `entries` that it has room for.
-fn encode(entries: Vec<Record>) -> Result<(Vec<u8>, Vec<Record>)> {
+fn encode(entries: Vec<CacheRecord>) -> Result<(Vec<u8>, Vec<CacheRecord>)> {
     let mut contents = Contents {
         version: VERSION,
         entries,

@@ -2,7 +2,7 @@
 
 use super::limits::{broken, check, is_f32};
 use super::types::{
-    AtBatch, CLEARLY_FASTER, Candidate, Choice, Goal, LimitCheck, Request, Verdict,
+    AtBatch, CLEARLY_FASTER, Candidate, Goal, LimitCheck, Request, RowReference, Verdict,
 };
 use super::words::{compared_with_f32, interval, times};
 use crate::engine::Place;
@@ -48,8 +48,8 @@ impl<'a> Contender<'a> {
         self.row.effective.batch
     }
 
-    fn choice(&self) -> Choice {
-        Choice {
+    fn choice(&self) -> RowReference {
+        RowReference {
             row: self.at,
             name: self.name(),
             batch: self.batch(),

@@ -10,7 +10,7 @@ mod words;
 
 pub use decide::decide;
 pub use types::{
-    AtBatch, CLEARLY_FASTER, Candidate, Choice, DEFAULT_ACCURACY_DROP, Goal, LimitCheck, LimitName,
-    Request, Verdict,
+    AtBatch, CLEARLY_FASTER, Candidate, DEFAULT_ACCURACY_DROP, Goal, LimitCheck, LimitName,
+    Request, RowReference, Verdict,
 };
 pub use warnings::{Circumstances, warnings};

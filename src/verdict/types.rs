@@ -91,7 +91,7 @@ pub struct Verdict {
     /// A sentence for each other candidate, and why the recommended one is not faster.
     pub reasons: Vec<String>,
     /// The row to deploy; none where no row meets every limit, or nothing was measured.
-    pub recommended: Option<Choice>,
+    pub recommended: Option<RowReference>,
     /// Every limit, and whether the recommended row meets it; where there is none, the row that comes
     /// nearest.
     pub limits: Vec<LimitCheck>,
@@ -122,7 +122,7 @@ impl Verdict {
 
 /// A row of the results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Choice {
+pub struct RowReference {
     /// Its place in the results, from 0.
     pub row: usize,
     /// The name of its precision, with its scheme.
@@ -136,7 +136,7 @@ pub struct Choice {
 pub struct Candidate {
     /// The row.
     #[serde(flatten)]
-    pub choice: Choice,
+    pub choice: RowReference,
     /// Why it was excluded; none where it was eligible.
     pub excluded: Option<String>,
 }
@@ -176,7 +176,7 @@ pub struct AtBatch {
     /// Images in a batch.
     pub batch: usize,
     /// The row to deploy there, if any.
-    pub recommended: Option<Choice>,
+    pub recommended: Option<RowReference>,
     /// The decision in one sentence.
     pub sentence: String,
 }

@@ -8,10 +8,12 @@ use rand_chacha::ChaCha8Rng;
 
 use super::compare::Errors;
 use super::data::seeded;
-use super::{Row, as_problem, tolerance};
+use super::problem::as_problem;
+use super::row::CheckRow;
+use super::tolerance;
 use crate::Precision;
 use crate::error::Result;
-use crate::gpu::{Device, Numerics, Operation};
+use crate::gpu::{Device, DeviceOperation, Numerics};
 use crate::scheme::SMALLEST_SCALE;
 
 /// Operands of each operation.
@@ -31,13 +33,13 @@ pub(super) enum Exact {
 impl Exact {
     pub(super) const ALL: [Self; 3] = [Self::Scale, Self::QuantizedValue, Self::PreActivation];
 
-    pub(super) fn row(self) -> Row {
+    pub(super) fn row(self) -> CheckRow {
         let name = match self {
             Self::Scale => "scale",
             Self::QuantizedValue => "quantized-value",
             Self::PreActivation => "pre-activation",
         };
-        Row::new(
+        CheckRow::new(
             "arithmetic",
             name.to_owned(),
             &Precision::Int8.into(),
@@ -45,11 +47,11 @@ impl Exact {
         )
     }
 
-    fn operation(self) -> Operation {
+    fn operation(self) -> DeviceOperation {
         match self {
-            Self::Scale => Operation::Scale,
-            Self::QuantizedValue => Operation::RoundedQuotient,
-            Self::PreActivation => Operation::ScaledSum,
+            Self::Scale => DeviceOperation::Scale,
+            Self::QuantizedValue => DeviceOperation::RoundedQuotient,
+            Self::PreActivation => DeviceOperation::ScaledSum,
         }
     }
 
@@ -79,7 +81,7 @@ impl Exact {
         }
     }
 
-    pub(super) async fn check(self, device: &Arc<Device>, row: Row) -> Result<Row> {
+    pub(super) async fn check(self, device: &Arc<Device>, row: CheckRow) -> Result<CheckRow> {
         let operands = self.operands();
         let run = async {
             let numerics = Numerics::new(device)?;
@@ -89,7 +91,7 @@ impl Exact {
             Ok(results) => self.compare(&operands, &results.unwrap_or_default()),
             Err(problem) => Err(problem),
         };
-        Ok(Row {
+        Ok(CheckRow {
             trials: operands.len(),
             ..row.found(check, Errors::default())
         })

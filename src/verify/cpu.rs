@@ -3,8 +3,10 @@
 
 use super::compare::{Check, Errors, equal};
 use super::data::{random_model, random_pixels, seeded};
+use super::repeats::{REPEATS, same_bits};
+use super::row::CheckRow;
 use super::subjects::{Subject, judge, modes};
-use super::{REPEATS, Row, same_bits, sums, tolerance};
+use super::{sums, tolerance};
 use crate::Precision;
 use crate::cpu::{Isa, Processor, ProcessorOptions, Session};
 use crate::error::Result;
@@ -51,7 +53,7 @@ enum What {
 }
 
 /// Every check of every instruction set. A check that this processor cannot make is a row that says so.
-pub(super) fn every() -> Result<Vec<Result<OnProcessor, Row>>> {
+pub(super) fn every() -> Result<Vec<Result<OnProcessor, CheckRow>>> {
     let mut all = Vec::new();
     for isa in Isa::ALL {
         let sums = on(isa, What::Sums);
@@ -84,15 +86,15 @@ fn processor(isa: Isa, threads: usize) -> Result<Processor> {
 }
 
 impl OnProcessor {
-    pub(super) fn row(&self) -> Row {
+    pub(super) fn row(&self) -> CheckRow {
         match &self.what {
-            What::Sums => Row::new(
+            What::Sums => CheckRow::new(
                 "sums",
                 self.isa.to_string(),
                 &Precision::Int8.into(),
                 tolerance::SUMS,
             ),
-            What::Network(subject, mode) => Row::new(
+            What::Network(subject, mode) => CheckRow::new(
                 "networks",
                 format!("{} {}", subject.name, self.isa),
                 mode,
@@ -101,13 +103,13 @@ impl OnProcessor {
         }
     }
 
-    pub(super) fn check(&self, row: Row) -> Result<(Row, Option<String>)> {
+    pub(super) fn check(&self, row: CheckRow) -> Result<(CheckRow, Option<String>)> {
         match &self.what {
             What::Sums => Ok(sums::on_processor(&processor(self.isa, 1)?, row)),
             What::Network(subject, mode) => {
                 let mut errors = Errors::default();
                 let (result, trials) = self.networks(subject, mode, &mut errors)?;
-                let row = Row {
+                let row = CheckRow {
                     trials,
                     repeats: REPEATS,
                     ..row.found(result, errors)

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use super::case::{Case, Trial};
+use super::case::{Case, KernelTrial};
 use super::compare::{Check, Errors};
-use super::{REPEATS, Row, as_problem, same_bits, shapes, tolerance};
+use super::problem::as_problem;
+use super::repeats::{REPEATS, same_bits};
+use super::row::CheckRow;
+use super::{shapes, tolerance};
 use crate::Precision;
 use crate::error::{Error, InternalError, Result};
 use crate::gpu::{Device, SinglePass, kernel};
@@ -62,8 +65,8 @@ impl Variant {
         }
     }
 
-    pub(super) fn row(&self) -> Row {
-        Row::new(
+    pub(super) fn row(&self) -> CheckRow {
+        CheckRow::new(
             "kernels",
             kernel::variant_name(self.pass),
             &self.elements.into(),
@@ -72,7 +75,7 @@ impl Variant {
     }
 
     /// Its trials at a shape.
-    fn trials(&self, shape: [usize; 3]) -> Vec<Trial> {
+    fn trials(&self, shape: [usize; 3]) -> Vec<KernelTrial> {
         let case = Case {
             pass: self.pass,
             elements: self.elements,
@@ -82,7 +85,7 @@ impl Variant {
         case.trials()
     }
 
-    pub(super) async fn check(&self, device: &Arc<Device>, row: Row) -> Result<Row> {
+    pub(super) async fn check(&self, device: &Arc<Device>, row: CheckRow) -> Result<CheckRow> {
         let (mut errors, mut problems) = (Errors::default(), Vec::new());
         let (mut trials, mut most_repeats) = (0, 0);
         let shapes = shapes(self.pass);
@@ -91,7 +94,7 @@ impl Variant {
             .filter(|[rows, _, cols]| REPEATS * 4 * rows * (cols + 3) <= MOST_BYTES)
             .max_by_key(|[rows, inner, cols]| rows * cols * inner.min(&64));
         let largest = largest.copied();
-        let mut prepared = Prepared::new(*self, shapes);
+        let mut prepared = PreparedTrials::new(*self, shapes);
         while let Some((shape, trials_of_shape)) = prepared.next()? {
             for trial in trials_of_shape {
                 let repeats = if Some(shape) == largest { REPEATS } else { 0 };
@@ -108,7 +111,7 @@ impl Variant {
         } else {
             Err(problems.join("\n"))
         };
-        Ok(Row {
+        Ok(CheckRow {
             trials,
             repeats: most_repeats,
             ..row.found(check, errors)
@@ -120,7 +123,7 @@ impl Variant {
     async fn try_it(
         &self,
         device: &Arc<Device>,
-        trial: &Trial,
+        trial: &KernelTrial,
         repeats: usize,
         errors: &mut Errors,
     ) -> Result<Check> {
@@ -138,8 +141,8 @@ impl Variant {
     }
 
     /// The kernel with a trial's operands on the device.
-    async fn on(&self, device: &Arc<Device>, trial: &Trial) -> Result<SinglePass> {
-        let Trial {
+    async fn on(&self, device: &Arc<Device>, trial: &KernelTrial) -> Result<SinglePass> {
+        let KernelTrial {
             params, operands, ..
         } = trial;
         SinglePass::new(device, self.pass, self.elements, *params, operands).await
@@ -169,12 +172,12 @@ impl Variant {
 }
 
 /// Trials that another thread makes, with what the oracle says of them, while the device is at work.
-struct Prepared {
-    trials: Receiver<([usize; 3], Vec<Trial>)>,
+struct PreparedTrials {
+    trials: Receiver<([usize; 3], Vec<KernelTrial>)>,
     left: usize,
 }
 
-impl Prepared {
+impl PreparedTrials {
     /// Those of a kernel at each of these shapes, in their order; few of them wait.
     fn new(variant: Variant, shapes: Vec<[usize; 3]>) -> Self {
         let (send, trials) = mpsc::sync_channel(1);
@@ -191,7 +194,7 @@ impl Prepared {
     }
 
     /// The next shape with its trials; none after the last.
-    fn next(&mut self) -> Result<Option<([usize; 3], Vec<Trial>)>> {
+    fn next(&mut self) -> Result<Option<([usize; 3], Vec<KernelTrial>)>> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -204,7 +207,7 @@ impl Prepared {
 }
 
 /// Runs a kernel once and gives what it left in each of the written operands.
-async fn run(single: &SinglePass, trial: &Trial) -> Result<Vec<Vec<u8>>> {
+async fn run(single: &SinglePass, trial: &KernelTrial) -> Result<Vec<Vec<u8>>> {
     single.run(1).await?;
     let mut written = Vec::new();
     for &operand in &trial.written {

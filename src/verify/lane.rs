@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::task::{self, Task};
-use super::{Row, Scope};
+use super::row::CheckRow;
+use super::scope::Scope;
+use super::task::{self, CheckTask};
 use crate::error::{Error, InternalError, Result, UsageError};
 use crate::gpu::Device;
 
@@ -23,7 +24,7 @@ pub struct Lane {
 }
 
 /// Checks that are still to be made, each with its place among all.
-type Todo = Mutex<VecDeque<(usize, Task)>>;
+type Todo = Mutex<VecDeque<(usize, CheckTask)>>;
 
 /// When no check is begun any more.
 #[derive(Clone, Copy)]
@@ -59,13 +60,17 @@ enum Progress {
     /// It begins something.
     Begins(String),
     /// It made the check in this place, and has the hash of int8 sums where it was of these.
-    Made(usize, Row, Option<String>),
+    Made(usize, CheckRow, Option<String>),
     /// It ends before all is checked.
     Ends(Error),
 }
 
-/// Makes the checks that `scope` asks for, on all lanes.
-pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
+/// Makes checks on an adapter, or on the CPU path, on all of these lanes at the same time. All are of one adapter.
+///
+/// # Errors
+/// Those of a device that end everything. What a kernel does wrong is a row, and so is a kernel that its driver rejects
+/// or a check that needs too much memory. `Error::Usage` where no check has the name that `scope` requests.
+pub fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
     let Some(first) = lanes.first() else {
         return Err(Error::Usage(UsageError::NoDevice));
     };
@@ -75,7 +80,7 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
     };
     if let Some(only) = &scope.only {
         tasks.retain(|task| {
-            let Row {
+            let CheckRow {
                 group, name, mode, ..
             } = task.row();
             format!("{group}/{name} {mode}").contains(only)
@@ -86,7 +91,7 @@ pub(super) fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
         }
     }
     let total = tasks.len();
-    let mut all: Vec<(usize, Task)> = tasks.into_iter().enumerate().collect();
+    let mut all: Vec<(usize, CheckTask)> = tasks.into_iter().enumerate().collect();
     let deadline = scope.time.map(|time| {
         all.sort_by_key(|&(place, _)| spread(place));
         Deadline::after(time)
@@ -130,7 +135,7 @@ impl Lane {
             let row = task.row();
             let late = deadline.and_then(Deadline::passed);
             // What cannot be checked at all takes no time, and has a reason of its own.
-            if let Some(reason) = late.filter(|_| !matches!(task, Task::Skipped(_))) {
+            if let Some(reason) = late.filter(|_| !matches!(task, CheckTask::Skipped(_))) {
                 let _ = sender.send(Progress::Made(place, row.skipped(reason), None));
                 continue;
             }
@@ -163,7 +168,7 @@ impl Lane {
 mod tests {
     use super::*;
     use crate::cpu::Supported;
-    use crate::verify::{Outcome, Status};
+    use crate::verify::{CheckStatus, VerifyResult};
 
     #[test]
     fn what_has_no_time_is_skipped_and_says_so() {
@@ -171,18 +176,18 @@ mod tests {
             device: None,
             matrix_units: Err("none".into()),
         };
-        let mut outcome = Outcome::default();
+        let mut result = VerifyResult::default();
         let scope = Scope {
             only: Some("sums/".into()),
             time: Some(Duration::ZERO),
             progress: &mut |_, _, _| (),
-            found: &mut |place, row, sums| outcome.add(place, row, sums),
+            found: &mut |place, row, sums| result.add(place, row, sums),
         };
         check(&[lane], scope).unwrap();
-        assert_eq!(outcome.count(Status::Skipped), outcome.rows.len());
-        assert_eq!(outcome.verdict().unwrap_err().exit_code(), 3);
+        assert_eq!(result.count(CheckStatus::Skipped), result.rows.len());
+        assert_eq!(result.verdict().unwrap_err().exit_code(), 3);
         // Those of instruction sets that are not here keep their own reason.
-        let reasons = outcome.rows.iter().filter_map(|row| row.detail.as_deref());
+        let reasons = result.rows.iter().filter_map(|row| row.detail.as_deref());
         let late = reasons.filter(|reason| reason.ends_with("--max-time 0s"));
         assert_eq!(late.count(), Supported::all().count());
     }

@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use super::compare::{Check, Errors, equal};
+use super::problem::as_problem;
+use super::repeats::{REPEATS, same_bits};
+use super::row::CheckRow;
 use super::subjects::{Subject, has_f16, judge, modes};
-use super::{REPEATS, Row, as_problem, same_bits, tolerance};
+use super::tolerance;
 use crate::Precision;
 use crate::error::Result;
 use crate::gpu::{self, Device};
@@ -23,7 +26,7 @@ pub(super) struct NetworkCheck {
 }
 
 impl NetworkCheck {
-    pub(super) fn row(&self, group: &'static str) -> Row {
+    pub(super) fn row(&self, group: &'static str) -> CheckRow {
         let name = match (group, self.variant) {
             ("weights", _) => self.subject.name.clone(),
             (_, Some(variant)) => format!("{} {}", self.subject.name, variant.name),
@@ -33,12 +36,12 @@ impl NetworkCheck {
             "weights" => tolerance::WEIGHTS,
             _ => tolerance::of_network(&self.mode),
         };
-        Row::new(group, name, &self.mode, tolerance)
+        CheckRow::new(group, name, &self.mode, tolerance)
     }
 }
 
 /// What is to be checked: a network and whether it is its weights alone; or why not.
-type Planned = Result<(NetworkCheck, bool), Box<Row>>;
+type Planned = Result<(NetworkCheck, bool), Box<CheckRow>>;
 
 /// Each mode on each network: its weights; and it in the likely ways on this adapter, in those that are a
 /// whole network in one dispatch, and in unfused passes. Since nothing else is checked of the kernels of one dispatch,
@@ -159,7 +162,11 @@ fn ways(device: &Device, subject: &Subject, mode: &Mode) -> Result<Vec<KernelVar
 }
 
 /// Checks a network in every batch size that its way can run.
-pub(super) async fn check(network: &NetworkCheck, device: &Arc<Device>, row: Row) -> Result<Row> {
+pub(super) async fn check(
+    network: &NetworkCheck,
+    device: &Arc<Device>,
+    row: CheckRow,
+) -> Result<CheckRow> {
     let NetworkCheck {
         subject,
         mode,
@@ -200,7 +207,7 @@ pub(super) async fn check(network: &NetworkCheck, device: &Arc<Device>, row: Row
     if trials == 0 && result.is_ok() {
         return Ok(row.skipped("it cannot run any batch of this network here"));
     }
-    Ok(Row {
+    Ok(CheckRow {
         trials,
         repeats: REPEATS,
         ..row.found(result, errors)

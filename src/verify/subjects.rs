@@ -112,7 +112,7 @@ pub(super) fn judge(
     model: &QuantizedNetwork,
     batch: usize,
     got: &[f32],
-    want: &reference::Outcome,
+    want: &reference::Inference,
     errors: &mut Errors,
 ) -> Check {
     let (mode, architecture) = (&model.mode, model.architecture());

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::compare::{Check, Errors};
 use super::data::{random_quantized, seeded};
-use super::{Row, as_problem};
+use super::problem::as_problem;
+use super::row::CheckRow;
 use crate::Precision;
 use crate::cpu::{IntegerWeights, Processor};
 use crate::error::Result;
@@ -28,22 +29,22 @@ const SHAPES: [[usize; 3]; 8] = [
 ];
 
 /// Quantized values of a product's two matrices: random, and as large as they get.
-struct Product {
+struct SumsProduct {
     shape: [usize; 3],
     x: Vec<i8>,
     w: Vec<i8>,
 }
 
-fn products() -> impl Iterator<Item = Product> {
+fn products() -> impl Iterator<Item = SumsProduct> {
     SHAPES.into_iter().flat_map(|shape| {
         let [rows, inner, cols] = shape;
         let mut rng = seeded(&format!("int8 sums {rows}×{inner}×{cols}"));
-        let random = Product {
+        let random = SumsProduct {
             shape,
             x: random_quantized(&mut rng, rows * inner),
             w: random_quantized(&mut rng, inner * cols),
         };
-        let largest = Product {
+        let largest = SumsProduct {
             shape,
             x: vec![127; rows * inner],
             w: vec![-127; inner * cols],
@@ -79,7 +80,7 @@ impl Hash {
 /// What the oracle says.
 fn expected() -> String {
     let mut hash = Hash::new();
-    for Product {
+    for SumsProduct {
         shape: [_, inner, cols],
         x,
         w,
@@ -96,7 +97,7 @@ fn expected() -> String {
     hash.hex()
 }
 
-fn verdict(row: Row, found: &[(String, String)]) -> (Row, Option<String>) {
+fn verdict(row: CheckRow, found: &[(String, String)]) -> (CheckRow, Option<String>) {
     let want = expected();
     let wrong: Vec<String> = found
         .iter()
@@ -108,7 +109,7 @@ fn verdict(row: Row, found: &[(String, String)]) -> (Row, Option<String>) {
     } else {
         Err(wrong.join("\n"))
     };
-    let row = Row {
+    let row = CheckRow {
         trials: found.len() * 2 * SHAPES.len(),
         ..row.found(check, Errors::default())
     };
@@ -119,7 +120,10 @@ fn verdict(row: Row, found: &[(String, String)]) -> (Row, Option<String>) {
 }
 
 /// Of an adapter, with each product.
-pub(super) async fn check(device: &Arc<Device>, row: Row) -> Result<(Row, Option<String>)> {
+pub(super) async fn check(
+    device: &Arc<Device>,
+    row: CheckRow,
+) -> Result<(CheckRow, Option<String>)> {
     let mut found = Vec::new();
     for tiling in Tiling::ALL {
         match as_problem(on_device(device, tiling).await)? {
@@ -132,7 +136,7 @@ pub(super) async fn check(device: &Arc<Device>, row: Row) -> Result<(Row, Option
 
 async fn on_device(device: &Arc<Device>, tiling: Tiling) -> Result<String> {
     let mut hash = Hash::new();
-    for Product { shape, x, w } in products() {
+    for SumsProduct { shape, x, w } in products() {
         let [rows, inner, cols] = shape;
         let params = Params {
             rows: rows as u32,
@@ -158,9 +162,9 @@ async fn on_device(device: &Arc<Device>, tiling: Tiling) -> Result<String> {
 }
 
 /// Of a processor.
-pub(super) fn on_processor(processor: &Processor, row: Row) -> (Row, Option<String>) {
+pub(super) fn on_processor(processor: &Processor, row: CheckRow) -> (CheckRow, Option<String>) {
     let mut hash = Hash::new();
-    for Product {
+    for SumsProduct {
         shape: [_, inner, cols],
         x,
         w,
@@ -176,10 +180,10 @@ pub(super) fn on_processor(processor: &Processor, row: Row) -> (Row, Option<Stri
 mod tests {
     use super::*;
     use crate::cpu::ProcessorOptions;
-    use crate::verify::{Status, tolerance};
+    use crate::verify::{CheckStatus, tolerance};
 
-    fn row() -> Row {
-        Row::new(
+    fn row() -> CheckRow {
+        CheckRow::new(
             "sums",
             "one".into(),
             &Precision::Int8.into(),
@@ -191,7 +195,7 @@ mod tests {
     fn the_hash_is_the_processors_and_notices_one_sum() {
         let processor = Processor::new(ProcessorOptions::default()).unwrap();
         let (row_found, hash) = on_processor(&processor, row());
-        assert_eq!(row_found.status, Status::Passed, "{row_found:?}");
+        assert_eq!(row_found.status, CheckStatus::Passed, "{row_found:?}");
         assert_eq!(hash, Some(expected()));
         let mut other = Hash::new();
         other.add(&[1, 2]);
@@ -200,6 +204,6 @@ mod tests {
         let (other, another) = (other.hex(), another.hex());
         assert_ne!(other, another);
         let (failed, hash) = verdict(row(), &[("one".into(), other.clone())]);
-        assert_eq!((failed.status, hash), (Status::Failed, Some(other)));
+        assert_eq!((failed.status, hash), (CheckStatus::Failed, Some(other)));
     }
 }

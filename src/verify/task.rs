@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::arithmetic::Exact;
 use super::kernels::{self, Variant};
-use super::{Row, cpu, networks, sums, tolerance, weights};
+use super::row::CheckRow;
+use super::{cpu, networks, sums, tolerance, weights};
 use crate::Precision;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 
 /// A check that is still to be made.
-pub(super) enum Task {
+pub(super) enum CheckTask {
     Kernel(Variant),
     Network(Box<networks::NetworkCheck>),
     Weights(Box<networks::NetworkCheck>),
@@ -18,16 +19,16 @@ pub(super) enum Task {
     Arithmetic(Exact),
     Processor(Box<cpu::OnProcessor>),
     /// What cannot be made.
-    Skipped(Row),
+    Skipped(CheckRow),
 }
 
-impl Task {
-    pub(super) fn row(&self) -> Row {
+impl CheckTask {
+    pub(super) fn row(&self) -> CheckRow {
         match self {
             Self::Kernel(variant) => variant.row(),
             Self::Network(network) => network.row("networks"),
             Self::Weights(network) => network.row("weights"),
-            Self::Sums => Row::new(
+            Self::Sums => CheckRow::new(
                 "sums",
                 "int8 products".to_owned(),
                 &Precision::Int8.into(),
@@ -44,8 +45,8 @@ impl Task {
         self,
         device: Option<&Arc<Device>>,
         matrix_units: &Result<Arc<Device>, String>,
-        row: Row,
-    ) -> Result<(Row, Option<String>)> {
+        row: CheckRow,
+    ) -> Result<(CheckRow, Option<String>)> {
         Ok(match (self, device) {
             (Self::Skipped(row), _) => (row, None),
             (Self::Processor(on), _) => on.check(row)?,
@@ -79,13 +80,13 @@ impl Task {
 pub(super) fn on_adapter(
     device: &Arc<Device>,
     matrix_units: Result<&Arc<Device>, &String>,
-) -> Result<Vec<Task>> {
+) -> Result<Vec<CheckTask>> {
     let task = |variant: Variant, device: &Device| match variant.lacks(device) {
-        Some(reason) => Task::Skipped(variant.row().skipped(reason)),
-        None => Task::Kernel(variant),
+        Some(reason) => CheckTask::Skipped(variant.row().skipped(reason)),
+        None => CheckTask::Kernel(variant),
     };
-    let mut tasks = vec![Task::Sums];
-    tasks.extend(Exact::ALL.map(Task::Arithmetic));
+    let mut tasks = vec![CheckTask::Sums];
+    tasks.extend(Exact::ALL.map(CheckTask::Arithmetic));
     let variants = kernels::every(device.limits().subgroups()).into_iter();
     tasks.extend(variants.map(|variant| task(variant, device)));
     match matrix_units {
@@ -95,30 +96,30 @@ pub(super) fn on_adapter(
             tasks.extend(variants.into_iter().map(|variant| task(variant, device)));
         }
         Err(reason) => {
-            let row = Row::new(
+            let row = CheckRow::new(
                 "kernels",
                 "coop".to_owned(),
                 &Precision::F16.into(),
                 tolerance::HALF,
             );
-            tasks.push(Task::Skipped(row.skipped(reason)));
+            tasks.push(CheckTask::Skipped(row.skipped(reason)));
         }
     }
     for network in networks::every(device)? {
         tasks.push(match network {
-            Ok((network, true)) => Task::Weights(Box::new(network)),
-            Ok((network, false)) => Task::Network(Box::new(network)),
-            Err(skipped) => Task::Skipped(*skipped),
+            Ok((network, true)) => CheckTask::Weights(Box::new(network)),
+            Ok((network, false)) => CheckTask::Network(Box::new(network)),
+            Err(skipped) => CheckTask::Skipped(*skipped),
         });
     }
     Ok(tasks)
 }
 
 /// What there is to check on the CPU path.
-pub(super) fn on_processor() -> Result<Vec<Task>> {
+pub(super) fn on_processor() -> Result<Vec<CheckTask>> {
     let task = |check| match check {
-        Ok(on) => Task::Processor(Box::new(on)),
-        Err(skipped) => Task::Skipped(skipped),
+        Ok(on) => CheckTask::Processor(Box::new(on)),
+        Err(skipped) => CheckTask::Skipped(skipped),
     };
     Ok(cpu::every()?.into_iter().map(task).collect())
 }

@@ -7,7 +7,8 @@ use half::{bf16, f16};
 
 use super::compare::{Check, Errors};
 use super::networks::NetworkCheck;
-use super::{Row, as_problem};
+use super::problem::as_problem;
+use super::row::CheckRow;
 use crate::Precision;
 use crate::error::Result;
 use crate::gpu::{self, Device};
@@ -142,7 +143,11 @@ impl Expected {
 }
 
 /// Checks every layer's weights on the device.
-pub(super) async fn check(network: &NetworkCheck, device: &Arc<Device>, row: Row) -> Result<Row> {
+pub(super) async fn check(
+    network: &NetworkCheck,
+    device: &Arc<Device>,
+    row: CheckRow,
+) -> Result<CheckRow> {
     let subject = &network.subject;
     let model = subject.quantized(&network.mode)?;
     let on = match as_problem(gpu::Session::new(device, &model).await)? {
@@ -161,7 +166,7 @@ pub(super) async fn check(network: &NetworkCheck, device: &Arc<Device>, row: Row
         let layer = expected.compare(&bytes);
         result = result.and(layer.map_err(|problem| format!("layers.{index}: {problem}")));
     }
-    Ok(Row {
+    Ok(CheckRow {
         trials: expected.len(),
         ..row.found(result, Errors::default())
     })

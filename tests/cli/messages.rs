@@ -115,7 +115,7 @@ fn messages_are_those_of_the_snapshot() {
         text.push_str(&call(Some(&fixture), arguments));
     }
     section(&mut text, "Errors");
-    for error in fmnist_gpu::error::examples() {
+    for error in fmnist_gpu::error::examples::all() {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "\n[exit code {}] {error}", error.exit_code());
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fmnist_gpu::adapter::Backend;
 use fmnist_gpu::dataset;
 use fmnist_gpu::gpu::fault::Hostile;
-use fmnist_gpu::gpu::{self, Device, DeviceOptions, Numerics, Operation};
+use fmnist_gpu::gpu::{self, Device, DeviceOperation, DeviceOptions, Numerics};
 use fmnist_gpu::mode::Mode;
 use fmnist_gpu::model::{Activation, Network};
 use fmnist_gpu::plan::{KERNEL_VARIANTS, Kernels};
@@ -174,22 +174,22 @@ fn check_that_it_matters(hostile: &Rig) -> Check {
     let right = rounded(ties.iter().map(|[a, b, _]| a / b).collect());
     differs(
         "division",
-        rounded(values(Operation::Divide, &ties)?),
+        rounded(values(DeviceOperation::Divide, &ties)?),
         right,
     )?;
     if hostile.name.ends_with("subnormals") {
         let tiny = f32::MIN_POSITIVE / 4.0;
-        let got = values(Operation::Add, &[[tiny, tiny, 0.0]])?;
+        let got = values(DeviceOperation::Add, &[[tiny, tiny, 0.0]])?;
         return differs("addition", got, vec![2.0 * tiny]);
     }
     let near_one = [1.0 + f32::EPSILON, 1.0 - f32::EPSILON, -1.0];
     differs(
         "a·b + c",
-        values(Operation::MultiplyAdd, &[near_one])?,
+        values(DeviceOperation::MultiplyAdd, &[near_one])?,
         vec![0.0],
     )?;
     let large = [30.0, 31.0, 32.0, 33.0, 34.0];
-    let got = values(Operation::Exp, &large.map(|x| [x, 0.0, 0.0]))?;
+    let got = values(DeviceOperation::Exp, &large.map(|x| [x, 0.0, 0.0]))?;
     let near = |(got, x): (&f32, f32)| {
         let exact = f64::from(x).exp();
         (f64::from(*got) - exact).abs() <= 4.0 * f64::from(f32::EPSILON) * exact
@@ -199,7 +199,7 @@ fn check_that_it_matters(hostile: &Rig) -> Check {
     }
     // Just below the f16 that follows 1.
     let below = f16::from_f32(1.0).to_f32() + 0.000_97;
-    let packed = apply(Operation::Pack, &[[below, 0.0, 0.0]])?;
+    let packed = apply(DeviceOperation::Pack, &[[below, 0.0, 0.0]])?;
     if packed == [u32::from(f16::from_f32(below).to_bits())] {
         return Err("conversion is not hostile".to_owned());
     }

@@ -5,7 +5,7 @@ use fmnist_gpu::gpu::fault::Faults;
 #[cfg(feature = "fault-injection")]
 use fmnist_gpu::gpu::fault::Injected;
 use fmnist_gpu::gpu::{DeviceOptions, Waiting};
-use fmnist_gpu::verify::{self, Lane, Outcome, Scope};
+use fmnist_gpu::verify::{self, Lane, Scope, VerifyResult};
 use libtest_mimic::Trial;
 
 use crate::common::Rig;
@@ -30,16 +30,16 @@ fn lane(rig: &Rig, faults: Faults) -> Lane {
 }
 
 /// What was checked, and how many checks there were to make.
-fn check(lanes: &[Lane]) -> (fmnist_gpu::Result<()>, Outcome, usize) {
-    let (mut outcome, mut all) = (Outcome::default(), 0);
+fn check(lanes: &[Lane]) -> (fmnist_gpu::Result<()>, VerifyResult, usize) {
+    let (mut result, mut all) = (VerifyResult::default(), 0);
     let scope = Scope {
         only: Some(ONLY.into()),
         time: None,
         progress: &mut |_, _, total| all = total,
-        found: &mut |place, row, sums| outcome.add(place, row, sums),
+        found: &mut |place, row, sums| result.add(place, row, sums),
     };
     let ended = verify::check(lanes, scope);
-    (ended, outcome, all)
+    (ended, result, all)
 }
 
 fn check_together(rig: &Rig) -> Check {
@@ -59,13 +59,13 @@ fn check_together(rig: &Rig) -> Check {
 fn check_lost(rig: &Rig) -> Check {
     let lost = Injected::DeviceLost(30).into();
     let lanes = [lane(rig, Faults::default()), lane(rig, lost)];
-    let (ended, outcome, all) = check(&lanes);
+    let (ended, result, all) = check(&lanes);
     let error = ended.err().ok_or("no error")?;
     if error.exit_code() != 6 {
         return Err(format!("another error: {error}"));
     }
-    outcome.verdict().map_err(|error| error.to_string())?;
-    match outcome.rows.len() {
+    result.verdict().map_err(|error| error.to_string())?;
+    match result.rows.len() {
         kept if (1..all).contains(&kept) => Ok(()),
         kept => Err(format!("{kept} of {all} checks were kept")),
     }

@@ -1,6 +1,6 @@
 //! The microkernels of the ceilings promise what the kernels do: valid with only their own
 //! capabilities, expressible for every backend, bound as their table says, small enough for the
-//! smallest devices, and with a `Params` that lies like the host's. Besides, nothing in them is an
+//! smallest devices, and with a `ProbeParams` that lies like the host's. Besides, nothing in them is an
 //! array in a register file, which some drivers keep in memory.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::mem::{offset_of, size_of};
 
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::MatrixUnits;
-use fmnist_gpu::gpu::peak::{Params, Shape};
+use fmnist_gpu::gpu::peak::{ProbeParams, ProbeShape};
 use fmnist_gpu::peak::Ceiling;
 use naga::valid::Capabilities;
 use naga::{AddressSpace, TypeInner};
@@ -19,23 +19,23 @@ use super::variant::{Checked, changed, check};
 use super::write::{Layout, Target, matrix_targets, targets_for};
 
 /// A shape's name, the shape, and its text.
-type Microkernel = (String, Shape, String);
+type Microkernel = (String, ProbeShape, String);
 
 fn microkernels() -> Vec<Microkernel> {
     let units = [8, 16].map(|size| Some(MatrixUnits { size, lanes: 32 }));
     let of = |ceiling: Ceiling| {
         units
             .into_iter()
-            .flat_map(move |units| Shape::all(ceiling, units))
+            .flat_map(move |units| ProbeShape::all(ceiling, units))
     };
     let mut seen = Vec::new();
-    let mut shapes: Vec<Shape> = Ceiling::ALL.into_iter().flat_map(of).collect();
+    let mut shapes: Vec<ProbeShape> = Ceiling::ALL.into_iter().flat_map(of).collect();
     shapes.retain(|shape| {
         let new = !seen.contains(shape);
         seen.push(*shape);
         new
     });
-    let name = |shape: Shape| format!("{}, {shape}", shape.ceiling());
+    let name = |shape: ProbeShape| format!("{}, {shape}", shape.ceiling());
     shapes
         .into_iter()
         .filter_map(|shape| Some((name(shape), shape, shape.source()?)))
@@ -43,7 +43,7 @@ fn microkernels() -> Vec<Microkernel> {
 }
 
 /// The precision whose kernels may use, and are written out for, the same.
-fn like(shape: Shape) -> Precision {
+fn like(shape: ProbeShape) -> Precision {
     match shape.ceiling() {
         Ceiling::F32 | Ceiling::Copy => Precision::F32,
         Ceiling::F16 | Ceiling::Matrix => Precision::F16,
@@ -51,14 +51,14 @@ fn like(shape: Shape) -> Precision {
     }
 }
 
-fn matrix_units(shape: Shape) -> Option<MatrixUnits> {
+fn matrix_units(shape: ProbeShape) -> Option<MatrixUnits> {
     match shape {
-        Shape::Matrix { units, .. } => Some(units),
+        ProbeShape::Matrix { units, .. } => Some(units),
         _ => None,
     }
 }
 
-fn checked(shape: Shape, text: &str) -> Result<Checked, String> {
+fn checked(shape: ProbeShape, text: &str) -> Result<Checked, String> {
     let capabilities = match like(shape) {
         Precision::F16 if matrix_units(shape).is_some() => {
             Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX
@@ -70,7 +70,7 @@ fn checked(shape: Shape, text: &str) -> Result<Checked, String> {
 }
 
 /// Runs `test` on every microkernel and reports all failures together.
-fn every(test: impl Fn(Shape, &Checked) -> Result<(), String>) {
+fn every(test: impl Fn(ProbeShape, &Checked) -> Result<(), String>) {
     let microkernels = microkernels();
     let result = |shape, text: &str| test(shape, &checked(shape, text)?);
     let failure = |(name, shape, text): &Microkernel| {
@@ -120,15 +120,15 @@ fn microkernels_stay_within_the_smallest_devices() {
     every(|shape, checked| check_limits(checked, shape.lanes(), &least()));
 }
 
-/// Whether the shader's `Params` lies in memory like the host's.
+/// Whether the shader's `ProbeParams` lies in memory like the host's.
 fn check_params(checked: &Checked) -> Result<(), String> {
     let mut host = BTreeMap::from([
-        ("steps", offset_of!(Params, steps)),
-        ("invocations", offset_of!(Params, invocations)),
-        ("factor", offset_of!(Params, factor)),
-        ("term", offset_of!(Params, term)),
-        ("weights_low", offset_of!(Params, weights)),
-        ("weights_high", offset_of!(Params, weights) + 16),
+        ("steps", offset_of!(ProbeParams, steps)),
+        ("invocations", offset_of!(ProbeParams, invocations)),
+        ("factor", offset_of!(ProbeParams, factor)),
+        ("term", offset_of!(ProbeParams, term)),
+        ("weights_low", offset_of!(ProbeParams, weights)),
+        ("weights_high", offset_of!(ProbeParams, weights) + 16),
     ]);
     let module = &checked.module;
     let mut globals = module.global_variables.iter().map(|(_, global)| global);
@@ -137,7 +137,7 @@ fn check_params(checked: &Checked) -> Result<(), String> {
     let TypeInner::Struct { members, span } = &uniform.inner else {
         return Err("the uniform is no struct".into());
     };
-    if *span as usize != size_of::<Params>() {
+    if *span as usize != size_of::<ProbeParams>() {
         return Err(format!("it has {span} bytes"));
     }
     for member in members {
@@ -181,7 +181,7 @@ fn microkernels_have_no_arrays() {
 
 #[test]
 fn what_breaks_these_promises_is_refused() {
-    let shape = Shape::all(Ceiling::F32, None).next().expect("a shape");
+    let shape = ProbeShape::all(Ceiling::F32, None).next().expect("a shape");
     let text = shape.source().expect("a shader");
     let refused = |test: fn(&Checked) -> Result<(), String>, from: &str, to: &str, word: &str| {
         let text = changed(&text, &[(from, to)]);

@@ -17,7 +17,7 @@
 const HIDDEN_LAYERS = 2u;
 
 // Adds the bias, activates, and stores the values for the next layer.
-fn store_hidden(shape: LayerShape, group: u32, to: u32, sums: Acc4) {
+fn store_hidden(shape: LayerParams, group: u32, to: u32, sums: Acc4) {
     let pre_activation = pre_activation_of(0u, sums, bias[shape.bias + group]);
     if shape.activation == SOFTMAX {
         hidden[to + group] = as_stored(pre_activation);

@@ -8,7 +8,7 @@ use fmnist_gpu::quantize::Source;
 use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 
 use super::help;
-use requested::{Requested, Several, Subject};
+use requested::{ModeContext, RequestedModes, Several};
 
 /// What to do if values leave the range of a precision.
 pub fn way_out_of_overflow(precision: Precision) -> &'static str {
@@ -98,7 +98,7 @@ impl ModesOptions {
     /// `Error::Usage` where the options contradict one another, or the model.
     pub fn modes(&self, model: &Source) -> Result<Vec<Mode>> {
         let name = model.path().display().to_string();
-        self.requested().modes(&Subject::new(&name, model))
+        self.requested().modes(&ModeContext::new(&name, model))
     }
 
     /// The modes for a network without weights, of `layers` layers, which messages call `name`.
@@ -106,7 +106,7 @@ impl ModesOptions {
     /// # Errors
     /// `Error::Usage` where the options contradict one another, or the network.
     pub fn modes_of_shape(&self, name: &str, layers: usize) -> Result<Vec<Mode>> {
-        let subject = Subject {
+        let subject = ModeContext {
             name,
             layers,
             own: None,
@@ -120,8 +120,8 @@ impl ModesOptions {
         self.precision.as_ref().is_some_and(|several| several.named)
     }
 
-    fn requested(&self) -> Requested {
-        Requested {
+    fn requested(&self) -> RequestedModes {
+        RequestedModes {
             precisions: self.precision.clone(),
             schemes: self.scheme.clone(),
             weights: self.weights.clone(),
@@ -182,7 +182,7 @@ impl ModeOptions {
             (None, false) => Some(Precision::Mixed),
             (precision, _) => precision,
         };
-        let requested = Requested {
+        let requested = RequestedModes {
             precisions: chosen.map(one),
             schemes: self.scheme.map(one),
             weights: self.weights.map(one),
@@ -191,7 +191,7 @@ impl ModeOptions {
             default_scheme: scheme,
         };
         let name = model.path().display().to_string();
-        let modes = requested.modes(&Subject::new(&name, model))?;
+        let modes = requested.modes(&ModeContext::new(&name, model))?;
         let first = modes.into_iter().next();
         first.ok_or_else(|| Error::missing("mode to run the model in"))
     }

@@ -62,7 +62,7 @@ impl<T: Listed> FromStr for Several<T> {
 
 /// What the options request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Requested {
+pub(super) struct RequestedModes {
     pub(super) precisions: Option<Several<Precision>>,
     pub(super) schemes: Option<Several<Scheme>>,
     pub(super) weights: Option<Several<WeightScales>>,
@@ -75,7 +75,7 @@ pub(super) struct Requested {
 }
 
 /// A network, as far as modes depend on it.
-pub(super) struct Subject<'a> {
+pub(super) struct ModeContext<'a> {
     pub(super) name: &'a str,
     pub(super) layers: usize,
     /// The mode that it asks for in its file.
@@ -84,7 +84,7 @@ pub(super) struct Subject<'a> {
     pub(super) fixed: bool,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> ModeContext<'a> {
     pub(super) fn new(name: &'a str, model: &Source) -> Self {
         Self {
             name,
@@ -108,9 +108,9 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl Requested {
+impl RequestedModes {
     /// The modes, in the order of the precisions, each once.
-    pub(super) fn modes(&self, subject: &Subject<'_>) -> Result<Vec<Mode>> {
+    pub(super) fn modes(&self, subject: &ModeContext<'_>) -> Result<Vec<Mode>> {
         if let (Some(own), true) = (&subject.own, subject.fixed) {
             return self.only(own, subject.name);
         }
@@ -191,7 +191,7 @@ impl Requested {
         precisions
     }
 
-    fn int8(&self, subject: &Subject<'_>) -> Result<Vec<Mode>> {
+    fn int8(&self, subject: &ModeContext<'_>) -> Result<Vec<Mode>> {
         // The scheme of a mixed network's int8 layers does not hold for the whole network in int8.
         let whole = (subject.own.as_ref()).is_some_and(|own| own.precision == Precision::Int8);
         let own = subject.own_int8().filter(|_| whole);
@@ -214,7 +214,7 @@ impl Requested {
         Ok(schemes.iter().flat_map(of_scheme).collect())
     }
 
-    fn mixed(&self, layers: &[Precision], subject: &Subject<'_>) -> Result<Vec<Mode>> {
+    fn mixed(&self, layers: &[Precision], subject: &ModeContext<'_>) -> Result<Vec<Mode>> {
         if layers.is_empty() {
             return Err(Error::Usage(UsageError::LayerPrecisionsMissing {
                 model: subject.name.to_owned(),

@@ -3,8 +3,8 @@
 //! The formulas are those of [`crate::quantize`].
 #![expect(unsafe_code, reason = "computed with vectors, through pointers")]
 
-use super::Scratch;
-use crate::cpu::quantized::{Table, index};
+use super::scratch::Scratch;
+use crate::cpu::quantized::{LookupTable, index};
 use crate::cpu::simd::{Simd, stride};
 use crate::model::Normalization;
 use crate::precision::Float;
@@ -85,12 +85,12 @@ pub(super) enum Pixels {
         stored: Float,
     },
     /// The quantized value of every byte.
-    Static(Box<Table>),
+    Static(Box<LookupTable>),
     /// Each byte is its own quantized value.
     Own,
     /// The quantized values of every byte and their scale, by the byte of a row whose value is largest in magnitude.
     Row {
-        tables: Box<[(Table, f32); 256]>,
+        tables: Box<[(LookupTable, f32); 256]>,
         magnitudes: Box<[f32; 256]>,
     },
 }

@@ -4,20 +4,20 @@
 use half::{bf16, f16};
 
 use super::encoding::{Encoding, Levels, hand_on};
-use super::{Scratch, Widths, panel_values};
+use super::scratch::{Scratch, Widths, panel_values};
 use crate::cpu::aligned::Aligned;
 use crate::cpu::int4::Int4Weights;
 use crate::cpu::integer::{IntegerWeights, Sink};
-use crate::cpu::panels::Shape;
+use crate::cpu::panels::PanelShape;
 use crate::cpu::processor::{Lanes, Processor};
-use crate::cpu::product::{Task, Weights};
+use crate::cpu::product::{PackedWeights, Task};
 use crate::cpu::simd::{Simd, stride};
 use crate::model::Activation;
 use crate::quantize::{self, QuantizedLayer};
 
 /// A layer, packed.
 #[derive(Debug)]
-pub(super) struct Layer {
+pub(super) struct PackedLayer {
     product: Product,
     pub activation: Activation,
     /// In which form the next one takes what it gives; none of the last one.
@@ -26,9 +26,9 @@ pub(super) struct Layer {
 
 #[derive(Debug)]
 enum Product {
-    F32(Weights<f32>),
-    F16(Weights<f16>),
-    Bf16(Weights<bf16>),
+    F32(PackedWeights<f32>),
+    F16(PackedWeights<f16>),
+    Bf16(PackedWeights<bf16>),
     Int4(Int4Weights),
     Int8(Int8Weights),
 }
@@ -41,7 +41,7 @@ struct Int8Weights {
     bias: Aligned<f32>,
 }
 
-impl Layer {
+impl PackedLayer {
     /// Packs the weights of `layer`.
     pub fn new(
         layer: &QuantizedLayer,
@@ -50,7 +50,7 @@ impl Layer {
         processor: &Processor,
     ) -> Self {
         let Lanes { lanes, panel, .. } = processor.lanes();
-        let shape = Shape {
+        let shape = PanelShape {
             inputs: layer.inputs,
             outputs: layer.outputs,
             lanes,
@@ -62,17 +62,17 @@ impl Layer {
         let filler = if softmax { f32::NEG_INFINITY } else { 0.0 };
         let bias = shape.pad_bias(&layer.bias, Some(filler));
         let product = match &layer.weights {
-            quantize::Weights::F32(weights) => Product::F32(Weights {
+            quantize::Weights::F32(weights) => Product::F32(PackedWeights {
                 shape,
                 panels: shape.pack(weights, false, |weight| weight),
                 bias,
             }),
-            quantize::Weights::F16(weights) => Product::F16(Weights {
+            quantize::Weights::F16(weights) => Product::F16(PackedWeights {
                 shape,
                 panels: shape.pack(weights, false, |weight| weight),
                 bias,
             }),
-            quantize::Weights::Bf16(weights) => Product::Bf16(Weights {
+            quantize::Weights::Bf16(weights) => Product::Bf16(PackedWeights {
                 shape,
                 panels: shape.pack(weights, false, |weight| weight),
                 bias,
@@ -104,7 +104,7 @@ impl Layer {
         }
     }
 
-    pub fn shape(&self) -> Shape {
+    pub fn shape(&self) -> PanelShape {
         match &self.product {
             Product::F32(weights) => weights.shape,
             Product::F16(weights) => weights.shape,
@@ -115,7 +115,7 @@ impl Layer {
     }
 
     pub fn bytes(&self) -> u64 {
-        fn of<W: bytemuck::Pod>(weights: &Weights<W>) -> u64 {
+        fn of<W: bytemuck::Pod>(weights: &PackedWeights<W>) -> u64 {
             weights.panels.bytes() + weights.bias.bytes()
         }
         match &self.product {
@@ -205,7 +205,7 @@ impl Layer {
     /// The product with bias and relu, to `y`; true where it was handed on at once.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(&self, rows: usize, scratch: &mut Scratch) -> bool {
-        let Shape {
+        let PanelShape {
             inputs, outputs, ..
         } = self.shape();
         let relu = self.activation.floor() == Some(0.0);

@@ -11,6 +11,7 @@
 
 mod encoding;
 mod layer;
+mod scratch;
 #[cfg(test)]
 mod tests;
 
@@ -18,16 +19,16 @@ use std::iter::Zip;
 use std::slice::{Chunks, ChunksMut};
 use std::sync::{Mutex, PoisonError};
 
-use super::aligned::Aligned;
 use super::isa::Supported;
-use super::processor::{Lanes, Processor};
+use super::processor::Processor;
 use super::simd::{BLOCK_ROWS, Simd, TILE_ROWS, Work, stride};
 use super::softmax::softmax;
 use crate::model::{Activation, Graph, ValueId};
 use crate::precision::Float;
 use crate::quantize::QuantizedNetwork;
 use encoding::{Encoding, Pixels, round};
-use layer::Layer;
+use layer::PackedLayer;
+use scratch::{Kept, Scratch, Widths};
 
 /// Bytes of a block's values that leave room for weights in a second-level cache of 1 MiB, or of half
 /// of that.
@@ -38,7 +39,7 @@ const BLOCK_BYTES: usize = 320 << 10;
 pub(super) struct Chain {
     processor: Processor,
     graph: Graph,
-    layers: Vec<Layer>,
+    layers: Vec<PackedLayer>,
     /// Where each value of the graph is kept that an operation reads other than the one right after; none of the
     /// others.
     kept: Vec<Option<usize>>,
@@ -55,41 +56,6 @@ pub(super) struct Chain {
     outputs: Vec<f32>,
 }
 
-/// The values of one block. A layer takes one of a pair and gives the other, in values or in quantized values.
-#[derive(Debug, Default)]
-struct Scratch {
-    /// What a layer takes: `[block, stride(inputs)]`.
-    x: Aligned<f32>,
-    /// What it gives: `[block, stride(outputs)]`.
-    y: Aligned<f32>,
-    /// Groups of the quantized activations that a layer takes: `[block, stride(groups)]`.
-    quantized: Aligned<u32>,
-    /// Those of the next one.
-    next_quantized: Aligned<u32>,
-    /// The scale of each row of quantized values: 1 where the layer knows it.
-    scales: Aligned<f32>,
-    /// A panel of weights in f32, where no instruction widens them on their way.
-    widened: Aligned<f32>,
-    /// Copies of what layers take, for those that do not come right after.
-    kept: Vec<Kept>,
-}
-
-/// A copy of what layers take: values, or quantized values with their scales.
-#[derive(Debug, Default)]
-struct Kept {
-    x: Aligned<f32>,
-    quantized: Aligned<u32>,
-    scales: Aligned<f32>,
-}
-
-/// Values that a row of a block needs at most of each.
-#[derive(Clone, Copy, Debug, Default)]
-struct Widths {
-    x: usize,
-    y: usize,
-    quantized: usize,
-}
-
 impl Chain {
     /// Packs the weights of `model`.
     pub fn new(model: &QuantizedNetwork, processor: &Processor) -> Self {
@@ -99,7 +65,7 @@ impl Chain {
         let layers = layers.map(|(index, layer)| {
             let next = graph.layer_after(index);
             let next = next.map(|next| Encoding::of(&model.layers[next], clip));
-            Layer::new(layer, next, clip, processor)
+            PackedLayer::new(layer, next, clip, processor)
         });
         let first = Encoding::of(&model.layers[graph.first_layer()], clip);
         let mut count = 0;
@@ -193,7 +159,7 @@ impl Chain {
             .on_threads(self.threads, &|isa: Supported, thread: usize| {
                 let scratch = network.scratch[thread].lock();
                 let scratch = &mut *scratch.unwrap_or_else(PoisonError::into_inner);
-                isa.run(Share {
+                isa.run(ChainWork {
                     network,
                     blocks: &blocks,
                     scratch,
@@ -215,7 +181,7 @@ impl Chain {
                 + scratch.widened.bytes()
                 + scratch.kept.iter().map(Kept::bytes).sum::<u64>()
         };
-        self.layers.iter().map(Layer::bytes).sum::<u64>()
+        self.layers.iter().map(PackedLayer::bytes).sum::<u64>()
             + self.scratch.iter().map(scratch).sum::<u64>()
             + self.pixels.bytes()
             + 4 * self.outputs.capacity() as u64
@@ -234,14 +200,14 @@ impl Chain {
 type Blocks<'a> = Mutex<Zip<Chunks<'a, u8>, ChunksMut<'a, f32>>>;
 
 /// One thread's part of a batch.
-struct Share<'a, 'b> {
+struct ChainWork<'a, 'b> {
     network: &'a Chain,
     blocks: &'a Blocks<'b>,
     scratch: &'a mut Scratch,
 }
 
 #[expect(unsafe_code, reason = "computed with vectors")]
-impl Work for Share<'_, '_> {
+impl Work for ChainWork<'_, '_> {
     type Output = ();
 
     #[inline(always)]
@@ -309,35 +275,4 @@ impl Chain {
             kept.scales.copy_from_slice(&scratch.scales);
         }
     }
-}
-
-impl Kept {
-    fn bytes(&self) -> u64 {
-        self.x.bytes() + self.quantized.bytes() + self.scales.bytes()
-    }
-}
-
-impl Scratch {
-    /// Puts a kept value where a layer takes it.
-    fn take_back(&mut self, kept: usize) {
-        let kept = &self.kept[kept];
-        self.x.copy_from_slice(&kept.x);
-        self.quantized.copy_from_slice(&kept.quantized);
-        self.scales.copy_from_slice(&kept.scales);
-    }
-
-    /// What was given becomes what is taken.
-    fn swap_values(&mut self) {
-        std::mem::swap(&mut self.x, &mut self.y);
-    }
-
-    /// The same of quantized values.
-    fn swap_quantized(&mut self) {
-        std::mem::swap(&mut self.quantized, &mut self.next_quantized);
-    }
-}
-
-/// Room for a widened panel.
-fn panel_values(lanes: Lanes, inputs: usize) -> usize {
-    lanes.panel * lanes.lanes * inputs
 }

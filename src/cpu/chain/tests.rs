@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Precision;
+use crate::cpu::aligned::Aligned;
 use crate::cpu::{Isa, ProcessorOptions};
 use crate::model::{Layer as ModelLayer, Network, Normalization};
 use crate::quantize::lower;

@@ -4,7 +4,9 @@
 //! each layer. What a block of rows goes through between two meetings is one pass: the quantized values of the
 //! layer before, the product, scaling, bias, and the search for the largest magnitude.
 
+mod layer;
 mod pass;
+mod scratch;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,11 +14,13 @@ use super::aligned::Aligned;
 use super::integer::IntegerWeights;
 use super::isa::Supported;
 use super::processor::Processor;
-use super::quantized::{Input, Quantized, Range, Table};
-use super::simd::{BLOCK_ROWS, TILE_ROWS, stride};
+use super::quantized::{LookupTable, PixelQuantizer, QuantizedSums, Range};
+use super::simd::{BLOCK_ROWS, TILE_ROWS};
 use crate::model::{Activation, Graph};
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Weights};
-use pass::{EpilogueWork, Share, Source};
+use layer::Int8Layer;
+use pass::{EpilogueWork, LayerSource, LayerWork};
+use scratch::Scratch;
 
 /// A network ready to run in int8.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ pub(super) struct Int8Network {
     processor: Processor,
     graph: Graph,
     layers: Vec<Int8Layer>,
-    input: Input,
+    input: PixelQuantizer,
     clip: u8,
     /// What a row of a last layer with softmax is filled up with, which that must not see: −∞ there, and
     /// 0 where there are outputs.
@@ -37,7 +41,7 @@ pub(super) struct Int8Network {
     /// One for each thread, and perhaps more.
     scratch: Vec<Mutex<Scratch>>,
     /// The tensor of each value of the graph.
-    tensors: Vec<Tensor>,
+    tensors: Vec<BatchTensor>,
     /// Scaled sums: `[batch, padded outputs]`. Tensors that are not needed at the same time share one.
     z: Vec<Aligned<f32>>,
     outputs: Vec<f32>,
@@ -45,34 +49,15 @@ pub(super) struct Int8Network {
 
 /// A value of the graph, for the layers that read it.
 #[derive(Debug)]
-struct Tensor {
+struct BatchTensor {
     /// Where its scaled sums are, and how many values of a row they have.
     buffer: usize,
     width: usize,
     /// What its scaled sums stand for; none of the network's input, which is pixels.
-    z: Option<Quantized>,
+    z: Option<QuantizedSums>,
     /// The quantized value that layers read for each quantized sum, or pixel, and its scale.
-    table: Table,
+    table: LookupTable,
     scale: f32,
-}
-
-#[derive(Debug)]
-struct Int8Layer {
-    weights: IntegerWeights,
-    scale: f32,
-    bias: Aligned<f32>,
-    activation: Activation,
-}
-
-/// A block's quantized values, and a row's.
-#[derive(Debug, Default)]
-struct Scratch {
-    /// Groups of quantized activations: `[block, stride(layer)]`.
-    quantized: Aligned<u32>,
-    /// Quantized values of one row of sums, moved up by 128 to index a table.
-    indices: Aligned<u8>,
-    /// A block of the last layer, dequantized for its softmax: `[block, padded outputs]`.
-    rows: Aligned<f32>,
 }
 
 impl Int8Network {
@@ -97,8 +82,8 @@ impl Int8Network {
         let softmax = model.layers[model.graph.last_layer()].activation == Activation::Softmax;
         let last = last.filter(|_| softmax);
         let filler = last.map(|shape| shape.pad_bias(&zeros, Some(f32::NEG_INFINITY)));
-        let mut tensors: Vec<Tensor> = (model.graph.buffers(false).into_iter())
-            .map(|buffer| Tensor {
+        let mut tensors: Vec<BatchTensor> = (model.graph.buffers(false).into_iter())
+            .map(|buffer| BatchTensor {
                 buffer,
                 width: 0,
                 z: None,
@@ -114,7 +99,7 @@ impl Int8Network {
             graph: model.graph.clone(),
             tensors,
             layers,
-            input: Input::new(model.normalization, clip),
+            input: PixelQuantizer::new(model.normalization, clip),
             clip,
             filler: filler.unwrap_or_default(),
             batch: 0,
@@ -178,8 +163,8 @@ impl Int8Network {
             let to = tensors[operation.output.0].buffer;
             let mut here = std::mem::take(&mut z_of[to]);
             let source = match from.z {
-                None => Source::Pixels(pixels),
-                Some(z) => Source::Sums {
+                None => LayerSource::Pixels(pixels),
+                Some(z) => LayerSource::Sums {
                     values: &z_of[from.buffer],
                     stride: from.width,
                     z,
@@ -187,7 +172,7 @@ impl Int8Network {
             };
             let scale = from.scale * layer.scale;
             let range = self.layer(layer, source, &from.table, scale, &mut here);
-            let z = Quantized::new(range, self.clip);
+            let z = QuantizedSums::new(range, self.clip);
             if self.graph.is_last(index) {
                 self.finish(layer, z, &here, &mut outputs);
             } else {
@@ -209,8 +194,8 @@ impl Int8Network {
     fn layer(
         &self,
         layer: &Int8Layer,
-        source: Source<'_>,
-        table: &Table,
+        source: LayerSource<'_>,
+        table: &LookupTable,
         scale: f32,
         z: &mut [f32],
     ) -> Range {
@@ -222,7 +207,7 @@ impl Int8Network {
         );
         let range = Mutex::new(Range::EMPTY);
         self.on_threads(&|isa, scratch| {
-            let found = isa.run(Share {
+            let found = isa.run(LayerWork {
                 blocks: &blocks,
                 rows: self.block,
                 layer,
@@ -238,7 +223,7 @@ impl Int8Network {
     }
 
     /// The outputs of the last layer, from its scaled sums.
-    fn finish(&self, layer: &Int8Layer, z: Quantized, sums: &[f32], outputs: &mut [f32]) {
+    fn finish(&self, layer: &Int8Layer, z: QuantizedSums, sums: &[f32], outputs: &mut [f32]) {
         let softmax = layer.activation == Activation::Softmax;
         let values = (!softmax).then(|| z.activated(layer.activation));
         let blocks = outputs.chunks_mut(self.block * self.outputs()).enumerate();
@@ -282,17 +267,5 @@ impl Int8Network {
 
     fn outputs(&self) -> usize {
         self.graph.outputs()
-    }
-}
-
-impl Int8Layer {
-    /// Values of a row of its scaled sums.
-    fn width(&self) -> usize {
-        self.weights.shape().padded_outputs()
-    }
-
-    /// Groups from one row of quantized values to the next.
-    fn stride(&self) -> usize {
-        stride(self.weights.shape().groups())
     }
 }

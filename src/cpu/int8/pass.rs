@@ -5,22 +5,23 @@ use std::iter::Enumerate;
 use std::slice::ChunksMut;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Int8Layer, Scratch};
+use super::layer::Int8Layer;
+use super::scratch::Scratch;
 use crate::cpu::integer::Sink;
-use crate::cpu::quantized::{Quantized, Range, Table};
+use crate::cpu::quantized::{LookupTable, QuantizedSums, Range};
 use crate::cpu::simd::{Simd, Work};
 use crate::cpu::softmax::softmax;
 
 /// What a layer takes.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
+pub(super) enum LayerSource<'a> {
     /// `[batch, in]`
     Pixels(&'a [u8]),
     /// The scaled sums of the layer before: rows `stride` apart.
     Sums {
         values: &'a [f32],
         stride: usize,
-        z: Quantized,
+        z: QuantizedSums,
     },
 }
 
@@ -32,18 +33,18 @@ fn take<'a>(blocks: &Blocks<'a>) -> Option<(usize, &'a mut [f32])> {
 }
 
 /// One thread's part of a layer.
-pub(super) struct Share<'a, 'b> {
+pub(super) struct LayerWork<'a, 'b> {
     pub blocks: &'a Blocks<'b>,
     /// Rows of a block.
     pub rows: usize,
     pub layer: &'a Int8Layer,
-    pub source: Source<'a>,
-    pub table: &'a Table,
+    pub source: LayerSource<'a>,
+    pub table: &'a LookupTable,
     pub scale: f32,
     pub scratch: &'a mut Scratch,
 }
 
-impl Work for Share<'_, '_> {
+impl Work for LayerWork<'_, '_> {
     type Output = Range;
 
     #[inline(always)]
@@ -81,7 +82,7 @@ impl Work for Share<'_, '_> {
     }
 }
 
-impl<'a> Source<'a> {
+impl<'a> LayerSource<'a> {
     /// What looks up the quantized values of one row of the batch: its pixels, or its quantized values as `indices`.
     #[inline(always)]
     unsafe fn bytes<'b, S: Simd>(self, row: usize, inputs: usize, indices: &'b mut [u8]) -> &'b [u8]
@@ -159,7 +160,7 @@ pub(super) struct EpilogueWork<'a, 'b> {
     /// Rows of a block.
     pub rows: usize,
     pub layer: &'a Int8Layer,
-    pub z: Quantized,
+    pub z: QuantizedSums,
     /// What each quantized value stands for after the activation; none of a softmax, which looks at a whole row.
     pub values: Option<&'a [f32; 256]>,
     pub filler: &'a [f32],

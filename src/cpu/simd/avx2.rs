@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, Work};
+use super::vectors::{RECIPROCAL_OF_255, Simd, Work};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2;
@@ -155,8 +155,8 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn unit(p: __m256) -> __m256 {
         unsafe {
-            let rest = _mm256_mul_ps(p, _mm256_set1_ps(super::RECIPROCAL_OF_255.1));
-            _mm256_fmadd_ps(p, _mm256_set1_ps(super::RECIPROCAL_OF_255.0), rest)
+            let rest = _mm256_mul_ps(p, _mm256_set1_ps(RECIPROCAL_OF_255.1));
+            _mm256_fmadd_ps(p, _mm256_set1_ps(RECIPROCAL_OF_255.0), rest)
         }
     }
 

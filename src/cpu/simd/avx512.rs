@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, Work, look_up_one_by_one};
+use super::vectors::{RECIPROCAL_OF_255, Simd, Work, look_up_one_by_one};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512;
@@ -155,8 +155,8 @@ macro_rules! common {
         #[inline(always)]
         unsafe fn unit(p: __m512) -> __m512 {
             unsafe {
-                let rest = _mm512_mul_ps(p, _mm512_set1_ps(super::RECIPROCAL_OF_255.1));
-                _mm512_fmadd_ps(p, _mm512_set1_ps(super::RECIPROCAL_OF_255.0), rest)
+                let rest = _mm512_mul_ps(p, _mm512_set1_ps(RECIPROCAL_OF_255.1));
+                _mm512_fmadd_ps(p, _mm512_set1_ps(RECIPROCAL_OF_255.0), rest)
             }
         }
 

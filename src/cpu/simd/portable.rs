@@ -1,6 +1,6 @@
 //! Vectors of four lanes in plain Rust, which a compiler turns into those of any processor.
 
-use super::Simd;
+use super::vectors::Simd;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Portable;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 pub(super) const PREFIX: &str = "hostile_";
 
 /// The components of a value: 1 of a scalar, 2 to 4 of a vector.
-pub(super) type Shape = u8;
+pub(super) type Components = u8;
 
 /// A shader's text with all functions that replace operations, behind its directives.
 pub(super) fn with_functions(source: &str) -> String {
@@ -45,12 +45,12 @@ fn functions() -> String {
 }
 
 /// The shapes that operands of an operation with this result may have.
-fn shapes(size: Shape) -> Vec<Shape> {
+fn shapes(size: Components) -> Vec<Components> {
     if size == 1 { vec![1] } else { vec![1, size] }
 }
 
 /// A type of so many components.
-fn of(size: Shape, scalar: &str) -> String {
+fn of(size: Components, scalar: &str) -> String {
     if size == 1 {
         scalar.to_owned()
     } else {
@@ -59,7 +59,7 @@ fn of(size: Shape, scalar: &str) -> String {
 }
 
 /// Functions of one value, and what the others are made of.
-fn of_size(n: Shape) -> String {
+fn of_size(n: Components) -> String {
     let [f, u, i] = ["f32", "u32", "i32"].map(|scalar| of(n, scalar));
     let mut text = format!(
         "
@@ -121,7 +121,7 @@ fn hostile_float_{n}(whole: {i}) -> {f} {{
 }
 
 /// Functions of two values, with a result of size `n`.
-fn of_two(n: Shape, first: Shape, second: Shape) -> String {
+fn of_two(n: Components, first: Components, second: Components) -> String {
     let [f, u] = ["f32", "u32"].map(|scalar| of(n, scalar));
     let head = |name: &str| {
         let (a, b) = (of(first, "f32"), of(second, "f32"));
@@ -153,7 +153,7 @@ fn of_two(n: Shape, first: Shape, second: Shape) -> String {
 }
 
 /// Functions of three values, with a result of size `n`.
-fn of_three(n: Shape, sizes: [Shape; 3]) -> String {
+fn of_three(n: Components, sizes: [Components; 3]) -> String {
     let f = of(n, "f32");
     let head = |name: &str| {
         let [a, b, c] = sizes.map(|size| of(size, "f32"));

@@ -14,7 +14,7 @@ use wgpu::naga::{
     ScalarKind, Span, Statement, TypeInner, UnaryOperator, front,
 };
 
-use super::functions::{PREFIX, Shape, with_functions};
+use super::functions::{Components, PREFIX, with_functions};
 use crate::error::{Error, Result};
 
 /// A freedom that a driver takes.
@@ -125,10 +125,10 @@ impl FromStr for Hostile {
 type Calls = HashMap<Handle<Expression>, (Handle<Function>, Vec<Handle<Expression>>)>;
 
 /// The components and the type of them, of 32 bits. `None` of everything else.
-fn shape(inner: &TypeInner) -> Option<(Shape, ScalarKind)> {
+fn shape(inner: &TypeInner) -> Option<(Components, ScalarKind)> {
     let (size, scalar) = match *inner {
         TypeInner::Scalar(scalar) => (1, scalar),
-        TypeInner::Vector { size, scalar } => (size as Shape, scalar),
+        TypeInner::Vector { size, scalar } => (size as Components, scalar),
         _ => return None,
     };
     (scalar.width == 4).then_some((size, scalar.kind))
@@ -138,7 +138,7 @@ fn shape(inner: &TypeInner) -> Option<(Shape, ScalarKind)> {
 struct Find<'a> {
     hostile: &'a [Hostile],
     expressions: &'a Arena<Expression>,
-    shape: &'a dyn Fn(Handle<Expression>) -> Option<(Shape, ScalarKind)>,
+    shape: &'a dyn Fn(Handle<Expression>) -> Option<(Components, ScalarKind)>,
     functions: &'a HashMap<String, Handle<Function>>,
 }
 

@@ -1,7 +1,7 @@
 //! Measuring the ceilings of an adapter: the highest rate of one operation.
 //!
 //! A microkernel keeps everything in registers and does only this operation, so no real kernel can be faster at it. A
-//! copy does the same for memory. The fastest way to write it differs between adapters, so a few [`Shape`]s are tried and
+//! copy does the same for memory. The fastest way to write it differs between adapters, so a few [`ProbeShape`]s are tried and
 //! the best one is sampled. The host checks the results of each shape before it is timed.
 
 mod probe;
@@ -11,16 +11,16 @@ mod twin;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use probe::Params;
-pub use table::Shape;
+pub use probe::ProbeParams;
+pub use table::ProbeShape;
 
 use super::device::Device;
 use crate::error::{Error, Result};
-use crate::peak::{Ceiling, Effort};
+use crate::peak::{Ceiling, PeakEffort};
 use probe::Probe;
 
 /// The measurement of one ceiling of an adapter.
-pub type Peak = crate::peak::Peak<Shape>;
+pub type Peak = crate::peak::Peak<ProbeShape>;
 
 /// How many samples of each shape decide which one is the fastest.
 const TRIAL: usize = 3;
@@ -91,7 +91,11 @@ impl Peaks {
 ///
 /// # Errors
 /// `Error::CheckFailed` where a microkernel computes something else than it must; those of the device.
-pub async fn measure(device: &Arc<Device>, ceilings: &[Ceiling], effort: Effort) -> Result<Peaks> {
+pub async fn measure(
+    device: &Arc<Device>,
+    ceilings: &[Ceiling],
+    effort: PeakEffort,
+) -> Result<Peaks> {
     let mut peaks = Peaks::default();
     for &ceiling in ceilings {
         // Matrix units have to be asked for when a device is opened.
@@ -108,16 +112,16 @@ pub async fn measure(device: &Arc<Device>, ceilings: &[Ceiling], effort: Effort)
 ///
 /// # Errors
 /// Those of [`measure`].
-pub async fn check(device: &Arc<Device>, shape: Shape) -> Result<()> {
+pub async fn check(device: &Arc<Device>, shape: ProbeShape) -> Result<()> {
     let operands = probe::operands(device, shape.ceiling());
     Probe::new(device, shape, &operands).await.map(drop)
 }
 
-async fn measure_one(device: &Arc<Device>, ceiling: Ceiling, effort: Effort) -> Result<Peak> {
+async fn measure_one(device: &Arc<Device>, ceiling: Ceiling, effort: PeakEffort) -> Result<Peak> {
     let start = Instant::now();
     let operands = probe::operands(device, ceiling);
     let mut best: Option<(Probe, Peak)> = None;
-    for shape in Shape::all(ceiling, device.limits().matrix_units) {
+    for shape in ProbeShape::all(ceiling, device.limits().matrix_units) {
         // The other half of the time is for the samples.
         if best.is_some() && start.elapsed() >= effort.total / 2 {
             break;
@@ -152,8 +156,8 @@ mod tests {
             shape,
             samples: vec![best, 1.0],
         };
-        let slower = peak(Shape::CopyShader, 9.0);
-        let faster = peak(Shape::CopyCommand, 10.0);
+        let slower = peak(ProbeShape::CopyShader, 9.0);
+        let faster = peak(ProbeShape::CopyCommand, 10.0);
         let mut peaks = Peaks::default();
         for (found, best) in [(&slower, 9.0), (&faster, 10.0), (&slower, 10.0)] {
             peaks.merge(Peaks {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::table::Shape;
+use super::table::ProbeShape;
 use super::twin;
 use crate::error::{CheckError, Error, Result};
 use crate::gpu::device::Device;
@@ -14,7 +14,7 @@ use crate::peak::Ceiling;
 /// The uniform of every microkernel. `shaders/probes/peak/params.wgsl` has the same fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
-pub struct Params {
+pub struct ProbeParams {
     /// Steps of each chain.
     pub steps: u32,
     /// Invocations that do work.
@@ -67,7 +67,7 @@ impl Load {
     }
 
     /// The load of the check: a few steps, or one copy.
-    fn first(shape: Shape, operands: &[wgpu::Buffer]) -> Self {
+    fn first(shape: ProbeShape, operands: &[wgpu::Buffer]) -> Self {
         let copied = operands.first().map_or(0, wgpu::Buffer::size);
         let (steps, workgroups) = match shape.ceiling() {
             Ceiling::Copy => (1, (copied / (16 * u64::from(shape.lanes()))) as u32),
@@ -100,7 +100,7 @@ impl Load {
 #[derive(Debug)]
 pub(super) struct Probe {
     device: Arc<Device>,
-    shape: Shape,
+    shape: ProbeShape,
     /// `None` where it has no shader.
     program: Option<(Pipeline, wgpu::BindGroup)>,
     uniform: wgpu::Buffer,
@@ -112,7 +112,7 @@ pub(super) struct Probe {
 pub(super) fn operands(device: &Device, ceiling: Ceiling) -> Vec<wgpu::Buffer> {
     use wgpu::BufferUsages as Usage;
     let (label, bytes, count) = if ceiling == Ceiling::Copy {
-        let whole = 16 * u64::from(Shape::CopyShader.lanes());
+        let whole = 16 * u64::from(ProbeShape::CopyShader.lanes());
         let most = whole * u64::from(device.limits().workgroups);
         let bytes = COPIED.min(device.limits().binding_bytes).min(most);
         ("peak copy", bytes / whole * whole, 2)
@@ -128,11 +128,11 @@ impl Probe {
     /// Compiles a shape, runs it once on its ceiling's [`operands`], and checks the results.
     pub(super) async fn new(
         device: &Arc<Device>,
-        shape: Shape,
+        shape: ProbeShape,
         operands: &[wgpu::Buffer],
     ) -> Result<Self> {
         use wgpu::BufferUsages as Usage;
-        let bytes = size_of::<Params>() as u64;
+        let bytes = size_of::<ProbeParams>() as u64;
         let uniform = device.buffer("peak params", bytes, Usage::UNIFORM | Usage::COPY_DST);
         let program = match shape.source() {
             None => None,
@@ -163,7 +163,7 @@ impl Probe {
 
     /// Writes the load to the uniform.
     fn report(&self) {
-        let params = Params {
+        let params = ProbeParams {
             steps: self.load.steps,
             invocations: self.load.workgroups * self.shape.lanes(),
             factor: twin::FACTOR,

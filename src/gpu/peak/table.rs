@@ -9,7 +9,7 @@ use crate::peak::Ceiling;
 
 /// One way to reach a ceiling; which is the fastest differs between adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum ProbeShape {
     /// Chains of multiply-adds.
     MultiplyAdd {
         /// In 16-bit floats.
@@ -37,13 +37,13 @@ pub enum Shape {
     CopyCommand,
 }
 
-const fn multiply_add(half: bool, fused: bool, wide: bool) -> Shape {
-    Shape::MultiplyAdd { half, fused, wide }
+const fn multiply_add(half: bool, fused: bool, wide: bool) -> ProbeShape {
+    ProbeShape::MultiplyAdd { half, fused, wide }
 }
 
 /// Every shape that needs no matrix units. When time is short only the first shape of a ceiling is tried, so the first one
 /// is fast on most adapters and compiles fast.
-static SHAPES: &[Shape] = &[
+static SHAPES: &[ProbeShape] = &[
     multiply_add(false, true, false),
     multiply_add(false, false, false),
     multiply_add(false, true, true),
@@ -53,13 +53,13 @@ static SHAPES: &[Shape] = &[
     multiply_add(true, true, false),
     multiply_add(true, true, true),
     multiply_add(true, false, true),
-    Shape::Dot { wide: false },
-    Shape::Dot { wide: true },
-    Shape::CopyCommand,
-    Shape::CopyShader,
+    ProbeShape::Dot { wide: false },
+    ProbeShape::Dot { wide: true },
+    ProbeShape::CopyCommand,
+    ProbeShape::CopyShader,
 ];
 
-impl Shape {
+impl ProbeShape {
     /// The shapes in which a ceiling is tried on an adapter with these matrix units.
     pub fn all(ceiling: Ceiling, units: Option<MatrixUnits>) -> impl Iterator<Item = Self> {
         let matrices = units.into_iter().flat_map(|units| {
@@ -160,7 +160,7 @@ impl Shape {
 }
 
 /// A description: `16 chains, fma`.
-impl fmt::Display for Shape {
+impl fmt::Display for ProbeShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::MultiplyAdd { fused, .. } => {

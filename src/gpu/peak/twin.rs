@@ -1,7 +1,7 @@
 //! The expected results of a microkernel, computed on the host. Without them a driver that skips the work would report a
 //! high ceiling.
 
-use super::table::Shape;
+use super::table::ProbeShape;
 use crate::adapter::MatrixUnits;
 
 /// The factor of every chain. It is below 1, so nothing overflows, and negative and far from 1, so one step more or less
@@ -25,11 +25,11 @@ pub(super) const WEIGHTS: [u32; 8] = [
 ];
 
 /// Checks the results of the invocations from 0 on, given as bits, after so many steps.
-pub(super) fn check(shape: Shape, steps: u32, results: &[u32]) -> Result<(), String> {
+pub(super) fn check(shape: ProbeShape, steps: u32, results: &[u32]) -> Result<(), String> {
     for (invocation, &bits) in results.iter().enumerate() {
         let lane = invocation as u32 % shape.lanes();
         match shape {
-            Shape::MultiplyAdd { half, .. } => {
+            ProbeShape::MultiplyAdd { half, .. } => {
                 let (got, want) = (
                     f64::from(f32::from_bits(bits)),
                     sum(shape.chains(), lane, steps),
@@ -44,13 +44,13 @@ pub(super) fn check(shape: Shape, steps: u32, results: &[u32]) -> Result<(), Str
                     ));
                 }
             }
-            Shape::Dot { .. } => {
+            ProbeShape::Dot { .. } => {
                 let (got, want) = (bits.cast_signed(), dots(shape.chains() / 8, lane, steps));
                 if got != want {
                     return Err(format!("invocation {invocation} gave {got}, not {want}"));
                 }
             }
-            Shape::Matrix { units, .. } => {
+            ProbeShape::Matrix { units, .. } => {
                 let got = f32::from_bits(bits);
                 let want = matrices(units, shape.chains() / 4, lane, steps);
                 // Whole numbers far below 2²⁴ need no rounding.
@@ -58,7 +58,9 @@ pub(super) fn check(shape: Shape, steps: u32, results: &[u32]) -> Result<(), Str
                     return Err(format!("invocation {invocation} gave {got}, not {want}"));
                 }
             }
-            Shape::CopyShader | Shape::CopyCommand => return Err("a copy has no sums".into()),
+            ProbeShape::CopyShader | ProbeShape::CopyCommand => {
+                return Err("a copy has no sums".into());
+            }
         }
     }
     Ok(())
@@ -140,25 +142,25 @@ mod tests {
     use crate::peak::Ceiling;
 
     /// The expected result of every lane, within the tolerance.
-    fn right(shape: Shape, steps: u32) -> Vec<u32> {
+    fn right(shape: ProbeShape, steps: u32) -> Vec<u32> {
         let of_lane = |lane| match shape {
-            Shape::MultiplyAdd { .. } => (sum(shape.chains(), lane, steps) as f32).to_bits(),
-            Shape::Dot { .. } => dots(shape.chains() / 8, lane, steps).cast_unsigned(),
-            Shape::Matrix { units, .. } => {
+            ProbeShape::MultiplyAdd { .. } => (sum(shape.chains(), lane, steps) as f32).to_bits(),
+            ProbeShape::Dot { .. } => dots(shape.chains() / 8, lane, steps).cast_unsigned(),
+            ProbeShape::Matrix { units, .. } => {
                 (matrices(units, shape.chains() / 4, lane, steps) as f32).to_bits()
             }
-            Shape::CopyShader | Shape::CopyCommand => unreachable!("no arithmetic"),
+            ProbeShape::CopyShader | ProbeShape::CopyCommand => unreachable!("no arithmetic"),
         };
         (0..shape.lanes()).map(of_lane).collect()
     }
 
-    fn arithmetic() -> impl Iterator<Item = Shape> {
+    fn arithmetic() -> impl Iterator<Item = ProbeShape> {
         let shapes = |ceiling: Ceiling| {
             let units = [(8, 8), (8, 32), (16, 32)];
             let units = units.map(|(size, lanes)| MatrixUnits { size, lanes });
             units
                 .into_iter()
-                .flat_map(move |units| Shape::all(ceiling, Some(units)))
+                .flat_map(move |units| ProbeShape::all(ceiling, Some(units)))
         };
         let ceilings = [
             Ceiling::F32,

@@ -9,10 +9,10 @@ use crate::plan::{
 use crate::precision::Float;
 
 /// An abstract import, and the file that it stands for.
-pub(in crate::gpu) type Choice = (&'static str, &'static str);
+pub(in crate::gpu) type ImportChoice = (&'static str, &'static str);
 
 /// The choices of a variant.
-pub(in crate::gpu) fn of(pass: Pass, elements: Precision) -> Vec<Choice> {
+pub(in crate::gpu) fn of(pass: Pass, elements: Precision) -> Vec<ImportChoice> {
     match pass {
         Pass::Layer(layer) => of_layer(layer, elements),
         Pass::Network(network) => of_network(network, elements),
@@ -20,7 +20,7 @@ pub(in crate::gpu) fn of(pass: Pass, elements: Precision) -> Vec<Choice> {
     }
 }
 
-fn of_unfused(elements: Precision) -> Vec<Choice> {
+fn of_unfused(elements: Precision) -> Vec<ImportChoice> {
     let (element, bias) = match elements {
         Precision::Int8 => ("shared/unfused/int8", "shared/unfused/bias_int8"),
         Precision::F16 => ("shared/unfused/f16", "shared/unfused/bias_real"),
@@ -30,7 +30,7 @@ fn of_unfused(elements: Precision) -> Vec<Choice> {
     vec![("element", element), ("bias", bias)]
 }
 
-fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<Choice> {
+fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<ImportChoice> {
     let native = layer.arithmetic == Arithmetic::Matrix;
     let quantized = layer.input.is_quantized();
     let mut choices = vec![
@@ -54,7 +54,7 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<Choice> {
     choices
 }
 
-fn of_network(network: NetworkKernel, elements: Precision) -> Vec<Choice> {
+fn of_network(network: NetworkKernel, elements: Precision) -> Vec<ImportChoice> {
     let (input, pre_activation) = match (elements, network.quantized) {
         (_, Some(_)) => ("shared/input/words", "shared/pre_activation/int8"),
         (Precision::Int8, None) => ("shared/input/words", "shared/pre_activation/int8_reference"),

@@ -15,7 +15,7 @@ use crate::precision::Float;
 
 /// What the readers of a value take, from where, and the place of its maximum in the scheme `dynamic-tensor`.
 #[derive(Clone, Copy)]
-struct Source {
+struct InputSource {
     input: LayerInput,
     from: Operand,
     slot: u32,
@@ -23,7 +23,7 @@ struct Source {
     unquantized: bool,
 }
 
-impl Source {
+impl InputSource {
     fn new(input: LayerInput, from: Operand) -> Self {
         Self {
             input,
@@ -78,7 +78,7 @@ pub(super) fn stages(
 
 impl Layers<'_> {
     /// A layer, and what brings its input into the form that it takes.
-    fn layer(&mut self, operation: &Operation, mut source: Source) -> Source {
+    fn layer(&mut self, operation: &Operation, mut source: InputSource) -> InputSource {
         let index = operation.layer();
         if source.unquantized {
             match source.input {
@@ -159,19 +159,19 @@ impl Layers<'_> {
             self.softmax(index, columns);
         }
         match (next.map(|next| next.input), output) {
-            (_, LayerOutput::PreActivation) => Source {
+            (_, LayerOutput::PreActivation) => InputSource {
                 slot: slot_out,
-                ..Source::new(LayerInput::PreActivation(layer.activation), to)
+                ..InputSource::new(LayerInput::PreActivation(layer.activation), to)
             },
             (Some(InputFormat::Rows), LayerOutput::QuantizedRows) => {
-                Source::new(LayerInput::QuantizedRows, to)
+                InputSource::new(LayerInput::QuantizedRows, to)
             }
-            (Some(InputFormat::Rows), _) => Source {
+            (Some(InputFormat::Rows), _) => InputSource {
                 unquantized: true,
-                ..Source::new(LayerInput::QuantizedRows, to)
+                ..InputSource::new(LayerInput::QuantizedRows, to)
             },
-            (Some(InputFormat::Static), _) => Source::new(LayerInput::Quantized, to),
-            _ => Source::new(LayerInput::Values, to),
+            (Some(InputFormat::Static), _) => InputSource::new(LayerInput::Quantized, to),
+            _ => InputSource::new(LayerInput::Values, to),
         }
     }
 
@@ -184,16 +184,16 @@ impl Layers<'_> {
     }
 
     /// Brings the pixels into the form that the first layer takes, where they are not in it.
-    fn first_input(&mut self) -> Source {
+    fn first_input(&mut self) -> InputSource {
         use Operand::{Pixels, Quantized, Value};
         let first = self.model.layers[self.model.graph.first_layer()];
         let input = first.format.input;
         if self.model.normalization == Normalization::Unit {
             return match input {
-                InputFormat::Values => Source::new(LayerInput::Pixels, Pixels),
-                InputFormat::Static => Source::new(LayerInput::QuantizedPixels, Pixels),
+                InputFormat::Values => InputSource::new(LayerInput::Pixels, Pixels),
+                InputFormat::Static => InputSource::new(LayerInput::QuantizedPixels, Pixels),
                 // Conversion gives pixels static quantized values.
-                InputFormat::Rows => Source::new(LayerInput::QuantizedRows, Quantized),
+                InputFormat::Rows => InputSource::new(LayerInput::QuantizedRows, Quantized),
                 InputFormat::Tensor => self.pixel_maximum(),
             };
         }
@@ -205,10 +205,10 @@ impl Layers<'_> {
         };
         self.normalize(first, values, slots);
         match input {
-            InputFormat::Values => Source::new(LayerInput::Values, values),
-            InputFormat::Rows | InputFormat::Static => Source {
+            InputFormat::Values => InputSource::new(LayerInput::Values, values),
+            InputFormat::Rows | InputFormat::Static => InputSource {
                 unquantized: true,
-                ..Source::new(
+                ..InputSource::new(
                     match input {
                         InputFormat::Rows => LayerInput::QuantizedRows,
                         _ => LayerInput::Quantized,
@@ -219,22 +219,22 @@ impl Layers<'_> {
             InputFormat::Tensor => {
                 let stage = self.before_layers(Pass::AbsMax, &[values, Operand::Maxima]);
                 self.stages.push(with_slots(stage, slots));
-                Source {
+                InputSource {
                     slot: slots[1],
-                    ..Source::new(LayerInput::Values, values)
+                    ..InputSource::new(LayerInput::Values, values)
                 }
             }
         }
     }
 
     /// The largest byte of the batch, for the scheme `dynamic-tensor`.
-    fn pixel_maximum(&mut self) -> Source {
+    fn pixel_maximum(&mut self) -> InputSource {
         let slots = [self.slots.next(), self.slots.next()];
         let stage = self.before_layers(Pass::PixelMax, &[Operand::Pixels, Operand::Maxima]);
         self.stages.push(with_slots(stage, slots));
-        Source {
+        InputSource {
             slot: slots[0],
-            ..Source::new(LayerInput::Pixels, Operand::Pixels)
+            ..InputSource::new(LayerInput::Pixels, Operand::Pixels)
         }
     }
 
@@ -312,7 +312,7 @@ impl Layers<'_> {
     }
 
     /// In `dynamic-tensor` the last layer's pre-activations quantized, dequantized and activated.
-    fn epilogue(&mut self, index: usize, activation: Activation, source: Source) {
+    fn epilogue(&mut self, index: usize, activation: Activation, source: InputSource) {
         let outputs = self.model.outputs();
         self.stages.push(Stage {
             pass: Pass::Epilogue(activation),

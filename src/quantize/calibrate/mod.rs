@@ -19,73 +19,22 @@
 //!
 //! The full titles of Krishnamoorthi and Nagel et al. are in [`crate::quantize`], which says how quantized values cover a range.
 
+mod method;
 mod range;
 
-use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 
+pub use method::Calibration;
 pub use range::{PERCENTILE, range};
 
-use super::Ranges;
-use super::forward::{Values, float_layer};
+use super::convert::Ranges;
+use super::forward::{LiveValues, float_layer};
 use crate::dataset::{
     self, CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset, Images, Split, draw_calibration,
     draw_images,
 };
 use crate::error::{Error, Result, UsageError};
 use crate::model::Network;
-
-/// How the range of a layer's static quantized values is chosen from the values that it takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Calibration {
-    /// All values.
-    MinMax,
-    /// All but the largest 0.01%.
-    Percentile,
-    /// The range whose quantized values have the least mean square error.
-    MeanSquareError,
-    /// The range whose quantized values diverge least from the values' distribution: the default, for the accuracy that
-    /// data/README.md shows.
-    #[default]
-    Entropy,
-}
-
-impl Calibration {
-    /// Every one of them.
-    pub const ALL: [Self; 4] = [
-        Self::MinMax,
-        Self::Percentile,
-        Self::MeanSquareError,
-        Self::Entropy,
-    ];
-
-    /// The name in every output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MinMax => "min-max",
-            Self::Percentile => "percentile",
-            Self::MeanSquareError => "mse",
-            Self::Entropy => "entropy",
-        }
-    }
-}
-
-impl fmt::Display for Calibration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Calibration {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let named = Self::ALL.into_iter().find(|method| method.name() == text);
-        named.ok_or_else(|| Error::unknown_name("calibration", text, Self::ALL.map(Self::name)))
-    }
-}
 
 /// Training images to calibrate on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,7 +132,7 @@ impl Sample {
 pub fn calibrate(model: &Network, sample: &Sample, method: Calibration) -> Result<Ranges> {
     model.check_precision(crate::Precision::F32)?;
     sample.check(model)?;
-    let mut values = Values::new(&model.graph, model.normalization, &sample.images.pixels);
+    let mut values = LiveValues::new(&model.graph, model.normalization, &sample.images.pixels);
     let mut ranges = vec![(0.0, 0.0); model.layers.len()];
     for operation in &model.graph.operations {
         let (index, x) = (operation.layer(), values.of(operation));

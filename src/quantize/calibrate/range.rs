@@ -1,7 +1,7 @@
 //! From the values that a layer takes over the calibration images to the range that its quantized values cover.
 //! The methods are told in [`super`].
 
-use super::Calibration;
+use super::method::Calibration;
 use crate::quantize::convert::affine;
 use crate::quantize::forward::restored;
 

@@ -25,8 +25,10 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use super::input::InputQuantization;
+use super::layer::QuantizedLayer;
+use super::network::{OutOfRange, QuantizedNetwork};
 use super::weights::float_bytes;
-use super::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork};
 use crate::Scheme;
 use crate::atomic_file::AtomicFile;
 use crate::error::{CheckError, Error, Result, UsageError};
@@ -37,7 +39,7 @@ use crate::model::{QUANTIZED, mode_entries, sort_metadata};
 const VERSION: &str = "1";
 
 /// A tensor that is to be written.
-type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
+type OutputTensor = (String, Dtype, Vec<usize>, Vec<u8>);
 
 /// Checks that a quantized file can hold a network in this mode.
 ///
@@ -74,7 +76,7 @@ impl QuantizedNetwork {
             }));
         }
         let internal = |error| Error::encoding("safetensors", error);
-        let tensors: Vec<Tensor> = self
+        let tensors: Vec<OutputTensor> = self
             .layers
             .iter()
             .enumerate()
@@ -118,7 +120,7 @@ impl QuantizedNetwork {
     }
 }
 
-fn tensors(index: usize, layer: &QuantizedLayer) -> Vec<Tensor> {
+fn tensors(index: usize, layer: &QuantizedLayer) -> Vec<OutputTensor> {
     let mut tensors = layer.weights.tensors(layer.shape());
     if let InputQuantization::Static(affine) = layer.input {
         let zero_point = vec![affine.zero_point as u8];

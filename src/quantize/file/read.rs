@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::convert::{input_of_row, of_pixels};
-use super::super::weights::ReadTensor;
-use super::super::{Affine, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights};
+use super::super::input::{Affine, InputQuantization};
+use super::super::layer::QuantizedLayer;
+use super::super::network::QuantizedNetwork;
+use super::super::weights::{ReadTensor, Weights};
 use super::VERSION;
 use crate::Precision;
 use crate::error::{Error, Result};

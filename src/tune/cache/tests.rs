@@ -41,8 +41,8 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn key(shape: impl Into<String>, mode: Effort) -> Key {
-    Key {
+fn key(shape: impl Into<String>, mode: TuningEffort) -> CacheKey {
+    CacheKey {
         adapter: "Great \"Graphics\" 7 🏎".into(),
         backend: "vulkan".into(),
         driver: "great 1.2.3\n(beta)".into(),
@@ -54,15 +54,15 @@ fn key(shape: impl Into<String>, mode: Effort) -> Key {
     }
 }
 
-fn quick(shape: impl Into<String>) -> Key {
-    key(shape, Effort::Quick)
+fn quick(shape: impl Into<String>) -> CacheKey {
+    key(shape, TuningEffort::Quick)
 }
 
-fn entry(kernel: &str) -> Entry {
-    Entry::new(kernel, 1234)
+fn entry(kernel: &str) -> CacheEntry {
+    CacheEntry::new(kernel, 1234)
 }
 
-fn kernel<'a>(cache: &'a Cache, key: &Key) -> Option<&'a str> {
+fn kernel<'a>(cache: &'a Cache, key: &CacheKey) -> Option<&'a str> {
     cache.get(key).map(|entry| entry.kernel.as_str())
 }
 
@@ -73,7 +73,7 @@ fn write(path: &Path, bytes: impl AsRef<[u8]>) {
 
 /// A cache of one entry as it stands in the file.
 fn sound() -> String {
-    let record = Record {
+    let record = CacheRecord {
         key: quick("a"),
         entry: entry("one"),
     };
@@ -86,7 +86,7 @@ fn what_is_saved_is_there_in_the_next_run() {
     let mut cache = Cache::open_at(&path);
     assert_eq!(cache.path(), Some(path.as_path()));
     assert_eq!(cache.get(&quick("a")), None);
-    let won = Entry::new("fused_16x16", u64::MAX);
+    let won = CacheEntry::new("fused_16x16", u64::MAX);
     cache.put(quick("a"), won.clone());
     assert_eq!(cache.get(&quick("a")), Some(&won), "before it is saved");
     assert!(!path.exists());
@@ -96,7 +96,7 @@ fn what_is_saved_is_there_in_the_next_run() {
     let mut cache = Cache::open_at(&path);
     assert_eq!(cache.get(&quick("a")), Some(&won));
     // Each part of the key counts.
-    let change: [fn(&mut Key); 7] = [
+    let change: [fn(&mut CacheKey); 7] = [
         |key| key.adapter.push('x'),
         |key| key.backend.push('x'),
         |key| key.driver.push('x'),
@@ -125,7 +125,7 @@ fn the_file_is_for_a_reader_too() {
     assert_eq!(json["version"], 1);
     let first = &json["entries"][0];
     assert_eq!(first["key"]["shape"], "a");
-    assert_eq!(first["key"]["mode"], Effort::Quick.name());
+    assert_eq!(first["key"]["mode"], TuningEffort::Quick.name());
     assert_eq!(first["kernel"], "one");
     assert_eq!(first["nanoseconds"], 1234);
     let date = first["date"].as_str().unwrap();
@@ -136,7 +136,7 @@ fn the_file_is_for_a_reader_too() {
 fn a_full_search_answers_a_quick_question_and_not_the_other_way_round() {
     let (_folder, path) = place();
     let mut cache = Cache::open_at(&path);
-    let full = key("a", Effort::Full);
+    let full = key("a", TuningEffort::Full);
     cache.put(quick("a"), entry("quick"));
     assert_eq!(cache.get(&full), None);
     assert_eq!(kernel(&cache, &quick("a")), Some("quick"));

@@ -4,14 +4,14 @@ mod trial;
 
 use std::str::FromStr;
 
-use super::Tuning;
 use super::cache::TrialResult;
+use super::tuning::Tuning;
 use crate::Engine;
 use crate::engine::{EngineOptions, MatrixUse, Selected};
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::gpu::DeviceOptions;
 use crate::plan::{ExecutionPath, Kernels};
-use trial::{Again, Trial};
+use trial::{Again, MatrixUnitsTrial};
 
 /// Whether f16 is to run on matrix units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,15 +62,15 @@ pub async fn open(
     }
     let lacks = selected.info().lacks_matrix_units();
     let matrix_units = match way(wanted, options.kernels, runs_f16, tuning, lacks) {
-        Way::Without(reason) => MatrixUse::no(reason),
-        Way::Missing(reason) => {
+        MatrixUnitsPlan::Without(reason) => MatrixUse::no(reason),
+        MatrixUnitsPlan::Missing(reason) => {
             return Err(Error::MatrixUnitsUnavailable {
                 adapter: selected.info().to_string(),
                 reason: reason.to_owned(),
             });
         }
-        Way::IfWorthIt => judge(&selected, &options, false, tuning).await?,
-        Way::IfRight => judge(&selected, &options, true, tuning).await?,
+        MatrixUnitsPlan::IfWorthIt => judge(&selected, &options, false, tuning).await?,
+        MatrixUnitsPlan::IfRight => judge(&selected, &options, true, tuning).await?,
     };
     selected.open(&options, matrix_units).await
 }
@@ -102,7 +102,7 @@ fn only_matrix_units(kernels: Kernels, runs_f16: bool) -> Result<Kernels> {
 
 /// What is to be done about matrix units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum MatrixUnitsPlan {
     /// Go without, for this reason.
     Without(&'static str),
     /// They are requested for and not there, for this reason.
@@ -120,24 +120,26 @@ fn way(
     runs_f16: bool,
     tuning: Tuning,
     lacks: Option<&'static str>,
-) -> Way {
+) -> MatrixUnitsPlan {
     let on = wanted == MatrixUnitsMode::On;
     match (kernels, lacks) {
-        _ if wanted == MatrixUnitsMode::Off => Way::Without("switched off"),
-        _ if !runs_f16 => Way::Without("f16 was not requested"),
-        (_, Some(reason)) if on => Way::Missing(reason),
-        (_, Some(reason)) => Way::Without(reason),
-        _ if on => Way::IfRight,
+        _ if wanted == MatrixUnitsMode::Off => MatrixUnitsPlan::Without("switched off"),
+        _ if !runs_f16 => MatrixUnitsPlan::Without("f16 was not requested"),
+        (_, Some(reason)) if on => MatrixUnitsPlan::Missing(reason),
+        (_, Some(reason)) => MatrixUnitsPlan::Without(reason),
+        _ if on => MatrixUnitsPlan::IfRight,
         // Who names a kernel for them wants them.
-        (Kernels::Named(variant), _) if variant.on_matrix_units() => Way::IfRight,
-        (Kernels::Named(_), _) => Way::Without("the requested kernel does not use them"),
+        (Kernels::Named(variant), _) if variant.on_matrix_units() => MatrixUnitsPlan::IfRight,
+        (Kernels::Named(_), _) => {
+            MatrixUnitsPlan::Without("the requested kernel does not use them")
+        }
         (Kernels::Path(path), _) if path != ExecutionPath::Fused => {
-            Way::Without("the requested path does not use them")
+            MatrixUnitsPlan::Without("the requested path does not use them")
         }
-        _ if tuning == Tuning::Off => {
-            Way::Without("without tuning, the default kernels run, and these do not use them")
-        }
-        _ => Way::IfWorthIt,
+        _ if tuning == Tuning::Off => MatrixUnitsPlan::Without(
+            "without tuning, the default kernels run, and these do not use them",
+        ),
+        _ => MatrixUnitsPlan::IfWorthIt,
     }
 }
 
@@ -153,7 +155,7 @@ async fn judge(
         _ if requested => Again::UnlessRight,
         _ => Again::Never,
     };
-    let trial = Trial::known_or_made(selected, &options.device, again).await;
+    let trial = MatrixUnitsTrial::known_or_made(selected, &options.device, again).await;
     let decided = trial.decides();
     if !requested || decided.used {
         return Ok(decided);
@@ -185,7 +187,7 @@ pub async fn try_matrix_units(selected: &Selected, wanted: MatrixUnitsMode) -> M
         (None, MatrixUnitsMode::On) => Again::UnlessRight,
         (None, MatrixUnitsMode::Auto) => Again::Never,
     };
-    let trial = Trial::known_or_made(selected, &DeviceOptions::default(), again).await;
+    let trial = MatrixUnitsTrial::known_or_made(selected, &DeviceOptions::default(), again).await;
     trial.decides()
 }
 
@@ -205,11 +207,11 @@ mod tests {
         );
         let any = Kernels::Any;
         let quick = |wanted, kernels| way(wanted, kernels, true, Tuning::Quick, None);
-        let without = |way| matches!(way, Way::Without(_));
-        assert_eq!(quick(Auto, any), Way::IfWorthIt);
-        assert_eq!(quick(Auto, fused), Way::IfWorthIt);
-        assert_eq!(quick(Auto, coop), Way::IfRight);
-        assert_eq!(quick(On, Kernels::MatrixUnits), Way::IfRight);
+        let without = |way| matches!(way, MatrixUnitsPlan::Without(_));
+        assert_eq!(quick(Auto, any), MatrixUnitsPlan::IfWorthIt);
+        assert_eq!(quick(Auto, fused), MatrixUnitsPlan::IfWorthIt);
+        assert_eq!(quick(Auto, coop), MatrixUnitsPlan::IfRight);
+        assert_eq!(quick(On, Kernels::MatrixUnits), MatrixUnitsPlan::IfRight);
         for kernels in [other, network] {
             assert!(without(quick(Auto, kernels)), "{kernels:?}");
         }
@@ -217,13 +219,19 @@ mod tests {
             assert!(without(quick(Off, kernels)), "{kernels:?}");
         }
         assert!(without(way(Auto, any, true, Tuning::Off, None)));
-        assert_eq!(way(Auto, coop, true, Tuning::Off, None), Way::IfRight);
-        assert_eq!(way(On, any, true, Tuning::Off, None), Way::IfRight);
+        assert_eq!(
+            way(Auto, coop, true, Tuning::Off, None),
+            MatrixUnitsPlan::IfRight
+        );
+        assert_eq!(
+            way(On, any, true, Tuning::Off, None),
+            MatrixUnitsPlan::IfRight
+        );
         assert!(without(way(Auto, any, false, Tuning::Quick, None)));
         let lacking = |wanted, kernels| way(wanted, kernels, true, Tuning::Quick, Some("none"));
-        assert_eq!(lacking(On, any), Way::Missing("none"));
-        assert_eq!(lacking(Auto, any), Way::Without("none"));
-        assert_eq!(lacking(Auto, coop), Way::Without("none"));
+        assert_eq!(lacking(On, any), MatrixUnitsPlan::Missing("none"));
+        assert_eq!(lacking(Auto, any), MatrixUnitsPlan::Without("none"));
+        assert_eq!(lacking(Auto, coop), MatrixUnitsPlan::Without("none"));
     }
 
     #[test]

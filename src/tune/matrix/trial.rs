@@ -23,8 +23,9 @@ use crate::gpu::{self, Device, DeviceOptions};
 use crate::model::{Activation, Layer, Network};
 use crate::plan::{ChosenBy, KERNEL_VARIANTS, KernelVariant};
 use crate::quantize::{QuantizedNetwork, lower};
-use crate::tune::cache::{Cache, Effort, Entry, Key, TrialResult};
-use crate::tune::{device_key, measure};
+use crate::tune::cache::{Cache, CacheEntry, CacheKey, TrialResult, TuningEffort};
+use crate::tune::key::device_key;
+use crate::tune::measure::measure;
 use crate::{Precision, reference};
 
 /// Whether a trial that was made is made again.
@@ -52,13 +53,13 @@ const LONGEST_DETAIL: usize = 300;
 
 /// The result of a trial, and the fastest kernel for matrix units where they are right.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Trial {
+pub(super) struct MatrixUnitsTrial {
     pub(super) result: TrialResult,
     kernel: &'static str,
     nanoseconds: u64,
 }
 
-impl Trial {
+impl MatrixUnitsTrial {
     /// What the cache knows, or else a trial on a device of its own, which is then kept.
     pub(super) async fn known_or_made(
         selected: &Selected,
@@ -84,7 +85,7 @@ impl Trial {
     }
 
     /// What the cache says, if it makes sense: the file's words are only words.
-    fn known(entry: &Entry) -> Option<Self> {
+    fn known(entry: &CacheEntry) -> Option<Self> {
         let kernel = KernelVariant::find(&entry.kernel).filter(|found| found.on_matrix_units());
         let words = |detail: &str| tidy(detail);
         match entry.matrix_units.as_ref()? {
@@ -195,8 +196,8 @@ impl Trial {
 }
 
 /// Writes a trial down.
-fn keep(cache: &mut Cache, key: &Key, trial: &Trial) {
-    let mut entry = Entry::new(trial.kernel, trial.nanoseconds);
+fn keep(cache: &mut Cache, key: &CacheKey, trial: &MatrixUnitsTrial) {
+    let mut entry = CacheEntry::new(trial.kernel, trial.nanoseconds);
     entry.matrix_units = Some(trial.result.clone());
     cache.put(key.clone(), entry);
     if let Err(error) = cache.save() {
@@ -212,7 +213,7 @@ fn tidy(words: &str) -> String {
 }
 
 /// The trial's place in the cache. A number behind `trial` tells one way of trying from another.
-fn key(selected: &Selected) -> Key {
+fn key(selected: &Selected) -> CacheKey {
     let units = selected.info().matrix_units;
     let (size, lanes) = units.map_or((0, 0), |units| (units.size, units.lanes));
     let shape = format!("matrix units {size}x{size}, {lanes} lanes, trial 1");
@@ -220,12 +221,12 @@ fn key(selected: &Selected) -> Key {
         selected.info(),
         &Precision::F16.into(),
         shape,
-        Effort::Quick,
+        TuningEffort::Quick,
     )
 }
 
 /// Checks every kernel for matrix units and times them.
-async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<Trial> {
+async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<MatrixUnitsTrial> {
     let Some(found) = selected.found() else {
         return Err(Error::MatrixUnitsUnavailable {
             adapter: selected.info().to_string(),
@@ -292,7 +293,7 @@ async fn time_all(
     kernels: &[KernelVariant],
     (model, pixels): &(QuantizedNetwork, Vec<u8>),
     rejected: Vec<&'static str>,
-) -> Result<Trial> {
+) -> Result<MatrixUnitsTrial> {
     const REPEATS: usize = 3;
     let mut network = gpu::Session::new(device, model).await?;
     let batch = pixels.len() / network.architecture().inputs();
@@ -317,7 +318,7 @@ async fn time_all(
             compare_with(&mut network, variant, pixels, &want).await?;
         }
     }
-    Ok(Trial {
+    Ok(MatrixUnitsTrial {
         result: TrialResult::Right {
             without: without.name.to_owned(),
             without_nanoseconds,

@@ -5,7 +5,7 @@ use half::bf16;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Case, Trial, to_bytes, to_f16_bytes, widen, widen_quantized};
+use super::{Case, KernelTrial, to_bytes, to_f16_bytes, widen, widen_quantized};
 use crate::Precision;
 use crate::gpu::{pack_blocks, pack_int8, pack_matrices, pack_rows, pack_weights};
 use crate::model::{Activation, Layer, Normalization};
@@ -27,14 +27,14 @@ const ZERO: i32 = -128;
 
 /// What a layer reads: its bytes, and the values or whole numbers that they stand for, with the scale of
 /// each row where they have one.
-struct Input {
+struct LayerOperand {
     bytes: Vec<u8>,
     values: Vec<f64>,
     scales: Vec<f32>,
 }
 
 /// The oracle's pre-activations, and how far those of any kernel may be from them: `[rows, cols]` each.
-struct Sums {
+struct PreActivations {
     z: Vec<f64>,
     bound: Vec<f64>,
 }
@@ -124,7 +124,7 @@ impl Case {
         (packed, reference::weight_values(&layer))
     }
 
-    fn layer_input(&self, input: LayerInput) -> Input {
+    fn layer_input(&self, input: LayerInput) -> LayerOperand {
         let mut rng = self.rng();
         let count = self.rows() * self.inner();
         let packed = |quantized: &[i8]| -> Vec<u8> {
@@ -137,7 +137,7 @@ impl Case {
         match input {
             LayerInput::Pixels => {
                 let pixels = random_pixels(&mut rng, count);
-                Input {
+                LayerOperand {
                     values: pixels.iter().map(|&pixel| self.input(pixel)).collect(),
                     bytes: pack_rows(&pixels, self.inner(), 0),
                     scales: Vec::new(),
@@ -145,7 +145,7 @@ impl Case {
             }
             LayerInput::QuantizedPixels => {
                 let pixels = random_pixels(&mut rng, count);
-                Input {
+                LayerOperand {
                     values: pixels.iter().map(|&pixel| f64::from(pixel)).collect(),
                     bytes: pack_rows(&pixels, self.inner(), 0),
                     scales: Vec::new(),
@@ -160,7 +160,7 @@ impl Case {
                     scales = (0..self.rows()).map(|row| 0.5 + row as f32 / 7.0).collect();
                     bytes.extend(to_bytes(&scales));
                 }
-                Input {
+                LayerOperand {
                     values: whole(&quantized),
                     bytes,
                     scales,
@@ -168,7 +168,7 @@ impl Case {
             }
             LayerInput::Values | LayerInput::PreActivation(_) => {
                 let values = self.stored_values(random_values(&mut rng, count));
-                Input {
+                LayerOperand {
                     bytes: self.stored_bytes(&pack_rows(&values, self.inner(), 0.0)),
                     values: widen(&values),
                     scales: Vec::new(),
@@ -178,7 +178,7 @@ impl Case {
     }
 
     /// A whole layer on random values.
-    pub(super) fn layer(&self, layer: LayerKernel) -> Trial {
+    pub(super) fn layer(&self, layer: LayerKernel) -> KernelTrial {
         let mut rng = self.rng();
         let input = self.layer_input(layer.input);
         let count = self.inner() * self.cols();
@@ -219,7 +219,12 @@ impl Case {
     }
 
     /// A layer whose weights are numbers by themselves, on the bytes of its input, weights and bias.
-    fn values_layer(&self, layer: LayerKernel, operands: [Vec<u8>; 3], sums: Sums) -> Trial {
+    fn values_layer(
+        &self,
+        layer: LayerKernel,
+        operands: [Vec<u8>; 3],
+        sums: PreActivations,
+    ) -> KernelTrial {
         let mut operands = operands.to_vec();
         operands.push(self.room_for(layer.output));
         let case = *self;
@@ -262,7 +267,7 @@ impl Case {
 
     /// Sums of products with their bias. In whatever order f32 adds n terms, it is off by at most n ULP of the sum of
     /// their magnitudes (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, § 4.2).
-    fn sums(&self, x: &[f64], w: &[f64], bias: &[f32]) -> Sums {
+    fn sums(&self, x: &[f64], w: &[f64], bias: &[f32]) -> PreActivations {
         let product = |x: &[f64], w: &[f64], bias: &[f64]| {
             let mut sums = reference::product(x, w, self.inner(), self.cols());
             reference::add_bias(&mut sums, bias);
@@ -272,7 +277,7 @@ impl Case {
         let bias = widen(bias);
         let terms = (self.inner() + 2) as f64;
         let all = product(&magnitudes(x), &magnitudes(w), &magnitudes(&bias));
-        Sums {
+        PreActivations {
             z: product(x, w, &bias),
             bound: all.iter().map(|sum| sum * terms * HALF_ULP).collect(),
         }
@@ -280,7 +285,12 @@ impl Case {
 
     /// What an int8 layer's epilogue is given, and its pre-activations: exact sums, scaled, with the bias where rows have
     /// scales of their own, and with an offset of whole numbers.
-    fn quantized_epilogue(&self, layer: LayerKernel, w: &[i8], input: &Input) -> (Vec<u8>, Sums) {
+    fn quantized_epilogue(
+        &self,
+        layer: LayerKernel,
+        w: &[i8],
+        input: &LayerOperand,
+    ) -> (Vec<u8>, PreActivations) {
         let mut rng = self.rng();
         let by_row = layer.input == LayerInput::QuantizedRows;
         let x: Vec<i32> = input.values.iter().map(|&value| value as i32).collect();
@@ -320,7 +330,7 @@ impl Case {
             (f64::from(scaled + bias as f32), bound)
         });
         let (z, bound) = scaled.unzip();
-        (to_bytes(&bytes), Sums { z, bound })
+        (to_bytes(&bytes), PreActivations { z, bound })
     }
 
     /// A layer's outputs against the oracle's, in the form in which they are handed on.
@@ -328,7 +338,7 @@ impl Case {
         &self,
         layer: LayerKernel,
         got: &[u8],
-        sums: &Sums,
+        sums: &PreActivations,
         noise: f64,
         errors: &mut Errors,
     ) -> Check {
@@ -379,7 +389,7 @@ impl Case {
 
     /// Each of the 256 bytes as a layer reads it: the weights of one value at a time bring it through.
     /// In f16 it is the nearest binary16; in f32 it may be off by some ULP.
-    pub(super) fn every_byte(&self, layer: LayerKernel) -> Trial {
+    pub(super) fn every_byte(&self, layer: LayerKernel) -> KernelTrial {
         let case = Self {
             shape: [64, 4, 4],
             ..*self

@@ -1,6 +1,6 @@
 //! A kernel at one shape: what it is given, and what the oracle says of what it gives back.
 //!
-//! A case makes [`Trial`]s, which are plain data: a uniform, operands, and a judge. Nothing here needs a
+//! A case makes [`KernelTrial`]s, which are plain data: a uniform, operands, and a judge. Nothing here needs a
 //! device, so that tests and `verify` run the same trials, each in its own way.
 
 mod bounds;
@@ -41,7 +41,7 @@ pub struct Case {
 type Judge = Box<dyn Fn(&[Vec<u8>], &mut Errors) -> Check + Send>;
 
 /// One run of a kernel, as data.
-pub struct Trial {
+pub struct KernelTrial {
     /// What is special about its data, in short.
     pub what: String,
     /// Rows, inner dimension and columns.
@@ -55,14 +55,14 @@ pub struct Trial {
     judge: Judge,
 }
 
-impl fmt::Debug for Trial {
+impl fmt::Debug for KernelTrial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [rows, inner, cols] = self.shape;
         write!(f, "{rows}×{inner}×{cols} {}", self.what)
     }
 }
 
-impl Trial {
+impl KernelTrial {
     /// Judges what stands in the written operands after a run, sentinels first; `errors` learns how far
     /// it is off, within the tolerance or not.
     ///
@@ -128,7 +128,7 @@ impl Case {
         written: usize,
         operands: Vec<Vec<u8>>,
         judge: impl Fn(&[u8], &mut Errors) -> Check + Send + 'static,
-    ) -> Trial {
+    ) -> KernelTrial {
         self.trial_of_many(params, &[written], operands, move |bytes, errors| {
             judge(&bytes[0], errors)
         })
@@ -140,11 +140,11 @@ impl Case {
         written: &[usize],
         mut operands: Vec<Vec<u8>>,
         judge: impl Fn(&[Vec<u8>], &mut Errors) -> Check + Send + 'static,
-    ) -> Trial {
+    ) -> KernelTrial {
         for &operand in written {
             operands[operand].extend(SENTINEL);
         }
-        Trial {
+        KernelTrial {
             what: "random".to_owned(),
             shape: self.shape,
             params,
@@ -156,7 +156,7 @@ impl Case {
 
     /// Every trial of the kernel at this shape; none of whole networks, which are checked as such.
     #[must_use]
-    pub fn trials(&self) -> Vec<Trial> {
+    pub fn trials(&self) -> Vec<KernelTrial> {
         let int8 = self.elements == Precision::Int8;
         match self.pass {
             Pass::Normalize => vec![self.normalize()],
@@ -209,7 +209,7 @@ impl Case {
         }
     }
 
-    fn activations(&self, activation: Activation) -> Vec<Trial> {
+    fn activations(&self, activation: Activation) -> Vec<KernelTrial> {
         let mut trials = vec![self.activation(activation)];
         if self.elements == Precision::F32 {
             trials.extend(self.extremes(activation));

@@ -2,7 +2,7 @@
 //! row.
 
 use super::layer::{HALF_ULP, OUT};
-use super::{Case, Trial, from_bytes, to_bytes, widen, widen_quantized};
+use super::{Case, KernelTrial, from_bytes, to_bytes, widen, widen_quantized};
 use crate::gpu::pack_rows;
 use crate::plan::groups;
 use crate::verify::compare::{Check, Errors, Unit, equal, unpadded};
@@ -148,7 +148,7 @@ impl Case {
     }
 
     /// Rows of values to quantized values.
-    pub(super) fn quantize_rows(&self) -> Trial {
+    pub(super) fn quantize_rows(&self) -> KernelTrial {
         let mut values = random_values(&mut self.rng(), self.rows() * self.cols());
         values.iter_mut().for_each(|value| *value = value.abs());
         // A row of zeros has the scale 1, and so has one whose scale would be below 2⁻¹²⁵.
@@ -168,7 +168,7 @@ impl Case {
     }
 
     /// Values to static quantized values, also beyond what they can hold.
-    pub(super) fn quantize_static(&self) -> Trial {
+    pub(super) fn quantize_static(&self) -> KernelTrial {
         let values = random_values(&mut self.rng(), self.rows() * self.cols());
         let values: Vec<f32> = values.iter().map(|value| value * 12.0).collect();
         let padded = pack_rows(&values, self.cols(), 0.0);

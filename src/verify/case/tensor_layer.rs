@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use super::{Case, Trial, from_bytes, to_bytes, widen, widen_quantized};
+use super::{Case, KernelTrial, from_bytes, to_bytes, widen, widen_quantized};
 use crate::gpu::{pack_int8, pack_rows};
 use crate::model::{Activation, Normalization};
 use crate::plan::{LayerInput, LayerKernel, Params};
@@ -12,7 +12,7 @@ use crate::verify::data::{random_pixels, random_quantized, random_values};
 
 /// Which values a layer reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Values {
+enum ValueRange {
     /// Of both signs, or dark and bright.
     Mixed,
     /// None above zero: relu makes zeros of them all, whose scale is 1. Pixels are black.
@@ -23,7 +23,7 @@ enum Values {
 
 /// What a layer reads: the bytes of its input and of the maxima, and the quantized values and the scale that the
 /// oracle gives them.
-struct Input {
+struct TensorOperand {
     bytes: Vec<u8>,
     maxima: [u32; 2],
     quantized: Vec<i32>,
@@ -68,7 +68,7 @@ impl Case {
     /// Values in which no code is in doubt, since none is near a tie: multiples of a scale, give or take
     /// 0.4 of it. The largest magnitude is negative, so that activations change the scale; the largest
     /// value is an odd multiple, of which no value becomes a tie when it is scaled up to the clip.
-    fn values_near_quantized(&self, count: usize, which: Values, scale: f32) -> Vec<f32> {
+    fn values_near_quantized(&self, count: usize, which: ValueRange, scale: f32) -> Vec<f32> {
         let mut rng = self.rng();
         let clip = i32::from(self.clip);
         let top = (clip * 4 / 5) | 1;
@@ -80,16 +80,16 @@ impl Case {
         values[0] = scale * top as f32;
         values[count - 1] = -scale * clip as f32;
         match which {
-            Values::Mixed => {}
-            Values::Negative => values.iter_mut().for_each(|value| *value = -value.abs()),
-            Values::Largest => values.fill(scale * clip as f32),
+            ValueRange::Mixed => {}
+            ValueRange::Negative => values.iter_mut().for_each(|value| *value = -value.abs()),
+            ValueRange::Largest => values.fill(scale * clip as f32),
         }
         values
     }
 
     /// The pre-activations of a layer before, whose quantized values are still in no doubt after its activation, and those quantized values
     /// with their scale.
-    fn z(&self, count: usize, which: Values, before: Activation) -> (Vec<f32>, Vec<i32>, f32) {
+    fn z(&self, count: usize, which: ValueRange, before: Activation) -> (Vec<f32>, Vec<i32>, f32) {
         let clip = i32::from(self.clip);
         for attempt in 0..100 {
             let z = self.values_near_quantized(count, which, 0.011 + 0.0003 * attempt as f32);
@@ -111,7 +111,7 @@ impl Case {
         values.into_iter().map(|value| value as f32).collect()
     }
 
-    fn tensor_input(&self, input: LayerInput, which: Values) -> Input {
+    fn tensor_input(&self, input: LayerInput, which: ValueRange) -> TensorOperand {
         let count = self.rows() * self.inner();
         let clip = i32::from(self.clip);
         let packed = |values: &[f32]| to_bytes(&pack_rows(values, self.inner(), 0.0));
@@ -124,14 +124,14 @@ impl Case {
                     .iter_mut()
                     .for_each(|pixel| *pixel = (*pixel).min(254));
                 match which {
-                    Values::Mixed => {}
-                    Values::Negative => pixels.fill(0),
-                    Values::Largest => pixels.fill(255),
+                    ValueRange::Mixed => {}
+                    ValueRange::Negative => pixels.fill(0),
+                    ValueRange::Largest => pixels.fill(255),
                 }
                 let (quantized, scale) =
                     reference::quantize_input(Normalization::Unit, &pixels, clip);
                 let largest = pixels.iter().copied().max().unwrap_or(0);
-                Input {
+                TensorOperand {
                     bytes: pack_rows(&pixels, self.inner(), 0),
                     maxima: [u32::from(largest), 0],
                     quantized,
@@ -142,7 +142,7 @@ impl Case {
                 let values = self.values_near_quantized(count, which, 0.013);
                 let (quantized, scale) = reference::quantize(&values, clip);
                 let largest = values.iter().fold(0.0, |most: f32, v| v.abs().max(most));
-                Input {
+                TensorOperand {
                     bytes: packed(&values),
                     maxima: [largest.to_bits(), 0],
                     quantized,
@@ -154,7 +154,7 @@ impl Case {
             }
             LayerInput::PreActivation(before) => {
                 let (z, quantized, scale) = self.z(count, which, before);
-                Input {
+                TensorOperand {
                     bytes: packed(&z),
                     maxima: extremes(&z),
                     quantized,
@@ -165,21 +165,21 @@ impl Case {
     }
 
     /// A whole layer in int8, on each sort of values.
-    pub(super) fn int8_layer(&self, layer: LayerKernel) -> Vec<Trial> {
+    pub(super) fn int8_layer(&self, layer: LayerKernel) -> Vec<KernelTrial> {
         let of = |which| {
             let trial = self.int8_layer_on(layer, which);
             trial.with(&format!("{which:?}").to_lowercase())
         };
-        [Values::Mixed, Values::Negative, Values::Largest]
+        [ValueRange::Mixed, ValueRange::Negative, ValueRange::Largest]
             .map(of)
             .into()
     }
 
-    fn int8_layer_on(&self, layer: LayerKernel, which: Values) -> Trial {
+    fn int8_layer_on(&self, layer: LayerKernel, which: ValueRange) -> KernelTrial {
         let mut rng = self.rng();
         let input = self.tensor_input(layer.input, which);
         let mut w = random_quantized(&mut rng, self.inner() * self.cols());
-        if which == Values::Largest {
+        if which == ValueRange::Largest {
             w.fill(-127);
         }
         let bias = random_values(&mut rng, self.cols());
@@ -230,7 +230,7 @@ impl Case {
     }
 
     /// Outputs from pre-activations and their extremes.
-    pub(super) fn finish(&self, activation: Activation) -> Vec<Trial> {
+    pub(super) fn finish(&self, activation: Activation) -> Vec<KernelTrial> {
         let case = *self;
         let of = |which| {
             let z = case.values_near_quantized(case.rows() * case.cols(), which, 0.07);
@@ -249,7 +249,7 @@ impl Case {
             });
             trial.with(&format!("{which:?}").to_lowercase())
         };
-        [Values::Mixed, Values::Negative, Values::Largest]
+        [ValueRange::Mixed, ValueRange::Negative, ValueRange::Largest]
             .map(of)
             .into()
     }

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::{Case, Trial, to_bytes, to_f16_bytes, widen};
+use super::{Case, KernelTrial, to_bytes, to_f16_bytes, widen};
 use crate::Precision;
 use crate::gpu::{pack_blocks, pack_rows};
 use crate::model::{Activation, Normalization};
@@ -26,7 +26,7 @@ const ENDS: [f32; 9] = [
 ];
 
 impl Case {
-    pub(super) fn normalize(&self) -> Trial {
+    pub(super) fn normalize(&self) -> KernelTrial {
         let pixels = random_pixels(&mut self.rng(), self.rows() * self.cols());
         let packed = pack_rows(&pixels, self.cols(), 0);
         let normalization = Normalization::Standard {
@@ -61,7 +61,7 @@ impl Case {
         })
     }
 
-    pub(super) fn real_product(&self) -> Trial {
+    pub(super) fn real_product(&self) -> KernelTrial {
         let mut rng = self.rng();
         let half = self.elements == Precision::F16;
         let stored = |values: Vec<f32>| -> Vec<f32> {
@@ -95,7 +95,7 @@ impl Case {
         })
     }
 
-    pub(super) fn real_bias(&self) -> Trial {
+    pub(super) fn real_bias(&self) -> KernelTrial {
         let mut rng = self.rng();
         let sums = random_values(&mut rng, self.rows() * self.cols());
         let bias = random_values(&mut rng, self.cols());
@@ -131,7 +131,7 @@ impl Case {
         })
     }
 
-    pub(super) fn activation(&self, activation: Activation) -> Trial {
+    pub(super) fn activation(&self, activation: Activation) -> KernelTrial {
         let mut z = random_values(&mut self.rng(), self.rows() * self.cols());
         z.iter_mut().for_each(|z| *z *= 12.0);
         let softmax = activation == Activation::Softmax;
@@ -165,7 +165,7 @@ impl Case {
     }
 
     /// The ends of f32's range, and where activations reach their limits.
-    pub(super) fn extremes(&self, activation: Activation) -> Vec<Trial> {
+    pub(super) fn extremes(&self, activation: Activation) -> Vec<KernelTrial> {
         // Drivers give functions that stay within 1 to an absolute accuracy: tanh of nearly zero is an
         // f32 ULP of 1 off.
         let exact = activation.floor().is_some();

@@ -1,6 +1,6 @@
 //! The trials of int8 passes.
 
-use super::{Case, Trial, from_bytes, to_bytes, widen_quantized};
+use super::{Case, KernelTrial, from_bytes, to_bytes, widen_quantized};
 use crate::gpu::{pack_int8, pack_rows};
 use crate::model::Normalization;
 use crate::plan::groups;
@@ -14,7 +14,7 @@ fn whole<T: Into<f64> + Copy>(values: &[T]) -> Vec<f64> {
 }
 
 impl Case {
-    pub(super) fn pixel_max(&self) -> Vec<Trial> {
+    pub(super) fn pixel_max(&self) -> Vec<KernelTrial> {
         let mut pixels = random_pixels(&mut self.rng(), self.rows() * self.cols());
         let mut of_largest = |largest: u8| {
             pixels
@@ -37,7 +37,7 @@ impl Case {
         [200, 201].map(&mut of_largest).into()
     }
 
-    pub(super) fn quantize_pixels(&self) -> Vec<Trial> {
+    pub(super) fn quantize_pixels(&self) -> Vec<KernelTrial> {
         let case = *self;
         let of_largest = |largest: u8| {
             let mut pixels = random_pixels(&mut case.rng(), case.rows() * case.cols());
@@ -63,7 +63,7 @@ impl Case {
         [0, 1, 170, 254, 255].map(of_largest).into()
     }
 
-    pub(super) fn extreme_quantized(&self) -> Trial {
+    pub(super) fn extreme_quantized(&self) -> KernelTrial {
         let sign = |i: usize| {
             if (i / self.inner()).is_multiple_of(2) {
                 127
@@ -76,7 +76,7 @@ impl Case {
         trial.with("all ±127")
     }
 
-    pub(super) fn int8_product(&self, x: &[i8], w: &[i8]) -> Trial {
+    pub(super) fn int8_product(&self, x: &[i8], w: &[i8]) -> KernelTrial {
         let x_bytes: Vec<u8> = bytemuck::cast_slice(&pack_rows(x, self.inner(), 0)).to_vec();
         let w_bytes: Vec<u8> =
             bytemuck::cast_slice(&pack_int8(w, self.inner(), self.cols())).to_vec();
@@ -91,7 +91,7 @@ impl Case {
         })
     }
 
-    pub(super) fn int8_bias(&self) -> Trial {
+    pub(super) fn int8_bias(&self) -> KernelTrial {
         let mut rng = self.rng();
         let quantized = random_quantized(&mut rng, self.rows() * self.cols());
         let sums: Vec<i32> = quantized.iter().map(|&q| i32::from(q) * 12_345).collect();
@@ -110,7 +110,7 @@ impl Case {
     }
 
     /// A run that writes f32 values, which are exact.
-    fn values(&self, written: usize, operands: Vec<Vec<u8>>, want: Vec<f64>) -> Trial {
+    fn values(&self, written: usize, operands: Vec<Vec<u8>>, want: Vec<f64>) -> KernelTrial {
         let case = *self;
         self.trial(self.params(), written, operands, move |bytes, errors| {
             let got = widen_f32(bytes);
@@ -121,7 +121,7 @@ impl Case {
         })
     }
 
-    pub(super) fn absmax(&self) -> Vec<Trial> {
+    pub(super) fn absmax(&self) -> Vec<KernelTrial> {
         let mut values = random_values(&mut self.rng(), self.rows() * self.cols());
         let mut trials = Vec::new();
         for at in [0, values.len() / 2, values.len() - 1] {
@@ -140,7 +140,7 @@ impl Case {
         trials
     }
 
-    pub(super) fn quantize(&self) -> Vec<Trial> {
+    pub(super) fn quantize(&self) -> Vec<KernelTrial> {
         let values = random_values(&mut self.rng(), self.rows() * self.cols());
         let (want, _) = reference::quantize(&values, i32::from(self.clip));
         let largest = values
@@ -172,7 +172,7 @@ impl Case {
         ]
     }
 
-    pub(super) fn dequantize(&self) -> Trial {
+    pub(super) fn dequantize(&self) -> KernelTrial {
         let quantized = random_quantized(&mut self.rng(), self.rows() * self.cols());
         let largest = 0.7_f32;
         let packed = pack_rows(&quantized, self.cols(), 0);

@@ -12,7 +12,7 @@ use super::observe::{
 use super::report::NumericsReport;
 use crate::Precision;
 use crate::error::Result;
-use crate::gpu::{Device, Numerics, Operation};
+use crate::gpu::{Device, DeviceOperation, Numerics};
 
 /// Passes between which timestamps are taken.
 const PASSES: u32 = 32;
@@ -21,7 +21,7 @@ const PASSES: u32 = 32;
 pub(super) async fn observe(device: &Arc<Device>, report: &mut NumericsReport) -> Result<()> {
     let numerics = Numerics::new(device)?;
     let lacks = device.info().lacks(Precision::F16);
-    let probe = Probe { numerics, lacks };
+    let probe = DeviceProbe { numerics, lacks };
     probe.f16(report).await?;
     probe.f16_range(report).await?;
     probe.quantize(report).await?;
@@ -30,29 +30,33 @@ pub(super) async fn observe(device: &Arc<Device>, report: &mut NumericsReport) -
     probe.clock(report).await
 }
 
-struct Probe {
+struct DeviceProbe {
     numerics: Numerics,
     /// Why there is no f16 type.
     lacks: Option<&'static str>,
 }
 
-impl Probe {
+impl DeviceProbe {
     /// The words that an operation makes of `[a, b, c]`; none where it needs what is not there.
-    async fn words(&self, operation: Operation, operands: &[[u32; 3]]) -> Result<Option<Vec<u32>>> {
+    async fn words(
+        &self,
+        operation: DeviceOperation,
+        operands: &[[u32; 3]],
+    ) -> Result<Option<Vec<u32>>> {
         self.numerics.apply(operation, operands).await
     }
 
     /// The f32 that an operation of the core makes of f32 operands.
-    async fn values(&self, operation: Operation, operands: &[[f32; 3]]) -> Result<Vec<f32>> {
+    async fn values(&self, operation: DeviceOperation, operands: &[[f32; 3]]) -> Result<Vec<f32>> {
         let operands: Vec<_> = operands.iter().map(|o| o.map(f32::to_bits)).collect();
         let words = self.words(operation, &operands).await?.unwrap_or_default();
         Ok(words.into_iter().map(f32::from_bits).collect())
     }
 
     /// The binary16 in the lower half of what an operation makes of each value.
-    async fn halves(&self, operation: Operation, values: &[f32]) -> Result<Option<Vec<f16>>> {
+    async fn halves(&self, operation: DeviceOperation, values: &[f32]) -> Result<Option<Vec<f16>>> {
         let ones = match operation {
-            Operation::Convert => 0x0001_0001 * u32::from(f16::ONE.to_bits()),
+            DeviceOperation::Convert => 0x0001_0001 * u32::from(f16::ONE.to_bits()),
             _ => 0,
         };
         let operands: Vec<_> = values.iter().map(|v| [v.to_bits(), ones, 0]).collect();
@@ -73,16 +77,16 @@ impl Probe {
     async fn f16(&self, report: &mut NumericsReport) -> Result<()> {
         let values = midpoints();
         for (name, operation) in [
-            ("f32_to_f16_pack2x16float", Operation::Pack),
-            ("f32_to_f16_conversion", Operation::Convert),
-            ("f32_to_f16_storage", Operation::Store),
+            ("f32_to_f16_pack2x16float", DeviceOperation::Pack),
+            ("f32_to_f16_conversion", DeviceOperation::Convert),
+            ("f32_to_f16_storage", DeviceOperation::Store),
         ] {
             let halves = self.halves(operation, &values).await?;
             let word = halves.map(|halves| rounding(&values, &halves));
             self.note(report, name, word);
         }
         let operands: Vec<_> = values.iter().map(|v| [v.to_bits(), 0, 0]).collect();
-        let back = self.words(Operation::RoundTrip, &operands).await?;
+        let back = self.words(DeviceOperation::RoundTrip, &operands).await?;
         let rounded = back.map(|words| {
             let inexact = values
                 .iter()
@@ -104,12 +108,12 @@ impl Probe {
             (
                 "f16_overflow_pack2x16float",
                 "f16_subnormals_pack2x16float",
-                Operation::Pack,
+                DeviceOperation::Pack,
             ),
             (
                 "f16_overflow_conversion",
                 "f16_subnormals_conversion",
-                Operation::Store,
+                DeviceOperation::Store,
             ),
         ] {
             let large = self.halves(operation, &LARGE).await?;
@@ -122,8 +126,8 @@ impl Probe {
         let words = TINY.iter().map(|&bits| u32::from(bits));
         let operands: Vec<_> = words.map(|bits| [bits, bits, 0]).collect();
         for (name, operation) in [
-            ("f16_subnormals_unpack2x16float", Operation::Unpack),
-            ("f16_subnormals_widened", Operation::Widen),
+            ("f16_subnormals_unpack2x16float", DeviceOperation::Unpack),
+            ("f16_subnormals_widened", DeviceOperation::Widen),
         ] {
             let words = self.words(operation, &operands).await?;
             let values =
@@ -138,7 +142,9 @@ impl Probe {
             .iter()
             .map(|&bits| [0, bits | factor << 16, 0])
             .collect();
-        let words = self.words(Operation::MultiplyHalves, &operands).await?;
+        let words = self
+            .words(DeviceOperation::MultiplyHalves, &operands)
+            .await?;
         let word = words.map(|words| {
             let products = words.into_iter().map(|w| f16::from_bits(w as u16));
             let exact = normal.map(|bits| f16::from_bits(bits as u16).to_f32() * 2_f32.powi(-10));
@@ -157,7 +163,7 @@ impl Probe {
     async fn quantize(&self, report: &mut NumericsReport) -> Result<()> {
         let quantized = async |values: &[f32]| {
             let operands: Vec<_> = values.iter().map(|&value| [value, 0.0, 0.0]).collect();
-            self.values(Operation::Quantize, &operands).await
+            self.values(DeviceOperation::Quantize, &operands).await
         };
         let values = midpoints();
         report.word(
@@ -176,22 +182,22 @@ impl Probe {
     async fn arithmetic(&self, report: &mut NumericsReport) -> Result<()> {
         let pairs = inexact_pairs();
         let operands: Vec<_> = pairs.iter().map(|[a, b]| [*a, *b, 0.0]).collect();
-        let sums = self.values(Operation::Add, &operands).await?;
+        let sums = self.values(DeviceOperation::Add, &operands).await?;
         report.word("addition", f32_rounding(&pairs, &sums, |a, b| a + b));
-        let products = self.values(Operation::Multiply, &operands).await?;
+        let products = self.values(DeviceOperation::Multiply, &operands).await?;
         let word = f32_rounding(&pairs, &products, |a, b| a * b);
         report.word("multiplication", word);
 
         let operands = contracted_operands();
-        let sums = self.values(Operation::MultiplyAdd, &operands).await?;
+        let sums = self.values(DeviceOperation::MultiplyAdd, &operands).await?;
         let word = contraction(&operands, &sums, ["contracted", "separate"]);
         report.word("multiply_add", word);
-        let sums = self.values(Operation::Fma, &operands).await?;
+        let sums = self.values(DeviceOperation::Fma, &operands).await?;
         report.word("fma", contraction(&operands, &sums, ["fused", "separate"]));
 
         let pairs = quotients();
         let operands: Vec<_> = pairs.iter().map(|[a, b]| [*a, *b, 0.0]).collect();
-        let got = self.values(Operation::Divide, &operands).await?;
+        let got = self.values(DeviceOperation::Divide, &operands).await?;
         let exact: Vec<f64> = pairs
             .iter()
             .map(|[a, b]| f64::from(*a) / f64::from(*b))
@@ -200,14 +206,14 @@ impl Probe {
 
         let values = exponents();
         let operands: Vec<_> = values.iter().map(|x| [*x, 0.0, 0.0]).collect();
-        let got = self.values(Operation::Exp, &operands).await?;
+        let got = self.values(DeviceOperation::Exp, &operands).await?;
         let exact: Vec<f64> = values.iter().map(|x| f64::from(*x).exp()).collect();
         report.number("exp_ulps", largest_ulps(&got, &exact));
 
         let pairs = quantized_pairs();
         let operands: Vec<_> = pairs.iter().map(|[x, y]| [*x, *y, 0]).collect();
         let words = self
-            .words(Operation::Dot, &operands)
+            .words(DeviceOperation::Dot, &operands)
             .await?
             .unwrap_or_default();
         let exact = pairs
@@ -224,28 +230,36 @@ impl Probe {
         let factors = [0.5, 0.25, 0.125, 2_f32.powi(-20)];
         let products = factors.map(|factor| [tiny, factor, 0.0]);
         let exact = factors.map(|factor| tiny * factor);
-        let got = self.values(Operation::Multiply, &products).await?;
+        let got = self.values(DeviceOperation::Multiply, &products).await?;
         report.word("f32_subnormals_product", subnormals(&got, &exact));
         // A sum of two of them that is itself one.
         let sums = exact.map(|small| [small, small / 2.0, 0.0]);
-        let got = self.values(Operation::Add, &sums).await?;
+        let got = self.values(DeviceOperation::Add, &sums).await?;
         let exact = sums.map(|[a, b, _]| a + b);
         report.word("f32_subnormals_operand", subnormals(&got, &exact));
         for (name, operation, operands) in [
-            ("infinity_overflow", Operation::Multiply, [f32::MAX, 2.0]),
-            ("infinity_division", Operation::Divide, [1.0, 0.0]),
-            ("infinity_exp", Operation::Exp, [100.0, 0.0]),
-            ("nan_difference", Operation::Add, [infinity, -infinity]),
-            ("nan_product", Operation::Multiply, [0.0, infinity]),
-            ("nan_maximum", Operation::Maximum, [nan, 1.0]),
-            ("nan_minimum", Operation::Minimum, [nan, 1.0]),
+            (
+                "infinity_overflow",
+                DeviceOperation::Multiply,
+                [f32::MAX, 2.0],
+            ),
+            ("infinity_division", DeviceOperation::Divide, [1.0, 0.0]),
+            ("infinity_exp", DeviceOperation::Exp, [100.0, 0.0]),
+            (
+                "nan_difference",
+                DeviceOperation::Add,
+                [infinity, -infinity],
+            ),
+            ("nan_product", DeviceOperation::Multiply, [0.0, infinity]),
+            ("nan_maximum", DeviceOperation::Maximum, [nan, 1.0]),
+            ("nan_minimum", DeviceOperation::Minimum, [nan, 1.0]),
         ] {
             let [a, b] = operands;
             let got = self.values(operation, &[[a, b, 0.0]]).await?;
             report.word(name, got.first().map_or("nothing", |&value| class(value)));
         }
         let operands = [[nan.to_bits(), nan.to_bits(), 0]];
-        let equal = self.words(Operation::Equal, &operands).await?;
+        let equal = self.words(DeviceOperation::Equal, &operands).await?;
         let equal = equal.is_some_and(|words| words == [1]);
         report.word("nan_equality", if equal { "equal" } else { "unequal" });
         Ok(())

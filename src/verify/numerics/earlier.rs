@@ -31,7 +31,7 @@ struct Document {
     schema: u32,
     adapter: Adapter,
     #[serde(alias = "passport")]
-    numerics: Seen,
+    numerics: EarlierNumerics,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ struct Adapter {
 }
 
 #[derive(Deserialize)]
-struct Seen {
+struct EarlierNumerics {
     #[serde(deserialize_with = "known")]
     observations: BTreeMap<String, Observed>,
 }
@@ -85,9 +85,9 @@ fn known<'de, D>(deserializer: D) -> Result<BTreeMap<String, Observed>, D::Error
 where
     D: Deserializer<'de>,
 {
-    struct Known;
+    struct KnownNames;
 
-    impl<'de> Visitor<'de> for Known {
+    impl<'de> Visitor<'de> for KnownNames {
         type Value = BTreeMap<String, Observed>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,7 +98,7 @@ where
             let mut seen = BTreeMap::new();
             while let Some(name) = map.next_key::<String>()? {
                 if names().any(|(known, _)| known == name) {
-                    seen.insert(name, map.next_value::<One>()?.0);
+                    seen.insert(name, map.next_value::<EarlierValue>()?.0);
                 } else {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -106,13 +106,13 @@ where
             Ok(seen)
         }
     }
-    deserializer.deserialize_map(Known)
+    deserializer.deserialize_map(KnownNames)
 }
 
 /// One observation: nothing, yes or no, a number, or a word. Lists and objects are refused as they begin.
-struct One(Observed);
+struct EarlierValue(Observed);
 
-impl<'de> Deserialize<'de> for One {
+impl<'de> Deserialize<'de> for EarlierValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(OneVisitor).map(Self)
     }

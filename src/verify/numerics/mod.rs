@@ -7,7 +7,7 @@ mod observe;
 mod processor;
 mod report;
 
-use super::as_problem;
+use super::problem::as_problem;
 use crate::engine::Engine;
 use crate::error::Result;
 pub use earlier::Earlier;

@@ -12,7 +12,7 @@ use super::observe::{
     rounding_in_f32, subnormals,
 };
 use super::report::NumericsReport;
-use crate::cpu::numerics::{Operation, apply};
+use crate::cpu::numerics::{ProcessorOperation, apply};
 use crate::cpu::{IntegerWeights, Processor};
 
 /// How often the clock is read.
@@ -36,7 +36,7 @@ pub(super) fn observe(processor: &Processor, report: &mut NumericsReport) {
         report.nothing(name, NO_SHADER);
     }
     report.nothing("f16_subnormals_product", "the CPU path multiplies in f32");
-    let probe = Probe(processor);
+    let probe = ProcessorProbe(processor);
     halves(&probe, report);
     arithmetic(&probe, report);
     limits(&probe, report);
@@ -44,29 +44,29 @@ pub(super) fn observe(processor: &Processor, report: &mut NumericsReport) {
 }
 
 /// What the kernels' vectors are asked for.
-struct Probe<'a>(&'a Processor);
+struct ProcessorProbe<'a>(&'a Processor);
 
-impl Probe<'_> {
-    fn each(&self, operation: Operation, operands: &[[f32; 3]]) -> Vec<f32> {
+impl ProcessorProbe<'_> {
+    fn each(&self, operation: ProcessorOperation, operands: &[[f32; 3]]) -> Vec<f32> {
         apply(self.0, operation, operands)
     }
 
     /// Of operations on one value.
-    fn of_values(&self, operation: Operation, values: &[f32]) -> Vec<f32> {
+    fn of_values(&self, operation: ProcessorOperation, values: &[f32]) -> Vec<f32> {
         let operands: Vec<_> = values.iter().map(|&value| [value, 0.0, 0.0]).collect();
         self.each(operation, &operands)
     }
 
     /// Of operations on two values.
-    fn of_pairs(&self, operation: Operation, pairs: &[[f32; 2]]) -> Vec<f32> {
+    fn of_pairs(&self, operation: ProcessorOperation, pairs: &[[f32; 2]]) -> Vec<f32> {
         let operands: Vec<_> = pairs.iter().map(|&[a, b]| [a, b, 0.0]).collect();
         self.each(operation, &operands)
     }
 }
 
 /// Conversions to binary16 and back.
-fn halves(probe: &Probe<'_>, report: &mut NumericsReport) {
-    let convert = |values: &[f32]| probe.of_values(Operation::RoundF16, values);
+fn halves(probe: &ProcessorProbe<'_>, report: &mut NumericsReport) {
+    let convert = |values: &[f32]| probe.of_values(ProcessorOperation::RoundF16, values);
     let values = midpoints();
     let rounded = convert(&values);
     report.word("f32_to_f16_conversion", rounding_in_f32(&values, &rounded));
@@ -80,28 +80,28 @@ fn halves(probe: &Probe<'_>, report: &mut NumericsReport) {
     let word = subnormals(&convert(&exact), &exact);
     report.word("f16_subnormals_conversion", word);
     let bits = TINY.map(|bits| f32::from_bits(u32::from(bits)));
-    let widened = probe.of_values(Operation::WidenF16, &bits);
+    let widened = probe.of_values(ProcessorOperation::WidenF16, &bits);
     report.word("f16_subnormals_widened", subnormals(&widened, &exact));
 }
 
 /// Sums, products, contraction, division, exp and int8 products.
-fn arithmetic(probe: &Probe<'_>, report: &mut NumericsReport) {
+fn arithmetic(probe: &ProcessorProbe<'_>, report: &mut NumericsReport) {
     let pairs = inexact_pairs();
-    let sums = probe.of_pairs(Operation::Add, &pairs);
+    let sums = probe.of_pairs(ProcessorOperation::Add, &pairs);
     report.word("addition", f32_rounding(&pairs, &sums, |a, b| a + b));
-    let products = probe.of_pairs(Operation::Multiply, &pairs);
+    let products = probe.of_pairs(ProcessorOperation::Multiply, &pairs);
     let word = f32_rounding(&pairs, &products, |a, b| a * b);
     report.word("multiplication", word);
 
     let operands = contracted_operands();
-    let sums = probe.each(Operation::MultiplyThenAdd, &operands);
+    let sums = probe.each(ProcessorOperation::MultiplyThenAdd, &operands);
     let word = contraction(&operands, &sums, ["contracted", "separate"]);
     report.word("multiply_add", word);
-    let sums = probe.each(Operation::MultiplyAdd, &operands);
+    let sums = probe.each(ProcessorOperation::MultiplyAdd, &operands);
     report.word("fma", contraction(&operands, &sums, ["fused", "separate"]));
 
     let pairs = quotients();
-    let got = probe.of_pairs(Operation::Divide, &pairs);
+    let got = probe.of_pairs(ProcessorOperation::Divide, &pairs);
     let exact: Vec<f64> = pairs
         .iter()
         .map(|[a, b]| f64::from(*a) / f64::from(*b))
@@ -110,7 +110,7 @@ fn arithmetic(probe: &Probe<'_>, report: &mut NumericsReport) {
     let values = exponents();
     let exact: Vec<f64> = values.iter().map(|x| f64::from(*x).exp()).collect();
     // Softmax has its own, sigmoid the language's.
-    let own = probe.of_values(Operation::Exp, &values);
+    let own = probe.of_values(ProcessorOperation::Exp, &values);
     let of_language: Vec<f32> = values.iter().map(|x| black_box(*x).exp()).collect();
     let ulps = largest_ulps(&own, &exact).max(largest_ulps(&of_language, &exact));
     report.number("exp_ulps", ulps);
@@ -125,22 +125,30 @@ fn arithmetic(probe: &Probe<'_>, report: &mut NumericsReport) {
 }
 
 /// f32's range, infinities and what is no number.
-fn limits(probe: &Probe<'_>, report: &mut NumericsReport) {
+fn limits(probe: &ProcessorProbe<'_>, report: &mut NumericsReport) {
     let (tiny, infinity, nan) = (f32::MIN_POSITIVE, f32::INFINITY, f32::NAN);
     // Written as bits, so that nothing is computed.
     let exact = [0x0040_0000_u32, 0x0020_0000].map(f32::from_bits);
-    let products = probe.of_pairs(Operation::Multiply, &[[tiny, 0.5], [tiny, 0.25]]);
+    let products = probe.of_pairs(ProcessorOperation::Multiply, &[[tiny, 0.5], [tiny, 0.25]]);
     report.word("f32_subnormals_product", subnormals(&products, &exact));
-    let sums = probe.of_pairs(Operation::Add, &[exact]);
+    let sums = probe.of_pairs(ProcessorOperation::Add, &[exact]);
     let word = subnormals(&sums, &[f32::from_bits(0x0060_0000)]);
     report.word("f32_subnormals_operand", word);
     for (name, operation, operands) in [
-        ("infinity_overflow", Operation::Multiply, [f32::MAX, 2.0]),
-        ("infinity_division", Operation::Divide, [1.0, 0.0]),
-        ("nan_difference", Operation::Add, [infinity, -infinity]),
-        ("nan_product", Operation::Multiply, [0.0, infinity]),
-        ("nan_maximum", Operation::Maximum, [nan, 1.0]),
-        ("nan_minimum", Operation::Minimum, [nan, 1.0]),
+        (
+            "infinity_overflow",
+            ProcessorOperation::Multiply,
+            [f32::MAX, 2.0],
+        ),
+        ("infinity_division", ProcessorOperation::Divide, [1.0, 0.0]),
+        (
+            "nan_difference",
+            ProcessorOperation::Add,
+            [infinity, -infinity],
+        ),
+        ("nan_product", ProcessorOperation::Multiply, [0.0, infinity]),
+        ("nan_maximum", ProcessorOperation::Maximum, [nan, 1.0]),
+        ("nan_minimum", ProcessorOperation::Minimum, [nan, 1.0]),
     ] {
         let got = probe.of_pairs(operation, &[operands]);
         report.word(name, got.first().map_or("nothing", |&value| class(value)));

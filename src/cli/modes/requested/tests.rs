@@ -18,7 +18,7 @@ fn named(
     fn some<T: Listed>(text: &str) -> Option<Several<T>> {
         (!text.is_empty()).then(|| text.parse().unwrap())
     }
-    let requested = Requested {
+    let requested = RequestedModes {
         precisions: some(precisions),
         schemes: some(schemes),
         weights: some(weights),
@@ -28,7 +28,7 @@ fn named(
         default: Precision::ALL.to_vec(),
         default_scheme: None,
     };
-    let subject = Subject {
+    let subject = ModeContext {
         name: "net",
         layers: 2,
         own,

@@ -21,14 +21,14 @@ const LEFT: f64 = 8.0;
 const BARS: (f64, f64) = (92.0, WIDTH - 82.0);
 
 /// A precision under the limit.
-struct Line<'a> {
+struct LimitLine<'a> {
     at: usize,
     line: &'a BudgetLine,
     /// Where it begins.
     top: f64,
 }
 
-impl Line<'_> {
+impl LimitLine<'_> {
     fn pointer(&self, field: &str) -> String {
         format!("/memory_limit/lines/{}/{field}", self.at)
     }
@@ -106,10 +106,10 @@ impl Line<'_> {
 pub fn chart(view: &View<'_>) -> Option<Chart> {
     let budget: &Budget = view.document.memory_limit.as_ref()?;
     let mut bottom = TOP;
-    let mut lines: Vec<Line<'_>> = Vec::new();
+    let mut lines: Vec<LimitLine<'_>> = Vec::new();
     for (at, line) in budget.lines.iter().enumerate() {
         let top = bottom;
-        let line = Line { at, line, top };
+        let line = LimitLine { at, line, top };
         bottom += line.height();
         lines.push(line);
     }
@@ -136,7 +136,7 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
     Some(Chart {
         id: "memory-limit".to_owned(),
         title: Traced::from("Under ").and(limit),
-        summary: Traced::joined(lines.iter().map(Line::describe), "; "),
+        summary: Traced::joined(lines.iter().map(LimitLine::describe), "; "),
         height: frame.bottom + 38.0,
         drawing,
         note: Some(
@@ -149,7 +149,7 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
 }
 
 /// A name, and a bar for the batch that fits and one for the largest.
-fn band(view: &View<'_>, line: &Line<'_>, x: Scale) -> Markup {
+fn band(view: &View<'_>, line: &LimitLine<'_>, x: Scale) -> Markup {
     let class = view.series.class(&line.line.name);
     let kept = match line.line.speed_kept {
         Some(_) if line.has_larger() => line.kept().traced().and(" kept"),
@@ -170,7 +170,7 @@ fn band(view: &View<'_>, line: &Line<'_>, x: Scale) -> Markup {
 }
 
 /// The first bar of a precision is that of the batch that fits.
-fn one_bar(line: &Line<'_>, place: usize, class: &str, x: Scale) -> Markup {
+fn one_bar(line: &LimitLine<'_>, place: usize, class: &str, x: Scale) -> Markup {
     let (batch, speed, figure) = if place == 0 {
         (line.batch(), line.line.images_per_second, line.speed())
     } else {
@@ -199,7 +199,7 @@ fn short_count(number: f64) -> String {
     tidy(&format!("{number:.2} {unit}")).replace(' ', "")
 }
 
-fn figures(view: &View<'_>, lines: &[Line<'_>]) -> Markup {
+fn figures(view: &View<'_>, lines: &[LimitLine<'_>]) -> Markup {
     let lines: Vec<_> = lines
         .iter()
         .map(|line| {

@@ -11,7 +11,7 @@ use super::super::series::short;
 use super::super::text_width::{beside, width};
 use super::super::view::{Batch, Placed, View};
 use super::format::tidy;
-use crate::results::Ceiling;
+use crate::results::RowCeiling;
 use crate::units::rate;
 
 const FRAME: Frame = Frame {
@@ -25,7 +25,7 @@ const FRAME: Frame = Frame {
 struct Point<'a> {
     placed: Placed<'a>,
     name: String,
-    ceiling: Ceiling,
+    ceiling: RowCeiling,
     rate: f64,
     intensity: f64,
 }

@@ -51,7 +51,7 @@ fn right(without: &str, without_nanoseconds: u64) -> TrialResult {
 fn only_what_is_right_and_faster_is_taken() {
     let decides = |result, nanoseconds| {
         let kernel = "coop-2x4";
-        let trial = Trial {
+        let trial = MatrixUnitsTrial {
             result,
             kernel,
             nanoseconds,
@@ -77,9 +77,9 @@ fn only_what_is_right_and_faster_is_taken() {
 #[test]
 fn only_known_kernels_are_believed_of_the_cache() {
     let known = |kernel: &str, result| {
-        let mut entry = Entry::new(kernel, 1);
+        let mut entry = CacheEntry::new(kernel, 1);
         entry.matrix_units = result;
-        Trial::known(&entry)
+        MatrixUnitsTrial::known(&entry)
     };
     assert!(known("coop-2x4", Some(right("register-8x8", 2))).is_some());
     assert!(known("coop-2x4", Some(right("nosuch", 2))).is_none());

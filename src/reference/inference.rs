@@ -7,7 +7,7 @@ use crate::model::Activation;
 
 /// What the oracle says of some images.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
+pub struct Inference {
     /// `[images, out]` row-major.
     pub outputs: Vec<f64>,
     /// `[images]`, the index of each image's first largest output.
@@ -52,7 +52,7 @@ impl Overflow {
     }
 }
 
-impl Outcome {
+impl Inference {
     /// Notes the pre-activations of a softmax, `z: [images, cols]`.
     pub(super) fn note_logits(&mut self, activation: Activation, z: &[f64], cols: usize) {
         if activation == Activation::Softmax {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Choice;
+use super::space::LayerChoice;
 use crate::mode::Mode;
 use crate::quantize::QuantizedNetwork;
 
@@ -47,7 +47,7 @@ pub struct Sensitivity {
     /// Index of the layer.
     pub layer: usize,
     /// The choice.
-    pub choice: Choice,
+    pub choice: LayerChoice,
     /// This layer in it, the others in f32.
     pub alone: Measured,
     /// All layers but this one in it; none where there is no other.
@@ -65,7 +65,7 @@ pub struct Finalist {
 
 /// What a search found.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct SearchResult {
     /// f32.
     pub f32: Trial,
     /// Of every layer and choice.
@@ -78,7 +78,7 @@ pub struct Outcome {
     pub best: QuantizedNetwork,
 }
 
-impl Outcome {
+impl SearchResult {
     /// The accuracy that an assignment loses against f32.
     #[must_use]
     pub fn drop_of(&self, measured: &Measured) -> f64 {

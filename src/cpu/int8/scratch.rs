@@ -1,0 +1,14 @@
+//! The memory of one thread.
+
+use crate::cpu::aligned::Aligned;
+
+/// A block's quantized values, and a row's.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// Groups of quantized activations: `[block, stride(layer)]`.
+    pub quantized: Aligned<u32>,
+    /// Quantized values of one row of sums, moved up by 128 to index a table.
+    pub indices: Aligned<u8>,
+    /// A block of the last layer, dequantized for its softmax: `[block, padded outputs]`.
+    pub rows: Aligned<f32>,
+}
