@@ -122,7 +122,7 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
         return false;
     }
     match pass {
-        // What its weights take cannot be told from one shape.
+        // One shape does not say what its weights take.
         Pass::Network(_) => false,
         Pass::Layer(layer) => {
             let input = match elements {

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::printable::is_harmless;
 
 /// What reading a file may take beside twice its size, less what the program itself needs of it.
-pub(crate) const ROOM: u64 = 63 << 20;
+pub(crate) const READING_OVERHEAD: u64 = 63 << 20;
 
 /// The longest name, date or other text of a file that is shown, in bytes.
 pub(crate) const MAX_TEXT: usize = 1_000;
@@ -27,7 +27,7 @@ pub(crate) const MAX_TEXT: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct OpenFile<R> {
     pub stream: R,
-    /// Its size in bytes; none where only its end will tell, as of a pipe.
+    /// Its size in bytes; none where only its end shows it, as of a pipe.
     pub length: Option<u64>,
 }
 
@@ -72,19 +72,19 @@ pub(crate) fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// `count` values, little-endian, to which `room` more may be added without moving them.
+/// `count` values, little-endian, to which `spare` more may be added without moving them.
 ///
 /// `certain` says that the bytes were found to be there; otherwise memory is taken as they arrive.
 pub(crate) fn read_values<T: Pod>(
     stream: &mut impl Read,
     count: usize,
-    room: usize,
+    spare: usize,
     certain: bool,
 ) -> io::Result<Vec<T>> {
     const AT_ONCE: usize = 1 << 16;
     let mut values: Vec<T> = Vec::new();
     if certain {
-        values.reserve_exact(count.saturating_add(room));
+        values.reserve_exact(count.saturating_add(spare));
     }
     while values.len() < count {
         let from = values.len();

@@ -20,7 +20,7 @@ const SCHEMAS: [u32; 2] = [1, 2];
 /// The largest result that is read. A row has some thousand samples of three kinds, 20 bytes each.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// The most values in it: a sample takes eight bytes, and room to grow, however short it is written.
+/// The most values in it: a sample takes eight bytes and some spare memory, however short it is written.
 const MAX_VALUES: usize = 3_000_000;
 
 /// The most rows, and the most control workloads.
@@ -350,7 +350,7 @@ impl Saved {
     }
 }
 
-/// As much of a hash as tells it from others.
+/// The beginning of a hash, which is enough to distinguish it from others.
 fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }

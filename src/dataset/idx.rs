@@ -95,7 +95,9 @@ fn read<const DIMENSIONS: usize>(
         return read_stream(path, stream, length, what);
     }
     let most = length.map(|length| {
-        let memory = length.saturating_mul(2).saturating_add(input::ROOM);
+        let memory = length
+            .saturating_mul(2)
+            .saturating_add(input::READING_OVERHEAD);
         memory.min(length.saturating_mul(LARGEST_EXPANSION))
     });
     read_stream(path, MultiGzDecoder::new(stream), most, what)

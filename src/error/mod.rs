@@ -226,7 +226,7 @@ pub enum Error {
 
 impl Error {
     /// A problem with the file at `path`. The problem may quote the file, so control characters are written out,
-    /// and the middle of a very long text is left out.
+    /// and the middle of a very long text is omitted.
     pub fn file(path: impl AsRef<Path>, problem: impl AsRef<str>) -> Self {
         Self::File {
             path: path.as_ref().to_owned(),

@@ -95,7 +95,7 @@ fn of_usage(error: &UsageError) -> &'static str {
 /// How many variants the three matches above have, `Usage`, `CheckFailed` and `Internal` counted as what they hold.
 const VARIANTS: usize = 16 + 3 + 10 + 33;
 
-/// What tells a reader to do something. A message names it behind a semicolon, after the cause.
+/// What asks a reader to do something. A message names it behind a semicolon, after the cause.
 const VERBS: [&str; 17] = [
     "accept",
     "add",

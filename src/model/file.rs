@@ -17,7 +17,7 @@ use super::tensors::Tensors;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 
-/// The metadata entry that tells a quantized file from a model with float weights.
+/// The metadata entry that marks a quantized file; a model with float weights has none.
 pub(crate) const QUANTIZED: &str = "quantized";
 
 /// Metadata that the model itself uses, with those of its mode; all other entries are its provenance.

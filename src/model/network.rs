@@ -50,7 +50,7 @@ pub struct Network {
     pub classes: Vec<String>,
     /// What the model is run as, unless the user names another mode.
     pub mode: Option<Mode>,
-    /// The largest int8 code that its quantization uses, 1 to 127.
+    /// The largest int8 value that its quantization uses, 1 to 127.
     pub int8_clip: u8,
     /// How the model was made: seed, epochs, command, accuracy.
     pub provenance: BTreeMap<String, String>,

@@ -10,7 +10,7 @@ use crate::mode::Mode;
 use crate::printable::is_harmless;
 use crate::scheme::{Scheme, WeightScales};
 
-/// The entries that tell it.
+/// The entries that say it.
 pub(crate) const MODE_KEYS: [&str; 4] = ["precision", "layer_precisions", "scheme", "weights"];
 
 /// A metadata entry, parsed.
@@ -45,7 +45,7 @@ pub(crate) fn classes(path: &Path, metadata: &HashMap<String, String>) -> Result
     Ok(names.split(',').map(name).collect())
 }
 
-/// The mode that metadata tell; none where they tell of none.
+/// The mode that the metadata name, if any.
 ///
 /// # Errors
 /// `Error::File` where they do not fit each other.
@@ -83,7 +83,7 @@ pub(crate) fn mode(path: &Path, metadata: &HashMap<String, String>) -> Result<Op
         .map_err(|error| Error::file(path, format!("metadata: {error}")))
 }
 
-/// The entries that tell a mode.
+/// The entries that name a mode.
 pub(crate) fn mode_entries(mode: &Mode) -> BTreeMap<String, String> {
     let mut entries = BTreeMap::from([("precision".to_owned(), mode.precision.to_string())]);
     if !mode.layers.is_empty() {

@@ -214,7 +214,7 @@ impl KernelVariant {
         if needed > u64::from(limits.workgroup_bytes) {
             return Some("the adapter has too little workgroup memory");
         }
-        // In blocks they always fit, or nothing runs at all, which is told in more words.
+        // In blocks they always fit, or nothing runs at all, which another message explains.
         let layout = tile.weights();
         let weights =
             |layer: &LayerShape| layout.bytes(layer.inputs, layer.outputs, layer.format.precision);

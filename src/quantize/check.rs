@@ -11,7 +11,7 @@ use crate::scheme::SMALLEST_SCALE;
 
 impl QuantizedNetwork {
     /// Checks shapes, values and ranges, whoever made them. Infinite parameters are wrong, unless
-    /// [`QuantizedNetwork::out_of_range`] tells of them.
+    /// [`QuantizedNetwork::out_of_range`] names them.
     ///
     /// # Errors
     /// `Error::File` naming the layer and what is wrong with it.

@@ -18,7 +18,7 @@ pub enum WarningKind {
     AboveCeiling,
     /// The program is a debug build.
     DebugBuild,
-    /// The user asked for slower samples.
+    /// The user requested slower samples.
     Slowed,
     /// The adapter is a software adapter, whose results do not apply to a GPU.
     SoftwareAdapter,

@@ -96,7 +96,7 @@ fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precisi
         return Err("the CPU path has no variants".into());
     };
     let limits = rig.device.limits();
-    // Checked modules are compiled apart, which takes most of the time: one network has to do.
+    // Modules with bounds checks are compiled separately, which takes most of the time: one network has to do.
     let networks = networks().into_iter().take(if rig.checked { 1 } else { 4 });
     let mut ran = 0;
     for model in networks {

@@ -1,8 +1,8 @@
 //! Calibration: what static scales and error compensation learn from training images.
 //!
 //! Each layer's input x is collected over the images, in float weights, and a [`Calibration`] gives the range
-//! `(low, high)` with low ≤ 0 ≤ high that static quantized values cover; what lies beyond is clamped. Every range holds
-//! zero, whose code is exact; so zeros say nothing of where a range should end, and none of the methods
+//! `(low, high)` with low ≤ 0 ≤ high that static quantized values cover; values outside are clamped. Every range holds
+//! zero, whose quantized value is exact, so zeros say nothing of where a range should end, and none of the methods
 //! counts them.
 //!
 //! | method | the range |
@@ -10,10 +10,10 @@
 //! | min-max | all values (Krishnamoorthi 2018, § 3.1) |
 //! | percentile | on each side of zero, the smallest of its values that at least 99.99% of them do not exceed in magnitude (McKinstry et al., *Discovering low-precision networks close to full-precision networks for efficient inference*, 2019, § 3.1) |
 //! | mse | of 1/100 to 100/100 of min-max's, the one with the least Σ (x − x̂)², x̂ being what x's quantized value stands for; of equals the widest (Nagel et al. 2021, § 3.1, eq. 20) |
-//! | entropy | magnitudes up to the threshold at which what quantized values tell of their distribution diverges least from it (Migacz, *8-bit inference with TensorRT*, 2017) |
+//! | entropy | magnitudes up to the threshold at which the distribution of the quantized values diverges least from that of the values (Migacz, *8-bit inference with TensorRT*, 2017) |
 //!
 //! For entropy the magnitudes are put into 2,048 bins. For each number i of the first bins, P is these with
-//! everything beyond put into the last one, Q the same bins merged into as many levels as there are quantized values (128 for
+//! everything above put into the last one, Q the same bins merged into as many levels as there are quantized values (128 for
 //! each sign, or 256 where there is but one) and spread again over those that hold anything; the divergence is
 //! Σ p · ln(p / q), and the i with the least is taken. It is infinite where p > 0 and q = 0.
 //!
@@ -97,7 +97,7 @@ impl Sample {
         })
     }
 
-    /// What is used unless told otherwise.
+    /// The default.
     ///
     /// # Errors
     /// Only where the binary itself is damaged.

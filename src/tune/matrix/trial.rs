@@ -1,6 +1,6 @@
 //! The trial of an adapter's matrix units: made once on each adapter and driver, and kept.
 //!
-//! wgpu calls cooperative matrices experimental, and its shader compiler leaves out what the memory
+//! wgpu calls cooperative matrices experimental, and its shader compiler does not write what the memory
 //! model would have it say of their loads and stores. So nobody's network meets a kernel for them
 //! before each of them has been held against the oracle on this adapter; and since matrix units can
 //! be slower than plain arithmetic, as on software adapters, they are timed against it. The trial
@@ -212,7 +212,7 @@ fn tidy(words: &str) -> String {
     printable.take(LONGEST_DETAIL).collect()
 }
 
-/// The trial's place in the cache. A number behind `trial` tells one way of trying from another.
+/// The trial's place in the cache. The number behind `trial` changes with the way of trying.
 fn key(selected: &Selected) -> CacheKey {
     let units = selected.info().matrix_units;
     let (size, lanes) = units.map_or((0, 0), |units| (units.size, units.lanes));

@@ -158,7 +158,7 @@ fn each_goal_looks_at_its_own_figure_and_batch() {
 }
 
 #[test]
-fn accuracy_counts_only_beyond_chance() {
+fn accuracy_counts_only_if_the_difference_is_significant() {
     let mut rows = three(1, [1000, 2000, 500]);
     rows[2] = with_labels(rows[2].clone(), 100, 60);
     assert!(rows[2].mcnemar.unwrap().p < SIGNIFICANT);
@@ -296,7 +296,7 @@ fn for_accuracy_the_most_accurate_is_deployed_where_f32_may_not_be() {
 }
 
 #[test]
-fn what_was_measured_on_a_busy_machine_or_drifted_beyond_the_gain_is_to_be_repeated() {
+fn what_was_measured_on_a_busy_machine_or_drifted_more_than_the_gain_is_to_be_repeated() {
     let busy = Warning {
         kind: WarningKind::Busy,
         text: "The machine was busy.".into(),

@@ -117,7 +117,8 @@ impl Case {
         }
     }
 
-    fn room(&self, bytes: usize) -> Vec<u8> {
+    /// A buffer for the outputs, of so many bytes a value, in which nothing is written yet.
+    fn unwritten(&self, bytes: usize) -> Vec<u8> {
         vec![0xff; self.rows() * 4 * groups(self.cols()) * bytes]
     }
 
