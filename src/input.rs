@@ -14,7 +14,7 @@ use bytemuck::Pod;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::printable::is_harmless;
 
 /// What reading a file may take beside twice its size, less what the program itself needs of it.
@@ -49,10 +49,7 @@ pub(crate) fn open(path: &Path) -> Result<OpenFile<File>> {
 
 /// The error of a file that the system does not give.
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::file(
-        path,
-        format!("cannot be read: {error}; check the path and its permissions"),
-    )
+    Error::file(path, FileError::unreadable(error))
 }
 
 /// All of a regular file of at most `most` bytes.

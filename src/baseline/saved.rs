@@ -9,7 +9,7 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::comparison::Present;
-use crate::error::{Error, Result, UsageError};
+use crate::error::{Error, FileError, Result, UsageError};
 use crate::input::{Text, json_problem, read_small, unreadable};
 use crate::mode::Mode;
 
@@ -200,9 +200,7 @@ impl Saved {
     /// `Error::File` where it is missing, damaged, or of a form that is not understood.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_small(path, MAX_BYTES).map_err(|error| unreadable(path, &error))?;
-        Self::parse(&bytes).map_err(|problem| {
-            Error::file(path, format!("{problem}; measure it again with --save"))
-        })
+        Self::parse(&bytes).map_err(|problem| Error::file(path, FileError::baseline(problem)))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {

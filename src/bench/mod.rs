@@ -31,7 +31,7 @@ pub use slowdown::Slowdown;
 use crate::Precision;
 use crate::dataset::Dataset;
 use crate::engine::{self, Engine, check_width};
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::memory::footprint;
 use crate::quantize::{QuantizedNetwork, Source};
 use crate::results::{Budget, Changed, ControlWorkload, Requested, Row};
@@ -173,9 +173,12 @@ fn check_data(model: &Source, data: &Dataset) -> Result<()> {
     if usize::from(largest) >= outputs {
         return Err(Error::file(
             &data.name,
-            format!(
-                "has the label {largest}, but the model {} has only {outputs} outputs",
-                model.path().display()
+            FileError::unsuitable(
+                format!(
+                    "has the label {largest}, but the model {} has only {outputs} outputs",
+                    model.path().display()
+                ),
+                "use another --data or --model",
             ),
         ));
     }

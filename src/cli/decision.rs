@@ -7,7 +7,7 @@ use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
-use fmnist_gpu::error::{CheckError, UsageError};
+use fmnist_gpu::error::{CheckError, FileError, UsageError};
 use fmnist_gpu::report::{self, Document, OutputFormat};
 use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, warnings};
@@ -190,7 +190,10 @@ impl BaselineOptions {
         }
         Error::file(
             path,
-            format!("there is no baseline '{name}'; make one with --save {name}"),
+            FileError::unsuitable(
+                format!("there is no baseline '{name}'"),
+                format!("make one with --save {name}"),
+            ),
         )
     }
 

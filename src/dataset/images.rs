@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::sha256::hex;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
 /// Images of one size, as the bytes they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,10 +67,10 @@ impl Dataset {
         let name = name.into();
         if images.count != labels.len() {
             let problem = format!("{} images but {} labels", images.count, labels.len());
-            return Err(Error::file(name, problem));
+            return Err(Error::file(name, FileError::images(problem)));
         }
         if labels.is_empty() {
-            return Err(Error::file(name, "has no images"));
+            return Err(Error::file(name, FileError::images("has no images")));
         }
         Ok(Self {
             name,

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
 /// A value that flows between operations: its index in [`Graph::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,7 +154,8 @@ impl Graph {
         }
         let problem =
             "has branches, but a model file holds only layers of which each reads the one before";
-        Err(Error::file(path, problem))
+        let remedy = "use a network without branches";
+        Err(Error::file(path, FileError::unsuitable(problem, remedy)))
     }
 
     /// The operation that writes a value; none of the network's input.

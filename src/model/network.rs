@@ -8,7 +8,7 @@ use super::architecture::{Architecture, DEFAULT_INT8_CLIP, Format, LayerShape};
 use super::graph::Graph;
 use super::normalization::Normalization;
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::mode::Mode;
 
 /// The default model: 784-64-10, trained by this project (data/README.md says how).
@@ -147,7 +147,7 @@ impl Network {
 
     /// Holds the model against every promise that the executors rely on.
     pub(super) fn check(&self) -> Result<()> {
-        let fail = |problem: String| Err(Error::file(&self.path, problem));
+        let fail = |problem: String| Err(Error::file(&self.path, FileError::model(problem)));
         if self.layers.is_empty() {
             return fail("has no layer: expected layers.0.weight and layers.0.bias".into());
         }
@@ -212,10 +212,13 @@ impl Network {
             if largest >= 1 << 31 {
                 return Err(Error::file(
                     &self.path,
-                    format!(
-                        "layers.{index} has {} inputs, so its int8 sums could overflow int32: they could reach \
-                         {largest}; use --precision f32 or f16, or a smaller int8_clip",
-                        layer.inputs
+                    FileError::unsuitable(
+                        format!(
+                            "layers.{index} has {} inputs, so its int8 sums could overflow int32: they could reach \
+                             {largest}",
+                            layer.inputs
+                        ),
+                        "use --precision f32 or f16, or a smaller int8_clip",
                     ),
                 ));
             }

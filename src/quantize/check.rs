@@ -5,7 +5,7 @@ use super::layer::{Epilogue, QuantizedLayer};
 use super::network::QuantizedNetwork;
 use super::weights::Weights;
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::model::{Activation, ValueId};
 use crate::scheme::SMALLEST_SCALE;
 
@@ -16,7 +16,7 @@ impl QuantizedNetwork {
     /// # Errors
     /// `Error::File` naming the layer and what is wrong with it.
     pub fn check(&self) -> Result<()> {
-        let fail = |problem: String| Err(Error::file(&self.path, problem));
+        let fail = |problem: String| Err(Error::file(&self.path, FileError::model(problem)));
         if self.layers.is_empty() {
             return fail("has no layers".into());
         }

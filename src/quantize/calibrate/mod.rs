@@ -33,7 +33,7 @@ use crate::dataset::{
     self, CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset, Images, Split, draw_calibration,
     draw_images,
 };
-use crate::error::{Error, Result, UsageError};
+use crate::error::{Error, FileError, Result, UsageError};
 use crate::model::Network;
 
 /// Training images to calibrate on.
@@ -84,11 +84,14 @@ impl Sample {
         let images = draw_calibration(&data.images, count.max(1), seed);
         if images.count == 0 {
             let problem = format!(
-                "has {} images, and 'train' keeps all of them for validation, so none is left for calibration; give \
-                 a larger training split",
+                "has {} images, and 'train' keeps all of them for validation, so none is left for calibration",
                 data.images.count
             );
-            return Err(Error::file(&data.name, problem));
+            let remedy = "give a larger training split";
+            return Err(Error::file(
+                &data.name,
+                FileError::unsuitable(problem, remedy),
+            ));
         }
         Ok(Self {
             images,
@@ -114,14 +117,17 @@ impl Sample {
             return Ok(());
         }
         let problem = format!(
-            "takes images of {} pixels, but the calibration images ({}) have {}; give training images for this \
-             model to 'fmnist-gpu quantize --calibration-data DIR', or use --rounding nearest there (not with \
-             the scheme static)",
+            "takes images of {} pixels, but the calibration images ({}) have {}",
             model.inputs(),
             self.origin,
             self.images.width
         );
-        Err(Error::file(&model.path, problem))
+        let remedy = "give training images for this model to 'fmnist-gpu quantize --calibration-data DIR', or use \
+                      --rounding nearest there (not with the scheme static)";
+        Err(Error::file(
+            &model.path,
+            FileError::unsuitable(problem, remedy),
+        ))
     }
 }
 
@@ -139,7 +145,11 @@ pub fn calibrate(model: &Network, sample: &Sample, method: Calibration) -> Resul
         if x.iter().any(|x| !x.is_finite()) {
             let problem =
                 format!("the inputs of layers.{index} overflow f32 on the calibration images");
-            return Err(Error::file(&model.path, problem));
+            let remedy = "use another model, or other calibration images";
+            return Err(Error::file(
+                &model.path,
+                FileError::unsuitable(problem, remedy),
+            ));
         }
         ranges[index] = range(x, method);
         if !model.graph.is_last(index) {
