@@ -57,11 +57,11 @@ pub struct BaselineOptions {
     ///
     /// It is saved in the user's data folder, or in the folder that FMNIST_GPU_CACHE_DIR names. It is not saved if a
     /// gate fails or the run ends early.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     save: Option<Name>,
 
     /// Compare with an earlier result: a name given to --save, or a JSON file
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", hide_short_help = true)]
     compare: Option<String>,
 
     /// With --compare, exit with code 5 if a row is slower by more than this, for example 5%
