@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench kernels` is a quick look; `-- --adapter gl` (a backend) picks the adapter,
 //! `-- --samples 100` takes more samples, `-- broadcast` keeps the kernels of that name, `-- --cube`
-//! times a product of 1024×1024×1024. A kernel is checked against the oracle by `cargo test --test
+//! times a product of 1024×1024×1024. A kernel is checked against the reference by `cargo test --test
 //! kernels`, not here. Whole networks are timed by `--bench networks`.
 #![expect(clippy::print_stdout, reason = "a program")]
 

@@ -98,7 +98,7 @@ pub(crate) fn read_values<T: Pod>(
 }
 
 /// What is wrong with a JSON file and where, without the file's own words; `data` is said of what is JSON, but
-/// of another form.
+/// of another format.
 pub(crate) fn json_problem(error: &serde_json::Error, data: &str) -> String {
     let what = match error.classify() {
         Category::Eof => "it ends too early",

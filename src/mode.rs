@@ -94,7 +94,7 @@ impl Mode {
         self.layers.get(index).copied().unwrap_or(self.precision)
     }
 
-    /// What a network's outputs in this mode may differ from the oracle's.
+    /// What a network's outputs in this mode may differ from the reference's.
     #[must_use]
     pub fn tolerance(&self) -> Tolerance {
         let of_layer = |precision: Precision| match (precision, self.scheme) {

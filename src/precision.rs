@@ -104,7 +104,7 @@ impl Precision {
         }
     }
 
-    /// What a network's outputs in this precision may differ from the oracle's.
+    /// What a network's outputs in this precision may differ from the reference's.
     #[must_use]
     pub fn tolerance(self) -> Tolerance {
         match self {
@@ -193,7 +193,7 @@ impl Float {
     }
 }
 
-/// How far a network's outputs may be from the oracle's: each value within
+/// How far a network's outputs may be from the reference's: each value within
 /// `absolute + relative · |expected|`, on all but a share of the rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
@@ -203,7 +203,7 @@ pub struct Tolerance {
     pub absolute: f64,
     /// Share of the rows (images) that may differ by more; one row always may where it is not zero.
     pub rows_outside: f64,
-    /// Least share of labels equal to the oracle's.
+    /// Least share of labels equal to the reference's.
     pub labels_equal: f64,
 }
 

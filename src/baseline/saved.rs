@@ -197,7 +197,7 @@ impl Saved {
     /// Reads a result.
     ///
     /// # Errors
-    /// `Error::File` where it is missing, damaged, or of a form that is not understood.
+    /// `Error::File` where it is missing, damaged, or of a format that is not understood.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_small(path, MAX_BYTES).map_err(|error| unreadable(path, &error))?;
         Self::parse(&bytes).map_err(|problem| Error::file(path, FileError::baseline(problem)))

@@ -12,12 +12,12 @@ use crate::reference::{self, Inference};
 const COMPARED_OUTPUTS: usize = 256;
 
 /// The reference outputs of a data set, each computed once.
-pub(super) struct Oracle<'a> {
+pub(super) struct ReferenceCheck<'a> {
     data: &'a Dataset,
     known: Vec<((Mode, usize), Inference)>,
 }
 
-impl<'a> Oracle<'a> {
+impl<'a> ReferenceCheck<'a> {
     pub(super) fn new(data: &'a Dataset) -> Self {
         Self {
             data,

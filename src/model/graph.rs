@@ -1,7 +1,7 @@
 //! How values flow through a network: its operations, what each reads and writes, and the shapes.
 //!
 //! A graph has no parameters. An operation with weights names its layer by index, so that a network, its quantized
-//! form and its architecture share one graph, each with its own list of layers.
+//! network and its architecture share one graph, each with its own list of layers.
 
 use std::fmt;
 use std::path::Path;

@@ -56,9 +56,9 @@ impl QuantizedNetwork {
         Ok(())
     }
 
-    /// Layers that read the same value take it in the same form, so that it is stored once.
+    /// Layers that read the same value take it in the same format, so that it is stored once.
     fn check_readers(&self) -> Result<(), String> {
-        let form = |layer: usize| {
+        let format = |layer: usize| {
             let layer = &self.layers[layer];
             let float = layer.input == InputQuantization::Values;
             (layer.input, float.then(|| layer.precision()))
@@ -66,7 +66,7 @@ impl QuantizedNetwork {
         for value in 0..self.graph.values.len() {
             let readers = self.graph.readers(ValueId(value));
             let readers: Vec<usize> = readers.map(|(_, reader)| reader.layer()).collect();
-            let different = |pair: &&[usize]| form(pair[0]) != form(pair[1]);
+            let different = |pair: &&[usize]| format(pair[0]) != format(pair[1]);
             if let Some(&[first, other]) = readers.windows(2).find(different) {
                 return Err(format!(
                     "layers.{first} and layers.{other} read the same value, but in different precisions; give both the same precision"

@@ -17,7 +17,7 @@ pub struct Ranges(pub Vec<(f32, f32)>);
 
 /// Puts `model` into the numbers of `mode`. The ranges are those of the calibration, which the scheme
 /// `static` needs. int4 weights are rounded to nearest. Where weights leave the range of their type the result
-/// says so ([`QuantizedNetwork::out_of_range`]), as the oracle does of the layer.
+/// says so ([`QuantizedNetwork::out_of_range`]), as the reference does of the layer.
 ///
 /// # Errors
 /// `Error::Usage` where the mode names other layers than the model has, or ranges are missing;

@@ -1,4 +1,4 @@
-//! The oracle by hand.
+//! The reference by hand.
 
 use super::*;
 use crate::model::{Activation, Layer, Network, Normalization};
@@ -139,7 +139,7 @@ fn images_together_have_the_outputs_that_each_has_by_itself() {
     }
 }
 
-/// The oracle takes a network's weights as they are, so here they are held against its own rounding.
+/// The reference takes a network's weights as they are, so here they are held against its own rounding.
 #[test]
 fn weights_are_rounded_as_a_precision_says() {
     let mut model = Network::default_model().unwrap();

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub enum WarningKind {
     /// Samples became slower or faster during the measurement.
     Drift,
-    /// Samples form two groups: their distribution is bimodal.
+    /// Samples fall into two groups: their distribution is bimodal.
     Bimodal,
     /// There are too few samples for an interval.
     FewSamples,

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::folders::{self, FOLDER_VARIABLE};
 use crate::input::{json_problem, read_small};
 
-/// The version of the file's form. Removing or redefining a field raises it.
+/// The version of the file's format. Removing or redefining a field raises it.
 const VERSION: u32 = 1;
 
 /// Some adapters, some models, three precisions: far more than one user tunes for.
@@ -88,7 +88,7 @@ pub struct CacheEntry {
 pub enum TrialResult {
     /// It began, and the program has not come to its end: a driver may break down over it.
     Begun,
-    /// Every kernel that the driver takes computes what the oracle does.
+    /// Every kernel that the driver takes computes what the reference does.
     Right {
         /// The fastest kernel that does without them.
         without: String,

@@ -370,7 +370,7 @@ pub fn check_markdown(text: &str) {
     has(text, &["### Batch 8", "### Batch 1\n", "| f32", "| int8"]);
 }
 
-/// Saturated outputs are ties in f32 and none in the oracle's f64; neither is wrong.
+/// Saturated outputs are ties in f32 and none in the reference's f64; neither is wrong.
 #[test]
 fn labels_that_only_f64_distinguishes_are_no_failure() {
     let fixture = Fixture::new();

@@ -1,4 +1,4 @@
-//! QuantizedNetwork models on the CPU path round every edge of a tile: to the oracle's bits where all sums are of
+//! Quantized networks on the CPU path round every edge of a tile: to the reference's bits where all sums are of
 //! quantized values, which leaves nothing to rounding; and no image's outputs depend on its batch or on threads.
 
 use fmnist_gpu::cpu::{Processor, ProcessorOptions, Session, Supported};
@@ -79,7 +79,7 @@ fn infer(
     Ok(outputs)
 }
 
-/// Outputs to the oracle's bits.
+/// Outputs to the reference's bits.
 fn same_bits(model: &QuantizedNetwork, got: Vec<f32>, pixels: &[u8]) -> Check {
     let want = reference::infer(model, pixels, 1).outputs;
     let want = want.into_iter().map(|value| value as f32).collect();

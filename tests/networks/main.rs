@@ -1,4 +1,4 @@
-//! Whole networks × precision × executor × awkward shapes against the oracle; every variant on networks
+//! Whole networks × precision × executor × awkward shapes against the reference; every variant on networks
 //! that differ in what matters to it; golden labels of the default model; and proof that each precision
 //! is what it says.
 //!

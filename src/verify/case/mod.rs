@@ -1,4 +1,4 @@
-//! A kernel at one shape: what it is given, and what the oracle says of what it gives back.
+//! A kernel at one shape: what it is given, and what the reference says of what it gives back.
 //!
 //! A case makes [`KernelTrial`]s, which are plain data: a uniform, operands, and a judge. Nothing here needs a
 //! device, so that tests and `verify` run the same trials, each in its own way.

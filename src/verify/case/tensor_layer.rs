@@ -22,7 +22,7 @@ enum ValueRange {
 }
 
 /// What a layer reads: the bytes of its input and of the maxima, and the quantized values and the scale that the
-/// oracle gives them.
+/// reference gives them.
 struct TensorOperand {
     bytes: Vec<u8>,
     maxima: [u32; 2],
@@ -102,7 +102,7 @@ impl Case {
         unreachable!("a scale without ties is found in one of three attempts");
     }
 
-    /// Pre-activations quantized, dequantized and activated as the oracle does it.
+    /// Pre-activations quantized, dequantized and activated as the reference does it.
     fn activated(&self, z: &[f32], activation: Activation) -> Vec<f32> {
         let (quantized, scale) = reference::quantize(z, i32::from(self.clip));
         let value = |&q: &i32| f64::from(q as f32 * scale);
