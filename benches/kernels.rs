@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench kernels` is a quick look; `-- --adapter gl` (a backend) picks the adapter,
 //! `-- --samples 100` takes more samples, `-- broadcast` keeps the kernels of that name, `-- --cube`
-//! times a product of 1024×1024×1024. A kernel is checked against the oracle by `cargo test --test
+//! times a product of 1024×1024×1024. A kernel is checked against the reference by `cargo test --test
 //! kernels`, not here. Whole networks are timed by `--bench networks`.
 #![expect(clippy::print_stdout, reason = "a program")]
 
@@ -122,7 +122,7 @@ fn runs(pass: Pass, elements: Precision, device: &Device) -> bool {
         return false;
     }
     match pass {
-        // What its weights take cannot be told from one shape.
+        // One shape does not say what its weights take.
         Pass::Network(_) => false,
         Pass::Layer(layer) => {
             let input = match elements {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// A file that is there, with all of its bytes, once it is committed, and not before.
 ///
 /// That its place can be written is found out when it is made, so that a place that cannot be is
-/// told before any work is done for it.
+/// reported before any work is done for it.
 #[derive(Debug)]
 pub struct AtomicFile {
     /// As the user named it.
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_told_at_once() {
+    fn a_place_that_cannot_be_written_is_reported_at_once() {
         let folder = tempfile::tempdir().unwrap();
         for path in [
             folder.path().to_owned(),

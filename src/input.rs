@@ -14,11 +14,11 @@ use bytemuck::Pod;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::printable::is_harmless;
 
 /// What reading a file may take beside twice its size, less what the program itself needs of it.
-pub(crate) const ROOM: u64 = 63 << 20;
+pub(crate) const READING_OVERHEAD: u64 = 63 << 20;
 
 /// The longest name, date or other text of a file that is shown, in bytes.
 pub(crate) const MAX_TEXT: usize = 1_000;
@@ -27,7 +27,7 @@ pub(crate) const MAX_TEXT: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct OpenFile<R> {
     pub stream: R,
-    /// Its size in bytes; none where only its end will tell, as of a pipe.
+    /// Its size in bytes; none where only its end shows it, as of a pipe.
     pub length: Option<u64>,
 }
 
@@ -49,10 +49,7 @@ pub(crate) fn open(path: &Path) -> Result<OpenFile<File>> {
 
 /// The error of a file that the system does not give.
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::file(
-        path,
-        format!("cannot be read: {error}; check the path and its permissions"),
-    )
+    Error::file(path, FileError::unreadable(error))
 }
 
 /// All of a regular file of at most `most` bytes.
@@ -72,19 +69,19 @@ pub(crate) fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// `count` values, little-endian, to which `room` more may be added without moving them.
+/// `count` values, little-endian, to which `spare` more may be added without moving them.
 ///
 /// `certain` says that the bytes were found to be there; otherwise memory is taken as they arrive.
 pub(crate) fn read_values<T: Pod>(
     stream: &mut impl Read,
     count: usize,
-    room: usize,
+    spare: usize,
     certain: bool,
 ) -> io::Result<Vec<T>> {
     const AT_ONCE: usize = 1 << 16;
     let mut values: Vec<T> = Vec::new();
     if certain {
-        values.reserve_exact(count.saturating_add(room));
+        values.reserve_exact(count.saturating_add(spare));
     }
     while values.len() < count {
         let from = values.len();
@@ -101,7 +98,7 @@ pub(crate) fn read_values<T: Pod>(
 }
 
 /// What is wrong with a JSON file and where, without the file's own words; `data` is said of what is JSON, but
-/// of another form.
+/// of another format.
 pub(crate) fn json_problem(error: &serde_json::Error, data: &str) -> String {
     let what = match error.classify() {
         Category::Eof => "it ends too early",

@@ -57,7 +57,7 @@ impl Mode {
     ///
     /// # Errors
     /// `Error::Usage` where a layer would be mixed itself, or int8 by the reference scheme, which is
-    /// told for whole networks only.
+    /// given for whole networks only.
     pub fn mixed(layers: Vec<Precision>, scheme: Scheme, weights: WeightScales) -> Result<Self> {
         if layers.contains(&Precision::Mixed) {
             return Err(Error::Usage(UsageError::MixedUnavailable {
@@ -94,13 +94,13 @@ impl Mode {
         self.layers.get(index).copied().unwrap_or(self.precision)
     }
 
-    /// What a network's outputs in this mode may differ from the oracle's.
+    /// What a network's outputs in this mode may differ from the reference's.
     #[must_use]
     pub fn tolerance(&self) -> Tolerance {
         let of_layer = |precision: Precision| match (precision, self.scheme) {
             // The sums are exact, and pre-activations are not quantized on its way to the activation: a row agrees to
             // f32's accuracy, but where an activation's value lies on a rounding tie of the next layer's
-            // quantized values, and of such rows there may be a few. A code that differs by one moves an output less
+            // quantized values, and of such rows there may be a few. A quantized value that differs by one moves an output less
             // than the steps of pre-activations do in the reference scheme, and hardly ever a label.
             (Precision::Int8, Some(Scheme::DynamicRow | Scheme::Static)) => Tolerance {
                 labels_equal: 0.9995,
@@ -175,6 +175,6 @@ mod tests {
         assert_eq!(mixed(&[Precision::F16; 2]), Precision::F16.tolerance());
         let both = mixed(&[Precision::F16, Precision::Int8]);
         assert_eq!(both.relative, Precision::F16.tolerance().relative);
-        assert_eq!(both.rows_beyond, int8.rows_beyond);
+        assert_eq!(both.rows_outside, int8.rows_outside);
     }
 }

@@ -104,7 +104,7 @@ impl Precision {
         }
     }
 
-    /// What a network's outputs in this precision may differ from the oracle's.
+    /// What a network's outputs in this precision may differ from the reference's.
     #[must_use]
     pub fn tolerance(self) -> Tolerance {
         match self {
@@ -112,7 +112,7 @@ impl Precision {
             Self::F32 => Tolerance {
                 relative: 1e-4,
                 absolute: 1e-6,
-                rows_beyond: 0.0,
+                rows_outside: 0.0,
                 labels_equal: 0.9999,
             },
             // A binary16 ULP at each rounding: a logit of 16 to 32 may move by 2^-6, and again by as
@@ -122,36 +122,36 @@ impl Precision {
             Self::F16 => Tolerance {
                 relative: 0.05,
                 absolute: 2e-3,
-                rows_beyond: 0.0,
+                rows_outside: 0.0,
                 labels_equal: 0.9995,
             },
             // The same with bfloat16's 8 significant bits: a ULP is eight times as large.
             Self::Bf16 => Tolerance {
                 relative: 0.3,
                 absolute: 1e-2,
-                rows_beyond: 0.001,
+                rows_outside: 0.001,
                 labels_equal: 0.9980,
             },
-            // Integer sums are exact, so a row either agrees to f32's accuracy or has a code that
+            // Integer sums are exact, so a row either agrees to f32's accuracy or has a quantized value that
             // fell on the other side of a rounding tie; of those there may be a few.
             Self::Int8 => Tolerance {
                 relative: 1e-3,
                 absolute: 1e-5,
-                rows_beyond: 0.01,
+                rows_outside: 0.01,
                 labels_equal: 0.9990,
             },
             // Only the order of f32 sums differs: the weights are the same numbers on both sides.
             Self::Int4 => Tolerance {
                 relative: 1e-3,
                 absolute: 1e-5,
-                rows_beyond: 0.0,
+                rows_outside: 0.0,
                 labels_equal: 0.9999,
             },
             // What its loosest layer allows.
             Self::Mixed => Tolerance {
                 relative: 0.3,
                 absolute: 1e-2,
-                rows_beyond: 0.01,
+                rows_outside: 0.01,
                 labels_equal: 0.9980,
             },
         }
@@ -193,7 +193,7 @@ impl Float {
     }
 }
 
-/// How far a network's outputs may be from the oracle's: each value within
+/// How far a network's outputs may be from the reference's: each value within
 /// `absolute + relative · |expected|`, on all but a share of the rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
@@ -201,9 +201,9 @@ pub struct Tolerance {
     pub relative: f64,
     /// Absolute part, in the output's unit.
     pub absolute: f64,
-    /// Share of the rows (images) that may lie beyond; one row always may where it is not zero.
-    pub rows_beyond: f64,
-    /// Least share of labels equal to the oracle's.
+    /// Share of the rows (images) that may differ by more; one row always may where it is not zero.
+    pub rows_outside: f64,
+    /// Least share of labels equal to the reference's.
     pub labels_equal: f64,
 }
 
@@ -214,7 +214,7 @@ impl Tolerance {
         Self {
             relative: self.relative.max(other.relative),
             absolute: self.absolute.max(other.absolute),
-            rows_beyond: self.rows_beyond.max(other.rows_beyond),
+            rows_outside: self.rows_outside.max(other.rows_outside),
             labels_equal: self.labels_equal.min(other.labels_equal),
         }
     }

@@ -4,7 +4,7 @@
 const LONGEST: usize = 600;
 
 /// The text such that it can be printed: control characters, which could steer a terminal, are written out, and
-/// the middle of a very long text is left out.
+/// the middle of a very long text is omitted.
 pub(crate) fn printable(text: &str) -> String {
     let mut plain = String::with_capacity(text.len().min(4 * LONGEST));
     let count = text.chars().count();

@@ -53,7 +53,7 @@ pub fn rate(per_second: f64, unit: &str) -> String {
     format!("{} {prefix}{unit}/s", significant(per_second / size))
 }
 
-/// A whole number with its thousands apart: `10,000`.
+/// A whole number with separated thousands: `10,000`.
 #[must_use]
 pub fn count(number: u64) -> String {
     let digits = number.to_string();

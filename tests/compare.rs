@@ -34,7 +34,7 @@ fn each_value_has_its_own_tolerance() {
 }
 
 #[test]
-fn f16_comparison_fails_beyond_one_ulp() {
+fn f16_comparison_fails_above_one_ulp() {
     assert_eq!(ulp_f16(1.0), 2_f64.powi(-10));
     assert_eq!(ulp_f16(0.0), 2_f64.powi(-24));
     let want = [1.0; 2000];

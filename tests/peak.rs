@@ -39,7 +39,7 @@ fn trials(rig: &Rig) -> Vec<Trial> {
         }
     }
     let rig = rig.clone();
-    let name = format!("{}/what is asked for is measured", rig.name);
+    let name = format!("{}/what is requested is measured", rig.name);
     trials.push(Trial::test(name, move || measures(&rig)));
     trials
 }
@@ -75,14 +75,16 @@ fn measures(rig: &Rig) -> Result<(), Failed> {
         total: Duration::from_millis(1),
         fewest: 4,
     };
-    for asked in Ceiling::ALL {
-        let peaks = pollster::block_on(peak::measure(&rig.device, &[asked], effort))?;
+    for requested in Ceiling::ALL {
+        let peaks = pollster::block_on(peak::measure(&rig.device, &[requested], effort))?;
         for ceiling in Ceiling::ALL {
-            let expected = ceiling == asked && present(rig, ceiling);
+            let expected = ceiling == requested && present(rig, ceiling);
             match peaks.get(ceiling) {
                 Some(peak) if expected => is_a_figure(peak)?,
                 None if !expected => {}
-                other => return Err(format!("{asked} asked for: {ceiling} is {other:?}").into()),
+                other => {
+                    return Err(format!("{requested} requested: {ceiling} is {other:?}").into());
+                }
             }
         }
     }
@@ -90,7 +92,7 @@ fn measures(rig: &Rig) -> Result<(), Failed> {
     if none == Peaks::default() {
         Ok(())
     } else {
-        Err(format!("nothing asked for: {none:?}").into())
+        Err(format!("nothing requested: {none:?}").into())
     }
 }
 

@@ -2,7 +2,7 @@
 //! does not grow from cycle to cycle. `scripts/soak` is the long one.
 
 #[path = "../examples/soak/work.rs"]
-#[expect(dead_code, reason = "the example tells more")]
+#[expect(dead_code, reason = "the example prints more")]
 mod work;
 
 mod common;
@@ -22,7 +22,7 @@ const IMAGES: usize = 100;
 
 /// What may grow in so short a time beside 2%: of each cycle's leak there are 16 between the quarters, and one of a
 /// network in every mode would be a mebibyte.
-const ROOM: u64 = 8 << 20;
+const ALLOWANCE: u64 = 8 << 20;
 
 fn main() {
     #[expect(unsafe_code, reason = "the environment is this process's own")]
@@ -55,11 +55,11 @@ fn soak(selected: &Selected) -> Result<(), Failed> {
         held.extend(resident_bytes());
     }
     if held.is_empty() {
-        // Only Linux tells.
+        // Only Linux reports it.
         return Ok(());
     }
     let (early, late) = quarters(&held).ok_or("too few cycles")?;
-    if late <= most(early, ROOM) {
+    if late <= most(early, ALLOWANCE) {
         return Ok(());
     }
     Err(format!("grew from {early} to {late} bytes in {CYCLES} cycles: {held:?}").into())

@@ -18,7 +18,7 @@ use pollster::block_on;
 use work::{Soak, most, quarters, resident_bytes};
 
 /// What the last quarter may hold beside 2% more than the second.
-const ROOM: u64 = 1 << 20;
+const ALLOWANCE: u64 = 1 << 20;
 
 /// Images of the test split that every network classifies in batches of each size.
 const IMAGES: usize = 333;
@@ -49,7 +49,7 @@ fn main() -> Result<ExitCode> {
         while begin.elapsed() < Duration::from_secs(60) * minute {
             block_on(soak.cycle())?;
         }
-        let bytes = resident_bytes().context("this system does not tell what a process holds")?;
+        let bytes = resident_bytes().context("this system does not say what a process holds")?;
         held.push(bytes);
         println!(
             "| {minute} | {} | {} | {:.2} |",
@@ -73,7 +73,7 @@ fn verdict(held: &[u64]) -> ExitCode {
         println!("Memory: no verdict of less than eight minutes");
         return ExitCode::SUCCESS;
     };
-    let most = most(early, ROOM);
+    let most = most(early, ALLOWANCE);
     let flat = late <= most;
     println!(
         "Memory: {}. The median of the last quarter of the minutes is {:.2} MiB, that of the second {:.2} MiB; \

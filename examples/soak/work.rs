@@ -179,7 +179,7 @@ pub fn compare(
     }))
 }
 
-/// Bytes of this process in memory; none where the system does not tell.
+/// Bytes of this process in memory; none where the system does not say.
 pub fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
@@ -205,7 +205,7 @@ pub fn quarters(held: &[u64]) -> Option<(u64, u64)> {
     Some((median(&held[quarter..2 * quarter]), median(late)))
 }
 
-/// The most that the last quarter may hold where the second held `early`: 2% more, and `room` bytes.
-pub fn most(early: u64, room: u64) -> u64 {
-    early + (early as f64 * GROWTH) as u64 + room
+/// The most that the last quarter may hold where the second held `early`: 2% more, and `allowance` bytes.
+pub fn most(early: u64, allowance: u64) -> u64 {
+    early + (early as f64 * GROWTH) as u64 + allowance
 }

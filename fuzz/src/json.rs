@@ -136,7 +136,7 @@ pub fn numerics(data: &[u8]) {
     }
 }
 
-/// The tuner's cache: read and asked, and for some files added to, written and read again.
+/// The tuner's cache: read and searched, and for some files added to, written and read again.
 pub fn tuner_cache(data: &[u8]) {
     let path = file(data);
     let mut cache = limited(data.len(), || Cache::open_at(&path));

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, write::GzEncoder};
 use fmnist_gpu::dataset;
 pub use json::{FUZZED_DRIVER, baseline, numerics, search_state, tuner_cache};
-pub use memory::{ROOM, limited};
+pub use memory::{OVERHEAD, limited};
 pub use model::{model, quantized};
 use tempfile::TempDir;
 

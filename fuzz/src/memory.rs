@@ -4,11 +4,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What reading a file may take beside twice its size.
-pub const ROOM: usize = 64 << 20;
+pub const OVERHEAD: usize = 64 << 20;
 
 struct Counting;
 
-/// Bytes that are allocated, and the most since it was last asked.
+/// Bytes that are allocated, and the most since it was last read.
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
@@ -59,7 +59,7 @@ pub fn limited<T>(size: usize, read: impl FnOnce() -> T) -> T {
     MOST.store(before, Ordering::Relaxed);
     let read = read();
     let took = MOST.load(Ordering::Relaxed).saturating_sub(before);
-    let most = 2 * size + ROOM;
+    let most = 2 * size + OVERHEAD;
     assert!(
         took <= most,
         "a file of {size} bytes takes {took}, more than {most}"

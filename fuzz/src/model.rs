@@ -1,4 +1,4 @@
-//! Models: read, told about, written again, and run.
+//! Models: read, described, written again, and run.
 
 use fmnist_gpu::cpu::{Processor, ProcessorOptions, Session};
 use fmnist_gpu::model::Network;

@@ -171,7 +171,7 @@ impl AdapterInfo {
     pub fn lacks(&self, precision: Precision) -> Option<&'static str> {
         let lacks_f16 =
             self.kind != Kind::Cpu && precision == Precision::F16 && !self.has(Feature::ShaderF16);
-        lacks_f16.then_some("the adapter has no shader-f16")
+        lacks_f16.then_some("the adapter has no shader-f16, the feature for 16-bit floats")
     }
 }
 
@@ -190,9 +190,9 @@ impl AdapterInfo {
         if self.kind == Kind::Cpu {
             Some("the CPU path has no matrix units")
         } else if !self.has(Feature::CooperativeMatrix) {
-            Some("the adapter has no cooperative matrices")
+            Some("the adapter has no cooperative matrices, by which shaders use matrix units")
         } else if !self.has(Feature::ShaderF16) {
-            Some("the adapter has no shader-f16")
+            Some("the adapter has no shader-f16, the feature for 16-bit floats")
         } else if !self.has(Feature::Subgroup) {
             Some("the adapter has no subgroup operations")
         } else if self.matrix_units.is_none() {

@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_beyond_both_noises_is_flagged() {
+    fn only_what_exceeds_both_noises_is_flagged() {
         assert_eq!(change(0.10, 0.02, 0.18), Some(Flag::Slower));
         assert_eq!(change(0.04, 0.03, 0.05), None, "less than runs differ by");
         assert_eq!(change(0.10, -0.01, 0.21), None, "samples that say nothing");

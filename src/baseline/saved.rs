@@ -9,7 +9,7 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::comparison::Present;
-use crate::error::{Error, Result, UsageError};
+use crate::error::{Error, FileError, Result, UsageError};
 use crate::input::{Text, json_problem, read_small, unreadable};
 use crate::mode::Mode;
 
@@ -20,7 +20,7 @@ const SCHEMAS: [u32; 2] = [1, 2];
 /// The largest result that is read. A row has some thousand samples of three kinds, 20 bytes each.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// The most values in it: a sample takes eight bytes, and room to grow, however short it is written.
+/// The most values in it: a sample takes eight bytes and some spare memory, however short it is written.
 const MAX_VALUES: usize = 3_000_000;
 
 /// The most rows, and the most control workloads.
@@ -197,12 +197,10 @@ impl Saved {
     /// Reads a result.
     ///
     /// # Errors
-    /// `Error::File` where it is missing, damaged, or of a form that is not understood.
+    /// `Error::File` where it is missing, damaged, or of a format that is not understood.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_small(path, MAX_BYTES).map_err(|error| unreadable(path, &error))?;
-        Self::parse(&bytes).map_err(|problem| {
-            Error::file(path, format!("{problem}; measure it again with --save"))
-        })
+        Self::parse(&bytes).map_err(|problem| Error::file(path, FileError::baseline(problem)))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
@@ -350,7 +348,7 @@ impl Saved {
     }
 }
 
-/// As much of a hash as tells it from others.
+/// The beginning of a hash, which is enough to distinguish it from others.
 fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }

@@ -59,12 +59,12 @@ async fn take(
     let mut uploads = Vec::new();
     let mut runs: Vec<Parts> = Vec::new();
     let begin = Instant::now();
-    // The first run compiles and is left out.
+    // The first run compiles and does not count.
     while runs.len() < 2 || runs.len() <= RUNS && begin.elapsed() < PATIENCE {
         let start = Instant::now();
         gpu.upload(pixels, batch).await?;
         uploads.push(start.elapsed().as_nanos());
-        match gpu.take_apart().await? {
+        match gpu.run_with_breakdown().await? {
             Some(parts) => runs.push(parts),
             None => return Ok(None),
         }

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_batch_is_measured_once_and_none_beyond_the_limit() {
+    fn every_batch_is_measured_once_and_none_above_the_limit() {
         let all = |limit, batch_limit| {
             let options = options(limit, batch_limit);
             let fits =

@@ -12,12 +12,12 @@ use crate::reference::{self, Inference};
 const COMPARED_OUTPUTS: usize = 256;
 
 /// The reference outputs of a data set, each computed once.
-pub(super) struct Oracle<'a> {
+pub(super) struct ReferenceCheck<'a> {
     data: &'a Dataset,
     known: Vec<((Mode, usize), Inference)>,
 }
 
-impl<'a> Oracle<'a> {
+impl<'a> ReferenceCheck<'a> {
     pub(super) fn new(data: &'a Dataset) -> Self {
         Self {
             data,
@@ -112,8 +112,8 @@ fn compare(
         .filter(|(_, ((got, want), logits))| !fits(got, want, **logits))
         .map(|(index, _)| index)
         .collect();
-    let most = if tolerance.rows_beyond > 0.0 {
-        ((tolerance.rows_beyond * compared as f64) as usize).max(1)
+    let most = if tolerance.rows_outside > 0.0 {
+        ((tolerance.rows_outside * compared as f64) as usize).max(1)
     } else {
         0
     };
@@ -194,7 +194,7 @@ mod tests {
         assert!(!is_largest(&[f64::NAN, 0.1], 1, 1e9));
     }
 
-    /// f32 tells logits of some thousands no better than in thousandths, which a softmax makes of its outputs too.
+    /// f32 holds logits of some thousands no finer than in thousandths, and a softmax passes that error on to its outputs.
     #[test]
     fn what_large_logits_cost_is_allowed_and_no_more() {
         let outputs = |factor: f32| {

@@ -31,7 +31,7 @@ pub use slowdown::Slowdown;
 use crate::Precision;
 use crate::dataset::Dataset;
 use crate::engine::{self, Engine, check_width};
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::memory::footprint;
 use crate::quantize::{QuantizedNetwork, Source};
 use crate::results::{Budget, Changed, ControlWorkload, Requested, Row};
@@ -39,7 +39,7 @@ use crate::tune::Tuner;
 use answers::Answers;
 use budget::Fit;
 use ceiling::Ceilings;
-use check::Oracle;
+use check::ReferenceCheck;
 use control_workload::ControlWorkloads;
 use entry::{Absence, BenchEntry, load, refuse};
 use sample::SampledMode;
@@ -62,7 +62,7 @@ pub async fn run(
         let mut warned = |warning| observer.warned(&entry.mode, warning);
         entry.warnings.iter().for_each(&mut warned);
     }
-    let mut oracle = Oracle::new(data);
+    let mut reference_check = ReferenceCheck::new(data);
     let mut ceilings = Ceilings::default();
     let mut result = BenchResult::default();
     let fits = entries.iter().filter_map(|entry| entry.fit);
@@ -84,7 +84,7 @@ pub async fn run(
                 data,
                 sizes,
                 options,
-                &mut oracle,
+                &mut reference_check,
                 observer,
             )
             .await
@@ -173,9 +173,12 @@ fn check_data(model: &Source, data: &Dataset) -> Result<()> {
     if usize::from(largest) >= outputs {
         return Err(Error::file(
             &data.name,
-            format!(
-                "has the label {largest}, but the model {} has only {outputs} outputs",
-                model.path().display()
+            FileError::unsuitable(
+                format!(
+                    "has the label {largest}, but the model {} has only {outputs} outputs",
+                    model.path().display()
+                ),
+                "use another --data or --model",
             ),
         ));
     }
@@ -200,14 +203,14 @@ async fn measure_batch(
     data: &Dataset,
     batch: (usize, usize),
     options: &BenchOptions,
-    oracle: &mut Oracle<'_>,
+    reference_check: &mut ReferenceCheck<'_>,
     observer: &mut dyn Observer,
 ) -> Result<(Vec<Row>, Changed, Vec<ControlWorkload>)> {
     let (requested, size) = batch;
     let outputs = model.architecture().outputs();
     let mut checked = Vec::new();
     for entry in entries.iter_mut() {
-        checked.push(classify(entry, data, size, oracle, observer).await?);
+        checked.push(classify(entry, data, size, reference_check, observer).await?);
     }
 
     let mut timed = Vec::new();
@@ -302,15 +305,15 @@ async fn classify(
     entry: &mut BenchEntry,
     data: &Dataset,
     batch: usize,
-    oracle: &mut Oracle<'_>,
+    reference_check: &mut ReferenceCheck<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Option<Checked>> {
-    let mut result = check(entry, data, batch, oracle, observer).await;
+    let mut result = check(entry, data, batch, reference_check, observer).await;
     if let Err(error) = &result
         && let Some(failed) = entry.replace_kernel(error)
     {
         let first = result;
-        result = check(entry, data, batch, oracle, observer).await;
+        result = check(entry, data, batch, reference_check, observer).await;
         // If the other kernel fails as well, the row says what the first one did.
         if result.as_ref().is_err_and(Error::is_of_one_network) {
             entry.restore_kernel(failed);
@@ -325,7 +328,7 @@ async fn check(
     entry: &mut BenchEntry,
     data: &Dataset,
     batch: usize,
-    oracle: &mut Oracle<'_>,
+    reference_check: &mut ReferenceCheck<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Option<Checked>> {
     let what = format!("batch {batch}: checking {}", entry.mode);
@@ -339,7 +342,7 @@ async fn check(
         .infer(&data.images.pixels, batch, &mut progress)
         .await?;
     let width = outputs.len() / data.len();
-    let overflow = oracle.check(model, batch, &outputs)?;
+    let overflow = reference_check.check(model, batch, &outputs)?;
     let labels = engine::labels(&outputs, width);
     // The row reports kernel and memory of this batch, not of a short last one.
     network.upload(data.images.range(0, batch)).await?;

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_beyond_counting_is_no_overflow() {
+    fn a_time_too_long_to_count_is_no_overflow() {
         let mut options = options(Duration::MAX);
         let wall = Duration::from_micros(7);
         assert!(!through(5000, wall, &options));

@@ -297,7 +297,7 @@ mod tests {
 
     /// A share of the peak over the time after the upload is a larger share over the kernels' time.
     #[test]
-    fn the_bottleneck_is_judged_by_the_kernels_alone() {
+    fn the_bottleneck_is_judged_only_by_the_kernels() {
         let mut row = row(Precision::F32, Some([200, 400, 200, 200]));
         let text = |row: &Row| why(row, None).expect("a measured row").text;
         row.ceiling = Some(ceiling(0.35));

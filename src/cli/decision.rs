@@ -7,7 +7,7 @@ use clap::Args;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
-use fmnist_gpu::error::{CheckError, UsageError};
+use fmnist_gpu::error::{CheckError, FileError, UsageError};
 use fmnist_gpu::report::{self, Document, OutputFormat};
 use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, warnings};
@@ -57,11 +57,11 @@ pub struct BaselineOptions {
     ///
     /// It is saved in the user's data folder, or in the folder that FMNIST_GPU_CACHE_DIR names. It is not saved if a
     /// gate fails or the run ends early.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     save: Option<Name>,
 
     /// Compare with an earlier result: a name given to --save, or a JSON file
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", hide_short_help = true)]
     compare: Option<String>,
 
     /// With --compare, exit with code 5 if a row is slower by more than this, for example 5%
@@ -202,7 +202,10 @@ impl BaselineOptions {
         }
         Error::file(
             path,
-            format!("there is no baseline '{name}'; make one with --save {name}"),
+            FileError::unsuitable(
+                format!("there is no baseline '{name}'"),
+                format!("make one with --save {name}"),
+            ),
         )
     }
 

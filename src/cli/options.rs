@@ -144,15 +144,19 @@ impl AdapterOptions {
         matrix_units: bool,
         faults: &Faults,
     ) -> Result<Engine> {
-        if kernels.kernel.is_some()
-            || kernels.path.is_some()
-            || self.threads.is_some()
-            || self.no_fallback
-        {
+        let unused = [
+            ("--kernel", kernels.kernel.is_some()),
+            ("--path", kernels.path.is_some()),
+            ("--threads", self.threads.is_some()),
+            ("--no-fallback", self.no_fallback),
+        ];
+        let given = unused.iter().filter(|(_, given)| *given);
+        let given: Vec<&str> = given.map(|&(option, _)| option).collect();
+        if !given.is_empty() {
             return Err(Error::Usage(UsageError::OptionConflict {
-                option: "--kernel, --path, --threads or --no-fallback".to_owned(),
+                option: given.join(" and "),
                 reason: "verify checks every kernel".to_owned(),
-                remedy: "drop it, or choose checks with --only".to_owned(),
+                remedy: "drop the option, or choose checks with --only".to_owned(),
             }));
         }
         let mut options = self.engine(kernels)?;

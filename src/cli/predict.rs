@@ -215,7 +215,7 @@ fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
 }
 
 /// Which values leave the range of their type, if any do. A later layer may hide them (the softmax of infinity,
-/// a sigmoid's 1), so the oracle looks at every layer if the weights allow an overflow at all.
+/// a sigmoid's 1), so the reference looks at every layer if the weights allow an overflow at all.
 fn overflow(
     model: &QuantizedNetwork,
     images: &Images,

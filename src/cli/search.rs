@@ -94,7 +94,7 @@ struct SearchTarget {
     max_accuracy_drop: f64,
 
     /// Images in the batch that is timed
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive)]
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive, hide_short_help = true)]
     batch: usize,
 
     /// Measure at most this many mixed networks

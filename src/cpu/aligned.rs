@@ -20,7 +20,7 @@ pub struct Aligned<T> {
 
 impl<T: Pod> Aligned<T> {
     /// Makes it `len` values long, or leaves it where it is longer. What is in it then says nothing.
-    pub fn make_room(&mut self, len: usize) {
+    pub fn grow(&mut self, len: usize) {
         if self.len < len {
             // The old one goes first, so that both never stand side by side.
             *self = Self::default();

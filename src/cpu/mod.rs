@@ -92,7 +92,7 @@ pub struct Session {
 
 #[derive(Debug)]
 enum NetworkKind {
-    /// Whatever an image's outputs depend on the image alone in.
+    /// The outputs of an image depend on that image only.
     Chain(Box<Chain>),
     /// int8 `dynamic-tensor`.
     Tensor(Box<Int8Network>),
@@ -144,7 +144,7 @@ impl Session {
         }
     }
 
-    /// Copies a batch to where the timed run starts from, and makes room for what it needs where no
+    /// Copies a batch to where the timed run starts from, and allocates what it needs where no
     /// earlier batch did. `pixels: [batch, in]` row-major.
     ///
     /// # Panics

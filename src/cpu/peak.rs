@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_was_left_out_would_be_seen() {
+    fn skipped_work_would_be_seen() {
         for supported in Supported::all() {
             let processor = Processor::new(ProcessorOptions {
                 isa: Some(supported.isa()),

@@ -10,10 +10,10 @@ use super::thread_pool::ThreadPool;
 use crate::adapter::ProcessorInfo;
 use crate::error::{Error, Result, UsageError};
 
-/// The most threads that can be asked for.
+/// The most threads that can be requested.
 pub const MOST_THREADS: usize = 1024;
 
-/// What is asked of the processor.
+/// What the user requests of the processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessorOptions {
     /// The instruction set. `None` means the fastest that the processor has.

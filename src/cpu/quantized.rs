@@ -1,7 +1,7 @@
 //! The scheme `dynamic-tensor` on whole tensors: their ranges, and tables from quantized values to quantized values.
 //!
 //! "Quantize the pre-activation, dequantize, apply the activation, quantize for the next layer" is a function of a
-//! quantized value, of which there are 255: it is computed once for each of them, as the scheme tells it, and
+//! quantized value, of which there are 255: it is computed once for each of them, by the formula of the scheme, and
 //! looked up for every value. A quantized value's index in a table is the quantized value and 128.
 #![expect(unsafe_code, reason = "computed with vectors, through pointers")]
 

@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_all_is_not_told_twice() {
+    fn a_panic_of_all_is_not_reported_twice() {
         let pool = ThreadPool::new(3);
         let came = AtomicUsize::new(0);
         let region = || {
@@ -406,9 +406,9 @@ mod tests {
                     thread::yield_now();
                 });
                 let seen: Vec<usize> = seen.into_iter().map(AtomicUsize::into_inner).collect();
-                let (within, beyond) = seen.split_at(wanted.min(8));
+                let (within, others) = seen.split_at(wanted.min(8));
                 assert!(within.iter().all(|&count| count <= 1), "{seen:?}");
-                assert!(beyond.iter().all(|&count| count == 0), "{seen:?}");
+                assert!(others.iter().all(|&count| count == 0), "{seen:?}");
             }
         }
     }

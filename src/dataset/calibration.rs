@@ -11,7 +11,7 @@ use super::idx::read_images;
 use super::images::Images;
 use crate::error::{Error, Result, UsageError};
 
-/// How many calibration images are inside the binary, and are used unless told otherwise.
+/// How many calibration images are inside the binary, and are used by default.
 pub const CALIBRATION_IMAGES: usize = 1_000;
 
 /// Pixels of such an image.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::idx::{load_images, load_labels, read_images, read_labels};
 use super::images::{Dataset, Images};
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
 /// Where Debian's package `dataset-fashion-mnist` puts the four files.
 pub const DEBIAN_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
@@ -92,7 +92,10 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
             (Some(found), None) | (None, Some(found)) => {
                 return Err(Error::file(
                     found,
-                    "the matching file (images or labels of the same split) is not in this folder; add it",
+                    FileError::unsuitable(
+                        "the matching file (images or labels of the same split) is not in this folder",
+                        "add it",
+                    ),
                 ));
             }
             (None, None) => {}
@@ -104,7 +107,7 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
         Some(folder) if !folder.is_dir() => {
             return Err(Error::file(
                 folder,
-                "there is no such folder; check the path",
+                FileError::unsuitable("there is no such folder", "check the path"),
             ));
         }
         Some(_) => format!(
@@ -113,10 +116,9 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
         ),
         None => format!("the {name} split is neither here nor in {DEBIAN_FOLDER}"),
     };
-    let problem = format!(
-        "{missing}; to get Fashion-MNIST, run 'apt-get install dataset-fashion-mnist' or data/fetch.sh"
-    );
-    Err(Error::file(place, problem))
+    let remedy =
+        "to get Fashion-MNIST, run 'apt-get install dataset-fashion-mnist' or data/fetch.sh";
+    Err(Error::file(place, FileError::unsuitable(missing, remedy)))
 }
 
 /// Loads images from an IDX file, or those of the test split from a folder.
@@ -131,7 +133,10 @@ pub fn load_test_images(path: &Path) -> Result<Images> {
     let images = images.ok_or_else(|| {
         Error::file(
             path,
-            "there is no t10k-images-idx3-ubyte here, plain or .gz; name a file of images",
+            FileError::unsuitable(
+                "there is no t10k-images-idx3-ubyte here, plain or .gz",
+                "name a file of images",
+            ),
         )
     })?;
     load_images(&images)

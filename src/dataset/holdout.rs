@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// The training images that are held back unless told otherwise.
+/// The training images that are held back by default.
 pub const HELD_OUT: usize = 5_000;
 
 /// The seed of the division: the same always, so that what is measured on the images held back is about
@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn every_image_is_on_exactly_one_side() {
-        for (count, asked, held) in [(2, 5000, 1), (9, 5000, 1), (100, 10, 10), (100, 50, 20)] {
-            let split = Holdout::new(count, asked);
+        for (count, requested, held) in [(2, 5000, 1), (9, 5000, 1), (100, 10, 10), (100, 50, 20)] {
+            let split = Holdout::new(count, requested);
             assert_eq!(split.validation.len(), held, "{count} images");
             let mut all = [split.training, split.validation].concat();
             all.sort_unstable();

@@ -14,7 +14,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use super::images::Images;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::input::{self, OpenFile};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -69,7 +69,7 @@ fn images(path: &Path, input: OpenFile<impl Read>) -> Result<Images> {
         let problem = format!(
             "its header gives {count} images of {rows}×{columns} pixels, so it has nothing to use"
         );
-        return Err(Error::file(path, problem));
+        return Err(Error::file(path, FileError::images(problem)));
     }
     Ok(Images {
         count,
@@ -95,7 +95,9 @@ fn read<const DIMENSIONS: usize>(
         return read_stream(path, stream, length, what);
     }
     let most = length.map(|length| {
-        let memory = length.saturating_mul(2).saturating_add(input::ROOM);
+        let memory = length
+            .saturating_mul(2)
+            .saturating_add(input::READING_OVERHEAD);
         memory.min(length.saturating_mul(LARGEST_EXPANSION))
     });
     read_stream(path, MultiGzDecoder::new(stream), most, what)
@@ -108,7 +110,7 @@ fn read_stream<const DIMENSIONS: usize>(
     most: Option<u64>,
     what: &str,
 ) -> Result<([usize; DIMENSIONS], Vec<u8>)> {
-    let fail = |problem: String| Error::file(path, problem);
+    let fail = |problem: String| Error::file(path, FileError::images(problem));
 
     let mut magic = [0; 4];
     stream
@@ -133,10 +135,11 @@ fn read_stream<const DIMENSIONS: usize>(
         *size = value as usize;
     }
     if let Some(most) = most.filter(|&most| total > most) {
-        return Err(fail(format!(
-            "the header gives {total} bytes of {what}, but a file of this size may have at most {most}; unpack \
-             it first if it is a .gz"
-        )));
+        let problem = format!(
+            "the header gives {total} bytes of {what}, but a file of this size may have at most {most}"
+        );
+        let remedy = "unpack it first if it is a .gz, or use another file";
+        return Err(Error::file(path, FileError::unsuitable(problem, remedy)));
     }
 
     let count = usize::try_from(total).unwrap_or(usize::MAX);

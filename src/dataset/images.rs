@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::sha256::hex;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
 /// Images of one size, as the bytes they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Dataset {
         let name = name.into();
         if images.count != labels.len() {
             let problem = format!("{} images but {} labels", images.count, labels.len());
-            return Err(Error::file(name, problem));
+            return Err(Error::file(name, FileError::images(problem)));
         }
         let labels = Some(labels);
         Self::unlabelled(name, images).map(|data| Self { labels, ..data })
@@ -80,7 +80,7 @@ impl Dataset {
     pub fn unlabelled(name: impl Into<String>, images: Images) -> Result<Self> {
         let name = name.into();
         if images.count == 0 {
-            return Err(Error::file(name, "has no images"));
+            return Err(Error::file(name, FileError::images("has no images")));
         }
         Ok(Self {
             name,
@@ -107,7 +107,7 @@ impl Dataset {
     /// `Error::File` where the images have none.
     pub fn labels(&self) -> Result<&[u8]> {
         let labels = self.labels.as_deref();
-        labels.ok_or_else(|| Error::file(&self.name, "has no labels"))
+        labels.ok_or_else(|| Error::file(&self.name, FileError::images("has no labels")))
     }
 
     /// SHA-256 of the pixels followed by the labels, in hexadecimal: the same for the same images

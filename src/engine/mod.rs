@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::Precision;
 use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, select};
 use crate::cpu::{Processor, ProcessorOptions};
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::gpu;
 use crate::plan::Kernels;
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Source};
@@ -365,10 +365,12 @@ pub fn check_width(model: &Source, data: &Path, width: usize) -> Result<()> {
     }
     Err(Error::file(
         data,
-        format!(
-            "its images have {width} pixels, but {} takes images of {inputs}; give images of that size, or use \
-             another --model",
-            model.path().display()
+        FileError::unsuitable(
+            format!(
+                "its images have {width} pixels, but {} takes images of {inputs}",
+                model.path().display()
+            ),
+            "give images of that size, or use another --model",
         ),
     ))
 }

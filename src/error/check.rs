@@ -121,7 +121,7 @@ pub enum CheckError {
 
 fn unmet(limits: &[&str]) -> String {
     match limits {
-        [] => "no precision can be deployed".to_owned(),
+        [] => "the verdict recommends no precision".to_owned(),
         limits => format!("not met: {}", limits.join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{CheckError, Error, InternalError, UsageError};
+use super::{CheckError, Error, FileError, InternalError, UsageError};
 
 /// An adapter's name.
 const ADAPTER: &str = "NVIDIA H200 (vulkan, discrete)";
@@ -23,10 +23,7 @@ pub fn all() -> Vec<Error> {
     all.extend(checks().map(Error::CheckFailed));
     all.push(regression());
     all.extend(device());
-    all.push(Error::file(
-        "data/t10k-images-idx3-ubyte",
-        "cannot be read: No such file or directory (os error 2); check the path and its permissions",
-    ));
+    all.extend(files());
     all.push(several());
     all
 }
@@ -174,11 +171,11 @@ fn kernels() -> [UsageError; 4] {
     [
         UsageError::NoBatch,
         UsageError::KernelUnsuitable {
-            kernel: "coop-2x4",
+            kernel: "network",
             precision: "f16",
             batch: 8,
             adapter: ADAPTER.into(),
-            reason: "no matrix units".into(),
+            reason: "the weights of all layers do not fit in one buffer binding".into(),
         },
         UsageError::NoKernel {
             which: "of the network path".into(),
@@ -241,20 +238,21 @@ fn unavailable() -> [Error; 6] {
         },
         Error::DeviceUnavailable {
             adapter: ADAPTER.into(),
-            reason: "limits are not supported".into(),
+            reason: "the driver supports fewer storage buffers than requested".into(),
         },
         Error::MatrixUnitsUnavailable {
             adapter: ADAPTER.into(),
-            reason: "no cooperative-matrix".into(),
+            reason: "the adapter has no cooperative matrices, by which shaders use matrix units"
+                .into(),
         },
         Error::PrecisionUnavailable {
             adapter: ADAPTER.into(),
             precision: "f16",
-            reason: "no shader-f16".into(),
+            reason: "the adapter has no shader-f16, the feature for 16-bit floats".into(),
         },
         Error::NothingChecked {
             skipped: 12,
-            reason: "--max-time 1s".into(),
+            reason: "no time was left of --max-time 1s".into(),
         },
         Error::KernelUnavailable {
             kernel: "avx512",
@@ -346,6 +344,43 @@ fn device() -> [Error; 4] {
             during: during(),
             reason: "the driver was reset".into(),
         },
+    ]
+}
+
+fn files() -> [Error; 7] {
+    let model = "model.safetensors";
+    [
+        Error::file(
+            "data/t10k-images-idx3-ubyte",
+            FileError::unreadable("No such file or directory (os error 2)"),
+        ),
+        Error::file(
+            model,
+            FileError::model("layers.0.bias[1] is inf, not a finite number"),
+        ),
+        Error::file(
+            model,
+            FileError::quantized_model("the metadata has no 'precision'"),
+        ),
+        Error::file(
+            "data/t10k-images-idx3-ubyte",
+            FileError::images("the header ends before dimension 1"),
+        ),
+        Error::file(
+            "before.json",
+            FileError::baseline("its schema is 3; this program reads 1 and 2"),
+        ),
+        Error::file(
+            "verified.json",
+            FileError::verify_result("not a result of 'verify --format json'"),
+        ),
+        Error::file(
+            model,
+            FileError::unsuitable(
+                "is quantized, but float weights are needed here",
+                "use the model that it was made from",
+            ),
+        ),
     ]
 }
 

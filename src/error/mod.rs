@@ -10,6 +10,7 @@
 mod check;
 #[doc(hidden)]
 pub mod examples;
+mod file;
 mod internal;
 mod usage;
 
@@ -17,10 +18,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use check::CheckError;
+pub use file::FileError;
 pub use internal::InternalError;
 pub use usage::UsageError;
-
-use crate::printable::printable;
 
 /// The library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -101,7 +101,7 @@ pub enum Error {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it, where, and what to do.
-        problem: String,
+        problem: FileError,
     },
 
     /// An output cannot be written.
@@ -225,12 +225,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// A problem with the file at `path`. The problem may quote the file, so control characters are written out,
-    /// and the middle of a very long text is left out.
-    pub fn file(path: impl AsRef<Path>, problem: impl AsRef<str>) -> Self {
+    /// A problem with the file at `path`.
+    pub fn file(path: impl AsRef<Path>, problem: FileError) -> Self {
         Self::File {
             path: path.as_ref().to_owned(),
-            problem: printable(problem.as_ref()),
+            problem,
         }
     }
 

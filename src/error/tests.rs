@@ -15,7 +15,7 @@ fn variant(error: &Error) -> (&'static str, u8) {
         Error::PrecisionUnavailable { .. } => ("PrecisionUnavailable", 3),
         Error::NothingChecked { .. } => ("NothingChecked", 3),
         Error::KernelUnavailable { .. } => ("KernelUnavailable", 3),
-        Error::File { .. } => ("File", 7),
+        Error::File { problem, .. } => (of_file(problem), 7),
         Error::Output { .. } => ("Output", 1),
         Error::CheckFailed(failed) => (of_check(failed), 4),
         Error::Regression { .. } => ("Regression", 5),
@@ -28,6 +28,18 @@ fn variant(error: &Error) -> (&'static str, u8) {
         Error::Internal(internal) => (of_internal(internal), 1),
         // That of the example's first failure, a regression.
         Error::Several { .. } => ("Several", 5),
+    }
+}
+
+fn of_file(error: &FileError) -> &'static str {
+    match error {
+        FileError::Unreadable { .. } => "Unreadable",
+        FileError::Model { .. } => "Model",
+        FileError::QuantizedModel { .. } => "QuantizedModel",
+        FileError::Images { .. } => "Images",
+        FileError::Baseline { .. } => "Baseline",
+        FileError::VerifyResult { .. } => "VerifyResult",
+        FileError::Unsuitable { .. } => "Unsuitable",
     }
 }
 
@@ -94,11 +106,11 @@ fn of_usage(error: &UsageError) -> &'static str {
     }
 }
 
-/// How many variants the three matches above have, `Usage`, `CheckFailed` and `Internal` counted as what they hold.
-const VARIANTS: usize = 16 + 3 + 10 + 35;
+/// How many variants the matches above have; `Usage`, `CheckFailed`, `File` and `Internal` count as what they hold.
+const VARIANTS: usize = 15 + 7 + 3 + 10 + 35;
 
-/// What tells a reader to do something. A message names it behind a semicolon, after the cause.
-const VERBS: [&str; 17] = [
+/// What asks a reader to do something. A message names it behind a semicolon, after the cause.
+const VERBS: [&str; 18] = [
     "accept",
     "add",
     "calibrate",
@@ -106,6 +118,7 @@ const VERBS: [&str; 17] = [
     "check",
     "drop",
     "give",
+    "make",
     "measure",
     "open",
     "report",
@@ -206,6 +219,7 @@ fn this_module_uses_no_other_part_of_the_engine() {
         include_str!("mod.rs"),
         include_str!("check.rs"),
         include_str!("examples.rs"),
+        include_str!("file.rs"),
         include_str!("internal.rs"),
         include_str!("usage.rs"),
     ];

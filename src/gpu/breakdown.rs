@@ -9,7 +9,7 @@ use crate::adapter::Feature;
 use crate::error::Result;
 use crate::plan::{Operand, Step};
 
-/// One run of a batch, taken apart.
+/// The parts of the time of one batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
     /// Each dispatch, in order: its layer and shader, and its time by the device's clock.
@@ -30,7 +30,7 @@ impl Session {
     ///
     /// # Errors
     /// Those of the device.
-    pub async fn take_apart(&self) -> Result<Option<Parts>> {
+    pub async fn run_with_breakdown(&self) -> Result<Option<Parts>> {
         use wgpu::BufferUsages as Usage;
         let device = self.device();
         let Some(prepared) = self.prepared() else {

@@ -288,7 +288,7 @@ fn accept_experiments() -> wgpu::ExperimentalFeatures {
     )]
     // SAFETY: wgpu warns that such a feature may do something else than its documentation says. The kernels that use it
     // stay inside their buffers as all others do, and tests run them checked and unchecked with sentinels behind each
-    // buffer. Networks use them only after each has been compared with the oracle on this adapter. Microkernels are
+    // buffer. Networks use them only after each has been compared with the reference on this adapter. Microkernels are
     // checked before they are timed.
     unsafe {
         wgpu::ExperimentalFeatures::enabled()

@@ -30,7 +30,7 @@ pub struct Found {
     pub(super) adapter: wgpu::Adapter,
 }
 
-/// The adapters of one backend, or of every backend, the best backend first. A backend that is not asked for is not
+/// The adapters of one backend, or of every backend, the best backend first. A backend that is not requested is not
 /// opened, since that would start its drivers.
 pub async fn adapters(backend: Option<Backend>) -> Vec<Found> {
     let backends = match backend {

@@ -67,7 +67,7 @@ impl Session {
         Ok(outputs)
     }
 
-    /// Lets a short last batch run like the others, where it can, and tells whether it now does: what was
+    /// Lets a short last batch run like the others, where it can, and returns whether it now does: what was
     /// chosen for batches of its size otherwise is left as it is.
     fn follow(&mut self, batch: usize, short: usize) -> Result<bool> {
         let (variant, by) = self.variant(batch)?;

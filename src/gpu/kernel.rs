@@ -227,7 +227,7 @@ fn family_name(family: KernelFamily) -> &'static str {
     }
 }
 
-/// A name for a variant that tells it from the others of its element type.
+/// A name for a variant, unique among those of its element type.
 #[must_use]
 pub fn variant_name(pass: Pass) -> String {
     match pass {

@@ -165,14 +165,14 @@ impl Numerics {
             device.filled(label, bytemuck::cast_slice(&words), Usage::STORAGE)
         };
         let bytes = 4 * operands.len() as u64;
-        let room = || device.buffer(label, bytes, Usage::STORAGE | Usage::COPY_SRC);
+        let output = || device.buffer(label, bytes, Usage::STORAGE | Usage::COPY_SRC);
         let (mut buffers, mut outputs) = (Vec::new(), Vec::new());
         for (at, binding) in NUMERICS_BINDINGS[module].iter().enumerate() {
             if *binding == Binding::Read {
                 buffers.push(column(at));
             } else {
                 outputs.push(buffers.len());
-                buffers.push(room());
+                buffers.push(output());
             }
         }
         let bound: Vec<_> = buffers.iter().map(whole).collect();
@@ -206,8 +206,8 @@ impl Numerics {
         }
         let params = [DeviceOperation::Exp as u32, LANES, 0, 0];
         let uniform = device.filled(label, bytemuck::cast_slice(&params), Usage::UNIFORM);
-        let room = || device.buffer(label, 4 * u64::from(LANES), Usage::STORAGE);
-        let buffers = [room(), room(), room(), room()];
+        let output = || device.buffer(label, 4 * u64::from(LANES), Usage::STORAGE);
+        let buffers = [output(), output(), output(), output()];
         let buffers: Vec<_> = buffers.iter().map(whole).collect();
         let bound = bind_group(device, &self.core, &uniform, &buffers);
         let count = 2 * passes;

@@ -58,7 +58,7 @@ impl Device {
     }
 }
 
-/// Values whose conversion tells how a driver rounds: on, just below and just above the midpoints
+/// Values whose conversion shows how a driver rounds: on, just below and just above the midpoints
 /// between neighbouring binary16 numbers, normal and subnormal, of both signs.
 fn rounding_probe() -> Vec<f32> {
     let halves = [

@@ -54,7 +54,7 @@ impl Session {
         let architecture = model.architecture();
         let kernels = Kernels::Any;
         let limits = device.limits();
-        // Planning one row tells whether the weights fit, before anything is allocated.
+        // Planning one row shows whether the weights fit, before anything is allocated.
         let Some(&first) = KernelVariant::candidates(&architecture, 1, limits, kernels).first()
         else {
             let first = KERNEL_VARIANTS
@@ -198,7 +198,7 @@ impl Session {
         };
         match (self.candidates(batch).first(), self.kernels) {
             (Some(&first), _) => Ok((first, by)),
-            // Planning it tells why not.
+            // Planning it says why not.
             (None, Kernels::Named(variant)) => Ok((variant, by)),
             (None, kernels) => {
                 let which = match kernels {

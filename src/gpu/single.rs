@@ -28,8 +28,8 @@ impl SinglePass {
     ///
     /// # Errors
     /// `Error::Internal` where there is no such kernel, `Error::Usage` where an operand is shorter than
-    /// `params` say (the kernels run without bounds checks), `Error::OutOfMemory` where there is no
-    /// room.
+    /// `params` say (the kernels run without bounds checks), `Error::OutOfMemory` where the
+    /// device has too little memory.
     pub async fn new(
         device: &Arc<Device>,
         pass: Pass,

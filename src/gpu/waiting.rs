@@ -37,7 +37,7 @@ impl Device {
         let wait = |_| {
             let start = Instant::now();
             self.queue.submit([]);
-            // A device that fails here fails at its first use too, where the error is told.
+            // A device that fails here fails at its first use too, where the error is reported.
             let _ = self.block(Duration::from_secs(1));
             start.elapsed()
         };

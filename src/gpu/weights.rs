@@ -193,7 +193,7 @@ impl Halves {
     }
 }
 
-/// Uploads each layer's packed weights and tells where they lie: in one buffer, or in one for each layer
+/// Uploads each layer's packed weights and returns where they lie: in one buffer, or in one for each layer
 /// where one binding cannot hold them all.
 fn upload_weights(
     device: &Device,
@@ -225,7 +225,7 @@ fn part<'a>(buffer: &'a wgpu::Buffer, bytes: &Range<u64>) -> wgpu::BufferBinding
     }
 }
 
-/// Adds `bytes` where a binding may begin, and tells where they lie.
+/// Adds `bytes` where a binding may begin, and returns where they lie.
 fn append(all: &mut Vec<u8>, bytes: &[u8]) -> Range<u64> {
     all.resize(all.len().next_multiple_of(BINDING_ALIGNMENT as usize), 0);
     let start = all.len() as u64;

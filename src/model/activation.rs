@@ -1,6 +1,6 @@
 //! Activation functions: what each is called, what it computes, and what follows from that elsewhere.
 //!
-//! The oracle (`reference/arithmetic.rs`) and the shaders (`shared/activation.wgsl`) compute each of them once more.
+//! The reference (`reference/arithmetic.rs`) and the shaders (`shared/activation.wgsl`) compute each of them once more.
 
 use std::fmt;
 use std::str::FromStr;

@@ -5,7 +5,7 @@ use super::graph::Graph;
 use super::normalization::Normalization;
 use crate::Precision;
 
-/// The largest int8 code that quantization uses unless a model says otherwise.
+/// The largest int8 value that quantization uses unless a model says otherwise.
 pub const DEFAULT_INT8_CLIP: u8 = 127;
 
 /// The shape of one dense layer, and the numbers that it runs in.

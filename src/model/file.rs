@@ -15,9 +15,9 @@ use super::normalization::Normalization;
 use super::stored::{MODE_KEYS, classes, entry, mode, mode_entries};
 use super::tensors::Tensors;
 use crate::atomic_file::AtomicFile;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
-/// The metadata entry that tells a quantized file from a model with float weights.
+/// The metadata entry that marks a quantized file; a model with float weights has none.
 pub(crate) const QUANTIZED: &str = "quantized";
 
 /// Metadata that the model itself uses, with those of its mode; all other entries are its provenance.
@@ -46,12 +46,11 @@ impl Network {
     /// `Error::File` where it is not a dense network with float weights.
     pub(crate) fn from_tensors(mut tensors: Tensors) -> Result<Self> {
         let (path, metadata) = (tensors.path.clone(), std::mem::take(&mut tensors.metadata));
-        let fail = |problem: String| Error::file(&path, problem);
+        let fail = |problem: String| Error::file(&path, FileError::model(problem));
         if metadata.contains_key(QUANTIZED) {
-            return Err(fail(
-                "is quantized, but float weights are needed here; use the model that it was made from"
-                    .into(),
-            ));
+            let problem = "is quantized, but float weights are needed here";
+            let remedy = "use the model that it was made from";
+            return Err(Error::file(&path, FileError::unsuitable(problem, remedy)));
         }
         let activations: Vec<Activation> = metadata
             .get("activations")
@@ -163,18 +162,21 @@ fn read_layers(tensors: &mut Tensors, activations: &[Activation]) -> Result<Vec<
         let (bias_shape, bias) = tensors.take(&format!("layers.{index}.bias"))?;
         let &[inputs, outputs] = shape.as_slice() else {
             let problem = format!("layers.{index}.weight has shape {shape:?}, not [in, out]");
-            return Err(Error::file(&tensors.path, problem));
+            return Err(Error::file(&tensors.path, FileError::model(problem)));
         };
         if bias_shape == [inputs] && inputs != outputs {
             let problem = format!(
-                "layers.{index}.weight has shape {shape:?}, and its bias {bias_shape:?}; expected [in, out]: transpose \
-                 the weight, which PyTorch stores as [out, in]"
+                "layers.{index}.weight has shape {shape:?}, and its bias {bias_shape:?}; expected [in, out]"
             );
-            return Err(Error::file(&tensors.path, problem));
+            let remedy = "transpose the weight, which PyTorch stores as [out, in]";
+            return Err(Error::file(
+                &tensors.path,
+                FileError::unsuitable(problem, remedy),
+            ));
         }
         if bias_shape != [outputs] {
             let problem = format!("layers.{index}.bias has shape {bias_shape:?}, not [{outputs}]");
-            return Err(Error::file(&tensors.path, problem));
+            return Err(Error::file(&tensors.path, FileError::model(problem)));
         }
         layers.push(Layer {
             inputs,
@@ -187,12 +189,12 @@ fn read_layers(tensors: &mut Tensors, activations: &[Activation]) -> Result<Vec<
     if tensors.count != 2 * layers.len() {
         return Err(Error::file(
             &tensors.path,
-            format!(
+            FileError::model(format!(
                 "has {} tensors, but a model with {} activations has {}: layers.0.weight, layers.0.bias, …",
                 tensors.count,
                 layers.len(),
                 2 * layers.len()
-            ),
+            )),
         ));
     }
     Ok(layers)

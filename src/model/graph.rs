@@ -1,12 +1,12 @@
 //! How values flow through a network: its operations, what each reads and writes, and the shapes.
 //!
 //! A graph has no parameters. An operation with weights names its layer by index, so that a network, its quantized
-//! form and its architecture share one graph, each with its own list of layers.
+//! network and its architecture share one graph, each with its own list of layers.
 
 use std::fmt;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
 /// A value that flows between operations: its index in [`Graph::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,7 +154,8 @@ impl Graph {
         }
         let problem =
             "has branches, but a model file holds only layers of which each reads the one before";
-        Err(Error::file(path, problem))
+        let remedy = "use a network without branches";
+        Err(Error::file(path, FileError::unsuitable(problem, remedy)))
     }
 
     /// The operation that writes a value; none of the network's input.

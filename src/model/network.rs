@@ -8,7 +8,7 @@ use super::architecture::{Architecture, DEFAULT_INT8_CLIP, Format, LayerShape};
 use super::graph::Graph;
 use super::normalization::Normalization;
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::mode::Mode;
 
 /// The default model: 784-64-10, trained by this project (data/README.md says how).
@@ -50,7 +50,7 @@ pub struct Network {
     pub classes: Vec<String>,
     /// What the model is run as, unless the user names another mode.
     pub mode: Option<Mode>,
-    /// The largest int8 code that its quantization uses, 1 to 127.
+    /// The largest int8 value that its quantization uses, 1 to 127.
     pub int8_clip: u8,
     /// How the model was made: seed, epochs, command, accuracy.
     pub provenance: BTreeMap<String, String>,
@@ -147,7 +147,7 @@ impl Network {
 
     /// Holds the model against every promise that the executors rely on.
     pub(super) fn check(&self) -> Result<()> {
-        let fail = |problem: String| Err(Error::file(&self.path, problem));
+        let fail = |problem: String| Err(Error::file(&self.path, FileError::model(problem)));
         if self.layers.is_empty() {
             return fail("has no layer: expected layers.0.weight and layers.0.bias".into());
         }
@@ -212,10 +212,13 @@ impl Network {
             if largest >= 1 << 31 {
                 return Err(Error::file(
                     &self.path,
-                    format!(
-                        "layers.{index} has {} inputs, so its int8 sums could overflow int32: they could reach \
-                         {largest}; use --precision f32 or f16, or a smaller int8_clip",
-                        layer.inputs
+                    FileError::unsuitable(
+                        format!(
+                            "layers.{index} has {} inputs, so its int8 sums could overflow int32: they could reach \
+                             {largest}",
+                            layer.inputs
+                        ),
+                        "use --precision f32 or f16, or a smaller int8_clip",
                     ),
                 ));
             }

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::mode::Mode;
 use crate::printable::is_harmless;
 use crate::scheme::{Scheme, WeightScales};
 
-/// The entries that tell it.
+/// The entries that say it.
 pub(crate) const MODE_KEYS: [&str; 4] = ["precision", "layer_precisions", "scheme", "weights"];
 
 /// A metadata entry, parsed.
@@ -26,7 +26,7 @@ where
         .get(key)
         .map(|text| text.trim().parse::<T>())
         .transpose()
-        .map_err(|error| Error::file(path, format!("metadata '{key}': {error}")))
+        .map_err(|error| Error::file(path, FileError::model(format!("metadata '{key}': {error}"))))
 }
 
 /// The names of the outputs; empty where metadata have none.
@@ -39,18 +39,23 @@ pub(crate) fn classes(path: &Path, metadata: &HashMap<String, String>) -> Result
     };
     if let Some(bad) = names.chars().find(|&character| !is_harmless(character)) {
         let problem = format!("metadata 'classes' has the control character {bad:?}");
-        return Err(Error::file(path, problem));
+        return Err(Error::file(path, FileError::model(problem)));
     }
     let name = |name: &str| name.trim().to_owned();
     Ok(names.split(',').map(name).collect())
 }
 
-/// The mode that metadata tell; none where they tell of none.
+/// The mode that the metadata name, if any.
 ///
 /// # Errors
 /// `Error::File` where they do not fit each other.
 pub(crate) fn mode(path: &Path, metadata: &HashMap<String, String>) -> Result<Option<Mode>> {
-    let fail = |problem: &str| Err(Error::file(path, format!("metadata: {problem}")));
+    let fail = |problem: &str| {
+        Err(Error::file(
+            path,
+            FileError::model(format!("metadata: {problem}")),
+        ))
+    };
     let precision = entry::<Precision>(path, metadata, "precision")?;
     let scheme = entry::<Scheme>(path, metadata, "scheme")?;
     let weights = entry::<WeightScales>(path, metadata, "weights")?;
@@ -80,10 +85,10 @@ pub(crate) fn mode(path: &Path, metadata: &HashMap<String, String>) -> Result<Op
         (None, None) => return Ok(None),
     };
     mode.map(Some)
-        .map_err(|error| Error::file(path, format!("metadata: {error}")))
+        .map_err(|error| Error::file(path, FileError::model(format!("metadata: {error}"))))
 }
 
-/// The entries that tell a mode.
+/// The entries that name a mode.
 pub(crate) fn mode_entries(mode: &Mode) -> BTreeMap<String, String> {
     let mut entries = BTreeMap::from([("precision".to_owned(), mode.precision.to_string())]);
     if !mode.layers.is_empty() {

@@ -13,7 +13,7 @@ use safetensors::tensor::Metadata;
 use sha2::{Digest, Sha256};
 
 use crate::dataset::hex;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::input::{self, OpenFile, read_values};
 
 /// The largest header that is read. It is JSON, some of which takes dozens of times its size; a model's has a
@@ -122,8 +122,12 @@ impl Tensors {
             stream: input.stream,
             hash: Sha256::new(),
         };
-        let fail =
-            |problem: &str| Error::file(path, format!("not a valid safetensors file: {problem}"));
+        let fail = |problem: &str| {
+            Error::file(
+                path,
+                FileError::model(format!("not a valid safetensors file: {problem}")),
+            )
+        };
         let cut = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => fail("it ends too early"),
             _ => input::unreadable(path, &error),
@@ -143,7 +147,7 @@ impl Tensors {
                     "{name} has the type {:?}, but a model's tensors are F32, F16, BF16, I8 or U8",
                     info.dtype
                 );
-                return Err(Error::file(path, problem));
+                return Err(Error::file(path, FileError::model(problem)));
             };
             held.insert(name, (info.shape.clone(), values));
         }
@@ -179,7 +183,7 @@ impl Tensors {
             };
             return Err(Error::file(
                 &self.path,
-                format!("has no tensor {name}{has}"),
+                FileError::model(format!("has no tensor {name}{has}")),
             ));
         };
         let dtype = values.dtype();
@@ -187,7 +191,7 @@ impl Tensors {
             Some(values) => Ok((shape, values)),
             None => {
                 let problem = format!("{name} has the type {dtype:?} instead of {:?}", T::DTYPE);
-                Err(Error::file(&self.path, problem))
+                Err(Error::file(&self.path, FileError::model(problem)))
             }
         }
     }

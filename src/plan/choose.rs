@@ -50,7 +50,7 @@ impl KernelVariant {
         if all.is_empty() && kernels == Kernels::Any && runnable.contains(&separate) {
             all.push(separate);
         }
-        // The kernels that were asked for run, likely or not.
+        // The requested kernels run, likely or not.
         if all.is_empty() {
             all.extend(runnable.first());
         }

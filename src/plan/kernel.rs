@@ -98,7 +98,7 @@ pub struct NetworkKernel {
     pub arithmetic: Arithmetic,
     /// Groups of four that its workgroup memory holds of each layer's values.
     pub widest: u32,
-    /// The form of the layers' inputs where they are int8 quantized values outside the reference scheme.
+    /// The format of the layers' inputs where they are int8 quantized values outside the reference scheme.
     pub quantized: Option<InputFormat>,
 }
 

@@ -30,7 +30,7 @@ fn limits(binding_bytes: u64, workgroups: u32) -> Limits {
 }
 
 #[test]
-fn int8_tells_all_eight_steps_of_each_layer() {
+fn int8_has_all_eight_steps_of_each_layer() {
     let plan = Plan::new(
         &model(Precision::Int8, &[784, 64, 10]),
         32,
@@ -155,7 +155,7 @@ fn a_layer_too_wide_for_a_dispatch_is_refused() {
 }
 
 #[test]
-fn weights_beyond_a_binding_are_refused() {
+fn weights_larger_than_a_binding_are_refused() {
     let plan = |bytes| {
         let variant = KernelVariant::unfused(1);
         Plan::new(

@@ -214,7 +214,7 @@ impl KernelVariant {
         if needed > u64::from(limits.workgroup_bytes) {
             return Some("the adapter has too little workgroup memory");
         }
-        // In blocks they always fit, or nothing runs at all, which is told in more words.
+        // In blocks they always fit, or nothing runs at all, which another message explains.
         let layout = tile.weights();
         let weights =
             |layer: &LayerShape| layout.bytes(layer.inputs, layer.outputs, layer.format.precision);
@@ -304,7 +304,7 @@ fn unfused_refused(model: &Architecture) -> Option<&'static str> {
     (!fits).then_some("the unfused path runs only f32, f16 and int8 dynamic-tensor")
 }
 
-/// Whether one kernel can run all layers. Pixels decide the form of the first layer's quantized values.
+/// Whether one kernel can run all layers. Pixels decide the format of the first layer's quantized values.
 fn alike(model: &Architecture) -> bool {
     let kind = |layer: &LayerShape| (layer.format.precision, layer.format.input);
     let mut others = model.layers.iter().skip(1).map(kind);

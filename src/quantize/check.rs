@@ -5,18 +5,18 @@ use super::layer::{Epilogue, QuantizedLayer};
 use super::network::QuantizedNetwork;
 use super::weights::Weights;
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::model::{Activation, ValueId};
 use crate::scheme::SMALLEST_SCALE;
 
 impl QuantizedNetwork {
     /// Checks shapes, values and ranges, whoever made them. Infinite parameters are wrong, unless
-    /// [`QuantizedNetwork::out_of_range`] tells of them.
+    /// [`QuantizedNetwork::out_of_range`] names them.
     ///
     /// # Errors
     /// `Error::File` naming the layer and what is wrong with it.
     pub fn check(&self) -> Result<()> {
-        let fail = |problem: String| Err(Error::file(&self.path, problem));
+        let fail = |problem: String| Err(Error::file(&self.path, FileError::model(problem)));
         if self.layers.is_empty() {
             return fail("has no layers".into());
         }
@@ -56,9 +56,9 @@ impl QuantizedNetwork {
         Ok(())
     }
 
-    /// Layers that read the same value take it in the same form, so that it is stored once.
+    /// Layers that read the same value take it in the same format, so that it is stored once.
     fn check_readers(&self) -> Result<(), String> {
-        let form = |layer: usize| {
+        let format = |layer: usize| {
             let layer = &self.layers[layer];
             let float = layer.input == InputQuantization::Values;
             (layer.input, float.then(|| layer.precision()))
@@ -66,7 +66,7 @@ impl QuantizedNetwork {
         for value in 0..self.graph.values.len() {
             let readers = self.graph.readers(ValueId(value));
             let readers: Vec<usize> = readers.map(|(_, reader)| reader.layer()).collect();
-            let different = |pair: &&[usize]| form(pair[0]) != form(pair[1]);
+            let different = |pair: &&[usize]| format(pair[0]) != format(pair[1]);
             if let Some(&[first, other]) = readers.windows(2).find(different) {
                 return Err(format!(
                     "layers.{first} and layers.{other} read the same value, but in different precisions; give both the same precision"

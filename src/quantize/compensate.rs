@@ -1,6 +1,6 @@
 //! int4 and int8 weights whose rounding errors make up for each other.
 //!
-//! The formulas are told in [`super`].
+//! [`super`] has the formulas.
 
 use half::f16;
 

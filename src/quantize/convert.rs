@@ -17,7 +17,7 @@ pub struct Ranges(pub Vec<(f32, f32)>);
 
 /// Puts `model` into the numbers of `mode`. The ranges are those of the calibration, which the scheme
 /// `static` needs. int4 weights are rounded to nearest. Where weights leave the range of their type the result
-/// says so ([`QuantizedNetwork::out_of_range`]), as the oracle does of the layer.
+/// says so ([`QuantizedNetwork::out_of_range`]), as the reference does of the layer.
 ///
 /// # Errors
 /// `Error::Usage` where the mode names other layers than the model has, or ranges are missing;
@@ -220,7 +220,7 @@ mod tests {
         let quantized = lower(&model, &mode, None).unwrap();
         let epilogue = quantized.layers[0].epilogue(127);
         let bias = |column: &Epilogue| f64::from(column.offset) * f64::from(column.scale);
-        // Nothing but the bias where the pixel is 0: its code is the zero point.
+        // Nothing but the bias where the pixel is 0: its quantized value is the zero point.
         let Weights::Int8 { quantized, .. } = &quantized.layers[0].weights else {
             panic!("no int8 weights");
         };
@@ -265,7 +265,7 @@ mod tests {
 
     /// In units of the scales it is beyond 64 bits, and what zero is moved by is added to it.
     #[test]
-    fn a_bias_beyond_all_bounds_keeps_its_sign_and_is_refused() {
+    fn a_bias_too_large_for_64_bits_keeps_its_sign_and_is_refused() {
         let layer = Layer {
             inputs: 1,
             outputs: 2,

@@ -88,7 +88,7 @@ fn activate(activation: Activation, z: &mut [f32], outputs: usize) {
     }
 }
 
-/// The values that a layer's input stands for once it is in the layer's form.
+/// The values that a layer's input stands for once it is in the layer's format.
 fn taken(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Vec<f32> {
     let through = |round: &dyn Fn(f32) -> f32| x.iter().map(|&x| round(x)).collect();
     let float = layer.precision().float();
@@ -132,9 +132,9 @@ mod tests {
     use crate::scheme::{Scheme, WeightScales};
     use crate::{Precision, dataset, reference};
 
-    /// The values that calibration sees are those that the oracle computes.
+    /// The values that calibration sees are those that the reference computes.
     #[test]
-    fn layers_hand_on_what_the_oracle_says() {
+    fn layers_hand_on_what_the_reference_says() {
         let mut model = Network::default_model().unwrap();
         let images = dataset::calibration_images().unwrap();
         let pixels = images.range(0, 4);
@@ -152,8 +152,8 @@ mod tests {
             for layer in &quantized.layers {
                 x = quantized_layer(layer, quantized.int8_clip, &x);
             }
-            let oracle = reference::infer(&quantized, pixels, 1).outputs;
-            for (value, expected) in x.iter().zip(&oracle) {
+            let reference_outputs = reference::infer(&quantized, pixels, 1).outputs;
+            for (value, expected) in x.iter().zip(&reference_outputs) {
                 // bf16 and row scales may round to the other side.
                 let difference = (f64::from(*value) - expected).abs();
                 assert!(

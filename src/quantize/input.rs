@@ -1,6 +1,6 @@
-//! In which form a layer takes its input.
+//! The format in which a layer takes its input.
 
-/// In which form a layer takes its input.
+/// The format in which a layer takes its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum InputQuantization {
     /// As numbers of the weights' type; f32 where these are int4.

@@ -18,7 +18,7 @@ pub struct QuantizedLayer {
     pub bias: Vec<f32>,
     /// What is applied to the pre-activations.
     pub activation: Activation,
-    /// In which form it takes its input.
+    /// The format in which it takes its input.
     pub input: InputQuantization,
 }
 

@@ -2,13 +2,13 @@
 //! warning: answers that are finite and yet may be worth little.
 //!
 //! - **Underflow** in f16. Below 2⁻¹⁴ binary16 is subnormal: its numbers are 2⁻²⁴ apart, so that fewer and
-//!   fewer of its 11 bits are left, and at 2⁻²⁵ none (IEEE 754-2019, § 3.3). Told where more than
-//!   [`WORTH_TELLING`] of a layer's weights get there, which normally distributed ones do only with a standard
+//!   fewer of its 11 bits are left, and at 2⁻²⁵ none (IEEE 754-2019, § 3.3). Reported where more than
+//!   [`WORTH_REPORTING`] of a layer's weights get there, which normally distributed ones do only with a standard
 //!   deviation below 0.005; or where an output's weights lose more to it (Σ of squared errors) than to rounding
 //!   to 11 bits, which no precision of this size is without.
 //! - **Outliers** in int8. Quantized values are a scale apart that the largest weight decides (Wu et al., *Integer
 //!   Quantization for Deep Learning Inference: Principles and Empirical Evaluation*, 2020, § 3.1 and 5.2, where
-//!   such ranges are cut at a percentile). Told where all weights but the largest hundredth, and at least one,
+//!   such ranges are cut at a percentile). Reported where all weights but the largest hundredth, and at least one,
 //!   stay within 7 of 127 quantized values: they are then no finer than in int4, in twice its memory.
 
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::scheme;
 use crate::units::count;
 
 /// The share of a layer's weights that may become subnormal or zero in f16 without a word.
-const WORTH_TELLING: f64 = 0.01;
+const WORTH_REPORTING: f64 = 0.01;
 
 /// The share of a tensor's values, the largest, that may be outliers.
 const OUTLIERS: usize = 100;
@@ -32,7 +32,7 @@ const OUTLIERS: usize = 100;
 /// Fewer values have no bulk that an outlier could stand out from.
 const FEWEST: usize = 8;
 
-/// The largest int8 code that the rule on outliers is told for.
+/// The largest quantized value of int8 to which the rule on outliers applies.
 const INT8_LARGEST: f32 = 127.0;
 
 /// What a layer's weights lose.
@@ -65,7 +65,7 @@ pub enum Loss {
         bulk: f32,
         /// The largest quantized value without outliers.
         quantized: u8,
-        /// The largest code that there is.
+        /// The largest quantized value that there is.
         clip: u8,
     },
 }
@@ -188,7 +188,7 @@ fn underflow(index: usize, layer: &Layer) -> Option<Loss> {
         }
     }
     let outputs = errors.iter().filter(|[range, bits]| range > bits).count();
-    let many = (zeros + subnormal) as f64 > WORTH_TELLING * weights as f64;
+    let many = (zeros + subnormal) as f64 > WORTH_REPORTING * weights as f64;
     (many || outputs > 0).then_some(Loss::Underflow {
         layer: index,
         weights,
@@ -205,7 +205,7 @@ fn to_11_bits(value: f32) -> f32 {
     f32::from_bits((bits + 0x0fff + odd) & !0x1fff)
 }
 
-/// The magnitudes that share a scale, as they are told of.
+/// The magnitudes that share a scale, as a message names them.
 struct Spread {
     column: usize,
     outliers: usize,
@@ -301,7 +301,7 @@ mod tests {
             };
             assert_eq!(found, [want]);
         }
-        // Zeros are what they were, and what is exact loses nothing; but many are told all the same.
+        // Zeros are what they were, and what is exact loses nothing; but many are reported all the same.
         assert_eq!(losses_of(&source([&[0.0; 9], &[1.0; 9]]), &f16), []);
         let exact = losses_of(&source([&[2.0_f32.powi(-20); 9], &[1.0; 9]]), &f16);
         assert!(
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn outliers_that_leave_too_few_quantized_are_told_by_tensor_and_by_column() {
+    fn outliers_that_leave_too_few_quantized_are_reported_by_tensor_and_by_column() {
         let mut spoiled = about(1.0);
         spoiled[3] = 100.0;
         let by_tensor = Mode::from(Precision::Int8);
@@ -340,7 +340,7 @@ mod tests {
             ..
         }) = losses_of(&bad, &by_tensor).pop()
         else {
-            panic!("nothing is told")
+            panic!("nothing is reported")
         };
         assert_eq!((largest, quantized, clip), (100.0, 2, 127));
         let Some(Loss::Outliers {
@@ -349,10 +349,10 @@ mod tests {
             ..
         }) = losses_of(&bad, &by_column).pop()
         else {
-            panic!("nothing is told")
+            panic!("nothing is reported")
         };
         assert_eq!(column, Some((1, 1)));
-        // A column alone may be as small as it likes.
+        // One small column is no outlier.
         assert_eq!(
             losses_of(&source([&[1.0, 0.001], &[1.0, 0.001]]), &by_tensor),
             []
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantized_file_tells_its_outliers_too() {
+    fn a_quantized_file_reports_its_outliers_too() {
         let mut spoiled = about(1.0);
         spoiled[3] = 100.0;
         let bad = source([&about(1.0), &spoiled]);
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_default_model_nothing_is_told() {
+    fn the_default_model_has_no_losses() {
         let source = Source::default_model().unwrap();
         for mode in Precision::EVERY.map(Mode::from) {
             assert_eq!(losses_of(&source, &mode), [], "{mode}");

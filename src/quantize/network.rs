@@ -92,7 +92,7 @@ impl QuantizedNetwork {
         self.layers.iter().map(layer).sum()
     }
 
-    /// Bytes of the values that one image has between the layers: each layer's input in the form that it
+    /// Bytes of the values that one image has between the layers: each layer's input in the format that it
     /// takes, with the row's scale, and the outputs in f32.
     #[must_use]
     pub fn activation_bytes(&self) -> u64 {

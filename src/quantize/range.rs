@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_beyond_the_range_counts_however_small_the_weights() {
+    fn an_input_outside_the_range_counts_however_small_the_weights() {
         let overflows = |std: f32, precision: Precision| {
             let layer = Layer {
                 inputs: 1,

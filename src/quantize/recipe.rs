@@ -48,7 +48,7 @@ impl Recipe {
     }
 
     /// Whether a mode needs calibration images. Where only int8 weights are to be compensated it does not:
-    /// without images that fit they are rounded to nearest, which is told.
+    /// without images that fit they are rounded to nearest, and a warning says so.
     #[must_use]
     pub fn needs_images(self, mode: &Mode) -> bool {
         let precisions = mode.precisions();

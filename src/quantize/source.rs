@@ -93,7 +93,7 @@ impl Source {
         name.unwrap_or_else(|| label.to_string())
     }
 
-    /// What it is run as unless told otherwise; none where the file does not say.
+    /// What it is run as unless the user names another mode; none where the file does not say.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         match self {

@@ -319,7 +319,7 @@ fn int8(layer: &Layer, input: InputQuantization, scales: WeightScales, clip: u8)
     Weights::Int8 { quantized, scales }
 }
 
-/// Makes scales such that a static bias, which is held in units of s·s_w, keeps its value. `zeros` tells the
+/// Makes scales such that a static bias, which is held in units of s·s_w, keeps its value. `zeros` marks the
 /// scales whose quantized values are all zero.
 fn fit_bias(scales: &mut [f32], zeros: &[bool], bias: &[f32], input: Affine) {
     let mut largest = vec![0.0_f32; scales.len()];
@@ -336,7 +336,7 @@ fn fit_bias(scales: &mut [f32], zeros: &[bool], bias: &[f32], input: Affine) {
             *scale = own;
         }
         // A bias that is huge beside its column's weights would leave int32 in units of their scale: then
-        // the column gets coarser quantized values, which beside such a bias tell just as little apart.
+        // the column gets coarser quantized values, which make no difference beside such a bias.
         *scale = scale.max(bias / input.scale / LARGEST_BIAS);
     }
 }
@@ -395,7 +395,7 @@ fn pack(quantized: &[i8], outputs: usize) -> Vec<u8> {
 }
 
 /// The quantized values of `rows` rows, and whether the half bytes of a row that is not there are zero. They are put where
-/// the bytes were, where there is room behind those.
+/// the bytes were, where memory is left behind those.
 fn unpack(packed: Vec<u8>, rows: usize, outputs: usize) -> (Vec<i8>, bool) {
     let pairs = packed.len() / outputs;
     let mut quantized: Vec<i8> = bytemuck::cast_vec(packed);

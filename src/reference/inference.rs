@@ -5,7 +5,7 @@ use std::fmt;
 use crate::Precision;
 use crate::model::Activation;
 
-/// What the oracle says of some images.
+/// What the reference says of some images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inference {
     /// `[images, out]` row-major.

@@ -100,7 +100,7 @@ pub fn weight_values(layer: &QuantizedLayer) -> Vec<f64> {
     }
 }
 
-/// A layer's weights in the numbers that the oracle multiplies.
+/// A layer's weights in the numbers that the reference multiplies.
 enum Widened {
     /// Of every precision but int8.
     Real(Vec<f64>),

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_largest_number_is_infinite() {
+    fn what_exceeds_the_largest_number_is_infinite() {
         assert_eq!(round_f16(65_519.9), 65_504.0);
         assert_eq!(round_f16(65_520.0), f64::INFINITY);
         assert_eq!(round_bf16(bf16::MAX.to_f64() * 1.001), bf16::MAX.to_f64());

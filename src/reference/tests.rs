@@ -1,4 +1,4 @@
-//! The oracle by hand.
+//! The reference by hand.
 
 use super::*;
 use crate::model::{Activation, Layer, Network, Normalization};
@@ -37,7 +37,7 @@ fn a_network_worked_by_hand() {
 }
 
 #[test]
-fn f16_overflow_is_told_by_layer() {
+fn f16_overflow_is_reported_by_layer() {
     let layer = |weight: f32| Layer {
         inputs: 1,
         outputs: 1,
@@ -56,9 +56,9 @@ fn f16_overflow_is_told_by_layer() {
     );
 }
 
-/// What an input is before it is rounded is told of it, though a tanh hides that it is infinite.
+/// An overflow reports the input before it was rounded, though a tanh hides that it is infinite.
 #[test]
-fn an_input_beyond_f16_is_told_as_the_input() {
+fn an_input_outside_f16_is_reported_as_the_input() {
     let layer = Layer {
         inputs: 1,
         outputs: 1,
@@ -119,7 +119,7 @@ fn all_processors_say_what_one_says() {
 }
 
 #[test]
-fn images_together_have_the_outputs_that_each_has_alone() {
+fn images_together_have_the_outputs_that_each_has_by_itself() {
     let (model, pixels) = small(Activation::Relu);
     let ranges = Ranges(vec![(0.0, 1.0), (0.0, 2.0)]);
     let mut modes = Precision::EVERY.map(Mode::from).to_vec();
@@ -139,7 +139,7 @@ fn images_together_have_the_outputs_that_each_has_alone() {
     }
 }
 
-/// The oracle takes a network's weights as they are, so here they are held against its own rounding.
+/// The reference takes a network's weights as they are, so here they are held against its own rounding.
 #[test]
 fn weights_are_rounded_as_a_precision_says() {
     let mut model = Network::default_model().unwrap();

@@ -144,7 +144,7 @@ impl Tool {
         let seconds = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        // Whole seconds: humantime writes only as many digits as asked.
+        // Whole seconds: humantime writes every digit that it is given.
         let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + seconds);
         Self {
             version: env!("CARGO_PKG_VERSION"),

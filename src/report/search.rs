@@ -120,9 +120,9 @@ fn document(subject: &SearchSubject<'_>, result: &SearchResult) -> SearchDocumen
             "only this layer",
             layer,
             name.clone(),
-            &one.alone,
+            &one.only_this,
         ));
-        if let Some(measured) = &one.all_but {
+        if let Some(measured) = &one.all_others {
             sensitivities.push(SearchLine::new("all other layers", layer, name, measured));
         }
     }
@@ -206,21 +206,21 @@ const FINALISTS: [Column; 6] = [
 pub fn sensitivity_table(f32: &Trial, sensitivities: &[Sensitivity], layout: Layout) -> String {
     let lost = |of: &Measured| points(f32.measured.accuracy - of.accuracy);
     let row = |one: &Sensitivity| {
-        let all_but = |value: &dyn Fn(&Measured) -> String| {
-            one.all_but
+        let all_others = |value: &dyn Fn(&Measured) -> String| {
+            one.all_others
                 .as_ref()
                 .map_or_else(|| NOTHING.to_owned(), value)
         };
         vec![
             format!("layers.{}", one.layer),
             one.choice.name(),
-            error(&one.alone),
-            lost(&one.alone),
-            count(one.alone.label_changes as u64),
-            format!("{:.2}", one.alone.relative_time),
-            all_but(&error),
-            all_but(&lost),
-            all_but(&|of| count(of.label_changes as u64)),
+            error(&one.only_this),
+            lost(&one.only_this),
+            count(one.only_this.label_changes as u64),
+            format!("{:.2}", one.only_this.relative_time),
+            all_others(&error),
+            all_others(&lost),
+            all_others(&|of| count(of.label_changes as u64)),
         ]
     };
     let rows = sensitivities.iter().map(row).collect();

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// What a result says of the machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Machine {
-    /// The processor's name; none where the system does not tell it.
+    /// The processor's name; none where the system does not say.
     pub processor: Option<String>,
     /// Processors that the system has for this program.
     pub processors: usize,
@@ -49,7 +49,7 @@ fn processor(text: &str) -> Option<String> {
 fn load() -> Option<f64> {
     let mut loads = [0.0];
     #[expect(unsafe_code, reason = "the standard library does not ask for it")]
-    // SAFETY: the call writes one number, and there is room for one.
+    // SAFETY: the call writes one number, and the buffer holds one.
     let written = unsafe { libc::getloadavg(loads.as_mut_ptr(), 1) };
     (written == 1).then_some(loads[0])
 }

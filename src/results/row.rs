@@ -77,7 +77,7 @@ pub struct Effective {
     /// How weights were rounded to quantized values: `compensated` over calibration images, or to `nearest`; none
     /// where no weight is quantized, and in the reference scheme.
     pub rounding: Option<String>,
-    /// Why it did not run as asked.
+    /// Why it did not run as requested.
     pub reason: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub enum WarningKind {
     /// Samples became slower or faster during the measurement.
     Drift,
-    /// Samples form two groups: their distribution is bimodal.
+    /// Samples fall into two groups: their distribution is bimodal.
     Bimodal,
     /// There are too few samples for an interval.
     FewSamples,
@@ -18,7 +18,7 @@ pub enum WarningKind {
     AboveCeiling,
     /// The program is a debug build.
     DebugBuild,
-    /// The user asked for slower samples.
+    /// The user requested slower samples.
     Slowed,
     /// The adapter is a software adapter, whose results do not apply to a GPU.
     SoftwareAdapter,

@@ -68,7 +68,7 @@ impl<'a> Bench<'a> {
         let error = sum / outputs.len() as f64;
         let finite = outputs.iter().all(|output| output.is_finite()) && !self.overflows(quantized);
         Ok(Measured {
-            // An answer from beyond the range of its type is none.
+            // An answer outside the range of its type is none.
             accuracy: if finite {
                 right.count() as f64 / found.len() as f64
             } else {

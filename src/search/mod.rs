@@ -154,18 +154,18 @@ impl Search<'_, '_> {
                 self.observer.progress(&what, done, total);
                 let mut choices = vec![LayerChoice::F32; self.layers];
                 choices[layer] = choice;
-                let alone = self.trial(&choices).await?.measured;
+                let only_this = self.trial(&choices).await?.measured;
                 let mut choices = vec![choice; self.layers];
                 choices[layer] = LayerChoice::F32;
-                let all_but = match self.layers {
+                let all_others = match self.layers {
                     1 => None,
                     _ => Some(self.trial(&choices).await?.measured),
                 };
                 sensitivities.push(Sensitivity {
                     layer,
                     choice,
-                    alone,
-                    all_but,
+                    only_this,
+                    all_others,
                 });
             }
         }
@@ -236,11 +236,11 @@ impl Search<'_, '_> {
         };
         let mut of = vec![vec![none; 1 + low.len()]; self.layers];
         for (index, sensitivity) in sensitivities.iter().enumerate() {
-            let alone = &sensitivity.alone;
+            let only_this = &sensitivity.only_this;
             of[sensitivity.layer][1 + index % low.len()] = Effect {
-                error: alone.output_error,
-                time: alone.relative_time - f32.measured.relative_time,
-                bytes: alone.parameter_bytes as f64 - f32.measured.parameter_bytes as f64,
+                error: only_this.output_error,
+                time: only_this.relative_time - f32.measured.relative_time,
+                bytes: only_this.parameter_bytes as f64 - f32.measured.parameter_bytes as f64,
             };
         }
         let choices = [[LayerChoice::F32].as_slice(), low].concat();

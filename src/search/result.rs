@@ -24,7 +24,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Whether it can be so; what a file tells need not.
+    /// Whether it can be so; a file may hold anything.
     pub(super) fn is_possible(&self) -> bool {
         (0.0..=1.0).contains(&self.accuracy)
             && (0.0..=f64::MAX).contains(&self.output_error)
@@ -49,9 +49,9 @@ pub struct Sensitivity {
     /// The choice.
     pub choice: LayerChoice,
     /// This layer in it, the others in f32.
-    pub alone: Measured,
+    pub only_this: Measured,
     /// All layers but this one in it; none where there is no other.
-    pub all_but: Option<Measured>,
+    pub all_others: Option<Measured>,
 }
 
 /// One of those that were compared at the end.

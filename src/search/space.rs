@@ -14,7 +14,7 @@ pub struct LayerChoice {
 }
 
 impl LayerChoice {
-    /// f32, from which all others are told.
+    /// f32, with which all others are compared.
     pub const F32: Self = Self::of(Precision::F32, None);
 
     /// The others.
@@ -80,7 +80,7 @@ pub(super) fn uniform(choices: &[LayerChoice]) -> Vec<Mode> {
     modes
 }
 
-/// What one layer alone costs and gains in a choice, against f32 throughout.
+/// What a single layer costs and gains in a choice, against f32 throughout.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Effect {
     /// Mean square error of the outputs.

@@ -232,7 +232,7 @@ mod tests {
     fn what_a_run_differs_by_within_itself_is_its_unrest() {
         let steady = Paired::new(&[3.0; 100], &[2.0; 100]).unwrap();
         assert_eq!(unrest(&steady), 0.0);
-        // A single slow part of ten is left out, three of them are not.
+        // A single slow part of ten is excluded, three of them are not.
         let with_slow = |parts: usize| {
             let over: Vec<f64> = (0..100)
                 .map(|at| if at < 10 * parts { 4.5 } else { 3.0 })

@@ -1,10 +1,10 @@
-//! Samples of a duration, and what is usually asked of them.
+//! Samples of a duration, and what is usually computed of them.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Samples in nanoseconds with what is usually asked of them.
+/// Samples in nanoseconds with what is usually computed of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Samples {
     /// The smallest.

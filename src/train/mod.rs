@@ -17,7 +17,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::dataset::{Dataset, HELD_OUT, Holdout, Images};
-use crate::error::{CheckError, Error, Result, UsageError};
+use crate::error::{CheckError, Error, FileError, Result, UsageError};
 use crate::model::{
     Layer, Network, Normalization, check_parameters, classifier_activations, random_layers,
 };
@@ -102,7 +102,11 @@ impl TrainOptions {
         if data.len() < 2 {
             let problem =
                 "has one image, but training needs at least two: one of them is for validation";
-            return Err(Error::file(&data.name, problem));
+            let remedy = "give a larger training split";
+            return Err(Error::file(
+                &data.name,
+                FileError::unsuitable(problem, remedy),
+            ));
         }
         if self.steps(data.len()).is_none() {
             let expected = "fewer, so that the number of steps fits in 64 bits";

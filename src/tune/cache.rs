@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::folders::{self, FOLDER_VARIABLE};
 use crate::input::{json_problem, read_small};
 
-/// The version of the file's form. Removing or redefining a field raises it.
+/// The version of the file's format. Removing or redefining a field raises it.
 const VERSION: u32 = 1;
 
 /// Some adapters, some models, three precisions: far more than one user tunes for.
@@ -88,7 +88,7 @@ pub struct CacheEntry {
 pub enum TrialResult {
     /// It began, and the program has not come to its end: a driver may break down over it.
     Begun,
-    /// Every kernel that the driver takes computes what the oracle does.
+    /// Every kernel that the driver takes computes what the reference does.
     Right {
         /// The fastest kernel that does without them.
         without: String,
@@ -122,7 +122,7 @@ impl CacheEntry {
     }
 }
 
-/// The file's whole content. Other fields are left alone, so that adding one needs no new version.
+/// The file's whole content. Other fields are kept as they are, so that adding one needs no new version.
 #[derive(Debug, Serialize, Deserialize)]
 struct Contents {
     version: u32,
@@ -220,7 +220,7 @@ impl Cache {
     /// The file is read again first, so that what other processes wrote stays; of one key, the last
     /// to write wins. Two that save in the very same moment may lose the one's winners, which costs
     /// a tuning; a lock that a dead process or a network folder holds would cost more. The oldest
-    /// entries make room where there are too many.
+    /// entries go where there are too many.
     ///
     /// # Errors
     /// `Error::Output` where the file or its folder cannot be written. What was put is still known
@@ -265,7 +265,7 @@ impl Cache {
     }
 }
 
-/// Adds what is now the newest, which may leave no room for the oldest.
+/// Adds what is now the newest, which may displace the oldest.
 fn push(records: &mut Vec<CacheRecord>, record: CacheRecord) {
     records.retain(|other| other.key != record.key);
     records.push(record);
@@ -310,7 +310,7 @@ fn problem(error: serde_json::Error) -> String {
     json_problem(&error, "a field is missing or of another type")
 }
 
-/// The file's bytes, and the newest of `entries` that it has room for.
+/// The file's bytes, and the newest of `entries` that fit into it.
 fn encode(entries: Vec<CacheRecord>) -> Result<(Vec<u8>, Vec<CacheRecord>)> {
     let mut contents = Contents {
         version: VERSION,
@@ -328,7 +328,7 @@ fn encode(entries: Vec<CacheRecord>) -> Result<(Vec<u8>, Vec<CacheRecord>)> {
     }
 }
 
-/// Makes the folder, and room for the file in it.
+/// Makes the folder, and a temporary file in it.
 fn prepare(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::gpu;
 use crate::plan::{ChosenBy, KernelVariant};
 
-/// Candidates that are timed whatever it takes: one alone wins against nothing.
+/// Candidates that are timed whatever it takes: a single one has nothing to win against.
 const FEWEST: usize = 2;
 
 /// Timed runs of a candidate, and the time after which they are enough; a loser gets fewer.

@@ -43,7 +43,7 @@ pub struct Tuner {
 }
 
 impl Tuner {
-    /// A tuner that goes about it as told; the cache is opened where there is anything to tune.
+    /// A tuner with this effort; the cache is opened where there is anything to tune.
     #[must_use]
     pub fn new(tuning: Tuning) -> Self {
         let effort = match tuning {
@@ -122,7 +122,7 @@ impl Tuner {
                 gpu.choose(batch, winner, ChosenBy::Measuring);
                 self.remember(key, winner, time);
             }
-            // Running the default will tell what is wrong with it.
+            // Running the default will show what is wrong with it.
             None => gpu.unchoose(batch),
         }
         Ok(())

@@ -12,7 +12,7 @@ pub enum Tuning {
     Off,
     /// The likeliest kernels, in a few seconds altogether.
     Quick,
-    /// Every kernel that can run, the likeliest first, for [`FULL_EACH`] at most.
+    /// Every kernel that can run, the likeliest first, for [`FULL_EACH`](super::FULL_EACH) at most.
     Full,
 }
 

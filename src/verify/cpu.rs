@@ -1,5 +1,5 @@
 //! The CPU path on each instruction set that the processor has: exact sums, and networks round the edges of
-//! its tiles, against the oracle, to the same bits each time and on any number of threads.
+//! its tiles, against the reference, to the same bits each time and on any number of threads.
 
 use super::compare::{Check, Errors, equal};
 use super::data::{random_model, random_pixels, seeded};

@@ -171,7 +171,7 @@ impl Variant {
     }
 }
 
-/// Trials that another thread makes, with what the oracle says of them, while the device is at work.
+/// Trials that another thread makes, with what the reference says of them, while the device is at work.
 struct PreparedTrials {
     trials: Receiver<([usize; 3], Vec<KernelTrial>)>,
     left: usize,

@@ -55,7 +55,7 @@ fn spread(place: usize) -> u64 {
     (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// What a lane tells.
+/// What a lane reports.
 enum Progress {
     /// It begins something.
     Begins(String),
@@ -139,7 +139,7 @@ impl Lane {
                 let _ = sender.send(Progress::Made(place, row.skipped(reason), None));
                 continue;
             }
-            // Who is told is there until every lane has ended.
+            // The receiver lives until every lane has ended.
             let _ = sender.send(Progress::Begins(format!("{} {}", row.group, row.precision)));
             let make = || {
                 let made = task.make(self.device.as_ref(), &self.matrix_units, row.clone());

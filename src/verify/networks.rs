@@ -1,4 +1,4 @@
-//! Whole networks on an adapter, in each way that a plan may choose: against the oracle, to the same bits each
+//! Whole networks on an adapter, in each way that a plan may choose: against the reference, to the same bits each
 //! time, and with the bits of a timed run.
 
 use std::sync::Arc;

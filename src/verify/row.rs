@@ -38,7 +38,7 @@ pub struct CheckRow {
     pub trials: usize,
     /// How often it was run to see whether it comes to the same bits.
     pub repeats: usize,
-    /// The largest difference from the oracle; none where nothing was compared.
+    /// The largest difference from the reference; none where nothing was compared.
     pub largest_error: Option<f64>,
     /// The largest normalized mean square error.
     pub nmse: Option<f64>,

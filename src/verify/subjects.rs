@@ -107,7 +107,7 @@ pub(super) fn has_f16(mode: &Mode) -> bool {
     mode.precisions().contains(&Precision::F16)
 }
 
-/// Outputs `[images, out]`, run in batches of `batch`, against the oracle's.
+/// Outputs `[images, out]`, run in batches of `batch`, against the reference's.
 pub(super) fn judge(
     model: &QuantizedNetwork,
     batch: usize,

@@ -77,7 +77,7 @@ impl Hash {
     }
 }
 
-/// What the oracle says.
+/// What the reference says.
 fn expected() -> String {
     let mut hash = Hash::new();
     for SumsProduct {
@@ -113,7 +113,7 @@ fn verdict(row: CheckRow, found: &[(String, String)]) -> (CheckRow, Option<Strin
         trials: found.len() * 2 * SHAPES.len(),
         ..row.found(check, Errors::default())
     };
-    // What differs from the oracle is what the adapter has.
+    // What differs from the reference is what the adapter has.
     let hash = found.iter().find(|(_, hash)| *hash != want);
     let hash = hash.or(found.first()).map(|(_, hash)| hash.clone());
     (row, hash)

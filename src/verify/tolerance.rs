@@ -39,7 +39,7 @@ pub const ROUNDED: &str =
 /// Weights on the device.
 pub const WEIGHTS: &str = "bit-identical: the model's weights, at their places in the layout";
 
-/// What a kernel's outputs may differ from the oracle's.
+/// What a kernel's outputs may differ from the reference's.
 #[must_use]
 pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
     match (pass, elements) {
@@ -63,7 +63,7 @@ pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
     }
 }
 
-/// What a network's outputs may differ from the oracle's; see [`super::compare`].
+/// What a network's outputs may differ from the reference's; see [`super::compare`].
 #[must_use]
 pub fn of_network(mode: &Mode) -> &'static str {
     match mode.precision {

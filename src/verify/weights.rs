@@ -58,7 +58,7 @@ impl BlockLayout {
 }
 
 impl Expected {
-    /// What the float weights are in a mode whose rounding the oracle knows: f32, f16, and int8
+    /// What the float weights are in a mode whose rounding the reference knows: f32, f16, and int8
     /// `dynamic-tensor`.
     fn of_float(layer: &Layer, mode: &Mode, clip: u8) -> Option<Self> {
         let (bits, layout) = match mode.precision {

@@ -206,7 +206,7 @@ fn a_really_slower_kernel_ends_with_5() {
     not(feature = "fault-injection"),
     ignore = "needs --features fault-injection"
 )]
-fn few_samples_are_not_judged_and_no_gate_passes_by_them_alone() {
+fn few_samples_are_not_judged_and_are_not_enough_for_a_gate() {
     let fixture = Fixture::new();
     let few = ["--runs", "20"];
     bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat()).good();
@@ -245,7 +245,7 @@ fn few_samples_are_not_judged_and_no_gate_passes_by_them_alone() {
 }
 
 #[test]
-fn what_only_one_result_has_is_told_and_the_rest_is_compared() {
+fn what_only_one_result_has_is_reported_and_the_rest_is_compared() {
     let fixture = Fixture::new();
     bench(&fixture, None, &[&QUICK[..], &["--save", "first"]].concat()).good();
     let compare = [&QUICK[..], &["--compare", "first", "--format", "json"]].concat();

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::support::{Fixture, IMAGES, command, has, model, precisions, rows, run, validate};
 
-/// `(batch asked for, precision)` of every row.
-fn asked(document: &Value) -> Vec<(u64, String)> {
-    let asked = |row: &Value| {
+/// `(requested batch, precision)` of every row.
+fn requested(document: &Value) -> Vec<(u64, String)> {
+    let requested = |row: &Value| {
         let precision = row["requested"]["precision"].as_str().expect("a name");
         let batch = row["requested"]["batch"].as_u64().expect("a batch");
         (batch, precision.to_owned())
     };
-    rows(document).iter().map(asked).collect()
+    rows(document).iter().map(requested).collect()
 }
 
 /// The statistics of samples are those of the samples.
@@ -58,9 +58,9 @@ pub fn check_figures(document: &Value) {
         if row["gpu_ns"].is_object() {
             check_samples(&row["gpu_ns"]);
         }
-        let asked = integer(&row["requested"]["batch"]);
+        let requested = integer(&row["requested"]["batch"]);
         let batch = integer(&row["effective"]["batch"]);
-        assert_eq!(batch, asked.min(images), "{row}");
+        assert_eq!(batch, requested.min(images), "{row}");
 
         let median = integer(&row["wall_ns"]["median"]);
         let end_to_end = integer(&row["upload_ns"]) + median;
@@ -155,18 +155,18 @@ fn every_precision_is_measured_at_batches_of_falling_size() {
         .into_iter()
         .flat_map(|batch| precisions().map(|precision| (batch, precision.to_owned())))
         .collect();
-    assert_eq!(asked(&document), expected);
+    assert_eq!(requested(&document), expected);
 }
 
 #[test]
-fn precisions_are_measured_as_asked() {
+fn precisions_are_measured_as_requested() {
     let fixture = Fixture::new();
     let precisions = |list: &str| {
         let arguments = ["--precision", list, "--batch", "8", "--format", "json"];
         let document = fixture.bench(&arguments).json();
         validate(&document);
         check_figures(&document);
-        let names = asked(&document).into_iter().map(|(_, name)| name);
+        let names = requested(&document).into_iter().map(|(_, name)| name);
         names.collect::<Vec<_>>().join(" ")
     };
     assert_eq!(precisions("int8,f32"), "int8 f32");
@@ -218,7 +218,7 @@ fn runs_are_the_samples() {
 }
 
 #[test]
-fn a_time_beyond_counting_and_no_warm_up_are_fine() {
+fn a_time_too_long_to_count_and_no_warm_up_are_fine() {
     let most = "18446744073709551615s";
     let arguments = ["--min-time", most, "--runs", "1", "--warmup", "0"];
     let mut command = command();
@@ -370,9 +370,9 @@ pub fn check_markdown(text: &str) {
     has(text, &["### Batch 8", "### Batch 1\n", "| f32", "| int8"]);
 }
 
-/// Saturated outputs are ties in f32 and none in the oracle's f64; neither is wrong.
+/// Saturated outputs are ties in f32 and none in the reference's f64; neither is wrong.
 #[test]
-fn labels_that_only_f64_can_tell_apart_are_no_failure() {
+fn labels_that_only_f64_distinguishes_are_no_failure() {
     let fixture = Fixture::new();
     let mut model = model();
     for last in [Activation::Tanh, Activation::Sigmoid] {

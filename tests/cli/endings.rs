@@ -44,7 +44,7 @@ fn a_baseline_is_whole_though_nobody_reads_the_table() {
     assert_eq!(rows(&document).len(), 6);
 }
 
-/// The file is written while nobody reads the table; then one cannot tell an early end by it alone.
+/// The file is written while nobody reads the table; then its length does not show whether the run ended early.
 #[test]
 fn what_is_whole_has_no_missing_batches() {
     let fixture = Fixture::new();
@@ -92,7 +92,7 @@ fn a_failed_gate_is_the_exit_code_though_nobody_reads_the_table() {
     not(feature = "fault-injection"),
     ignore = "needs --features fault-injection"
 )]
-fn of_two_failed_gates_both_are_told_and_the_limit_is_the_exit_code() {
+fn of_two_failed_gates_both_are_reported_and_the_limit_is_the_exit_code() {
     let fixture = Fixture::new();
     save(&fixture);
     let both = [

@@ -77,7 +77,7 @@ fn widths_that_are_no_network_are_usage_errors() {
 }
 
 #[test]
-fn an_output_whose_extension_tells_no_format_is_a_usage_error() {
+fn an_output_whose_extension_names_no_format_is_a_usage_error() {
     for name in ["result.xlsx", "result"] {
         usage(&["bench", "--output", name], &[name, ".json"]);
     }
@@ -93,8 +93,8 @@ fn a_variable_that_names_no_backend_is_a_usage_error() {
 
 /// An adapter that is not there: 3, with a list of what there is.
 #[track_caller]
-fn not_there(error: &str, asked: &str) {
-    has(error, &[asked, "CPU path"]);
+fn not_there(error: &str, requested: &str) {
+    has(error, &[requested, "CPU path"]);
     for adapter in gpu_adapters() {
         has(error, &[adapter["name"].as_str().expect("a name")]);
     }
@@ -103,17 +103,23 @@ fn not_there(error: &str, asked: &str) {
 }
 
 #[test]
-fn an_adapter_that_is_not_there_is_told_with_what_there_is() {
+fn an_adapter_that_is_not_there_is_reported_with_those_that_are() {
     let fixture = Fixture::new();
-    for asked in ["nosuch", "99"] {
-        not_there(&fixture.bench(&["--adapter", asked]).fails(3), asked);
-        not_there(&fmnist!("predict", "--adapter", asked).fails(3), asked);
-        not_there(&fmnist!("peak", "--adapter", asked).fails(3), asked);
+    for requested in ["nosuch", "99"] {
+        not_there(
+            &fixture.bench(&["--adapter", requested]).fails(3),
+            requested,
+        );
+        not_there(
+            &fmnist!("predict", "--adapter", requested).fails(3),
+            requested,
+        );
+        not_there(&fmnist!("peak", "--adapter", requested).fails(3), requested);
     }
 }
 
 #[test]
-fn a_backend_that_this_system_has_not_is_told_with_what_there_is() {
+fn a_backend_that_this_system_lacks_is_reported_with_those_that_it_has() {
     let absent = if cfg!(target_os = "macos") {
         "dx12"
     } else {
@@ -127,7 +133,7 @@ fn a_backend_that_this_system_has_not_is_told_with_what_there_is() {
 }
 
 #[test]
-fn an_adapter_that_a_variable_names_and_is_not_there_is_told() {
+fn an_adapter_that_a_variable_names_and_is_not_there_is_reported() {
     for arguments in [["bench"], ["predict"]] {
         let error = run(command().args(arguments).env("WGPU_ADAPTER_NAME", "nosuch")).fails(3);
         not_there(&error, "'WGPU_ADAPTER_NAME=nosuch'");
@@ -139,7 +145,7 @@ fn an_adapter_that_a_variable_names_and_is_not_there_is_told() {
 }
 
 #[test]
-fn an_index_of_a_list_that_a_variable_narrows_is_told_with_the_variable() {
+fn an_index_of_a_list_that_a_variable_narrows_is_reported_with_the_variable() {
     let mut command = command();
     command.args(["bench", "--adapter", "99"]);
     let error = run(command.env("WGPU_BACKEND", "gl")).fails(3);

@@ -68,7 +68,7 @@ fn sizes_that_nothing_holds_are_refused_before_anything_is_allocated() {
         &fixture.bench(&["--threads", &most]).fails(2),
         &["--threads"],
     );
-    // More images than there are is all of them; more runs than time is as many as were asked for, one by one.
+    // More images than there are is all of them; more runs than time is as many as were requested, one by one.
     fixture
         .bench(&["--adapter", "cpu", "--batch", &most])
         .good();
@@ -114,7 +114,7 @@ mod full {
     }
 
     #[test]
-    fn a_full_disk_behind_a_model_is_told() {
+    fn a_full_disk_behind_a_model_is_reported() {
         let fixture = Fixture::new();
         let name = full(&fixture, "full.safetensors");
         let data = fixture.data().to_str().expect("UTF-8");
@@ -146,7 +146,7 @@ mod full {
     }
 
     #[test]
-    fn a_full_disk_behind_a_baseline_is_told_and_the_rows_are_printed() {
+    fn a_full_disk_behind_a_baseline_is_reported_and_the_rows_are_printed() {
         let fixture = Fixture::new();
         std::fs::create_dir(fixture.path("baselines")).expect("a folder");
         let name = full(&fixture, "baselines/main.json");

@@ -155,7 +155,7 @@ fn missing_data_are_named_with_what_is_expected() {
 }
 
 #[test]
-fn half_a_split_is_told() {
+fn half_a_split_is_reported() {
     let fixture = Fixture::new();
     std::fs::remove_file(fixture.path("t10k-labels-idx1-ubyte")).expect("removed");
     has(

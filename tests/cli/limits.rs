@@ -15,7 +15,7 @@ fn document(more: &[&str]) -> Value {
     document
 }
 
-fn asked(document: &Value) -> Vec<(u64, &str)> {
+fn requested(document: &Value) -> Vec<(u64, &str)> {
     let of = |row: &'_ Value| row["requested"]["batch"].as_u64().expect("a batch");
     rows(document)
         .iter()
@@ -25,7 +25,7 @@ fn asked(document: &Value) -> Vec<(u64, &str)> {
 
 #[test]
 fn each_precision_is_measured_at_the_largest_batch_that_fits() {
-    // int8 has room for 10 images, f16 for 1, f32 for none.
+    // 10 images fit in int8, 1 in f16, none in f32.
     let limit = PARAMETERS * 2 + VALUES * 2;
     let fits = |bytes: u64| limit.saturating_sub(PARAMETERS * bytes) / (VALUES * bytes);
     assert_eq!((fits(4), fits(2), fits(1)), (0, 1, 10));
@@ -37,7 +37,7 @@ fn each_precision_is_measured_at_the_largest_batch_that_fits() {
         (10, "int8"),
         (1, "f16"),
     ];
-    assert_eq!(asked(&document), all);
+    assert_eq!(requested(&document), all);
     let budget = &document["memory_limit"];
     assert_eq!(budget["limit_bytes"], limit);
     let lines = budget["lines"].as_array().expect("lines");
@@ -73,7 +73,7 @@ fn each_precision_is_measured_at_the_largest_batch_that_fits() {
 #[test]
 fn the_data_and_the_users_limit_bound_batches_too() {
     let data = document(&["--memory-limit", "1MiB", "--batch", "4"]);
-    let batches: Vec<u64> = asked(&data).iter().map(|(batch, _)| *batch).collect();
+    let batches: Vec<u64> = requested(&data).iter().map(|(batch, _)| *batch).collect();
     assert_eq!(batches, [40, 40, 40, 4, 4, 4]);
     for line in data["memory_limit"]["lines"].as_array().expect("lines") {
         assert_eq!(
@@ -89,7 +89,7 @@ fn the_data_and_the_users_limit_bound_batches_too() {
         "--batch-limit",
         "7",
     ]);
-    let batches: Vec<u64> = asked(&user).iter().map(|(batch, _)| *batch).collect();
+    let batches: Vec<u64> = requested(&user).iter().map(|(batch, _)| *batch).collect();
     assert_eq!(batches, [7, 7, 7, 4, 4, 4]);
     for line in user["memory_limit"]["lines"].as_array().expect("lines") {
         assert_eq!(
@@ -100,7 +100,7 @@ fn the_data_and_the_users_limit_bound_batches_too() {
     }
     let alone = document(&["--batch", "4,30", "--batch-limit", "7"]);
     assert_eq!(alone["memory_limit"], Value::Null);
-    assert_eq!(asked(&alone).len(), 6);
+    assert_eq!(requested(&alone).len(), 6);
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn memory_takes_a_model_and_a_batch() {
 }
 
 #[test]
-fn memory_of_a_network_beyond_counting_is_a_usage_error() {
+fn memory_of_a_network_too_large_to_count_is_a_usage_error() {
     for layers in [
         "18446744073709551615-10",
         "784-18446744073709551615-10",

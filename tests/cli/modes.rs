@@ -221,7 +221,7 @@ fn values_that_the_next_layer_cannot_take_are_an_overflow() {
 }
 
 #[test]
-fn memory_tells_every_mode() {
+fn memory_lists_every_mode() {
     let arguments = ["--precision", "every", "--scheme", "all"];
     let table = run(command().arg("memory").args(arguments)).good();
     for name in EVERY {

@@ -48,7 +48,7 @@ fn an_older_file_is_replaced_and_survives_a_failure() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_told_before_anything_is_measured() {
+fn a_place_that_cannot_be_written_is_reported_before_anything_is_measured() {
     let fixture = Fixture::new();
     let folder = fixture.path("folder.json");
     std::fs::create_dir(&folder).expect("a folder");
@@ -79,7 +79,7 @@ mod full {
     }
 
     #[test]
-    fn a_full_disk_behind_stdout_is_told() {
+    fn a_full_disk_behind_stdout_is_reported() {
         let fixture = Fixture::new();
         for format in ["table", "json", "csv", "markdown"] {
             let mut command = command();
@@ -120,7 +120,7 @@ mod full {
     }
 
     #[test]
-    fn a_full_disk_behind_an_output_is_told() {
+    fn a_full_disk_behind_an_output_is_reported() {
         let fixture = Fixture::new();
         let path = fixture.path("full.json");
         std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
@@ -196,7 +196,7 @@ fn a_named_pipe_gets_the_result() {
     validate(&serde_json::from_str(&text).expect("JSON"));
 }
 
-/// As `--output >(true)` in a shell: the pipe is an output of ours, and what it lost is told.
+/// As `--output >(true)` in a shell: the pipe is an output of ours, and a lost write is reported.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_output_whose_reader_has_left_is_an_error() {

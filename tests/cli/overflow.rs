@@ -38,13 +38,13 @@ fn predict_names_the_layer_that_overflows() {
 
 /// A sigmoid makes 1 of an infinite sum, so that nothing odd is left in the outputs.
 #[test]
-fn predict_tells_weights_beyond_the_range_that_an_activation_hides() {
+fn predict_reports_weights_outside_the_range_that_an_activation_hides() {
     overflows(&overflowing(70_000.0, Activation::Sigmoid), "layers.0");
 }
 
 /// A softmax makes 0 of a logit of −∞, so that nothing odd is left in the outputs.
 #[test]
-fn predict_tells_a_logit_beyond_the_range_that_the_softmax_hides() {
+fn predict_reports_a_logit_outside_the_range_that_the_softmax_hides() {
     let mut model = model();
     model.layers[0].weights.fill(100.0);
     model.layers[1].weights.fill(0.25);
@@ -57,7 +57,7 @@ fn predict_tells_a_logit_beyond_the_range_that_the_softmax_hides() {
 /// Inputs up to 10⁵, which is infinite in f16, with weights so small that nothing else is large: a sigmoid, a tanh
 /// or a softmax of infinity is a number like any other.
 #[test]
-fn predict_names_an_input_beyond_the_range() {
+fn predict_names_an_input_outside_the_range() {
     for hidden in [Activation::Sigmoid, Activation::Tanh, Activation::Relu] {
         let mut model = model();
         model.normalization = Normalization::Standard {
@@ -130,7 +130,7 @@ fn check_rows(document: &Value) {
 }
 
 #[test]
-fn bench_tells_an_overflow_in_its_table_and_its_files() {
+fn bench_reports_an_overflow_in_its_table_and_its_files() {
     let fixture = Fixture::new();
     fixture.save(
         "model.safetensors",
@@ -153,7 +153,7 @@ fn bench_tells_an_overflow_in_its_table_and_its_files() {
 #[test]
 fn a_mixed_network_overflows_like_a_uniform_one() {
     let fixture = Fixture::new();
-    for (weight, layers, told) in [
+    for (weight, layers, named) in [
         (60_000.0, "f32,f16", "binary16"),
         (60_000.0, "int8,f16", "binary16"),
         (70_000.0, "f16,f32", "7.000000e4"),
@@ -166,7 +166,7 @@ fn a_mixed_network_overflows_like_a_uniform_one() {
             command.arg("predict").args(mixed).args(adapter);
             command.arg("--model").arg(fixture.model()).arg("--data");
             let error = run(command.arg(fixture.path("t10k-images-idx3-ubyte"))).fails(4);
-            has(&error, &[layers, "layers.0", told, "--allow-overflow"]);
+            has(&error, &[layers, "layers.0", named, "--allow-overflow"]);
 
             let quick = ["--batch", "8", "--format", "json"];
             let all = [&["--precision", "f32,mixed"], &mixed[2..], &quick, adapter].concat();
@@ -177,14 +177,14 @@ fn a_mixed_network_overflows_like_a_uniform_one() {
             let status: Vec<&Value> = rows(&document).iter().map(|row| &row["status"]).collect();
             assert_eq!(status, ["ok", "overflow"]);
             let detail = rows(&document)[1]["detail"].as_str().expect("words");
-            has(detail, &["layers.0", told]);
+            has(detail, &["layers.0", named]);
         }
     }
 }
 
 /// f32 has a range too; a smaller one is no way out.
 #[test]
-fn an_overflow_of_f32_is_told_as_one() {
+fn an_overflow_of_f32_is_reported_as_one() {
     let fixture = Fixture::new();
     let model = overflowing(1e38, Activation::Relu);
     let error = predict(&fixture, &model, &["--adapter", "cpu"], "f32").fails(4);
@@ -253,7 +253,7 @@ fn answers_of_an_overflow_are_given_where_that_is_allowed() {
 }
 
 #[test]
-fn nothing_is_written_of_weights_beyond_the_range() {
+fn nothing_is_written_of_weights_outside_the_range() {
     let fixture = Fixture::new();
     fixture.save(
         "model.safetensors",
@@ -268,7 +268,7 @@ fn nothing_is_written_of_weights_beyond_the_range() {
     assert!(!output.exists());
 }
 
-/// A model whose first layer is as told.
+/// A model with this first layer.
 fn with_first_layer(change: impl Fn(usize, &mut f32)) -> Network {
     let mut model = model();
     let weights = model.layers[0].weights.iter_mut().enumerate();
@@ -320,7 +320,7 @@ fn warns(model: &Network, precision: &str, kind: &str, parts: &[&str]) {
 }
 
 #[test]
-fn weights_that_become_subnormal_or_zero_are_told() {
+fn weights_that_become_subnormal_or_zero_are_reported() {
     let tiny = with_first_layer(|at, weight| match at % 12 {
         0 => *weight = 1e-8,
         1 => *weight = 1.1e-6,
@@ -344,7 +344,7 @@ fn weights_that_become_subnormal_or_zero_are_told() {
 }
 
 #[test]
-fn outliers_that_take_the_range_of_int8_are_told() {
+fn outliers_that_take_the_range_of_int8_are_reported() {
     let spoiled = with_first_layer(|at, weight| {
         if at == 7 {
             *weight = 500.0;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Fixture, command, has, rows, run, validate};
 
 #[test]
-fn adapters_tells_what_the_cpu_path_uses() {
+fn adapters_shows_what_the_cpu_path_uses() {
     let list = fmnist!("adapters", "--format", "json").json();
     let list = list.as_array().expect("a list");
     for adapter in list {
@@ -49,7 +49,7 @@ fn each_instruction_set_runs_by_name_or_is_not_there() {
 }
 
 #[test]
-fn threads_are_as_many_as_asked_for_and_batch_1_takes_one() {
+fn threads_are_as_many_as_requested_and_batch_1_takes_one() {
     let mut command = command();
     command.args([
         "bench",

@@ -42,7 +42,7 @@ fn predict(fixture: &Fixture, model: &Path, arguments: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_file_tells_how_it_was_made() {
+fn a_file_says_how_it_was_made() {
     let fixture = Fixture::new();
     let (output, quantized) = written(&fixture, &["--calibration", "entropy"]);
     let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
@@ -270,7 +270,7 @@ fn damaged_files_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_is_told() {
+fn what_cannot_be_is_refused() {
     let fixture = Fixture::new();
     let fails = |arguments: &[&str], code| quantize(&fixture, arguments).1.fails(code);
     has(

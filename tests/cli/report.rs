@@ -210,7 +210,7 @@ fn it_has_its_parts_in_order_and_needs_nothing_else() {
 }
 
 #[test]
-fn every_chart_is_told_in_words_and_in_figures() {
+fn every_chart_is_described_in_words_and_in_figures() {
     let (elements, _) = report(&["--batch", "1000"]);
     let charts: Vec<&Element> = elements
         .iter()

@@ -189,9 +189,9 @@ fn an_interrupt_says_that_the_same_command_goes_on() {
     assert!(kill.expect("kill").success());
     let end = child.wait_with_output().expect("an end");
     assert_eq!(end.status.code(), Some(130));
-    let told = String::from_utf8(end.stderr).expect("UTF-8");
+    let printed = String::from_utf8(end.stderr).expect("UTF-8");
     has(
-        &told,
+        &printed,
         &[
             "interrupted",
             "mixed.safetensors.search.json",
@@ -201,7 +201,7 @@ fn an_interrupt_says_that_the_same_command_goes_on() {
 }
 
 #[test]
-fn what_cannot_be_searched_is_told() {
+fn what_cannot_be_searched_is_refused() {
     let fixture = Fixture::new();
     let fails = |arguments: &[&str], code| run(&mut search(&fixture, arguments).1).fails(code);
     has(&fails(&["--goal", "nosuch"], 2), &["nosuch", "latency"]);

@@ -38,7 +38,7 @@ pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    /// The line of stderr that tells where `--save` put a result; it is not in `stderr`.
+    /// The line of stderr that says where `--save` put a result; it is not in `stderr`.
     pub saved: String,
     what: String,
 }
@@ -102,7 +102,7 @@ impl Ended {
         assert!(lines.len() <= 2, "{what}: {stderr}");
         assert!(
             stderr.matches("(os error").count() <= 1,
-            "{what}: the reason is told twice: {stderr}"
+            "{what}: the reason is reported twice: {stderr}"
         );
         (self.stdout, self.stderr)
     }
@@ -318,7 +318,7 @@ pub fn overflowing(weight: f32, hidden: Activation) -> Network {
     model
 }
 
-/// An IDX file of images; its header says what it is told to say.
+/// An IDX file of images; its header may say anything.
 pub fn images_file(count: u32, rows: u32, columns: u32, pixels: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, 3];
     for size in [count, rows, columns] {
@@ -328,7 +328,7 @@ pub fn images_file(count: u32, rows: u32, columns: u32, pixels: &[u8]) -> Vec<u8
     bytes
 }
 
-/// An IDX file of labels; its header says what it is told to say.
+/// An IDX file of labels; its header may say anything.
 pub fn labels_file(count: u32, labels: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, 1];
     bytes.extend(count.to_be_bytes());

@@ -22,10 +22,10 @@ fn colours_are_a_choice_and_say_nothing_of_their_own() {
     }
     // An error is red, where colours are wanted; so is one of the arguments themselves.
     for wrong in [["--model", "missing"], ["--nosuch", "x"]] {
-        let told =
+        let printed =
             |color: &str| run(command().arg("bench").args(wrong).args(["--color", color])).stderr;
-        assert!(told("always").contains(ESCAPE), "{wrong:?}");
-        assert!(!told("auto").contains(ESCAPE), "{wrong:?}");
+        assert!(printed("always").contains(ESCAPE), "{wrong:?}");
+        assert!(!printed("auto").contains(ESCAPE), "{wrong:?}");
     }
     has(
         &fmnist!("bench", "--color", "blue").fails(2),
@@ -178,9 +178,9 @@ fn limits_and_comparisons_fit_the_terminal_with_long_names() {
     let earlier = earlier.display();
     let made = format!("{modes} --output {earlier}");
     on_a_terminal(&fixture, 120, "", &made);
-    let asked = format!("{modes} --memory-limit 1500B --compare {earlier}");
+    let arguments = format!("{modes} --memory-limit 1500B --compare {earlier}");
     for columns in [40, 50, 80, 120] {
-        let lines = on_a_terminal(&fixture, columns, "", &asked);
+        let lines = on_a_terminal(&fixture, columns, "", &arguments);
         let text = lines.join("\n");
         // A path is a word that nothing breaks.
         let folder = fixture.data().display().to_string();

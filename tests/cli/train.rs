@@ -35,7 +35,7 @@ fn trained(fixture: &Fixture, arguments: &[&str]) -> (Vec<u8>, Network) {
 }
 
 #[test]
-fn a_trained_model_tells_how_it_was_made() {
+fn a_trained_model_says_how_it_was_made() {
     let fixture = Fixture::new();
     let (_, model) = trained(&fixture, &["--seed", "7"]);
     assert_eq!(model.architecture().widths(), [PIXELS, 5, 4]);
@@ -64,7 +64,7 @@ fn a_trained_model_tells_how_it_was_made() {
 
 /// The contract's name for it.
 #[test]
-fn a_trained_model_tells_its_accuracy() {
+fn a_trained_model_says_its_accuracy() {
     let (_, model) = trained(&Fixture::new(), &[]);
     let accuracy = model.provenance.get("accuracy").expect("an accuracy");
     let share: f64 = accuracy.parse().expect("a number");

@@ -238,7 +238,7 @@ fn what_there_is_no_time_for_is_skipped_and_counted() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_told() {
+fn what_cannot_be_meant_is_refused() {
     let fails = |arguments: &[&str], code| {
         let mut command = command();
         run(command.args(["verify", "--adapter", "cpu"]).args(arguments)).fails(code)
@@ -263,7 +263,7 @@ fn what_cannot_be_meant_is_told() {
     not(feature = "fault-injection"),
     ignore = "needs --features fault-injection"
 )]
-fn what_cannot_be_broken_is_told() {
+fn what_cannot_be_broken_is_refused() {
     for (broken, part) in [("bit", "the CPU path"), ("teeth", "use tile-edge")] {
         let mut command = command();
         command.env("FMNIST_GPU_BREAK", broken);

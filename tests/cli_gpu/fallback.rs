@@ -67,7 +67,7 @@ pub fn f16_falls_back_with_a_reason(adapter: &Adapter) {
         &["shader-f16"],
     );
     has(&predict("table").good(), &["CPU path", "shader-f16"]);
-    // CSV has no room for it.
+    // CSV has no column for it.
     let csv = predict("csv");
     assert_eq!((csv.code, csv.stdout.lines().count()), (Some(0), 10_001));
     has(&csv.stderr, &["f16", "CPU path", "shader-f16"]);

@@ -124,7 +124,7 @@ pub fn a_silent_device_is_given_up(adapter: &Adapter) {
     assert!(found.contains(&0) && found.is_sorted(), "{found:?}");
 }
 
-pub fn other_commands_tell_a_lost_and_a_silent_device(adapter: &Adapter) {
+pub fn other_commands_report_a_lost_and_a_silent_device(adapter: &Adapter) {
     for fault in ["device-lost:1", "no-answer:1:300ms"] {
         for arguments in [
             &["predict", "--precision", "int8"][..],
@@ -251,7 +251,7 @@ fn runs_broadcast_f16(adapter: &Adapter) -> bool {
 }
 
 /// Named, a wrong kernel's row fails, and the others are measured.
-pub fn a_wrong_kernel_fails_its_row_alone(adapter: &Adapter) {
+pub fn a_wrong_kernel_fails_only_its_row(adapter: &Adapter) {
     if !runs_broadcast_f16(adapter) {
         return;
     }
@@ -346,7 +346,7 @@ pub fn a_wrong_kernel_is_replaced(adapter: &Adapter) {
     assert!(replaced > 0 || adapter.kind != "software", "{document:#}");
 }
 
-pub fn a_shader_that_does_not_compile_is_told(adapter: &Adapter) {
+pub fn a_shader_that_does_not_compile_is_reported(adapter: &Adapter) {
     let fixture = Fixture::new();
     let more = ["--path", "separate"];
     let end = end(&mut bench(&fixture, adapter, "shader:matmul", &more));
@@ -361,7 +361,7 @@ pub fn a_shader_that_does_not_compile_is_told(adapter: &Adapter) {
             "--adapter cpu",
         ],
     );
-    // Where kernels are chosen by measuring, and none compiles, it is told once.
+    // Where kernels are chosen by measuring, and none compiles, it is reported once.
     let more = ["--tune", "quick", "--batch", "8", "--precision", "f32"];
     let mut command = bench(&fixture, adapter, "shader:", &more);
     command.env("FMNIST_GPU_CACHE_DIR", fixture.data());
@@ -369,7 +369,7 @@ pub fn a_shader_that_does_not_compile_is_told(adapter: &Adapter) {
     has(&error, &["1 of 1 rows FAILED", "compiling", &adapter.name]);
 }
 
-pub fn a_kernel_that_does_not_compile_is_left_out(adapter: &Adapter) {
+pub fn a_kernel_that_does_not_compile_is_skipped(adapter: &Adapter) {
     let fixture = Fixture::new();
     let more = [
         "--tune",
@@ -397,7 +397,7 @@ pub fn a_kernel_that_does_not_compile_is_left_out(adapter: &Adapter) {
 }
 
 /// Named, it is an error before anything is allocated; as one of all it is a row that says so.
-pub fn a_binding_larger_than_the_adapter_takes_is_told(adapter: &Adapter) {
+pub fn a_binding_larger_than_the_adapter_takes_is_reported(adapter: &Adapter) {
     let fixture = Fixture::new();
     let fault = "binding:64";
     let (_, error) = {

@@ -76,7 +76,7 @@ pub fn a_quantized_file_gives_the_cpu_paths_numbers(adapter: &Adapter) {
 
 /// The default model as the command quantizes it. By the scheme static nothing is left to the adapter: the sums are the
 /// same to the bit, and so are the outputs where they are these sums, scaled. By row a scale is computed where it
-/// runs, and a code may differ at a rounding tie: labels may as often as the oracle lets them.
+/// runs, and a quantized value may differ at a rounding tie: labels may as often as the reference lets them.
 pub fn a_file_made_by_quantize_answers_as_on_the_cpu_path(adapter: &Adapter) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
@@ -172,7 +172,7 @@ pub fn predict_gives_the_same_bytes_twice(adapter: &Adapter) {
     }
 }
 
-/// Of 10,000 labels as many as the oracle's tolerance lets differ, on both sides of it.
+/// Of 10,000 labels as many as the reference's tolerance lets differ, on both sides of it.
 pub fn predict_labels_are_the_cpu_paths(adapter: &Adapter) {
     for (precision, most) in [("f32", 2), ("f16", 10), ("int8", 20)] {
         let labels = |adapter: &str| -> Vec<serde_json::Value> {

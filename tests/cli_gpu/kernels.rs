@@ -77,7 +77,7 @@ pub fn a_kernel_runs_as_named(adapter: &Adapter) {
     assert!(!bench.cache.path().join("kernels.json").exists());
 }
 
-pub fn what_cannot_run_is_told(adapter: &Adapter) {
+pub fn what_cannot_run_is_reported(adapter: &Adapter) {
     let bench = Bench::new();
     for (arguments, words) in [
         (

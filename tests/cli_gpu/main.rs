@@ -1,5 +1,5 @@
 //! The command line on every wgpu adapter of this machine: what `adapters` lists is what runs, and
-//! what an adapter lacks is told. Without an adapter these tests fail and say how to get one;
+//! what an adapter lacks is reported. Without an adapter these tests fail and say how to get one;
 //! FMNIST_GPU_SKIP_GPU_TESTS=1 turns them into ignored ones, visibly.
 
 #[path = "../common/mod.rs"]
@@ -122,7 +122,10 @@ const TESTS: &[(&str, Test)] = &[
     ),
     ("a-path-runs-as-named", kernels::a_path_runs_as_named),
     ("a-kernel-runs-as-named", kernels::a_kernel_runs_as_named),
-    ("what-cannot-run-is-told", kernels::what_cannot_run_is_told),
+    (
+        "what-cannot-run-is-reported",
+        kernels::what_cannot_run_is_reported,
+    ),
     (
         "one-batch-size-that-cannot-run-leaves-the-others",
         kernels::one_batch_size_that_cannot_run_leaves_the_others,
@@ -140,8 +143,8 @@ const TESTS: &[(&str, Test)] = &[
         kernels::a_breakdown_has_every_kernel,
     ),
     (
-        "matrix-units-that-are-not-there-are-told",
-        matrix::on_is_told_where_there_are_none,
+        "matrix-units-that-are-not-there-are-refused",
+        matrix::on_is_refused_where_there_are_none,
     ),
     (
         "matrix-units-run-f16-and-nothing-else",
@@ -198,8 +201,8 @@ const FAULT_TESTS: &[(&str, Test)] = &[
         faults::a_silent_device_is_given_up,
     ),
     (
-        "other-commands-tell-a-lost-and-a-silent-device",
-        faults::other_commands_tell_a_lost_and_a_silent_device,
+        "other-commands-report-a-lost-and-a-silent-device",
+        faults::other_commands_report_a_lost_and_a_silent_device,
     ),
     (
         "a-lost-or-silent-device-keeps-the-ceilings-that-were-measured",
@@ -210,8 +213,8 @@ const FAULT_TESTS: &[(&str, Test)] = &[
         faults::a_lack_of_memory_fails_one_row,
     ),
     (
-        "a-wrong-kernel-fails-its-row-alone",
-        faults::a_wrong_kernel_fails_its_row_alone,
+        "a-wrong-kernel-fails-only-its-row",
+        faults::a_wrong_kernel_fails_only_its_row,
     ),
     (
         "a-row-that-no-kernel-computes-fails",
@@ -222,16 +225,16 @@ const FAULT_TESTS: &[(&str, Test)] = &[
         faults::a_wrong_kernel_is_replaced,
     ),
     (
-        "a-shader-that-does-not-compile-is-told",
-        faults::a_shader_that_does_not_compile_is_told,
+        "a-shader-that-does-not-compile-is-reported",
+        faults::a_shader_that_does_not_compile_is_reported,
     ),
     (
-        "a-kernel-that-does-not-compile-is-left-out",
-        faults::a_kernel_that_does_not_compile_is_left_out,
+        "a-kernel-that-does-not-compile-is-skipped",
+        faults::a_kernel_that_does_not_compile_is_skipped,
     ),
     (
-        "a-binding-larger-than-the-adapter-takes-is-told",
-        faults::a_binding_larger_than_the_adapter_takes_is_told,
+        "a-binding-larger-than-the-adapter-takes-is-reported",
+        faults::a_binding_larger_than_the_adapter_takes_is_reported,
     ),
     #[cfg(unix)]
     (

@@ -18,7 +18,7 @@ fn kernels(document: &Value) -> Vec<&str> {
         .collect()
 }
 
-pub fn on_is_told_where_there_are_none(adapter: &Adapter) {
+pub fn on_is_refused_where_there_are_none(adapter: &Adapter) {
     let lacks = |arguments: &[&str], words: &[&str]| {
         let on = ["--precision", "f16", "--matrix-units", "on"];
         let error = bench(adapter, &[&on, arguments].concat()).fails(3);
@@ -154,7 +154,7 @@ pub fn the_trial_is_remembered(adapter: &Adapter) {
     // A verdict of the file is believed, but not what names no kernel.
     kept.change(|trial| trial["kernel"] = "nosuch".into());
     has(&kept.says(), &["right", "coop-"]);
-    // One that came to nothing is made again where they are asked for.
+    // One that came to nothing is made again where they are requested.
     let wrong = json!({ "wrong": { "detail": "it was the moon" } });
     let refused = json!({ "refused": { "detail": "it was the moon" } });
     for (verdict, word) in [

@@ -106,7 +106,7 @@ pub fn what_is_broken_is_found(adapter: &Adapter) {
     }
 }
 
-/// Where all that was asked for is skipped, nothing is well.
+/// If every requested check is skipped, the run fails.
 pub fn what_cannot_be_checked_is_not_well(adapter: &Adapter) {
     for format in ["json", "table"] {
         let more = ["--format", format, "--matrix-units", "off"];

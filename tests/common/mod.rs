@@ -114,7 +114,7 @@ impl Rig {
         })
     }
 
-    /// Opens an adapter in a mode that its name tells.
+    /// Opens an adapter in a mode that its name says.
     pub fn open(found: &Found, mode: &str, options: DeviceOptions) -> Self {
         Self {
             name: format!("{}/{mode}", adapter_name(&found.info)),

@@ -21,7 +21,7 @@ use mutate::Mutator;
 const MUTATIONS: usize = 4_000;
 
 /// All that a process allocates is counted, so only one test reads at a time.
-fn alone() -> MutexGuard<'static, ()> {
+fn exclusive() -> MutexGuard<'static, ()> {
     static READING: Mutex<()> = Mutex::new(());
     READING.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -85,7 +85,7 @@ fn every_fuzz_target_is_one_of_these() {
 
 #[test]
 fn nothing_in_the_corpus_panics() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     for target in TARGETS {
         for (path, data) in corpus(target.0) {
             bears(target, &path, &data);
@@ -95,7 +95,7 @@ fn nothing_in_the_corpus_panics() {
 
 #[test]
 fn no_mutation_of_the_corpus_panics() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     for target in TARGETS {
         let files: Vec<Vec<u8>> = corpus(target.0).into_iter().map(|(_, data)| data).collect();
         let mut mutator = Mutator::new(&files);

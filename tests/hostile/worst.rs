@@ -5,9 +5,9 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use fmnist_gpu::dataset;
 
-use crate::fuzz::{ROOM, limited};
+use crate::fuzz::{OVERHEAD, limited};
 use crate::seeds::safetensors;
-use crate::{alone, fuzz};
+use crate::{exclusive, fuzz};
 
 const MIB: usize = 1 << 20;
 
@@ -15,19 +15,19 @@ const MIB: usize = 1 << 20;
 #[test]
 #[should_panic(expected = "more than")]
 fn taking_more_than_is_promised_fails() {
-    let _alone = alone();
-    limited(100, || vec![0_u8; ROOM + 201].len());
+    let _exclusive = exclusive();
+    limited(100, || vec![0_u8; OVERHEAD + 201].len());
 }
 
 #[test]
 fn headers_of_models_that_are_dense() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     let tensor = r#"{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
-    let fill = |each: &dyn Fn(usize) -> String, between: &str, room: usize| {
+    let fill = |each: &dyn Fn(usize) -> String, between: &str, size: usize| {
         let mut text = String::new();
         for number in 0.. {
             let one = each(number);
-            if text.len() + one.len() + between.len() > room {
+            if text.len() + one.len() + between.len() > size {
                 break;
             }
             if number > 0 {
@@ -38,12 +38,12 @@ fn headers_of_models_that_are_dense() {
         text
     };
     // Within the header that is read, and far beyond it.
-    for room in [MIB - 300, 20 * MIB] {
-        let tensors = fill(&|number| format!(r#""{number}":{tensor}"#), ",", room);
-        let shape = fill(&|_| "0".into(), ",", room);
-        let entries = fill(&|number| format!(r#""{number}":"""#), ",", room);
-        let classes = fill(&|_| "a".into(), ",", room);
-        let escaped = fill(&|_| "\\n".into(), "", room);
+    for size in [MIB - 300, 20 * MIB] {
+        let tensors = fill(&|number| format!(r#""{number}":{tensor}"#), ",", size);
+        let shape = fill(&|_| "0".into(), ",", size);
+        let entries = fill(&|number| format!(r#""{number}":"""#), ",", size);
+        let classes = fill(&|_| "a".into(), ",", size);
+        let escaped = fill(&|_| "\\n".into(), "", size);
         for header in [
             format!("{{{tensors}}}"),
             format!(r#"{{"a":{{"dtype":"F32","shape":[{shape}],"data_offsets":[0,0]}}}}"#),
@@ -64,7 +64,7 @@ fn headers_of_models_that_are_dense() {
 /// Weights are most of a model: 80 MiB of them.
 #[test]
 fn large_models() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     let header = |metadata: &str, tensors: &[(&str, &str, &[usize], usize)]| {
         let mut from = 0;
         let mut text = format!(r#"{{"__metadata__":{{"activations":"relu"{metadata}}}"#);
@@ -102,7 +102,7 @@ fn large_models() {
 /// What unpacks to a thousand times its size.
 #[test]
 fn gzip_bombs() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     for (images, mebibytes) in [(true, 60), (true, 200), (false, 200)] {
         let count = mebibytes * MIB as u32;
         let sizes: &[u32] = if images {
@@ -130,7 +130,7 @@ fn gzip_bombs() {
 
 #[test]
 fn results_that_are_dense() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     let result = |samples: &str, text: &str| {
         format!(
             r#"{{"schema":2,"tool":{{"profile":"release","date":"{text}"}},"machine":{{}},"adapters":[{{"name":"a","backend":"b","kind":"c","driver":"d"}}],"model":{{"sha256":""}},"dataset":{{"sha256":""}},"results":[],"control_workloads":[{{"batch":1,"device":"cpu","work":"w","wall_ns":{{"samples":[{samples}]}}}}]}}"#
@@ -155,18 +155,18 @@ fn results_that_are_dense() {
 
 #[test]
 fn numerics_reports_that_are_dense() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     let file = |observations: &str, more: &str| {
         format!(
             r#"{{"schema":2,"adapter":{{"name":"a","driver":"d"}},"numerics":{{"observations":{{{observations}}}}},"results":[{more}]}}"#
         )
     };
     // The largest that are read, and larger ones.
-    for room in [4 * MIB - 1_000, 40 * MIB] {
-        let ones = vec!["1"; room / 2].join(",");
-        let names: Vec<String> = (0..room / 20).map(|at| format!(r#""{at}":"x""#)).collect();
-        let same = vec![r#""fma":"fused""#; room / 14].join(",");
-        let word = format!(r#""fma":"\n{}""#, "x".repeat(room - 20));
+    for size in [4 * MIB - 1_000, 40 * MIB] {
+        let ones = vec!["1"; size / 2].join(",");
+        let names: Vec<String> = (0..size / 20).map(|at| format!(r#""{at}":"x""#)).collect();
+        let same = vec![r#""fma":"fused""#; size / 14].join(",");
+        let word = format!(r#""fma":"\n{}""#, "x".repeat(size - 20));
         fuzz::numerics(file("", &ones).as_bytes());
         fuzz::numerics(file(&format!(r#""fma":[{ones}]"#), "").as_bytes());
         fuzz::numerics(file(&format!(r#""later":[{ones}]"#), "").as_bytes());
@@ -178,12 +178,12 @@ fn numerics_reports_that_are_dense() {
 
 #[test]
 fn dense_files_of_the_programs_own() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     // The largest that are read, and larger ones.
-    for room in [MIB - 1_000, 20 * MIB] {
-        let ones = vec!["1"; room / 2].join(",");
-        let lists = vec!["[]"; room / 3].join(",");
-        let text = "x".repeat(room - 10);
+    for size in [MIB - 1_000, 20 * MIB] {
+        let ones = vec!["1"; size / 2].join(",");
+        let lists = vec!["[]"; size / 3].join(",");
+        let text = "x".repeat(size - 10);
         let record = r#"{"key":{"adapter":"","backend":"","driver":"","shaders":"","precision":"","scheme":"","shape":"","mode":"full"},"kernel":"","nanoseconds":7,"date":""#;
         for inside in [&ones, &lists] {
             fuzz::tuner_cache(
@@ -191,10 +191,10 @@ fn dense_files_of_the_programs_own() {
             );
             fuzz::search_state(format!(r#"{{"about":{{}},"more":[{inside}]}}"#).as_bytes());
         }
-        let records = vec![format!(r#"{record}"}}"#); room / 150].join(",");
+        let records = vec![format!(r#"{record}"}}"#); size / 150].join(",");
         fuzz::tuner_cache(format!(r#"{{"version":1,"entries":[{records}]}}"#).as_bytes());
         fuzz::tuner_cache(format!(r#"{{"version":1,"entries":[{record}\n{text}"}}]}}"#).as_bytes());
-        let keys: Vec<String> = (0..room / 12).map(|at| format!(r#""{at}":"""#)).collect();
+        let keys: Vec<String> = (0..size / 12).map(|at| format!(r#""{at}":"""#)).collect();
         fuzz::search_state(
             format!(r#"{{"about":{{{}}},"measured":{{}}}}"#, keys.join(",")).as_bytes(),
         );

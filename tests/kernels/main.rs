@@ -1,4 +1,4 @@
-//! Every pass × element type × adapter × awkward shape against the oracle, with checked and with
+//! Every pass × element type × adapter × awkward shape against the reference, with checked and with
 //! trusted shader modules, and with sentinels behind every buffer that is written.
 
 #[cfg(feature = "fault-injection")]

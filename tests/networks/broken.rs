@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 
 use crate::common::compare::{Check, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
-use crate::executor::{Executor, close_to_oracle, done, precisions};
+use crate::executor::{Executor, close_to_reference, done, precisions};
 use crate::quantized::quantized;
 
 const IMAGES: usize = 50;
@@ -29,13 +29,13 @@ fn within_tolerance(rig: &Rig, precision: Precision) -> Judged {
     let model = model(&[64, 40, 10], &[Activation::Relu, Activation::Softmax]);
     let pixels = random_pixels(&mut seeded("broken"), IMAGES * 64);
     let outputs = executor.infer(&model, precision, &pixels, IMAGES)?;
-    let judged = close_to_oracle(&model, precision, &pixels, IMAGES, &outputs);
+    let judged = close_to_reference(&model, precision, &pixels, IMAGES, &outputs);
     Ok(judged)
 }
 
 /// One bit of one weight of many is less than tolerances are, and a layer behind it may round it away: it takes the
 /// sums of quantized values, which are exact, of a layer alone.
-fn the_oracles_bits(rig: &Rig) -> Judged {
+fn the_bits_of_the_reference(rig: &Rig) -> Judged {
     let text = |error: fmnist_gpu::Error| error.to_string();
     let mode = Mode::int8(Scheme::Static, WeightScales::Channel);
     let model = quantized(&model(&[64, 10], &[Activation::Identity]), &mode)?;
@@ -77,6 +77,10 @@ pub fn trials(rig: &Rig) -> Vec<Trial> {
         add(&transposed, precision.to_string(), Box::new(judge));
     }
     let bit = open(Broken::Bit);
-    add(&bit, "int8-static".to_owned(), Box::new(the_oracles_bits));
+    add(
+        &bit,
+        "int8-static".to_owned(),
+        Box::new(the_bits_of_the_reference),
+    );
     trials
 }

@@ -1,4 +1,4 @@
-//! QuantizedNetwork models on the CPU path round every edge of a tile: to the oracle's bits where all sums are of
+//! Quantized networks on the CPU path round every edge of a tile: to the reference's bits where all sums are of
 //! quantized values, which leaves nothing to rounding; and no image's outputs depend on its batch or on threads.
 
 use fmnist_gpu::cpu::{Processor, ProcessorOptions, Session, Supported};
@@ -79,7 +79,7 @@ fn infer(
     Ok(outputs)
 }
 
-/// Outputs to the oracle's bits.
+/// Outputs to the reference's bits.
 fn same_bits(model: &QuantizedNetwork, got: Vec<f32>, pixels: &[u8]) -> Check {
     let want = reference::infer(model, pixels, 1).outputs;
     let want = want.into_iter().map(|value| value as f32).collect();
@@ -106,7 +106,7 @@ pub fn check_int8(processor: &Processor) -> Check {
                         quantized[0] -= quantized[0].signum().max(0) * 2 - 1;
                     }
                     if same_bits(&model, got, &pixels).is_ok() {
-                        return Err(place("a code more or less does not show".into()));
+                        return Err(place("a quantized value more or less does not show".into()));
                     }
                 }
             }
@@ -150,7 +150,7 @@ pub fn check_values(processor: &Processor) -> Check {
 
 /// An image's outputs, to the bit, in batches of any size, at any place in them, and on any number of
 /// threads, where all layers take quantized values.
-pub fn check_images_alone(supported: Supported) -> Check {
+pub fn check_single_images(supported: Supported) -> Check {
     let activations = [Activation::Sigmoid, Activation::Relu, Activation::Softmax];
     let model = random_model(&mut seeded("alone"), &[200, 90, 70, 10], &activations);
     let images = 601;

@@ -1,4 +1,4 @@
-//! What runs a network, and how its outputs are held against the oracle.
+//! What runs a network, and how its outputs are held against the reference.
 
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ pub fn done(check: Check) -> Result<(), libtest_mimic::Failed> {
     check.map_err(Into::into)
 }
 
-/// Runs a network on random pixels and compares its outputs with the oracle's.
+/// Runs a network on random pixels and compares its outputs with the reference's.
 pub fn compare(
     executor: &Executor,
     model: &Network,
@@ -111,12 +111,12 @@ pub fn compare(
     let name = format!("{widths:?}{images}");
     let pixels = random_pixels(&mut seeded(&name), images * model.inputs());
     let got = executor.infer(model, precision, &pixels, batch)?;
-    close_to_oracle(model, precision, &pixels, batch, &got)
+    close_to_reference(model, precision, &pixels, batch, &got)
         .map_err(|problem| format!("{widths:?}, {images} images, batch {batch}: {problem}"))
 }
 
-/// Compares a network's outputs with the oracle's.
-pub fn close_to_oracle(
+/// Compares a network's outputs with the reference's.
+pub fn close_to_reference(
     model: &Network,
     precision: Precision,
     pixels: &[u8],

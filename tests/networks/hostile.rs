@@ -17,7 +17,7 @@ use libtest_mimic::Trial;
 
 use crate::common::Rig;
 use crate::common::compare::{Check, equal};
-use crate::executor::{Executor, close_to_oracle, done, infer_on, precisions};
+use crate::executor::{Executor, close_to_reference, done, infer_on, precisions};
 use crate::quantized::quantized;
 
 /// Runs all kernels and all images under each arithmetic alone. Otherwise a few kernels and batch sizes have to do, and fewer images in small batches.
@@ -141,7 +141,7 @@ fn check_floats(hostile: &Rig) -> Check {
                 pixels,
                 batch,
             );
-            close_to_oracle(&model, precision, pixels, batch, &got.map_err(text)?)
+            close_to_reference(&model, precision, pixels, batch, &got.map_err(text)?)
                 .map_err(|problem| format!("{precision}, batch {batch}: {problem}"))?;
         }
     }

@@ -25,7 +25,7 @@ fn lane(rig: &Rig, faults: Faults) -> Lane {
     };
     Lane {
         device: Some(Rig::open(&rig.found, "lane", options).device),
-        matrix_units: Err("not asked for".into()),
+        matrix_units: Err("not requested".into()),
     }
 }
 

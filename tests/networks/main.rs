@@ -1,9 +1,9 @@
-//! Whole networks × precision × executor × awkward shapes against the oracle; every variant on networks
+//! Whole networks × precision × executor × awkward shapes against the reference; every variant on networks
 //! that differ in what matters to it; golden labels of the default model; and proof that each precision
 //! is what it says.
 //!
 //! The executors are the CPU path and every adapter, with checked and with trusted shaders, which runs
-//! networks in the way that is chosen where nothing is measured, and in one that is asked for.
+//! networks in the way that is chosen where nothing is measured, and in one that is requested.
 
 mod branches;
 #[cfg(feature = "fault-injection")]
@@ -62,8 +62,8 @@ fn main() {
             let name = format!("{}/{what}", executor.name());
             cpu_trials.push(Trial::test(name, move || done(check(&on))));
         }
-        let name = format!("{}/images-alone", executor.name());
-        let check = move || done(chain::check_images_alone(supported));
+        let name = format!("{}/single-images", executor.name());
+        let check = move || done(chain::check_single_images(supported));
         cpu_trials.push(Trial::test(name, check));
         let name = format!("{}/int8-sums", executor.name());
         cpu_trials.push(Trial::test(name, move || done(check_cpu_sums(&processor))));

@@ -128,7 +128,7 @@ enum Place<'a> {
     Gpu(&'a Rig),
 }
 
-/// Every way to run a case in a mode, on images all at once and in smaller batches: near the oracle, and
+/// Every way to run a case in a mode, on images all at once and in smaller batches: near the reference, and
 /// where quantized values alone are summed, to the same bits in every way.
 fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
     let model = quantized(&case.model, mode)?;
@@ -184,8 +184,9 @@ fn check_case(place: &Place<'_>, case: &Case, mode: &Mode) -> Check {
             close_outputs(mode, &wide, &want.outputs, width).map_err(place)?;
             if same_everywhere(&case.model, mode) {
                 let exact: Vec<f32> = want.outputs.iter().map(|&value| value as f32).collect();
-                equal(&outputs, &exact)
-                    .map_err(|problem| place(format!("not the oracle's bits: {problem}")))?;
+                equal(&outputs, &exact).map_err(|problem| {
+                    place(format!("not the bits of the reference: {problem}"))
+                })?;
             }
             if mode.precision == Precision::Int8 {
                 let bits = to_bits(outputs);

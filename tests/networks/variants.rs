@@ -13,7 +13,7 @@ use libtest_mimic::Trial;
 
 use crate::common::compare::{Check, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
-use crate::executor::{Executor, close_to_oracle, done, infer_on, precisions, to_bits};
+use crate::executor::{Executor, close_to_reference, done, infer_on, precisions, to_bits};
 use crate::quantized::quantized;
 use crate::whole::trials;
 
@@ -88,7 +88,7 @@ fn networks() -> Vec<Network> {
     ]
 }
 
-/// A kernel variant on each of the networks that it can run, in batches of several sizes: against the oracle,
+/// A kernel variant on each of the networks that it can run, in batches of several sizes: against the reference,
 /// twice to the same bits, and with the bits that a row has in any batch where batches share nothing.
 /// What it cannot run, no plan is made for.
 fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precision) -> Check {
@@ -96,7 +96,7 @@ fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precisi
         return Err("the CPU path has no variants".into());
     };
     let limits = rig.device.limits();
-    // Checked modules are compiled apart, which takes most of the time: one network has to do.
+    // Modules with bounds checks are compiled separately, which takes most of the time: one network has to do.
     let networks = networks().into_iter().take(if rig.checked { 1 } else { 4 });
     let mut ran = 0;
     for model in networks {
@@ -121,7 +121,7 @@ fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precisi
             let pixels = &pixels[..images * width];
             let place = |problem| format!("{widths:?}, batch {batch}: {problem}");
             let got = executor.infer(&model, precision, pixels, batch)?;
-            close_to_oracle(&model, precision, pixels, batch, &got).map_err(place)?;
+            close_to_reference(&model, precision, pixels, batch, &got).map_err(place)?;
             let bits = to_bits(got);
             equal(
                 &to_bits(executor.infer(&model, precision, pixels, batch)?),

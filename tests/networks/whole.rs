@@ -100,9 +100,9 @@ fn check_normalization(executor: &Executor, precision: Precision) -> Check {
     compare(executor, &model, precision, 33, 33)
 }
 
-/// A model of one input and two outputs, which tells precisions apart by whether its weights 1 and
+/// A model of one input and two outputs, which distinguishes precisions by whether its weights 1 and
 /// `other` are still different.
-fn tells_apart(executor: &Executor, precision: Precision, other: f32) -> Result<usize, String> {
+fn distinguishes(executor: &Executor, precision: Precision, other: f32) -> Result<usize, String> {
     let model = Network::new(vec![Layer {
         inputs: 1,
         outputs: 2,
@@ -117,8 +117,8 @@ fn tells_apart(executor: &Executor, precision: Precision, other: f32) -> Result<
 
 /// 1 and 1 + 2⁻¹² differ in f32 alone; 1 and 1.003 in f16 too, but have the same int8 quantized value.
 fn check_identity(executor: &Executor, precision: Precision) -> Check {
-    let fine = tells_apart(executor, precision, 1.0 + 2_f32.powi(-12))?;
-    let coarse = tells_apart(executor, precision, 1.003)?;
+    let fine = distinguishes(executor, precision, 1.0 + 2_f32.powi(-12))?;
+    let coarse = distinguishes(executor, precision, 1.003)?;
     let want = match precision {
         Precision::F32 => [1, 1],
         Precision::F16 => [0, 1],

@@ -40,7 +40,7 @@ fn it_asks_for_no_more_than_kernels_for_matrix_units() {
 #[test]
 fn its_buffer_is_bound_and_it_is_written_for_every_backend() {
     for units in units() {
-        // It has nothing to be told.
+        // It takes no parameters.
         let text = changed(
             &lanes_source(units),
             &[
@@ -51,8 +51,8 @@ fn its_buffer_is_bound_and_it_is_written_for_every_backend() {
                 ),
             ],
         );
-        let told = check(&text, CAPABILITIES.into_iter().collect()).expect("a valid text");
-        check_bindings(&told, LANES_BINDINGS, None).expect("the same bindings");
+        let valid = check(&text, CAPABILITIES.into_iter().collect()).expect("a valid text");
+        check_bindings(&valid, LANES_BINDINGS, None).expect("the same bindings");
         for target in matrix_targets(units) {
             for guarded in [true, false] {
                 let layout = Layout {

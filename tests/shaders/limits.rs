@@ -138,7 +138,7 @@ fn the_plan_refuses_what_an_adapter_has_too_little_for() {
             kind: Kind::Discrete,
             adapter: "a test's".into(),
         };
-        // A tile that was narrowed takes no more than the whole one, which is what is asked for.
+        // A tile that was narrowed takes no more than the whole one, which is what is requested.
         let is_tile = |s: &&KernelVariant| match (variant.pass, s.fusion) {
             (Pass::Layer(layer), Fusion::Layers(tile)) if variant.matrix_units().is_some() => {
                 tile.on(enough.subgroups()) == layer.tile
@@ -193,7 +193,7 @@ fn the_plan_refuses_what_an_adapter_has_too_little_for() {
 }
 
 #[test]
-fn kernels_beyond_the_limits_are_refused() {
+fn kernels_above_the_limits_are_refused() {
     let variant = Variant::new(Pass::AbsMax, Precision::Int8, false);
     let second = "@compute @workgroup_size(1) fn second() {} @compute";
     let more = |n| format!("@group(0) @binding({n}) var<storage> more{n}: u32; ");

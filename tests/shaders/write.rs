@@ -278,7 +278,7 @@ impl Layout<'_> {
     }
 
     pub fn glsl(&self, checked: &Checked, version: glsl::Version) -> Result<String, glsl::Error> {
-        // Uniform and storage buffers are counted apart.
+        // Uniform and storage buffers are counted separately.
         let slot = |(at, binding): (ResourceBinding, Option<Binding>)| {
             (
                 at,

@@ -61,7 +61,7 @@ impl Levels {
     /// The quantized values of a vector of values in units of their scale, to where they stand in memory.
     #[inline(always)]
     pub unsafe fn store<S: Simd>(self, units: S::F, to: *mut u8) {
-        // SAFETY: the caller's promise: room for a vector's quantized values.
+        // SAFETY: the caller's promise: the memory holds a vector's quantized values.
         unsafe {
             // The bounds are whole numbers: rounding moves nothing beyond them. NaN is the lower one.
             let inside = S::min(S::max(units, S::splat(self.low)), S::splat(self.high));
@@ -175,7 +175,7 @@ impl Pixels {
     unsafe fn quantized<S: Simd>(&self, pixels: &[u8], quantized: &mut [u8]) -> f32 {
         assert!(
             pixels.len() * (4 / S::GROUP) <= quantized.len(),
-            "room for a row of quantized values"
+            "the memory holds a row of quantized values"
         );
         let (table, scale) = match self {
             Self::Row { tables, magnitudes } => {
@@ -204,7 +204,7 @@ impl Pixels {
                 return 1.0;
             }
         };
-        // SAFETY: the caller's promise; the row was found to have room.
+        // SAFETY: the caller's promise; the row was found to be long enough.
         unsafe { S::look_up(table, pixels.as_ptr(), quantized.as_mut_ptr(), pixels.len()) };
         scale
     }
@@ -333,7 +333,7 @@ unsafe fn quantize_rows<S: Simd>(encoding: Encoding, values: &[f32], quantized: 
                 }
                 let largest = S::reduce_max(high).max(-S::reduce_min(low));
                 let scale = levels.scale(largest);
-                // A quotient, as the scheme tells it: an inverse would round twice.
+                // A quotient, as in the scheme: an inverse would round twice.
                 let divisor = S::splat(scale);
                 for start in vectors {
                     let to = quantized.as_mut_ptr().add(size * start);

@@ -301,7 +301,7 @@ impl<S: Simd> Z<'_, S> {
         let bias = &self.bias[column..][..S::LANES];
         // SAFETY: the caller's promise; both are whole vectors.
         unsafe {
-            // A product and a sum, each rounded, as the scheme tells it. The bias of static scales is 0
+            // A product and a sum, each rounded, as in the scheme. The bias of static scales is 0
             // and changes nothing.
             let scale = S::mul(S::splat(self.of_rows[row]), S::load(scales.as_ptr()));
             let scaled = S::mul(S::to_f32(sums), scale);

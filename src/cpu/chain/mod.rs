@@ -30,7 +30,7 @@ use encoding::{Encoding, Pixels, round};
 use layer::PackedLayer;
 use scratch::{Kept, Scratch, Widths};
 
-/// Bytes of a block's values that leave room for weights in a second-level cache of 1 MiB, or of half
+/// Bytes of a block's values that leave the rest of a second-level cache for weights, of 1 MiB, or of half
 /// of that.
 const BLOCK_BYTES: usize = 320 << 10;
 
@@ -93,13 +93,13 @@ impl Chain {
         }
     }
 
-    /// Gives back the room that batches took.
+    /// Frees the memory that batches took.
     pub fn release(&mut self) {
         self.scratch = Vec::new();
         self.outputs = Vec::new();
     }
 
-    /// Makes room for a batch, where earlier ones did not need as much.
+    /// Allocates memory for a batch, where earlier ones did not need as much.
     pub fn prepare(&mut self, batch: usize, threads: usize) {
         self.threads = threads;
         let Widths { x, y, quantized } = self.widths();
@@ -118,19 +118,17 @@ impl Chain {
         }
         for scratch in &mut self.scratch[..threads] {
             let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
-            scratch.x.make_room(if x > 0 { rows * values } else { 0 });
-            scratch.y.make_room(rows * values);
-            scratch.quantized.make_room(rows * quantized);
-            scratch.next_quantized.make_room(rows * quantized);
-            scratch
-                .scales
-                .make_room(if quantized > 0 { rows } else { 0 });
-            scratch.widened.make_room(widened.unwrap_or(0));
+            scratch.x.grow(if x > 0 { rows * values } else { 0 });
+            scratch.y.grow(rows * values);
+            scratch.quantized.grow(rows * quantized);
+            scratch.next_quantized.grow(rows * quantized);
+            scratch.scales.grow(if quantized > 0 { rows } else { 0 });
+            scratch.widened.grow(widened.unwrap_or(0));
             scratch.kept.resize_with(kept, Kept::default);
             for kept in &mut scratch.kept {
-                kept.x.make_room(if x > 0 { rows * values } else { 0 });
-                kept.quantized.make_room(rows * quantized);
-                kept.scales.make_room(if quantized > 0 { rows } else { 0 });
+                kept.x.grow(if x > 0 { rows * values } else { 0 });
+                kept.quantized.grow(rows * quantized);
+                kept.scales.grow(if quantized > 0 { rows } else { 0 });
             }
         }
         self.outputs.resize(batch * self.outputs(), 0.0);

@@ -64,7 +64,7 @@ impl Scratch {
     }
 }
 
-/// Room for a widened panel.
+/// The values of a widened panel.
 pub(super) fn panel_values(lanes: Lanes, inputs: usize) -> usize {
     lanes.panel * lanes.lanes * inputs
 }

@@ -43,7 +43,7 @@ pub(super) struct Int8Network {
     /// The tensor of each value of the graph.
     tensors: Vec<BatchTensor>,
     /// Scaled sums: `[batch, padded outputs]`. Tensors that are not needed at the same time share one.
-    z: Vec<Aligned<f32>>,
+    pre_activations: Vec<Aligned<f32>>,
     outputs: Vec<f32>,
 }
 
@@ -54,7 +54,7 @@ struct BatchTensor {
     buffer: usize,
     width: usize,
     /// What its scaled sums stand for; none of the network's input, which is pixels.
-    z: Option<QuantizedSums>,
+    quantized: Option<QuantizedSums>,
     /// The quantized value that layers read for each quantized sum, or pixel, and its scale.
     table: LookupTable,
     scale: f32,
@@ -86,7 +86,7 @@ impl Int8Network {
             .map(|buffer| BatchTensor {
                 buffer,
                 width: 0,
-                z: None,
+                quantized: None,
                 table: [0; 256],
                 scale: 1.0,
             })
@@ -106,19 +106,19 @@ impl Int8Network {
             block: 0,
             threads: 1,
             scratch: Vec::new(),
-            z: Vec::new(),
+            pre_activations: Vec::new(),
             outputs: Vec::new(),
         }
     }
 
-    /// Gives back the room that batches took.
+    /// Frees the memory that batches took.
     pub fn release(&mut self) {
         self.scratch = Vec::new();
-        self.z = Vec::new();
+        self.pre_activations = Vec::new();
         self.outputs = Vec::new();
     }
 
-    /// Makes room for a batch, where earlier ones did not need as much.
+    /// Allocates memory for a batch, where earlier ones did not need as much.
     pub fn prepare(&mut self, batch: usize, threads: usize) {
         self.batch = batch;
         self.threads = threads;
@@ -134,15 +134,16 @@ impl Int8Network {
         let rows = self.block.min(batch);
         for scratch in &mut self.scratch[..threads] {
             let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
-            scratch.quantized.make_room(rows * quantized);
-            scratch.indices.make_room(width);
-            scratch.rows.make_room(rows * self.filler.len());
+            scratch.quantized.grow(rows * quantized);
+            scratch.indices.grow(width);
+            scratch.rows.grow(rows * self.filler.len());
         }
         for tensor in self.tensors.iter().filter(|tensor| tensor.width > 0) {
-            if self.z.len() <= tensor.buffer {
-                self.z.resize_with(tensor.buffer + 1, Aligned::default);
+            if self.pre_activations.len() <= tensor.buffer {
+                self.pre_activations
+                    .resize_with(tensor.buffer + 1, Aligned::default);
             }
-            self.z[tensor.buffer].make_room(batch * tensor.width);
+            self.pre_activations[tensor.buffer].grow(batch * tensor.width);
         }
         self.outputs.resize(batch * self.outputs(), 0.0);
     }
@@ -152,7 +153,7 @@ impl Int8Network {
     pub fn run(&mut self, pixels: &[u8]) -> &[f32] {
         let isa = self.processor.isa();
         let mut tensors = std::mem::take(&mut self.tensors);
-        let mut z_of = std::mem::take(&mut self.z);
+        let mut pre_activations = std::mem::take(&mut self.pre_activations);
         let mut outputs = std::mem::take(&mut self.outputs);
         let input = &mut tensors[Graph::INPUT.0];
         (input.table, input.scale) = self.input.quantize(pixels, isa);
@@ -161,35 +162,35 @@ impl Int8Network {
             let layer = &self.layers[index];
             let from = &tensors[operation.input().0];
             let to = tensors[operation.output.0].buffer;
-            let mut here = std::mem::take(&mut z_of[to]);
-            let source = match from.z {
+            let mut here = std::mem::take(&mut pre_activations[to]);
+            let source = match from.quantized {
                 None => LayerSource::Pixels(pixels),
-                Some(z) => LayerSource::Sums {
-                    values: &z_of[from.buffer],
+                Some(quantized) => LayerSource::Sums {
+                    values: &pre_activations[from.buffer],
                     stride: from.width,
-                    z,
+                    quantized,
                 },
             };
             let scale = from.scale * layer.scale;
             let range = self.layer(layer, source, &from.table, scale, &mut here);
-            let z = QuantizedSums::new(range, self.clip);
+            let quantized = QuantizedSums::new(range, self.clip);
             if self.graph.is_last(index) {
-                self.finish(layer, z, &here, &mut outputs);
+                self.outputs_of_last(layer, quantized, &here, &mut outputs);
             } else {
                 let sums = &here[..self.batch * layer.width()];
                 let to = &mut tensors[operation.output.0];
-                (to.table, to.scale) = z.next(layer.activation, sums, isa);
-                to.z = Some(z);
+                (to.table, to.scale) = quantized.next(layer.activation, sums, isa);
+                to.quantized = Some(quantized);
             }
-            z_of[to] = here;
+            pre_activations[to] = here;
         }
         self.tensors = tensors;
-        self.z = z_of;
+        self.pre_activations = pre_activations;
         self.outputs = outputs;
         &self.outputs
     }
 
-    /// One layer of the whole batch, to the scaled sums `z: [batch, padded outputs]`; gives their
+    /// One layer of the whole batch, to the scaled sums `[batch, padded outputs]`; gives their
     /// smallest and their largest.
     fn layer(
         &self,
@@ -197,11 +198,11 @@ impl Int8Network {
         source: LayerSource<'_>,
         table: &LookupTable,
         scale: f32,
-        z: &mut [f32],
+        sums: &mut [f32],
     ) -> Range {
         let width = layer.width();
         let blocks = Mutex::new(
-            z[..self.batch * width]
+            sums[..self.batch * width]
                 .chunks_mut(self.block * width)
                 .enumerate(),
         );
@@ -223,9 +224,15 @@ impl Int8Network {
     }
 
     /// The outputs of the last layer, from its scaled sums.
-    fn finish(&self, layer: &Int8Layer, z: QuantizedSums, sums: &[f32], outputs: &mut [f32]) {
+    fn outputs_of_last(
+        &self,
+        layer: &Int8Layer,
+        quantized: QuantizedSums,
+        sums: &[f32],
+        outputs: &mut [f32],
+    ) {
         let softmax = layer.activation == Activation::Softmax;
-        let values = (!softmax).then(|| z.activated(layer.activation));
+        let values = (!softmax).then(|| quantized.activated(layer.activation));
         let blocks = outputs.chunks_mut(self.block * self.outputs()).enumerate();
         let blocks = Mutex::new(blocks);
         self.on_threads(&|isa, scratch| {
@@ -233,7 +240,7 @@ impl Int8Network {
                 blocks: &blocks,
                 rows: self.block,
                 layer,
-                z,
+                quantized,
                 values: values.as_ref(),
                 filler: &self.filler,
                 sums,
@@ -260,7 +267,7 @@ impl Int8Network {
         };
         self.layers.iter().map(layer).sum::<u64>()
             + self.scratch.iter().map(scratch).sum::<u64>()
-            + self.z.iter().map(Aligned::bytes).sum::<u64>()
+            + self.pre_activations.iter().map(Aligned::bytes).sum::<u64>()
             + self.filler.bytes()
             + 4 * self.outputs.capacity() as u64
     }

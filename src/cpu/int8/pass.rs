@@ -21,7 +21,7 @@ pub(super) enum LayerSource<'a> {
     Sums {
         values: &'a [f32],
         stride: usize,
-        z: QuantizedSums,
+        quantized: QuantizedSums,
     },
 }
 
@@ -56,8 +56,8 @@ impl Work for LayerWork<'_, '_> {
         } = self.scratch;
         // SAFETY: the caller's promise, here and below; the weights were packed for it.
         let mut scaled = unsafe { Scaled::<S>::new(self.layer, self.scale) };
-        while let Some((number, z)) = take(self.blocks) {
-            let (first, rows) = (number * self.rows, z.len() / width);
+        while let Some((number, sums)) = take(self.blocks) {
+            let (first, rows) = (number * self.rows, sums.len() / width);
             for row in 0..rows {
                 let quantized = &mut quantized[row * stride..][..stride];
                 let bytes = unsafe { self.source.bytes::<S>(first + row, inputs, indices) };
@@ -71,7 +71,7 @@ impl Work for LayerWork<'_, '_> {
                     )
                 };
             }
-            scaled.z = z;
+            scaled.sums = sums;
             unsafe {
                 self.layer
                     .weights
@@ -91,9 +91,13 @@ impl<'a> LayerSource<'a> {
     {
         match self {
             Self::Pixels(pixels) => &pixels[row * inputs..][..inputs],
-            Self::Sums { values, stride, z } => {
+            Self::Sums {
+                values,
+                stride,
+                quantized,
+            } => {
                 // SAFETY: the caller's promise.
-                unsafe { z.indices::<S>(&values[row * stride..][..stride], indices) };
+                unsafe { quantized.indices::<S>(&values[row * stride..][..stride], indices) };
                 &indices[..inputs]
             }
         }
@@ -103,7 +107,7 @@ impl<'a> LayerSource<'a> {
 /// Takes sums, scales them, adds the bias, and keeps track of the smallest and the largest.
 struct Scaled<'a, S: Simd> {
     /// `[rows, padded outputs]`
-    z: &'a mut [f32],
+    sums: &'a mut [f32],
     bias: &'a [f32],
     scale: S::F,
     low: S::F,
@@ -116,7 +120,7 @@ impl<'a, S: Simd> Scaled<'a, S> {
         // SAFETY: the caller's promise.
         unsafe {
             Self {
-                z: &mut [],
+                sums: &mut [],
                 bias: &layer.bias,
                 scale: S::splat(scale),
                 low: S::splat(Range::EMPTY.low),
@@ -140,16 +144,16 @@ impl<'a, S: Simd> Scaled<'a, S> {
 impl<S: Simd> Sink<S> for Scaled<'_, S> {
     #[inline(always)]
     unsafe fn take(&mut self, row: usize, column: usize, sums: S::I) {
-        let to = &mut self.z[row * self.bias.len() + column..][..S::LANES];
+        let to = &mut self.sums[row * self.bias.len() + column..][..S::LANES];
         let bias = &self.bias[column..][..S::LANES];
         // SAFETY: the caller's promise; both are whole vectors.
         unsafe {
-            // A product and a sum, each rounded, as the scheme tells it.
+            // A product and a sum, each rounded, as in the scheme.
             let scaled = S::mul(S::to_f32(sums), self.scale);
-            let z = S::add(scaled, S::load(bias.as_ptr()));
-            S::store(to.as_mut_ptr(), z);
-            self.low = S::min(z, self.low);
-            self.high = S::max(z, self.high);
+            let pre_activation = S::add(scaled, S::load(bias.as_ptr()));
+            S::store(to.as_mut_ptr(), pre_activation);
+            self.low = S::min(pre_activation, self.low);
+            self.high = S::max(pre_activation, self.high);
         }
     }
 }
@@ -160,7 +164,7 @@ pub(super) struct EpilogueWork<'a, 'b> {
     /// Rows of a block.
     pub rows: usize,
     pub layer: &'a Int8Layer,
-    pub z: QuantizedSums,
+    pub quantized: QuantizedSums,
     /// What each quantized value stands for after the activation; none of a softmax, which looks at a whole row.
     pub values: Option<&'a [f32; 256]>,
     pub filler: &'a [f32],
@@ -181,7 +185,7 @@ impl Work for EpilogueWork<'_, '_> {
             if let Some(values) = self.values {
                 for (sums, to) in sums.zip(block.chunks_exact_mut(outputs)) {
                     // SAFETY: the caller's promise.
-                    unsafe { self.z.indices::<S>(sums, indices) };
+                    unsafe { self.quantized.indices::<S>(sums, indices) };
                     for (to, index) in to.iter_mut().zip(indices.iter()) {
                         *to = values[usize::from(*index)];
                     }
@@ -191,7 +195,7 @@ impl Work for EpilogueWork<'_, '_> {
             let rows = &mut rows[..count * width];
             for (sums, row) in sums.zip(rows.chunks_exact_mut(width)) {
                 // SAFETY: the caller's promise.
-                unsafe { self.z.dequantized::<S>(sums, self.filler, row) };
+                unsafe { self.quantized.dequantized::<S>(sums, self.filler, row) };
             }
             // SAFETY: the caller's promise.
             unsafe { softmax::<S>(rows, width, outputs, block) };

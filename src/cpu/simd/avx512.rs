@@ -247,7 +247,7 @@ impl Simd for Avx512Vnni {
     }
 }
 
-/// 64 bytes at a time: a permute picks from 128 entries by seven bits, and the eighth tells which of
+/// 64 bytes at a time: a permute picks from 128 entries by seven bits, and the eighth selects which of
 /// two permutes counts.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
 unsafe fn look_up_by_permutes(table: &[u8; 256], from: *const u8, to: *mut u8, count: usize) {

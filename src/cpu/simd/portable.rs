@@ -191,7 +191,7 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn store_quantized(to: *mut u8, value: F) {
         let quantized = value.map(|value| (value + ROUNDER).to_bits() as i16);
-        // SAFETY: the caller's promise: room for quantized values of two bytes.
+        // SAFETY: the caller's promise: the memory holds quantized values of two bytes.
         unsafe { to.cast::<[i16; 4]>().write_unaligned(quantized) }
     }
 }

@@ -3,7 +3,7 @@
 /// Rows of sums that a tile of a product keeps in registers.
 pub(in crate::cpu) const TILE_ROWS: usize = 6;
 
-/// Rows of a block at most: beyond, weights are read seldom enough.
+/// Rows of a block at most: with so many, weights are read seldom enough.
 pub(in crate::cpu) const BLOCK_ROWS: usize = 16 * TILE_ROWS;
 
 /// Words of four bytes from one row of a block to the next: a cache line more than the row, so that the

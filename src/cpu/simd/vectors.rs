@@ -145,7 +145,7 @@ mod tests {
             let count = self.bytes.len();
             let mut ways = [(); 2].map(|()| vec![0xa5; size * count + 64]);
             let [quick, plain] = ways.each_mut().map(|way| way.as_mut_ptr());
-            // SAFETY: the caller's promise; both have room for `count` quantized values.
+            // SAFETY: the caller's promise; both hold `count` quantized values.
             unsafe {
                 S::look_up(self.table, self.bytes.as_ptr(), quick, count);
                 look_up_one_by_one::<S>(self.table, self.bytes.as_ptr(), plain, count);

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_asked_for_by_name() {
+    fn faults_are_requested_by_name() {
         for fault in Broken::ALL {
             assert_eq!(fault.name().parse::<Broken>().unwrap(), fault);
         }

@@ -398,7 +398,7 @@ fn main() {
     }
 
     #[test]
-    fn an_arithmetic_is_asked_for_by_name() {
+    fn an_arithmetic_is_requested_by_name() {
         for hostile in Hostile::ALL {
             assert_eq!(hostile.name().parse::<Hostile>().unwrap(), hostile);
         }

@@ -98,7 +98,7 @@ pub async fn measure(
 ) -> Result<Peaks> {
     let mut peaks = Peaks::default();
     for &ceiling in ceilings {
-        // Matrix units have to be asked for when a device is opened.
+        // Matrix units have to be requested when a device is opened.
         let closed = ceiling == Ceiling::Matrix && device.limits().matrix_units.is_none();
         if closed || ceiling.lacks(device.info()).is_some() {
             continue;

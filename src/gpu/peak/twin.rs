@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_was_left_out_is_seen() {
+    fn skipped_work_is_seen() {
         const STEPS: u32 = 16;
         for shape in arithmetic() {
             assert_eq!(check(shape, STEPS, &right(shape, STEPS)), Ok(()), "{shape}");

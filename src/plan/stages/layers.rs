@@ -1,4 +1,4 @@
-//! Fused layers: one dispatch a layer, and one more where an input has to be brought into the form that its
+//! Fused layers: one dispatch a layer, and one more where an input has to be brought into the format that its
 //! layer takes, or where no invocation has a whole row for a softmax.
 
 use super::stage::{Slots, Stage, matrix, product};
@@ -77,7 +77,7 @@ pub(super) fn stages(
 }
 
 impl Layers<'_> {
-    /// A layer, and what brings its input into the form that it takes.
+    /// A layer, and what brings its input into the format that it takes.
     fn layer(&mut self, operation: &Operation, mut source: InputSource) -> InputSource {
         let index = operation.layer();
         if source.unquantized {
@@ -91,7 +91,7 @@ impl Layers<'_> {
         let layer = self.model.layers[index];
         let columns = groups(layer.outputs) as u32;
         let tile = self.tile.narrowed(columns);
-        // All readers take the same form. Of a value that nobody reads, any form will do.
+        // All readers take the same format. For a value that nobody reads, any format will do.
         let reader = self.model.graph.layer_after(index);
         let next = reader.map(|reader| self.model.layers[reader].format);
         let tensor = layer.format.input == InputFormat::Tensor;
@@ -183,7 +183,7 @@ impl Layers<'_> {
         }
     }
 
-    /// Brings the pixels into the form that the first layer takes, where they are not in it.
+    /// Brings the pixels into the format that the first layer takes, where they are not in it.
     fn first_input(&mut self) -> InputSource {
         use Operand::{Pixels, Quantized, Value};
         let first = self.model.layers[self.model.graph.first_layer()];

@@ -1,8 +1,8 @@
 //! Calibration: what static scales and error compensation learn from training images.
 //!
 //! Each layer's input x is collected over the images, in float weights, and a [`Calibration`] gives the range
-//! `(low, high)` with low ≤ 0 ≤ high that static quantized values cover; what lies beyond is clamped. Every range holds
-//! zero, whose code is exact; so zeros say nothing of where a range should end, and none of the methods
+//! `(low, high)` with low ≤ 0 ≤ high that static quantized values cover; values outside are clamped. Every range holds
+//! zero, whose quantized value is exact, so zeros say nothing of where a range should end, and none of the methods
 //! counts them.
 //!
 //! | method | the range |
@@ -10,10 +10,10 @@
 //! | min-max | all values (Krishnamoorthi 2018, § 3.1) |
 //! | percentile | on each side of zero, the smallest of its values that at least 99.99% of them do not exceed in magnitude (McKinstry et al., *Discovering low-precision networks close to full-precision networks for efficient inference*, 2019, § 3.1) |
 //! | mse | of 1/100 to 100/100 of min-max's, the one with the least Σ (x − x̂)², x̂ being what x's quantized value stands for; of equals the widest (Nagel et al. 2021, § 3.1, eq. 20) |
-//! | entropy | magnitudes up to the threshold at which what quantized values tell of their distribution diverges least from it (Migacz, *8-bit inference with TensorRT*, 2017) |
+//! | entropy | magnitudes up to the threshold at which the distribution of the quantized values diverges least from that of the values (Migacz, *8-bit inference with TensorRT*, 2017) |
 //!
 //! For entropy the magnitudes are put into 2,048 bins. For each number i of the first bins, P is these with
-//! everything beyond put into the last one, Q the same bins merged into as many levels as there are quantized values (128 for
+//! everything above put into the last one, Q the same bins merged into as many levels as there are quantized values (128 for
 //! each sign, or 256 where there is but one) and spread again over those that hold anything; the divergence is
 //! Σ p · ln(p / q), and the i with the least is taken. It is infinite where p > 0 and q = 0.
 //!
@@ -33,7 +33,7 @@ use crate::dataset::{
     self, CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset, Images, Split, draw_calibration,
     draw_images,
 };
-use crate::error::{Error, Result, UsageError};
+use crate::error::{Error, FileError, Result, UsageError};
 use crate::model::Network;
 
 /// Training images to calibrate on.
@@ -84,11 +84,14 @@ impl Sample {
         let images = draw_calibration(&data.images, count.max(1), seed);
         if images.count == 0 {
             let problem = format!(
-                "has {} images, and 'train' keeps all of them for validation, so none is left for calibration; give \
-                 a larger training split",
+                "has {} images, and 'train' keeps all of them for validation, so none is left for calibration",
                 data.images.count
             );
-            return Err(Error::file(&data.name, problem));
+            let remedy = "give a larger training split";
+            return Err(Error::file(
+                &data.name,
+                FileError::unsuitable(problem, remedy),
+            ));
         }
         Ok(Self {
             images,
@@ -97,7 +100,7 @@ impl Sample {
         })
     }
 
-    /// What is used unless told otherwise.
+    /// The default.
     ///
     /// # Errors
     /// Only where the binary itself is damaged.
@@ -114,14 +117,17 @@ impl Sample {
             return Ok(());
         }
         let problem = format!(
-            "takes images of {} pixels, but the calibration images ({}) have {}; give training images for this \
-             model to 'fmnist-gpu quantize --calibration-data DIR', or use --rounding nearest there (not with \
-             the scheme static)",
+            "takes images of {} pixels, but the calibration images ({}) have {}",
             model.inputs(),
             self.origin,
             self.images.width
         );
-        Err(Error::file(&model.path, problem))
+        let remedy = "give training images for this model to 'fmnist-gpu quantize --calibration-data DIR', or use \
+                      --rounding nearest there (not with the scheme static)";
+        Err(Error::file(
+            &model.path,
+            FileError::unsuitable(problem, remedy),
+        ))
     }
 }
 
@@ -139,7 +145,11 @@ pub fn calibrate(model: &Network, sample: &Sample, method: Calibration) -> Resul
         if x.iter().any(|x| !x.is_finite()) {
             let problem =
                 format!("the inputs of layers.{index} overflow f32 on the calibration images");
-            return Err(Error::file(&model.path, problem));
+            let remedy = "use another model, or other calibration images";
+            return Err(Error::file(
+                &model.path,
+                FileError::unsuitable(problem, remedy),
+            ));
         }
         ranges[index] = range(x, method);
         if !model.graph.is_last(index) {

@@ -1,5 +1,5 @@
 //! From the values that a layer takes over the calibration images to the range that its quantized values cover.
-//! The methods are told in [`super`].
+//! [`super`] describes the methods.
 
 use super::method::Calibration;
 use crate::quantize::convert::affine;
@@ -64,7 +64,7 @@ fn least_error(values: &[f32]) -> (f32, f32) {
     (low * share, high * share)
 }
 
-/// The threshold on magnitudes for which what the quantized values tell of their distribution diverges least from it.
+/// The threshold on magnitudes for which the distribution of the quantized values diverges least from that of the values.
 fn least_divergence(values: &[f32]) -> (f32, f32) {
     let (low, high) = whole(values);
     let largest = high.max(-low);
@@ -86,19 +86,19 @@ fn least_divergence(values: &[f32]) -> (f32, f32) {
     (low.max(-threshold), high.min(threshold))
 }
 
-/// The divergence of the first `bins` of a histogram, cut off there, from what `levels` levels tell of them;
-/// infinite where the last of them holds nothing but what was beyond.
+/// The divergence of the first `bins` of a histogram, cut off there, from the same bins in `levels` levels;
+/// infinite where the last of them holds nothing but what was cut off.
 fn divergence(histogram: &[u64], bins: usize, levels: usize) -> f64 {
-    let (kept, beyond) = histogram.split_at(bins);
+    let (kept, cut_off) = histogram.split_at(bins);
     let sum = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
-    let (total, outliers) = (sum(kept), sum(beyond));
+    let (total, outliers) = (sum(kept), sum(cut_off));
     let mut divergence = 0.0;
     for level in 0..levels {
         let (from, to) = (level * bins / levels, (level + 1) * bins / levels);
         let filled = kept[from..to].iter().filter(|&&count| count > 0).count();
         let q = sum(&kept[from..to]) / filled as f64 / total;
         for (bin, &count) in kept.iter().enumerate().take(to).skip(from) {
-            // What lies beyond is in P's last bin, but not in Q: that is what cutting off costs.
+            // What was cut off is in P's last bin, but not in Q: that is what cutting off costs.
             let cut_off = if bin + 1 == bins { outliers } else { 0.0 };
             let p = (count as f64 + cut_off) / (total + outliers);
             if p > 0.0 && count == 0 {
@@ -158,7 +158,7 @@ mod tests {
     fn divergence_worked_by_hand() {
         // Bins (2, 0 | 1, 1) into two levels: Q spreads 2 over its one filled bin, and 1 to each: no loss.
         assert_eq!(divergence(&[2, 0, 1, 1], 4, 2), 0.0);
-        // (3, 1 | 2, 2): the first level tells 2 and 2: P = 3/8, 1/8; Q = 2/8, 2/8.
+        // (3, 1 | 2, 2): the first level says 2 and 2: P = 3/8, 1/8; Q = 2/8, 2/8.
         let expected = 0.375 * 1.5_f64.ln() + 0.125 * 0.5_f64.ln();
         assert!((divergence(&[3, 1, 2, 2], 4, 2) - expected).abs() <= 1e-12);
         // Cut off after two of three bins (2, 2, 4): P = 2/8, 6/8; Q = 1/2, 1/2.

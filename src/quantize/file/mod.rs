@@ -11,7 +11,7 @@
 //! | `layers.N.input_scale` | F32 | [1] | int8 whose input has a scale that is known: static, and pixels / 255 |
 //! | `layers.N.input_zero_point` | I8 | [1] | likewise |
 //!
-//! The metadata have `quantized` (the version of this form, 1), `inputs` (values of an image), `precision`,
+//! The metadata have `quantized` (the version of this file format, 1), `inputs` (values of an image), `precision`,
 //! `scheme`, `weights` and `layer_precisions` (the mode), the entries of every model, and how the numbers
 //! came to be.
 
@@ -35,7 +35,7 @@ use crate::error::{CheckError, Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{QUANTIZED, mode_entries, sort_metadata};
 
-/// The version of the form.
+/// The version of the file format.
 const VERSION: &str = "1";
 
 /// A tensor that is to be written.

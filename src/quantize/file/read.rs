@@ -10,7 +10,7 @@ use super::super::network::QuantizedNetwork;
 use super::super::weights::{ReadTensor, Weights};
 use super::VERSION;
 use crate::Precision;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::mode::Mode;
 use crate::model::{
     Activation, DEFAULT_INT8_CLIP, Element, Graph, MODE_KEYS, Normalization, QUANTIZED, Tensors,
@@ -70,7 +70,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fail<T>(&self, problem: impl AsRef<str>) -> Result<T> {
-        Err(Error::file(self.path, problem))
+        Err(Error::file(self.path, FileError::quantized_model(problem)))
     }
 
     fn model(&mut self, metadata: HashMap<String, String>) -> Result<QuantizedNetwork> {
@@ -86,14 +86,19 @@ impl Reader<'_> {
         }
         let required = |key: &str| {
             let value = metadata.get(key);
-            value.ok_or_else(|| Error::file(path, format!("the metadata has no '{key}'")))
+            value.ok_or_else(|| {
+                Error::file(
+                    path,
+                    FileError::quantized_model(format!("the metadata has no '{key}'")),
+                )
+            })
         };
         let activations: Vec<Activation> = required("activations")?
             .split(',')
             .map(|name| {
                 name.trim()
                     .parse()
-                    .map_err(|error: String| Error::file(path, error))
+                    .map_err(|error: String| Error::file(path, FileError::quantized_model(error)))
             })
             .collect::<Result<_>>()?;
         required("inputs")?;
@@ -243,6 +248,7 @@ impl ReadTensor for OfLayer<'_, '_> {
     }
 
     fn fail(&self, problem: String) -> Error {
-        Error::file(self.reader.path, format!("layers.{}{problem}", self.index))
+        let problem = format!("layers.{}{problem}", self.index);
+        Error::file(self.reader.path, FileError::quantized_model(problem))
     }
 }

@@ -93,7 +93,7 @@ fn every_mode_reads_as_it_was_written() {
 }
 
 #[test]
-fn a_source_tells_both_kinds_of_files_apart() {
+fn a_source_distinguishes_both_kinds_of_files() {
     let folder = tempfile::tempdir().unwrap();
     let (float, path) = (folder.path().join("m"), folder.path().join("q"));
     model().save(&float).unwrap();

@@ -82,7 +82,7 @@ impl Series {
     }
 }
 
-/// A name without what tells it from its like, where there is little space: that is traced by the mark.
+/// A name in short, for where there is little space; the mark distinguishes those that become equal.
 pub fn short(name: &str) -> &str {
     name.split_once(',')
         .map_or(name, |(precision, _)| precision)

@@ -64,7 +64,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The document, and what is asked of it again and again.
+/// The document, and what is needed of it again and again.
 pub struct View<'a> {
     pub document: &'a Document,
     pub series: Series,

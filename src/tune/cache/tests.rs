@@ -179,7 +179,7 @@ fn two_writers_keep_each_others_winners_and_the_last_of_one_key_wins() {
 }
 
 #[test]
-fn a_damaged_file_is_told_once_and_replaced() {
+fn a_damaged_file_is_reported_once_and_replaced() {
     let sound = sound();
     let other = |from: &str, to: &str| {
         assert!(sound.contains(from), "{from}");
@@ -313,7 +313,7 @@ fn what_is_damaged_between_two_saves_loses_nothing() {
 }
 
 #[test]
-fn fields_of_a_later_program_are_left_alone() {
+fn fields_of_a_later_program_are_kept() {
     let (_folder, path) = place();
     let text = sound().replace("\"kernel\"", "\"color\": [{}], \"kernel\"");
     write(&path, text.replace("\"version\"", "\"by\": 1, \"version\""));
@@ -374,7 +374,7 @@ fn no_file_is_written_that_would_not_be_read() {
     let mut cache = Cache::open_at(&path);
     assert_eq!(kernel(&cache, &quick("last")), Some("one"));
     assert!(cache.known.len() > 20, "{}", cache.known.len());
-    // Nothing at all has room beside, or instead of, such a name.
+    // Nothing fits beside such a name, or instead of it.
     cache.put(quick("x".repeat(2 << 20)), entry("x"));
     cache.save().unwrap();
     assert!(Cache::open_at(&path).known.is_empty());

@@ -1,8 +1,8 @@
 //! The trial of an adapter's matrix units: made once on each adapter and driver, and kept.
 //!
-//! wgpu calls cooperative matrices experimental, and its shader compiler leaves out what the memory
+//! wgpu calls cooperative matrices experimental, and its shader compiler does not write what the memory
 //! model would have it say of their loads and stores. So nobody's network meets a kernel for them
-//! before each of them has been held against the oracle on this adapter; and since matrix units can
+//! before each of them has been held against the reference on this adapter; and since matrix units can
 //! be slower than plain arithmetic, as on software adapters, they are timed against it. The trial
 //! has a device of its own: a device for networks is only opened with the experimental feature
 //! where that will be used. That it began is written down before it begins, so that a driver that
@@ -212,7 +212,7 @@ fn tidy(words: &str) -> String {
     printable.take(LONGEST_DETAIL).collect()
 }
 
-/// The trial's place in the cache. A number behind `trial` tells one way of trying from another.
+/// The trial's place in the cache. The number behind `trial` changes with the way of trying.
 fn key(selected: &Selected) -> CacheKey {
     let units = selected.info().matrix_units;
     let (size, lanes) = units.map_or((0, 0), |units| (units.size, units.lanes));
@@ -252,7 +252,7 @@ async fn try_all(selected: &Selected, options: &DeviceOptions) -> Result<MatrixU
     time_all(&device, &kernels, &timed, rejected).await
 }
 
-/// Holds each kernel against the oracle and keeps those that the driver takes; gives the names of the
+/// Holds each kernel against the reference and keeps those that the driver takes; gives the names of the
 /// others.
 async fn check_all(
     device: &Arc<Device>,
@@ -350,7 +350,7 @@ async fn compare_with(
     compared.map_err(wrong)
 }
 
-/// Whether outputs are those of the oracle.
+/// Whether outputs are those of the reference.
 fn compare(got: &[f32], want: &[f64]) -> Result<(), String> {
     if got.len() != want.len() {
         return Err(format!("{} outputs, not {}", got.len(), want.len()));

@@ -74,7 +74,7 @@ fn of(goal: Goal) -> Request {
 }
 
 /// `name at batch` of the row to deploy.
-fn deployed(rows: &[Row], request: Request) -> String {
+fn recommended(rows: &[Row], request: Request) -> String {
     let found = verdict(rows, request).recommended;
     found.map_or("nothing".to_owned(), |c| {
         format!("{} at {}", c.name, c.batch)
@@ -82,7 +82,7 @@ fn deployed(rows: &[Row], request: Request) -> String {
 }
 
 #[test]
-fn what_is_clearly_faster_is_deployed_and_the_sentence_says_why() {
+fn what_is_clearly_faster_is_recommended_and_the_sentence_says_why() {
     let rows = three(1, [1000, 990, 500]);
     let found = verdict(&rows, of(Goal::Latency));
     assert_eq!(found.recommended.as_ref().map(|choice| choice.row), Some(2));
@@ -131,13 +131,13 @@ fn what_is_hardly_faster_is_no_reason_to_leave_f32() {
 }
 
 #[test]
-fn of_two_that_are_as_fast_the_one_that_changes_fewer_labels_is_deployed() {
+fn of_two_that_are_as_fast_the_one_that_changes_fewer_labels_is_recommended() {
     assert_eq!(
-        deployed(&three(1, [1000, 510, 500]), of(Goal::Latency)),
+        recommended(&three(1, [1000, 510, 500]), of(Goal::Latency)),
         "f16 at 1"
     );
     assert_eq!(
-        deployed(&three(1, [1000, 600, 500]), of(Goal::Latency)),
+        recommended(&three(1, [1000, 600, 500]), of(Goal::Latency)),
         "int8 at 1"
     );
 }
@@ -146,11 +146,11 @@ fn of_two_that_are_as_fast_the_one_that_changes_fewer_labels_is_deployed() {
 fn each_goal_looks_at_its_own_figure_and_batch() {
     let mut rows = three(1000, [100_000, 120_000, 40_000]);
     rows.extend(three(1, [1000, 700, 1200]));
-    assert_eq!(deployed(&rows, of(Goal::Latency)), "f16 at 1");
-    assert_eq!(deployed(&rows, of(Goal::Throughput)), "int8 at 1000");
-    assert_eq!(deployed(&rows, of(Goal::Memory)), "int8 at 1");
+    assert_eq!(recommended(&rows, of(Goal::Latency)), "f16 at 1");
+    assert_eq!(recommended(&rows, of(Goal::Throughput)), "int8 at 1000");
+    assert_eq!(recommended(&rows, of(Goal::Memory)), "int8 at 1");
     // No difference of accuracy is significant, so the fastest.
-    assert_eq!(deployed(&rows, of(Goal::Accuracy)), "f16 at 1");
+    assert_eq!(recommended(&rows, of(Goal::Accuracy)), "f16 at 1");
     let found = verdict(&rows, of(Goal::Latency));
     let at: Vec<usize> = found.batches.iter().map(|at| at.batch).collect();
     assert_eq!(at, [1, 1000]);
@@ -158,18 +158,18 @@ fn each_goal_looks_at_its_own_figure_and_batch() {
 }
 
 #[test]
-fn accuracy_counts_only_beyond_chance() {
+fn accuracy_counts_only_if_the_difference_is_significant() {
     let mut rows = three(1, [1000, 2000, 500]);
     rows[2] = with_labels(rows[2].clone(), 100, 60);
     assert!(rows[2].mcnemar.unwrap().p < SIGNIFICANT);
-    assert_eq!(deployed(&rows, of(Goal::Accuracy)), "f32 at 1");
+    assert_eq!(recommended(&rows, of(Goal::Accuracy)), "f32 at 1");
     assert_eq!(
-        deployed(&rows, of(Goal::Latency)),
+        recommended(&rows, of(Goal::Latency)),
         "int8 at 1",
         "0.4 points are allowed"
     );
     rows[1] = with_labels(rows[1].clone(), 60, 100);
-    assert_eq!(deployed(&rows, of(Goal::Accuracy)), "f16 at 1");
+    assert_eq!(recommended(&rows, of(Goal::Accuracy)), "f16 at 1");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn what_exceeds_a_limit_is_excluded_with_its_reason() {
         max_accuracy_drop: Some(1.2),
         ..Request::default()
     };
-    assert_eq!(deployed(&rows, allowed), "int8 at 1");
+    assert_eq!(recommended(&rows, allowed), "int8 at 1");
 
     let quick = Request {
         max_latency: Some(Duration::from_nanos(950)),
@@ -204,7 +204,7 @@ fn what_exceeds_a_limit_is_excluded_with_its_reason() {
 }
 
 #[test]
-fn where_no_row_meets_every_limit_the_nearest_is_named_and_nothing_deployed() {
+fn where_no_row_meets_every_limit_the_nearest_is_named_and_nothing_recommended() {
     let request = Request {
         max_latency: Some(Duration::from_nanos(10)),
         memory_limit: Some(120 << 10),
@@ -238,7 +238,7 @@ fn a_precision_that_ran_elsewhere_or_not_at_all_is_no_answer_for_the_adapter() {
     let mut rows = three(1, [1000, 100, 990]);
     rows[1].effective.device = Some(Place::Cpu);
     rows[1].effective.reason = Some("the adapter has no shader-f16".into());
-    assert_eq!(deployed(&rows, of(Goal::Latency)), "f32 at 1");
+    assert_eq!(recommended(&rows, of(Goal::Latency)), "f32 at 1");
     let found = decide(&rows, IMAGES, false, &of(Goal::Latency), Vec::new());
     assert_eq!(
         found.recommended.map(|choice| choice.name).as_deref(),
@@ -257,11 +257,11 @@ fn a_precision_that_ran_elsewhere_or_not_at_all_is_no_answer_for_the_adapter() {
         "{}",
         found.sentence
     );
-    assert_eq!(deployed(&[], of(Goal::Latency)), "nothing");
+    assert_eq!(recommended(&[], of(Goal::Latency)), "nothing");
 }
 
 #[test]
-fn without_f32_the_fastest_is_deployed() {
+fn without_f32_the_fastest_is_recommended() {
     let mut rows = three(1, [1000, 800, 600]);
     rows.remove(0);
     rows.iter_mut().for_each(|row| row.speed_vs_f32 = None);
@@ -274,7 +274,7 @@ fn without_f32_the_fastest_is_deployed() {
 }
 
 #[test]
-fn for_accuracy_the_most_accurate_is_deployed_where_f32_may_not_be() {
+fn for_accuracy_the_most_accurate_is_recommended_where_f32_may_not_be() {
     let mut rows = three(1, [1000, 900, 500]);
     rows[1] = with_labels(rows[1].clone(), 120, 60);
     rows[2] = with_labels(rows[2].clone(), 160, 60);
@@ -284,7 +284,7 @@ fn for_accuracy_the_most_accurate_is_deployed_where_f32_may_not_be() {
         max_accuracy_drop: Some(2.0),
         ..of(Goal::Accuracy)
     };
-    assert_eq!(deployed(&rows, request), "f16 at 1");
+    assert_eq!(recommended(&rows, request), "f16 at 1");
     let sentence = verdict(&rows, request).sentence;
     assert!(
         sentence.contains("the most accurate of the eligible ones"),
@@ -292,11 +292,11 @@ fn for_accuracy_the_most_accurate_is_deployed_where_f32_may_not_be() {
     );
     // Nothing is known beside f32 where it has no answers.
     rows.iter_mut().for_each(|row| row.mcnemar = None);
-    assert_eq!(deployed(&rows, of(Goal::Accuracy)), "f16 at 1");
+    assert_eq!(recommended(&rows, of(Goal::Accuracy)), "f16 at 1");
 }
 
 #[test]
-fn what_was_measured_on_a_busy_machine_or_drifted_beyond_the_gain_is_to_be_repeated() {
+fn what_was_measured_on_a_busy_machine_or_drifted_more_than_the_gain_is_to_be_repeated() {
     let busy = Warning {
         kind: WarningKind::Busy,
         text: "The machine was busy.".into(),

@@ -1,4 +1,4 @@
-//! How far a fused layer's outputs in f16 may be from the oracle's, output by output.
+//! How far a fused layer's outputs in f16 may be from the reference's, output by output.
 
 use super::Case;
 use crate::model::Activation;
@@ -7,7 +7,7 @@ use crate::reference;
 use crate::verify::compare::{Check, Errors, equal, ulp_f16, within_each};
 
 impl Case {
-    /// Compares a layer's outputs in f16 with what the oracle makes of the pre-activations, before any rounding.
+    /// Compares a layer's outputs in f16 with what the reference makes of the pre-activations, before any rounding.
     ///
     /// An output may be off by one binary16 ULP, and by the noise of an f32 sum in its pre-activation. No activation steepens that;
     /// softmax multiplies its outputs by at most exp(2·|dz|).

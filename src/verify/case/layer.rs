@@ -33,7 +33,7 @@ struct LayerOperand {
     scales: Vec<f32>,
 }
 
-/// The oracle's pre-activations, and how far those of any kernel may be from them: `[rows, cols]` each.
+/// The reference's pre-activations, and how far those of any kernel may be from them: `[rows, cols]` each.
 struct PreActivations {
     z: Vec<f64>,
     bound: Vec<f64>,
@@ -79,7 +79,7 @@ impl Case {
         values.into_iter().map(|value| float.round(value)).collect()
     }
 
-    /// The oracle's input of a pixel.
+    /// The reference's input of a pixel.
     fn input(&self, pixel: u8) -> f64 {
         let value = reference::input(Normalization::Unit, pixel);
         match self.elements.float() {
@@ -183,7 +183,7 @@ impl Case {
         let input = self.layer_input(layer.input);
         let count = self.inner() * self.cols();
         let size = 2.0 / (self.inner() as f32).sqrt();
-        // The bytes of weights and biases, the oracle's pre-activations, and the noise of an f32 sum.
+        // The bytes of weights and biases, the reference's pre-activations, and the noise of an f32 sum.
         let (w_bytes, b_bytes, sums, noise) = match self.elements {
             Precision::Int8 => {
                 let w = random_quantized(&mut rng, count);
@@ -333,7 +333,7 @@ impl Case {
         (to_bytes(&bytes), PreActivations { z, bound })
     }
 
-    /// A layer's outputs against the oracle's, in the form in which they are handed on.
+    /// A layer's outputs against the reference's, in the form in which they are handed on.
     fn close_outputs(
         &self,
         layer: LayerKernel,

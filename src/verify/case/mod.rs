@@ -1,4 +1,4 @@
-//! A kernel at one shape: what it is given, and what the oracle says of what it gives back.
+//! A kernel at one shape: what it is given, and what the reference says of what it gives back.
 //!
 //! A case makes [`KernelTrial`]s, which are plain data: a uniform, operands, and a judge. Nothing here needs a
 //! device, so that tests and `verify` run the same trials, each in its own way.
@@ -117,7 +117,8 @@ impl Case {
         }
     }
 
-    fn room(&self, bytes: usize) -> Vec<u8> {
+    /// A buffer for the outputs, of so many bytes a value, in which nothing is written yet.
+    fn unwritten(&self, bytes: usize) -> Vec<u8> {
         vec![0xff; self.rows() * 4 * groups(self.cols()) * bytes]
     }
 

@@ -157,9 +157,9 @@ impl Case {
             second.fill(2_f32.powi(-120));
         }
         let padded = pack_rows(&values, self.cols(), 0.0);
-        let room = vec![0xff; self.rows() * (4 * groups(self.cols()) + 4)];
+        let output = vec![0xff; self.rows() * (4 * groups(self.cols()) + 4)];
         let case = *self;
-        let operands = vec![to_bytes(&padded), room];
+        let operands = vec![to_bytes(&padded), output];
         self.trial(self.quantized_params(), 1, operands, move |got, errors| {
             case.equal_row_quantized(got, &widen(&values), errors)?;
             let scales: Vec<f32> = from_bytes(&got[case.rows() * 4 * groups(case.cols())..]);
@@ -173,7 +173,7 @@ impl Case {
         let values: Vec<f32> = values.iter().map(|value| value * 12.0).collect();
         let padded = pack_rows(&values, self.cols(), 0.0);
         let case = *self;
-        let operands = vec![to_bytes(&padded), self.room(1)];
+        let operands = vec![to_bytes(&padded), self.unwritten(1)];
         self.trial(self.quantized_params(), 1, operands, move |got, errors| {
             case.close_quantized(got, &widen(&values), true, errors)
         })

@@ -22,7 +22,7 @@ enum ValueRange {
 }
 
 /// What a layer reads: the bytes of its input and of the maxima, and the quantized values and the scale that the
-/// oracle gives them.
+/// reference gives them.
 struct TensorOperand {
     bytes: Vec<u8>,
     maxima: [u32; 2],
@@ -65,7 +65,7 @@ impl Case {
         }
     }
 
-    /// Values in which no code is in doubt, since none is near a tie: multiples of a scale, give or take
+    /// Values in which no quantized value is in doubt, since none is near a tie: multiples of a scale, give or take
     /// 0.4 of it. The largest magnitude is negative, so that activations change the scale; the largest
     /// value is an odd multiple, of which no value becomes a tie when it is scaled up to the clip.
     fn values_near_quantized(&self, count: usize, which: ValueRange, scale: f32) -> Vec<f32> {
@@ -102,7 +102,7 @@ impl Case {
         unreachable!("a scale without ties is found in one of three attempts");
     }
 
-    /// Pre-activations quantized, dequantized and activated as the oracle does it.
+    /// Pre-activations quantized, dequantized and activated as the reference does it.
     fn activated(&self, z: &[f32], activation: Activation) -> Vec<f32> {
         let (quantized, scale) = reference::quantize(z, i32::from(self.clip));
         let value = |&q: &i32| f64::from(q as f32 * scale);
@@ -188,7 +188,7 @@ impl Case {
             input.bytes,
             bytemuck::cast_slice(&pack_int8(&w, self.inner(), self.cols())).to_vec(),
             to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
-            self.room(4),
+            self.unwritten(4),
             to_bytes(&maxima),
         ];
         let params = self.fused_params();
@@ -236,7 +236,7 @@ impl Case {
             let z = case.values_near_quantized(case.rows() * case.cols(), which, 0.07);
             let operands = vec![
                 to_bytes(&pack_rows(&z, case.cols(), 0.0)),
-                case.room(4),
+                case.unwritten(4),
                 to_bytes(&[extremes(&z), [0, 0]]),
             ];
             let want = widen(&case.activated(&z, activation));

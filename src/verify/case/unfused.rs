@@ -37,7 +37,7 @@ impl Case {
             Precision::F16 => normalization.table_f16().map(f32::from).to_vec(),
             _ => normalization.table_f32().to_vec(),
         };
-        let room = self.room(self.elements.bytes() as usize);
+        let output = self.unwritten(self.elements.bytes() as usize);
         let value = |&pixel: &u8| {
             let value = f64::from(table[usize::from(pixel)]);
             match self.elements {
@@ -47,7 +47,7 @@ impl Case {
         };
         let want: Vec<f64> = pixels.iter().map(value).collect();
         let case = *self;
-        let operands = vec![packed, to_bytes(&table), room];
+        let operands = vec![packed, to_bytes(&table), output];
         self.trial(self.params(), 2, operands, move |bytes, errors| {
             let got = match case.elements {
                 Precision::F16 => widen_f16(bytes),
@@ -84,7 +84,7 @@ impl Case {
         let operands = vec![
             bytes(pack_rows(&x, self.inner(), 0.0)),
             bytes(pack_blocks(&w, self.inner(), self.cols(), 0.0)),
-            self.room(4),
+            self.unwritten(4),
         ];
         let want = reference::product(&widen(&x), &widen(&w), self.inner(), self.cols());
         let case = *self;
@@ -109,7 +109,7 @@ impl Case {
         let operands = vec![
             to_bytes(&pack_rows(&sums, self.cols(), 0.0)),
             bias_bytes,
-            self.room(4),
+            self.unwritten(4),
         ];
         let stored = |&value: &f32| {
             if half {
@@ -139,7 +139,7 @@ impl Case {
         let stored_half = half && !softmax;
         let operands = vec![
             to_bytes(&pack_rows(&z, self.cols(), 0.0)),
-            self.room(if stored_half { 2 } else { 4 }),
+            self.unwritten(if stored_half { 2 } else { 4 }),
         ];
         let mut want = widen(&z);
         if half && softmax {
@@ -174,7 +174,10 @@ impl Case {
         let of_shift = |shift: usize| {
             let value = |i| ENDS[(i / case.cols() + i + shift) % ENDS.len()];
             let z: Vec<f32> = (0..case.rows() * case.cols()).map(value).collect();
-            let operands = vec![to_bytes(&pack_rows(&z, case.cols(), 0.0)), case.room(4)];
+            let operands = vec![
+                to_bytes(&pack_rows(&z, case.cols(), 0.0)),
+                case.unwritten(4),
+            ];
             let mut want = widen(&z);
             reference::activate(activation, &mut want, case.cols());
             let trial = case.trial(case.params(), 1, operands, move |bytes, _| {

@@ -49,7 +49,7 @@ impl Case {
             let (want, _) = reference::quantize_input(Normalization::Unit, &pixels, clip);
             let packed = pack_rows(&pixels, case.cols(), 0);
             let maxima = to_bytes(&[u32::from(largest), 0]);
-            let operands = vec![packed, maxima, case.room(1)];
+            let operands = vec![packed, maxima, case.unwritten(1)];
             let trial = case.trial(case.params(), 2, operands, move |bytes, errors| {
                 let got = widen_quantized(&from_bytes::<i8>(bytes));
                 // Exact integers: no quantized value may be off.
@@ -83,7 +83,7 @@ impl Case {
         let (x, w): (Vec<i32>, Vec<i32>) = (widen_quantized(x), widen_quantized(w));
         let want = reference::integer_product(&x, &w, self.inner(), self.cols());
         let case = *self;
-        let operands = vec![x_bytes, w_bytes, self.room(4)];
+        let operands = vec![x_bytes, w_bytes, self.unwritten(4)];
         self.trial(self.params(), 2, operands, move |bytes, errors| {
             let got = unpadded(&from_bytes::<i32>(bytes), case.rows(), case.cols());
             errors.see(&whole(&got), &whole(&want), Unit::Whole);
@@ -100,7 +100,7 @@ impl Case {
         let operands = vec![
             to_bytes(&pack_rows(&sums, self.cols(), 0)),
             to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
-            self.room(4),
+            self.unwritten(4),
             to_bytes(&[largest, 0.0]),
         ];
         let scale = largest / 127.0 * self.params().weight_scale;
@@ -149,7 +149,7 @@ impl Case {
         let operands = vec![
             to_bytes(&pack_rows(&values, self.cols(), 0.0)),
             to_bytes(&[0.0, largest]),
-            self.room(1),
+            self.unwritten(1),
         ];
         let case = *self;
         let random = self.trial(self.params(), 2, operands, move |bytes, errors| {
@@ -161,7 +161,7 @@ impl Case {
         });
         // All zero has scale 1.
         let zeros = vec![0.0_f32; self.rows() * 4 * groups(self.cols())];
-        let operands = vec![to_bytes(&zeros), to_bytes(&[0.0, 0.0]), self.room(1)];
+        let operands = vec![to_bytes(&zeros), to_bytes(&[0.0, 0.0]), self.unwritten(1)];
         let zero = self.trial(self.params(), 2, operands, |bytes, _| {
             equal(bytes, &vec![0; bytes.len()])
         });
@@ -179,7 +179,7 @@ impl Case {
         let operands = vec![
             bytemuck::cast_slice(&packed).to_vec(),
             to_bytes(&[largest, 0.0]),
-            self.room(4),
+            self.unwritten(4),
         ];
         let scale = largest / 127.0;
         let want = quantized.iter().map(|&q| f64::from(f32::from(q) * scale));

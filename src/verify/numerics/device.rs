@@ -104,7 +104,7 @@ impl DeviceProbe {
         let exact = TINY.map(|bits| f16::from_bits(bits).to_f32());
         let widen = |halves: Vec<f16>| halves.into_iter().map(f16::to_f32).collect::<Vec<_>>();
         // Stored, since a product may flush what the conversion kept.
-        for (beyond, small, operation) in [
+        for (overflowing, small, operation) in [
             (
                 "f16_overflow_pack2x16float",
                 "f16_subnormals_pack2x16float",
@@ -118,7 +118,7 @@ impl DeviceProbe {
         ] {
             let large = self.halves(operation, &LARGE).await?;
             let word = large.map(|halves| overflow(&widen(halves)));
-            self.note(report, beyond, word);
+            self.note(report, overflowing, word);
             let kept = self.halves(operation, &exact).await?;
             let word = kept.map(|halves| subnormals(&widen(halves), &exact));
             self.note(report, small, word);

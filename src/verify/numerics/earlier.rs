@@ -8,7 +8,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::report::{NumericsReport, Observed, names};
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::input::{Text, json_problem, read_small, unreadable};
 
 /// The versions of the document that are understood. In the first, `numerics` is called `passport`.
@@ -53,10 +53,7 @@ impl Earlier {
     /// `Error::File` where it is missing, damaged, or none.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_small(path, MAX_BYTES).map_err(|error| unreadable(path, &error))?;
-        Self::parse(&bytes).map_err(|problem| {
-            let remedy = "make it again with verify --format json --output FILE";
-            Error::file(path, format!("{problem}; {remedy}"))
-        })
+        Self::parse(&bytes).map_err(|problem| Error::file(path, FileError::verify_result(problem)))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {

@@ -306,12 +306,12 @@ mod tests {
     }
 
     #[test]
-    fn sums_and_products_rounded_toward_zero_are_told() {
+    fn sums_and_products_rounded_toward_zero_are_reported() {
         let pairs = inexact_pairs();
         let toward_zero = |exact: f64| {
             let near = exact as f32;
-            let beyond = f64::from(near).abs() > exact.abs();
-            f32::from_bits(near.to_bits() - u32::from(beyond))
+            let too_large = f64::from(near).abs() > exact.abs();
+            f32::from_bits(near.to_bits() - u32::from(too_large))
         };
         let sums: Vec<f32> = pairs.iter().map(|[a, b]| a + b).collect();
         assert_eq!(f32_rounding(&pairs, &sums, |a, b| a + b), "nearest-even");
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_rounded_once_is_told_from_one_rounded_twice() {
+    fn a_sum_rounded_once_is_distinguished_from_one_rounded_twice() {
         let operands = contracted_operands();
         let once: Vec<f32> = operands.iter().map(|[a, b, c]| a.mul_add(*b, *c)).collect();
         let twice: Vec<f32> = operands.iter().map(|[a, b, c]| a * b + c).collect();

@@ -43,7 +43,7 @@ pub(super) fn observe(processor: &Processor, report: &mut NumericsReport) {
     time(report);
 }
 
-/// What the kernels' vectors are asked for.
+/// Observes the kernels' vectors.
 struct ProcessorProbe<'a>(&'a Processor);
 
 impl ProcessorProbe<'_> {

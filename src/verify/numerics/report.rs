@@ -39,7 +39,7 @@ pub struct NumericsReport {
     pub not_applicable: BTreeMap<String, String>,
 }
 
-/// What is looked at, in the order in which it is told, and what it means.
+/// What is observed, in the order of the report, and what it means.
 pub const NAMES: [(&str, &str); 32] = [
     ("f32_to_f16_pack2x16float", "rounding of pack2x16float"),
     (
@@ -117,7 +117,7 @@ const SHORT: [&str; 11] = [
     "timestamp_resolution_ns",
 ];
 
-/// Every name with what it means, in the order in which it is told.
+/// Every name with what it means, in the order of the report.
 pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
     NAMES.into_iter().chain(TIMESTAMP_NAMES)
 }
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_that_are_not_rounded_to_nearest_are_told() {
+    fn operations_that_are_not_rounded_to_nearest_are_reported() {
         let mut report = NumericsReport::default();
         assert_eq!(report.badly_rounded().next(), None);
         report.word("addition", "nearest-even");

@@ -69,7 +69,7 @@ fn the_scheme_and_the_scales_that_a_model_stores_are_used() {
 }
 
 #[test]
-fn options_that_nothing_uses_are_told() {
+fn options_that_nothing_uses_are_reported() {
     let fixture = Fixture::new();
     let model = fixture.model();
     for arguments in [
@@ -144,7 +144,7 @@ fn options_that_nothing_uses_are_told() {
 
 /// A training split of which nothing is left beside what is held back.
 #[test]
-fn no_image_to_calibrate_on_is_told() {
+fn no_image_to_calibrate_on_is_reported() {
     let fixture = Fixture::new();
     let image = images_file(1, 4, 4, &[7; 16]);
     fixture.write("train-images-idx3-ubyte", &image);
@@ -168,7 +168,7 @@ fn a_model_that_int4_cannot_hold_is_an_overflow() {
 }
 
 #[test]
-fn memory_tells_a_quantized_file_as_what_it_is() {
+fn memory_describes_a_quantized_file_as_what_it_is() {
     let fixture = Fixture::new();
     let (output, _) = written(&fixture, &["--scheme", "static", "--weights", "tensor"]);
     let memory = |arguments: &[&str]| {

@@ -6,7 +6,7 @@ use super::*;
 use crate::quantize::Weights;
 
 #[test]
-fn outputs_that_differ_are_told() {
+fn outputs_that_differ_are_reported() {
     let want = vec![1.0, -1.0, 0.5];
     assert_eq!(compare(&[1.0, -1.004, 0.5], &want), Ok(()));
     for wrong in [[1.0, -1.1, 0.5], [f32::NAN, -1.0, 0.5]] {
