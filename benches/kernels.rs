@@ -122,7 +122,7 @@ fn main() -> Result<()> {
 }
 
 /// Why a kernel was not timed.
-const OUT_OF_TIME: &str = "not timed: --max-time was over";
+const OUT_OF_TIME: &str = "no time was left of --max-time";
 
 /// The kernels that the adapter runs, each on every shape.
 fn cases(device: &Device, arguments: &Arguments) -> Vec<Case> {

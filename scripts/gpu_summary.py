@@ -77,7 +77,7 @@ class Record:
         for step in self.machine.get("steps", []):
             if step["name"] == name:
                 return step
-        raise Missing(f"no {name} in this check (its sizes are {self.sizes.get('name')})")
+        raise Missing(f"`--sizes {self.sizes['name']}` leaves it out")
 
     def result(self, name: str, file: str) -> Json:
         """The JSON file of a step. Raises `Missing`, with what became of the step, where there is none."""
@@ -102,7 +102,7 @@ class Record:
                 raise Missing(f"the batch was reduced to {row['effective']['batch']:,}")
             return row
         if batch not in self.sizes.get("batches", []):
-            raise Missing(f"no batch {batch:,} in this check (its sizes are {self.sizes.get('name')})")
+            raise Missing(f"`--sizes {self.sizes['name']}` leaves it out")
         raise Missing(f"no row: {told(self.step(name))}")
 
     def pytorch_ns(self, network: str, precision: str, batch: int, run: str) -> int:
