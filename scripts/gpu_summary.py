@@ -151,11 +151,16 @@ def told(step: Json) -> str:
     return f"{status}: {detail}" if detail else status
 
 
+def digits(value: float) -> str:
+    """Three digits, or all of those before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def time(nanoseconds: float) -> str:
     """Three digits and a unit."""
     for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if nanoseconds >= size:
-            return f"{nanoseconds / size:.3g} {unit}" if nanoseconds < 1000 * size else f"{nanoseconds / size:.0f} {unit}"
+            return f"{digits(nanoseconds / size)} {unit}"
     return f"{nanoseconds:.0f} ns"
 
 
@@ -164,7 +169,7 @@ def rate(per_second: float, unit: str) -> str:
     for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
         if per_second >= size:
             break
-    return f"{per_second / size:.3g} {prefix}{unit}"
+    return f"{digits(per_second / size)} {prefix}{unit}"
 
 
 def targets(record: Record) -> list[Target]:
@@ -183,7 +188,11 @@ def declared(record: Record) -> Iterator[tuple[str, str, Any]]:
     """What has to hold, its limit, and the function that measures it: text, and whether it holds."""
     for precision, ceiling, words, share in KERNEL_SHARES:
         what = f"kernels alone, {KERNEL_SIZE}³, {words}"
-        yield what, f"≥ {share:.0%} of the ceiling", lambda p=precision, c=ceiling, s=share: kernel_share(record, p, c, s)
+        yield (
+            what,
+            f"≥ {share:.0%} of the ceiling",
+            lambda p=precision, c=ceiling, s=share: kernel_share(record, p, c, s),
+        )
     for network in WIDE_NETWORKS:
         for batch in (10_000, 1000):
             for precision, times in TIMES_GRAPH:
@@ -200,7 +209,11 @@ def declared(record: Record) -> Iterator[tuple[str, str, Any]]:
     for batch in (10_000, 1000, 32, 1):
         for precision, _ in TIMES_GRAPH:
             what = f"{SMALL_NETWORK}, batch {batch:,}, {precision}"
-            yield what, "below PyTorch eager", lambda b=batch, p=precision: against(record, SMALL_NETWORK, b, p, "eager", 1)
+            yield (
+                what,
+                "below PyTorch eager",
+                lambda b=batch, p=precision: against(record, SMALL_NETWORK, b, p, "eager", 1),
+            )
     yield "upload of 10,000 images", f"≤ {time(UPLOAD_NS)}", lambda: upload_time(record)
 
 
@@ -271,7 +284,9 @@ def head(record: Record) -> list[str]:
         table(["what", "value"], rows),
     ]
     if adapter["kind"] == "software":
-        parts.append("This is a software adapter: it runs shaders on the CPU, so its times say nothing about a GPU. The targets are those of a fast GPU.")
+        parts.append(
+            "This is a software adapter: it runs shaders on the CPU, so its times say nothing about a GPU. The targets are those of a fast GPU."
+        )
     if machine["fault_injection"]:
         parts.append("The program was built with the feature `fault-injection`, which a release does not have.")
     return parts
@@ -326,7 +341,9 @@ def peaks(record: Record) -> list[str]:
         rows = []
         for row in document["ceilings"]:
             unit = "B/s" if row["unit"] == "bytes" else "OP/s"
-            rows.append([row["name"], rate(row["per_second"], unit) if row["per_second"] else row["detail"] or row["status"]])
+            rows.append(
+                [row["name"], rate(row["per_second"], unit) if row["per_second"] else row["detail"] or row["status"]]
+            )
         parts.append(table(["ceiling", "highest rate"], rows))
     rows = []
     for size in record.sizes["kernels"]:

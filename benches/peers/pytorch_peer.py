@@ -6,7 +6,7 @@ fmnist-gpu does. In between the pixels are normalized, and the layers run: relu,
 f32 is computed without TF32; f16 has weights and values in f16, and the softmax in f32.
 
 Prints JSON, one object a line: first about the machine, then one for each network, batch size, precision
-and way to run, as soon as it is measured. Without PyTorch or a CUDA device there is one line, which says what is missing.
+and way to run, as soon as it is measured. Without PyTorch or a CUDA device, the only line says what is missing.
 `--device cpu` runs the same without graphs, to try this program where there is no GPU.
 """
 
