@@ -14,7 +14,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use fmnist_gpu::dataset::{self, Dataset};
+use fmnist_gpu::dataset;
 use fmnist_gpu::report::{Layout, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -218,16 +218,16 @@ fn read(path: &Path) -> Result<Vec<Line>> {
 /// The first images of the test split, as IDX files.
 fn write_data(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    let Dataset { images, labels, .. } = dataset::test_split()?;
+    let data = dataset::test_split()?;
     let mut file = File::create(folder.join("t10k-images-idx3-ubyte"))?;
     file.write_all(&[0, 0, 8, 3])?;
     for size in [IMAGES as u32, 28, 28] {
         file.write_all(&size.to_be_bytes())?;
     }
-    file.write_all(images.range(0, IMAGES))?;
+    file.write_all(data.images.range(0, IMAGES))?;
     let mut file = File::create(folder.join("t10k-labels-idx1-ubyte"))?;
     file.write_all(&[0, 0, 8, 1])?;
     file.write_all(&(IMAGES as u32).to_be_bytes())?;
-    file.write_all(&labels[..IMAGES])?;
+    file.write_all(&data.labels()?[..IMAGES])?;
     Ok(())
 }

@@ -699,7 +699,7 @@ fn the_list_of_commands_is_that_of_the_program() {
     );
 }
 
-/// Every --option in backticks is one of the program.
+/// Every --option in backticks is one of the program, or of a script that has options.
 #[test]
 fn every_option_exists() {
     // Those of other programs.
@@ -715,9 +715,10 @@ fn every_option_exists() {
         "--all-targets",
     ];
     let mut known: BTreeSet<String> = OTHERS.iter().map(|&option| option.to_owned()).collect();
-    for command in listed_commands() {
-        let help = help(&[command.as_str()]);
-        let words = help.split(|letter: char| letter != '-' && !letter.is_alphanumeric());
+    let mut texts = vec![read("scripts/check-gpu")];
+    texts.extend(listed_commands().iter().map(|command| help(&[command])));
+    for text in texts {
+        let words = text.split(|letter: char| letter != '-' && !letter.is_alphanumeric());
         known.extend(
             words
                 .filter(|word| word.starts_with("--"))
