@@ -171,11 +171,13 @@ fn kernels() -> [UsageError; 4] {
     [
         UsageError::NoBatch,
         UsageError::KernelUnsuitable {
-            kernel: "network",
+            kernel: "coop-2x4",
             precision: "f16",
             batch: 8,
             adapter: ADAPTER.into(),
-            reason: "the weights of all layers do not fit in one buffer binding".into(),
+            reason:
+                "this run does not use matrix units (see --matrix-units and 'fmnist-gpu adapters')"
+                    .into(),
         },
         UsageError::NoKernel {
             which: "of the network path".into(),
