@@ -703,7 +703,8 @@ fn the_list_of_commands_is_that_of_the_program() {
 #[test]
 fn every_option_exists() {
     // Those of other programs.
-    const OTHERS: [&str; 9] = [
+    const OTHERS: [&str; 10] = [
+        "--manifest-path",
         "--release",
         "--locked",
         "--cube",
@@ -715,7 +716,11 @@ fn every_option_exists() {
         "--all-targets",
     ];
     let mut known: BTreeSet<String> = OTHERS.iter().map(|&option| option.to_owned()).collect();
-    let mut texts = vec![read("scripts/check-gpu")];
+    let script = read("scripts/check-gpu");
+    let arguments = script.split("add_argument(").skip(1);
+    let arguments = arguments.filter_map(|text| text.split('"').nth(1));
+    let mut texts: Vec<String> = arguments.map(str::to_owned).collect();
+    assert!(texts.contains(&"--pack".to_owned()), "{texts:?}");
     texts.extend(listed_commands().iter().map(|command| help(&[command])));
     for text in texts {
         let words = text.split(|letter: char| letter != '-' && !letter.is_alphanumeric());

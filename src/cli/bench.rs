@@ -358,9 +358,10 @@ fn calibration(model: &Source, data: &Dataset) -> Option<Sample> {
 }
 
 /// How many images a network of random weights classifies: as many as the largest batch needs, and enough to compare
-/// its labels with those of f32. All that there are would take long, and say no more.
+/// its labels with those of f32. All that there are would take long, and say no more. Results of the usual batch sizes
+/// have the same images, so that they can be compared.
 fn most_images(arguments: &Arguments) -> usize {
-    const FEWEST: usize = 256;
+    const FEWEST: usize = 1000;
     let largest = arguments.sampling.batch.iter().copied().max().unwrap_or(0);
     match arguments.goal.memory_limit {
         Some(_) => dataset::RANDOM_IMAGES,

@@ -98,6 +98,10 @@ impl GoalOptions {
         let options = [
             ("--max-accuracy-drop", self.max_accuracy_drop.is_some()),
             ("--goal accuracy", self.goal == Goal::Accuracy),
+            (
+                "--gate without another limit",
+                self.gate && self.max_latency.is_none() && self.memory_limit.is_none(),
+            ),
         ];
         match options.into_iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(Error::Usage(UsageError::NoAccuracy { option })),

@@ -164,7 +164,6 @@ fn describe(
     })
 }
 
-/// Widths as they are written: 784-64-10.
 fn table(document: &Document, layout: Layout) -> String {
     let mut header = vec!["precision", "parameters", "activations", "total", "saving"];
     if document.limit_bytes.is_some() {

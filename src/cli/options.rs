@@ -360,7 +360,7 @@ pub struct RandomOptions {
     ///
     /// The result has no accuracy, since the network has learned nothing. 'changed' counts the images whose label
     /// differs from that of f32. With 784 inputs the network gets the test images, with any other number it gets
-    /// random images.
+    /// random images; --data gives it those of a folder.
     #[arg(long, value_name = "WIDTHS", conflicts_with = "model", value_parser = layers, hide_short_help = true)]
     layers: Option<LayerWidths>,
 

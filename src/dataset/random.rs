@@ -9,15 +9,22 @@ use crate::error::Result;
 /// The most images that such a network classifies: as many as the test split of Fashion-MNIST has.
 pub const RANDOM_IMAGES: usize = 10_000;
 
+/// The most bytes that they take.
+const MOST_BYTES: usize = 1 << 28;
+
 impl Dataset {
-    /// Images of `width` random pixels each, uniform from 0 to 255, without labels. They are square if they can be.
-    /// The same seed gives the same images everywhere.
+    /// `count` images of `width` random pixels each, uniform from 0 to 255, without labels; fewer if they would take
+    /// more than 256 MiB. They are square if they can be. The same seed gives the same images everywhere.
     ///
     /// # Errors
     /// `Error::File` where `count` is 0.
     pub fn random(count: usize, width: usize, seed: u64) -> Result<Self> {
+        let count = count.min(most_images(width));
         let mut pixels = vec![0; count * width];
-        ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut pixels);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // The weights are drawn with the same seed, from the first stream.
+        rng.set_stream(1);
+        rng.fill_bytes(&mut pixels);
         let side = width.isqrt();
         let images = Images {
             count,
@@ -43,6 +50,11 @@ impl Dataset {
     }
 }
 
+/// How many images of `width` pixels fit in [`MOST_BYTES`]; one always does.
+fn most_images(width: usize) -> usize {
+    (MOST_BYTES / width.max(1)).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +70,7 @@ mod tests {
         assert_eq!(data, Dataset::random(3, 16, 1).unwrap());
         assert_ne!(data.images, Dataset::random(3, 16, 2).unwrap().images);
         assert_eq!(Dataset::random(1, 15, 1).unwrap().images.columns, 15);
+        assert_eq!((most_images(1 << 27), most_images(usize::MAX)), (2, 1));
         assert_eq!(Dataset::random(0, 15, 1).unwrap_err().exit_code(), 7);
     }
 

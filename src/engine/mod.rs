@@ -370,7 +370,7 @@ pub fn check_width(model: &Source, data: &Path, width: usize) -> Result<()> {
                 "its images have {width} pixels, but {} takes images of {inputs}",
                 model.path().display()
             ),
-            "give images of that size, or use another --model",
+            "give images of that size, or a network that takes these",
         ),
     ))
 }

@@ -145,7 +145,7 @@ fn models() -> [UsageError; 14] {
         UsageError::TooManyParameters {
             layers: "784-33554432-10".into(),
             limit: 1 << 28,
-            option: "--hidden layers",
+            option: "--hidden",
         },
         UsageError::ActivationsMismatch {
             layers: 2,

@@ -170,7 +170,7 @@ pub enum UsageError {
 
     /// A network too large to be made.
     #[error(
-        "a network of {layers} has more than {limit} parameters, the most that this program makes; use smaller {option}"
+        "a network of {layers} has more than {limit} parameters, the most that this program makes; use smaller widths in {option}"
     )]
     TooManyParameters {
         /// The widths from input to output.
@@ -194,8 +194,7 @@ pub enum UsageError {
 
     /// An option that needs the accuracy of a network, for one that has none.
     #[error(
-        "{option} needs an accuracy, which a network of random weights does not have; use --model, or drop \
-         {option}"
+        "{option} needs an accuracy, which a network of random weights does not have; use --model instead of --layers"
     )]
     NoAccuracy {
         /// The option.

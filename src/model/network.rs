@@ -54,9 +54,9 @@ pub struct Network {
     pub int8_clip: u8,
     /// How the model was made: seed, epochs, command, accuracy.
     pub provenance: BTreeMap<String, String>,
-    /// Where it was read from; `embedded` for the default.
+    /// Where it was read from; `embedded` for the default, and `random weights` with their seed.
     pub path: PathBuf,
-    /// SHA-256 of the file; empty where the model was not read from one.
+    /// SHA-256 of the file, or of random weights; empty where the model was made otherwise.
     pub sha256: String,
 }
 

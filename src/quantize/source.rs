@@ -59,7 +59,7 @@ impl Source {
         }
     }
 
-    /// Its file, or `embedded`.
+    /// Its file, `embedded`, or `random weights` with their seed.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -68,7 +68,7 @@ impl Source {
         }
     }
 
-    /// SHA-256 of its file; empty where it was not read from one.
+    /// SHA-256 of its file, or of random weights; empty where it was made otherwise.
     #[must_use]
     pub fn sha256(&self) -> &str {
         match self {

@@ -24,9 +24,10 @@ pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Infer
     let together = width * if shares_scales(model) { batch } else { 1 };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let of_thread = pixels.len().div_ceil(together).div_ceil(threads).max(1) * together;
+    let weights = &widened(model);
     thread::scope(|scope| {
         let parts = pixels.chunks(of_thread);
-        let parts = parts.map(|pixels| scope.spawn(|| infer(model, pixels, batch)));
+        let parts = parts.map(|pixels| scope.spawn(|| infer_with(model, weights, pixels, batch)));
         let parts: Vec<_> = parts.collect();
         let outcomes = parts.into_iter().map(|part| {
             let part = part.join();
@@ -43,19 +44,32 @@ pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Infer
 /// Where `batch` is zero, or [`QuantizedNetwork::check`] refuses the model, which no file and no conversion gives.
 #[must_use]
 pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Inference {
+    infer_with(model, &widened(model), pixels, batch)
+}
+
+/// The weights of every layer, which take twice the memory of f32.
+fn widened(model: &QuantizedNetwork) -> Vec<Widened> {
+    model.layers.iter().map(Widened::of).collect()
+}
+
+fn infer_with(
+    model: &QuantizedNetwork,
+    weights: &[Widened],
+    pixels: &[u8],
+    batch: usize,
+) -> Inference {
     assert!(batch > 0, "a batch holds at least one image");
     let width = model.graph.inputs();
     let outputs = model.graph.outputs();
     let shared = shares_scales(model);
-    let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
     let mut inference = Inference::default();
     let together = if shared { batch } else { ROWS_TOGETHER };
     for pixels in pixels.chunks(width * together) {
         let mut part = Inference::default();
         part.outputs = if shared {
-            run_batch(model, &weights, pixels, &mut part)
+            run_batch(model, weights, pixels, &mut part)
         } else {
-            run_images(model, &weights, pixels, &mut |_| (), &mut part)
+            run_images(model, weights, pixels, &mut |_| (), &mut part)
         };
         part.labels = part.outputs.chunks(outputs).map(label).collect();
         // Where there is no softmax.
@@ -80,7 +94,7 @@ fn shares_scales(model: &QuantizedNetwork) -> bool {
 /// As [`infer`] does.
 #[must_use]
 pub fn sums_of_image(model: &QuantizedNetwork, image: &[u8]) -> Vec<Vec<i32>> {
-    let weights: Vec<Widened> = model.layers.iter().map(Widened::of).collect();
+    let weights = widened(model);
     let mut sums = Vec::new();
     let mut seen = |of_layer: &[i32]| sums.push(of_layer.to_vec());
     run_images(model, &weights, image, &mut seen, &mut Inference::default());
@@ -222,7 +236,7 @@ fn run_batch(
         };
         let (quantized, scale) = &tensors[operation.input().0];
         let unit = scale * scales[0];
-        let sums = integer_product(quantized, weights, layer.inputs, layer.outputs);
+        let sums = batch_product(quantized, weights, layer.inputs, layer.outputs);
         let biased = |(at, &sum): (usize, &i32)| sum as f32 * unit + layer.bias[at % layer.outputs];
         let biased: Vec<f32> = sums.iter().enumerate().map(biased).collect();
         if inference.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
@@ -244,6 +258,26 @@ fn run_batch(
         tensors[operation.output.0] = quantize(&activated, clip);
     }
     values
+}
+
+/// As [`integer_product`], the rows of a large batch on every processor. Integers have no order of summation.
+fn batch_product(x: &[i32], w: &[i32], inner: usize, cols: usize) -> Vec<i32> {
+    const WORTH_THREADS: usize = 1 << 26;
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let rows = x.len() / inner;
+    if rows < threads || x.len() * cols < WORTH_THREADS {
+        return integer_product(x, w, inner, cols);
+    }
+    thread::scope(|scope| {
+        let parts = x.chunks(rows.div_ceil(threads) * inner);
+        let parts = parts.map(|x| scope.spawn(move || integer_product(x, w, inner, cols)));
+        let parts: Vec<_> = parts.collect();
+        let sums = parts.into_iter().map(|part| {
+            let part = part.join();
+            part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        sums.collect::<Vec<_>>().concat()
+    })
 }
 
 /// Notes that values `x` of a layer leave f32 before they are rounded; the first layer is kept.

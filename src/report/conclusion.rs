@@ -34,7 +34,11 @@ pub fn conclusion(document: &Document, layout: Layout) -> String {
         text.push_str(&changes(comparison, layout));
     }
     text.push('\n');
-    text.push_str(&verdict(&document.verdict, layout));
+    text.push_str(&verdict(
+        &document.verdict,
+        document.dataset.labelled,
+        layout,
+    ));
     text
 }
 
@@ -73,7 +77,7 @@ pub(super) fn explanations(rows: &[Row], layout: Layout) -> String {
     text
 }
 
-fn verdict(verdict: &Verdict, layout: Layout) -> String {
+fn verdict(verdict: &Verdict, labelled: bool, layout: Layout) -> String {
     let mut text = layout.heading("Verdict");
     text.push_str(&layout.paragraph("", &verdict.sentence));
     if layout == Layout::Markdown {
@@ -94,8 +98,12 @@ fn verdict(verdict: &Verdict, layout: Layout) -> String {
     for limit in &verdict.limits {
         item(&limit_line(limit));
     }
+    let others = match labelled {
+        true => "latency, throughput, memory or accuracy",
+        false => "latency, throughput or memory",
+    };
     let goal = format!(
-        "The goal was {}. Choose another with --goal: latency, throughput, memory or accuracy.",
+        "The goal was {}. Choose another with --goal: {others}.",
         verdict.goal
     );
     item(&goal);

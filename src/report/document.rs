@@ -162,9 +162,9 @@ impl Tool {
 /// The network that was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelInfo {
-    /// Its file, or `embedded`.
+    /// Its file; `embedded` for the model inside the program, and `random weights` with the seed.
     pub path: String,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file, or of the random weights.
     pub sha256: String,
     /// The widths from input to output.
     pub layers: Vec<usize>,

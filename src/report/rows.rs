@@ -126,8 +126,9 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
     let mut text = layout.heading(&title(first));
     let lines = rows.iter().map(|row| line(row, layout)).collect();
     let mut table = Table::new(&COLUMNS, lines);
-    // Images without labels have no accuracy.
-    if rows.iter().all(|row| row.accuracy.is_none()) {
+    // Images without labels have no accuracy, but a row that failed has none either.
+    let mut ran = rows.iter().filter(|row| row.status == Status::Ok);
+    if ran.any(|row| row.accuracy.is_none()) {
         table.remove("accuracy");
     }
     text.push_str(&table.render(layout));

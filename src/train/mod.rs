@@ -113,7 +113,7 @@ impl TrainOptions {
             return fail("the number of epochs", &self.epochs, expected);
         }
         let widths = self.widths(data.images.width, data.labels()?);
-        check_parameters(&widths, "--hidden layers")?;
+        check_parameters(&widths, "--hidden")?;
         Ok(widths)
     }
 

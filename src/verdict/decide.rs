@@ -279,6 +279,9 @@ fn reasons(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Vec
             (None, None) => continue,
         });
     }
+    if best.row.accuracy.is_none() {
+        reasons.push("The accuracy is unknown, because the images have no labels.".to_owned());
+    }
     if let Some(why) = &best.row.why {
         reasons.push(format!("What limits {}: {}", best.name(), why.text));
     }

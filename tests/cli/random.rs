@@ -25,7 +25,7 @@ fn texts<'a>(document: &'a Value, list: &str) -> Vec<&'a str> {
 #[test]
 fn it_agrees_with_f32_and_has_no_accuracy() {
     let document = document(&["--layers", "784-20-10", "--batch", "300,1"]);
-    assert_eq!(document["dataset"]["images"], 300);
+    assert_eq!(document["dataset"]["images"], 1000);
     assert_eq!(document["dataset"]["labelled"], false);
     assert_eq!(document["model"]["path"], "random weights, seed 0");
     assert_eq!(texts(&document, "/model/activations"), ["relu", "softmax"]);
@@ -96,7 +96,51 @@ fn no_table_has_a_column_of_accuracies() {
         assert!(!text.contains("accuracy loss"), "{text}");
         let title = text.lines().find(|line| line.contains("median"));
         assert!(!title.expect("a title").contains("accuracy"), "{text}");
+        has(&text, &["no labels", "latency, throughput or memory"]);
     }
+    let csv = bench(&["--layers", "20-8-3", "--batch", "4", "--format", "csv"]).good();
+    let mut lines = csv.lines().map(|line| line.split(','));
+    let title = lines
+        .next()
+        .expect("a title")
+        .position(|name| name == "accuracy");
+    for mut line in lines {
+        assert_eq!(line.nth(title.expect("a column")), Some(""));
+    }
+}
+
+#[test]
+fn results_of_the_usual_batch_sizes_can_be_compared() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("r.json");
+    let file = file.to_str().expect("a path");
+    bench(&["--layers", "20-8-3", "--batch", "300,4", "--output", file]).good();
+    let text = bench(&["--layers", "20-8-3", "--batch", "4", "--compare", file]).good();
+    has(&text, &["Compared"]);
+    let other = [
+        "--layers",
+        "20-8-3",
+        "--seed",
+        "1",
+        "--batch",
+        "4",
+        "--compare",
+        file,
+    ];
+    has(&bench(&other).fails(2), &["model"]);
+}
+
+#[test]
+fn a_limit_of_memory_gets_as_many_images_as_there_are() {
+    let limited = document(&[
+        "--layers",
+        "20-8-3",
+        "--batch",
+        "4",
+        "--memory-limit",
+        "2KiB",
+    ]);
+    assert_eq!(limited["dataset"]["images"], 10_000);
 }
 
 #[test]
@@ -110,6 +154,7 @@ fn what_makes_no_sense_is_refused() {
         &["--goal", "accuracy"],
         &["--goal accuracy", "random weights"],
     );
+    refused(&["--gate"], &["--gate without another limit", "--model"]);
     refused(&["--max-accuracy-drop", "1"], &["--max-accuracy-drop"]);
     refused(&["--activations", "relu"], &["2 layers", "names 1"]);
     refused(&["--activations", "relu,swish"], &["swish", "sigmoid"]);

@@ -43,7 +43,7 @@ pub const SIZES: [usize; 7] = VERIFIED_SIZES;
 /// A device under test.
 #[derive(Clone)]
 pub struct Rig {
-    /// `vulkan-llvmpipe/trusted`, for test names.
+    /// `vulkan-0-llvmpipe/trusted`, for test names.
     pub name: String,
     pub device: Arc<Device>,
     pub found: Found,
@@ -125,7 +125,7 @@ impl Rig {
     }
 }
 
-/// `vulkan-llvmpipe`: backend and first word of the name.
+/// `vulkan-0-llvmpipe`: backend, index and first word of the name.
 pub fn adapter_name(info: &fmnist_gpu::adapter::AdapterInfo) -> String {
     let word = info.name.split([' ', '(']).next().unwrap_or_default();
     format!("{}-{}-{word}", info.backend, info.index).to_lowercase()

@@ -118,8 +118,11 @@ fn notes(view: &View<'_>) -> Markup {
             "End to end: the upload of a batch plus the median. Median and p99: from the images on the device to the outputs in "
             "host memory. "
             "Speed: the end-to-end time of f32 over that of the row. Of peak: operations per second over the highest rate "
-            "measured in this run for the kernel's arithmetic. Changed: images with another label than in f32; p: the "
-            "probability of such a change if both are equally accurate (McNemar). Memory: parameters and activations, count × "
+            "measured in this run for the kernel's arithmetic. Changed: images with another label than in f32"
+            @if view.document.dataset.labelled {
+                "; p: the probability of such a change if both are equally accurate (McNemar)"
+            }
+            ". Memory: parameters and activations, count × "
             "bytes per value; planned: the buffers of the plan; allocated: all buffers that were made."
         }
     }
