@@ -224,8 +224,17 @@ mod interrupted {
     /// The most that an end may take; the program itself gives up before.
     const BOUND: Duration = Duration::from_secs(30);
 
-    /// Interrupts a run, and gives its exit code and the rest of its errors.
-    fn interrupt(mut child: Child, errors: &mut impl Read) -> (Option<i32>, String) {
+    /// Interrupts a run, and gives its exit code and the rest of its errors. They are read all the while: a run that
+    /// prints into a full pipe could not say that it was interrupted.
+    fn interrupt(
+        mut child: Child,
+        mut errors: impl Read + Send + 'static,
+    ) -> (Option<i32>, String) {
+        let reader = std::thread::spawn(move || {
+            let mut rest = String::new();
+            errors.read_to_string(&mut rest).expect("its errors");
+            rest
+        });
         let id = child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &id]).status();
         assert!(sent.expect("kill").success());
@@ -237,9 +246,8 @@ mod interrupted {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        let mut rest = String::new();
-        errors.read_to_string(&mut rest).expect("its errors");
-        (child.wait().expect("an end").code(), rest)
+        let code = child.wait().expect("an end").code();
+        (code, reader.join().expect("its errors"))
     }
 
     #[test]
@@ -261,7 +269,7 @@ mod interrupted {
         let mut line = String::new();
         errors.read_line(&mut line).expect("an epoch");
         has(&line, &["epoch"]);
-        let (code, rest) = interrupt(child, &mut errors);
+        let (code, rest) = interrupt(child, errors);
         assert_eq!(code, Some(130));
         has(&rest, &["interrupted"]);
         assert!(!rest.contains("error"), "{rest}");
