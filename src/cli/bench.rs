@@ -189,7 +189,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         breakdown: arguments.sampling.breakdown,
         slowdown: Slowdown::from_environment()?,
         memory_limit: arguments.goal.memory_limit,
-        calibration: calibration(&model, &data),
+        calibration: calibration(&data, arguments.random.seed()),
         batch_limit: arguments.goal.batch_limit,
     };
     let opened = (arguments.adapter).open(
@@ -346,14 +346,14 @@ fn load(arguments: &Arguments) -> Result<(Source, Dataset), Error> {
 
 /// The images that quantization is calibrated on, if those inside the program do not fit: a network of random weights is
 /// calibrated on the images that it classifies, since there is no accuracy for which they would have to differ.
-fn calibration(model: &Source, data: &Dataset) -> Option<Sample> {
-    let own = data.labels.is_none() && data.images.width != dataset::CALIBRATION_WIDTH;
-    let images = data.images.clone();
-    let (seed, origin) = (0, data.name.clone());
-    (own && model.model().is_some()).then_some(Sample {
-        images,
+fn calibration(data: &Dataset, seed: u64) -> Option<Sample> {
+    if data.labels.is_some() || data.images.width == dataset::CALIBRATION_WIDTH {
+        return None;
+    }
+    Some(Sample {
+        images: dataset::draw_images(&data.images, dataset::CALIBRATION_IMAGES, seed),
         seed,
-        origin,
+        origin: data.name.clone(),
     })
 }
 

@@ -2,7 +2,10 @@
 //!
 //! [`super`] has the formulas.
 
+use std::ops::Range;
+
 use half::f16;
+use rayon::prelude::*;
 
 use super::weights::{INT4_LARGEST, Weights, int4_scale, quantize_int4};
 use crate::model::Layer;
@@ -54,58 +57,103 @@ impl RoundingGrid<'_> {
     }
 }
 
-/// The weights in quantized values and the bias of a layer for its inputs `x: [images, in]`.
+/// How many columns of a layer, or rows of H, are worked on at a time: few enough to stay in a processor's cache.
+const BLOCK: usize = 64;
+
+/// The weights in quantized values and the bias of a layer for its inputs `x: [images, in]`. Every processor takes some
+/// of the columns; no column depends on another, so the result is the same on any number of them.
 pub(super) fn compensate(layer: &Layer, x: &[f32], of: RoundingGrid<'_>) -> (Weights, Vec<f32>) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
-    let group = of.group(inputs);
     let factor = Factor::new(hessian(x, inputs), inputs + 1);
-    // [in + 1, out]: Σ_{j<k} M_jk · (w_j − ŵ_j) of the rows rounded so far.
-    let mut owed = vec![0.0_f64; (inputs + 1) * outputs];
-    let mut quantized = vec![0_i8; inputs * outputs];
-    let mut scales: Vec<f32> = Vec::with_capacity(inputs.div_ceil(group) * outputs);
-    for from in (0..inputs).step_by(group) {
-        let to = (from + group).min(inputs);
-        let of_group: Vec<f32> = (0..outputs)
-            .map(|column| {
-                let target = |k: usize| {
-                    let at = k * outputs + column;
-                    f64::from(layer.weights[at]) + owed[at] / factor.diagonal(k)
-                };
-                let targets: Vec<f64> = (from..to).map(target).collect();
-                let weights: Vec<f64> = (from..to).map(|k| factor.diagonal(k).powi(2)).collect();
-                of.scale(column, &targets, &weights)
-            })
-            .collect();
-        for k in from..to {
-            let row = k * outputs..(k + 1) * outputs;
-            let mut errors = vec![0.0; outputs];
-            for (column, at) in row.enumerate() {
-                let weight = f64::from(layer.weights[at]);
-                let target = weight + owed[at] / factor.diagonal(k);
-                quantized[at] = of.q(target as f32, of_group[column]);
-                let value = f64::from(quantized[at]) * f64::from(of_group[column]);
-                errors[column] = weight - value;
-            }
-            factor.owe(k, &errors, &mut owed);
-        }
-        scales.extend(of_group);
-    }
-    let last = factor.diagonal(inputs);
-    let bias = layer.bias.iter().zip(&owed[inputs * outputs..]);
-    let bias = bias
-        .map(|(&bias, owed)| (f64::from(bias) + owed / last) as f32)
+    let blocks = (0..outputs.div_ceil(BLOCK)).into_par_iter();
+    let columns = |block: usize| block * BLOCK..outputs.min((block + 1) * BLOCK);
+    let blocks: Vec<Columns> = blocks
+        .map(|block| Columns::round(layer, &factor, of, columns(block)))
         .collect();
+    let quantized = in_rows(blocks.iter().map(|block| &block.quantized[..]), inputs);
+    let bias = blocks.iter().flat_map(|block| &block.bias).copied();
     let weights = match of {
-        RoundingGrid::Int4 => Weights::Int4 {
-            quantized,
-            scales: scales.into_iter().map(f16::from_f32).collect(),
-        },
+        RoundingGrid::Int4 => {
+            let groups = inputs.div_ceil(of.group(inputs));
+            let scales = in_rows(blocks.iter().map(|block| &block.scales[..]), groups);
+            Weights::Int4 {
+                quantized,
+                scales: scales.into_iter().map(f16::from_f32).collect(),
+            }
+        }
         RoundingGrid::Int8(_, scales) => Weights::Int8 {
             quantized,
             scales: scales.to_vec(),
         },
     };
-    (weights, bias)
+    (weights, bias.collect())
+}
+
+/// Matrices of so many rows, side by side.
+fn in_rows<'a, T: Copy + 'a>(blocks: impl Iterator<Item = &'a [T]> + Clone, rows: usize) -> Vec<T> {
+    let row = |row: usize| {
+        blocks.clone().flat_map(move |block| {
+            let width = block.len() / rows;
+            block[row * width..(row + 1) * width].iter().copied()
+        })
+    };
+    (0..rows).flat_map(row).collect()
+}
+
+/// Some neighbouring columns of a layer, rounded.
+struct Columns {
+    /// `[in, columns]`
+    quantized: Vec<i8>,
+    /// `[groups, columns]`
+    scales: Vec<f32>,
+    /// `[columns]`
+    bias: Vec<f32>,
+}
+
+impl Columns {
+    fn round(layer: &Layer, factor: &Factor, of: RoundingGrid<'_>, columns: Range<usize>) -> Self {
+        let (inputs, width) = (layer.inputs, columns.len());
+        let group = of.group(inputs);
+        // [in + 1, columns]: Σ_{j<k} M_jk · (w_j − ŵ_j) of the rows rounded so far.
+        let mut owed = vec![0.0_f64; (inputs + 1) * width];
+        let mut quantized = Vec::with_capacity(inputs * width);
+        let mut scales: Vec<f32> = Vec::with_capacity(inputs.div_ceil(group) * width);
+        let weight = |k: usize, at: usize| layer.weights[k * layer.outputs + columns.start + at];
+        for from in (0..inputs).step_by(group) {
+            let to = (from + group).min(inputs);
+            let squares: Vec<f64> = (from..to).map(|k| factor.diagonal(k).powi(2)).collect();
+            let of_group: Vec<f32> = (0..width)
+                .map(|at| {
+                    let target = |k: usize| {
+                        f64::from(weight(k, at)) + owed[k * width + at] / factor.diagonal(k)
+                    };
+                    let targets: Vec<f64> = (from..to).map(target).collect();
+                    of.scale(columns.start + at, &targets, &squares)
+                })
+                .collect();
+            for k in from..to {
+                let mut errors = vec![0.0; width];
+                for (at, error) in errors.iter_mut().enumerate() {
+                    let weight = f64::from(weight(k, at));
+                    let target = weight + owed[k * width + at] / factor.diagonal(k);
+                    let q = of.q(target as f32, of_group[at]);
+                    *error = weight - f64::from(q) * f64::from(of_group[at]);
+                    quantized.push(q);
+                }
+                factor.owe(k, &errors, &mut owed);
+            }
+            scales.extend(of_group);
+        }
+        let last = factor.diagonal(inputs);
+        let bias = layer.bias[columns].iter().zip(&owed[inputs * width..]);
+        Self {
+            quantized,
+            scales,
+            bias: bias
+                .map(|(&bias, owed)| (f64::from(bias) + owed / last) as f32)
+                .collect(),
+        }
+    }
 }
 
 /// The scale with the least Σ weight · (t − s·q)², of equals the largest.
@@ -133,21 +181,23 @@ fn group_scale(targets: &[f64], weights: &[f64]) -> f16 {
 fn hessian(x: &[f32], inputs: usize) -> Vec<f64> {
     let size = inputs + 1;
     let mut hessian = vec![0.0; size * size];
-    let mut image = vec![0.0_f64; size];
-    for row in x.chunks_exact(inputs) {
-        for (wide, &x) in image.iter_mut().zip(row) {
-            *wide = f64::from(x);
-        }
-        image[inputs] = 1.0;
-        for (i, &x) in image.iter().enumerate() {
-            if x != 0.0 {
-                let sums = &mut hessian[i * size + i..(i + 1) * size];
-                for (sum, other) in sums.iter_mut().zip(&image[i..]) {
-                    *sum += x * other;
+    let blocks = hessian.par_chunks_mut(BLOCK * size).enumerate();
+    blocks.for_each(|(block, rows)| {
+        let mut image = vec![0.0_f64; size];
+        for row in x.chunks_exact(inputs) {
+            for (wide, &x) in image.iter_mut().zip(row) {
+                *wide = f64::from(x);
+            }
+            image[inputs] = 1.0;
+            for (i, sums) in (block * BLOCK..).zip(rows.chunks_exact_mut(size)) {
+                if image[i] != 0.0 {
+                    for (sum, other) in sums[i..].iter_mut().zip(&image[i..]) {
+                        *sum += image[i] * other;
+                    }
                 }
             }
         }
-    }
+    });
     let mean = (0..inputs).map(|i| hessian[i * size + i]).sum::<f64>() / inputs as f64;
     // Where all inputs are nothing, any order of rounding is as good.
     let damping = if mean > 0.0 { DAMPING * mean } else { 1.0 };
@@ -177,10 +227,11 @@ impl Factor {
                 .max(f64::MIN_POSITIVE)
                 .sqrt();
             own[column] = pivot;
-            for row in above.chunks_exact_mut(size) {
+            let rows = above.par_chunks_exact_mut(size).with_min_len(BLOCK);
+            rows.for_each(|row| {
                 let product = dot(&row[column + 1..], &own[column + 1..]);
                 row[column] = (row[column] - product) / pivot;
-            }
+            });
         }
         Self {
             size,
@@ -312,6 +363,52 @@ mod tests {
         // Nothing but black pixels.
         let (_, bias) = compensate(&layer, &[0.0, 0.0], RoundingGrid::Int4);
         assert_eq!(bias, [0.25]);
+    }
+
+    /// Columns are rounded in blocks, on several processors; each comes out as it would by itself.
+    #[test]
+    fn a_column_does_not_depend_on_the_others() {
+        let (inputs, outputs) = (40, 2 * BLOCK + 3);
+        let number = |at: usize| (at * 389 % 1009) as f32 / 504.5 - 1.0;
+        let of = |columns: Range<usize>| {
+            let row = |k: usize| columns.clone().map(move |at| number(k * outputs + at));
+            Layer {
+                inputs,
+                outputs: columns.len(),
+                weights: (0..inputs).flat_map(row).collect(),
+                bias: columns.clone().map(number).collect(),
+                activation: Activation::Identity,
+            }
+        };
+        let x: Vec<f32> = (0..60 * inputs).map(|at| number(at * 7).max(0.0)).collect();
+        let scales: Vec<f32> = (0..outputs).map(|at| 0.01 + at as f32 / 1e4).collect();
+        for int4 in [true, false] {
+            let rounded = |columns: Range<usize>| {
+                let grid = match int4 {
+                    true => RoundingGrid::Int4,
+                    false => RoundingGrid::Int8(127, &scales[columns.clone()]),
+                };
+                compensate(&of(columns), &x, grid)
+            };
+            let values = |weights: Weights| match weights {
+                Weights::Int4 { quantized, scales } => (quantized, scales),
+                Weights::Int8 { quantized, .. } => (quantized, Vec::new()),
+                other => panic!("{other:?}"),
+            };
+            let (all, bias) = rounded(0..outputs);
+            let (all, group_scales) = values(all);
+            for at in [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK, outputs - 1] {
+                let (own, own_bias) = rounded(at..at + 1);
+                let (own, own_scales) = values(own);
+                assert!(own.iter().eq(all.iter().skip(at).step_by(outputs)));
+                assert!(
+                    own_scales
+                        .iter()
+                        .eq(group_scales.iter().skip(at).step_by(outputs))
+                );
+                assert_eq!(own_bias, [bias[at]]);
+            }
+        }
     }
 
     #[test]

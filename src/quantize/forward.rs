@@ -3,6 +3,8 @@
 //!
 //! This serves calibration alone. An executor's values may differ in their last bits.
 
+use rayon::prelude::*;
+
 use super::input::{Affine, InputQuantization};
 use super::layer::QuantizedLayer;
 use crate::model::{Activation, Graph, Layer, Normalization, Operation};
@@ -65,19 +67,20 @@ pub(super) fn quantized_layer(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Ve
 /// `x: [images, in]` · `weights: [in, out]` + `bias: [out]`.
 fn product(x: &[f32], weights: &[f32], bias: &[f32], inputs: usize) -> Vec<f32> {
     let outputs = bias.len();
-    let mut z = Vec::with_capacity(x.len() / inputs * outputs);
-    for row in x.chunks_exact(inputs) {
-        let from = z.len();
-        z.extend_from_slice(bias);
+    let mut z = bias.repeat(x.len() / inputs);
+    let rows = z
+        .par_chunks_exact_mut(outputs)
+        .zip(x.par_chunks_exact(inputs));
+    rows.for_each(|(z, row)| {
         for (&x, weights) in row.iter().zip(weights.chunks_exact(outputs)) {
             // Most pixels, and half of what relu gives, are nothing.
             if x != 0.0 {
-                for (z, w) in z[from..].iter_mut().zip(weights) {
+                for (z, w) in z.iter_mut().zip(weights) {
                     *z += x * w;
                 }
             }
         }
-    }
+    });
     z
 }
 
