@@ -84,7 +84,7 @@ class Record:
         step = self.step(name)
         document = self.read(file)
         if document is None:
-            raise Missing(f"{name}: {told(step)}")
+            raise Missing(f"{name}: {outcome(step)}")
         return document
 
     def bench_row(self, network: str, precision: str, batch: int) -> Json:
@@ -103,7 +103,7 @@ class Record:
             return row
         if batch not in self.sizes.get("batches", []):
             raise Missing(f"`--sizes {self.sizes['name']}` leaves it out")
-        raise Missing(f"no row: {told(self.step(name))}")
+        raise Missing(f"no row: {outcome(self.step(name))}")
 
     def pytorch_ns(self, network: str, precision: str, batch: int, run: str) -> int:
         """The median of PyTorch, `run` in "eager" or "graph"."""
@@ -116,7 +116,7 @@ class Record:
                 if row["status"] != "ok":
                     raise Missing(f"PyTorch: {row['detail']}")
                 return row["median_ns"]
-        raise Missing(f"no row of PyTorch: {told(self.step('pytorch'))}")
+        raise Missing(f"no row of PyTorch: {outcome(self.step('pytorch'))}")
 
     def ceiling(self, name: str, kernels: Json) -> float:
         """A ceiling in operations per second, as `peak` measured it, or else in the run that timed the kernels."""
@@ -142,10 +142,10 @@ class Record:
         if wanted:
             raise Missing(f"no kernel was timed: {wanted[0]['detail']}")
         self.ceiling(ceiling, document)
-        raise Missing(f"no kernel: {told(self.step(name))}")
+        raise Missing(f"no kernel: {outcome(self.step(name))}")
 
 
-def told(step: Json) -> str:
+def outcome(step: Json) -> str:
     """What became of a step, in words."""
     status, detail = step["status"], step["detail"]
     return f"{status}: {detail}" if detail else status
@@ -409,7 +409,7 @@ def steps(record: Record) -> list[str]:
     for step in record.machine["steps"]:
         files = ", ".join(f"`{name}`" for name in step["files"] if (record.folder / name).exists())
         seconds = f"{step['seconds']:.1f} s" if step["seconds"] is not None else "–"
-        rows.append([step["name"], seconds, told(step), files or "–"])
+        rows.append([step["name"], seconds, outcome(step), files or "–"])
     return [
         "## Steps",
         "A step has a share of the time, and what the steps before it left over. A step that is out of time was stopped; "
