@@ -104,8 +104,10 @@ fn packed() -> TempDir {
 
 /// A check by the script of a packed folder. The variables tell the stand-ins what to do.
 fn check(folder: &TempDir, variables: &[(&str, &str)]) -> Output {
-    // By the interpreter: another thread may hold a file just written, and then the system refuses to run it.
-    let mut command = Command::new("python3");
+    // As in the background of a shell, where SIGINT is ignored. By the interpreter: another thread may hold a file just
+    // written, and then the system refuses to run it.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' INT; exec python3 \"$@\"", "sh"]);
     command.arg(folder.path().join("check-gpu"));
     command.envs(variables.iter().copied());
     command.args(["--minutes", "0.6", "--output"]);
