@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::kernel;
-use super::prepared::buffer;
 use super::session::Session;
 use crate::adapter::Feature;
 use crate::error::Result;
-use crate::plan::{Operand, Step};
+use crate::plan::Step;
 
 /// The parts of the time of one batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,21 +63,11 @@ impl Session {
             }
             prepared.record_each(&mut encoder, range.clone(), &queries);
         }
-        for (buffers, read_back) in prepared.chunks.iter().zip(&prepared.read_backs) {
-            let outputs = buffer(buffers, Operand::Outputs);
-            encoder.copy_buffer_to_buffer(outputs, 0, read_back, 0, outputs.size());
-        }
+        prepared.record_read_back(&mut encoder);
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &times, 0, bytes);
         device.queue.submit([encoder.finish()]);
-        let mut outputs = Vec::new();
-        for read_back in &prepared.read_backs {
-            let read = |bytes: &[u8]| outputs.extend_from_slice(bytes);
-            let size = read_back.size();
-            device
-                .read_mapped(read_back, size, "running a batch", read)
-                .await?;
-        }
+        prepared.read_outputs(device).await?;
         let wall = start.elapsed();
 
         let ticks = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, u64>(bytes);

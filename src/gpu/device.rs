@@ -32,6 +32,9 @@ pub struct DeviceOptions {
     pub on_silence: Option<fn(&Error)>,
     /// How a thread waits for the device.
     pub waiting: Waiting,
+    /// Which buffers lie in memory that both the host and the kernels reach; measured, if it is left open. It is not used
+    /// where the driver has no such memory. Tests set it.
+    pub host_visible: Option<HostVisible>,
 }
 
 /// How a thread waits for a device.
@@ -47,6 +50,28 @@ pub enum Waiting {
     /// Polls with pauses. Some drivers keep a processor core busy during a wait, and other threads of the process lack that
     /// core. Times measured in this way are coarse.
     Sleeping,
+}
+
+/// The most bytes of a chunk's buffer that lies in memory which the host reaches too. A larger one is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostVisible {
+    /// Of the pixels.
+    pub inputs: u64,
+    /// Of the outputs.
+    pub outputs: u64,
+}
+
+impl HostVisible {
+    /// No buffer: the adapter or its driver has no such memory.
+    pub const NONE: Self = Self {
+        inputs: 0,
+        outputs: 0,
+    };
+    /// Buffers of any size: the processor's memory is the device's.
+    pub const ALL: Self = Self {
+        inputs: u64::MAX,
+        outputs: u64::MAX,
+    };
 }
 
 /// An open adapter.
@@ -65,6 +90,8 @@ pub struct Device {
     pub(super) pipelines: Pipelines,
     /// Whether f16 stores must round in integers. The first use of f16 finds it out.
     pub(super) round_in_integers: OnceLock<bool>,
+    /// Which buffers lie in memory that both the host and the kernels reach. The first batch finds it out.
+    pub(super) host_visible: OnceLock<HostVisible>,
 }
 
 /// The first error that the driver reported since the last check.
@@ -118,9 +145,10 @@ impl Device {
             .fold(wgpu::Features::empty(), |all, feature| {
                 all | wgpu_feature(feature)
             });
+        let mappable = found.adapter.features() & wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("fmnist-gpu"),
-            required_features: required,
+            required_features: required | mappable,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             experimental_features: if matrix_units.is_some() {
@@ -189,6 +217,9 @@ impl Device {
             } else {
                 OnceLock::new()
             },
+            host_visible: (options.host_visible)
+                .filter(|_| !mappable.is_empty())
+                .map_or_else(OnceLock::new, OnceLock::from),
         };
         if let Some(units) = matrix_units
             && opened.limits.subgroup.is_none()

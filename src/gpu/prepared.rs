@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use half::f16;
 
-use super::device::Device;
+use super::device::{Device, HostVisible};
 use super::pipeline::Pipeline;
 use super::single::{bind_group, whole};
+use super::transfer::{Upload, input_usage, output_usage};
 use super::weights::DeviceWeights;
 use crate::adapter::Feature;
 use crate::error::Result;
@@ -21,8 +22,12 @@ pub(super) struct Prepared {
     pub(super) chunks: Vec<Vec<(Operand, wgpu::Buffer)>>,
     maxima: wgpu::Buffer,
     pub(super) dispatches: Vec<Dispatch>,
-    /// A chunk's outputs in host memory; behind the last ones the timestamps.
-    pub(super) read_backs: Vec<wgpu::Buffer>,
+    /// How pixels come into the chunks' buffers.
+    upload: Upload,
+    /// Where the host reads each chunk's outputs. None where it reads the kernels' own buffer.
+    read_backs: Vec<Option<wgpu::Buffer>>,
+    /// The commands of the next run.
+    next: Option<wgpu::CommandBuffer>,
     pub(super) timestamps: Option<Timestamps>,
 }
 
@@ -36,12 +41,13 @@ pub(super) struct Dispatch {
 
 #[derive(Debug)]
 pub(super) struct Timestamps {
-    pub(super) queries: wgpu::QuerySet,
-    pub(super) resolved: wgpu::Buffer,
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    read_back: wgpu::Buffer,
 }
 
 /// Two timestamps of eight bytes.
-pub(super) const TIMESTAMP_BYTES: u64 = 16;
+const TIMESTAMP_BYTES: u64 = 16;
 
 impl Prepared {
     pub(super) async fn new(
@@ -51,16 +57,31 @@ impl Prepared {
     ) -> Result<Self> {
         use wgpu::BufferUsages as Usage;
         let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
+        let visible = device.host_visible().await?;
+        let largest = |operand| plan.chunk_bytes(operand).max().unwrap_or(0);
+        let inputs_visible = largest(Operand::Pixels) <= visible.inputs;
+        // Kernels that read outputs again, such as a softmax of its own, should not read them across a bus.
+        let written_once = plan
+            .steps
+            .iter()
+            .filter(|step| step.operands.contains(&Operand::Outputs))
+            .count()
+            == plan.chunks.len();
+        let outputs_visible = largest(Operand::Outputs) <= visible.outputs
+            && (written_once || visible == HostVisible::ALL);
         let chunks: Vec<Vec<(Operand, wgpu::Buffer)>> = plan
             .chunks
             .iter()
             .map(|range| {
                 let make = |&(operand, bytes): &(Operand, u64)| {
+                    let usage = match operand {
+                        Operand::Pixels => input_usage(inputs_visible),
+                        Operand::Outputs => output_usage(outputs_visible),
+                        _ => storage,
+                    };
                     let bytes = bytes * range.len() as u64;
-                    (
-                        operand,
-                        device.buffer(&format!("{operand:?}"), bytes, storage),
-                    )
+                    let label = format!("{operand:?}");
+                    (operand, device.buffer(&label, bytes, usage))
                 };
                 plan.buffers.iter().map(make).collect()
             })
@@ -98,23 +119,102 @@ impl Prepared {
             .info()
             .has(Feature::TimestampQuery)
             .then(|| Timestamps::new(device));
-        let last = chunks.len() - 1;
-        let read_backs = chunks.iter().enumerate().map(|(index, buffers)| {
-            let timed = index == last && timestamps.is_some();
-            let times = if timed { TIMESTAMP_BYTES } else { 0 };
-            let bytes = buffer(buffers, Operand::Outputs).size() + times;
-            device.buffer("read-back", bytes, Usage::COPY_DST | Usage::MAP_READ)
-        });
-        let read_backs = read_backs.collect();
+        let read_back = |buffers: &Vec<(Operand, wgpu::Buffer)>| {
+            let bytes = buffer(buffers, Operand::Outputs).size();
+            let usage = Usage::COPY_DST | Usage::MAP_READ;
+            (!outputs_visible).then(|| device.buffer("read-back", bytes, usage))
+        };
+        let read_backs = chunks.iter().map(read_back).collect();
+        let upload = Upload::new(
+            device,
+            inputs_visible,
+            plan.chunk_bytes(Operand::Pixels).sum(),
+        );
         device.check("preparing a batch")?;
         Ok(Self {
             plan,
             chunks,
             maxima,
             dispatches,
+            upload,
             read_backs,
+            next: None,
             timestamps,
         })
+    }
+
+    /// Brings a batch's pixels to the device, in padded rows, and waits until they are there.
+    pub(super) async fn upload(&self, device: &Device, pixels: &[u8]) -> Result<()> {
+        let row = self.plan.row_bytes(Operand::Pixels) as usize;
+        let chunks = self.plan.chunks.iter().zip(&self.chunks);
+        let uploads = chunks.map(|(range, buffers)| {
+            let bytes = &pixels[range.start * row..range.end * row];
+            (buffer(buffers, Operand::Pixels), bytes)
+        });
+        self.upload.run(device, uploads, "uploading a batch").await
+    }
+
+    /// Submits a pass over the batch, without its time. A batch that one submit runs is recorded while the device is busy
+    /// with the one before.
+    pub(super) fn submit(&mut self, device: &Device) -> Result<()> {
+        if self.plan.submits.len() > 1 {
+            return self.submit_parts(device, false);
+        }
+        let record = |prepared: &Self| {
+            let mut encoder = device.device.create_command_encoder(&Default::default());
+            prepared.record(&mut encoder, 0..prepared.dispatches.len(), false);
+            prepared.record_read_back(&mut encoder);
+            encoder.finish()
+        };
+        let recorded = self.next.take().unwrap_or_else(|| record(self));
+        device.queue.submit([recorded]);
+        self.next = Some(record(self));
+        Ok(())
+    }
+
+    /// Submits a pass over the batch in as many parts as the plan wants, with its time where `timed`.
+    pub(super) fn submit_parts(&self, device: &Device, timed: bool) -> Result<()> {
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        for (index, steps) in self.plan.submits.iter().enumerate() {
+            if index > 0 {
+                device.queue.submit([encoder.finish()]);
+                device.wait("running a part of a batch")?;
+                encoder = device.device.create_command_encoder(&Default::default());
+            }
+            self.record(&mut encoder, steps.clone(), timed);
+        }
+        self.record_read_back(&mut encoder);
+        if let Some(timestamps) = self.timestamps.as_ref().filter(|_| timed) {
+            timestamps.record_read_back(&mut encoder);
+        }
+        device.queue.submit([encoder.finish()]);
+        Ok(())
+    }
+
+    /// Records what brings the outputs of all chunks to where the host reads them.
+    pub(super) fn record_read_back(&self, encoder: &mut wgpu::CommandEncoder) {
+        for (buffers, read_back) in self.chunks.iter().zip(&self.read_backs) {
+            if let Some(read_back) = read_back {
+                let outputs = buffer(buffers, Operand::Outputs);
+                encoder.copy_buffer_to_buffer(outputs, 0, read_back, 0, outputs.size());
+            }
+        }
+    }
+
+    /// Waits for everything submitted; gives the outputs `[rows, out]` of all chunks.
+    pub(super) async fn read_outputs(&self, device: &Device) -> Result<Vec<f32>> {
+        let plan = &self.plan;
+        let mut values = Vec::with_capacity(plan.batch * plan.batches * plan.output_cols);
+        for (buffers, read_back) in self.chunks.iter().zip(&self.read_backs) {
+            let outputs = buffer(buffers, Operand::Outputs);
+            let from = read_back.as_ref().unwrap_or(outputs);
+            let read = |bytes: &[u8]| plan.decode(bytes, &mut values);
+            let during = "running a batch";
+            device
+                .read_mapped(from, outputs.size(), during, read)
+                .await?;
+        }
+        Ok(values)
     }
 
     /// Records a range of the steps; from the first to the last of them they are a pass over the
@@ -184,26 +284,45 @@ impl Prepared {
             .map(|(_, buffer)| buffer.size())
             .sum();
         let uniforms: u64 = self.dispatches.iter().map(|d| d.uniform.size()).sum();
-        let times = self.timestamps.as_ref().map_or(0, |t| t.resolved.size());
-        let read_backs: u64 = self.read_backs.iter().map(wgpu::Buffer::size).sum();
-        chunks + uniforms + times + self.maxima.size() + read_backs
+        let times = self.timestamps.as_ref().map_or(0, |_| 2 * TIMESTAMP_BYTES);
+        chunks + uniforms + times + self.maxima.size() + self.transfer_bytes()
+    }
+
+    /// Bytes of the buffers that only bring pixels in and outputs back.
+    pub(super) fn transfer_bytes(&self) -> u64 {
+        let read_backs = self.read_backs.iter().flatten().map(wgpu::Buffer::size);
+        self.upload.bytes() + read_backs.sum::<u64>()
     }
 }
 
 impl Timestamps {
     fn new(device: &Device) -> Self {
+        use wgpu::BufferUsages as Usage;
+        let buffer = |usage| device.buffer("timestamps", TIMESTAMP_BYTES, usage);
         Self {
             queries: device.device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: None,
                 ty: wgpu::QueryType::Timestamp,
                 count: 2,
             }),
-            resolved: device.buffer(
-                "timestamps",
-                TIMESTAMP_BYTES,
-                wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-            ),
+            resolved: buffer(Usage::QUERY_RESOLVE | Usage::COPY_SRC),
+            read_back: buffer(Usage::COPY_DST | Usage::MAP_READ),
         }
+    }
+
+    /// Records what brings the two timestamps to the host.
+    pub(super) fn record_read_back(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.resolve_query_set(&self.queries, 0..2, &self.resolved, 0);
+        encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.read_back, 0, TIMESTAMP_BYTES);
+    }
+
+    /// Waits for everything submitted; gives the time between the two.
+    pub(super) async fn read(&self, device: &Device) -> Result<Duration> {
+        let period = device.queue.get_timestamp_period();
+        let read = |bytes: &[u8]| elapsed(bytes, period);
+        device
+            .read_mapped(&self.read_back, TIMESTAMP_BYTES, "reading timestamps", read)
+            .await
     }
 }
 
@@ -217,7 +336,7 @@ pub(super) fn buffer(buffers: &[(Operand, wgpu::Buffer)], operand: Operand) -> &
 }
 
 /// The time between two timestamps, in ticks of `period` nanoseconds.
-pub(super) fn elapsed(bytes: &[u8], period: f32) -> Duration {
+fn elapsed(bytes: &[u8], period: f32) -> Duration {
     let tick = |bytes: &[u8]| bytemuck::pod_read_unaligned::<u64>(bytes);
     let ticks = tick(&bytes[8..16]).saturating_sub(tick(&bytes[..8]));
     Duration::from_nanos((ticks as f64 * f64::from(period)) as u64)

@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use super::device::Device;
 use super::layout::pack_rows;
-use super::prepared::{Prepared, TIMESTAMP_BYTES, buffer, elapsed};
+use super::prepared::Prepared;
 use super::weights::DeviceWeights;
 use crate::Precision;
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result, UsageError};
 use crate::model::{Architecture, LayerShape};
-use crate::plan::{
-    ChosenBy, ExecutionPath, KERNEL_VARIANTS, KernelVariant, Kernels, Operand, Plan, groups,
-};
+use crate::plan::{ChosenBy, ExecutionPath, KERNEL_VARIANTS, KernelVariant, Kernels, Plan};
 use crate::quantize::QuantizedNetwork;
 
 /// The outputs of one pass over a batch, and how long the device took.
@@ -280,18 +278,11 @@ impl Session {
         batches: usize,
     ) -> Result<()> {
         self.prepare_many(batch, batches).await?;
-        if let Some(prepared) = &self.prepared {
-            let pixels = padded(pixels, self.model.inputs());
-            let row = 4 * groups(self.model.inputs());
-            for (range, buffers) in prepared.plan.chunks.iter().zip(&prepared.chunks) {
-                let bytes = &pixels[range.start * row..range.end * row];
-                self.device
-                    .queue
-                    .write_buffer(buffer(buffers, Operand::Pixels), 0, bytes);
-            }
-        }
-        self.device.queue.submit([]);
-        self.device.wait("uploading a batch")
+        let Some(prepared) = &self.prepared else {
+            return Err(Error::Usage(UsageError::NoBatch));
+        };
+        let pixels = padded(pixels, self.model.inputs());
+        prepared.upload(&self.device, &pixels).await
     }
 
     /// Runs the batch uploaded last and reads its outputs back. Its device time is not taken:
@@ -300,7 +291,14 @@ impl Session {
     /// # Errors
     /// Those of the device.
     pub async fn run(&mut self) -> Result<Run> {
-        self.run_and(false).await
+        let Some(prepared) = &mut self.prepared else {
+            return Err(Error::Usage(UsageError::NoBatch));
+        };
+        prepared.submit(&self.device)?;
+        Ok(Run {
+            outputs: prepared.read_outputs(&self.device).await?,
+            gpu: None,
+        })
     }
 
     /// Like [`Session::run`], with the device's own time where the adapter has timestamps.
@@ -308,56 +306,15 @@ impl Session {
     /// # Errors
     /// Those of the device.
     pub async fn run_timed(&mut self) -> Result<Run> {
-        self.run_and(true).await
-    }
-
-    async fn run_and(&mut self, timed: bool) -> Result<Run> {
-        let device = &self.device;
         let Some(prepared) = &self.prepared else {
             return Err(Error::Usage(UsageError::NoBatch));
         };
-        let mut encoder = device.device.create_command_encoder(&Default::default());
-        for (index, steps) in prepared.plan.submits.iter().enumerate() {
-            if index > 0 {
-                device.queue.submit([encoder.finish()]);
-                device.wait("running a part of a batch")?;
-                encoder = device.device.create_command_encoder(&Default::default());
-            }
-            prepared.record(&mut encoder, steps.clone(), timed);
-        }
-        for (buffers, read_back) in prepared.chunks.iter().zip(&prepared.read_backs) {
-            let outputs = buffer(buffers, Operand::Outputs);
-            encoder.copy_buffer_to_buffer(outputs, 0, read_back, 0, outputs.size());
-        }
-        // The timestamps come behind the last chunk's outputs, to be read with them.
-        let timestamps = prepared.timestamps.as_ref().filter(|_| timed);
-        if let (Some(timestamps), Some(last)) = (timestamps, prepared.read_backs.last()) {
-            encoder.resolve_query_set(&timestamps.queries, 0..2, &timestamps.resolved, 0);
-            let offset = last.size() - TIMESTAMP_BYTES;
-            encoder.copy_buffer_to_buffer(&timestamps.resolved, 0, last, offset, TIMESTAMP_BYTES);
-        }
-        device.queue.submit([encoder.finish()]);
-
-        let plan = &prepared.plan;
-        let mut outputs = Vec::with_capacity(plan.batch * plan.batches * plan.output_cols);
-        let mut gpu = None;
-        for (buffers, read_back) in prepared.chunks.iter().zip(&prepared.read_backs) {
-            let length = buffer(buffers, Operand::Outputs).size();
-            let bytes = if timestamps.is_some() {
-                read_back.size()
-            } else {
-                length
-            };
-            let read = |bytes: &[u8]| {
-                let (values, times) = bytes.split_at(length as usize);
-                plan.decode(values, &mut outputs);
-                let period = device.queue.get_timestamp_period();
-                gpu = (!times.is_empty()).then(|| elapsed(times, period));
-            };
-            device
-                .read_mapped(read_back, bytes, "running a batch", read)
-                .await?;
-        }
+        prepared.submit_parts(&self.device, true)?;
+        let outputs = prepared.read_outputs(&self.device).await?;
+        let gpu = match &prepared.timestamps {
+            Some(timestamps) => Some(timestamps.read(&self.device).await?),
+            None => None,
+        };
         Ok(Run { outputs, gpu })
     }
 
@@ -388,7 +345,7 @@ impl Session {
     #[must_use]
     pub fn planned_bytes(&self) -> Option<u64> {
         let prepared = self.prepared.as_ref()?;
-        Some(self.weights.bytes() + planned_bytes(&prepared.plan))
+        Some(self.weights.bytes() + planned_bytes(&prepared.plan) + prepared.transfer_bytes())
     }
 
     /// Bytes of all buffers that were made for the model and its present batch size.
@@ -398,14 +355,11 @@ impl Session {
     }
 }
 
-/// Bytes of a plan's buffers over all of its chunks, with the outputs once more for the read-back.
+/// Bytes of a plan's buffers over all of its chunks.
 fn planned_bytes(plan: &Plan) -> u64 {
     let rows: u64 = plan.chunks.iter().map(|chunk| chunk.len() as u64).sum();
-    let of_row = |&(operand, bytes): &(Operand, u64)| match operand {
-        Operand::Outputs => 2 * bytes,
-        _ => bytes,
-    };
-    rows * plan.buffers.iter().map(of_row).sum::<u64>() + 4 * u64::from(plan.slots)
+    let of_row = plan.buffers.iter().map(|(_, bytes)| bytes);
+    rows * of_row.sum::<u64>() + 4 * u64::from(plan.slots)
 }
 
 /// Pixels with each row padded to whole words; as they are where the rows are whole already.

@@ -72,6 +72,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Bytes of each chunk's buffer for an operand: 0 where there is none.
+    pub fn chunk_bytes(&self, operand: Operand) -> impl Iterator<Item = u64> {
+        let row = self.row_bytes(operand);
+        self.chunks.iter().map(move |rows| rows.len() as u64 * row)
+    }
+
+    /// Bytes of a row of an operand: 0 where there is none.
+    #[must_use]
+    pub fn row_bytes(&self, operand: Operand) -> u64 {
+        let found = self.buffers.iter().find(|(of, _)| *of == operand);
+        found.map_or(0, |&(_, bytes)| bytes)
+    }
+
     /// Plans a pass of `model` over a batch of `batch` rows.
     ///
     /// # Errors

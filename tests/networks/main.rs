@@ -18,6 +18,7 @@ mod lanes;
 mod processor;
 mod quantized;
 mod variants;
+mod ways;
 mod whole;
 
 use common::compare::Check;
@@ -29,7 +30,8 @@ use fmnist_gpu::cpu::{Processor, ProcessorOptions, Supported};
 use fmnist_gpu::plan::Kernels;
 use libtest_mimic::Trial;
 use processor::{check_cpu_sums, check_edges, check_threads};
-use variants::{check_layouts, check_waiting, chunks_trial, variant_trials};
+use variants::{check_layouts, chunks_trial, variant_trials};
+use ways::{check_transfers, check_waiting};
 use whole::{golden_trials, trials};
 
 fn main() {
@@ -80,6 +82,8 @@ fn main() {
             if !rig.checked {
                 let (name, on) = (format!("{}/waiting", rig.name), rig.clone());
                 all.push(rig.trial(name, move || done(check_waiting(&on))));
+                let (name, on) = (format!("{}/transfers", rig.name), rig.clone());
+                all.push(rig.trial(name, move || done(check_transfers(&on))));
                 #[cfg(feature = "fault-injection")]
                 {
                     all.extend(broken::trials(rig));

@@ -1,12 +1,9 @@
 //! Every variant on networks that differ in what matters to it, batches that are cut, and weights that
 //! are laid out in more ways than one.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Backend;
-use fmnist_gpu::gpu::{self, Device, DeviceOptions, Waiting};
+use fmnist_gpu::gpu::{self, Device, DeviceOptions};
 use fmnist_gpu::model::{Activation, Network, Normalization};
 use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelVariant, Kernels, Plan};
 use libtest_mimic::Trial;
@@ -177,35 +174,6 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
         let whole = infer_on(&rig.device, way, &model, precision, &pixels, 1000).map_err(text)?;
         equal(&to_bits(cut), &to_bits(whole))
             .map_err(|problem| format!("{}: {problem}", variant.name))?;
-    }
-    Ok(())
-}
-
-/// However a thread waits for a device, the outputs are there when it goes on.
-pub fn check_waiting(rig: &Rig) -> Check {
-    let text = |error: fmnist_gpu::Error| error.to_string();
-    let activations = [Activation::Relu, Activation::Softmax];
-    let model = random_model(&mut seeded("waiting"), &[784, 64, 10], &activations);
-    let pixels = random_pixels(&mut seeded("waiting"), 2000 * 784);
-    let infer = |device: &Arc<Device>, batch| {
-        let outputs = infer_on(device, Kernels::Any, &model, Precision::F32, &pixels, batch);
-        outputs.map(to_bits).map_err(text)
-    };
-    for waiting in [
-        Waiting::Sleeping,
-        Waiting::Spinning(Duration::from_secs(60)),
-        // Over before the outputs of a large batch are there.
-        Waiting::Spinning(Duration::from_nanos(1)),
-    ] {
-        let options = DeviceOptions {
-            waiting,
-            ..DeviceOptions::default()
-        };
-        let device = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
-        for batch in [2000, 100] {
-            equal(&infer(&device, batch)?, &infer(&rig.device, batch)?)
-                .map_err(|problem| format!("{waiting:?}, batch {batch}: {problem}"))?;
-        }
     }
     Ok(())
 }

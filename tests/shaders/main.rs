@@ -10,7 +10,7 @@
 //!
 //! Each of these checks is also shown to fail on a text that breaks the promise.
 
-mod control_workload;
+mod fixed_work;
 mod interface;
 mod lanes;
 mod limits;
