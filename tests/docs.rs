@@ -1278,6 +1278,35 @@ fn circle<'a>(
     None
 }
 
+/// A lock file of its own that lacks a dependency stops whoever builds with `--locked`.
+#[test]
+fn every_lock_file_has_all_dependencies() {
+    let manifest = read("Cargo.toml");
+    let after = |text: &str, start: &str, end: &str| {
+        let rest = text.split_once(start).expect("it is there").1;
+        rest.split(end).next().unwrap_or(rest).to_owned()
+    };
+    let dependencies = after(&manifest, "\n[dependencies]\n", "\n\n");
+    assert!(dependencies.lines().count() > 20, "{dependencies}");
+    let mut missing = Vec::new();
+    for folder in ["fuzz", "benches/libraries"] {
+        let lock = read(&format!("{folder}/Cargo.lock"));
+        let locked = after(&lock, "\nname = \"fmnist-gpu\"\n", "\n\n");
+        // A version follows the name if several are locked.
+        let locked: Vec<&str> = locked.split([' ', '"']).collect();
+        for (name, _) in dependencies
+            .lines()
+            .filter_map(|line| line.split_once(" = "))
+        {
+            if !locked.contains(&name) {
+                let remedy = format!("cd {folder} && cargo update --workspace");
+                missing.push(format!("{folder}/Cargo.lock lacks {name}: {remedy}"));
+            }
+        }
+    }
+    none(&missing);
+}
+
 #[test]
 fn no_two_files_import_each_other() {
     let modules = modules();
