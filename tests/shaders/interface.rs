@@ -148,7 +148,7 @@ fn params_that_lie_otherwise_are_refused() {
 /// What an invocation of an int8 layer keeps for itself: the scales of its input and the extremes of its
 /// pre-activations.
 const PRIVATE: [&str; 5] = [
-    "largest",
+    "pixel_steps",
     "input_scale",
     "pre_activation_scale",
     "top",

@@ -45,8 +45,9 @@ fn main(
     var inner = shapes[0].inner;
     let byte = largest_byte(row, inner, lane);
     var scale = scale_from(divided(byte, 255u));
+    let steps = steps_of_pixel(max(byte, 1.0));
     for (var k = lane; k < inner; k += LANES) {
-        quantized[k] = as_value(quantize_pixels(x[row * inner + k], max(byte, 1.0)));
+        quantized[k] = as_value(quantize_pixels(x[row * inner + k], steps));
     }
     workgroupBarrier();
 

@@ -15,10 +15,13 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    // No byte is larger than 255. Once one was found, the others need not be read.
+    let largest_of_all = atomicLoad(&maxima[params.slot_in]) == 255u;
+    let span = select(SPAN, 0u, largest_of_all);
     let count = params.rows * params.groups;
     let first = (workgroup.y * grid.x + workgroup.x) * LANES * SPAN + lane;
     var found = vec4<u32>();
-    for (var i = 0u; i < SPAN; i++) {
+    for (var i = 0u; i < span; i++) {
         // Padding is zero and never the largest. Past the end, the last word is read again.
         // Each byte is shifted to the top of a word, so that the bits below it do not affect the maximum.
         let word = vec4<u32>(pixels[min(first + i * LANES, count - 1u)]);
@@ -27,7 +30,7 @@ fn main(
     var byte = max(max(found.x, found.y), max(found.z, found.w)) >> 24u;
     largest[lane] = byte;
     workgroupBarrier();
-    if lane == 0u {
+    if lane == 0u && !largest_of_all {
         for (var other = 1u; other < LANES; other++) {
             byte = max(byte, largest[other]);
         }

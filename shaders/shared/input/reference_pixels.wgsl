@@ -10,15 +10,15 @@
 
 alias Input4 = u32;
 
-var<private> largest: f32;      // the largest byte of the batch, at least 1
+var<private> pixel_steps: f32;      // fine steps of one unit of a pixel
 var<private> input_scale: f32;
 
 fn begin_input() {
     let byte = f32(atomicLoad(&maxima[params.slot_in]));
-    largest = max(byte, 1.0);
+    pixel_steps = steps_of_pixel(max(byte, 1.0));
     input_scale = scale_from(divided(byte, 255u));
 }
 
 fn input_value(word: Input4) -> Value4 {
-    return as_value(quantize_pixels(word, largest));
+    return as_value(quantize_pixels(word, pixel_steps));
 }
