@@ -1,5 +1,5 @@
 // What kernels of a whole network share: the shapes of the layers, the bindings, and how an image's
-// outputs are stored. The kernel sets HIDDEN_LAYERS. The host's counterpart is `plan::LayerParams`.
+// outputs are stored. The kernel sets HIDDEN_GROUPS. The host's counterpart is `plan::LayerParams`.
 
 #import shared/params
 #import element
@@ -24,33 +24,15 @@ struct LayerParams {
 @group(0) @binding(4) var<storage, read_write> output: array<vec4<f32>>;    // [rows, groups]
 @group(0) @binding(5) var<storage, read> shapes: array<LayerParams>;
 
-const COLUMN_LANES = LANES / K_LANES;
 const SOFTMAX = 4u;
 
-var<workgroup> partial: array<Acc4, LANES>;
-// The values between layers: those of HIDDEN_LAYERS layers.
-var<workgroup> hidden: array<vec4<f32>, HIDDEN_LAYERS * WIDEST>;
-
-// Adds the sums of the lanes that share a group; the lanes before COLUMN_LANES get the total.
-fn join(acc: Acc4, lane: u32) -> Acc4 {
-    if K_LANES == 1u {
-        return acc;
-    }
-    partial[lane] = acc;
-    workgroupBarrier();
-    var sum = acc;
-    if lane < COLUMN_LANES {
-        for (var part = 1u; part < K_LANES; part++) {
-            sum += partial[lane + part * COLUMN_LANES];
-        }
-    }
-    workgroupBarrier();
-    return sum;
-}
+// The values between layers.
+var<workgroup> hidden: array<vec4<f32>, HIDDEN_GROUPS>;
 
 // Stores the outputs of a row. `hidden` has the values of the last layer from `read` on; of a softmax
-// layer, they are its pre-activations. Every lane computes the sum of the softmax and stores its own groups.
-fn store_row(shape: LayerParams, read: u32, row: u32, lane: u32) {
+// layer, they are its pre-activations. `lanes` lanes share the row: each computes the sum of the softmax and stores its own
+// groups.
+fn store_row(shape: LayerParams, read: u32, row: u32, lane: u32, lanes: u32) {
     let softmax = shape.activation == SOFTMAX;
     var top = 0.0;
     var total = 1.0;
@@ -68,7 +50,7 @@ fn store_row(shape: LayerParams, read: u32, row: u32, lane: u32) {
         }
         total = sum.x + sum.y + sum.z + sum.w;
     }
-    for (var group = lane; group < shape.groups; group += LANES) {
+    for (var group = lane; group < shape.groups; group += lanes) {
         var value = hidden[read + group];
         if softmax {
             let term = softmax_term(value, top);

@@ -7,7 +7,7 @@ use fmnist_gpu::gpu::kernel::{self, input_name, output_name};
 use fmnist_gpu::model::{self, Activation};
 use fmnist_gpu::plan::{
     Arithmetic, Fusion, KERNEL_VARIANTS, KernelVariant, LayerInput, LayerKernel, LayerOutput,
-    NetworkKernel, Pass, Subgroups, Tile,
+    NETWORK_GROUPS, NetworkKernel, Pass, Subgroups, Tile,
 };
 use fmnist_gpu::precision::Float;
 use fmnist_gpu::report::Table;
@@ -169,9 +169,11 @@ impl Arguments {
         let pass = match variant.fusion {
             Fusion::Unfused(tiling) => Pass::Matmul(tiling),
             Fusion::Layers(tile) => Pass::Layer(self.layer(variant, tile, precision)?),
-            Fusion::Network { lanes, k_lanes } => {
-                Pass::Network(self.network(variant, [lanes, k_lanes], &name, precision)?)
-            }
+            Fusion::Network {
+                rows,
+                lanes,
+                k_lanes,
+            } => Pass::Network(self.network(variant, [rows, lanes, k_lanes], &name, precision)?),
         };
         Ok((pass, precision))
     }
@@ -274,7 +276,7 @@ impl Arguments {
     fn network(
         &self,
         variant: KernelVariant,
-        [lanes, k_lanes]: [u32; 2],
+        [rows, lanes, k_lanes]: [u32; 3],
         kernel: &str,
         precision: Precision,
     ) -> Result<NetworkKernel> {
@@ -284,6 +286,7 @@ impl Arguments {
                 ("--input", self.input.is_some()),
                 ("--output", self.output.is_some()),
                 ("--activation", self.activation.is_some()),
+                ("--columns", self.columns.is_some() && rows > 1),
             ],
         )?;
         let of = format!("{} in {precision}", variant.name);
@@ -307,10 +310,15 @@ impl Arguments {
         let groups = self.columns.unwrap_or(784).div_ceil(4);
         let groups: u32 = groups.try_into().unwrap_or(1 << 30);
         Ok(NetworkKernel {
+            rows,
             lanes,
             k_lanes,
             arithmetic: variant.arithmetic,
-            widest: groups.min(1 << 30).next_power_of_two(),
+            widest: if rows > 1 {
+                NETWORK_GROUPS
+            } else {
+                groups.min(1 << 30).next_power_of_two()
+            },
             quantized,
         })
     }

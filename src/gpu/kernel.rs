@@ -138,6 +138,7 @@ static KERNELS: &[KernelRow] = &[
     layer("kernels/layer/coop_staged", &[Half]),
     row("kernels/layer/epilogue", &[Int8], &[Read, Writes, Writes]),
     network("kernels/network/network", FLOATS),
+    network("kernels/network/network_tiled", FLOATS),
     network("kernels/network/network_int8", &[Int8]),
     network("kernels/network/network_quantized", &[Int8]),
 ];
@@ -207,6 +208,7 @@ pub fn name(pass: Pass, elements: Precision) -> &'static str {
         Pass::Layer(layer) => family_name(layer.tile.family),
         Pass::Network(network) if network.quantized.is_some() => "network_quantized",
         Pass::Network(_) if elements == Int8 => "network_int8",
+        Pass::Network(network) if network.rows > 1 => "network_tiled",
         Pass::Network(_) => "network",
         Pass::QuantizedRows { .. } => "quantize_rows",
         Pass::QuantizeStatic => "quantize_static",
@@ -237,6 +239,7 @@ pub fn variant_name(pass: Pass) -> String {
         Pass::Layer(layer) => layer_name(layer),
         Pass::Network(network) => {
             let NetworkKernel {
+                rows,
                 lanes,
                 k_lanes,
                 arithmetic,
@@ -244,7 +247,12 @@ pub fn variant_name(pass: Pass) -> String {
                 quantized,
             } = network;
             let quantized = quantized.map_or(String::new(), |input| format!("-{input:?}"));
-            format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}{quantized}").to_lowercase()
+            let name = if rows > 1 {
+                format!("network-{rows}x{}-{arithmetic:?}", 4 * widest)
+            } else {
+                format!("network-{lanes}:{k_lanes}-{widest}-{arithmetic:?}{quantized}")
+            };
+            name.to_lowercase()
         }
         Pass::QuantizedRows { row_lanes } => format!("quantize_rows:{row_lanes}"),
         other => name(other, Single).to_owned(),

@@ -1,5 +1,6 @@
 //! Which variants can run a network on an adapter, and which of them are likely to be good there.
 
+use super::kernel::NETWORK_GROUPS;
 use super::limits::Limits;
 use super::table::KERNEL_VARIANTS;
 use super::variant::{ExecutionPath, KernelVariant, Kernels};
@@ -60,6 +61,9 @@ impl KernelVariant {
 
 /// The outputs of a layer from which on its large tiles fill a large GPU: two workgroups of 128×64 on each of 128 cores.
 const MANY_OUTPUTS: usize = 1 << 21;
+
+/// The most outputs of a layer of a network that one dispatch computes in tiles.
+const NARROW: usize = 4 * NETWORK_GROUPS as usize;
 
 /// Names of what is likely to be good for batches of `batch` on an adapter, best first, where the widest layer has so
 /// many outputs. The best with matrix units and the best without come first, whichever time is left for the others.
@@ -150,6 +154,20 @@ fn on_gpu(precision: Precision, batch: usize, outputs: usize) -> &'static [&'sta
             "workgroup-128x64",
             "workgroup-128x128-16x8",
             "workgroup-128x128",
+            "workgroup-64x64",
+        ],
+        // One dispatch for a narrow network. With a workgroup for each image, there are more of them than of tiles.
+        _ if batch <= 256 && outputs <= NARROW * batch => &[
+            "network-256",
+            "network-32x64",
+            "workgroup-32x64",
+            "workgroup-64x64",
+            "register-8x8",
+        ],
+        _ if outputs <= NARROW * batch => &[
+            "network-32x64",
+            "network-64x64",
+            "workgroup-32x64",
             "workgroup-64x64",
         ],
         _ => &[

@@ -123,7 +123,7 @@ pub(super) fn chunks(
             };
             (tile.grid(1, widest)[0], rows)
         }
-        Fusion::Network { .. } => (1, 1),
+        Fusion::Network { rows, .. } => (1, rows),
     };
     if needed > limits.workgroups {
         return Err(Error::TooLarge {

@@ -87,9 +87,17 @@ pub struct LayerKernel {
     pub activation: Activation,
 }
 
-/// One of the kernels that are a whole network: a workgroup takes one image.
+/// Groups of four along the inner dimension that whole-network kernels with tiles load at a time.
+pub const NETWORK_K_STEP: u32 = 4;
+
+/// Groups of four outputs that whole-network kernels with tiles have for each layer.
+pub const NETWORK_GROUPS: u32 = 16;
+
+/// One of the kernels that are a whole network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NetworkKernel {
+    /// Images of a workgroup. More than one have tiles in workgroup memory.
+    pub rows: u32,
     /// Invocations of a workgroup.
     pub lanes: u32,
     /// How many of them share an output, each with a part of the inner dimension.
@@ -103,9 +111,16 @@ pub struct NetworkKernel {
 }
 
 impl NetworkKernel {
-    /// Bytes of workgroup memory: two layers' values, the lanes' sums, and in int8 their extremes.
+    /// Bytes of workgroup memory: two layers' values, the lanes' sums, and in int8 their extremes. With tiles: those of
+    /// the input and of the weights, and a layer's values.
     #[must_use]
     pub fn workgroup_bytes(self) -> u64 {
+        if self.rows > 1 {
+            let step = 4 * NETWORK_K_STEP;
+            let input = 4 * step * (self.rows + 4);
+            let groups = (step + self.rows) * (self.widest + 1);
+            return u64::from(input + 16 * groups);
+        }
         u64::from(2 * 16 * self.widest + (16 + 8) * self.lanes)
     }
 }

@@ -30,7 +30,10 @@ use crate::Precision;
 use crate::error::{Error, Result, UsageError};
 use crate::model::Architecture;
 use chunk::{buffers, chunks, steps, submits};
-pub use kernel::{LayerInput, LayerKernel, LayerOutput, LayerParams, NetworkKernel};
+pub use kernel::{
+    LayerInput, LayerKernel, LayerOutput, LayerParams, NETWORK_GROUPS, NETWORK_K_STEP,
+    NetworkKernel,
+};
 pub use limits::{Limits, Subgroups};
 pub use pass::{
     BINDING_ALIGNMENT, LANES, Operand, Params, Pass, SPAN, bias_bytes, grid, operand_bytes,

@@ -143,7 +143,7 @@ pub fn grid(pass: Pass, params: Params, most: u32) -> [u32; 3] {
     let workgroups = match pass {
         Pass::Matmul(tiling) => return tiling.grid(params.rows, params.groups),
         Pass::Layer(layer) => return layer.tile.grid(params.rows, params.groups),
-        Pass::Network(_) => params.rows,
+        Pass::Network(network) => params.rows.div_ceil(network.rows),
         Pass::QuantizedRows { row_lanes } => params.rows.div_ceil(LANES / row_lanes),
         Pass::Softmax | Pass::Epilogue(_) => params.rows.div_ceil(LANES),
         Pass::AbsMax | Pass::PixelMax => groups.div_ceil(LANES * SPAN),

@@ -25,13 +25,16 @@ const fn layers(
 
 const fn network(
     name: &'static str,
-    lanes: u32,
-    k_lanes: u32,
+    [rows, lanes, k_lanes]: [u32; 3],
     arithmetic: Arithmetic,
 ) -> KernelVariant {
     KernelVariant {
         name,
-        fusion: Fusion::Network { lanes, k_lanes },
+        fusion: Fusion::Network {
+            rows,
+            lanes,
+            k_lanes,
+        },
         arithmetic,
     }
 }
@@ -49,7 +52,8 @@ const STAGED: KernelFamily = KernelFamily::CoopStaged(UNKNOWN);
 
 /// Every variant. A tile's numbers are rows and groups of four columns an invocation, lanes along
 /// the rows, and lanes in all; a broadcast tile's lanes are the adapter's subgroup. On matrix units
-/// they are matrices down and across a subgroup, subgroups along the rows, and subgroups in all.
+/// they are matrices down and across a subgroup, subgroups along the rows, and subgroups in all. A network's numbers are
+/// images of a workgroup, its lanes, and lanes that share an output.
 pub static KERNEL_VARIANTS: &[KernelVariant] = &[
     unfused(Tiling::WIDE),
     unfused(Tiling::FEW_ROWS),
@@ -145,10 +149,12 @@ pub static KERNEL_VARIANTS: &[KernelVariant] = &[
     layers("coop-staged-2x2", STAGED, [2, 2, 2, 4], MATRIX),
     layers("coop-staged-4x2", STAGED, [4, 2, 2, 4], MATRIX),
     layers("coop-staged-4x4", STAGED, [4, 4, 2, 4], MATRIX),
-    network("network-8", 8, 1, SINGLE),
-    network("network-8-dot", 8, 1, DOT),
-    network("network-256", 256, 16, SINGLE),
-    network("network-256-dot", 256, 16, DOT),
+    network("network-8", [1, 8, 1], SINGLE),
+    network("network-8-dot", [1, 8, 1], DOT),
+    network("network-256", [1, 256, 16], SINGLE),
+    network("network-256-dot", [1, 256, 16], DOT),
+    network("network-32x64", [32, 128, 1], SINGLE),
+    network("network-64x64", [64, 256, 1], SINGLE),
 ];
 
 const fn unfused(tiling: Tiling) -> KernelVariant {

@@ -1,6 +1,6 @@
 //! The fused kernels that a kernel variant is tested by.
 
-use super::kernel::{LayerInput, LayerKernel, LayerOutput, NetworkKernel};
+use super::kernel::{LayerInput, LayerKernel, LayerOutput, NETWORK_GROUPS, NetworkKernel};
 use super::limits::Subgroups;
 use super::pass::Pass;
 use super::tile::{Arithmetic, Tile};
@@ -41,13 +41,20 @@ impl KernelVariant {
                 let of = |tile: Tile| layer_variants(tile, precision, of_f16, &kernel);
                 tiles.into_iter().flat_map(of).collect()
             }
-            Fusion::Network { lanes, k_lanes } if fits => {
+            // Kernels with tiles do not quantize.
+            Fusion::Network { rows, .. } if rows > 1 && precision == Precision::Int8 => Vec::new(),
+            Fusion::Network {
+                rows,
+                lanes,
+                k_lanes,
+            } if fits => {
                 let kernel = |quantized| {
                     Pass::Network(NetworkKernel {
+                        rows,
                         lanes,
                         k_lanes,
                         arithmetic: self.arithmetic,
-                        widest: 256,
+                        widest: if rows > 1 { NETWORK_GROUPS } else { 256 },
                         quantized,
                     })
                 };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::kernel::NetworkKernel;
+use super::kernel::{NETWORK_GROUPS, NetworkKernel};
 use super::limits::Limits;
 use super::pass::packed_weights_bytes;
 use super::tile::{Arithmetic, KernelFamily, Tile, Tiling, WeightLayout, groups};
@@ -83,6 +83,8 @@ pub enum Fusion {
     Layers(Tile),
     /// One whole-network kernel of so many lanes, of which so many share an output.
     Network {
+        /// Images of a workgroup.
+        rows: u32,
         /// Invocations of a workgroup.
         lanes: u32,
         /// How many of them share an output.
@@ -181,7 +183,9 @@ impl KernelVariant {
         match self.fusion {
             Fusion::Unfused(_) => unfused_refused(model),
             Fusion::Layers(tile) => self.layers_refused(tile, model, limits),
-            Fusion::Network { lanes, .. } => self.network_refused(lanes, model, batch, limits),
+            Fusion::Network { rows, lanes, .. } => {
+                self.network_refused([rows, lanes], model, batch, limits)
+            }
         }
     }
 
@@ -225,11 +229,21 @@ impl KernelVariant {
 
     fn network_refused(
         self,
-        lanes: u32,
+        [rows, lanes]: [u32; 2],
         model: &Architecture,
         batch: usize,
         limits: &Limits,
     ) -> Option<&'static str> {
+        if rows > 1 {
+            let int8 = |layer: &LayerShape| layer.format.precision == Precision::Int8;
+            if model.layers.iter().any(int8) {
+                return Some("it does not run int8");
+            }
+            let wide = |layer: &LayerShape| layer.outputs > 4 * NETWORK_GROUPS as usize;
+            if model.layers.iter().any(wide) {
+                return Some("a layer has more outputs than its tile has columns");
+            }
+        }
         if model.shares_scales() && batch > 1 {
             return Some(
                 "the images of the batch share one int8 scale, so each cannot run by itself",
@@ -266,15 +280,25 @@ impl KernelVariant {
     /// The kernel of a whole network; none where it runs in another way.
     #[must_use]
     pub fn network_kernel(self, model: &Architecture) -> Option<NetworkKernel> {
-        let Fusion::Network { lanes, k_lanes } = self.fusion else {
+        let Fusion::Network {
+            rows,
+            lanes,
+            k_lanes,
+        } = self.fusion
+        else {
             return None;
         };
         let widest = model.widths().into_iter().map(groups).max().unwrap_or(1);
         Some(NetworkKernel {
+            rows,
             lanes,
             k_lanes,
             arithmetic: self.arithmetic,
-            widest: (widest as u32).next_power_of_two(),
+            widest: if rows > 1 {
+                NETWORK_GROUPS
+            } else {
+                (widest as u32).next_power_of_two()
+            },
             quantized: model
                 .layers
                 .last()

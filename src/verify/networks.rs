@@ -83,18 +83,31 @@ pub(super) fn every(device: &Arc<Device>) -> Result<Vec<Planned>> {
             all.extend(in_one_dispatch(device, &subject, &of_turn)?);
         }
     }
+    let tiled: Vec<KernelVariant> = tiled().collect();
+    let subject = Arc::new(Subject::in_tiles()?);
+    all.extend(in_one_dispatch(device, &subject, &tiled)?);
     Ok(all)
+}
+
+/// The kernels of a whole network that have tiles of several images.
+fn tiled() -> impl Iterator<Item = KernelVariant> {
+    let tiled = |variant: &KernelVariant| matches!(variant.fusion, Fusion::Network { rows, .. } if rows > 1);
+    KERNEL_VARIANTS.iter().copied().filter(tiled)
 }
 
 /// How many outputs each kernel of a whole network computes at a time, with the kernels that do so.
 fn turns() -> Vec<(usize, Vec<KernelVariant>)> {
     let mut turns: Vec<(usize, Vec<KernelVariant>)> = Vec::new();
     for &variant in KERNEL_VARIANTS {
-        let Fusion::Network { lanes, k_lanes } = variant.fusion else {
-            continue;
+        let turn = match variant.fusion {
+            // A lane has a group of four.
+            Fusion::Network {
+                rows: 1,
+                lanes,
+                k_lanes,
+            } => 4 * (lanes / k_lanes) as usize,
+            _ => continue,
         };
-        // A lane has a group of four.
-        let turn = 4 * (lanes / k_lanes) as usize;
         match turns.iter_mut().find(|(known, _)| *known == turn) {
             Some((_, known)) => known.push(variant),
             None => turns.push((turn, vec![variant])),
@@ -244,9 +257,24 @@ mod tests {
     #[test]
     fn each_kernel_of_a_whole_network_has_networks_round_its_edges() {
         let turns = turns();
+        let subject = Subject::in_tiles().unwrap();
+        for kernel in tiled() {
+            let runnable = subject.quantized(&Precision::F32.into()).unwrap();
+            let network = kernel.network_kernel(&runnable.architecture()).unwrap();
+            let columns = 4 * network.widest as usize;
+            let outputs = &runnable.architecture().widths()[1..];
+            assert!(outputs.contains(&columns) && outputs.contains(&(columns - 1)));
+            let rows = network.rows as usize;
+            let batches = &subject.batches;
+            assert!(
+                batches.contains(&rows) && batches.contains(&(rows + 1)),
+                "{}",
+                kernel.name
+            );
+        }
         let kernels = KERNEL_VARIANTS
             .iter()
-            .filter(|s| s.path() == ExecutionPath::Network);
+            .filter(|s| s.path() == ExecutionPath::Network && !tiled().any(|of| of == **s));
         for kernel in kernels {
             let of = |(_, ways): &&(usize, Vec<KernelVariant>)| ways.contains(kernel);
             let (turn, _) = turns.iter().find(of).expect("its networks");

@@ -53,6 +53,20 @@ impl Subject {
         Ok([of(past)?, of(filled)?])
     }
 
+    /// One for whole-network kernels with tiles of 32 or 64 images and 64 outputs: widths and batches at their edges,
+    /// and inner dimensions that end within a step.
+    pub(super) fn in_tiles() -> Result<Self> {
+        let widths = [57, 64, 21, 63];
+        let activations = [Activation::Relu, Activation::Tanh, Activation::Softmax];
+        let model = random_model(&mut seeded("tiles"), &widths, &activations)?;
+        Ok(Self {
+            pixels: random_pixels(&mut seeded("tiles"), 65 * model.inputs()),
+            name: "57-64-21-63".to_owned(),
+            model,
+            batches: &[65, 64, 33, 32, 1],
+        })
+    }
+
     /// The default model on the first images of its test split.
     pub(super) fn default_model() -> Result<Self> {
         let images = dataset::test_split()?.images;

@@ -105,7 +105,10 @@ fn of_variant(name: &str, pass: Pass, precision: Precision) -> Case {
                 Some(InputFormat::Rows) => Scheme::DynamicRow,
                 Some(_) => Scheme::Static,
             };
-            let mut options = vec![("--columns", columns.as_str())];
+            let mut options = Vec::new();
+            if network.rows == 1 {
+                options.push(("--columns", columns.as_str()));
+            }
             if precision == Precision::Int8 {
                 options.push(("--scheme", scheme.name()));
             }

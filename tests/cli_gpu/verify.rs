@@ -67,9 +67,12 @@ pub fn what_is_broken_is_found(adapter: &Adapter) {
     // A kernel that shares a tile in workgroup memory, and networks with their weights. Of weights in
     // blocks of four by four, 33-31-7-5 has more than one.
     let staged = "kernels/workgroup-4x4x16:256-f32-pixels-f32-stored-relu f32";
+    let tiled = "networks/57-64-21-63 network-32x64 f32";
     for (broken, only, found) in [
         ("tile-edge", staged, staged),
         ("barrier", staged, staged),
+        ("tile-edge", tiled, tiled),
+        ("barrier", tiled, tiled),
         (
             "transposed",
             "weights/33-31-7-5 f32",

@@ -8,24 +8,14 @@
 #import shared/params
 #import element
 #import weights
-#import shared/activation
 #import pre_activation
 #import input
 #import shared/network
+#import shared/join
+#import shared/store_hidden
 
 // `hidden` holds the input of a layer and its output, which is the input of the next layer.
-const HIDDEN_LAYERS = 2u;
-
-// Adds the bias, activates, and stores the values for the next layer.
-fn store_hidden(shape: LayerParams, group: u32, to: u32, sums: Acc4) {
-    let pre_activation = pre_activation_of(0u, sums, bias[shape.bias + group]);
-    if shape.activation == SOFTMAX {
-        hidden[to + group] = as_stored(pre_activation);
-    } else {
-        let activated = as_stored(activation_of(shape.activation, pre_activation));
-        hidden[to + group] = select(vec4<f32>(), activated, within(group, shape.cols));
-    }
-}
+const HIDDEN_GROUPS = 2u * WIDEST;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -51,7 +41,7 @@ fn main(
         }
         let sums = join(acc, lane);
         if lane < COLUMN_LANES && group < shape.groups {
-            store_hidden(shape, group, 0u, sums);
+            store_hidden(shape, group, group, sums);
         }
     }
     workgroupBarrier();
@@ -71,12 +61,12 @@ fn main(
             }
             let sums = join(acc, lane);
             if lane < COLUMN_LANES && group < shape.groups {
-                store_hidden(shape, group, to, sums);
+                store_hidden(shape, group, to + group, sums);
             }
         }
         workgroupBarrier();
         read = to;
     }
 
-    store_row(shape, read, row, lane);
+    store_row(shape, read, row, lane, LANES);
 }

@@ -16,9 +16,10 @@
 #import shared/largest
 #import input
 #import shared/network
+#import shared/join
 
 // `hidden` holds a layer's pre-activations, then its activated values.
-const HIDDEN_LAYERS = 1u;
+const HIDDEN_GROUPS = WIDEST;
 
 var<workgroup> quantized: array<Value4, WIDEST>;        // a layer's input
 
@@ -100,5 +101,5 @@ fn main(
         workgroupBarrier();
     }
 
-    store_row(shapes[params.layers - 1u], 0u, row, lane);
+    store_row(shapes[params.layers - 1u], 0u, row, lane, LANES);
 }

@@ -14,9 +14,10 @@
 #import shared/largest
 #import input
 #import shared/network
+#import shared/join
 
 // `hidden` holds a layer's values before they are quantized.
-const HIDDEN_LAYERS = 1u;
+const HIDDEN_GROUPS = WIDEST;
 
 var<workgroup> quantized: array<Value4, WIDEST>;        // a layer's input
 
@@ -79,5 +80,5 @@ fn main(
         }
     }
 
-    store_row(shapes[params.layers - 1u], 0u, row, lane);
+    store_row(shapes[params.layers - 1u], 0u, row, lane, LANES);
 }

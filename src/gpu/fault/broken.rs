@@ -158,7 +158,13 @@ mod tests {
             let mut changed = 0;
             for (pass, text) in texts() {
                 let broken = fault.in_shader(text.clone());
-                let staged = matches!(pass, Pass::Layer(layer) if matches!(layer.tile.family, KernelFamily::Workgroup(_)));
+                let staged = match pass {
+                    Pass::Layer(layer) => {
+                        matches!(layer.tile.family, KernelFamily::Workgroup(_))
+                    }
+                    Pass::Network(network) => network.rows > 1,
+                    _ => false,
+                };
                 assert_eq!(broken != text, staged, "{fault}: {pass:?}");
                 changed += usize::from(staged);
                 if staged {

@@ -4,7 +4,8 @@ use super::import::Constants;
 use crate::Precision;
 use crate::model::{Activation, InputFormat};
 use crate::plan::{
-    KernelFamily, LANES, LayerInput, LayerKernel, LayerOutput, NetworkKernel, Pass, SPAN, Staging,
+    KernelFamily, LANES, LayerInput, LayerKernel, LayerOutput, NETWORK_K_STEP, NetworkKernel, Pass,
+    SPAN, Staging,
 };
 
 /// The constants of a variant. With `round_in_integers`, stores of unfused f16 kernels do not rely on the
@@ -38,6 +39,20 @@ fn numbers(pass: Pass, elements: Precision) -> Vec<(&'static str, u32)> {
             ("TILE_GROUPS", tiling.tile_groups),
         ],
         Pass::Layer(layer) => of_layer(layer, elements),
+        Pass::Network(network) if network.rows > 1 => vec![
+            ("LANES", network.lanes),
+            ("ROWS", network.rows),
+            ("K_STEP", NETWORK_K_STEP),
+            (
+                "X_LOADS",
+                (network.rows * NETWORK_K_STEP).div_ceil(network.lanes),
+            ),
+            (
+                "W_LOADS",
+                (NETWORK_K_STEP * network.widest).div_ceil(network.lanes),
+            ),
+            ("WIDEST", network.widest),
+        ],
         Pass::Network(network) => vec![
             ("LANES", network.lanes),
             ("K_LANES", network.k_lanes),
