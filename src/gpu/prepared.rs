@@ -58,17 +58,7 @@ impl Prepared {
         use wgpu::BufferUsages as Usage;
         let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
         let visible = device.host_visible().await?;
-        let largest = |operand| plan.chunk_bytes(operand).max().unwrap_or(0);
-        let inputs_visible = largest(Operand::Pixels) <= visible.inputs;
-        // Kernels that read outputs again, such as a softmax of its own, should not read them across a bus.
-        let written_once = plan
-            .steps
-            .iter()
-            .filter(|step| step.operands.contains(&Operand::Outputs))
-            .count()
-            == plan.chunks.len();
-        let outputs_visible = largest(Operand::Outputs) <= visible.outputs
-            && (written_once || visible == HostVisible::ALL);
+        let [inputs_visible, outputs_visible] = visible_buffers(&plan, visible);
         let chunks: Vec<Vec<(Operand, wgpu::Buffer)>> = plan
             .chunks
             .iter()
@@ -293,6 +283,19 @@ impl Prepared {
         let read_backs = self.read_backs.iter().flatten().map(wgpu::Buffer::size);
         self.upload.bytes() + read_backs.sum::<u64>()
     }
+}
+
+/// Whether the host reaches a plan's pixels, and its outputs.
+fn visible_buffers(plan: &Plan, visible: HostVisible) -> [bool; 2] {
+    let largest = |operand| plan.chunk_bytes(operand).max().unwrap_or(0);
+    // Kernels that read outputs again, such as a softmax of its own, should not read them across a bus.
+    let uses = |operands: &[Operand]| operands.contains(&Operand::Outputs);
+    let using = plan.steps.iter().filter(|step| uses(&step.operands));
+    let written_once = using.count() == plan.chunks.len() || visible == HostVisible::ALL;
+    [
+        largest(Operand::Pixels) <= visible.inputs,
+        largest(Operand::Outputs) <= visible.outputs && written_once,
+    ]
 }
 
 impl Timestamps {
