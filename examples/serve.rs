@@ -47,9 +47,21 @@ struct Arguments {
     /// Where to put the outputs, as little-endian f32
     #[arg(long)]
     outputs: Option<PathBuf>,
-    /// Run no network: submit a copy of a few bytes and read them back, the least that a run takes
+    /// Upload the pixels within each sample
     #[arg(long)]
-    empty: bool,
+    upload: bool,
+    /// Run no network: submit nothing but this, and wait
+    #[arg(long, value_name = "WORK")]
+    empty: Option<Work>,
+}
+
+/// The least that a run takes.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Work {
+    /// A copy of a few bytes, which are read back
+    Copy,
+    /// A kernel that does nothing
+    Dispatch,
 }
 
 fn main() -> ExitCode {
@@ -80,10 +92,21 @@ fn contend(arguments: &Arguments) -> Result<()> {
         ..EngineOptions::default()
     };
     let engine = block_on(Engine::open(&options))?;
-    if arguments.empty {
+    let starts = if engine.info().kind == Kind::Cpu || arguments.upload {
+        "pixels on the host"
+    } else {
+        "pixels on the device"
+    };
+    if let Some(work) = arguments.empty {
         let empty = Empty::new(engine.info())?;
-        let kernel = format!("a submit that copies {} bytes", Empty::BYTES);
-        return serve(&kernel, engine.info(), None, || empty.run());
+        let kernel = match work {
+            Work::Copy => format!("a submit that copies {} bytes", Empty::BYTES),
+            Work::Dispatch => "a submit of a kernel that does nothing".to_owned(),
+        };
+        return serve(&kernel, engine.info(), starts, None, || match work {
+            Work::Copy => empty.copy(),
+            Work::Dispatch => empty.dispatch(),
+        });
     }
     let model = match &arguments.model {
         Some(path) => Source::load(path)?,
@@ -109,7 +132,11 @@ fn contend(arguments: &Arguments) -> Result<()> {
     if let Some(threads) = network.threads() {
         kernel += &format!(", threads: {threads}");
     }
-    serve(&kernel, engine.info(), arguments.outputs.as_ref(), || {
+    let outputs = arguments.outputs.as_ref();
+    serve(&kernel, engine.info(), starts, outputs, || {
+        if arguments.upload {
+            block_on(network.upload(pixels))?;
+        }
         Ok(block_on(network.run())?.outputs.into_owned())
     })
 }
@@ -123,6 +150,7 @@ fn load(engine: &Engine, model: &Source, mode: &Mode) -> Result<Session> {
 fn serve(
     kernel: &str,
     adapter: &AdapterInfo,
+    starts: &str,
     outputs: Option<&PathBuf>,
     mut sample: impl FnMut() -> Result<Vec<f32>>,
 ) -> Result<()> {
@@ -146,7 +174,7 @@ fn serve(
         "kind": adapter.kind,
         "driver": adapter.driver,
         "kernel": kernel,
-        "starts": if adapter.kind == Kind::Cpu { "pixels on the host" } else { "pixels on the device" },
+        "starts": starts,
     });
     println!("ready fmnist-gpu {ready}");
     for line in std::io::stdin().lines() {
@@ -158,13 +186,14 @@ fn serve(
     Ok(())
 }
 
-/// The least that any run on an adapter takes: one submit and one read-back. The library has nothing
+/// The least that any run on an adapter takes: one submit, and one read-back or one kernel. The library has nothing
 /// of the kind, so this opens the adapter itself.
 struct Empty {
     device: wgpu::Device,
     queue: wgpu::Queue,
     source: wgpu::Buffer,
     read_back: wgpu::Buffer,
+    kernel: wgpu::ComputePipeline,
 }
 
 impl Empty {
@@ -192,7 +221,21 @@ impl Empty {
         };
         let source = buffer(wgpu::BufferUsages::COPY_SRC);
         let read_back = buffer(wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ);
+        let nothing = "@compute @workgroup_size(64) fn main() {}";
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: None,
+            source: wgpu::ShaderSource::Wgsl(nothing.into()),
+        });
+        let kernel = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: None,
+            module: &module,
+            entry_point: None,
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
         Ok(Self {
+            kernel,
             device,
             queue,
             source,
@@ -200,7 +243,19 @@ impl Empty {
         })
     }
 
-    fn run(&self) -> Result<Vec<f32>> {
+    fn dispatch(&self) -> Result<Vec<f32>> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_pipeline(&self.kernel);
+            pass.dispatch_workgroups(1, 1, 1);
+        }
+        self.queue.submit([encoder.finish()]);
+        self.device.poll(wgpu::PollType::wait_indefinitely())?;
+        Ok(Vec::new())
+    }
+
+    fn copy(&self) -> Result<Vec<f32>> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&self.source, 0, &self.read_back, 0, Self::BYTES);
         self.queue.submit([encoder.finish()]);
