@@ -186,6 +186,24 @@ mod tests {
         assert_eq!(scale(f32::from_bits(1), 127), 1.0);
     }
 
+    /// `shaders/shared/quantize_reference.wgsl` rounds a quotient twice. It is right for any quotient that WGSL allows: 2.5
+    /// ULP off, and then multiplied and rounded.
+    #[test]
+    fn two_roundings_of_an_inexact_quotient_are_exact() {
+        for (max, clip) in (1..=255_u8).flat_map(|max| (1..=127).map(move |clip| (max, clip))) {
+            let quotient = f32::from(clip) * 1024.0 / f32::from(max);
+            let off = |ulps: i32| f32::from_bits(quotient.to_bits().wrapping_add_signed(ulps));
+            for (pixel, ulps) in (0..=max).flat_map(|pixel| [(pixel, -3), (pixel, 0), (pixel, 3)]) {
+                let product = f32::from(pixel) * off(ulps);
+                for product in [product.next_down().max(0.0), product, product.next_up()] {
+                    let rounded = (product.round_ties_even() / 1024.0).round_ties_even();
+                    let expected = quantize_pixel(pixel, max, clip);
+                    assert_eq!(rounded as i8, expected, "{pixel}/{max}·{clip}, {ulps} ULP");
+                }
+            }
+        }
+    }
+
     #[test]
     fn pixel_quantized_are_exact() {
         for max in 1..=255_u8 {

@@ -7,7 +7,7 @@ use fmnist_gpu::gpu::kernel::{self, input_name, output_name};
 use fmnist_gpu::model::{self, Activation};
 use fmnist_gpu::plan::{
     Arithmetic, Fusion, KERNEL_VARIANTS, KernelVariant, LayerInput, LayerKernel, LayerOutput,
-    NETWORK_GROUPS, NetworkKernel, Pass, Subgroups, Tile,
+    NetworkKernel, Pass, Subgroups, Tile,
 };
 use fmnist_gpu::precision::Float;
 use fmnist_gpu::report::Table;
@@ -314,11 +314,7 @@ impl Arguments {
             lanes,
             k_lanes,
             arithmetic: variant.arithmetic,
-            widest: if rows > 1 {
-                NETWORK_GROUPS
-            } else {
-                groups.min(1 << 30).next_power_of_two()
-            },
+            widest: NetworkKernel::groups_held(rows, groups),
             quantized,
         })
     }

@@ -54,19 +54,14 @@ impl Session {
         let times = device.buffer("read-back", bytes, Usage::COPY_DST | Usage::MAP_READ);
 
         let start = Instant::now();
-        let mut encoder = device.device.create_command_encoder(&Default::default());
-        for (index, range) in prepared.plan.submits.iter().enumerate() {
-            if index > 0 {
-                device.queue.submit([encoder.finish()]);
-                device.wait("running a part of a batch")?;
-                encoder = device.device.create_command_encoder(&Default::default());
-            }
-            prepared.record_each(&mut encoder, range.clone(), &queries);
-        }
-        prepared.record_read_back(&mut encoder);
-        encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
-        encoder.copy_buffer_to_buffer(&resolved, 0, &times, 0, bytes);
-        device.queue.submit([encoder.finish()]);
+        prepared.submit_parts(
+            device,
+            |encoder, steps| prepared.record_each(encoder, steps, &queries),
+            |encoder| {
+                encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
+                encoder.copy_buffer_to_buffer(&resolved, 0, &times, 0, bytes);
+            },
+        )?;
         prepared.read_outputs(device).await?;
         let wall = start.elapsed();
 

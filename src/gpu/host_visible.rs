@@ -1,8 +1,9 @@
 //! Which of a batch's buffers lie in memory that both the host and the kernels reach.
 //!
 //! Where the host writes the kernels' own buffer of pixels, an upload is a copy in memory: no command for the device, and
-//! no wait. Where it reads the kernels' own buffer of outputs, a copy on the device is saved. On a driver that computes on
-//! the processor, all memory is such memory. On a GPU it may be on the wrong side of a bus, so it is tried.
+//! no wait. Where it reads the kernels' own buffer of outputs, a copy on the device is saved. On a Vulkan driver that
+//! computes on the processor, all memory is such memory. On a GPU it may be on the wrong side of a bus, so it is tried, as
+//! on all other drivers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,8 +12,8 @@ use super::device::{Device, HostVisible};
 use super::kernel::Binding;
 use super::pipeline::Pipeline;
 use super::single::{bind_group, whole};
-use super::transfer::{Upload, input_usage, output_usage};
-use crate::adapter::Kind;
+use super::transfer::{Upload, usage};
+use crate::adapter::{Backend, Kind};
 use crate::error::{CheckError, Error, Result};
 
 /// The sizes that are tried, the smallest first. A larger batch takes so much longer that a copy of it hardly matters.
@@ -28,7 +29,7 @@ const WORKGROUPS: u32 = 16;
 const LANES: u32 = 64;
 
 /// What is being done, in the words of an error.
-const LABEL: &str = "trying the ways to the device and back";
+const LABEL: &str = "timing transfers to the device and back";
 
 /// The text of that kernel.
 pub const TRANSFER_SOURCE: &str = include_str!("../../shaders/probes/transfer.wgsl");
@@ -37,24 +38,36 @@ pub const TRANSFER_SOURCE: &str = include_str!("../../shaders/probes/transfer.wg
 pub const TRANSFER_BINDINGS: &[Binding] = &[Binding::Read, Binding::Write];
 
 impl Device {
-    /// Which buffers the host reaches. On a GPU some round trips are timed, once for each open device.
+    /// Which buffers the host reaches. Some round trips are timed, once for each open device, where that is not known. If
+    /// they fail, buffers are copied, with a warning.
     ///
     /// # Errors
-    /// Those of the device; `Error::CheckFailed` where a copy brings back something else.
+    /// That the device is lost, or does not answer.
     pub(super) async fn host_visible(self: &Arc<Self>) -> Result<HostVisible> {
         if let Some(&known) = self.host_visible.get() {
             return Ok(known);
         }
         let mappable = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+        let on_processor = (Kind::Software, Backend::Vulkan);
         let found = if !self.device.features().contains(mappable) {
             HostVisible::NONE
-        } else if self.info().kind == Kind::Software {
+        } else if (self.info().kind, self.info().backend) == on_processor {
             HostVisible::ALL
         } else {
-            let found = self.tried_host_visible().await?;
-            log::info!("{}: {found:?}", self.info());
-            found
+            match self.tried_host_visible().await {
+                Ok(found) => found,
+                Err(error @ (Error::DeviceLost { .. } | Error::NoAnswer { .. })) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    log::warn!(
+                        "memory that the host and the kernels share is not used, so batches are copied: {error}"
+                    );
+                    HostVisible::NONE
+                }
+            }
         };
+        log::info!("{}: {found:?}", self.info());
         Ok(*self.host_visible.get_or_init(|| found))
     }
 
@@ -98,24 +111,10 @@ impl Device {
         let ways = [copied?, visible?];
         let mut times = [const { Vec::new() }; 2];
         for round in 0..=ROUND_TRIPS {
-            for (at, way) in ways.iter().enumerate() {
-                let (time, is_right) = way.run(1 + round as u32).await?;
-                if !is_right && at == 0 {
-                    return Err(Error::CheckFailed(CheckError::WrongResult {
-                        what: "a round trip of bytes".into(),
-                        device: self.info().to_string(),
-                        problem: "its words differ from those that were sent".into(),
-                    }));
-                }
-                if !is_right {
-                    log::warn!(
-                        "{}: memory that the host and the kernels share brings back wrong values, so it is not used",
-                        self.info()
-                    );
-                    return Ok(false);
-                }
+            for (way, times) in ways.iter().zip(&mut times) {
+                let time = way.run(1 + round as u32).await?;
                 if round > 0 {
-                    times[at].push(time);
+                    times.push(time);
                 }
             }
         }
@@ -151,10 +150,10 @@ impl RoundTrip {
         let shape = [inputs / 4, outputs / 4, 0, 0].map(|words| words as u32);
         let uniform = device.filled(LABEL, bytemuck::bytes_of(&shape), Usage::UNIFORM);
         let upload = Upload::new(device, shown, inputs);
-        let inputs = device.buffer(LABEL, inputs, input_usage(shown));
-        let outputs = device.buffer(LABEL, outputs, output_usage(seen));
-        let usage = Usage::MAP_READ | Usage::COPY_DST;
-        let read_back = (!seen).then(|| device.buffer(LABEL, outputs.size(), usage));
+        let inputs = device.buffer(LABEL, inputs, usage(Usage::MAP_WRITE, shown));
+        let outputs = device.buffer(LABEL, outputs, usage(Usage::MAP_READ, seen));
+        let copied = Usage::MAP_READ | Usage::COPY_DST;
+        let read_back = (!seen).then(|| device.buffer(LABEL, outputs.size(), copied));
         let bound = bind_group(
             device,
             pipeline,
@@ -173,8 +172,11 @@ impl RoundTrip {
         })
     }
 
-    /// How long it takes for words that are `value`, and whether the right ones come back.
-    async fn run(&self, value: u32) -> Result<(Duration, bool)> {
+    /// How long it takes for words that are `value`.
+    ///
+    /// # Errors
+    /// Those of the device; `Error::CheckFailed` where others come back.
+    async fn run(&self, value: u32) -> Result<Duration> {
         let device = &self.device;
         let words = vec![value; self.inputs.size() as usize / 4];
         let start = Instant::now();
@@ -200,11 +202,15 @@ impl RoundTrip {
         let time = start.elapsed();
         let lanes = (LANES * WORKGROUPS) as usize;
         let sum = |lane: usize| value * (lane..bytes.len() / 4).step_by(lanes).count() as u32;
-        let is_right = got
-            .iter()
-            .enumerate()
-            .all(|(at, &got)| got == sum(at % lanes));
-        Ok((time, is_right))
+        let mut got = got.iter().enumerate();
+        if got.all(|(at, &got)| got == sum(at % lanes)) {
+            return Ok(time);
+        }
+        Err(Error::CheckFailed(CheckError::WrongResult {
+            what: "a round trip of bytes".into(),
+            device: device.info().to_string(),
+            problem: "its words differ from those that were sent".into(),
+        }))
     }
 }
 
@@ -245,8 +251,8 @@ mod tests {
                         let trip = RoundTrip::new(&device, &pipeline, bytes, way);
                         let trip = trip.expect("its buffers");
                         for value in [1, 7, 2] {
-                            let (_, is_right) = trip.run(value).await.expect("a round trip");
-                            assert!(is_right, "{bytes:?} {way:?}");
+                            let back = trip.run(value).await;
+                            assert!(back.is_ok(), "{bytes:?} {way:?}: {back:?}");
                         }
                     }
                 }

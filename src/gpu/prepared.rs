@@ -9,7 +9,7 @@ use half::f16;
 use super::device::{Device, HostVisible};
 use super::pipeline::Pipeline;
 use super::single::{bind_group, whole};
-use super::transfer::{Upload, input_usage, output_usage};
+use super::transfer::{Upload, usage};
 use super::weights::DeviceWeights;
 use crate::adapter::Feature;
 use crate::error::Result;
@@ -65,8 +65,8 @@ impl Prepared {
             .map(|range| {
                 let make = |&(operand, bytes): &(Operand, u64)| {
                     let usage = match operand {
-                        Operand::Pixels => input_usage(inputs_visible),
-                        Operand::Outputs => output_usage(outputs_visible),
+                        Operand::Pixels => usage(Usage::MAP_WRITE, inputs_visible),
+                        Operand::Outputs => usage(Usage::MAP_READ, outputs_visible),
                         _ => storage,
                     };
                     let bytes = bytes * range.len() as u64;
@@ -148,7 +148,8 @@ impl Prepared {
     /// with the one before.
     pub(super) fn submit(&mut self, device: &Device) -> Result<()> {
         if self.plan.submits.len() > 1 {
-            return self.submit_parts(device, false);
+            let record = |encoder: &mut _, steps| self.record(encoder, steps, false);
+            return self.submit_parts(device, record, |_| ());
         }
         let record = |prepared: &Self| {
             let mut encoder = device.device.create_command_encoder(&Default::default());
@@ -162,8 +163,14 @@ impl Prepared {
         Ok(())
     }
 
-    /// Submits a pass over the batch in as many parts as the plan wants, with its time where `timed`.
-    pub(super) fn submit_parts(&self, device: &Device, timed: bool) -> Result<()> {
+    /// Submits a pass over the batch in as many parts as the plan wants. `record` records a range of the steps; `end` adds
+    /// to the last part, after the outputs.
+    pub(super) fn submit_parts(
+        &self,
+        device: &Device,
+        record: impl Fn(&mut wgpu::CommandEncoder, Range<usize>),
+        end: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> Result<()> {
         let mut encoder = device.device.create_command_encoder(&Default::default());
         for (index, steps) in self.plan.submits.iter().enumerate() {
             if index > 0 {
@@ -171,18 +178,26 @@ impl Prepared {
                 device.wait("running a part of a batch")?;
                 encoder = device.device.create_command_encoder(&Default::default());
             }
-            self.record(&mut encoder, steps.clone(), timed);
+            record(&mut encoder, steps.clone());
         }
         self.record_read_back(&mut encoder);
-        if let Some(timestamps) = self.timestamps.as_ref().filter(|_| timed) {
-            timestamps.record_read_back(&mut encoder);
-        }
+        end(&mut encoder);
         device.queue.submit([encoder.finish()]);
         Ok(())
     }
 
+    /// Submits a pass over the batch with its time, where the adapter has timestamps.
+    pub(super) fn submit_timed(&self, device: &Device) -> Result<()> {
+        let record = |encoder: &mut _, steps| self.record(encoder, steps, true);
+        self.submit_parts(device, record, |encoder| {
+            if let Some(timestamps) = &self.timestamps {
+                timestamps.record_read_back(encoder);
+            }
+        })
+    }
+
     /// Records what brings the outputs of all chunks to where the host reads them.
-    pub(super) fn record_read_back(&self, encoder: &mut wgpu::CommandEncoder) {
+    fn record_read_back(&self, encoder: &mut wgpu::CommandEncoder) {
         for (buffers, read_back) in self.chunks.iter().zip(&self.read_backs) {
             if let Some(read_back) = read_back {
                 let outputs = buffer(buffers, Operand::Outputs);
@@ -314,7 +329,7 @@ impl Timestamps {
     }
 
     /// Records what brings the two timestamps to the host.
-    pub(super) fn record_read_back(&self, encoder: &mut wgpu::CommandEncoder) {
+    fn record_read_back(&self, encoder: &mut wgpu::CommandEncoder) {
         encoder.resolve_query_set(&self.queries, 0..2, &self.resolved, 0);
         encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.read_back, 0, TIMESTAMP_BYTES);
     }

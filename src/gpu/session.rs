@@ -309,7 +309,7 @@ impl Session {
         let Some(prepared) = &self.prepared else {
             return Err(Error::Usage(UsageError::NoBatch));
         };
-        prepared.submit_parts(&self.device, true)?;
+        prepared.submit_timed(&self.device)?;
         let outputs = prepared.read_outputs(&self.device).await?;
         let gpu = match &prepared.timestamps {
             Some(timestamps) => Some(timestamps.read(&self.device).await?),

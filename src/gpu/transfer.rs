@@ -8,26 +8,10 @@ use crate::error::Result;
 /// The most bytes that are staged at a time: the device copies one piece while the host writes the next.
 const PIECE: u64 = 4 << 20;
 
-/// The usages of a buffer of pixels, which the host writes itself if that is `visible` to it.
-pub(super) fn input_usage(visible: bool) -> Usage {
+/// The usages of a buffer of pixels or outputs. If it is `visible` to the host, the host maps it as `host` says.
+pub(super) fn usage(host: Usage, visible: bool) -> Usage {
     let kernels = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-    kernels
-        | if visible {
-            Usage::MAP_WRITE
-        } else {
-            Usage::empty()
-        }
-}
-
-/// The usages of a buffer of outputs, which the host reads itself if that is `visible` to it.
-pub(super) fn output_usage(visible: bool) -> Usage {
-    let kernels = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-    kernels
-        | if visible {
-            Usage::MAP_READ
-        } else {
-            Usage::empty()
-        }
+    if visible { kernels | host } else { kernels }
 }
 
 /// How pixels come into the kernels' buffers.

@@ -111,6 +111,16 @@ pub struct NetworkKernel {
 }
 
 impl NetworkKernel {
+    /// Groups of four that kernels of `rows` images a workgroup hold of a layer's values, for networks of up to `groups`.
+    #[must_use]
+    pub fn groups_held(rows: u32, groups: u32) -> u32 {
+        if rows > 1 {
+            NETWORK_GROUPS
+        } else {
+            groups.min(1 << 30).next_power_of_two()
+        }
+    }
+
     /// Bytes of workgroup memory: two layers' values, the lanes' sums, and in int8 their extremes. With tiles: those of
     /// the input and of the weights, and a layer's values.
     #[must_use]

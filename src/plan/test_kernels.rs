@@ -1,6 +1,6 @@
 //! The fused kernels that a kernel variant is tested by.
 
-use super::kernel::{LayerInput, LayerKernel, LayerOutput, NETWORK_GROUPS, NetworkKernel};
+use super::kernel::{LayerInput, LayerKernel, LayerOutput, NetworkKernel};
 use super::limits::Subgroups;
 use super::pass::Pass;
 use super::tile::{Arithmetic, Tile};
@@ -54,7 +54,7 @@ impl KernelVariant {
                         lanes,
                         k_lanes,
                         arithmetic: self.arithmetic,
-                        widest: if rows > 1 { NETWORK_GROUPS } else { 256 },
+                        widest: NetworkKernel::groups_held(rows, 256),
                         quantized,
                     })
                 };

@@ -294,11 +294,7 @@ impl KernelVariant {
             lanes,
             k_lanes,
             arithmetic: self.arithmetic,
-            widest: if rows > 1 {
-                NETWORK_GROUPS
-            } else {
-                (widest as u32).next_power_of_two()
-            },
+            widest: NetworkKernel::groups_held(rows, widest as u32),
             quantized: model
                 .layers
                 .last()
