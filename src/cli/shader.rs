@@ -7,7 +7,7 @@ use fmnist_gpu::gpu::kernel::{self, input_name, output_name};
 use fmnist_gpu::model::{self, Activation};
 use fmnist_gpu::plan::{
     Arithmetic, Fusion, KERNEL_VARIANTS, KernelVariant, LayerInput, LayerKernel, LayerOutput,
-    NetworkKernel, Pass, Subgroups, Tile,
+    NetworkKernel, Pass, Subgroups, TESTED_PARTS, Tile,
 };
 use fmnist_gpu::precision::Float;
 use fmnist_gpu::report::Table;
@@ -44,7 +44,7 @@ pub struct Arguments {
     #[arg(long, value_name = "INPUT", help_heading = help::MODEL)]
     input: Option<String>,
 
-    /// What a layer writes: f32, f16, bf16, quantized, quantized-rows, outputs, pre-activation
+    /// What a layer writes: f32, f16, bf16, quantized, quantized-rows, outputs, pre-activation, partial-sums
     #[arg(long, value_name = "OUTPUT", help_heading = help::MODEL)]
     output: Option<String>,
 
@@ -168,7 +168,7 @@ impl Arguments {
         )?;
         let pass = match variant.fusion {
             Fusion::Unfused(tiling) => Pass::Matmul(tiling),
-            Fusion::Layers(tile) => Pass::Layer(self.layer(variant, tile, precision)?),
+            Fusion::Layers(tile) => Pass::Layer(self.layer(variant, tile, &name, precision)?),
             Fusion::Network {
                 rows,
                 lanes,
@@ -239,13 +239,18 @@ impl Arguments {
         &self,
         variant: KernelVariant,
         tile: Tile,
+        kernel: &str,
         precision: Precision,
     ) -> Result<LayerKernel> {
         let name = variant.name;
         self.take_none(name, &[("--scheme", self.scheme.is_some())])?;
         let mut tile = tile.on(self.subgroups());
-        if let Some(columns) = self.columns {
-            tile = tile.narrowed(columns.div_ceil(4).try_into().unwrap_or(u32::MAX));
+        let columns = self.columns.map(|columns| {
+            let groups = columns.div_ceil(4).min(1 << 30);
+            u32::try_from(groups).unwrap_or(1 << 30)
+        });
+        if let Some(columns) = columns {
+            tile = tile.narrowed(columns);
         }
         let of = format!("{name} in {precision}");
         let input = self.input.clone();
@@ -253,12 +258,21 @@ impl Arguments {
             input_name(one)
         })?;
         let of = format!("{of} from {}", input_name(input));
-        let outputs = outputs(variant.arithmetic, precision, input, tile);
+        let mut outputs = outputs(variant.arithmetic, precision, input, tile);
+        if variant.split && kernel == name {
+            outputs.insert(0, LayerOutput::PartialSums(TESTED_PARTS));
+        }
         let output = self.output.clone();
         let output = choose(&of, "output", output, &outputs, |&one| {
             output_name(one).to_owned()
         })?;
         let of = format!("{of} to {}", output_name(output));
+        let mut arithmetic = variant.arithmetic;
+        if variant.split && output.parts() == 1 {
+            // The second dispatch, which adds what the first one left.
+            tile = Tile::sum(TESTED_PARTS, columns.unwrap_or(1024));
+            arithmetic = arithmetic.of_sums();
+        }
         let activation = self.activation.map(|one| one.name().to_owned());
         let activations = activations(output, tile);
         let activation = choose(&of, "activation", activation, &activations, |one| {
@@ -266,7 +280,7 @@ impl Arguments {
         })?;
         Ok(LayerKernel {
             tile,
-            arithmetic: variant.arithmetic,
+            arithmetic,
             input,
             output,
             activation,
@@ -417,7 +431,7 @@ fn outputs(
 /// What a layer can end in that writes `output`.
 fn activations(output: LayerOutput, tile: Tile) -> Vec<Activation> {
     match output {
-        LayerOutput::PreActivation => vec![Activation::Identity],
+        LayerOutput::PreActivation | LayerOutput::PartialSums(_) => vec![Activation::Identity],
         LayerOutput::Outputs if tile.holds_rows(1) => Activation::ALL.to_vec(),
         _ => elementwise().collect(),
     }

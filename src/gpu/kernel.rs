@@ -136,6 +136,7 @@ static KERNELS: &[KernelRow] = &[
     layer("kernels/layer/subgroup_rows", ANY),
     layer("kernels/layer/coop", &[Half]),
     layer("kernels/layer/coop_staged", &[Half]),
+    layer("kernels/layer/sum", ANY),
     row("kernels/layer/epilogue", &[Int8], &[Read, Writes, Writes]),
     network("kernels/network/network", FLOATS),
     network("kernels/network/network_tiled", FLOATS),
@@ -222,10 +223,11 @@ fn family_name(family: KernelFamily) -> &'static str {
         KernelFamily::Register => "register",
         KernelFamily::Broadcast => "broadcast",
         KernelFamily::Workgroup(_) => "workgroup",
-        KernelFamily::Rows => "rows",
+        KernelFamily::Rows { .. } => "rows",
         KernelFamily::SubgroupRows => "subgroup_rows",
         KernelFamily::Coop(_) => "coop",
         KernelFamily::CoopStaged(_) => "coop_staged",
+        KernelFamily::Sum { .. } => "sum",
     }
 }
 
@@ -272,8 +274,17 @@ fn layer_name(layer: LayerKernel) -> String {
         None => family.to_owned(),
     };
     let mut shape = format!("{rows}x{}", 4 * groups);
-    if let KernelFamily::Workgroup(staging) = layer.tile.family {
-        shape += &format!("x{}", 4 * staging.k_step);
+    match layer.tile.family {
+        KernelFamily::Workgroup(staging) => shape += &format!("x{}", 4 * staging.k_step),
+        KernelFamily::Rows { column_lanes } => shape = format!("{rows}x{}", 4 * column_lanes),
+        KernelFamily::Sum { parts } => {
+            shape = format!(
+                "{parts}:{}x{}",
+                layer.tile.row_lanes,
+                4 * lanes / layer.tile.row_lanes
+            );
+        }
+        _ => {}
     }
     let input = input_name(layer.input);
     let LayerKernel {
@@ -315,6 +326,7 @@ pub fn output_name(output: LayerOutput) -> &'static str {
         LayerOutput::QuantizedRows => "quantized-rows",
         LayerOutput::Outputs => "outputs",
         LayerOutput::PreActivation => "pre-activation",
+        LayerOutput::PartialSums(_) => "partial-sums",
     }
 }
 

@@ -62,6 +62,9 @@ impl KernelVariant {
 /// The outputs of a layer from which on its large tiles fill a large GPU: two workgroups of 128×64 on each of 128 cores.
 const MANY_OUTPUTS: usize = 1 << 21;
 
+/// The outputs of a layer below which even small tiles leave cores of a large GPU idle: one workgroup of 32×64 on each of 128.
+const FEW_OUTPUTS: usize = 1 << 18;
+
 /// The most outputs of a layer of a network that one dispatch computes in tiles.
 const NARROW: usize = 4 * NETWORK_GROUPS as usize;
 
@@ -81,8 +84,9 @@ fn likely(
         return without.to_vec();
     }
     let with: &[&str] = match batch {
-        1..=16 => &["coop-1x4"],
+        1..=16 => &["coop-1x4", "coop-staged-2x2-split"],
         _ if outputs >= MANY_OUTPUTS => &["coop-staged-4x4", "coop-2x4", "coop-staged-4x2"],
+        _ if outputs < FEW_OUTPUTS => &["coop-staged-2x2-split", "coop-2x4", "coop-staged-2x2"],
         _ => &["coop-2x4", "coop-staged-2x2", "coop-staged-4x4"],
     };
     [&with[..1], &without[..1], &with[1..], &without[1..]].concat()
@@ -137,11 +141,25 @@ fn on_gpu(precision: Precision, batch: usize, outputs: usize) -> &'static [&'sta
     match (precision, batch) {
         (Precision::Int8, 1..=8) => &[
             "network-256-dot",
+            "rows-4x32-dot",
             "subgroup-rows-dot",
-            "rows-64-dot",
+            "workgroup-32x64-split-dot",
             "network-256",
         ],
-        (_, 1..=8) => &["network-256", "subgroup-rows", "rows-64", "register-1x4"],
+        (_, 1..=8) => &[
+            "network-256",
+            "rows-4x32",
+            "subgroup-rows",
+            "rows-8x32",
+            "workgroup-32x64-split",
+        ],
+        (Precision::Int8, _) if outputs < FEW_OUTPUTS => &[
+            "workgroup-32x64-split-dot",
+            "workgroup-64x64-dot",
+            // Some GPUs have no instruction for the packed dot product.
+            "workgroup-32x64-split",
+            "workgroup-32x64-dot",
+        ],
         (Precision::Int8, _) => &[
             "workgroup-64x64-dot",
             // Some GPUs have no instruction for the packed dot product.
@@ -169,6 +187,12 @@ fn on_gpu(precision: Precision, batch: usize, outputs: usize) -> &'static [&'sta
             "network-64x64",
             "workgroup-32x64",
             "workgroup-64x64",
+        ],
+        _ if outputs < FEW_OUTPUTS => &[
+            "workgroup-32x64-split",
+            "workgroup-64x64",
+            "workgroup-32x64",
+            "register-8x8",
         ],
         _ => &[
             "workgroup-64x64",

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::kernel::LayerKernel;
 use super::limits::Limits;
 use super::pass::{Operand, Params, Pass, grid};
 use super::stages::Stage;
@@ -39,6 +40,11 @@ pub(super) fn steps(
             ..stage.params
         };
         let operations = match stage.pass {
+            Pass::Layer(LayerKernel { tile, .. })
+                if matches!(tile.family, KernelFamily::Sum { .. }) =>
+            {
+                0
+            }
             Pass::Matmul(_) | Pass::Layer(_) => {
                 32 * u64::from(rows) * u64::from(params.inner) * u64::from(params.groups)
             }

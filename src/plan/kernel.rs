@@ -57,6 +57,9 @@ pub enum LayerOutput {
     PreActivation,
     /// int8 quantized values with a scale for each row, behind the quantized values of all rows.
     QuantizedRows,
+    /// The sums of so many parts of the inner dimension, side by side in each row: f32, or int32 of packed dot products. A
+    /// second dispatch adds them ([`KernelFamily::Sum`](super::KernelFamily::Sum)).
+    PartialSums(u32),
 }
 
 impl LayerOutput {
@@ -68,11 +71,21 @@ impl LayerOutput {
             Self::Float(float) => 4 * groups * float.bytes(),
             Self::Quantized => 4 * groups,
             Self::QuantizedRows => 4 * groups + 4,
+            Self::PartialSums(parts) => 16 * groups * u64::from(parts),
+        }
+    }
+
+    /// Parts of the inner dimension that workgroups of their own multiply.
+    #[must_use]
+    pub fn parts(self) -> u32 {
+        match self {
+            Self::PartialSums(parts) => parts,
+            _ => 1,
         }
     }
 }
 
-/// One of the kernels that are a whole layer.
+/// One of the kernels that are a whole layer, or half of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LayerKernel {
     /// How it is cut up.

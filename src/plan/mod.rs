@@ -42,6 +42,7 @@ pub use pass::{
 use stages::{Slots, stages};
 pub use step::Step;
 pub use table::KERNEL_VARIANTS;
+pub use test_kernels::TESTED_PARTS;
 pub use tile::{Arithmetic, KernelFamily, Staging, Tile, Tiling, WeightLayout, groups};
 pub use variant::{ChosenBy, ExecutionPath, Fusion, KernelVariant, Kernels};
 
@@ -124,7 +125,7 @@ impl Plan {
             }));
         }
         let mut slots = Slots::default();
-        let stages = stages(model, variant, limits, &mut slots);
+        let stages = stages(model, batch, variant, limits, &mut slots);
         let buffers = buffers(model, &stages);
         let chunks = chunks(model, batch * batches, variant, &buffers, limits)?;
         let steps = steps(model, &stages, &chunks, limits);

@@ -1,7 +1,7 @@
 //! A pass, what it reads and writes, and how its dispatch is laid out.
 
-use super::kernel::{LayerKernel, LayerParams, NetworkKernel};
-use super::tile::{Tiling, WeightLayout};
+use super::kernel::{LayerKernel, LayerOutput, LayerParams, NetworkKernel};
+use super::tile::{KernelFamily, Tiling, WeightLayout};
 use crate::Precision;
 use crate::model::{Activation, Architecture};
 
@@ -62,7 +62,7 @@ pub enum Operand {
     /// A layer's input, or its sums, as int8 quantized values; where rows have scales of their own, with these behind
     /// the quantized values of all rows.
     Quantized,
-    /// Sums of products: f32, or int32 in int8.
+    /// Sums of products, of the whole inner dimension or of parts of it: f32, or int32 of integer products.
     Sums,
     /// Sums with the bias, f32.
     PreActivation,
@@ -142,7 +142,10 @@ pub fn grid(pass: Pass, params: Params, most: u32) -> [u32; 3] {
     let groups = params.rows * params.groups;
     let workgroups = match pass {
         Pass::Matmul(tiling) => return tiling.grid(params.rows, params.groups),
-        Pass::Layer(layer) => return layer.tile.grid(params.rows, params.groups),
+        Pass::Layer(layer) => {
+            let [across, down, _] = layer.tile.grid(params.rows, params.groups);
+            return [across, down, layer.output.parts()];
+        }
         Pass::Network(network) => params.rows.div_ceil(network.rows),
         Pass::QuantizedRows { row_lanes } => params.rows.div_ceil(LANES / row_lanes),
         Pass::Softmax | Pass::Epilogue(_) => params.rows.div_ceil(LANES),
@@ -169,7 +172,12 @@ pub fn operand_bytes(pass: Pass, elements: Precision, params: Params) -> Vec<u64
             let input = rows * layer.input.row_bytes(elements, u64::from(params.inner));
             let output = rows * layer.output.row_bytes(u64::from(params.groups));
             let (inner, cols) = (4 * params.inner as usize, 4 * params.groups as usize);
-            let weights = layer.tile.weights().bytes(inner, cols, elements);
+            let weights = match layer.tile.family {
+                KernelFamily::Sum { parts } => {
+                    rows * LayerOutput::PartialSums(parts).row_bytes(u64::from(params.groups))
+                }
+                _ => layer.tile.weights().bytes(inner, cols, elements),
+            };
             let bias = u64::from(params.groups) * bias_bytes(elements, layer.input.is_quantized());
             let mut bytes = vec![input, weights, bias, output];
             if elements == Precision::Int8 && !layer.input.is_quantized() {

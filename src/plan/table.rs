@@ -20,6 +20,16 @@ const fn layers(
             lanes,
         }),
         arithmetic,
+        split: false,
+    }
+}
+
+/// The same, where workgroups share the inner dimension.
+const fn split(name: &'static str, layers: KernelVariant) -> KernelVariant {
+    KernelVariant {
+        name,
+        split: true,
+        ..layers
     }
 }
 
@@ -36,6 +46,7 @@ const fn network(
             k_lanes,
         },
         arithmetic,
+        split: false,
     }
 }
 
@@ -49,6 +60,14 @@ const DOT: Arithmetic = Arithmetic::Dot;
 const MATRIX: Arithmetic = Arithmetic::Matrix;
 const COOP: KernelFamily = KernelFamily::Coop(UNKNOWN);
 const STAGED: KernelFamily = KernelFamily::CoopStaged(UNKNOWN);
+const ROWS: KernelFamily = KernelFamily::Rows { column_lanes: 8 };
+
+// The smallest tiles, which also run with the inner dimension shared.
+const WORKGROUP_32X64: KernelVariant =
+    layers("workgroup-32x64", staged(4, 2), [4, 1, 8, 128], SINGLE);
+const WORKGROUP_32X64_DOT: KernelVariant =
+    layers("workgroup-32x64-dot", staged(16, 2), [4, 1, 8, 128], DOT);
+const COOP_STAGED_2X2: KernelVariant = layers("coop-staged-2x2", STAGED, [2, 2, 2, 4], MATRIX);
 
 /// Every variant. A tile's numbers are rows and groups of four columns an invocation, lanes along
 /// the rows, and lanes in all; a broadcast tile's lanes are the adapter's subgroup. On matrix units
@@ -111,7 +130,8 @@ pub static KERNEL_VARIANTS: &[KernelVariant] = &[
         [4, 16, 0, 0],
         SINGLE,
     ),
-    layers("workgroup-32x64", staged(4, 2), [4, 1, 8, 128], SINGLE),
+    WORKGROUP_32X64,
+    split("workgroup-32x64-split", WORKGROUP_32X64),
     layers("workgroup-64x64", staged(4, 2), [4, 1, 16, 256], SINGLE),
     layers("workgroup-128x64", staged(4, 1), [8, 1, 16, 256], SINGLE),
     layers("workgroup-128x128", staged(4, 1), [8, 2, 16, 256], SINGLE),
@@ -121,7 +141,8 @@ pub static KERNEL_VARIANTS: &[KernelVariant] = &[
         [16, 2, 8, 128],
         SINGLE,
     ),
-    layers("workgroup-32x64-dot", staged(16, 2), [4, 1, 8, 128], DOT),
+    WORKGROUP_32X64_DOT,
+    split("workgroup-32x64-split-dot", WORKGROUP_32X64_DOT),
     layers("workgroup-64x64-dot", staged(32, 1), [4, 1, 16, 256], DOT),
     layers(
         "workgroup-64x64x64-dot",
@@ -130,8 +151,10 @@ pub static KERNEL_VARIANTS: &[KernelVariant] = &[
         DOT,
     ),
     layers("workgroup-128x128-dot", staged(16, 1), [8, 2, 16, 256], DOT),
-    layers("rows-64", KernelFamily::Rows, [4, 1, 1, 64], SINGLE),
-    layers("rows-64-dot", KernelFamily::Rows, [4, 1, 1, 64], DOT),
+    layers("rows-4x32", ROWS, [4, 1, 1, 256], SINGLE),
+    layers("rows-8x32", ROWS, [8, 1, 1, 128], SINGLE),
+    layers("rows-4x32-dot", ROWS, [4, 1, 1, 256], DOT),
+    layers("rows-8x32-dot", ROWS, [8, 1, 1, 128], DOT),
     layers(
         "subgroup-rows",
         KernelFamily::SubgroupRows,
@@ -146,7 +169,8 @@ pub static KERNEL_VARIANTS: &[KernelVariant] = &[
     ),
     layers("coop-1x4", COOP, [1, 4, 1, 1], MATRIX),
     layers("coop-2x4", COOP, [2, 4, 1, 1], MATRIX),
-    layers("coop-staged-2x2", STAGED, [2, 2, 2, 4], MATRIX),
+    COOP_STAGED_2X2,
+    split("coop-staged-2x2-split", COOP_STAGED_2X2),
     layers("coop-staged-4x2", STAGED, [4, 2, 2, 4], MATRIX),
     layers("coop-staged-4x4", STAGED, [4, 4, 2, 4], MATRIX),
     network("network-8", [1, 8, 1], SINGLE),
@@ -163,6 +187,7 @@ const fn unfused(tiling: Tiling) -> KernelVariant {
         fusion: Fusion::Unfused(tiling),
         // In int8 the passes multiply with the packed dot product; `arithmetic_in` says so.
         arithmetic: Arithmetic::F32,
+        split: false,
     }
 }
 

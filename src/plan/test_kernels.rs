@@ -3,7 +3,7 @@
 use super::kernel::{LayerInput, LayerKernel, LayerOutput, NetworkKernel};
 use super::limits::Subgroups;
 use super::pass::Pass;
-use super::tile::{Arithmetic, Tile};
+use super::tile::{Arithmetic, KernelFamily, Tile};
 use super::variant::{Fusion, KernelVariant};
 use crate::Precision;
 use crate::model::{Activation, InputFormat};
@@ -37,8 +37,17 @@ impl KernelVariant {
                         activation,
                     })
                 };
+                if self.split {
+                    return split_variants(tile, self.arithmetic, precision);
+                }
                 let of_f16 = self.arithmetic == Arithmetic::Matrix;
                 let of = |tile: Tile| layer_variants(tile, precision, of_f16, &kernel);
+                if let KernelFamily::Rows { .. } = tile.family {
+                    // Narrower ones have fewer lanes along the columns, wherever they are in a network.
+                    let mut all = of(tile);
+                    all.extend(tiles[1..].iter().filter_map(|&narrow| of(narrow).pop()));
+                    return all;
+                }
                 tiles.into_iter().flat_map(of).collect()
             }
             // Kernels with tiles do not quantize.
@@ -69,6 +78,48 @@ impl KernelVariant {
             _ => Vec::new(),
         }
     }
+}
+
+/// Parts of the inner dimension in the kernels that are tested.
+pub const TESTED_PARTS: u32 = 4;
+
+/// The halves of a layer whose inner dimension is divided: a tile on each input, and what adds its sums in each
+/// place of a network, for narrow layers and wide ones.
+fn split_variants(tile: Tile, arithmetic: Arithmetic, precision: Precision) -> Vec<Pass> {
+    let inputs: &[LayerInput] = match precision {
+        Precision::Int8 => &[
+            LayerInput::Pixels,
+            LayerInput::Values,
+            LayerInput::PreActivation(Activation::Relu),
+            LayerInput::QuantizedPixels,
+            LayerInput::QuantizedRows,
+        ],
+        _ => &[LayerInput::Pixels, LayerInput::Values],
+    };
+    let multiplies = inputs.iter().map(|&input| {
+        Pass::Layer(LayerKernel {
+            tile,
+            arithmetic,
+            input,
+            output: LayerOutput::PartialSums(TESTED_PARTS),
+            activation: Activation::Identity,
+        })
+    });
+    let adds = |tile: Tile, input, output, activation| {
+        Pass::Layer(LayerKernel {
+            tile,
+            arithmetic: arithmetic.of_sums(),
+            input,
+            output,
+            activation,
+        })
+    };
+    let [narrow, wide] = [1, 1024].map(|groups| Tile::sum(TESTED_PARTS, groups));
+    let of_f16 = arithmetic == Arithmetic::Matrix;
+    let mut all: Vec<Pass> = multiplies.collect();
+    all.extend(layer_variants(wide, precision, of_f16, &adds));
+    all.extend(layer_variants(narrow, precision, of_f16, &adds).pop());
+    all
 }
 
 /// A tile as the first layer, as one between and as the last.

@@ -361,3 +361,37 @@ fn weights_for_matrix_units_are_whole_matrices() {
     let plan = Plan::new(&small, 7, KernelVariant::unfused(7), &too_small);
     assert!(plan.is_ok(), "in blocks they fit");
 }
+
+#[test]
+fn workgroups_share_the_inner_dimension_where_there_are_too_few_of_them() {
+    let split = KernelVariant::find("workgroup-32x64-split").unwrap();
+    let limits = Limits {
+        kind: Kind::Discrete,
+        ..limits(1 << 27, 65535)
+    };
+    let deep = model(Precision::F32, &[4096, 1024, 10]);
+    let parts = |batch| {
+        let plan = Plan::new(&deep, batch, split, &limits).unwrap();
+        let parts = plan.steps.iter().filter_map(|step| match step.pass {
+            Pass::Layer(layer) => Some((layer.output.parts(), step.grid)),
+            _ => None,
+        });
+        parts.collect::<Vec<_>>()
+    };
+    // 16 and 1 workgroups of 32 × 64. Four steps of 16 are the least of a part: 1024 inner values have 16 parts at most.
+    let first = [(16, [16, 1, 16]), (1, [4, 32, 1])];
+    let second = [(16, [1, 1, 16]), (1, [1, 2, 1])];
+    assert_eq!(parts(32), [first, second].concat());
+    // 64 × 16 and 64 × 1 workgroups: the first layer has enough of them.
+    let second = [(8, [1, 64, 8]), (1, [1, 128, 1])];
+    assert_eq!(parts(2048), [&[(1, [16, 64, 1])][..], &second].concat());
+    assert!(split.refused(&deep, 20_000, &limits).is_some());
+
+    // The sums lie between the two dispatches, with those of a row side by side; only the products count.
+    let plan = Plan::new(&deep, 32, split, &limits).unwrap();
+    assert_eq!(plan.row_bytes(Operand::Sums), 16 * 4 * 1024);
+    assert_eq!(plan.steps[0].operands[3], Operand::Sums);
+    assert_eq!(plan.steps[1].operands[1], Operand::Sums);
+    let operations: u64 = plan.steps.iter().map(|step| step.operations).sum();
+    assert_eq!(operations, 2 * 32 * (4096 * 1024 + 1024 * 12));
+}

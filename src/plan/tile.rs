@@ -20,13 +20,21 @@ pub enum KernelFamily {
     /// Tiles staged in workgroup memory.
     Workgroup(Staging),
     /// A few rows: the lanes of a workgroup share the inner dimension.
-    Rows,
+    Rows {
+        /// Groups of four columns of a workgroup. Their weights lie side by side.
+        column_lanes: u32,
+    },
     /// A few rows: the lanes of a subgroup share the inner dimension.
     SubgroupRows,
     /// Matrix units, a subgroup a workgroup; the weights are read as they lie in memory.
     Coop(MatrixUnits),
     /// Matrix units, the subgroups of a workgroup share tiles staged in workgroup memory.
     CoopStaged(MatrixUnits),
+    /// Adds the sums of so many parts of the inner dimension, and ends the layer.
+    Sum {
+        /// Parts of the inner dimension.
+        parts: u32,
+    },
 }
 
 /// How a workgroup stages its tiles.
@@ -56,13 +64,29 @@ impl KernelFamily {
             Self::Workgroup(staging) => staging.k_step,
             Self::CoopStaged(_) => 8,
             Self::Coop(_) => 16,
-            Self::Register | Self::Broadcast | Self::Rows | Self::SubgroupRows => 0,
+            Self::Register
+            | Self::Broadcast
+            | Self::Rows { .. }
+            | Self::SubgroupRows
+            | Self::Sum { .. } => 0,
         }
     }
 }
 
 /// The matrix units of a tile in the table of kernel variants, before it is known what an adapter has.
 pub(super) const UNKNOWN: MatrixUnits = MatrixUnits { size: 0, lanes: 0 };
+
+/// Invocations of a workgroup that adds the sums of parts.
+const LANES: u32 = 64;
+
+/// Workgroups from which on a layer needs no more of them: some for each core of a large GPU.
+const ENOUGH_WORKGROUPS: u32 = 512;
+
+/// The fewest steps of a part of the inner dimension: with fewer, reading and adding its sums costs as much.
+const LEAST_STEPS: u32 = 4;
+
+/// The most parts of an inner dimension.
+const MOST_PARTS: u32 = 16;
 
 /// The numbers that a kernel multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +100,15 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
+    /// The arithmetic that adds sums of its products, which matrix units leave in f32.
+    #[must_use]
+    pub fn of_sums(self) -> Self {
+        match self {
+            Self::F32 | Self::Matrix => Self::F32,
+            Self::Dot => Self::Dot,
+        }
+    }
+
     /// Multiplications that take a group of four values along the inner dimension.
     #[must_use]
     pub fn parts(self) -> u32 {
@@ -106,6 +139,30 @@ pub struct Tile {
 }
 
 impl Tile {
+    /// The tile that adds the sums of `parts` parts of a layer of `groups` groups of columns.
+    #[must_use]
+    pub fn sum(parts: u32, groups: u32) -> Self {
+        Self {
+            family: KernelFamily::Sum { parts },
+            rows: 1,
+            groups: 1,
+            row_lanes: LANES / LANES.min(groups.next_power_of_two()),
+            lanes: LANES,
+        }
+    }
+
+    /// Into how many parts to divide the inner dimension of a layer of `rows` rows, `groups` groups of columns and `inner`
+    /// groups along the inner dimension, for a tile that stages its steps: a power of two, 1 where the layer has enough
+    /// workgroups, or too few steps.
+    #[must_use]
+    pub fn parts_of_inner(self, rows: u32, groups: u32, inner: u32) -> u32 {
+        let [across, down, _] = self.grid(rows, groups);
+        let missing = ENOUGH_WORKGROUPS / across.saturating_mul(down).max(1);
+        let steps = inner / (LEAST_STEPS * self.family.k_step().max(1));
+        let most = missing.min(steps).clamp(1, MOST_PARTS);
+        1 << most.ilog2()
+    }
+
     /// The tile on an adapter with these subgroups, where it is made of them.
     #[must_use]
     pub fn on(self, subgroups: Subgroups) -> Self {
@@ -125,7 +182,10 @@ impl Tile {
             },
             KernelFamily::Coop(_) => of_matrices(KernelFamily::Coop(units)),
             KernelFamily::CoopStaged(_) => of_matrices(KernelFamily::CoopStaged(units)),
-            KernelFamily::Register | KernelFamily::Workgroup(_) | KernelFamily::Rows => self,
+            KernelFamily::Register
+            | KernelFamily::Workgroup(_)
+            | KernelFamily::Rows { .. }
+            | KernelFamily::Sum { .. } => self,
         }
     }
 
@@ -134,9 +194,12 @@ impl Tile {
     #[must_use]
     pub fn parts(self) -> (u32, u32) {
         let parts = match self.family {
-            KernelFamily::Rows | KernelFamily::SubgroupRows => return (1, 1),
+            KernelFamily::Rows { column_lanes } => return (1, column_lanes),
+            KernelFamily::SubgroupRows => return (1, 1),
             KernelFamily::Broadcast => return (self.lanes, 1),
-            KernelFamily::Register | KernelFamily::Workgroup(_) => self.lanes,
+            KernelFamily::Register | KernelFamily::Workgroup(_) | KernelFamily::Sum { .. } => {
+                self.lanes
+            }
             KernelFamily::Coop(units) | KernelFamily::CoopStaged(units) => {
                 self.lanes / units.lanes.max(1)
             }
@@ -162,17 +225,25 @@ impl Tile {
     /// so that few kernels serve all layers.
     #[must_use]
     pub fn narrowed(self, groups: u32) -> Self {
+        let enough = groups.next_power_of_two();
         // Matrix units compute whole matrices.
         let least = match self.family {
             KernelFamily::Register | KernelFamily::Broadcast => 1,
             KernelFamily::Coop(units) => units.size / 4,
+            KernelFamily::Rows { column_lanes } => {
+                let column_lanes = column_lanes.min(enough);
+                return Self {
+                    family: KernelFamily::Rows { column_lanes },
+                    ..self
+                };
+            }
             KernelFamily::Workgroup(_)
-            | KernelFamily::Rows
             | KernelFamily::SubgroupRows
-            | KernelFamily::CoopStaged(_) => return self,
+            | KernelFamily::CoopStaged(_)
+            | KernelFamily::Sum { .. } => return self,
         };
         Self {
-            groups: self.groups.min(groups.next_power_of_two()).max(least),
+            groups: self.groups.min(enough).max(least),
             ..self
         }
     }
@@ -188,8 +259,11 @@ impl Tile {
                 let parts = k_step * arithmetic.parts();
                 staging.buffers * parts * (4 * (rows + 4) + 16 * (groups + 1))
             }
-            KernelFamily::Rows => 16 * self.lanes * self.rows,
-            KernelFamily::Register | KernelFamily::Broadcast | KernelFamily::SubgroupRows => 0,
+            KernelFamily::Rows { .. } => 16 * self.lanes * self.rows,
+            KernelFamily::Register
+            | KernelFamily::Broadcast
+            | KernelFamily::SubgroupRows
+            | KernelFamily::Sum { .. } => 0,
             KernelFamily::Coop(units) => 8 * rows * k_step + 16 * units.size * groups,
             KernelFamily::CoopStaged(units) => {
                 let sums =

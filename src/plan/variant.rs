@@ -101,6 +101,9 @@ pub struct KernelVariant {
     pub fusion: Fusion,
     /// What its products multiply.
     pub arithmetic: Arithmetic,
+    /// Whether workgroups share the inner dimension of a layer that has too few outputs to occupy a GPU; a second
+    /// dispatch adds their sums (split K).
+    pub split: bool,
 }
 
 impl KernelVariant {
@@ -182,7 +185,7 @@ impl KernelVariant {
         }
         match self.fusion {
             Fusion::Unfused(_) => unfused_refused(model),
-            Fusion::Layers(tile) => self.layers_refused(tile, model, limits),
+            Fusion::Layers(tile) => self.layers_refused(tile, model, batch, limits),
             Fusion::Network { rows, lanes, .. } => {
                 self.network_refused([rows, lanes], model, batch, limits)
             }
@@ -193,6 +196,7 @@ impl KernelVariant {
         self,
         tile: Tile,
         model: &Architecture,
+        batch: usize,
         limits: &Limits,
     ) -> Option<&'static str> {
         if self.on_matrix_units() && limits.matrix_units.is_none() {
@@ -211,6 +215,11 @@ impl KernelVariant {
             return Some("the adapter allows too few storage buffers");
         }
         let tile = tile.on(limits.subgroups());
+        if self.split && !splits(tile, model, batch) {
+            return Some(
+                "no layer has so few outputs that workgroups would share its inner dimension",
+            );
+        }
         if tile.lanes > limits.invocations {
             return Some("the adapter's largest workgroup is too small");
         }
@@ -302,6 +311,15 @@ impl KernelVariant {
                 .filter(|input| matches!(input, InputFormat::Rows | InputFormat::Static)),
         })
     }
+}
+
+/// Whether workgroups with this tile share the inner dimension of any layer.
+fn splits(tile: Tile, model: &Architecture, batch: usize) -> bool {
+    let batch = u32::try_from(batch).unwrap_or(u32::MAX);
+    model.layers.iter().any(|layer| {
+        let [columns, inner] = [layer.outputs, layer.inputs].map(|size| groups(size) as u32);
+        tile.parts_of_inner(batch, columns, inner) > 1
+    })
 }
 
 /// Why the unfused passes cannot run a network: there are passes for f32, f16 and `dynamic-tensor`.

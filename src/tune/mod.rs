@@ -214,13 +214,23 @@ mod tests {
             found.collect::<Vec<_>>()
         };
         let likely = named(&["workgroup-64x64", "register-8x8"]);
-        let runnable = named(&["register-8x8", "register-1x4", "workgroup-64x64", "rows-64"]);
+        let runnable = named(&[
+            "register-8x8",
+            "register-1x4",
+            "workgroup-64x64",
+            "rows-4x32",
+        ]);
         let all = likeliest_first(likely, runnable);
-        let expected = ["workgroup-64x64", "register-8x8", "register-1x4", "rows-64"];
+        let expected = [
+            "workgroup-64x64",
+            "register-8x8",
+            "register-1x4",
+            "rows-4x32",
+        ];
         assert_eq!(all, named(&expected));
         assert_eq!(
             stopped(&Precision::F32.into(), 1000, &all[2..]),
-            "--tune full stopped after 30s for f32 at batch 1000; it did not time register-1x4, rows-64"
+            "--tune full stopped after 30s for f32 at batch 1000; it did not time register-1x4, rows-4x32"
         );
     }
 }

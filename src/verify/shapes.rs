@@ -44,7 +44,9 @@ fn layer_shapes(layer: LayerKernel) -> Vec<[usize; 3]> {
     if layer.arithmetic == Arithmetic::Matrix {
         let holds =
             (layer.activation == Activation::Softmax).then_some(4 * layer.tile.groups as usize);
-        return matrix_shapes(rows, cols, holds);
+        let mut shapes = matrix_shapes(rows, cols, holds);
+        shapes.extend(part_shapes(layer));
+        return shapes;
     }
     let mut shapes = vec![[1, 1, 1], SMALL, [1, 784, 4], [rows, 31, 2], [3, 1040, 1]];
     if layer.activation == Activation::Softmax || layer.output == LayerOutput::QuantizedRows {
@@ -62,11 +64,23 @@ fn layer_shapes(layer: LayerKernel) -> Vec<[usize; 3]> {
         [rows, 4, cols - 1],
         [rows + 1, 33, cols],
     ]);
+    shapes.extend(part_shapes(layer));
     if layer.arithmetic != Arithmetic::F32 {
         // Sums of quantized values beyond 2²⁴, which f32 does not hold.
         shapes.push([3, 4097, cols.min(7)]);
     }
     shapes
+}
+
+/// Where workgroups share the inner dimension: round the edges of a part, with fewer steps in the last parts, or none.
+fn part_shapes(layer: LayerKernel) -> Vec<[usize; 3]> {
+    let LayerOutput::PartialSums(parts) = layer.output else {
+        return Vec::new();
+    };
+    let step = 4 * layer.tile.family.k_step() as usize;
+    let whole = step * parts as usize;
+    let depths = [step + 1, whole - 1, whole, whole + 1, 2 * whole + 5];
+    depths.map(|inner| [5, inner, 7]).to_vec()
 }
 
 /// For matrix units: each dimension round the edges of matrices of either size, and round those of the

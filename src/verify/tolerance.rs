@@ -9,6 +9,8 @@ pub const SUMS: &str = "bit-identical: sums of int8 products are whole numbers b
 /// f32 sums.
 pub const SINGLE: &str = "1e-4·|x| + 2⁻²⁰·√K·rms, NMSE ≤ 1e-10: each kernel adds the K products in its own \
                           order, and may use fma";
+/// f32 sums of parts of the inner dimension, added.
+pub const PARTS: &str = "n ULP of the sum of the magnitudes of n terms, NMSE ≤ 1e-10: each kernel adds them in its own order";
 /// f16, each output rounded once.
 pub const HALF: &str = "one binary16 ULP plus the rounding of an f32 sum, NMSE ≤ 1e-6: outputs are rounded \
                         once, to binary16";
@@ -45,6 +47,8 @@ pub fn of_kernel(pass: Pass, elements: Precision) -> &'static str {
     match (pass, elements) {
         (Pass::Layer(layer), _) => match (layer.output, elements) {
             (LayerOutput::PreActivation, _) => SCALED,
+            (LayerOutput::PartialSums(_), Precision::Int8) => SUMS,
+            (LayerOutput::PartialSums(_), _) => PARTS,
             (LayerOutput::QuantizedRows, _) => ROWS,
             (LayerOutput::Quantized, _) => STATIC,
             (_, Precision::F16) => HALF,

@@ -56,7 +56,7 @@ const CALLS: &[&str] = &[
     "search --format html --output none",
     "verify --adapter cpu --format html",
     "verify --adapter cpu --kernel portable",
-    "bench --adapter cpu --kernel rows-64 --model m.safetensors --data DIR",
+    "bench --adapter cpu --kernel rows-4x32 --model m.safetensors --data DIR",
     "bench --adapter cpu --matrix-units on --model m.safetensors --data DIR",
     "bench --precision f32 --scheme static",
     "bench --precision f32 --weights channel",

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use fmnist_gpu::adapter::MatrixUnits;
 use fmnist_gpu::gpu::kernel::{self, input_name, output_name};
 use fmnist_gpu::model::InputFormat;
-use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, Pass, Subgroups};
+use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelFamily, Pass, Subgroups};
 use fmnist_gpu::{Precision, Scheme};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -88,10 +88,15 @@ fn cases() -> Vec<Case> {
 fn of_variant(name: &str, pass: Pass, precision: Precision) -> Case {
     match pass {
         Pass::Layer(layer) => {
+            let columns = match layer.tile.family {
+                KernelFamily::Sum { .. } => layer.tile.lanes / layer.tile.row_lanes,
+                KernelFamily::Rows { column_lanes } => column_lanes,
+                _ => layer.tile.groups,
+            };
             let options = [
                 ("--subgroup", "8"),
                 ("--matrix-size", "16"),
-                ("--columns", &(4 * layer.tile.groups).to_string()),
+                ("--columns", &(4 * columns).to_string()),
                 ("--input", &input_name(layer.input)),
                 ("--output", output_name(layer.output)),
                 ("--activation", layer.activation.name()),

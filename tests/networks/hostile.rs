@@ -28,7 +28,7 @@ const SOME: [&str; 5] = [
     "matmul-8x8",
     "register-8x8",
     "workgroup-64x64-dot",
-    "rows-64",
+    "rows-4x32",
     "network-8-dot",
 ];
 

@@ -31,15 +31,17 @@ pub fn variant_trials(rig: &Rig) -> Vec<Trial> {
     for precision in precisions(&Executor::gpu(rig, kernels)) {
         let wanted = |s: &&KernelVariant| kernels == Kernels::Any || s.on_matrix_units();
         for &variant in KERNEL_VARIANTS.iter().filter(wanted) {
-            let small = random_model(&mut seeded("small"), &[4, 4], &[Activation::Relu]);
             let limits = rig.device.limits();
-            let architecture = quantized(&small, &precision.into()).map(|it| it.architecture());
-            let refused = architecture.map(|it| variant.refused(&it, 1, limits).is_some());
+            let runs = |model: &Network| {
+                let architecture = quantized(model, &precision.into()).map(|it| it.architecture());
+                architecture.is_ok_and(|it| variant.refused(&it, 1, limits).is_none())
+            };
+            let runs_one = tried_networks(rig).any(|model| runs(&model));
             let compiles = match variant.fusion {
                 Fusion::Layers(tile) => rig.compiles(tile, variant.arithmetic),
                 Fusion::Unfused(_) | Fusion::Network { .. } => true,
             };
-            if refused == Ok(false) && compiles {
+            if runs_one && compiles {
                 let executor = Executor::gpu(rig, Kernels::Named(variant));
                 let name = format!("{}/networks.{precision}", executor.name());
                 let check = move || done(check_variant(&executor, variant, precision));
@@ -85,6 +87,11 @@ fn networks() -> Vec<Network> {
     ]
 }
 
+/// Modules with bounds checks are compiled separately, which takes most of the time: there one network has to do.
+fn tried_networks(rig: &Rig) -> impl Iterator<Item = Network> {
+    networks().into_iter().take(if rig.checked { 1 } else { 4 })
+}
+
 /// A kernel variant on each of the networks that it can run, in batches of several sizes: against the reference,
 /// twice to the same bits, and with the bits that a row has in any batch where batches share nothing.
 /// What it cannot run, no plan is made for.
@@ -93,10 +100,8 @@ fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precisi
         return Err("the CPU path has no variants".into());
     };
     let limits = rig.device.limits();
-    // Modules with bounds checks are compiled separately, which takes most of the time: one network has to do.
-    let networks = networks().into_iter().take(if rig.checked { 1 } else { 4 });
     let mut ran = 0;
-    for model in networks {
+    for model in tried_networks(rig) {
         let architecture = quantized(&model, &precision.into())?.architecture();
         let width = model.inputs();
         let widths = architecture.widths();

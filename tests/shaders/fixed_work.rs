@@ -21,7 +21,7 @@ fn they_run_everywhere_and_are_bound_as_they_say() {
 
 fn runs_everywhere(source: &str, storage: &[Binding]) {
     let checked = check(source, Capabilities::empty()).expect("a valid text");
-    check_bindings(&checked, storage, None).expect("the same bindings");
+    check_bindings(&checked, storage, None, &[]).expect("the same bindings");
     check_limits(&checked, 64, &least()).expect("small enough");
     for target in targets_for(Precision::F32, false, false) {
         for guarded in [true, false] {

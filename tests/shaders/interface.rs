@@ -6,7 +6,7 @@ use std::mem::{offset_of, size_of};
 use fmnist_gpu::Precision;
 use fmnist_gpu::gpu::kernel::Binding;
 use fmnist_gpu::model::Activation;
-use fmnist_gpu::plan::{Params, Pass};
+use fmnist_gpu::plan::{KernelFamily, LayerKernel, LayerOutput, Params, Pass};
 use naga::valid::GlobalUse;
 use naga::{AddressSpace, Scalar, StorageAccess, TypeInner};
 
@@ -146,8 +146,9 @@ fn params_that_lie_otherwise_are_refused() {
 }
 
 /// What an invocation of an int8 layer keeps for itself: the scales of its input and the extremes of its
-/// pre-activations.
-const PRIVATE: [&str; 5] = [
+/// pre-activations, and of a split layer which part of the inner dimension is its own.
+const PRIVATE: [&str; 6] = [
+    "part_of_inner",
     "pixel_steps",
     "input_scale",
     "pre_activation_scale",
@@ -156,11 +157,12 @@ const PRIVATE: [&str; 5] = [
 ];
 
 /// Whether the module binds `params` at 0 and then exactly the table's buffers, and uses each. The
-/// buffer `only_read` need not be written though the table says so.
+/// buffer `only_read` need not be written though the table says so; what is `unused` need not be used.
 pub fn check_bindings(
     checked: &Checked,
     storage: &[Binding],
     only_read: Option<&str>,
+    unused: &[&str],
 ) -> Result<(), String> {
     let layout = Layout {
         storage,
@@ -193,7 +195,8 @@ pub fn check_bindings(
             if !known {
                 return Err(format!("{name} is neither bound nor the workgroup's"));
             }
-            if !uses[handle].contains(GlobalUse::READ | GlobalUse::WRITE) {
+            if !unused.contains(&name) && !uses[handle].contains(GlobalUse::READ | GlobalUse::WRITE)
+            {
                 return Err(format!("{name} is not both written and read"));
             }
             continue;
@@ -212,7 +215,7 @@ pub fn check_bindings(
             Some(Binding::Write) => GlobalUse::WRITE | GlobalUse::ATOMIC,
             Some(Binding::Read) | None => GlobalUse::READ,
         };
-        if !uses[handle].intersects(purpose) {
+        if !unused.contains(&name) && !uses[handle].intersects(purpose) {
             return Err(format!("{name} is never used for {purpose:?}"));
         }
     }
@@ -228,14 +231,35 @@ fn bindings_are_those_of_the_table() {
         // WGSL has no atomics that can only be read: what only reads the extremes binds them as one
         // that finds them does.
         let only_read = matches!(variant.pass, Pass::Epilogue(_)).then_some("maxima");
-        check_bindings(&variant.checked()?, variant.kernel.bindings, only_read)
+        check_bindings(
+            &variant.checked()?,
+            variant.kernel.bindings,
+            only_read,
+            unused(variant.pass),
+        )
     });
+}
+
+/// What half of a split layer need not use: it binds all that a whole layer does.
+fn unused(pass: Pass) -> &'static [&'static str] {
+    match pass {
+        Pass::Layer(LayerKernel {
+            output: LayerOutput::PartialSums(_),
+            ..
+        }) => &["bias", "maxima", "input_scale"],
+        Pass::Layer(LayerKernel { tile, .. })
+            if matches!(tile.family, KernelFamily::Sum { .. }) =>
+        {
+            &["x", "pixel_steps"]
+        }
+        _ => &[],
+    }
 }
 
 #[test]
 fn bindings_that_differ_from_the_table_are_refused() {
     let variant = Variant::new(Pass::Activation(Activation::Relu), Precision::F32, false);
-    let test = |checked: &Checked| check_bindings(checked, variant.kernel.bindings, None);
+    let test = |checked: &Checked| check_bindings(checked, variant.kernel.bindings, None, &[]);
     let third = "@group(0) @binding(3) var<storage, read> more: u32; @compute";
     refuses(
         &variant,
@@ -264,7 +288,7 @@ fn bindings_that_differ_from_the_table_are_refused() {
     );
     let longer = [variant.kernel.bindings, &[Binding::Read]].concat();
     let checked = variant.checked().expect("a valid text");
-    let reason = check_bindings(&checked, &longer, None);
+    let reason = check_bindings(&checked, &longer, None, &[]);
     let reason = reason.expect_err("a binding that the shader lacks");
     assert!(reason.contains("nothing is bound"), "{reason}");
 }
@@ -276,7 +300,7 @@ fn fused_bindings_that_differ_from_the_table_are_refused() {
         variant.elements == Precision::Int8 && matches!(variant.pass, Pass::Layer(_))
     });
     let variant = &int8[0];
-    let test = |checked: &Checked| check_bindings(checked, variant.kernel.bindings, None);
+    let test = |checked: &Checked| check_bindings(checked, variant.kernel.bindings, None, &[]);
     let found = "atomicMax(&maxima[params.slot_out], ordered(top));";
     let negated = "atomicMax(&maxima[params.slot_out + 1u], ordered(-bottom));";
     refuses(

@@ -52,7 +52,7 @@ fn its_buffer_is_bound_and_it_is_written_for_every_backend() {
             ],
         );
         let valid = check(&text, CAPABILITIES.into_iter().collect()).expect("a valid text");
-        check_bindings(&valid, LANES_BINDINGS, None).expect("the same bindings");
+        check_bindings(&valid, LANES_BINDINGS, None, &[]).expect("the same bindings");
         for target in matrix_targets(units) {
             for guarded in [true, false] {
                 let layout = Layout {

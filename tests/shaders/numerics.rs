@@ -37,7 +37,7 @@ fn they_ask_for_no_more_than_they_need() {
 fn they_are_bound_as_they_say_and_written_for_every_backend() {
     for (at, (like, _)) in KINDS.into_iter().enumerate() {
         let checked = checked(at);
-        check_bindings(&checked, NUMERICS_BINDINGS[at], None).expect("the same bindings");
+        check_bindings(&checked, NUMERICS_BINDINGS[at], None, &[]).expect("the same bindings");
         let native = like == Precision::F16;
         for target in targets_for(like, native, false) {
             for guarded in [true, false] {

@@ -112,7 +112,7 @@ fn microkernels_are_written_for_every_backend() {
 
 #[test]
 fn microkernels_are_bound_as_their_table_says() {
-    every(|shape, checked| check_bindings(checked, shape.bindings(), None));
+    every(|shape, checked| check_bindings(checked, shape.bindings(), None, &[]));
 }
 
 #[test]

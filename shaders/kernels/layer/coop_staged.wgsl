@@ -1,7 +1,7 @@
 // Computes a layer on matrix units, for large products. DOWN by ACROSS subgroups of a workgroup have
 // MATRIX_ROWS by MATRIX_COLUMNS matrices of sums each. They share tiles of the input and of the
 // weights in workgroup memory. While they multiply one step of the inner dimension, the next one is on its
-// way into registers.
+// way into registers. Weights are loaded 16 bytes at a time.
 //
 // x: [rows, inner] groups of four along the inner dimension
 // w: [inner, columns] matrices of SIZE inner values by SIZE outputs, read as groups of four
@@ -11,37 +11,45 @@
 #import element
 #import pre_activation
 #import input
+#import inner
 #import epilogue
 #import shared/fetch_input
 #import shared/matrix/tiles
 #import matrix_epilogue
 
 @group(0) @binding(1) var<storage, read> x: array<Input4>;
-@group(0) @binding(2) var<storage, read> w: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> w: array<Pair>;
 @group(0) @binding(3) var<storage, read> bias: array<Bias4>;
 @group(0) @binding(4) var<storage, read_write> output: array<Output4>;
 
 const TILE_MATRICES = GROUPS / MATRIX_GROUPS;       // of weights, along the workgroup's columns
-const MATRIX_LOADS = VALUES / 4u;                   // groups of four in a matrix
-const W_VALUES = 4u * K_STEP * GROUPS;              // groups of the weights in a step
+const MATRIX_PAIRS = VALUES / 8u;                   // pairs in a matrix
+const ROW_PAIRS = MATRIX_GROUPS / 2u;               // pairs in a row of a matrix
+const W_PAIRS = 2u * K_STEP * GROUPS;               // pairs of the weights in a step
 // Rows of the tiles are padded by eight values, so that the rows of a matrix lie in different memory banks.
 const X_STRIDE = K_STEP + 2u;
 const W_STRIDE = GROUPS + 2u;
+
+// Two groups of four in a row of a matrix.
+struct Pair {
+    left: vec4<f16>,
+    right: vec4<f16>,
+}
 
 var<workgroup> x_tile: array<vec4<f16>, ROWS * X_STRIDE>;
 var<workgroup> w_tile: array<vec4<f16>, 4u * K_STEP * W_STRIDE>;
 
 // Loads a lane's share of the weights of a step, from `first_matrix` on. Past an edge, the last matrix is read
 // again: it is multiplied with zeros, or its sums are not stored.
-fn fetch_w(first_matrix: u32, columns: u32, step: u32, lane: u32) -> array<vec4<f16>, W_LOADS> {
+fn fetch_w(first_matrix: u32, columns: u32, step: u32, lane: u32) -> array<Pair, W_LOADS> {
     let deepest = (params.inner + MATRIX_GROUPS - 1u) / MATRIX_GROUPS - 1u;
-    var fetched: array<vec4<f16>, W_LOADS>;
+    var fetched: array<Pair, W_LOADS>;
     for (var l = 0u; l < W_LOADS; l++) { // unrolled
         let at = lane + l * LANES;
-        let matrix = at / MATRIX_LOADS;
+        let matrix = at / MATRIX_PAIRS;
         let k = min(step / MATRIX_GROUPS + matrix / TILE_MATRICES, deepest);
         let column = min(first_matrix + matrix % TILE_MATRICES, columns - 1u);
-        fetched[l] = w[(k * columns + column) * MATRIX_LOADS + at % MATRIX_LOADS];
+        fetched[l] = w[(k * columns + column) * MATRIX_PAIRS + at % MATRIX_PAIRS];
     }
     return fetched;
 }
@@ -59,14 +67,16 @@ fn store_x(fetched: array<Input4, X_LOADS>, step: u32, lane: u32) {
     }
 }
 
-fn store_w(fetched: array<vec4<f16>, W_LOADS>, lane: u32) {
+fn store_w(fetched: array<Pair, W_LOADS>, lane: u32) {
     for (var l = 0u; l < W_LOADS; l++) { // unrolled
         let at = lane + l * LANES;
-        let matrix = at / MATRIX_LOADS;
-        let row = (at % MATRIX_LOADS) / MATRIX_GROUPS;
-        if W_VALUES % LANES == 0u || at < W_VALUES {
-            let to = ((matrix / TILE_MATRICES) * SIZE + row) * W_STRIDE;
-            w_tile[to + (matrix % TILE_MATRICES) * MATRIX_GROUPS + at % MATRIX_GROUPS] = fetched[l];
+        let matrix = at / MATRIX_PAIRS;
+        let row = (at % MATRIX_PAIRS) / ROW_PAIRS;
+        if W_PAIRS % LANES == 0u || at < W_PAIRS {
+            let first = ((matrix / TILE_MATRICES) * SIZE + row) * W_STRIDE;
+            let to = first + (matrix % TILE_MATRICES) * MATRIX_GROUPS + 2u * (at % ROW_PAIRS);
+            w_tile[to] = fetched[l].left;
+            w_tile[to + 1u] = fetched[l].right;
         }
     }
 }
@@ -78,6 +88,7 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
 ) {
     begin_input();
+    begin_inner(workgroup.z);
     let first_row = workgroup.y * ROWS;
     let first_group = workgroup.x * GROUPS;
     let first_matrix = first_group / MATRIX_GROUPS;
@@ -95,9 +106,11 @@ fn main(
             var sums_i_j = Sums();
         }
     }
-    var x_next = fetch_x(first_row, 0u, lane);
-    var w_next = fetch_w(first_matrix, columns, 0u, lane);
-    for (var step = 0u; step < params.inner; step += K_STEP) {
+    let first = first_step();
+    let end = end_of_steps();
+    var x_next = fetch_x(first_row, first, lane);
+    var w_next = fetch_w(first_matrix, columns, first, lane);
+    for (var step = first; step < end; step += K_STEP) {
         store_x(x_next, step, lane);
         store_w(w_next, lane);
         workgroupBarrier();

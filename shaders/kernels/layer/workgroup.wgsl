@@ -15,6 +15,7 @@
 #import weights
 #import pre_activation
 #import input
+#import inner
 #import epilogue
 #import shared/fetch_input
 
@@ -84,6 +85,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     begin_input();
+    begin_inner(workgroup.z);
     let first_row = workgroup.y * ROWS;
     let first_group = workgroup.x * GROUPS;
     // A lane has quads of neighbouring rows, ROW_LANES quads apart, and groups COLUMN_LANES apart.
@@ -92,9 +94,11 @@ fn main(
 
     var acc: array<Acc4, TILE_ROWS * TILE_GROUPS>;
     var buffer = 0u;
-    var x_next = fetch_x(first_row, 0u, lane);
-    var w_next = fetch_w(first_group, 0u, lane);
-    for (var step = 0u; step < params.inner; step += K_STEP) {
+    let first = first_step();
+    let end = end_of_steps();
+    var x_next = fetch_x(first_row, first, lane);
+    var w_next = fetch_w(first_group, first, lane);
+    for (var step = first; step < end; step += K_STEP) {
         store_x(x_next, buffer, step, lane);
         store_w(w_next, buffer, lane);
         workgroupBarrier(); // all of the step is there

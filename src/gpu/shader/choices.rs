@@ -38,6 +38,7 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<ImportChoice> {
         ("weights", weights(Some(layer.tile.family), elements)),
         ("input", input(layer.input, elements)),
         ("pre_activation", pre_activation(layer.input, elements)),
+        ("inner", inner(layer.output)),
         ("epilogue", epilogue(layer)),
         ("store", store(layer.output, native, quantized)),
     ];
@@ -117,12 +118,21 @@ fn pre_activation(input: LayerInput, elements: Precision) -> &'static str {
     }
 }
 
+/// How much of the inner dimension a workgroup multiplies.
+fn inner(output: LayerOutput) -> &'static str {
+    match output {
+        LayerOutput::PartialSums(_) => "shared/inner/part",
+        _ => "shared/inner/whole",
+    }
+}
+
 /// What a layer does with its sums.
 fn epilogue(layer: LayerKernel) -> &'static str {
     match (layer.activation, layer.output) {
         (Activation::Softmax, _) => "shared/epilogue/softmax",
         (_, LayerOutput::PreActivation) => "shared/epilogue/pre_activation",
         (_, LayerOutput::QuantizedRows) => "shared/epilogue/quantized_rows",
+        (_, LayerOutput::PartialSums(_)) => "shared/epilogue/partial_sums",
         (_, LayerOutput::Outputs | LayerOutput::Float(_) | LayerOutput::Quantized) => {
             "shared/epilogue/activation"
         }
@@ -141,7 +151,8 @@ fn store(output: LayerOutput, native: bool, quantized: bool) -> &'static str {
         LayerOutput::Float(Float::F32)
         | LayerOutput::Outputs
         | LayerOutput::PreActivation
-        | LayerOutput::QuantizedRows => "shared/store/f32",
+        | LayerOutput::QuantizedRows
+        | LayerOutput::PartialSums(_) => "shared/store/f32",
     }
 }
 

@@ -106,7 +106,10 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)>
             numbers.extend([("SUBGROUP", tile.lanes), ("LOADS", loads)]);
         }
         KernelFamily::SubgroupRows => numbers.push(("SUBGROUP", tile.lanes)),
-        KernelFamily::Rows => {}
+        KernelFamily::Rows { column_lanes } => numbers.push(("COLUMN_LANES", column_lanes)),
+        KernelFamily::Sum { parts } => {
+            numbers.extend([("ROW_LANES", tile.row_lanes), ("PARTS_OF_INNER", parts)]);
+        }
         KernelFamily::Coop(units) | KernelFamily::CoopStaged(units) => {
             let (down, across) = tile.parts();
             let (rows, groups) = tile.workgroup();
@@ -122,12 +125,15 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)>
             if let KernelFamily::CoopStaged(_) = tile.family {
                 numbers.extend([
                     ("X_LOADS", (rows * k_step).div_ceil(tile.lanes)),
-                    ("W_LOADS", (4 * k_step * groups).div_ceil(tile.lanes)),
+                    ("W_LOADS", (2 * k_step * groups).div_ceil(tile.lanes)),
                 ]);
             }
         }
     }
-    if layer.output == LayerOutput::PreActivation {
+    if let LayerOutput::PartialSums(parts) = layer.output {
+        numbers.push(("PARTS_OF_INNER", parts));
+    }
+    if elements == Precision::Int8 && !layer.input.is_quantized() {
         numbers.push(("MAXIMA", 5));
     }
     if let LayerInput::PreActivation(before) = layer.input {

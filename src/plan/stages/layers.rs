@@ -11,6 +11,7 @@ use crate::plan::kernel::{LayerInput, LayerKernel, LayerOutput};
 use crate::plan::limits::Limits;
 use crate::plan::pass::{LANES, Operand, Params, Pass};
 use crate::plan::tile::{Arithmetic, Tile, groups};
+use crate::plan::variant::KernelVariant;
 use crate::precision::Float;
 
 /// What the readers of a value take, from where, and the place of its maximum in the scheme `dynamic-tensor`.
@@ -37,8 +38,10 @@ impl InputSource {
 /// Collects the stages.
 struct Layers<'a> {
     model: &'a Architecture,
+    /// Rows of a batch.
+    batch: u32,
     tile: Tile,
-    arithmetic: Arithmetic,
+    variant: KernelVariant,
     limits: &'a Limits,
     slots: &'a mut Slots,
     /// The buffer of each value of the graph.
@@ -49,15 +52,17 @@ struct Layers<'a> {
 /// Every dispatch of a network of fused layers, in order.
 pub(super) fn stages(
     model: &Architecture,
+    batch: usize,
     tile: Tile,
-    arithmetic: Arithmetic,
+    variant: KernelVariant,
     limits: &Limits,
     slots: &mut Slots,
 ) -> Vec<Stage> {
     let mut layers = Layers {
         model,
+        batch: batch.try_into().unwrap_or(u32::MAX),
         tile,
-        arithmetic,
+        variant,
         limits,
         slots,
         buffers: model.graph.buffers(false),
@@ -131,18 +136,9 @@ impl Layers<'_> {
             output,
             activation,
         };
-        let mut operands = vec![
-            source.from,
-            Operand::Weights(index),
-            Operand::Bias(index),
-            to,
-        ];
-        if tensor {
-            operands.push(Operand::Maxima);
-        }
         let writes_quantized =
             matches!(output, LayerOutput::Quantized | LayerOutput::QuantizedRows);
-        self.stages.push(Stage {
+        let stage = |kernel: LayerKernel, factors: Operand, to: Operand| Stage {
             pass: Pass::Layer(kernel),
             elements: layer.format.precision,
             layer: Some(index),
@@ -152,9 +148,32 @@ impl Layers<'_> {
                 slot_out,
                 ..product(self.model, index)
             },
-            operands,
-            writes: Some((to, output.row_bytes(u64::from(columns)))),
-        });
+            operands: [source.from, factors, Operand::Bias(index), to]
+                .into_iter()
+                .chain(tensor.then_some(Operand::Maxima))
+                .collect(),
+            writes: Some((to, kernel.output.row_bytes(u64::from(columns)))),
+        };
+        let weights = Operand::Weights(index);
+        match self.parts(layer, tile) {
+            1 => self.stages.push(stage(kernel, weights, to)),
+            parts => {
+                let multiplies = LayerKernel {
+                    output: LayerOutput::PartialSums(parts),
+                    activation: Activation::Identity,
+                    ..kernel
+                };
+                let adds = LayerKernel {
+                    tile: Tile::sum(parts, columns),
+                    arithmetic: kernel.arithmetic.of_sums(),
+                    ..kernel
+                };
+                self.stages.extend([
+                    stage(multiplies, weights, Operand::Sums),
+                    stage(adds, Operand::Sums, to),
+                ]);
+            }
+        }
         if separate_softmax {
             self.softmax(index, columns);
         }
@@ -175,9 +194,18 @@ impl Layers<'_> {
         }
     }
 
+    /// Into how many parts the inner dimension of a layer is divided.
+    fn parts(&self, layer: LayerShape, tile: Tile) -> u32 {
+        if !self.variant.split {
+            return 1;
+        }
+        let [columns, inner] = [layer.outputs, layer.inputs].map(|size| groups(size) as u32);
+        tile.parts_of_inner(self.batch, columns, inner)
+    }
+
     /// Only int8 layers multiply by packed dot products; what multiplies f16 is for networks of f16 alone.
     fn arithmetic_of(&self, layer: LayerShape) -> Arithmetic {
-        match self.arithmetic {
+        match self.variant.arithmetic {
             Arithmetic::Dot if layer.format.precision != Precision::Int8 => Arithmetic::F32,
             arithmetic => arithmetic,
         }

@@ -11,9 +11,10 @@ use super::variant::{Fusion, KernelVariant};
 use crate::model::Architecture;
 pub(super) use stage::{Slots, Stage};
 
-/// Every dispatch of a network in order; `slots` counts the maxima that it needs.
+/// Every dispatch of a network in order, for batches of `batch`; `slots` counts the maxima that it needs.
 pub(super) fn stages(
     model: &Architecture,
+    batch: usize,
     variant: KernelVariant,
     limits: &Limits,
     slots: &mut Slots,
@@ -23,7 +24,7 @@ pub(super) fn stages(
         Fusion::Unfused(tiling) => unfused::values(model, tiling),
         Fusion::Layers(tile) => {
             let tile = tile.on(limits.subgroups());
-            layers::stages(model, tile, variant.arithmetic, limits, slots)
+            layers::stages(model, batch, tile, variant, limits, slots)
         }
         Fusion::Network { .. } => whole_network(model, variant).into_iter().collect(),
     }

@@ -9,7 +9,9 @@ use super::{Case, KernelTrial, to_bytes, to_f16_bytes, widen, widen_quantized};
 use crate::Precision;
 use crate::gpu::{pack_blocks, pack_int8, pack_matrices, pack_rows, pack_weights};
 use crate::model::{Activation, Layer, Normalization};
-use crate::plan::{LayerInput, LayerKernel, LayerOutput, Params, WeightLayout, groups};
+use crate::plan::{
+    KernelFamily, LayerInput, LayerKernel, LayerOutput, Params, WeightLayout, groups,
+};
 use crate::precision::Float;
 use crate::quantize::{InputQuantization, QuantizedLayer, Weights};
 use crate::reference;
@@ -33,10 +35,23 @@ struct LayerOperand {
     scales: Vec<f32>,
 }
 
+/// What a layer is given, as bytes and as the numbers that they stand for, and what the reference makes of it.
+pub(super) struct LayerOperands {
+    pub(super) input: Vec<u8>,
+    pub(super) weights: Vec<u8>,
+    pub(super) bias: Vec<u8>,
+    /// The factors of the layer's products as the kernel multiplies them, `[rows, inner]` and `[inner, cols]`.
+    pub(super) x: Vec<f64>,
+    pub(super) w: Vec<f64>,
+    sums: PreActivations,
+    /// The noise of an f32 sum.
+    noise: f64,
+}
+
 /// The reference's pre-activations, and how far those of any kernel may be from them: `[rows, cols]` each.
-struct PreActivations {
-    z: Vec<f64>,
-    bound: Vec<f64>,
+pub(super) struct PreActivations {
+    pub(super) z: Vec<f64>,
+    pub(super) bound: Vec<f64>,
 }
 
 /// The most that rounding to f32 changes of a value, as a share.
@@ -177,56 +192,68 @@ impl Case {
         }
     }
 
-    /// A whole layer on random values.
-    pub(super) fn layer(&self, layer: LayerKernel) -> KernelTrial {
+    /// What a layer is given: random values.
+    pub(super) fn layer_operands(&self, layer: LayerKernel) -> LayerOperands {
         let mut rng = self.rng();
         let input = self.layer_input(layer.input);
         let count = self.inner() * self.cols();
         let size = 2.0 / (self.inner() as f32).sqrt();
-        // The bytes of weights and biases, the reference's pre-activations, and the noise of an f32 sum.
-        let (w_bytes, b_bytes, sums, noise) = match self.elements {
+        match self.elements {
             Precision::Int8 => {
                 let w = random_quantized(&mut rng, count);
-                let (bytes, sums) = self.quantized_epilogue(layer, &w, &input);
-                let packed = pack_int8(&w, self.inner(), self.cols());
-                (to_bytes(&packed), bytes, sums, 1e-6)
+                let (bias, sums) = self.quantized_epilogue(layer, &w, &input);
+                LayerOperands {
+                    weights: to_bytes(&pack_int8(&w, self.inner(), self.cols())),
+                    x: (input.values.iter()).map(|x| x + f64::from(ZERO)).collect(),
+                    w: w.iter().map(|&w| f64::from(w)).collect(),
+                    input: input.bytes,
+                    bias,
+                    sums,
+                    noise: 1e-6,
+                }
             }
             elements if elements.group().is_some() => {
-                let (packed, values) = self.grouped_weights(&mut rng, size);
+                let (weights, w) = self.grouped_weights(&mut rng, size);
                 let bias = random_values(&mut rng, self.cols());
-                let sums = self.sums(&input.values, &values, &bias);
-                let bias = to_bytes(&pack_rows(&bias, self.cols(), 0.0));
-                (packed, bias, sums, 1e-5)
+                LayerOperands {
+                    weights,
+                    sums: self.sums(&input.values, &w, &bias),
+                    x: input.values,
+                    w,
+                    input: input.bytes,
+                    bias: to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
+                    noise: 1e-5,
+                }
             }
             _ => {
                 let w = random_values(&mut rng, count).into_iter().map(|w| w * size);
                 let w = self.stored_values(w.collect());
                 let bias = self.stored_values(random_values(&mut rng, self.cols()));
-                let sums = self.sums(&input.values, &widen(&w), &bias);
-                let packed = self.pack_weights(layer, &w);
-                let bias = self.stored_bytes(&pack_rows(&bias, self.cols(), 0.0));
-                return self.values_layer(layer, [input.bytes, packed, bias], sums);
+                LayerOperands {
+                    weights: self.pack_weights(layer, &w),
+                    sums: self.sums(&input.values, &widen(&w), &bias),
+                    x: input.values,
+                    w: widen(&w),
+                    input: input.bytes,
+                    bias: self.stored_bytes(&pack_rows(&bias, self.cols(), 0.0)),
+                    noise: 1e-5,
+                }
             }
-        };
-        let operands = vec![input.bytes, w_bytes, b_bytes, self.room_for(layer.output)];
-        let case = *self;
-        self.trial(
-            self.quantized_params(),
-            3,
-            operands,
-            move |bytes, errors| case.close_outputs(layer, bytes, &sums, noise, errors),
-        )
+        }
     }
 
-    /// A layer whose weights are numbers by themselves, on the bytes of its input, weights and bias.
-    fn values_layer(
-        &self,
-        layer: LayerKernel,
-        operands: [Vec<u8>; 3],
-        sums: PreActivations,
-    ) -> KernelTrial {
-        let mut operands = operands.to_vec();
-        operands.push(self.room_for(layer.output));
+    /// A whole layer on random values, or what ends one.
+    pub(super) fn layer(&self, layer: LayerKernel) -> KernelTrial {
+        let given = self.layer_operands(layer);
+        let factors = match layer.tile.family {
+            KernelFamily::Sum { parts } => {
+                self.sums_of_parts(layer.arithmetic, &given.x, &given.w, parts)
+            }
+            _ => given.weights,
+        };
+        let output = self.room_for(layer.output);
+        let operands = vec![given.input, factors, given.bias, output];
+        let LayerOperands { sums, noise, .. } = given;
         let case = *self;
         self.trial(
             self.quantized_params(),
@@ -234,7 +261,7 @@ impl Case {
             operands,
             move |bytes, errors| {
                 if !case.has_tight_bound(layer) {
-                    return case.close_outputs(layer, bytes, &sums, 1e-5, errors);
+                    return case.close_outputs(layer, bytes, &sums, noise, errors);
                 }
                 let padded = case.widen_outputs(layer, bytes);
                 let got = unpadded(&padded, case.rows(), case.cols());
@@ -251,7 +278,7 @@ impl Case {
         )
     }
 
-    fn room_for(&self, output: LayerOutput) -> Vec<u8> {
+    pub(super) fn room_for(&self, output: LayerOutput) -> Vec<u8> {
         let row_bytes = output.row_bytes(groups(self.cols()) as u64) as usize;
         vec![0xff; self.rows() * row_bytes]
     }
@@ -267,7 +294,7 @@ impl Case {
 
     /// Sums of products with their bias. In whatever order f32 adds n terms, it is off by at most n ULP of the sum of
     /// their magnitudes (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, § 4.2).
-    fn sums(&self, x: &[f64], w: &[f64], bias: &[f32]) -> PreActivations {
+    pub(super) fn sums(&self, x: &[f64], w: &[f64], bias: &[f32]) -> PreActivations {
         let product = |x: &[f64], w: &[f64], bias: &[f64]| {
             let mut sums = reference::product(x, w, self.inner(), self.cols());
             reference::add_bias(&mut sums, bias);

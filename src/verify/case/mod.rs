@@ -6,6 +6,7 @@
 mod bounds;
 mod layer;
 mod quantized_values;
+mod split;
 mod tensor_layer;
 mod unfused;
 mod unfused_int8;
@@ -18,7 +19,7 @@ use super::compare::{Check, Errors, Unit, equal};
 use super::data::{random_quantized, seeded};
 use crate::Precision;
 use crate::model::Activation;
-use crate::plan::{LayerInput, LayerOutput, Params, Pass, groups};
+use crate::plan::{KernelFamily, LayerInput, LayerOutput, Params, Pass, groups};
 use crate::precision::Float;
 
 /// What stands behind each written buffer, and must stand there after.
@@ -183,7 +184,7 @@ impl Case {
                 .flat_map(|clip| Self { clip, ..*self }.quantize())
                 .collect(),
             Pass::Dequantize => vec![self.dequantize()],
-            Pass::Layer(layer) if layer.output == LayerOutput::PreActivation => {
+            Pass::Layer(layer) if int8 && !layer.input.is_quantized() => {
                 let mut trials = self.int8_layer(layer);
                 if self.shape == super::shapes::SMALL {
                     let clipped = Self { clip: 7, ..*self };
@@ -196,9 +197,14 @@ impl Case {
                 trials
             }
             Pass::Layer(layer) => {
+                if let LayerOutput::PartialSums(parts) = layer.output {
+                    return vec![self.partial_sums(layer, parts)];
+                }
                 let mut trials = vec![self.layer(layer)];
                 let small = self.shape == super::shapes::SMALL;
-                if small && layer.input == LayerInput::Pixels && self.has_tight_bound(layer) {
+                let sum = matches!(layer.tile.family, KernelFamily::Sum { .. });
+                if small && !sum && layer.input == LayerInput::Pixels && self.has_tight_bound(layer)
+                {
                     trials.push(self.every_byte(layer));
                 }
                 trials
@@ -238,6 +244,7 @@ impl Case {
                 LayerOutput::Float(float) => of_float(float),
                 LayerOutput::Outputs => of_float(self.elements.float()),
                 LayerOutput::PreActivation => Unit::F32,
+                LayerOutput::PartialSums(_) => self.unit_of_sums(),
                 LayerOutput::Quantized | LayerOutput::QuantizedRows => Unit::Whole,
             },
             (Pass::Normalize | Pass::Activation(_), elements) => of_float(elements.float()),

@@ -5,7 +5,7 @@ use rand::RngExt;
 use super::{Case, KernelTrial, from_bytes, to_bytes, widen, widen_quantized};
 use crate::gpu::{pack_int8, pack_rows};
 use crate::model::{Activation, Normalization};
-use crate::plan::{LayerInput, LayerKernel, Params};
+use crate::plan::{KernelFamily, LayerInput, LayerKernel, LayerOutput, Params};
 use crate::reference;
 use crate::verify::compare::{Unit, close_f32, equal, unpadded, widen_f32, within_each};
 use crate::verify::data::{random_pixels, random_quantized, random_values};
@@ -184,11 +184,20 @@ impl Case {
         }
         let bias = random_values(&mut rng, self.cols());
         let maxima = [input.maxima[0], input.maxima[1], 0, 0];
+        let factors = match layer.tile.family {
+            KernelFamily::Sum { parts } => {
+                let numbers = |whole: &[i32]| whole.iter().map(|&q| f64::from(q)).collect();
+                let [x, w]: [Vec<f64>; 2] =
+                    [numbers(&input.quantized), numbers(&widen_quantized(&w))];
+                self.sums_of_parts(layer.arithmetic, &x, &w, parts)
+            }
+            _ => to_bytes(&pack_int8(&w, self.inner(), self.cols())),
+        };
         let operands = vec![
             input.bytes,
-            bytemuck::cast_slice(&pack_int8(&w, self.inner(), self.cols())).to_vec(),
+            factors,
             to_bytes(&pack_rows(&bias, self.cols(), 0.0)),
-            self.unwritten(4),
+            self.room_for(layer.output),
             to_bytes(&maxima),
         ];
         let params = self.fused_params();
@@ -203,6 +212,15 @@ impl Case {
             self.inner(),
             self.cols(),
         );
+        let case = *self;
+        if let LayerOutput::PartialSums(parts) = layer.output {
+            let want: Vec<f64> = sums.iter().map(|&sum| f64::from(sum)).collect();
+            return self.trial(params, 3, operands, move |bytes, errors| {
+                let got = case.added_parts(layer.arithmetic, parts, bytes);
+                errors.see(&got, &want, Unit::Whole);
+                equal(&got, &want)
+            });
+        }
         let scale = input.scale * params.weight_scale;
         let scaled = sums.iter().zip(bias.iter().cycle());
         let want = scaled.map(|(&sum, bias)| f64::from(sum as f32 * scale + bias));
@@ -211,7 +229,6 @@ impl Case {
         let magnitudes = sums.iter().zip(bias.iter().cycle()).map(magnitude);
         let tolerance = |magnitude| 2_f64.powi(-20) * f64::from(magnitude);
         let tolerances: Vec<f64> = magnitudes.map(tolerance).collect();
-        let case = *self;
         self.trial_of_many(params, &[3, 4], operands, move |written, errors| {
             let padded = widen_f32(&written[0]);
             let got = unpadded(&padded, case.rows(), case.cols());
