@@ -7,7 +7,7 @@
 
 // Adds the bias, activates, and stores the values of `group`.
 fn store_hidden(shape: LayerParams, group: u32, to: u32, sums: Acc4) {
-    let pre_activation = pre_activation_of(0u, sums, bias[shape.bias + group]);
+    let pre_activation = pre_activation_of(1.0, sums, bias[shape.bias + group]);
     if shape.activation == SOFTMAX {
         hidden[to] = as_stored(pre_activation);
     } else {

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::enumerate::{Found, wgpu_feature};
 use super::fault::{Faults, Injector, Pause};
 use super::pipeline::Pipelines;
@@ -33,7 +35,7 @@ pub struct DeviceOptions {
     /// How a thread waits for the device.
     pub waiting: Waiting,
     /// Which buffers lie in memory that both the host and the kernels reach; measured, if it is left open. It is not used
-    /// where the driver has no such memory. Tests set it.
+    /// where the driver has no such memory.
     pub host_visible: Option<HostVisible>,
 }
 
@@ -53,7 +55,7 @@ pub enum Waiting {
 }
 
 /// The most bytes of a chunk's buffer that lies in memory which the host reaches too. A larger one is copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostVisible {
     /// Of the pixels.
     pub inputs: u64,

@@ -38,24 +38,33 @@ pub const TRANSFER_SOURCE: &str = include_str!("../../shaders/probes/transfer.wg
 pub const TRANSFER_BINDINGS: &[Binding] = &[Binding::Read, Binding::Write];
 
 impl Device {
-    /// Which buffers the host reaches. Some round trips are timed, once for each open device, where that is not known. If
-    /// they fail, buffers are copied, with a warning.
+    /// Which buffers the host reaches, timed where that is not known.
+    ///
+    /// # Errors
+    /// Those of [`Device::time_host_visible`].
+    pub(super) async fn host_visible(self: &Arc<Self>) -> Result<HostVisible> {
+        self.time_host_visible().await?;
+        Ok(*self.host_visible.get_or_init(|| HostVisible::NONE))
+    }
+
+    /// Times some round trips, where that is what tells which buffers the host should reach; none where it is known, or
+    /// where the driver leaves no choice. If they fail, buffers are copied, with a warning.
     ///
     /// # Errors
     /// That the device is lost, or does not answer.
-    pub(super) async fn host_visible(self: &Arc<Self>) -> Result<HostVisible> {
-        if let Some(&known) = self.host_visible.get() {
-            return Ok(known);
+    pub async fn time_host_visible(self: &Arc<Self>) -> Result<Option<HostVisible>> {
+        if self.host_visible.get().is_some() {
+            return Ok(None);
         }
         let mappable = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
         let on_processor = (Kind::Software, Backend::Vulkan);
-        let found = if !self.device.features().contains(mappable) {
-            HostVisible::NONE
+        let (found, timed) = if !self.device.features().contains(mappable) {
+            (HostVisible::NONE, false)
         } else if (self.info().kind, self.info().backend) == on_processor {
-            HostVisible::ALL
+            (HostVisible::ALL, false)
         } else {
             match self.tried_host_visible().await {
-                Ok(found) => found,
+                Ok(found) => (found, true),
                 Err(error @ (Error::DeviceLost { .. } | Error::NoAnswer { .. })) => {
                     return Err(error);
                 }
@@ -63,12 +72,13 @@ impl Device {
                     log::warn!(
                         "memory that the host and the kernels share is not used, so batches are copied: {error}"
                     );
-                    HostVisible::NONE
+                    (HostVisible::NONE, false)
                 }
             }
         };
         log::info!("{}: {found:?}", self.info());
-        Ok(*self.host_visible.get_or_init(|| found))
+        let found = *self.host_visible.get_or_init(|| found);
+        Ok(timed.then_some(found))
     }
 
     /// The largest sizes for which memory that the host reaches was faster than a copy.

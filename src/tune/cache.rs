@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
 use crate::folders::{self, FOLDER_VARIABLE};
+use crate::gpu::HostVisible;
 use crate::input::{json_problem, read_small};
 
 /// The version of the file's format. Removing or redefining a field raises it.
@@ -80,6 +81,9 @@ pub struct CacheEntry {
     /// The result of a trial of the adapter's matrix units. Only the entry of a trial has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix_units: Option<TrialResult>,
+    /// Which buffers the host reaches. Only the entry of an adapter's transfers has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_visible: Option<HostVisible>,
 }
 
 /// The result of a trial of an adapter's matrix units, as the cache keeps it.
@@ -118,6 +122,7 @@ impl CacheEntry {
             nanoseconds,
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             matrix_units: None,
+            host_visible: None,
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod cache;
 mod key;
 mod matrix;
 mod measure;
+mod transfers;
 mod tuning;
 
 use std::time::{Duration, Instant};

@@ -246,7 +246,7 @@ fn unused(pass: Pass) -> &'static [&'static str] {
         Pass::Layer(LayerKernel {
             output: LayerOutput::PartialSums(_),
             ..
-        }) => &["bias", "maxima", "input_scale"],
+        }) => &["maxima", "input_scale"],
         Pass::Layer(LayerKernel { tile, .. })
             if matches!(tile.family, KernelFamily::Sum { .. }) =>
         {

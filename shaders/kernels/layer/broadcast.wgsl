@@ -14,6 +14,7 @@
 #import pre_activation
 #import input
 #import epilogue
+#import shared/columns
 
 @group(0) @binding(1) var<storage, read> x: array<Input4>;
 @group(0) @binding(2) var<storage, read> w: array<StoredSlice>;
@@ -64,12 +65,13 @@ fn main(
         }
     }
 
+    let columns = columns_from(group);
     for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
         var sums: array<Acc4, TILE_GROUPS>;
         for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
             sums[j] = acc[i * TILE_GROUPS + j];
         }
-        epilogue_row(first_row + i * SUBGROUP, group, sums);
+        epilogue_row(first_row + i * SUBGROUP, group, sums, columns);
     }
     end_epilogue();
 }

@@ -12,6 +12,7 @@
 #import pre_activation
 #import input
 #import epilogue
+#import shared/columns
 
 @group(0) @binding(1) var<storage, read> x: array<Input4>;
 @group(0) @binding(2) var<storage, read> w: array<Packed>;
@@ -54,8 +55,9 @@ fn main(
         }
     }
     if lane < COLUMN_LANES {
+        let own = column_at(group);
         for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
-            epilogue_group(first_row + i, group, partial[i * LANES + lane]);
+            epilogue_group(first_row + i, group, partial[i * LANES + lane], own);
         }
         end_epilogue();
     }

@@ -11,6 +11,7 @@
 #import pre_activation
 #import input
 #import epilogue
+#import shared/columns
 
 @group(0) @binding(1) var<storage, read> x: array<Input4>;
 @group(0) @binding(2) var<storage, read> w: array<Packed>;
@@ -38,8 +39,9 @@ fn main(
         acc[i] = subgroupAdd(acc[i]);
     }
     if lane == 0u {
+        let own = column_at(group);
         for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
-            epilogue_group(first_row + i, group, acc[i]);
+            epilogue_group(first_row + i, group, acc[i], own);
         }
         end_epilogue();
     }

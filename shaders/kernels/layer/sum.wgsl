@@ -10,6 +10,7 @@
 #import pre_activation
 #import input
 #import epilogue
+#import shared/columns
 
 @group(0) @binding(1) var<storage, read> x: array<Input4>;
 @group(0) @binding(2) var<storage, read> sums: array<Acc4>;
@@ -32,7 +33,7 @@ fn main(
         for (var part = 0u; part < PARTS_OF_INNER; part++) { // unrolled
             acc += sums[first + part * params.groups];
         }
-        epilogue_group(row, group, acc);
+        epilogue_group(row, group, acc, column_at(group));
     }
     end_epilogue();
 }

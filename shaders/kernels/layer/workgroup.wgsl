@@ -17,6 +17,7 @@
 #import input
 #import inner
 #import epilogue
+#import shared/columns
 #import shared/fetch_input
 
 @group(0) @binding(1) var<storage, read> x: array<Input4>;
@@ -126,11 +127,12 @@ fn main(
         }
     }
 
-    for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
-        for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
+    for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
+        let group = first_group + column_lane + j * COLUMN_LANES;
+        let own = column_at(group);
+        for (var i = 0u; i < TILE_ROWS; i++) { // unrolled
             let row = first_row + (i / 4u) * 4u * ROW_LANES + 4u * row_lane + i % 4u;
-            let group = first_group + column_lane + j * COLUMN_LANES;
-            epilogue_group(row, group, acc[i * TILE_GROUPS + j]);
+            epilogue_group(row, group, acc[i * TILE_GROUPS + j], own);
         }
     }
     end_epilogue();

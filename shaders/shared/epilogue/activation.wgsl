@@ -6,20 +6,22 @@
 #import shared/activation
 #import store
 
-fn output_of(row: u32, sums: Acc4, group: u32) -> vec4<f32> {
-    let pre_activation = pre_activation_of(row, sums, bias[group]);
-    return select(vec4<f32>(), activation_of(ACTIVATION, pre_activation), is_column(group));
-}
-
-fn epilogue_group(row: u32, group: u32, sums: Acc4) {
+fn store_output(row: u32, group: u32, sums: Acc4, column: Bias4, row_scale: f32) {
     if row < params.rows && group < params.groups {
-        output[row * params.groups + group] = stored(output_of(row, sums, group));
+        let pre_activation = pre_activation_of(row_scale, sums, column);
+        let value = select(vec4<f32>(), activation_of(ACTIVATION, pre_activation), is_column(group));
+        output[row * params.groups + group] = stored(value);
     }
 }
 
-fn epilogue_row(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>) {
+fn epilogue_group(row: u32, group: u32, sums: Acc4, column: Bias4) {
+    store_output(row, group, sums, column, row_scale_of(row));
+}
+
+fn epilogue_row(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>, columns: array<Bias4, TILE_GROUPS>) {
+    let row_scale = row_scale_of(row);
     for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
-        epilogue_group(row, group + j, sums[j]);
+        store_output(row, group + j, sums[j], columns[j], row_scale);
     }
 }
 

@@ -3,11 +3,12 @@
 
 #import shared/params
 #import element
+#import pre_activation
 #import shared/inner/part
 
 alias Output4 = Acc4;
 
-fn epilogue_group(row: u32, group: u32, sums: Acc4) {
+fn epilogue_group(row: u32, group: u32, sums: Acc4, column: Bias4) {
     if row < params.rows && group < params.groups {
         output[(row * PARTS_OF_INNER + part_of_inner) * params.groups + group] = sums;
     }

@@ -13,13 +13,13 @@ alias Output4 = vec4<f32>;
 var<private> top: f32 = -3.4028234e38;
 var<private> bottom: f32 = 3.4028234e38;
 
-fn epilogue_group(row: u32, group: u32, sums: Acc4) {
+fn epilogue_group(row: u32, group: u32, sums: Acc4, column_bias: Bias4) {
     if row >= params.rows || group >= params.groups {
         return;
     }
     let column = is_column(group);
     let weight_scale = vec4<f32>(params.weight_scale);
-    let pre_activation = scaled_sums(vec4<i32>(sums), input_scale, weight_scale, bias[group]);
+    let pre_activation = scaled_sums(vec4<i32>(sums), input_scale, weight_scale, column_bias);
     output[row * params.groups + group] = select(vec4<f32>(), pre_activation, column);
     let high = max(vec4<f32>(top), select(vec4<f32>(top), pre_activation, column));
     let low = min(vec4<f32>(bottom), select(vec4<f32>(bottom), pre_activation, column));
@@ -27,9 +27,9 @@ fn epilogue_group(row: u32, group: u32, sums: Acc4) {
     bottom = min(min(low.x, low.y), min(low.z, low.w));
 }
 
-fn epilogue_row(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>) {
+fn epilogue_row(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>, columns: array<Bias4, TILE_GROUPS>) {
     for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
-        epilogue_group(row, group + j, sums[j]);
+        epilogue_group(row, group + j, sums[j], columns[j]);
     }
 }
 

@@ -9,11 +9,12 @@
 
 alias Output4 = u32;
 
-fn epilogue_row(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>) {
+fn epilogue_row(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>, columns: array<Bias4, TILE_GROUPS>) {
+    let row_scale = row_scale_of(row);
     var value: array<vec4<f32>, TILE_GROUPS>;
     var tops = vec4<f32>();
     for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
-        let pre_activation = pre_activation_of(row, sums[j], bias[min(group + j, params.groups - 1u)]);
+        let pre_activation = pre_activation_of(row_scale, sums[j], columns[j]);
         value[j] = select(vec4<f32>(), activation_of(ACTIVATION, pre_activation), is_column(group + j));
         tops = max(tops, abs(value[j]));
     }

@@ -8,11 +8,12 @@
 
 alias Output4 = vec4<f32>;
 
-fn epilogue_row(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>) {
+fn epilogue_row(row: u32, group: u32, sums: array<Acc4, TILE_GROUPS>, columns: array<Bias4, TILE_GROUPS>) {
+    let row_scale = row_scale_of(row);
     var term: array<vec4<f32>, TILE_GROUPS>;
     var tops = vec4<f32>(LOWEST);
     for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
-        let pre_activation = as_stored(pre_activation_of(row, sums[j], bias[min(group + j, params.groups - 1u)]));
+        let pre_activation = as_stored(pre_activation_of(row_scale, sums[j], columns[j]));
         term[j] = select(vec4<f32>(LOWEST), pre_activation, is_column(group + j));
         tops = max(tops, term[j]);
     }

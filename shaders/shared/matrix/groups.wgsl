@@ -3,6 +3,7 @@
 // their part.
 
 #import epilogue
+#import shared/columns
 #import shared/matrix/tiles
 
 fn epilogue_matrices(first_row: u32, first_group: u32, down: u32, lane: u32) {
@@ -11,10 +12,12 @@ fn epilogue_matrices(first_row: u32, first_group: u32, down: u32, lane: u32) {
         let part = at / PART;
         let row = at % PART / TILE_GROUPS;
         let group = at % TILE_GROUPS;
+        let to = first_group + (part % ACROSS) * TILE_GROUPS + group;
         epilogue_group(
             first_row + (part / ACROSS) * TILE_ROWS + down + row,
-            first_group + (part % ACROSS) * TILE_GROUPS + group,
+            to,
             sums_of(part, row, group),
+            column_at(to),
         );
     }
 }

@@ -3,14 +3,16 @@
 
 #import element
 #import epilogue
+#import shared/columns
 #import shared/matrix/tiles
 
 fn epilogue_matrices(first_row: u32, first_group: u32, down: u32, lane: u32) {
+    let columns = columns_from(first_group);
     for (var row = lane; row < SIZE; row += LANES) {
         var sums: array<Acc4, TILE_GROUPS>;
         for (var j = 0u; j < TILE_GROUPS; j++) { // unrolled
             sums[j] = sums_of(0u, row, j);
         }
-        epilogue_row(first_row + down + row, first_group, sums);
+        epilogue_row(first_row + down + row, first_group, sums, columns);
     }
 }

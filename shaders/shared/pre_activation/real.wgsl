@@ -2,6 +2,10 @@
 
 #import element
 
-fn pre_activation_of(row: u32, sums: Acc4, column: Bias4) -> vec4<f32> {
+fn row_scale_of(row: u32) -> f32 {
+    return 1.0;
+}
+
+fn pre_activation_of(row_scale: f32, sums: Acc4, column: Bias4) -> vec4<f32> {
     return sums + widen_bias(column);
 }

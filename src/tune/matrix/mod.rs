@@ -11,6 +11,7 @@ use crate::engine::{EngineOptions, MatrixUse, Selected};
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::gpu::DeviceOptions;
 use crate::plan::{ExecutionPath, Kernels};
+use crate::tune::transfers::open_with_transfers;
 use trial::{Again, MatrixUnitsTrial};
 
 /// Whether f16 is to run on matrix units.
@@ -72,7 +73,7 @@ pub async fn open(
         MatrixUnitsPlan::IfWorthIt => judge(&selected, &options, false, tuning).await?,
         MatrixUnitsPlan::IfRight => judge(&selected, &options, true, tuning).await?,
     };
-    selected.open(&options, matrix_units).await
+    open_with_transfers(&selected, &options, matrix_units).await
 }
 
 /// The kernels that are left where f16 must run on matrix units.
