@@ -4,6 +4,9 @@
 //! Reading a file takes at most twice its size and 64 MiB of memory, whatever the file says of itself: what
 //! a header announces is held against the bytes that are there before anything is made for it.
 
+mod kind;
+mod unique_keys;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,6 +19,8 @@ use serde_json::error::Category;
 
 use crate::error::{Error, FileError, Result};
 use crate::printable::is_harmless;
+pub(crate) use kind::{FileKind, HEAD, Wanted};
+pub(crate) use unique_keys::duplicate_key;
 
 /// What reading a file may take beside twice its size, less what the program itself needs of it.
 pub(crate) const READING_OVERHEAD: u64 = 63 << 20;
@@ -95,6 +100,36 @@ pub(crate) fn read_values<T: Pod>(
         }
     }
     Ok(values)
+}
+
+/// The error of a file that is of another kind than was wanted, by its first bytes; none where they say nothing.
+pub(crate) fn wrong_kind(head: &[u8], wanted: Wanted) -> Option<FileError> {
+    let format = match wanted {
+        Wanted::Safetensors => "safetensors",
+        Wanted::Idx => "IDX",
+    };
+    let kind = FileKind::of(head).filter(|kind| match wanted {
+        Wanted::Safetensors => *kind != FileKind::Safetensors,
+        Wanted::Idx => *kind != FileKind::Idx,
+    })?;
+    let problem = format!("is {}, not {format}", kind.name());
+    Some(FileError::unsuitable(problem, kind.remedy(wanted)))
+}
+
+/// What is wrong with a JSON file before its content: that it is of another kind, or that a key stands twice, of which
+/// a parser would take the last.
+///
+/// # Errors
+/// That, in words.
+pub(crate) fn check_json(bytes: &[u8]) -> Result<(), String> {
+    match FileKind::of(&bytes[..bytes.len().min(HEAD)]) {
+        Some(kind) if kind != FileKind::Json => return Err(format!("it is {}", kind.name())),
+        _ => {}
+    }
+    match duplicate_key(bytes) {
+        Some(key) => Err(format!("it has the key '{key}' twice")),
+        None => Ok(()),
+    }
 }
 
 /// What is wrong with a JSON file and where, without the file's own words; `data` is said of what is JSON, but

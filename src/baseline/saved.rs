@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::comparison::Present;
 use crate::error::{Error, FileError, Result, UsageError};
-use crate::input::{Text, json_problem, read_small, unreadable};
+use crate::input::{Text, check_json, json_problem, read_small, unreadable};
 use crate::mode::Mode;
 
 /// The versions of the document that are understood. Version 1 has one `adapter` instead of a list, and calls
@@ -214,6 +214,7 @@ impl Saved {
         if commas > MAX_VALUES {
             return Err(format!("it has more than {MAX_VALUES} values"));
         }
+        check_json(bytes)?;
         let head: Head = serde_json::from_slice(bytes).map_err(|error| problem(&error))?;
         if !SCHEMAS.contains(&head.schema) {
             let [first, last] = SCHEMAS;

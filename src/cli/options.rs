@@ -1,9 +1,10 @@
 //! Options that several commands share, and how their values are read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use fmnist_gpu::adapter::{Backend, Feature, Kind, Selector};
+use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::cpu::{Isa, MOST_THREADS, ProcessorOptions};
 use fmnist_gpu::error::UsageError;
 use fmnist_gpu::gpu::fault::Faults;
@@ -329,6 +330,44 @@ pub fn backends_of_environment() -> Result<Vec<Backend>> {
         .collect()
 }
 
+/// Where a model file goes that is made of another one.
+#[derive(Debug, Args)]
+#[command(next_help_heading = help::OUTPUT)]
+pub struct ModelOutput {
+    /// File to write (safetensors)
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Write over the file of --model; its float weights are then lost
+    #[arg(long)]
+    force: bool,
+}
+
+impl ModelOutput {
+    /// The file, as the user named it.
+    pub fn path(&self) -> &Path {
+        &self.output
+    }
+
+    /// Tries the way to the file.
+    ///
+    /// # Errors
+    /// `Error::Usage` where it is that of `model`, unless that is wanted; those of [`AtomicFile::create`].
+    pub fn create(&self, model: &ModelOptions) -> Result<AtomicFile> {
+        // Links are followed, as they are for the writing.
+        let found = |path: &Path| path.canonicalize().ok();
+        let input = model.path().and_then(found);
+        if !self.force && input.is_some() && input == found(&self.output) {
+            return Err(Error::Usage(UsageError::OptionConflict {
+                option: format!("--output {}", self.output.display()),
+                reason: "it is the file of --model, whose float weights would be lost".to_owned(),
+                remedy: "name another file, or add --force".to_owned(),
+            }));
+        }
+        AtomicFile::create(&self.output)
+    }
+}
+
 /// Which model.
 #[derive(Debug, Args)]
 pub struct ModelOptions {
@@ -339,7 +378,7 @@ pub struct ModelOptions {
 
 impl ModelOptions {
     /// The file that was named.
-    pub fn path(&self) -> Option<&std::path::Path> {
+    pub fn path(&self) -> Option<&Path> {
         self.model.as_deref()
     }
 

@@ -1,16 +1,13 @@
 //! `quantize`: writes a quantized model file.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::quantize::{Source, check_mode, losses};
 use fmnist_gpu::{Mode, report};
 
 use super::calibration::CalibrationOptions;
 use super::help;
 use super::modes::ModeOptions;
-use super::options::{self, ModelOptions};
+use super::options::{self, ModelOptions, ModelOutput};
 use super::terminal;
 
 /// The calls that its help shows.
@@ -49,13 +46,12 @@ pub struct Arguments {
     #[command(flatten)]
     calibration: CalibrationOptions,
 
-    /// File to write (safetensors)
-    #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
-    output: PathBuf,
+    #[command(flatten)]
+    output: ModelOutput,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let output = AtomicFile::create(&arguments.output)?;
+    let output = arguments.output.create(&arguments.model)?;
     let source = arguments.model.load()?;
     let Source::Network(model) = &source else {
         return Err(options::already_quantized(&source).into());
@@ -93,7 +89,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let before = model.to_bytes()?.len();
     terminal::print(&format!(
         "{}: {mode}{rounding}, {} of {} ({:.0}%)\n",
-        arguments.output.display(),
+        arguments.output.path().display(),
         report::bytes(bytes.len() as u64),
         report::bytes(before as u64),
         100.0 * bytes.len() as f64 / before as f64
@@ -115,5 +111,5 @@ fn command(arguments: &Arguments, mode: &Mode) -> String {
         command += &format!(" --scheme {scheme} --weights {weights}");
     }
     command += &arguments.calibration.command_of(mode);
-    command + &format!(" --output {}", arguments.output.display())
+    command + &format!(" --output {}", arguments.output.path().display())
 }

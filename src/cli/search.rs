@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::dataset::{self, Dataset, HELD_OUT, Holdout, Split};
 use fmnist_gpu::engine::check_width;
 use fmnist_gpu::model::Network;
@@ -21,7 +20,9 @@ use indicatif::ProgressBar;
 use super::calibration::CalibrationOptions;
 use super::help;
 use super::interrupt;
-use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions};
+use super::options::{
+    self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions, ModelOutput,
+};
 use super::terminal;
 
 /// The calls that its help shows.
@@ -73,9 +74,8 @@ pub struct Arguments {
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
     format: OutputFormat,
 
-    /// File to write the model to (safetensors)
-    #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
-    output: PathBuf,
+    #[command(flatten)]
+    output: ModelOutput,
 
     #[command(flatten)]
     kernels: KernelOptions,
@@ -125,7 +125,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.format == OutputFormat::Html {
         return Err(Error::no_output("search", "html", "table, json, csv or markdown").into());
     }
-    let output = AtomicFile::create(&arguments.output)?;
+    let output = arguments.output.create(&arguments.model)?;
     let source = arguments.model.load()?;
     let Source::Network(model) = &source else {
         return Err(options::already_quantized(&source).into());
@@ -149,7 +149,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         model: ModelInfo::new(&source),
         dataset: DatasetInfo::new(&held),
         options: &options,
-        output: arguments.output.display().to_string(),
+        output: arguments.output.path().display().to_string(),
     };
     let about = about(arguments, &engine, model, &sample, &held, &options)?;
     let mut state = take_up(arguments, about);
@@ -237,7 +237,7 @@ fn about(
 
 /// The measurements of the same search that an earlier run kept, or none. A note says which.
 fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> SearchState {
-    let path = SearchState::path_of(&arguments.output);
+    let path = SearchState::path_of(arguments.output.path());
     let kept = path.clone();
     interrupt::before_end(move |_| {
         if kept.exists() {

@@ -8,16 +8,14 @@
 //! header's word alone: what it announces is first held against the bytes that are there, and a gzip
 //! file must not unpack to more than reading it may take.
 
-use std::io::{BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::images::Images;
 use crate::error::{Error, FileError, Result};
-use crate::input::{self, OpenFile};
-
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+use crate::input::{self, FileKind, OpenFile, Wanted};
 
 /// Deflate cannot expand a byte into more than this many (zlib's technical details: 1032:1).
 const LARGEST_EXPANSION: u64 = 1032;
@@ -86,13 +84,16 @@ fn read<const DIMENSIONS: usize>(
     what: &str,
 ) -> Result<([usize; DIMENSIONS], Vec<u8>)> {
     let OpenFile { mut stream, length } = input;
-    let mut magic = Vec::new();
-    let peeked = stream.by_ref().take(2).read_to_end(&mut magic);
+    let mut head = Vec::new();
+    let peeked = stream
+        .by_ref()
+        .take(input::HEAD as u64)
+        .read_to_end(&mut head);
     peeked.map_err(|error| input::unreadable(path, &error))?;
-    let zipped = magic == GZIP_MAGIC;
-    let stream = BufReader::new(Cursor::new(magic).chain(stream));
-    if !zipped {
-        return read_stream(path, stream, length, what);
+    let kind = FileKind::of(&head);
+    let stream = BufReader::new(Cursor::new(head.clone()).chain(stream));
+    if kind != Some(FileKind::Gzip) {
+        return read_stream(path, stream, length, what, &head);
     }
     let most = length.map(|length| {
         let memory = length
@@ -100,15 +101,66 @@ fn read<const DIMENSIONS: usize>(
             .saturating_add(input::READING_OVERHEAD);
         memory.min(length.saturating_mul(LARGEST_EXPANSION))
     });
-    read_stream(path, MultiGzDecoder::new(stream), most, what)
+    read_stream(path, Members::new(stream), most, what, &[])
 }
 
-/// Reads from `stream`, which holds at most `most` bytes, or is refused; none where that is not known.
+/// Unpacks the members of a gzip file one after the other. Zeros behind a member are padding, as they are for gzip.
+struct Members<R> {
+    /// None at the end of the file.
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(stream: R) -> Self {
+        Self {
+            member: Some(GzDecoder::new(stream)),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(ended) = self.member.take() else {
+                break;
+            };
+            let mut rest = ended.into_inner();
+            if skip_zeros(&mut rest)? {
+                self.member = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Whether anything follows the zeros that are next.
+fn skip_zeros(stream: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let next = stream.fill_buf()?;
+        if next.is_empty() {
+            return Ok(false);
+        }
+        let zeros = next.iter().take_while(|&&byte| byte == 0).count();
+        let all = zeros == next.len();
+        stream.consume(zeros);
+        if !all {
+            return Ok(true);
+        }
+    }
+}
+
+/// Reads from `stream`, which holds at most `most` bytes, or is refused; none where that is not known. `head` is the
+/// beginning of the file, where it is not packed.
 fn read_stream<const DIMENSIONS: usize>(
     path: &Path,
     mut stream: impl Read,
     most: Option<u64>,
     what: &str,
+    head: &[u8],
 ) -> Result<([usize; DIMENSIONS], Vec<u8>)> {
     let fail = |problem: String| Error::file(path, FileError::images(problem));
 
@@ -118,6 +170,10 @@ fn read_stream<const DIMENSIONS: usize>(
         .map_err(|error| fail(format!("not an IDX file: no header ({error})")))?;
     let expected = [0, 0, 8, u8::try_from(DIMENSIONS).unwrap_or(u8::MAX)];
     if magic != expected {
+        let head = if head.is_empty() { &magic } else { head };
+        if let Some(error) = input::wrong_kind(head, Wanted::Idx) {
+            return Err(Error::file(path, error));
+        }
         return Err(fail(format!(
             "not an IDX file of {what}: it begins with {magic:02x?} instead of {expected:02x?}"
         )));
@@ -221,6 +277,36 @@ mod tests {
         let huge = images(u32::MAX, u32::MAX, u32::MAX, &[0; 8]);
         assert!(problem(&huge).contains("at most"));
         assert!(problem(&gzip(&huge)).contains("at most"));
+    }
+
+    #[test]
+    fn zeros_behind_a_gzip_stream_are_padding() {
+        let plain = images(2, 2, 3, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        let read = read_images(Path::new("x"), &plain).unwrap();
+        let (first, second) = plain.split_at(20);
+        let members = [gzip(first), gzip(second)];
+        for zeros in [0, 1, 511, 512, 100_000] {
+            let padding = vec![0; zeros];
+            let one = [gzip(&plain), padding.clone()].concat();
+            assert_eq!(read_images(Path::new("x"), &one).unwrap(), read, "{zeros}");
+            let two = [&members[0][..], &padding, &members[1], &padding].concat();
+            assert_eq!(read_images(Path::new("x"), &two).unwrap(), read, "{zeros}");
+            // What is no padding is damage.
+            let damaged = [&one[..], b"x"].concat();
+            assert!(problem(&damaged).contains("damaged after"), "{zeros}");
+        }
+    }
+
+    #[test]
+    fn files_of_other_kinds_are_named() {
+        for (bytes, kind) in [
+            (&b"PK\x03\x04\x14\0\0\0"[..], "a zip archive"),
+            (b"<!doctype html><html>", "an HTML page"),
+            (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+        ] {
+            assert!(problem(bytes).contains(kind), "{}", problem(bytes));
+        }
+        assert!(problem(b"hello, world").contains("it begins with"));
     }
 
     #[test]

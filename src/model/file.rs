@@ -243,6 +243,52 @@ mod tests {
     }
 
     #[test]
+    fn files_of_other_kinds_are_named() {
+        for (bytes, words) in [
+            (
+                &b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..],
+                "a gzip file, not safetensors; unpack it first",
+            ),
+            (b"\x80\x02}q\0.", "a Python pickle"),
+            (b"\x08\x07\x12\x07pytorch", "an ONNX file"),
+            (b"\0\0\x08\x03\0\0\x27\x10\0\0\0\x1c", "--data"),
+            (b"{\"schema\": 2}", "a JSON file"),
+        ] {
+            let error = Network::from_bytes("m", bytes).unwrap_err();
+            assert_eq!(error.exit_code(), 7);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        // The beginning of a model is a damaged model, whatever its length looks like.
+        let mut bytes = model().to_bytes().unwrap();
+        bytes[0] = b'{';
+        let error = Network::from_bytes("m", &bytes).unwrap_err().to_string();
+        assert!(error.contains("not a valid safetensors file"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_named() {
+        for (twice, key) in [
+            (
+                r#"{"__metadata__":{"int8_clip":"63","int8_clip":"127"}}"#,
+                "int8_clip",
+            ),
+            (
+                r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#,
+                "a",
+            ),
+            (
+                r#"{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}"#,
+                "dtype",
+            ),
+        ] {
+            let file = [&(twice.len() as u64).to_le_bytes()[..], twice.as_bytes()].concat();
+            let error = Network::from_bytes("m", &file).unwrap_err().to_string();
+            let words = format!("its header has the key '{key}' twice");
+            assert!(error.contains(&words), "{error}");
+        }
+    }
+
+    #[test]
     fn every_truncation_is_refused() {
         let bytes = model().to_bytes().unwrap();
         for length in 0..bytes.len() {

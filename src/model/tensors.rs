@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dataset::hex;
 use crate::error::{Error, FileError, Result};
-use crate::input::{self, OpenFile, read_values};
+use crate::input::{self, OpenFile, Wanted, read_values};
 
 /// The largest header that is read. It is JSON, some of which takes dozens of times its size; a model's has a
 /// hundred bytes for a tensor, and the names of its classes.
@@ -117,11 +117,16 @@ impl Tensors {
         Self::read(path, input)
     }
 
-    fn read(path: &Path, input: OpenFile<impl Read>) -> Result<Self> {
+    fn read(path: &Path, mut input: OpenFile<impl Read>) -> Result<Self> {
+        let mut head = Vec::new();
+        let first = input.stream.by_ref().take(input::HEAD as u64);
+        let peeked = { first }.read_to_end(&mut head);
+        peeked.map_err(|error| input::unreadable(path, &error))?;
         let mut stream = HashingReader {
-            stream: input.stream,
+            stream: head.as_slice().chain(input.stream),
             hash: Sha256::new(),
         };
+        let foreign = || input::wrong_kind(&head, Wanted::Safetensors);
         let fail = |problem: &str| {
             Error::file(
                 path,
@@ -132,8 +137,11 @@ impl Tensors {
             io::ErrorKind::UnexpectedEof => fail("it ends too early"),
             _ => input::unreadable(path, &error),
         };
-        let header = read_header(&mut stream, input.length).map_err(cut)?;
-        let header = header.map_err(|problem| fail(&problem))?;
+        let header = read_header(&mut stream, input.length);
+        if let (Ok(Err(_)) | Err(_), Some(error)) = (&header, foreign()) {
+            return Err(Error::file(path, error));
+        }
+        let header = header.map_err(cut)?.map_err(|problem| fail(&problem))?;
         let count = header.offset_keys().len();
         let mut held = HashMap::new();
         for name in header.offset_keys() {
@@ -213,6 +221,9 @@ fn read_header(
     }
     let mut json = vec![0; size as usize];
     stream.read_exact(&mut json)?;
+    if let Some(key) = input::duplicate_key(&json) {
+        return Ok(Err(format!("its header has the key '{key}' twice")));
+    }
     let header: Metadata = match serde_json::from_slice(&json) {
         Ok(header) => header,
         Err(error) => return Ok(Err(error.to_string())),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::result::Measured;
 use crate::atomic_file::AtomicFile;
 use crate::error::{Error, Result};
-use crate::input::{json_problem, read_small};
+use crate::input::{check_json, json_problem, read_small};
 
 /// The largest file that is read: a measurement takes some hundred bytes, and a search makes some hundred.
 const MAX_BYTES: u64 = 1 << 20;
@@ -124,6 +124,7 @@ fn read(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|error| damaged(error.to_string()))?,
     };
+    check_json(&bytes).map_err(damaged)?;
     let kept: StateFile = serde_json::from_slice(&bytes).map_err(|error| {
         damaged(json_problem(
             &error,

@@ -72,6 +72,8 @@ const CALLS: &[&str] = &[
     "quantize --precision bf16 --rounding nearest --output none",
     "quantize --precision bf16 --calibration-seed 1 --output none",
     "quantize --model q.safetensors --output none",
+    "quantize --model m.safetensors --precision f16 --output m.safetensors",
+    "search --model m.safetensors --output m.safetensors",
     "search --model q.safetensors --output none",
     "train --precision mixed --output none",
     "memory --layers 784",
@@ -85,6 +87,13 @@ const CALLS: &[&str] = &[
     "bench --compare missing.json",
     "verify --adapter cpu --compare missing.json",
     "train --data missing --output none",
+    "bench --model m.safetensors.gz",
+    "bench --model DIR/t10k-images-idx3-ubyte",
+    "predict --data m.safetensors",
+    "bench --model pickle.pt",
+    "bench --model twice.safetensors",
+    "bench --compare twice.json",
+    "verify --adapter cpu --compare m.safetensors.gz",
     // What is computed.
     "predict --adapter cpu --model big.safetensors --data DIR/t10k-images-idx3-ubyte --precision f16",
     "quantize --model m.safetensors --precision int4 --rounding nearest --output made.safetensors",
@@ -107,6 +116,17 @@ fn messages_are_those_of_the_snapshot() {
     let fixture = Fixture::new();
     fixture.save("m.safetensors", &crate::support::model());
     fixture.save("big.safetensors", &overflowing(60_000.0, Activation::Relu));
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
+    let twice = br#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#;
+    let header = [&(twice.len() as u64).to_le_bytes()[..], twice].concat();
+    for (name, bytes) in [
+        ("m.safetensors.gz", &gzip[..]),
+        ("pickle.pt", b"\x80\x02}q\0."),
+        ("twice.safetensors", &header),
+        ("twice.json", br#"{"schema":2,"schema":2}"#),
+    ] {
+        std::fs::write(fixture.path(name), bytes).expect("a file");
+    }
     call(
         Some(&fixture),
         "quantize --model m.safetensors --precision bf16 --output q.safetensors",

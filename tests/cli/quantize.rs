@@ -270,6 +270,41 @@ fn damaged_files_are_refused() {
 }
 
 #[test]
+fn the_model_that_is_read_is_not_written_over() {
+    let fixture = Fixture::new();
+    let model = fixture.path("own.safetensors");
+    std::fs::copy(fixture.model(), &model).expect("a copy");
+    let before = std::fs::read(&model).expect("the model");
+    let link = fixture.path("link.safetensors");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&model, &link).expect("a link");
+    #[cfg(not(unix))]
+    std::fs::hard_link(&model, &link).expect("a link");
+    let to = |output: &Path, more: &[&str]| {
+        let mut command = command();
+        command.args(["quantize", "--precision", "f16", "--model"]);
+        command.arg(&model).arg("--output").arg(output).args(more);
+        run(&mut command)
+    };
+    let links: &[&Path] = if cfg!(unix) { &[&link] } else { &[] };
+    for output in [&*model].iter().chain(links) {
+        has(
+            &to(output, &[]).fails(2),
+            &["--force", "float weights would be lost"],
+        );
+        assert_eq!(std::fs::read(&model).expect("the model"), before);
+    }
+    has(&to(&model, &["--force"]).good(), &["own.safetensors"]);
+    assert_ne!(std::fs::read(&model).expect("the quantized model"), before);
+    // A model inside the program has no file.
+    let made = fixture.path("made.safetensors");
+    let mut command = command();
+    command.args(["quantize", "--precision", "f16", "--output"]);
+    run(command.arg(&made)).good();
+    run(&mut command).good();
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let fixture = Fixture::new();
     let fails = |arguments: &[&str], code| quantize(&fixture, arguments).1.fails(code);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::report::{NumericsReport, Observed, names};
 use crate::error::{Error, FileError, Result};
-use crate::input::{Text, json_problem, read_small, unreadable};
+use crate::input::{Text, check_json, json_problem, read_small, unreadable};
 
 /// The versions of the document that are understood. In the first, `numerics` is called `passport`.
 const SCHEMAS: [u32; 2] = [1, 2];
@@ -57,6 +57,7 @@ impl Earlier {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
+        check_json(bytes)?;
         let document: Document = serde_json::from_slice(bytes)
             .map_err(|error| json_problem(&error, "not a result of 'verify --format json'"))?;
         if !SCHEMAS.contains(&document.schema) {
