@@ -47,23 +47,26 @@ impl Device {
         Ok(*self.host_visible.get_or_init(|| HostVisible::NONE))
     }
 
-    /// Times some round trips, where that is what tells which buffers the host should reach; none where it is known, or
-    /// where the driver leaves no choice. If they fail, buffers are copied, with a warning.
+    /// Whether only timing tells which buffers the host should reach, and nobody did that yet.
+    pub fn must_time_host_visible(&self) -> bool {
+        self.host_visible.get().is_none() && self.host_visible_by_kind().is_none()
+    }
+
+    /// Takes what was timed in an earlier run, unless it is known already.
+    pub fn know_host_visible(&self, earlier: HostVisible) {
+        self.host_visible.get_or_init(|| earlier);
+    }
+
+    /// Times some round trips, where [`Device::must_time_host_visible`]; else none. If they fail, buffers are copied, with
+    /// a warning.
     ///
     /// # Errors
     /// That the device is lost, or does not answer.
     pub async fn time_host_visible(self: &Arc<Self>) -> Result<Option<HostVisible>> {
-        if self.host_visible.get().is_some() {
-            return Ok(None);
-        }
-        let mappable = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
-        let on_processor = (Kind::Software, Backend::Vulkan);
-        let (found, timed) = if !self.device.features().contains(mappable) {
-            (HostVisible::NONE, false)
-        } else if (self.info().kind, self.info().backend) == on_processor {
-            (HostVisible::ALL, false)
-        } else {
-            match self.tried_host_visible().await {
+        let found = match self.host_visible_by_kind() {
+            Some(found) => (found, false),
+            None if self.host_visible.get().is_some() => return Ok(None),
+            None => match self.tried_host_visible().await {
                 Ok(found) => (found, true),
                 Err(error @ (Error::DeviceLost { .. } | Error::NoAnswer { .. })) => {
                     return Err(error);
@@ -74,11 +77,27 @@ impl Device {
                     );
                     (HostVisible::NONE, false)
                 }
-            }
+            },
         };
-        log::info!("{}: {found:?}", self.info());
-        let found = *self.host_visible.get_or_init(|| found);
+        let (found, timed) = found;
+        let found = *self.host_visible.get_or_init(|| {
+            log::info!("{}: {found:?}", self.info());
+            found
+        });
         Ok(timed.then_some(found))
+    }
+
+    /// What is known of an adapter of this kind without timing.
+    fn host_visible_by_kind(&self) -> Option<HostVisible> {
+        let mappable = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+        let on_processor = (Kind::Software, Backend::Vulkan);
+        if !self.device.features().contains(mappable) {
+            Some(HostVisible::NONE)
+        } else if (self.info().kind, self.info().backend) == on_processor {
+            Some(HostVisible::ALL)
+        } else {
+            None
+        }
     }
 
     /// The largest sizes for which memory that the host reaches was faster than a copy.

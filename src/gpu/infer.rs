@@ -16,7 +16,8 @@ const ROWS_SIDE_BY_SIDE: usize = 1000;
 impl Session {
     /// The outputs of all of `pixels` (`[images, in]` row-major), run in batches of `batch`, the
     /// last perhaps short: with the kernels of a timed run and to the same bits, but many batches in
-    /// a submit: side by side, or one after another in int8 where each has scales of its own.
+    /// a submit: side by side, or one after another in int8 where each has scales of its own. Where workgroups share an inner
+    /// dimension, a short batch may be divided into more parts.
     ///
     /// `progress` is called with the number of images done.
     ///

@@ -332,7 +332,7 @@ pub fn output_name(output: LayerOutput) -> &'static str {
 
 /// Every variant that is tested: each row with each of its constants, the fused ones with every tile
 /// of the variants, in each place that a layer can have in a network. A plan may ask for others,
-/// which differ from these in the number of an activation or of a subgroup's lanes.
+/// which differ from these in the number of an activation, of a subgroup's lanes, or of the parts of an inner dimension.
 #[must_use]
 pub fn variants(subgroups: Subgroups) -> Vec<(Pass, Precision)> {
     let activations = Activation::ALL.into_iter();

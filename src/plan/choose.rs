@@ -152,6 +152,7 @@ fn on_gpu(precision: Precision, batch: usize, outputs: usize) -> &'static [&'sta
             "subgroup-rows",
             "rows-8x32",
             "workgroup-32x64-split",
+            "register-1x4",
         ],
         (Precision::Int8, _) if outputs < FEW_OUTPUTS => &[
             "workgroup-32x64-split-dot",

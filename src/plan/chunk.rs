@@ -40,11 +40,7 @@ pub(super) fn steps(
             ..stage.params
         };
         let operations = match stage.pass {
-            Pass::Layer(LayerKernel { tile, .. })
-                if matches!(tile.family, KernelFamily::Sum { .. }) =>
-            {
-                0
-            }
+            Pass::Layer(LayerKernel { tile, .. }) if tile.family.adds() => 0,
             Pass::Matmul(_) | Pass::Layer(_) => {
                 32 * u64::from(rows) * u64::from(params.inner) * u64::from(params.groups)
             }
@@ -124,6 +120,8 @@ pub(super) fn chunks(
         Fusion::Layers(tile) => {
             let tile = tile.on(limits.subgroups());
             let rows = match tile.family {
+                // What adds the sums of a split layer may have one row a workgroup.
+                _ if variant.split => 1,
                 KernelFamily::Broadcast => tile.rows,
                 _ => tile.workgroup().0,
             };

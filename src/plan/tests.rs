@@ -67,10 +67,19 @@ fn int8_has_all_eight_steps_of_each_layer() {
 
 #[test]
 fn chunks_fit_every_limit_and_cover_the_batch() {
-    for (binding, workgroups) in [(1 << 16, 65535), (1 << 20, 7), (14_000, 3)] {
+    let mut split = 0;
+    let cases: [((u64, u32), &[usize]); 5] = [
+        ((1 << 16, 65535), &[50, 64, 10]),
+        ((1 << 20, 7), &[50, 64, 10]),
+        ((14_000, 3), &[50, 64, 10]),
+        // Inner dimensions of which workgroups can have parts.
+        ((1 << 21, 65535), &[900, 300, 10]),
+        ((1 << 21, 14), &[900, 300, 10]),
+    ];
+    for ((binding, workgroups), widths) in cases {
         for precision in Precision::ALL {
             let limits = limits(binding, workgroups);
-            let model = model(precision, &[50, 64, 10]);
+            let model = model(precision, widths);
             for &variant in KERNEL_VARIANTS {
                 if variant.refused(&model, 1_000, &limits).is_some() {
                     continue;
@@ -95,6 +104,7 @@ fn chunks_fit_every_limit_and_cover_the_batch() {
                         assert!(bytes * range.len() as u64 <= binding, "{operand:?}");
                     }
                 }
+                split += usize::from(variant.split);
                 for step in &plan.steps {
                     assert!(
                         step.grid.iter().all(|&n| (1..=workgroups).contains(&n)),
@@ -104,6 +114,30 @@ fn chunks_fit_every_limit_and_cover_the_batch() {
             }
         }
     }
+    assert!(split > 3, "{split}");
+}
+
+#[test]
+fn tiles_of_packed_products_must_fit_beside_layers_that_have_none() {
+    let dot = KernelVariant::find("workgroup-32x64-dot").unwrap();
+    let Fusion::Layers(tile) = dot.fusion else {
+        panic!("no tile");
+    };
+    let [packed, single] = [Arithmetic::Dot, Arithmetic::F32].map(|of| tile.workgroup_bytes(of));
+    assert!(packed < single);
+    let int8 = model(Precision::Int8, &[50, 64, 10]);
+    let mut mixed = int8.clone();
+    mixed.layers[1].format = Format::of(Precision::F16, 64, 127);
+    let refused = |model: &Architecture, bytes: u64| {
+        let limits = Limits {
+            workgroup_bytes: bytes as u32,
+            ..limits(1 << 27, 65535)
+        };
+        dot.refused(model, 100, &limits)
+    };
+    assert_eq!(refused(&int8, packed), None);
+    assert!(refused(&mixed, single - 1).is_some_and(|reason| reason.contains("memory")));
+    assert_eq!(refused(&mixed, single), None);
 }
 
 #[test]

@@ -47,6 +47,12 @@ pub struct Staging {
 }
 
 impl KernelFamily {
+    /// Whether it multiplies nothing, but adds the sums of parts.
+    #[must_use]
+    pub fn adds(self) -> bool {
+        matches!(self, Self::Sum { .. })
+    }
+
     /// The matrix units that it is made for; none for what runs without.
     #[must_use]
     pub fn matrix_units(self) -> Option<MatrixUnits> {
@@ -152,15 +158,15 @@ impl Tile {
     }
 
     /// Into how many parts to divide the inner dimension of a layer of `rows` rows, `groups` groups of columns and `inner`
-    /// groups along the inner dimension, for a tile that stages its steps: a power of two, 1 where the layer has enough
+    /// groups along the inner dimension, for a tile that stages its steps: a power of two, `most` at most, 1 where the layer has enough
     /// workgroups, or too few steps.
     #[must_use]
-    pub fn parts_of_inner(self, rows: u32, groups: u32, inner: u32) -> u32 {
+    pub fn parts_of_inner(self, rows: u32, groups: u32, inner: u32, most: u32) -> u32 {
         let [across, down, _] = self.grid(rows, groups);
         let missing = ENOUGH_WORKGROUPS / across.saturating_mul(down).max(1);
         let steps = inner / (LEAST_STEPS * self.family.k_step().max(1));
-        let most = missing.min(steps).clamp(1, MOST_PARTS);
-        1 << most.ilog2()
+        let parts = missing.min(steps).min(most).clamp(1, MOST_PARTS);
+        1 << parts.ilog2()
     }
 
     /// The tile on an adapter with these subgroups, where it is made of them.

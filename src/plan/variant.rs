@@ -15,7 +15,7 @@ use crate::model::{Architecture, Format, InputFormat, LayerShape, Normalization}
 pub enum ExecutionPath {
     /// The scheme's passes one by one.
     Unfused,
-    /// A dispatch a layer.
+    /// A dispatch a layer, or two.
     Fused,
     /// One dispatch for the whole network.
     Network,
@@ -192,6 +192,32 @@ impl KernelVariant {
         }
     }
 
+    /// What the products of a layer multiply. Only int8 layers multiply by packed dot products; what multiplies f16 is for
+    /// networks of f16 alone.
+    #[must_use]
+    pub fn arithmetic_of(self, layer: &LayerShape) -> Arithmetic {
+        match self.arithmetic {
+            Arithmetic::Dot if layer.format.precision != Precision::Int8 => Arithmetic::F32,
+            arithmetic => arithmetic,
+        }
+    }
+
+    /// Into how many parts the inner dimension of a layer is divided, in batches of `batch`.
+    pub(super) fn parts(
+        self,
+        tile: Tile,
+        layer: &LayerShape,
+        batch: usize,
+        limits: &Limits,
+    ) -> u32 {
+        if !self.split {
+            return 1;
+        }
+        let batch = u32::try_from(batch).unwrap_or(u32::MAX);
+        let [columns, inner] = [layer.outputs, layer.inputs].map(|size| groups(size) as u32);
+        tile.parts_of_inner(batch, columns, inner, limits.workgroups)
+    }
+
     fn layers_refused(
         self,
         tile: Tile,
@@ -215,15 +241,17 @@ impl KernelVariant {
             return Some("the adapter allows too few storage buffers");
         }
         let tile = tile.on(limits.subgroups());
-        if self.split && !splits(tile, model, batch) {
+        let parts = |layer: &LayerShape| self.parts(tile, layer, batch, limits);
+        if self.split && model.layers.iter().all(|layer| parts(layer) == 1) {
             return Some(
-                "no layer has so few outputs that workgroups would share its inner dimension",
+                "no layer has few enough outputs and enough inputs for workgroups to share its inputs",
             );
         }
         if tile.lanes > limits.invocations {
             return Some("the adapter's largest workgroup is too small");
         }
-        let needed = tile.workgroup_bytes(self.arithmetic);
+        let needed = |layer: &LayerShape| tile.workgroup_bytes(self.arithmetic_of(layer));
+        let needed = model.layers.iter().map(needed).max().unwrap_or(0);
         if needed > u64::from(limits.workgroup_bytes) {
             return Some("the adapter has too little workgroup memory");
         }
@@ -311,15 +339,6 @@ impl KernelVariant {
                 .filter(|input| matches!(input, InputFormat::Rows | InputFormat::Static)),
         })
     }
-}
-
-/// Whether workgroups with this tile share the inner dimension of any layer.
-fn splits(tile: Tile, model: &Architecture, batch: usize) -> bool {
-    let batch = u32::try_from(batch).unwrap_or(u32::MAX);
-    model.layers.iter().any(|layer| {
-        let [columns, inner] = [layer.outputs, layer.inputs].map(|size| groups(size) as u32);
-        tile.parts_of_inner(batch, columns, inner) > 1
-    })
 }
 
 /// Why the unfused passes cannot run a network: there are passes for f32, f16 and `dynamic-tensor`.

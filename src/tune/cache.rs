@@ -1,4 +1,4 @@
-//! The file in which the tuner keeps which kernel won.
+//! The file in which the tuner keeps which kernel won, and what else was timed of a device.
 //!
 //! It is `kernels.json` in the user's cache folder ([`folders::cache`]).
 //!

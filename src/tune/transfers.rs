@@ -1,38 +1,34 @@
 //! Which of a batch's buffers the host reaches on an adapter: timed once, and kept.
 
+use std::sync::Arc;
+
 use super::cache::{Cache, CacheEntry, CacheKey, TuningEffort};
 use super::key::device_key;
 use crate::adapter::AdapterInfo;
-use crate::engine::{Engine, EngineOptions, MatrixUse, Selected};
 use crate::error::Result;
-use crate::gpu::HostVisible;
+use crate::gpu::{Device, HostVisible};
 use crate::{Mode, Precision};
 
-/// Opens an adapter with what the cache knows of its transfers, or times them and keeps the result.
+/// Takes what the cache knows of an open device's transfers, or times them and keeps the result; nothing where no timing
+/// is needed.
 ///
 /// # Errors
-/// Those of [`Selected::open`], and that the device is lost or does not answer.
-pub(super) async fn open_with_transfers(
-    selected: &Selected,
-    options: &EngineOptions,
-    matrix_units: MatrixUse,
-) -> Result<Engine> {
-    let mut options = options.clone();
-    let key = key(selected.info());
-    if options.device.host_visible.is_none() && selected.found().is_some() {
-        options.device.host_visible = known(&Cache::open(), &key);
+/// That the device is lost or does not answer.
+pub(super) async fn know_transfers(device: &Arc<Device>) -> Result<()> {
+    if !device.must_time_host_visible() {
+        return Ok(());
     }
-    let engine = selected.open(&options, matrix_units).await?;
-    if let Some(device) = engine.device()
-        && let Some(timed) = device.time_host_visible().await?
-    {
-        let mut cache = Cache::open();
+    let mut cache = Cache::open();
+    let key = key(device.info());
+    if let Some(known) = known(&cache, &key) {
+        device.know_host_visible(known);
+    } else if let Some(timed) = device.time_host_visible().await? {
         keep(&mut cache, key, timed);
         if let Err(error) = cache.save() {
             log::warn!("the result of timing transfers could not be saved: {error}");
         }
     }
-    Ok(engine)
+    Ok(())
 }
 
 /// The place of an adapter's transfers in the cache. The number behind `transfers` changes with the way of timing them.
@@ -54,26 +50,27 @@ fn keep(cache: &mut Cache, key: CacheKey, found: HostVisible) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu;
+    use crate::cpu::Processor;
 
     #[test]
-    fn what_was_timed_is_known_the_next_time() {
+    fn what_was_timed_is_known_the_next_time_on_that_adapter_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kernels.json");
-        let adapters = pollster::block_on(gpu::adapters(None));
-        let mut cache = Cache::open_at(&path);
-        let found = |inputs| HostVisible {
-            inputs,
-            outputs: 4096,
+        let own = AdapterInfo::cpu(0, Processor::default().info());
+        let other = AdapterInfo {
+            driver: "another driver".into(),
+            ..own.clone()
         };
-        for (inputs, adapter) in (1..).zip(&adapters) {
-            assert_eq!(known(&cache, &key(&adapter.info)), None);
-            keep(&mut cache, key(&adapter.info), found(inputs));
-        }
+        let found = HostVisible {
+            inputs: 4096,
+            outputs: 0,
+        };
+        let mut cache = Cache::open_at(&path);
+        assert_eq!(known(&cache, &key(&own)), None);
+        keep(&mut cache, key(&own), found);
         cache.save().unwrap();
         let cache = Cache::open_at(&path);
-        for (inputs, adapter) in (1..).zip(&adapters) {
-            assert_eq!(known(&cache, &key(&adapter.info)), Some(found(inputs)));
-        }
+        assert_eq!(known(&cache, &key(&own)), Some(found));
+        assert_eq!(known(&cache, &key(&other)), None);
     }
 }

@@ -459,7 +459,10 @@ pub fn a_full_disk_behind_the_cache_is_a_warning(adapter: &Adapter) {
             "too large",
         ],
     );
-    assert_eq!(end.stderr.lines().count(), 1, "{}", end.stderr);
+    // On some adapters there is also the result of timing transfers.
+    let lines: Vec<&str> = end.stderr.lines().collect();
+    assert!(lines.len() <= 2, "{}", end.stderr);
+    assert!(lines.iter().all(|line| line.contains("could not be saved")));
     let document: Value = serde_json::from_str(&end.stdout).expect("JSON");
     validate(&document);
     assert_eq!(rows(&document)[0]["status"], "ok");

@@ -73,8 +73,12 @@ pub fn a_kernel_runs_as_named(adapter: &Adapter) {
     let document = run(&mut bench.command(adapter, &arguments)).json();
     let want = ["fused", "register-8x8", "user"].map(str::to_owned);
     assert_eq!(effective(&document), [want]);
-    // Nothing was left to tune, so nothing is remembered.
-    assert!(!bench.cache.path().join("kernels.json").exists());
+    // Nothing was left to tune, so no kernel is remembered. On some adapters transfers are.
+    if let Ok(text) = std::fs::read_to_string(bench.cache.path().join("kernels.json")) {
+        let kept: Value = serde_json::from_str(&text).expect("JSON");
+        let entries = kept["entries"].as_array().expect("entries");
+        assert!(entries.iter().all(|entry| entry["kernel"] == ""), "{text}");
+    }
 }
 
 pub fn what_cannot_run_is_reported(adapter: &Adapter) {

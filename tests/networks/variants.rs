@@ -31,12 +31,7 @@ pub fn variant_trials(rig: &Rig) -> Vec<Trial> {
     for precision in precisions(&Executor::gpu(rig, kernels)) {
         let wanted = |s: &&KernelVariant| kernels == Kernels::Any || s.on_matrix_units();
         for &variant in KERNEL_VARIANTS.iter().filter(wanted) {
-            let limits = rig.device.limits();
-            let runs = |model: &Network| {
-                let architecture = quantized(model, &precision.into()).map(|it| it.architecture());
-                architecture.is_ok_and(|it| variant.refused(&it, 1, limits).is_none())
-            };
-            let runs_one = tried_networks(rig).any(|model| runs(&model));
+            let runs_one = !tried_networks(rig, variant, precision).is_empty();
             let compiles = match variant.fusion {
                 Fusion::Layers(tile) => rig.compiles(tile, variant.arithmetic),
                 Fusion::Unfused(_) | Fusion::Network { .. } => true,
@@ -87,9 +82,28 @@ fn networks() -> Vec<Network> {
     ]
 }
 
-/// Modules with bounds checks are compiled separately, which takes most of the time: there one network has to do.
-fn tried_networks(rig: &Rig) -> impl Iterator<Item = Network> {
-    networks().into_iter().take(if rig.checked { 1 } else { 4 })
+/// The networks that a variant runs. Modules with bounds checks are compiled separately, which takes most of the time: there
+/// one has to do.
+fn tried_networks(rig: &Rig, variant: KernelVariant, precision: Precision) -> Vec<Network> {
+    let limits = rig.device.limits();
+    let runs = |model: &Network| {
+        let architecture = quantized(model, &precision.into()).map(|it| it.architecture());
+        architecture.is_ok_and(|it| variant.refused(&it, 1, limits).is_none())
+    };
+    let mut networks = networks();
+    if variant.split {
+        networks.insert(0, deep());
+    }
+    networks.retain(runs);
+    networks.truncate(if rig.checked { 1 } else { networks.len() });
+    networks
+}
+
+/// A network whose first layer has many more inputs than outputs, and whose second has so few that its inner dimension is
+/// divided otherwise.
+fn deep() -> Network {
+    use Activation::{Relu, Softmax};
+    random_model(&mut seeded("deep"), &[3001, 130, 10], &[Relu, Softmax])
 }
 
 /// A kernel variant on each of the networks that it can run, in batches of several sizes: against the reference,
@@ -101,7 +115,7 @@ fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precisi
     };
     let limits = rig.device.limits();
     let mut ran = 0;
-    for model in tried_networks(rig) {
+    for model in tried_networks(rig, variant, precision) {
         let architecture = quantized(&model, &precision.into())?.architecture();
         let width = model.inputs();
         let widths = architecture.widths();
@@ -130,7 +144,8 @@ fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precisi
                 &bits,
             )
             .map_err(|problem| place(format!("again: {problem}")))?;
-            if variant.rows_are_independent(&architecture) {
+            // How workgroups share an inner dimension depends on the batch.
+            if variant.rows_are_independent(&architecture) && !variant.split {
                 let all = rows.get_or_insert_with(|| bits.clone());
                 equal(&bits, &all[..bits.len()])
                     .map_err(|problem| place(format!("in another batch: {problem}")))?;

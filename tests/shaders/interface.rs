@@ -6,7 +6,7 @@ use std::mem::{offset_of, size_of};
 use fmnist_gpu::Precision;
 use fmnist_gpu::gpu::kernel::Binding;
 use fmnist_gpu::model::Activation;
-use fmnist_gpu::plan::{KernelFamily, LayerKernel, LayerOutput, Params, Pass};
+use fmnist_gpu::plan::{LayerKernel, LayerOutput, Params, Pass};
 use naga::valid::GlobalUse;
 use naga::{AddressSpace, Scalar, StorageAccess, TypeInner};
 
@@ -247,11 +247,7 @@ fn unused(pass: Pass) -> &'static [&'static str] {
             output: LayerOutput::PartialSums(_),
             ..
         }) => &["maxima", "input_scale"],
-        Pass::Layer(LayerKernel { tile, .. })
-            if matches!(tile.family, KernelFamily::Sum { .. }) =>
-        {
-            &["x", "pixel_steps"]
-        }
+        Pass::Layer(LayerKernel { tile, .. }) if tile.family.adds() => &["x", "pixel_steps"],
         _ => &[],
     }
 }

@@ -3,7 +3,7 @@
 use fmnist_gpu::Precision;
 use fmnist_gpu::adapter::Kind;
 use fmnist_gpu::model::{Activation, Architecture, Format, LayerShape};
-use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelFamily, KernelVariant, LANES, Limits, Pass};
+use fmnist_gpu::plan::{Fusion, KERNEL_VARIANTS, KernelVariant, LANES, Limits, Pass};
 use naga::{AddressSpace, ShaderStage};
 
 use super::variant::*;
@@ -152,7 +152,7 @@ fn the_plan_refuses_what_an_adapter_has_too_little_for() {
             .find(|kernel_variant| variants_of(kernel_variant).contains(&variant.pass));
         // The plan takes what adds the sums of a split layer only with what makes them, which needs more.
         let adds = matches!(variant.pass, Pass::Layer(layer)
-            if matches!(layer.tile.family, KernelFamily::Sum { .. }));
+            if layer.tile.family.adds());
         let kernel_variant = kernel_variant.filter(|_| !adds);
         let Some(kernel_variant) = kernel_variant else {
             return Ok(());

@@ -4,7 +4,7 @@
 // way into registers. Weights are loaded 16 bytes at a time.
 //
 // x: [rows, inner] groups of four along the inner dimension
-// w: [inner, columns] matrices of SIZE inner values by SIZE outputs, read as groups of four
+// w: [inner, columns] matrices of SIZE inner values by SIZE outputs, read as pairs of groups of four
 // bias: [groups], output: [rows, groups]
 
 #import shared/params
@@ -106,8 +106,8 @@ fn main(
             var sums_i_j = Sums();
         }
     }
-    let first = first_step();
-    let end = end_of_steps();
+    let first = first_step(workgroup.z);
+    let end = end_of_steps(workgroup.z);
     var x_next = fetch_x(first_row, first, lane);
     var w_next = fetch_w(first_matrix, columns, first, lane);
     for (var step = first; step < end; step += K_STEP) {

@@ -95,8 +95,8 @@ fn main(
 
     var acc: array<Acc4, TILE_ROWS * TILE_GROUPS>;
     var buffer = 0u;
-    let first = first_step();
-    let end = end_of_steps();
+    let first = first_step(workgroup.z);
+    let end = end_of_steps(workgroup.z);
     var x_next = fetch_x(first_row, first, lane);
     var w_next = fetch_w(first_group, first, lane);
     for (var step = first; step < end; step += K_STEP) {

@@ -1,5 +1,5 @@
-// Workgroups share the inner dimension. Each multiplies one of PARTS_OF_INNER parts, which are as many whole
-// steps as each other, but for the last ones.
+// Workgroups share the inner dimension. Each multiplies one of PARTS_OF_INNER parts, which differ by one step at
+// most.
 
 #import shared/params
 
@@ -9,16 +9,12 @@ fn begin_inner(part: u32) {
     part_of_inner = part;
 }
 
-// Groups of four along the inner dimension in a part.
-fn inner_of_part() -> u32 {
+// Where part number `part` begins, in groups of four: at a whole step.
+fn first_step(part: u32) -> u32 {
     let steps = (params.inner + K_STEP - 1u) / K_STEP;
-    return (steps + PARTS_OF_INNER - 1u) / PARTS_OF_INNER * K_STEP;
+    return part * steps / PARTS_OF_INNER * K_STEP;
 }
 
-fn first_step() -> u32 {
-    return part_of_inner * inner_of_part();
-}
-
-fn end_of_steps() -> u32 {
-    return min(first_step() + inner_of_part(), params.inner);
+fn end_of_steps(part: u32) -> u32 {
+    return min(first_step(part + 1u), params.inner);
 }

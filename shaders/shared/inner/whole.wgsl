@@ -4,10 +4,10 @@
 
 fn begin_inner(part: u32) {}
 
-fn first_step() -> u32 {
+fn first_step(part: u32) -> u32 {
     return 0u;
 }
 
-fn end_of_steps() -> u32 {
+fn end_of_steps(part: u32) -> u32 {
     return params.inner;
 }

@@ -80,7 +80,7 @@ fn of_layer(layer: LayerKernel, elements: Precision) -> Vec<(&'static str, u32)>
     let mut numbers = vec![
         ("LANES", tile.lanes),
         ("TILE_ROWS", tile.rows),
-        // The families for few rows have one group a workgroup.
+        // An invocation of the families for few rows has one group.
         ("TILE_GROUPS", tile.groups),
         ("ACTIVATION", layer.activation.number()),
     ];

@@ -1,4 +1,4 @@
-//! Fused layers: one dispatch a layer, and one more where an input has to be brought into the format that its
+//! Fused layers: one dispatch a layer, one more where workgroups share its inner dimension, and one more where an input has to be brought into the format that its
 //! layer takes, or where no invocation has a whole row for a softmax.
 
 use super::stage::{Slots, Stage, matrix, product};
@@ -10,7 +10,7 @@ use crate::model::{
 use crate::plan::kernel::{LayerInput, LayerKernel, LayerOutput};
 use crate::plan::limits::Limits;
 use crate::plan::pass::{LANES, Operand, Params, Pass};
-use crate::plan::tile::{Arithmetic, Tile, groups};
+use crate::plan::tile::{Tile, groups};
 use crate::plan::variant::KernelVariant;
 use crate::precision::Float;
 
@@ -39,7 +39,7 @@ impl InputSource {
 struct Layers<'a> {
     model: &'a Architecture,
     /// Rows of a batch.
-    batch: u32,
+    batch: usize,
     tile: Tile,
     variant: KernelVariant,
     limits: &'a Limits,
@@ -60,7 +60,7 @@ pub(super) fn stages(
 ) -> Vec<Stage> {
     let mut layers = Layers {
         model,
-        batch: batch.try_into().unwrap_or(u32::MAX),
+        batch,
         tile,
         variant,
         limits,
@@ -131,7 +131,7 @@ impl Layers<'_> {
         };
         let kernel = LayerKernel {
             tile,
-            arithmetic: self.arithmetic_of(layer),
+            arithmetic: self.variant.arithmetic_of(&layer),
             input: source.input,
             output,
             activation,
@@ -155,7 +155,10 @@ impl Layers<'_> {
             writes: Some((to, kernel.output.row_bytes(u64::from(columns)))),
         };
         let weights = Operand::Weights(index);
-        match self.parts(layer, tile) {
+        let parts = self
+            .variant
+            .parts(self.tile, &layer, self.batch, self.limits);
+        match parts {
             1 => self.stages.push(stage(kernel, weights, to)),
             parts => {
                 let multiplies = LayerKernel {
@@ -191,23 +194,6 @@ impl Layers<'_> {
             },
             (Some(InputFormat::Static), _) => InputSource::new(LayerInput::Quantized, to),
             _ => InputSource::new(LayerInput::Values, to),
-        }
-    }
-
-    /// Into how many parts the inner dimension of a layer is divided.
-    fn parts(&self, layer: LayerShape, tile: Tile) -> u32 {
-        if !self.variant.split {
-            return 1;
-        }
-        let [columns, inner] = [layer.outputs, layer.inputs].map(|size| groups(size) as u32);
-        tile.parts_of_inner(self.batch, columns, inner)
-    }
-
-    /// Only int8 layers multiply by packed dot products; what multiplies f16 is for networks of f16 alone.
-    fn arithmetic_of(&self, layer: LayerShape) -> Arithmetic {
-        match self.variant.arithmetic {
-            Arithmetic::Dot if layer.format.precision != Precision::Int8 => Arithmetic::F32,
-            arithmetic => arithmetic,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::engine::{EngineOptions, MatrixUse, Selected};
 use crate::error::{CheckError, Error, Result, UsageError};
 use crate::gpu::DeviceOptions;
 use crate::plan::{ExecutionPath, Kernels};
-use crate::tune::transfers::open_with_transfers;
+use crate::tune::transfers::know_transfers;
 use trial::{Again, MatrixUnitsTrial};
 
 /// Whether f16 is to run on matrix units.
@@ -73,7 +73,11 @@ pub async fn open(
         MatrixUnitsPlan::IfWorthIt => judge(&selected, &options, false, tuning).await?,
         MatrixUnitsPlan::IfRight => judge(&selected, &options, true, tuning).await?,
     };
-    open_with_transfers(&selected, &options, matrix_units).await
+    let engine = selected.open(&options, matrix_units).await?;
+    if let Some(device) = engine.device() {
+        know_transfers(device).await?;
+    }
+    Ok(engine)
 }
 
 /// The kernels that are left where f16 must run on matrix units.

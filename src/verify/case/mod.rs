@@ -19,7 +19,7 @@ use super::compare::{Check, Errors, Unit, equal};
 use super::data::{random_quantized, seeded};
 use crate::Precision;
 use crate::model::Activation;
-use crate::plan::{KernelFamily, LayerInput, LayerOutput, Params, Pass, groups};
+use crate::plan::{LayerInput, LayerOutput, Params, Pass, groups};
 use crate::precision::Float;
 
 /// What stands behind each written buffer, and must stand there after.
@@ -202,7 +202,7 @@ impl Case {
                 }
                 let mut trials = vec![self.layer(layer)];
                 let small = self.shape == super::shapes::SMALL;
-                let sum = matches!(layer.tile.family, KernelFamily::Sum { .. });
+                let sum = layer.tile.family.adds();
                 if small && !sum && layer.input == LayerInput::Pixels && self.has_tight_bound(layer)
                 {
                     trials.push(self.every_byte(layer));

@@ -3,6 +3,8 @@
 use half::f16;
 
 use super::*;
+use crate::adapter::{Kind, MatrixUnits};
+use crate::plan::Limits;
 use crate::quantize::Weights;
 
 #[test]
@@ -36,6 +38,41 @@ fn a_missing_term_is_more_than_the_tolerance() {
         let without: Vec<f32> = outputs(&model).iter().map(|&v| v as f32).collect();
         assert!(compare(&without, &want).is_err(), "layer {layer}");
         model.layers[layer].weights = whole;
+    }
+}
+
+/// A kernel that is timed and cannot run the network on which it is checked would end the trial.
+#[test]
+fn what_is_timed_can_be_checked() {
+    let architecture = |(widths, batch): ([usize; 3], usize)| {
+        let network = random_network(&widths, batch, Activation::Softmax).unwrap();
+        (network.0.architecture(), batch)
+    };
+    let (timed, checked) = (architecture(TIMED), architecture(CHECKED));
+    for size in [8, 16] {
+        for lanes in [8, 32, 64] {
+            let limits = Limits {
+                binding_bytes: 1 << 27,
+                workgroups: 65_535,
+                storage_buffers: 8,
+                invocations: 1024,
+                workgroup_bytes: 64 << 10,
+                subgroup: Some(lanes),
+                matrix_units: Some(MatrixUnits { size, lanes }),
+                rejected: Vec::new(),
+                kind: Kind::Discrete,
+                adapter: "a test's".into(),
+            };
+            let mut tried = 0;
+            for variant in KERNEL_VARIANTS.iter().filter(|v| v.on_matrix_units()) {
+                if variant.refused(&timed.0, timed.1, &limits).is_none() {
+                    let refused = variant.refused(&checked.0, checked.1, &limits);
+                    assert_eq!(refused, None, "{} of {size}×{size}", variant.name);
+                    tried += 1;
+                }
+            }
+            assert!(tried > 3, "{tried}");
+        }
     }
 }
 
