@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use crate::error::{Error, FileError, Result};
-use crate::printable::is_harmless;
+use crate::printable::{is_harmless, printable};
 pub(crate) use kind::{FileKind, HEAD, Wanted};
 pub(crate) use unique_keys::duplicate_key;
 
@@ -127,7 +127,7 @@ pub(crate) fn check_json(bytes: &[u8]) -> Result<(), String> {
         _ => {}
     }
     match duplicate_key(bytes) {
-        Some(key) => Err(format!("it has the key '{key}' twice")),
+        Some(key) => Err(format!("it has the key '{}' twice", printable(&key))),
         None => Ok(()),
     }
 }
@@ -190,6 +190,21 @@ mod tests {
         }
         // A pipe's header may announce anything.
         assert!(read_values::<f32>(&mut &bytes[..], usize::MAX / 8, 0, false).is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_a_json_file_has_no_control_characters() {
+        assert_eq!(check_json(b"{\"a\": 1, \"b\": 2}"), Ok(()));
+        assert_eq!(check_json(b"not JSON, which its reader says"), Ok(()));
+        let problem = check_json(b"{\"m\\bout\": 1, \"m\\bout\": 2}").unwrap_err();
+        assert!(problem.contains("twice"), "{problem}");
+        assert!(!problem.chars().any(char::is_control), "{problem:?}");
+        let long = format!("{{\"{0}\": 1, \"{0}\": 2}}", "k".repeat(100_000));
+        assert!(check_json(long.as_bytes()).unwrap_err().len() < 2_000);
+        assert_eq!(
+            check_json(b"\x1f\x8b\x08"),
+            Err("it is a gzip file".to_owned())
+        );
     }
 
     #[test]
