@@ -127,7 +127,10 @@ pub(crate) fn check_json(bytes: &[u8]) -> Result<(), String> {
         _ => {}
     }
     match duplicate_key(bytes) {
-        Some(key) => Err(format!("it has the key '{}' twice", printable(&key))),
+        Some(key) => {
+            let key = printable(&key);
+            Err(format!("it has the key '{key}' twice"))
+        }
         None => Ok(()),
     }
 }
