@@ -46,7 +46,7 @@ pub struct AdapterOptions {
 pub struct KernelOptions {
     /// Kernels to run networks with: unfused, fused or network [default: the fastest]
     ///
-    /// unfused runs each step of the scheme as a dispatch of its own. fused runs one dispatch for each layer.
+    /// unfused runs each step of the scheme as a dispatch of its own. fused runs one or two dispatches for each layer.
     /// network runs one dispatch for the whole network.
     #[arg(
         long,

@@ -160,6 +160,7 @@ fn on_gpu(precision: Precision, batch: usize, outputs: usize) -> &'static [&'sta
             // Some GPUs have no instruction for the packed dot product.
             "workgroup-32x64-split",
             "workgroup-32x64-dot",
+            "register-8x8-dot",
         ],
         (Precision::Int8, _) => &[
             "workgroup-64x64-dot",

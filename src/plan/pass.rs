@@ -34,7 +34,7 @@ pub enum Pass {
     Quantize,
     /// Quantized values to values.
     Dequantize,
-    /// A whole layer.
+    /// A whole layer, or half of one.
     Layer(LayerKernel),
     /// A whole network.
     Network(NetworkKernel),
