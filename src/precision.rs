@@ -104,6 +104,17 @@ impl Precision {
         }
     }
 
+    /// What rounding to this precision changes of a value at most, as a share of the largest that has the same scale, or of
+    /// the value itself where there are no scales.
+    #[must_use]
+    pub fn roundoff(self) -> f64 {
+        match self {
+            Self::Int8 => 0.5 / 127.0,
+            Self::Int4 => 0.5 / 7.0,
+            _ => self.float().unit_roundoff(),
+        }
+    }
+
     /// What a network's outputs in this precision may differ from the reference's.
     #[must_use]
     pub fn tolerance(self) -> Tolerance {
@@ -180,6 +191,27 @@ impl Float {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
         }
+    }
+
+    /// The smallest normal number: smaller ones have fewer significant bits (IEEE 754-2019, § 3.3), and WGSL lets an
+    /// adapter take those of f32 for zero (§ 15.7.2).
+    #[must_use]
+    pub fn smallest_normal(self) -> f64 {
+        match self {
+            Self::F16 => f64::from(f16::MIN_POSITIVE),
+            Self::F32 | Self::Bf16 => f64::from(f32::MIN_POSITIVE),
+        }
+    }
+
+    /// The most that rounding changes of a normal number, as a share of it: 2⁻ᵖ with p significant bits.
+    #[must_use]
+    pub fn unit_roundoff(self) -> f64 {
+        let digits = match self {
+            Self::F32 => f32::MANTISSA_DIGITS,
+            Self::F16 => f16::MANTISSA_DIGITS,
+            Self::Bf16 => bf16::MANTISSA_DIGITS,
+        };
+        (-f64::from(digits)).exp2()
     }
 
     /// The number of this type that is nearest to `value`, ties to even.

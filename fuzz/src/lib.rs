@@ -1,12 +1,14 @@
-//! What the program does with a file that it is given, a function for each kind of file.
+//! What the program does with a file that it is given, a function for each kind of file, and with a network of any magnitude.
 //!
 //! None of them panics, whatever the bytes, and reading takes at most twice the file's size and 64 MiB of memory:
 //! each function asserts that. `scripts/fuzz` drives them by libFuzzer; tests/hostile holds them against the
 //! corpus and some mutations of it in every run of the tests.
 
 mod json;
+pub mod judge;
 mod memory;
 mod model;
+pub mod ranges;
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -17,13 +19,14 @@ use fmnist_gpu::dataset;
 pub use json::{FUZZED_DRIVER, baseline, numerics, search_state, tuner_cache};
 pub use memory::{OVERHEAD, limited};
 pub use model::{model, quantized};
+pub use ranges::ranges;
 use tempfile::TempDir;
 
 /// A function, by the name of its corpus.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every one of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("idx", idx),
     ("idx_gz", idx_gz),
     ("model", model),
@@ -32,6 +35,7 @@ pub const TARGETS: [Target; 8] = [
     ("numerics", numerics),
     ("tuner_cache", tuner_cache),
     ("search_state", search_state),
+    ("ranges", ranges),
 ];
 
 /// Images and labels in the IDX format.

@@ -167,7 +167,7 @@ mod tests {
             labels: outputs.chunks(3).map(reference::label).collect(),
             logits: vec![0.0; outputs.len() / 3],
             outputs,
-            overflow: None,
+            ..Inference::default()
         }
     }
 

@@ -26,7 +26,7 @@ use indicatif::ProgressBar;
 use super::decision::{self, BaselineOptions, GoalOptions};
 use super::help;
 use super::interrupt::{self, Interrupted};
-use super::modes::{self, ModesOptions};
+use super::modes::ModesOptions;
 use super::options::{
     self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions, RandomOptions,
 };
@@ -384,17 +384,14 @@ fn failures(rows: &[Row]) -> Result<(), Error> {
     }))
 }
 
-/// Fails if a row overflowed. The other rows are measured all the same.
+/// Fails if a row is out of range. The other rows are measured all the same.
 fn overflows(rows: &[Row]) -> Result<(), Error> {
     let Some(row) = rows.iter().find(|row| row.status == Status::Overflow) else {
         return Ok(());
     };
-    let detail = row.detail.as_deref().unwrap_or_default();
-    let name = row.requested.name();
-    let way_out = modes::way_out_of_overflow(row.requested.precision);
-    Err(Error::CheckFailed(CheckError::Overflow {
-        overflow: format!("{name} overflows: {detail}"),
-        remedy: way_out.to_owned(),
+    Err(Error::CheckFailed(CheckError::OutOfRange {
+        mode: row.requested.name(),
+        problem: row.detail.clone().unwrap_or_default(),
     }))
 }
 

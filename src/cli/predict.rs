@@ -14,7 +14,7 @@ use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference
 use serde::Serialize;
 
 use super::help;
-use super::modes::{self, ModeOptions};
+use super::modes::ModeOptions;
 use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions};
 use super::terminal;
 
@@ -49,9 +49,9 @@ pub struct Arguments {
     #[command(flatten)]
     mode: ModeOptions,
 
-    /// Print predictions even if values leave the range of the precision, with a warning
+    /// Print predictions even if values are too large or too small for the precision, with a warning
     ///
-    /// Such predictions may be meaningless. Without this option an overflow ends the command with exit code 4.
+    /// Such predictions may be meaningless. Without this option the command ends with exit code 4.
     #[arg(long, help_heading = help::PRECISION, hide_short_help = true)]
     allow_overflow: bool,
 
@@ -158,16 +158,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let overflow = overflow(&quantized, &images, batch, &outputs);
     if let Some(overflow) = &overflow {
         if !arguments.allow_overflow {
-            let way_out = modes::way_out_of_overflow(mode.precision);
-            let failed = Error::CheckFailed(CheckError::Overflow {
-                overflow: overflow.clone(),
-                remedy: format!(
-                    "{way_out}, or --allow-overflow to see the results, which may be wrong"
+            let failed = Error::CheckFailed(CheckError::OutOfRange {
+                mode: mode.to_string(),
+                problem: format!(
+                    "{overflow}, or --allow-overflow to see the results, which may be wrong"
                 ),
             });
             return Err(failed.into());
         }
-        terminal::note(&format!("warning: {overflow}"));
+        terminal::note(&format!("warning: {mode} is out of range: {overflow}"));
     }
 
     let predictions = predictions(&model, &outputs);
@@ -214,24 +213,19 @@ fn load_images(path: Option<&Path>) -> Result<(PathBuf, Images), Error> {
     }
 }
 
-/// Which values leave the range of their type, if any do. A later layer may hide them (the softmax of infinity,
-/// a sigmoid's 1), so the reference looks at every layer if the weights allow an overflow at all.
+/// Which values leave the range of their type, if any do.
 fn overflow(
     model: &QuantizedNetwork,
     images: &Images,
     batch: usize,
     outputs: &[f32],
 ) -> Option<String> {
-    let mode = &model.mode;
-    if model.may_overflow() {
-        let outcome = reference::infer_all(model, &images.pixels, batch);
-        if let Some(overflow) = outcome.overflow {
-            return Some(format!("{mode} overflows: {overflow}"));
-        }
+    if let Some(found) = reference::out_of_range(model, &images.pixels, batch) {
+        return Some(found.to_string());
     }
     let at = outputs.iter().position(|output| !output.is_finite())?;
     Some(format!(
-        "{mode} overflows: the output of image {} is {}",
+        "the output of image {} is {}; use another precision",
         at / model.architecture().outputs(),
         outputs[at]
     ))

@@ -68,29 +68,13 @@ pub enum CheckError {
         reason: String,
     },
 
-    /// A model's parameters leave the range of the type that they would be stored in.
-    #[error(
-        "{mode} overflows: layers.{layer} has the value {largest:.6e}, more than {range}; use f32, bf16 or int8 \
-         for that layer"
-    )]
-    ParameterOverflow {
+    /// A format cannot hold a model's parameters, or its values while it runs.
+    #[error("{mode} is out of range: {problem}")]
+    OutOfRange {
         /// The mode of the quantized model.
         mode: String,
-        /// The layer.
-        layer: usize,
-        /// Its largest value.
-        largest: f64,
-        /// The largest value of the type, in words.
-        range: String,
-    },
-
-    /// Values leave the range of their type while the model runs.
-    #[error("{overflow}; {remedy}")]
-    Overflow {
-        /// Which mode overflows, in which value, and where.
-        overflow: String,
-        /// What to do.
-        remedy: String,
+        /// The layer, what of it, its value, the limit, and what to do.
+        problem: String,
     },
 
     /// A loss or a weight became infinite or NaN.

@@ -263,7 +263,7 @@ fn unavailable() -> [Error; 6] {
     ]
 }
 
-fn checks() -> [CheckError; 11] {
+fn checks() -> [CheckError; 10] {
     let mode = || "f16".to_owned();
     let unmet = |limits: &[&'static str]| CheckError::LimitsNotMet {
         limits: limits.to_vec(),
@@ -296,15 +296,11 @@ fn checks() -> [CheckError; 11] {
             adapter: ADAPTER.into(),
             reason: "coop-2x4: 1 of 3 outputs differs".into(),
         },
-        CheckError::ParameterOverflow {
+        CheckError::OutOfRange {
             mode: mode(),
-            layer: 0,
-            largest: 70_000.0,
-            range: "65504".into(),
-        },
-        CheckError::Overflow {
-            overflow: "f16 overflows: layers.0 reaches 7.000000e4, more than 65504".into(),
-            remedy: "use --precision f32, bf16 or int8".into(),
+            problem: "layers.0 has the value 7.000000e4, more than binary16's largest number 65504; \
+                      use bf16, f32 or int8"
+                .into(),
         },
         CheckError::TrainingDiverged {
             epoch: 1,

@@ -127,7 +127,7 @@ impl QuantizedLayer {
             );
         }
         if takes_quantized {
-            self.check_sums(clip)?;
+            self.check_sums(clip, may_be_infinite)?;
         }
         Ok(())
     }
@@ -155,13 +155,14 @@ impl QuantizedLayer {
     }
 
     /// No sum leaves int32, whatever the input.
-    fn check_sums(&self, clip: u8) -> Result<(), String> {
+    fn check_sums(&self, clip: u8, may_be_infinite: bool) -> Result<(), String> {
         let epilogue = self.epilogue(clip);
         let saturated = |column: &Epilogue| column.offset == i32::MAX || column.offset == i32::MIN;
         let scaled = |column: &Epilogue| column.scale.is_finite() && column.scale > 0.0;
-        if let Some(column) = epilogue.iter().position(|column| !scaled(column)) {
+        let lost = epilogue.iter().position(|column| !scaled(column));
+        if let Some(column) = lost.filter(|_| !may_be_infinite) {
             return Err(format!(
-                ": the product of the scales of input and weights overflows f32 in column {column}"
+                ": f32 cannot hold the product of the scales of input and weights in column {column}"
             ));
         }
         if self.largest_sum(clip) >= 1 << 31 || epilogue.iter().any(saturated) {

@@ -2,7 +2,9 @@
 
 use super::input::{Affine, InputQuantization};
 use super::layer::QuantizedLayer;
-use super::network::{OutOfRange, QuantizedNetwork};
+use super::lost::LostParameters;
+use super::network::QuantizedNetwork;
+use super::out_of_range::{OutOfRange, Quantity};
 use super::weights::Weights;
 use crate::Precision;
 use crate::error::{Error, Result, UsageError};
@@ -71,6 +73,7 @@ fn convert_layers(
     Ok(QuantizedNetwork {
         mode: mode.clone(),
         out_of_range: out_of_range(model, &layers),
+        lost_parameters: lost_parameters(model, &layers),
         layers,
         graph: model.graph.clone(),
         normalization: model.normalization,
@@ -82,13 +85,40 @@ fn convert_layers(
     })
 }
 
-/// The first layer that has infinite numbers now, and the largest of the floats that they were made of.
+/// What the range of each layer's format takes from the floats that it was made of.
+pub(super) fn lost_parameters(model: &Network, layers: &[QuantizedLayer]) -> Vec<LostParameters> {
+    let layers = layers.iter().zip(&model.layers);
+    let layers = layers.map(|(layer, floats)| LostParameters::of(floats, layer));
+    let lost: Vec<LostParameters> = layers.collect();
+    match lost.iter().all(LostParameters::is_empty) {
+        true => Vec::new(),
+        false => lost,
+    }
+}
+
+/// What the first layer's format cannot hold of the floats that it was made of: numbers that are infinite now, scales
+/// whose product is, or scales that binary16 rounds so that weights lose most of their accuracy.
 pub(super) fn out_of_range(model: &Network, layers: &[QuantizedLayer]) -> Option<OutOfRange> {
-    let layer = layers.iter().position(|layer| !layer.is_finite())?;
-    let floats = &model.layers[layer];
-    let parameters = floats.weights.iter().chain(&floats.bias);
-    let largest = parameters.fold(0.0, |max: f64, &value| f64::from(value).abs().max(max));
-    Some(OutOfRange { layer, largest })
+    let layers = layers.iter().zip(&model.layers).enumerate();
+    let mut found = layers.filter_map(|(index, (layer, floats))| {
+        let of = |quantity, value| OutOfRange {
+            layer: Some(index),
+            quantity,
+            value,
+            precision: layer.precision(),
+        };
+        if !layer.is_finite() {
+            let parameters = floats.weights.iter().chain(&floats.bias);
+            let largest = parameters.fold(0.0, |max: f64, &value| f64::from(value).abs().max(max));
+            return Some(of(Quantity::Parameter, largest));
+        }
+        if let Some(product) = layer.infinite_scale() {
+            return Some(of(Quantity::ScaleProduct, product));
+        }
+        let scale = layer.weights.lost_scale(&floats.weights, layer.outputs)?;
+        Some(of(Quantity::WeightScale, scale))
+    });
+    found.next()
 }
 
 /// The quantized values by row of a layer's input, which is pixels or what the activation `before` gives.

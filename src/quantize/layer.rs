@@ -53,6 +53,18 @@ impl QuantizedLayer {
         }
     }
 
+    /// The product of the scales of a static layer's input and of a column of its weights that f32 does not hold, exact.
+    pub(super) fn infinite_scale(&self) -> Option<f64> {
+        let (InputQuantization::Static(affine), Weights::Int8 { scales, .. }) =
+            (self.input, &self.weights)
+        else {
+            return None;
+        };
+        let infinite = |scale: &&f32| !(*scale * affine.scale).is_finite();
+        let scale = scales.iter().find(infinite)?;
+        Some(f64::from(*scale) * f64::from(affine.scale))
+    }
+
     /// What an int8 layer adds to its sums of q·q_w, and multiplies them by then, for each output:
     /// −n · Σ q_w, with the bias where the scales are static, and s_w, or s·s_w where the input's scale
     /// is static; in `dynamic-tensor` the batch's scale is multiplied in by the kernels. Empty where the layer

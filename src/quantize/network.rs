@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::input::InputQuantization;
 use super::layer::QuantizedLayer;
+use super::lost::LostParameters;
+use super::out_of_range::OutOfRange;
 use super::rounding::Rounding;
 use crate::mode::Mode;
 use crate::model::{Architecture, Format, Graph, InputFormat, LayerShape, Normalization};
@@ -30,18 +32,12 @@ pub struct QuantizedNetwork {
     pub path: PathBuf,
     /// SHA-256 of that file.
     pub sha256: String,
-    /// The first layer whose weights or biases leave the range of their type, where they were made of floats
-    /// that do. They are infinite then: what comes out of them is no answer, and no file holds them.
+    /// The first layer whose format cannot hold its weights or biases, where they were made of floats. What comes out of
+    /// them is no answer, and no file holds them.
     pub out_of_range: Option<OutOfRange>,
-}
-
-/// Parameters that leave the range of the type that they are put into.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OutOfRange {
-    /// Index of the layer.
-    pub layer: usize,
-    /// The largest magnitude before it was rounded.
-    pub largest: f64,
+    /// What the range of its format takes from the parameters of each layer; empty where nothing is lost, and where it is not known
+    /// what they were made of.
+    pub lost_parameters: Vec<LostParameters>,
 }
 
 impl QuantizedNetwork {

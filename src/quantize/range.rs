@@ -36,6 +36,10 @@ impl QuantizedNetwork {
             let biased =
                 biased.map(|(sum, &bias)| ROUNDING * largest * sum + f64::from(bias.abs()));
             let bound = biased.fold(0.0, f64::max);
+            // Sums are of f32, whatever an activation makes of them.
+            if exceeds(bound, f64::from(f32::MAX)) {
+                return true;
+            }
             let (low, high) = layer.activation.range();
             let reach = low.abs().max(high.abs());
             // In front of a softmax it is the pre-activation that is rounded.

@@ -2,7 +2,7 @@
 
 use super::calibrate::{Calibration, Sample, calibrate};
 use super::compensate::{RoundingGrid, compensate};
-use super::convert::{Ranges, lower, out_of_range};
+use super::convert::{Ranges, lost_parameters, lower, out_of_range};
 use super::forward::{LiveValues, quantized_layer};
 use super::layer::QuantizedLayer;
 use super::network::QuantizedNetwork;
@@ -145,7 +145,7 @@ impl<'a> Quantizer<'a> {
         let mut rounding = Rounding::Nearest;
         if let (Some(sample), true) = (sample, self.recipe.compensates(mode)) {
             rounding = self.compensate(&mut quantized, sample);
-            self.note_out_of_range(&mut quantized);
+            self.judge_range(&mut quantized);
             quantized.check()?;
         }
         let entries = Recipe {
@@ -163,10 +163,11 @@ impl<'a> Quantizer<'a> {
 
     /// Compensating moves biases too, and where weights are beyond int4's scales so far that f32 does not hold
     /// them: then it is the model that leaves the range.
-    fn note_out_of_range(&self, quantized: &mut QuantizedNetwork) {
+    fn judge_range(&self, quantized: &mut QuantizedNetwork) {
         if quantized.out_of_range.is_none() {
             quantized.out_of_range = out_of_range(self.model, &quantized.layers);
         }
+        quantized.lost_parameters = lost_parameters(self.model, &quantized.layers);
     }
 
     /// Rounds the int4 and int8 layers again, each for the values that the layers before it, as they are quantized,

@@ -92,16 +92,6 @@ impl Weights {
         }
     }
 
-    /// The largest value that one can stand for, in words.
-    pub(super) fn largest(&self) -> String {
-        match self {
-            Self::Int4 { .. } => format!("int4's largest weight {INT4_LARGEST} · 65504"),
-            Self::F32(_) | Self::F16(_) | Self::Bf16(_) | Self::Int8 { .. } => {
-                self.precision().largest_number().to_owned()
-            }
-        }
-    }
-
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -156,6 +146,16 @@ impl Weights {
                     .collect()
             }
         }
+    }
+
+    /// The exact scale of the group of a column that loses most by the type of its scales, where the column, `floats` of which
+    /// they were made, loses more than twice what rounding to quantized values costs, and more than 3% of its norm. None for
+    /// formats whose scales are f32.
+    pub(super) fn lost_scale(&self, floats: &[f32], outputs: usize) -> Option<f64> {
+        let Self::Int4 { scales, .. } = self else {
+            return None;
+        };
+        (0..outputs).find_map(|column| lost_int4_scale(floats, scales, [column, outputs]))
     }
 
     /// Whether something is so of a weight that is a number by itself, no quantized value.
@@ -306,14 +306,24 @@ fn int8(layer: &Layer, input: InputQuantization, scales: WeightScales, clip: u8)
     };
     let scale = |&largest: &f32| scheme::scale(largest, clip);
     let mut scales: Vec<f32> = largest.iter().map(scale).collect();
+    // Columns whose quantized values are all zero, since their scale would be too small.
+    let mut zeros = vec![false; scales.len()];
     if let InputQuantization::Static(affine) = input {
-        let zeros = |&largest: &f32| largest / f32::from(clip) < scheme::SMALLEST_SCALE;
-        let zeros: Vec<bool> = largest.iter().map(zeros).collect();
+        // The sums are multiplied by the product of both scales, which f32 is to hold as well.
+        let too_small = |&largest: &f32| {
+            let scale = largest / f32::from(clip);
+            scale.min(scale * affine.scale) < scheme::SMALLEST_SCALE
+        };
+        zeros = largest.iter().map(too_small).collect();
+        for (scale, _) in scales.iter_mut().zip(&zeros).filter(|(_, zeros)| **zeros) {
+            *scale = 1.0;
+        }
         fit_bias(&mut scales, &zeros, &layer.bias, affine);
     }
     let count = scales.len();
-    let q = |(index, &weight): (usize, &f32)| {
-        scheme::quantize(weight, scales[index % layer.outputs % count], clip)
+    let q = |(index, &weight): (usize, &f32)| match index % layer.outputs % count {
+        column if zeros[column] => 0,
+        column => scheme::quantize(weight, scales[column], clip),
     };
     let quantized = layer.weights.iter().enumerate().map(q).collect();
     Weights::Int8 { quantized, scales }
@@ -358,6 +368,37 @@ pub(super) fn int4_scale(largest: f32) -> f16 {
 #[must_use]
 pub(super) fn quantize_int4(weight: f32, scale: f16) -> i8 {
     scheme::quantize(weight, scale.to_f32(), INT4_LARGEST.unsigned_abs())
+}
+
+/// As [`Weights::lost_scale`], of a column.
+fn lost_int4_scale(floats: &[f32], scales: &[f16], [column, outputs]: [usize; 2]) -> Option<f64> {
+    let (mut norm, mut best, mut stored) = (0.0, 0.0, 0.0);
+    let mut most = (0.0, 0.0);
+    let groups = floats.chunks(INT4_GROUP * outputs);
+    for (weights, row) in groups.zip(scales.chunks(outputs)) {
+        let of_column = || {
+            let weights = weights.iter().skip(column).step_by(outputs);
+            weights.map(|&weight| f64::from(weight))
+        };
+        let largest = of_column().fold(0.0, |max: f64, w| w.abs().max(max));
+        let exact = largest / f64::from(INT4_LARGEST);
+        let error = |scale: f64| {
+            let limit = f64::from(INT4_LARGEST);
+            let lost = |w: f64| w - (w / scale).round_ties_even().clamp(-limit, limit) * scale;
+            of_column().map(|w| lost(w).powi(2)).sum::<f64>()
+        };
+        if exact > 0.0 {
+            let errors = [exact, row[column].to_f64()].map(error);
+            best += errors[0];
+            stored += errors[1];
+            if errors[1] > most.0 {
+                most = (errors[1], exact);
+            }
+        }
+        norm += of_column().map(|w| w * w).sum::<f64>();
+    }
+    let loses = stored > 4.0 * best && stored > norm / 1024.0;
+    loses.then_some(most.1)
 }
 
 /// Quantized values rounded to nearest, with a scale for each group of a column.

@@ -64,6 +64,12 @@ pub fn quantize(values: &[f32], clip: i32) -> (Vec<i32>, f32) {
     (values.iter().map(q).collect(), scale)
 }
 
+/// The largest magnitude; 0 of nothing.
+pub(super) fn largest(values: &[f64]) -> f64 {
+    let larger = |largest: f64, value: &f64| value.abs().max(largest);
+    values.iter().fold(0.0, larger)
+}
+
 /// Rows that are multiplied together. The weights of a wide layer come from memory once for all of them.
 pub(super) const ROWS_TOGETHER: usize = 16;
 

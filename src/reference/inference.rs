@@ -1,9 +1,7 @@
 //! The reference result for some images.
 
-use std::fmt;
-
-use crate::Precision;
 use crate::model::Activation;
+use crate::quantize::OutOfRange;
 
 /// What the reference says of some images.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,41 +13,7 @@ pub struct Inference {
     /// `[images]`, the largest magnitude among what the last layer's softmax takes; 0 where it is no softmax.
     pub logits: Vec<f64>,
     /// The input, or the first layer, whose values leave their type's range.
-    pub overflow: Option<Overflow>,
-}
-
-/// Values that leave the range of the type that they are rounded to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Overflow {
-    /// Index of the layer; none of the network's input.
-    pub layer: Option<usize>,
-    /// The largest magnitude before it was rounded.
-    pub largest: f64,
-    /// The precision whose type it is.
-    pub precision: Precision,
-}
-
-impl fmt::Display for Overflow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { layer, largest, .. } = self;
-        let range = self.precision.largest_number();
-        match layer {
-            Some(layer) => write!(f, "layers.{layer}")?,
-            None => f.write_str("the normalized input")?,
-        }
-        write!(f, " reaches {largest:.6e}, more than {range}")
-    }
-}
-
-impl Overflow {
-    /// Of two, that of the earlier layer; of one layer, the larger.
-    pub(super) fn first(self, other: Self) -> Self {
-        if (other.layer, -other.largest) < (self.layer, -self.largest) {
-            other
-        } else {
-            self
-        }
-    }
+    pub overflow: Option<OutOfRange>,
 }
 
 impl Inference {

@@ -7,13 +7,15 @@
 mod arithmetic;
 mod inference;
 mod network;
+mod overflow;
+mod range;
 mod rounding;
 
 pub use arithmetic::{
     activate, add_bias, input, integer_product, label, product, quantize, quantize_input,
 };
-pub use inference::{Inference, Overflow};
-pub use network::{infer, infer_all, sums_of_image, weight_values};
+pub use inference::Inference;
+pub use network::{infer, infer_all, out_of_range, sums_of_image, weight_values};
 pub use rounding::{round_bf16, round_f16};
 
 #[cfg(test)]

@@ -6,12 +6,16 @@ use super::arithmetic::{
     ROWS_TOGETHER, activate, add_bias, input, integer_product, label, product, quantize,
     quantize_input, widen,
 };
-use super::inference::{Inference, Overflow};
+use super::inference::Inference;
+use super::overflow::{note, note_f32, note_terms};
+use super::range::{LostScales, RangeLoss, Step, lost_order};
 use super::rounding::{round_bf16, round_f16};
 use crate::Precision;
 use crate::model::{Activation, Graph};
 use crate::precision::Float;
-use crate::quantize::{INT4_GROUP, InputQuantization, QuantizedLayer, QuantizedNetwork, Weights};
+use crate::quantize::{
+    INT4_GROUP, InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork, Weights,
+};
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one perhaps
 /// short, on every processor: no batch depends on another, and in most modes no image does.
@@ -45,6 +49,23 @@ pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Infer
 #[must_use]
 pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Inference {
     infer_with(model, &widened(model), pixels, batch)
+}
+
+/// Images by which values that no bound tells of are found.
+const A_FEW: usize = 16;
+
+/// What of `model` its formats cannot hold on these images, `[images, in]` row-major, run in batches of `batch`. All of them
+/// are run where its weights allow an overflow at all, which a later layer may hide (the softmax of infinity, a sigmoid's
+/// 1); else a few.
+#[must_use]
+pub fn out_of_range(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Option<OutOfRange> {
+    let few = pixels.len().min(A_FEW * model.graph.inputs());
+    let pixels = if model.may_overflow() {
+        pixels
+    } else {
+        &pixels[..few]
+    };
+    infer_all(model, pixels, batch).overflow
 }
 
 /// The weights of every layer, which take twice the memory of f32.
@@ -115,7 +136,7 @@ pub fn weight_values(layer: &QuantizedLayer) -> Vec<f64> {
 }
 
 /// A layer's weights in the numbers that the reference multiplies.
-enum Widened {
+pub(super) enum Widened {
     /// Of every precision but int8.
     Real(Vec<f64>),
     /// Quantized values of int8, and their scales.
@@ -123,6 +144,17 @@ enum Widened {
 }
 
 impl Widened {
+    /// |w| of a weight, `[inputs, outputs]`.
+    pub(super) fn magnitude(&self, at: usize, outputs: usize) -> f64 {
+        match self {
+            Self::Real(values) => values[at].abs(),
+            Self::Quantized(quantized, scales) => {
+                let scale = scales[at % outputs % scales.len()];
+                f64::from(quantized[at]).abs() * f64::from(scale)
+            }
+        }
+    }
+
     fn of(layer: &QuantizedLayer) -> Self {
         match &layer.weights {
             Weights::F32(values) => Self::Real(widen(values)),
@@ -160,6 +192,7 @@ fn run_images(
     let mut values = vec![Vec::new(); model.graph.values.len()];
     values[Graph::INPUT.0] = pixels.collect();
     let mut outputs = Vec::new();
+    let mut range = RangeLoss::new(model);
     for operation in &model.graph.operations {
         let index = operation.layer();
         let (layer, weights) = (&model.layers[index], &weights[index]);
@@ -169,30 +202,49 @@ fn run_images(
         // They are what the layer before gave, or the network's input.
         let before = model.graph.layer_before(index);
         note(&mut inference.overflow, x, &taken, before, precision);
-        if let (None, Some(parameters)) = (
-            &inference.overflow,
-            model.out_of_range.filter(|of| of.layer == index),
-        ) {
-            inference.overflow = Some(Overflow {
-                layer: Some(index),
-                largest: parameters.largest,
-                precision,
-            });
+        let mut errors = range.of(operation.input().0);
+        match layer.input {
+            InputQuantization::Values => {
+                range.store(&mut errors, (before, precision), x, &taken);
+            }
+            InputQuantization::Row { unsigned } => {
+                let levels = f64::from(if unsigned { 2 * clip + 1 } else { clip });
+                range.scale(&mut errors, before, levels, x, layer.inputs);
+            }
+            // The range that it covers is never narrower.
+            InputQuantization::Static(_) => {
+                range.scale(&mut errors, before, 255.0, x, layer.inputs);
+            }
+            InputQuantization::Tensor => {}
         }
+        if inference.overflow.is_none() {
+            inference.overflow = model.out_of_range.filter(|of| of.layer == Some(index));
+        }
+        let mut errors_of_sums = Vec::new();
         let mut x = match weights {
             Widened::Real(weights) => {
+                note_terms(&mut inference.overflow, layer, index, &taken, weights);
                 let mut z = product(&taken, weights, layer.inputs, layer.outputs);
                 add_bias(&mut z, &widen(&layer.bias));
                 z
             }
             Widened::Quantized(weights, scales) => {
-                integer_layer(layer, weights, scales, x, clip, seen)
+                let mut lost = LostScales::default();
+                let z = integer_layer(layer, weights, scales, x, clip, seen, &mut lost);
+                inference.overflow = inference.overflow.or(lost.overflow(index));
+                range.scales(&mut errors_of_sums, index, &z, lost);
+                z
             }
         };
-        // f32 sums that overflow count even where the activation hides it.
-        if layer.precision() == Precision::F32 {
-            note_f32(&mut inference.overflow, index, &x, precision);
-        }
+        let step = Step {
+            index,
+            layer,
+            weights,
+            parameters: model.lost_parameters.get(index),
+        };
+        range.sums(&mut errors_of_sums, step, &taken, &errors, &x);
+        // f32 pre-activations that overflow count even where the activation hides it.
+        note_f32(&mut inference.overflow, index, &x, Precision::F32);
         let last = model.graph.is_last(index);
         let softmax = layer.activation == Activation::Softmax;
         // Before a softmax in f16 or bf16 pre-activations are rounded; else outputs are.
@@ -202,6 +254,12 @@ fn run_images(
         if last {
             let given: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
             note(&mut inference.overflow, &x, &given, Some(index), precision);
+            if layer.activation.range().1 == f64::INFINITY {
+                range.store(&mut errors_of_sums, (Some(index), precision), &x, &given);
+            }
+            let found = range.judge(step, &taken, &errors_of_sums);
+            let found = found.or_else(|| lost_order((index, precision), &x, &given, layer.outputs));
+            inference.overflow = inference.overflow.or(found);
             x = given;
         }
         if softmax {
@@ -211,6 +269,7 @@ fn run_images(
         if last {
             outputs = x;
         } else {
+            range.put(operation.output.0, errors_of_sums);
             values[operation.output.0] = x;
         }
     }
@@ -228,15 +287,31 @@ fn run_batch(
     let mut tensors = vec![(Vec::new(), 0.0); model.graph.values.len()];
     tensors[Graph::INPUT.0] = quantize_input(model.normalization, pixels, clip);
     let mut values = Vec::new();
+    let mut range = RangeLoss::new(model);
     for operation in &model.graph.operations {
         let index = operation.layer();
         let layer = &model.layers[index];
+        let step = Step {
+            index,
+            layer,
+            weights: &weights[index],
+            parameters: model.lost_parameters.get(index),
+        };
         let Widened::Quantized(weights, scales) = &weights[index] else {
             unreachable!("dynamic-tensor needs the same precision in all layers");
         };
         let (quantized, scale) = &tensors[operation.input().0];
+        let x: Vec<f64> = quantized
+            .iter()
+            .map(|&q| f64::from(q) * f64::from(*scale))
+            .collect();
         let unit = scale * scales[0];
         let sums = batch_product(quantized, weights, layer.inputs, layer.outputs);
+        let mut lost = LostScales::default();
+        for &sum in &sums {
+            lost.see(unit, [*scale, scales[0]], sum);
+        }
+        inference.overflow = inference.overflow.or(lost.overflow(index));
         let biased = |(at, &sum): (usize, &i32)| sum as f32 * unit + layer.bias[at % layer.outputs];
         let biased: Vec<f32> = sums.iter().enumerate().map(biased).collect();
         if inference.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
@@ -247,6 +322,15 @@ fn run_batch(
             let exact: Vec<f64> = sums.iter().enumerate().map(exact).collect();
             note_f32(&mut inference.overflow, index, &exact, Precision::Int8);
         }
+        let z = widen(&biased);
+        let mut errors = Vec::new();
+        range.scales(&mut errors, index, &z, lost);
+        let of_input = range.of(operation.input().0);
+        range.sums(&mut errors, step, &x, &of_input, &z);
+        range.scale(&mut errors, Some(index), f64::from(clip), &z, z.len());
+        if model.graph.is_last(index) {
+            inference.overflow = inference.overflow.or(range.judge(step, &x, &errors));
+        }
         let (sum_quantized, sum_scale) = quantize(&biased, clip);
         let restored = sum_quantized
             .iter()
@@ -255,6 +339,14 @@ fn run_batch(
         inference.note_logits(layer.activation, &values, layer.outputs);
         activate(layer.activation, &mut values, layer.outputs);
         let activated: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        range.scale(
+            &mut errors,
+            Some(index),
+            f64::from(clip),
+            &values,
+            values.len(),
+        );
+        range.put(operation.output.0, errors);
         tensors[operation.output.0] = quantize(&activated, clip);
     }
     values
@@ -280,35 +372,6 @@ fn batch_product(x: &[i32], w: &[i32], inner: usize, cols: usize) -> Vec<i32> {
     })
 }
 
-/// Notes that values `x` of a layer leave f32 before they are rounded; the first layer is kept.
-fn note_f32(overflow: &mut Option<Overflow>, layer: usize, x: &[f64], precision: Precision) {
-    let largest = x.iter().fold(0.0, |max: f64, v| v.abs().max(max));
-    if overflow.is_none() && !(largest as f32).is_finite() {
-        *overflow = Some(Overflow {
-            layer: Some(layer),
-            largest,
-            precision,
-        });
-    }
-}
-
-/// Notes an overflow of the values of a layer, or of the input, `x`, of which `rounded` is infinite; the first is kept.
-fn note(
-    overflow: &mut Option<Overflow>,
-    x: &[f64],
-    rounded: &[f64],
-    layer: Option<usize>,
-    precision: Precision,
-) {
-    if overflow.is_none() && rounded.iter().any(|value| !value.is_finite()) {
-        *overflow = Some(Overflow {
-            layer,
-            largest: x.iter().fold(0.0, |max: f64, x| x.abs().max(max)),
-            precision,
-        });
-    }
-}
-
 /// The pre-activations of an int8 layer, `[rows, out]`: exact sums, then f32 by the formula.
 fn integer_layer(
     layer: &QuantizedLayer,
@@ -317,6 +380,7 @@ fn integer_layer(
     x: &[f64],
     clip: i32,
     seen: &mut dyn FnMut(&[i32]),
+    lost: &mut LostScales,
 ) -> Vec<f64> {
     let scale_of = |column: usize| scales[if scales.len() == 1 { 0 } else { column }];
     let place = |at: usize| (at / layer.outputs, at % layer.outputs);
@@ -328,12 +392,14 @@ fn integer_layer(
             let quantized = quantized.concat();
             let sums = integer_product(&quantized, weights, layer.inputs, layer.outputs);
             seen(&sums);
-            let z = |(at, &sum): (usize, &i32)| {
+            let mut z = |(at, &sum): (usize, &i32)| {
                 let (row, column) = place(at);
-                let scale = row_scales[row] * scale_of(column);
+                let scales = [row_scales[row], scale_of(column)];
+                let scale = scales[0] * scales[1];
+                lost.see(scale, scales, sum);
                 f64::from(sum as f32 * scale + layer.bias[column])
             };
-            sums.iter().enumerate().map(z).collect()
+            sums.iter().enumerate().map(&mut z).collect()
         }
         InputQuantization::Static(affine) => {
             let zero = i32::from(affine.zero_point);
@@ -415,7 +481,7 @@ mod tests {
         use Precision::{Bf16, F16, F32};
         let first = overflow([F32, F16], 255).unwrap();
         assert_eq!(
-            (first.layer, first.largest, first.precision),
+            (first.layer, first.value, first.precision),
             (Some(1), 90_000.0, F16)
         );
         assert_eq!(overflow([F32, F16], 1), None);
@@ -426,7 +492,7 @@ mod tests {
         let mode = Mode::mixed(vec![F32, F16], Scheme::DynamicRow, WeightScales::Channel).unwrap();
         let first = infer(&lower(&model, &mode, None).unwrap(), &[255], 1).overflow;
         assert_eq!(
-            first.map(|first| (first.layer, first.largest)),
+            first.map(|first| (first.layer, first.value)),
             Some((Some(0), 70_000.0))
         );
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{Activation, Layer, Network, Normalization};
-use crate::quantize::{QuantizedNetwork, Ranges, Weights, lower};
+use crate::quantize::{OutOfRange, Quantity, QuantizedNetwork, Ranges, Weights, lower};
 use crate::{Mode, Precision, Scheme, WeightScales};
 
 /// A model in a mode that needs no calibration.
@@ -49,7 +49,7 @@ fn f16_overflow_is_reported_by_layer() {
     let overflow = infer(&lowered(&model, Precision::F16), &[255], 1)
         .overflow
         .unwrap();
-    assert_eq!((overflow.layer, overflow.largest), (Some(1), 90_000.0));
+    assert_eq!((overflow.layer, overflow.value), (Some(1), 90_000.0));
     assert_eq!(
         infer(&lowered(&model, Precision::F16), &[1], 1).overflow,
         None
@@ -71,10 +71,11 @@ fn an_input_outside_f16_is_reported_as_the_input() {
     model.normalization = Normalization::Standard { mean, std };
     let inference = infer(&lowered(&model, Precision::F16), &[255], 1);
     let overflow = inference.overflow.unwrap();
-    assert_eq!((overflow.layer, overflow.largest), (None, 131_072.0));
+    assert_eq!((overflow.layer, overflow.value), (None, 131_072.0));
     assert_eq!(
         overflow.to_string(),
-        "the normalized input reaches 1.310720e5, more than binary16's largest number 65504"
+        "the normalized input reaches 1.310720e5, more than binary16's largest number 65504; \
+         use bf16, f32 or int8"
     );
     assert_eq!(
         infer(&lowered(&model, Precision::F16), &[100], 1).overflow,
@@ -170,16 +171,17 @@ fn weights_are_rounded_as_a_precision_says() {
 #[test]
 fn the_first_layer_that_overflows_in_any_image_is_both() {
     let at = |layer, largest| Inference {
-        overflow: Some(Overflow {
+        overflow: Some(OutOfRange {
             layer,
-            largest,
+            quantity: Quantity::Value,
+            value: largest,
             precision: Precision::F16,
         }),
         ..Inference::default()
     };
     let both = |one: Inference, other: Inference| {
         let overflow = one.and(other).overflow.unwrap();
-        (overflow.layer, overflow.largest)
+        (overflow.layer, overflow.value)
     };
     let first = Some(1);
     assert_eq!(both(at(first, 9e4), at(Some(0), 7e4)), (Some(0), 7e4));
@@ -192,4 +194,130 @@ fn the_first_layer_that_overflows_in_any_image_is_both() {
 #[test]
 fn equal_outputs_give_the_lowest_label() {
     assert_eq!(label(&[1.0, 3.0, 3.0]), 1);
+}
+
+/// Layers of these weights, `[in, out]` row-major, and biases.
+fn network(layers: &[([usize; 2], &[f32], &[f32], Activation)]) -> Network {
+    let layer =
+        |&([inputs, outputs], weights, bias, activation): &([usize; 2], &[f32], &[f32], _)| Layer {
+            inputs,
+            outputs,
+            weights: weights.to_vec(),
+            bias: bias.to_vec(),
+            activation,
+        };
+    Network::new(layers.iter().map(layer).collect()).unwrap()
+}
+
+/// What of the network a precision cannot hold on an image.
+fn found(
+    model: &Network,
+    mode: impl Into<Mode>,
+    image: &[u8],
+) -> Option<(Option<usize>, Quantity)> {
+    let found = out_of_range(&lowered(model, mode), image, 1)?;
+    Some((found.layer, found.quantity))
+}
+
+/// The same function in other numbers: int4 keeps the scales of its weights in binary16.
+#[test]
+fn int4_scales_that_binary16_does_not_hold_are_found() {
+    let scaled = |first: f32, second: f32| {
+        let mut model = Network::default_model().unwrap();
+        for (layer, factor) in model.layers.iter_mut().zip([first, second]) {
+            layer
+                .weights
+                .iter_mut()
+                .for_each(|weight| *weight *= factor);
+        }
+        model.layers[0]
+            .bias
+            .iter_mut()
+            .for_each(|bias| *bias *= first);
+        model
+    };
+    let image = vec![128; 784];
+    for (factors, layer) in [
+        ([1.0, 1.0], None),
+        ([1e-2, 1e2], None),
+        ([1e-7, 1e7], Some(0)),
+        ([1e7, 1e-7], Some(0)),
+        ([1.0, 1e7], Some(1)),
+    ] {
+        let model = scaled(factors[0], factors[1]);
+        let want = layer.map(|layer| (Some(layer), Quantity::WeightScale));
+        assert_eq!(found(&model, Precision::Int4, &image), want, "{factors:?}");
+        let written = lowered(&model, Precision::Int4).to_bytes();
+        assert_eq!(written.is_err(), want.is_some(), "{factors:?}");
+        for other in [Precision::F32, Precision::Bf16, Precision::Int8] {
+            assert_eq!(found(&model, other, &image), None, "{other} {factors:?}");
+        }
+    }
+}
+
+#[test]
+fn values_that_f16_rounds_to_a_few_bits_are_found() {
+    let identity = |factor: f32| -> Vec<f32> {
+        let weight = |at: usize| if at % 5 == 0 { factor } else { 0.0 };
+        (0..16).map(weight).collect()
+    };
+    let (small, large) = (identity(1e-4), identity(1e4));
+    let relu = |weights| ([4, 4], weights, &[0.0; 4][..], Activation::Relu);
+    let (small, large) = (small.as_slice(), large.as_slice());
+    let model = network(&[relu(small), relu(small), relu(large), relu(large)]);
+    let image = [255, 128, 77, 3];
+    assert_eq!(
+        found(&model, Precision::F16, &image),
+        Some((Some(1), Quantity::SmallValue))
+    );
+    assert_eq!(found(&model, Precision::F32, &image), None);
+    assert_eq!(found(&model, Precision::Bf16, &image), None);
+    // Zeros are what they are.
+    assert_eq!(found(&model, Precision::F16, &[0; 4]), None);
+}
+
+#[test]
+fn sums_that_overflow_on_their_way_are_found_behind_any_activation() {
+    for activation in [Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
+        let model = network(&[
+            (
+                [6, 1],
+                &[-3e38, -3e38, 3e38, 3e38, 1.0, 1.0],
+                &[0.0],
+                activation,
+            ),
+            (
+                [1, 3],
+                &[1.0, 0.0, 0.0],
+                &[0.0, 0.2, 0.1],
+                Activation::Softmax,
+            ),
+        ]);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let want = Some((Some(0), Quantity::Terms));
+            assert_eq!(
+                found(&model, precision, &[255; 6]),
+                want,
+                "{activation} {precision}"
+            );
+            // Dark pixels give sums that stay in range.
+            assert_eq!(found(&model, precision, &[0; 6]), None);
+        }
+    }
+}
+
+#[test]
+fn products_of_scales_that_f32_does_not_hold_are_found() {
+    let first = vec![1e25; 24];
+    let second: Vec<f32> = (0..12).map(|at| [1e25, -1e25, 0.0][at % 3]).collect();
+    let model = network(&[
+        ([6, 4], &first, &[0.0; 4], Activation::Relu),
+        ([4, 3], &second, &[0.1, 0.2, 0.3], Activation::Identity),
+    ]);
+    let tensor: Mode = Precision::Int8.into();
+    let row = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
+    for mode in [tensor, row] {
+        let found = found(&model, mode.clone(), &[255; 6]);
+        assert_eq!(found, Some((Some(1), Quantity::ScaleProduct)), "{mode}");
+    }
 }

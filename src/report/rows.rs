@@ -272,7 +272,9 @@ fn note(row: &Row) -> Option<String> {
     );
     match row.status {
         Status::Unsupported => Some(format!("{name} did not run: {detail}")),
-        Status::Overflow => Some(format!("{name} overflows, so it was not timed: {detail}")),
+        Status::Overflow => Some(format!(
+            "{name} is out of range, so it was not timed: {detail}"
+        )),
         Status::Failed => Some(format!("{name} FAILED: {detail}")),
         Status::Ok => {
             let reason = row.effective.reason.as_ref()?;
@@ -307,7 +309,10 @@ mod tests {
     fn every_status_has_a_note() {
         for (status, words) in [
             (Status::Unsupported, "f32 did not run: why"),
-            (Status::Overflow, "f32 overflows, so it was not timed: why"),
+            (
+                Status::Overflow,
+                "f32 is out of range, so it was not timed: why",
+            ),
         ] {
             assert_eq!(note(&row(status)).as_deref(), Some(words));
         }

@@ -268,7 +268,7 @@ fn points(share: f64) -> String {
 
 fn error(of: &Measured) -> String {
     if of.output_error == f64::MAX {
-        "overflow".into()
+        "out of range".into()
     } else {
         format!("{:.1e}", of.output_error)
     }

@@ -331,7 +331,7 @@ fn what_overflows_now_is_no_longer_measured() {
     has(
         &error,
         &[
-            "f16 overflows",
+            "f16 is out of range",
             "worse than first: f16 at batch 8 is no longer measured: overflow",
         ],
     );

@@ -25,6 +25,7 @@ mod predict;
 mod processor;
 mod quantize;
 mod random;
+mod ranges;
 mod report;
 mod schema;
 mod search;

@@ -24,7 +24,10 @@ fn overflows(model: &Network, layer: &str) {
     let fixture = Fixture::new();
     for adapter in [&["--adapter", "cpu"][..], &[]] {
         let error = predict(&fixture, model, adapter, "f16").fails(4);
-        has(&error, &["f16", layer, "--precision"]);
+        has(
+            &error,
+            &["f16 is out of range", layer, "use bf16, f32 or int8"],
+        );
         predict(&fixture, model, adapter, "f32").good();
         predict(&fixture, model, adapter, "int8").good();
     }
@@ -142,7 +145,11 @@ fn bench_reports_an_overflow_in_its_table_and_its_files() {
     let (table, _) = fixture.bench(&arguments).fails_after_output(4);
     has(
         &table,
-        &["f16 overflows, so it was not timed", "layers.0", "65504"],
+        &[
+            "f16 is out of range, so it was not timed",
+            "layers.0",
+            "65504",
+        ],
     );
     let text = std::fs::read_to_string(path).expect("a file");
     check_rows(&serde_json::from_str(&text).expect("JSON"));
@@ -191,7 +198,7 @@ fn an_overflow_of_f32_is_reported_as_one() {
     has(
         &error,
         &[
-            "f32 overflows",
+            "f32 is out of range",
             "layers.0",
             "3.402823e38",
             "smaller weights",
@@ -231,7 +238,7 @@ fn answers_of_an_overflow_are_given_where_that_is_allowed() {
         assert_eq!(end.code, Some(0), "{}", end.stderr);
         has(
             &end.stderr,
-            &["warning: f16 overflows: layers.0 reaches 7.000000e4"],
+            &["warning: f16 is out of range: layers.0 has the value 7.000000e4"],
         );
         let document: Value = serde_json::from_str(&end.stdout).expect("JSON");
         has(

@@ -7,6 +7,7 @@
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 mod mutate;
+mod ranges;
 mod seeds;
 mod worst;
 

@@ -23,6 +23,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "numerics" => numerics(),
         "tuner_cache" => tuner_cache(),
         "search_state" => search_state(),
+        "ranges" => ranges(),
         other => panic!("{other} has no seeds"),
     }
 }
@@ -30,6 +31,16 @@ pub fn of(target: &str) -> Vec<Seed> {
 fn named(seeds: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Vec<Seed> {
     let owned = |(name, data): (&str, Vec<u8>)| (name.to_owned(), data);
     seeds.into_iter().map(owned).collect()
+}
+
+/// Numbers that no file holds: fuzz/src/ranges.rs makes networks of them.
+fn ranges() -> Vec<Seed> {
+    let steps = |by: usize| (0..300).map(|at| (at * by % 251) as u8).collect();
+    named([
+        ("zeros", vec![0; 8]),
+        ("steps-of-7", steps(7)),
+        ("steps-of-97", steps(97)),
+    ])
 }
 
 fn idx_file(sizes: &[u32], values: &[u8]) -> Vec<u8> {

@@ -14,9 +14,12 @@ mod common;
 mod executor;
 #[cfg(feature = "fault-injection")]
 mod hostile;
+#[path = "../../fuzz/src/judge.rs"]
+mod judge;
 mod lanes;
 mod processor;
 mod quantized;
+mod ranges;
 mod variants;
 mod ways;
 mod whole;
@@ -70,6 +73,7 @@ fn main() {
         let name = format!("{}/int8-sums", executor.name());
         cpu_trials.push(Trial::test(name, move || done(check_cpu_sums(&processor))));
     }
+    cpu_trials.extend(ranges::cpu_trials());
     run_on_adapters(cpu_trials, |rigs| {
         let mut all = Vec::new();
         for rig in rigs {
@@ -80,6 +84,7 @@ fn main() {
             all.extend(quantized::trials(rig));
             all.push(branches::trial(rig));
             if !rig.checked {
+                all.extend(ranges::trials(rig));
                 let (name, on) = (format!("{}/waiting", rig.name), rig.clone());
                 all.push(rig.trial(name, move || done(check_waiting(&on))));
                 let (name, on) = (format!("{}/transfers", rig.name), rig.clone());

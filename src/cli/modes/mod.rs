@@ -10,14 +10,6 @@ use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
 use super::help;
 use requested::{ModeContext, RequestedModes, Several};
 
-/// What to do if values leave the range of a precision.
-pub fn way_out_of_overflow(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F16 | Precision::Mixed => "use --precision f32, bf16 or int8",
-        _ => "use smaller weights, because no precision has a larger range",
-    }
-}
-
 /// The modes that a command runs a model in.
 #[derive(Debug, Args)]
 #[command(next_help_heading = help::PRECISION)]

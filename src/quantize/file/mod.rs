@@ -27,7 +27,7 @@ use safetensors::tensor::TensorView;
 
 use super::input::InputQuantization;
 use super::layer::QuantizedLayer;
-use super::network::{OutOfRange, QuantizedNetwork};
+use super::network::QuantizedNetwork;
 use super::weights::float_bytes;
 use crate::Scheme;
 use crate::atomic_file::AtomicFile;
@@ -66,13 +66,10 @@ impl QuantizedNetwork {
         self.check()?;
         check_mode(&self.mode)?;
         self.graph.check_storable(&self.path)?;
-        if let Some(OutOfRange { layer, largest }) = self.out_of_range {
-            let range = self.layers[layer].weights.largest();
-            return Err(Error::CheckFailed(CheckError::ParameterOverflow {
+        if let Some(out_of_range) = self.out_of_range {
+            return Err(Error::CheckFailed(CheckError::OutOfRange {
                 mode: self.mode.to_string(),
-                layer,
-                largest,
-                range,
+                problem: out_of_range.to_string(),
             }));
         }
         let internal = |error| Error::encoding("safetensors", error);

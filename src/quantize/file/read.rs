@@ -121,6 +121,7 @@ impl Reader<'_> {
             path: path.to_owned(),
             sha256: self.tensors.sha256.clone(),
             out_of_range: None,
+            lost_parameters: Vec::new(),
         })
     }
 

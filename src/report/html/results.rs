@@ -84,7 +84,7 @@ fn status(status: Status) -> &'static str {
     match status {
         Status::Ok => "ok",
         Status::Unsupported => "not run",
-        Status::Overflow => "overflows",
+        Status::Overflow => "out of range",
         Status::Failed => "FAILED",
     }
 }

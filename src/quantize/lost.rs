@@ -1,0 +1,121 @@
+//! What the range of a format takes from a layer's parameters.
+
+use super::input::InputQuantization;
+use super::layer::QuantizedLayer;
+use super::weights::{INT4_LARGEST, Weights};
+use crate::model::Layer;
+use crate::precision::{Float, INT4_GROUP};
+
+/// The parameters of a layer that the range of its format spoils, beyond what rounding to its bits does: numbers that are too
+/// small for it, and those whose scale is too small or too large for the type of the scales. Each has the error that it gets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LostParameters {
+    /// Index in the weights, `[inputs, outputs]`, and |error|.
+    pub weights: Vec<(usize, f64)>,
+    /// Index in the bias, `[outputs]`, and |error|.
+    pub bias: Vec<(usize, f64)>,
+}
+
+impl LostParameters {
+    /// Whether nothing is lost.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty() && self.bias.is_empty()
+    }
+
+    /// Of `layer`, which was made of `floats`.
+    pub(super) fn of(floats: &Layer, layer: &QuantizedLayer) -> Self {
+        let float = layer.precision().float();
+        let mut bias = subnormal(&floats.bias, float);
+        let weights = match &layer.weights {
+            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {
+                subnormal(&floats.weights, float)
+            }
+            Weights::Int8 { quantized, scales } => {
+                let zeros = zero_columns(quantized, scales.len());
+                bias.extend(static_bias(&floats.bias, layer, scales, &zeros));
+                int8_weights(&floats.weights, &zeros)
+            }
+            Weights::Int4 { quantized, scales } => {
+                let group = |at: usize| {
+                    at / layer.outputs / INT4_GROUP * layer.outputs + at % layer.outputs
+                };
+                let mut largest = vec![0.0_f32; scales.len()];
+                for (at, weight) in floats.weights.iter().enumerate() {
+                    let largest = &mut largest[group(at)];
+                    *largest = largest.max(weight.abs());
+                }
+                // Rounding a scale to 11 bits moves it by less than this share.
+                let spoiled = |group: usize| {
+                    let exact = f64::from(largest[group]) / f64::from(INT4_LARGEST);
+                    (scales[group].to_f64() - exact).abs() > exact / 1024.0
+                };
+                let spoiled: Vec<bool> = (0..scales.len()).map(spoiled).collect();
+                let error = |(at, (&weight, &q)): (usize, (&f32, &i8))| {
+                    let value = f64::from(q) * scales[group(at)].to_f64();
+                    let error = (f64::from(weight) - value).abs();
+                    (spoiled[group(at)] && error > 0.0).then_some((at, error))
+                };
+                let weights = floats.weights.iter().zip(quantized);
+                weights.enumerate().filter_map(error).collect()
+            }
+        };
+        Self { weights, bias }
+    }
+}
+
+/// The numbers that are too small for a type. An adapter may take subnormal numbers of f32 for zero.
+fn subnormal(values: &[f32], float: Float) -> Vec<(usize, f64)> {
+    let error = |(at, &value): (usize, &f32)| {
+        let small = f64::from(value.abs()) < float.smallest_normal();
+        let stored = match float {
+            Float::F16 => float.round(value),
+            Float::F32 | Float::Bf16 => 0.0,
+        };
+        let error = (f64::from(value) - f64::from(stored)).abs();
+        (small && error > 0.0).then_some((at, error))
+    };
+    values.iter().enumerate().filter_map(error).collect()
+}
+
+/// The int8 columns all of whose quantized values are zero: their scale would be too small for f32, alone or times that of the
+/// input. A scale for each, or one for all.
+fn zero_columns(quantized: &[i8], scales: usize) -> Vec<bool> {
+    let mut zeros = vec![true; scales];
+    for (at, &q) in quantized.iter().enumerate() {
+        zeros[at % scales] &= q == 0;
+    }
+    zeros
+}
+
+/// The weights of such columns.
+fn int8_weights(weights: &[f32], zeros: &[bool]) -> Vec<(usize, f64)> {
+    let weights = weights.iter().enumerate();
+    let lost = weights.filter(|&(at, &weight)| weight != 0.0 && zeros[at % zeros.len()]);
+    lost.map(|(at, weight)| (at, f64::from(weight.abs())))
+        .collect()
+}
+
+/// The biases of such columns of a static layer, where the scale by which they would be exact is none of f32's either, and
+/// those of a layer whose input is nothing but zeros, so that its scale is 1 for want of a better one.
+fn static_bias(
+    bias: &[f32],
+    layer: &QuantizedLayer,
+    scales: &[f32],
+    zeros: &[bool],
+) -> Vec<(usize, f64)> {
+    let InputQuantization::Static(affine) = layer.input else {
+        return Vec::new();
+    };
+    let error = |(column, &bias): (usize, &f32)| {
+        let column_of_scales = column % scales.len();
+        let (bias, unit) = (
+            f64::from(bias),
+            f64::from(affine.scale * scales[column_of_scales]),
+        );
+        let error = (bias - (bias / unit).round_ties_even() * unit).abs();
+        let coarse = zeros[column_of_scales] || affine.scale == 1.0;
+        (coarse && error > 0.0).then_some((column, error))
+    };
+    bias.iter().enumerate().filter_map(error).collect()
+}

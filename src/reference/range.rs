@@ -1,0 +1,321 @@
+//! What the range of the formats, not their number of bits, takes from a network's values.
+//!
+//! Beside each value stands a bound on the error that the range alone makes: values and parameters below the smallest
+//! normal number of their type, scales that f32 does not hold. A layer passes its inputs' errors on, times the
+//! magnitudes of its weights; no activation is steeper than 1. An error below the unit roundoff of its value is left out, since
+//! rounding makes one of that size anyway. The network is out of range where the errors of an image's last sums are
+//! several times what rounding to the formats' bits makes of the magnitudes that were added.
+
+use super::arithmetic::{label, largest};
+use super::network::Widened;
+use crate::Precision;
+use crate::precision::Float;
+use crate::quantize::{LostParameters, OutOfRange, Quantity, QuantizedLayer, QuantizedNetwork};
+use crate::scheme::SMALLEST_SCALE;
+
+/// The range may take this many times what rounding takes of a sum's terms.
+const MOST_LOST: f64 = 8.0;
+
+/// What is left of f32's range for a sum of so small terms that each is subnormal: 24 bits.
+const BITS_OF_F32: f64 = (1 << 24) as f64;
+
+/// The bounds on what the range takes from the values of some images.
+pub(super) struct RangeLoss {
+    /// Of each value of the graph, `[images, width]`; empty where nothing is lost.
+    of: Vec<Vec<f64>>,
+    /// Where the largest share of values is lost, and that share.
+    source: Option<(f64, OutOfRange)>,
+    /// The share of the magnitudes of a sum's terms that may be lost.
+    most_lost: f64,
+}
+
+/// A layer on its way through the network.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub(super) index: usize,
+    pub(super) layer: &'a QuantizedLayer,
+    pub(super) weights: &'a Widened,
+    /// What its format takes from its parameters, where that is known.
+    pub(super) parameters: Option<&'a LostParameters>,
+}
+
+/// The products of an int8 layer's scales that f32 does not hold.
+#[derive(Default)]
+pub(super) struct LostScales {
+    /// The first of them, exact.
+    product: Option<f64>,
+    /// What they take from each sum, as long as all of them are numbers.
+    errors: Vec<f64>,
+}
+
+impl LostScales {
+    /// Sees the next sum, which is multiplied by `product`, that of two scales in f32.
+    pub(super) fn see(&mut self, product: f32, scales: [f32; 2], sum: i32) {
+        let exact = f64::from(scales[0]) * f64::from(scales[1]);
+        let lost = !product.is_normal();
+        if lost && (self.product.is_none() || product.is_infinite()) {
+            self.product = Some(exact);
+        }
+        self.errors.push(if lost {
+            exact * f64::from(sum).abs()
+        } else {
+            0.0
+        });
+    }
+
+    /// An infinite product is lost whatever the sum is: zero times infinity is no number.
+    pub(super) fn overflow(&self, layer: usize) -> Option<OutOfRange> {
+        let value = self.product.filter(|&exact| exact > f64::from(f32::MAX))?;
+        Some(OutOfRange {
+            layer: Some(layer),
+            quantity: Quantity::ScaleProduct,
+            value,
+            precision: Precision::Int8,
+        })
+    }
+}
+
+impl RangeLoss {
+    pub(super) fn new(model: &QuantizedNetwork) -> Self {
+        let layers = model.layers.iter();
+        let roundoff = layers.map(|layer| layer.precision().roundoff());
+        Self {
+            of: vec![Vec::new(); model.graph.values.len()],
+            source: None,
+            most_lost: MOST_LOST * roundoff.fold(0.0, f64::max),
+        }
+    }
+
+    /// The errors of a value of the graph.
+    pub(super) fn of(&self, value: usize) -> Vec<f64> {
+        self.of[value].clone()
+    }
+
+    pub(super) fn put(&mut self, value: usize, errors: Vec<f64>) {
+        self.of[value] = errors;
+    }
+
+    /// Adds what values `x` lose where they become `stored`, which only the range explains of the small ones.
+    pub(super) fn store(
+        &mut self,
+        errors: &mut Vec<f64>,
+        (layer, precision): (Option<usize>, Precision),
+        x: &[f64],
+        stored: &[f64],
+    ) {
+        let float = precision.float();
+        let smallest = float.smallest_normal();
+        let lost = |(&x, &stored): (&f64, &f64)| match float {
+            _ if x.abs() >= smallest => 0.0,
+            // An adapter may take them for zero.
+            Float::F32 | Float::Bf16 => x.abs(),
+            Float::F16 => (x - stored).abs(),
+        };
+        let lost: Vec<f64> = x.iter().zip(stored).map(lost).collect();
+        self.note(x, &lost, |value| OutOfRange {
+            layer,
+            quantity: Quantity::SmallValue,
+            value,
+            precision,
+        });
+        add(errors, &lost);
+    }
+
+    /// Adds what a tensor or a row of values loses where its scale would be too small, so that it becomes zeros.
+    pub(super) fn scale(
+        &mut self,
+        errors: &mut Vec<f64>,
+        layer: Option<usize>,
+        levels: f64,
+        x: &[f64],
+        together: usize,
+    ) {
+        let mut lost = vec![0.0; x.len()];
+        for (x, lost) in x.chunks(together).zip(lost.chunks_mut(together)) {
+            if largest(x) / levels < f64::from(SMALLEST_SCALE) {
+                lost.iter_mut().zip(x).for_each(|(lost, x)| *lost = x.abs());
+            }
+        }
+        self.note(x, &lost, |value| OutOfRange {
+            layer,
+            quantity: Quantity::SmallValue,
+            value,
+            precision: Precision::Int8,
+        });
+        add(errors, &lost);
+    }
+
+    /// Adds what products of scales that f32 does not hold take from the sums `z` that are multiplied by them.
+    pub(super) fn scales(
+        &mut self,
+        errors: &mut Vec<f64>,
+        layer: usize,
+        z: &[f64],
+        lost: LostScales,
+    ) {
+        self.note(z, &lost.errors, |_| OutOfRange {
+            layer: Some(layer),
+            quantity: Quantity::ScaleProduct,
+            value: lost.product.unwrap_or_default(),
+            precision: Precision::Int8,
+        });
+        add(errors, &lost.errors);
+    }
+
+    /// Adds to the errors of a layer's sums `z` those of its inputs `x`, its parameters and its arithmetic.
+    pub(super) fn sums(
+        &mut self,
+        sums: &mut Vec<f64>,
+        step: Step<'_>,
+        x: &[f64],
+        errors: &[f64],
+        z: &[f64],
+    ) {
+        let Step {
+            index,
+            layer,
+            weights,
+            parameters,
+        } = step;
+        let (inner, cols) = (layer.inputs, layer.outputs);
+        let rows = x.len() / inner;
+        let noted = |quantity| {
+            move |value| OutOfRange {
+                layer: Some(index),
+                quantity,
+                value,
+                precision: layer.precision(),
+            }
+        };
+        if !errors.is_empty() {
+            sums.resize(rows * cols, 0.0);
+            for (errors, sums) in errors.chunks(inner).zip(sums.chunks_mut(cols)) {
+                for (row, &error) in errors.iter().enumerate().filter(|(_, error)| **error > 0.0) {
+                    for (column, sum) in sums.iter_mut().enumerate() {
+                        *sum += error * weights.magnitude(row * cols + column, cols);
+                    }
+                }
+            }
+        }
+        if let Some(parameters) = parameters.filter(|lost| !lost.is_empty()) {
+            let mut lost = vec![0.0; rows * cols];
+            for (x, lost) in x.chunks(inner).zip(lost.chunks_mut(cols)) {
+                for &(at, error) in &parameters.weights {
+                    lost[at % cols] += error * x[at / cols].abs();
+                }
+                for &(column, error) in &parameters.bias {
+                    lost[column] += error;
+                }
+            }
+            let all = parameters.weights.iter().chain(&parameters.bias);
+            let value = all.fold(0.0, |max: f64, (_, error)| error.max(max));
+            let note = noted(Quantity::SmallParameter);
+            self.note(z, &lost, |_| note(value));
+            add(sums, &lost);
+        }
+        // Of f32 products each may be subnormal where their sum is so small.
+        if let Widened::Real(_) = weights {
+            let small = inner as f64 * f64::from(f32::MIN_POSITIVE);
+            let mut lost = vec![0.0; z.len()];
+            for (at, z) in z.iter().enumerate() {
+                let x = &x[at / cols * inner..][..inner];
+                if z.abs() < small * BITS_OF_F32 && largest(x) > 0.0 {
+                    let terms = terms(x, weights, layer, at % cols);
+                    if terms < small * BITS_OF_F32 {
+                        lost[at] = terms.min(small);
+                    }
+                }
+            }
+            self.note(z, &lost, noted(Quantity::SmallValue));
+            add(sums, &lost);
+        }
+        let roundoff = layer.precision().float().unit_roundoff();
+        for (error, z) in sums.iter_mut().zip(z) {
+            if *error <= roundoff * z.abs() {
+                *error = 0.0;
+            }
+        }
+        if sums.iter().all(|&error| error == 0.0) {
+            sums.clear();
+        }
+    }
+
+    /// Notes errors that are introduced of values `x`.
+    pub(super) fn note(&mut self, x: &[f64], lost: &[f64], of: impl Fn(f64) -> OutOfRange) {
+        let sum: f64 = lost.iter().sum();
+        if sum > 0.0 {
+            let values = x.iter().zip(lost).filter(|(_, lost)| **lost > 0.0);
+            let (all, value) = values.fold((0.0, 0.0), |(all, most): (f64, f64), (x, lost)| {
+                (all + x.abs().max(*lost), most.max(x.abs()))
+            });
+            let share = sum / all;
+            if self.source.is_none_or(|(most, _)| share > most) {
+                self.source = Some((share, of(value)));
+            }
+        }
+    }
+
+    /// What is out of range, if the errors of the last layer's sums are too large, or its outputs, of which `given` are stored,
+    /// have lost their order.
+    pub(super) fn judge(&self, step: Step<'_>, x: &[f64], errors: &[f64]) -> Option<OutOfRange> {
+        let Step { layer, weights, .. } = step;
+        let (inner, cols) = (layer.inputs, layer.outputs);
+        let rows = x.chunks(inner).zip(errors.chunks(cols));
+        let mut too_large = rows.filter(|(x, errors)| {
+            let worst = largest(errors);
+            worst > 0.0 && {
+                let terms = (0..cols).map(|column| terms(x, weights, layer, column));
+                worst > self.most_lost * terms.fold(0.0, f64::max)
+            }
+        });
+        too_large.next()?;
+        self.source.map(|(_, source)| source)
+    }
+}
+
+/// The outputs that have lost their order by being too small for their type: a layer of sigmoids that are all nearly zero.
+pub(super) fn lost_order(
+    (index, precision): (usize, Precision),
+    x: &[f64],
+    given: &[f64],
+    width: usize,
+) -> Option<OutOfRange> {
+    let float = precision.float();
+    let smallest = float.smallest_normal();
+    let kept = |&given: &f64| match float {
+        Float::F32 | Float::Bf16 if given.abs() < smallest => 0.0,
+        _ => given,
+    };
+    let mut rows = x.chunks(width).zip(given.chunks(width));
+    let lost = |(x, given): &(&[f64], &[f64])| {
+        let given: Vec<f64> = given.iter().map(kept).collect();
+        largest(x) < smallest && label(x) != label(&given)
+    };
+    rows.find(lost).map(|(x, _)| OutOfRange {
+        layer: Some(index),
+        quantity: Quantity::SmallValue,
+        value: largest(x),
+        precision,
+    })
+}
+
+/// Σ|x·w| + |b| of an output.
+fn terms(x: &[f64], weights: &Widened, layer: &QuantizedLayer, column: usize) -> f64 {
+    let product = |(row, x): (usize, &f64)| {
+        x.abs() * weights.magnitude(row * layer.outputs + column, layer.outputs)
+    };
+    let sum: f64 = x.iter().enumerate().map(product).sum();
+    sum + f64::from(layer.bias[column]).abs()
+}
+
+/// Adds errors, of which an empty list has none.
+fn add(errors: &mut Vec<f64>, more: &[f64]) {
+    if more.iter().all(|&more| more == 0.0) {
+        return;
+    }
+    errors.resize(more.len(), 0.0);
+    errors
+        .iter_mut()
+        .zip(more)
+        .for_each(|(error, more)| *error += more);
+}
