@@ -8,7 +8,9 @@ use crate::engine::{Engine, Place, Session};
 use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
 use crate::plan::{ChosenBy, KernelVariant, Kernels};
-use crate::quantize::{QuantizedNetwork, Quantizer, Recipe, Sample, Source, losses};
+use crate::quantize::{
+    QuantizedNetwork, Quantizer, Recipe, Sample, Source, calibration_problems, losses,
+};
 use crate::results::{Warning, WarningKind};
 
 /// A mode under test.
@@ -22,7 +24,7 @@ pub(super) struct BenchEntry {
     pub(super) wanted: bool,
     /// The model in this mode; none where it cannot be converted.
     pub(super) model: Option<QuantizedNetwork>,
-    /// Warnings about the range of its weights.
+    /// Warnings about the range of its weights, and about its calibration.
     pub(super) warnings: Vec<Warning>,
     /// Its network, or why it does not run at all.
     pub(super) network: Result<Session, Absence>,
@@ -196,12 +198,9 @@ pub(super) async fn load(
             mode,
             wanted: requested,
             requested,
-            warnings: model.as_ref().map_or_else(Vec::new, |model| {
-                losses(source, model)
-                    .into_iter()
-                    .map(Warning::from)
-                    .collect()
-            }),
+            warnings: model
+                .as_ref()
+                .map_or_else(Vec::new, |model| warnings(source, model, sample.as_ref())),
             model,
             network,
             batch: 0,
@@ -210,6 +209,18 @@ pub(super) async fn load(
         });
     }
     Ok(entries)
+}
+
+/// What to doubt of a model in its mode: what its weights lose, and what the calibration images do not show.
+fn warnings(source: &Source, model: &QuantizedNetwork, sample: Option<&Sample>) -> Vec<Warning> {
+    let losses = losses(source, model).into_iter().map(Warning::from);
+    let problems = match (source.model(), sample) {
+        (Some(float), Some(sample)) => calibration_problems(float, model, sample),
+        _ => Vec::new(),
+    };
+    losses
+        .chain(problems.into_iter().map(Warning::from))
+        .collect()
 }
 
 /// Loads a model where it runs.

@@ -2,7 +2,7 @@
 
 use super::why::why;
 use crate::Precision;
-use crate::quantize::Loss;
+use crate::quantize::{CalibrationProblem, Loss};
 use crate::results::{Row, Warning, WarningKind};
 use crate::stats::{Estimate, Paired, bimodal, drift, ratio_of_medians};
 use crate::units::duration;
@@ -14,6 +14,20 @@ impl From<Loss> for Warning {
             Loss::Outliers { .. } => WarningKind::Outliers,
         };
         let text = loss.to_string();
+        Self { kind, text }
+    }
+}
+
+impl From<CalibrationProblem> for Warning {
+    fn from(problem: CalibrationProblem) -> Self {
+        let kind = match problem {
+            CalibrationProblem::FewImages { .. } => WarningKind::FewCalibrationImages,
+            CalibrationProblem::ConstantInput { .. } => WarningKind::ConstantInput,
+            CalibrationProblem::EmptyRange { .. } => WarningKind::EmptyRange,
+            CalibrationProblem::Saturation { .. } => WarningKind::Saturation,
+            CalibrationProblem::ConstantAnswer { .. } => WarningKind::ConstantAnswer,
+        };
+        let text = problem.to_string();
         Self { kind, text }
     }
 }

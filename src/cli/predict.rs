@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::engine::{self, Session, check_width};
 use fmnist_gpu::error::CheckError;
-use fmnist_gpu::quantize::{QuantizedNetwork, Source, losses};
+use fmnist_gpu::quantize::{QuantizedNetwork, Sample, Source, calibration_problems, losses};
 use fmnist_gpu::report::{self, Column, Layout, OutputFormat, Table};
 use fmnist_gpu::results::Warning;
 use fmnist_gpu::tune::{Tuner, Tuning};
@@ -113,7 +113,7 @@ struct Document<'a> {
     model: String,
     /// Where values leave the range of their type, which --allow-overflow allows.
     overflow: Option<&'a str>,
-    /// What the weights lose to the range of their numbers.
+    /// What the weights lose to the range of their numbers, and what the calibration images do not show.
     warnings: &'a [Warning],
     predictions: Vec<Prediction>,
 }
@@ -140,7 +140,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let engine = pollster::block_on(opened)?;
     let quantized = model.quantize(&mode)?;
     let losses = losses(&model, &quantized);
-    let warnings: Vec<Warning> = losses.into_iter().map(Warning::from).collect();
+    let mut warnings: Vec<Warning> = losses.into_iter().map(Warning::from).collect();
+    if let Some(float) = model.model() {
+        let problems = calibration_problems(float, &quantized, &Sample::standard()?);
+        warnings.extend(problems.into_iter().map(Warning::from));
+    }
     for warning in &warnings {
         terminal::note(&format!("warning: {mode}: {}", warning.text));
     }

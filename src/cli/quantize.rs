@@ -1,8 +1,13 @@
 //! `quantize`: writes a quantized model file.
 
 use clap::Args;
-use fmnist_gpu::quantize::{Source, check_mode, losses};
-use fmnist_gpu::{Mode, report};
+use fmnist_gpu::error::CheckError;
+use fmnist_gpu::model::Network;
+use fmnist_gpu::quantize::{
+    CalibrationProblem, OutOfRange, QuantizedNetwork, Sample, Source, calibration_problems,
+    check_mode, losses,
+};
+use fmnist_gpu::{Error, Mode, Result, reference, report};
 
 use super::calibration::CalibrationOptions;
 use super::help;
@@ -46,6 +51,13 @@ pub struct Arguments {
     #[command(flatten)]
     calibration: CalibrationOptions,
 
+    /// Write the file even if the quantized model gives all calibration images the same answer, or its values on them are
+    /// too large or too small for the precision
+    ///
+    /// Without this option such a model is an error (exit code 4), because its answers may be wrong.
+    #[arg(long, help_heading = help::PRECISION, hide_short_help = true)]
+    allow_degenerate: bool,
+
     #[command(flatten)]
     output: ModelOutput,
 }
@@ -72,6 +84,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let quantized = recipe.quantize(model, &mode, sample.as_ref());
     spinner.finish_and_clear();
     let mut quantized = quantized?;
+    let out_of_range = arguments.out_of_range(model, &quantized, sample.as_ref())?;
+    let problems = match &sample {
+        Some(sample) => arguments.problems(model, &quantized, sample)?,
+        None => Vec::new(),
+    };
     let command = command(arguments, &mode);
     quantized
         .provenance
@@ -86,6 +103,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for loss in losses(&source, &quantized) {
         terminal::note(&format!("warning: {mode}: {loss}"));
     }
+    if let Some(found) = out_of_range {
+        terminal::note(&format!("warning: {mode} is out of range: {found}"));
+    }
+    for problem in problems {
+        terminal::note(&format!("warning: {mode}: {problem}"));
+    }
     let before = model.to_bytes()?.len();
     terminal::print(&format!(
         "{}: {mode}{rounding}, {} of {} ({:.0}%)\n",
@@ -94,6 +117,70 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report::bytes(before as u64),
         100.0 * bytes.len() as f64 / before as f64
     ))
+}
+
+impl Arguments {
+    /// What the mode cannot hold of the network's values on the images that it was quantized with, or on some of the built-in
+    /// ones, if they fit.
+    ///
+    /// # Errors
+    /// `Error::CheckFailed` where there is something, unless that is allowed.
+    fn out_of_range(
+        &self,
+        model: &Network,
+        quantized: &QuantizedNetwork,
+        sample: Option<&Sample>,
+    ) -> Result<Option<OutOfRange>> {
+        let found = match (sample, quantized.out_of_range) {
+            // No file holds them, so nothing allows them.
+            (_, Some(_)) => return Ok(None),
+            (Some(sample), None) => {
+                reference::infer_all(quantized, &sample.images.pixels, 1).overflow
+            }
+            (None, None) => {
+                let sample = Sample::standard()?;
+                let fits = sample.check(model).is_ok();
+                fits.then(|| reference::out_of_range(quantized, &sample.images.pixels, 1))
+                    .flatten()
+            }
+        };
+        match found {
+            Some(found) if !self.allow_degenerate => {
+                Err(Error::CheckFailed(CheckError::OutOfRange {
+                    mode: quantized.mode.to_string(),
+                    problem: format!(
+                        "{found}, or --allow-degenerate to write the file all the same"
+                    ),
+                }))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// What the calibration images do not show.
+    ///
+    /// # Errors
+    /// `Error::CheckFailed` where all of them get the same answer, unless that is allowed.
+    fn problems(
+        &self,
+        model: &Network,
+        quantized: &QuantizedNetwork,
+        sample: &Sample,
+    ) -> Result<Vec<CalibrationProblem>> {
+        let problems = calibration_problems(model, quantized, sample);
+        let constant = |problem: &&CalibrationProblem| {
+            matches!(problem, CalibrationProblem::ConstantAnswer { .. })
+        };
+        match problems.iter().find(constant) {
+            Some(problem) if !self.allow_degenerate => {
+                Err(Error::CheckFailed(CheckError::ConstantAnswer {
+                    mode: quantized.mode.to_string(),
+                    problem: problem.to_string(),
+                }))
+            }
+            _ => Ok(problems),
+        }
+    }
 }
 
 /// The command that makes this file again, with every default written out.
@@ -111,5 +198,8 @@ fn command(arguments: &Arguments, mode: &Mode) -> String {
         command += &format!(" --scheme {scheme} --weights {weights}");
     }
     command += &arguments.calibration.command_of(mode);
+    if arguments.allow_degenerate {
+        command += " --allow-degenerate";
+    }
     command + &format!(" --output {}", arguments.output.path().display())
 }

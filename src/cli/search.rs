@@ -7,7 +7,7 @@ use clap::Args;
 use fmnist_gpu::dataset::{self, Dataset, HELD_OUT, Holdout, Split};
 use fmnist_gpu::engine::check_width;
 use fmnist_gpu::model::Network;
-use fmnist_gpu::quantize::{Sample, Source};
+use fmnist_gpu::quantize::{Sample, Source, calibration_problems};
 use fmnist_gpu::report::{self, DatasetInfo, ModelInfo, OutputFormat, SearchSubject, Tool};
 use fmnist_gpu::search::{
     self, SearchGoal, SearchObserver, SearchOptions, SearchResult, SearchStart, SearchState,
@@ -167,6 +167,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let result = pollster::block_on(search);
     screen.bar.finish_and_clear();
     let mut result = result?;
+    for problem in calibration_problems(model, &result.best, &sample) {
+        terminal::note(&format!("warning: {}: {problem}", result.best.mode));
+    }
     add_provenance(arguments, &subject, &mut result);
     output.commit(&result.best.to_bytes()?)?;
     state.remove()?;

@@ -13,6 +13,7 @@ use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, s
 use crate::cpu::{Processor, ProcessorOptions};
 use crate::error::{Error, FileError, Result};
 use crate::gpu;
+pub use crate::model::{label, labels};
 use crate::plan::Kernels;
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Source};
 pub use placement::{Place, Placement};
@@ -334,24 +335,6 @@ impl Engine {
             _ => Session::on_cpu(model, &self.processor, placement.reason),
         }
     }
-}
-
-/// The index of the first largest output of each row. `outputs: [images, out]` row-major.
-#[must_use]
-pub fn labels(outputs: &[f32], width: usize) -> Vec<usize> {
-    outputs.chunks_exact(width).map(label).collect()
-}
-
-/// The index of the first largest value.
-#[must_use]
-pub fn label(row: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, &value) in row.iter().enumerate() {
-        if value > row[best] {
-            best = index;
-        }
-    }
-    best
 }
 
 /// Checks that images fit a model.

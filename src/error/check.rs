@@ -77,6 +77,15 @@ pub enum CheckError {
         problem: String,
     },
 
+    /// A quantized model answers all calibration images alike.
+    #[error("{mode}: {problem}, or add --allow-degenerate to write the file all the same")]
+    ConstantAnswer {
+        /// The mode of the quantized model.
+        mode: String,
+        /// What is alike, and what to do.
+        problem: String,
+    },
+
     /// A loss or a weight became infinite or NaN.
     #[error(
         "training diverged in epoch {epoch}: the loss or a weight is not a finite number; \

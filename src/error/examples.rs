@@ -263,7 +263,7 @@ fn unavailable() -> [Error; 6] {
     ]
 }
 
-fn checks() -> [CheckError; 10] {
+fn checks() -> [CheckError; 11] {
     let mode = || "f16".to_owned();
     let unmet = |limits: &[&'static str]| CheckError::LimitsNotMet {
         limits: limits.to_vec(),
@@ -300,6 +300,11 @@ fn checks() -> [CheckError; 10] {
             mode: mode(),
             problem: "layers.0 has the value 7.000000e4, more than binary16's largest number 65504; \
                       use bf16, f32 or int8"
+                .into(),
+        },
+        CheckError::ConstantAnswer {
+            mode: "int8 static".into(),
+            problem: "all 200 calibration images get the same outputs (label 8); calibrate with other images"
                 .into(),
         },
         CheckError::TrainingDiverged {

@@ -60,6 +60,7 @@ fn of_check(error: &CheckError) -> &'static str {
         CheckError::WrongResult { .. } => "WrongResult",
         CheckError::MatrixUnitsWrong { .. } => "MatrixUnitsWrong",
         CheckError::OutOfRange { .. } => "OutOfRange",
+        CheckError::ConstantAnswer { .. } => "ConstantAnswer",
         CheckError::TrainingDiverged { .. } => "TrainingDiverged",
         CheckError::LimitsNotMet { .. } => "LimitsNotMet",
     }
@@ -106,7 +107,7 @@ fn of_usage(error: &UsageError) -> &'static str {
 }
 
 /// How many variants the matches above have; `Usage`, `CheckFailed`, `File` and `Internal` count as what they hold.
-const VARIANTS: usize = 15 + 7 + 3 + 9 + 35;
+const VARIANTS: usize = 15 + 7 + 3 + 10 + 35;
 
 /// What asks a reader to do something. A message names it behind a semicolon, after the cause.
 const VERBS: [&str; 18] = [

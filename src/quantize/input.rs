@@ -29,8 +29,16 @@ impl Affine {
     /// The quantized value of a value.
     #[must_use]
     pub fn quantize(self, value: f32) -> i8 {
-        let moved = (value * self.inverse()).round_ties_even() + f32::from(self.zero_point);
-        moved.clamp(-128.0, 127.0) as i8
+        self.unclamped(value).clamp(-128.0, 127.0) as i8
+    }
+
+    /// Whether a value is outside the range that the quantized values cover, by more than rounding.
+    pub(super) fn clamps(self, value: f32) -> bool {
+        !(-128.0..=127.0).contains(&self.unclamped(value))
+    }
+
+    fn unclamped(self, value: f32) -> f32 {
+        (value * self.inverse()).round_ties_even() + f32::from(self.zero_point)
     }
 
     /// What values are multiplied by: 1 / scale, rounded to f32.

@@ -137,9 +137,9 @@ impl fmt::Display for Loss {
     }
 }
 
-/// A magnitude in few digits.
-fn figure(value: f32) -> String {
-    if (1e-3..1e5).contains(&value) {
+/// A value in few digits.
+pub(super) fn figure(value: f32) -> String {
+    if (1e-3..1e5).contains(&value.abs()) || value == 0.0 {
         format!("{value:.3}")
     } else {
         format!("{value:.3e}")

@@ -1,5 +1,7 @@
 //! What the range of a format takes from a layer's parameters.
 
+use half::f16;
+
 use super::input::InputQuantization;
 use super::layer::QuantizedLayer;
 use super::weights::{INT4_LARGEST, Weights};
@@ -45,10 +47,12 @@ impl LostParameters {
                     let largest = &mut largest[group(at)];
                     *largest = largest.max(weight.abs());
                 }
-                // Rounding a scale to 11 bits moves it by less than this share.
+                // Rounding a normal scale to 11 bits moves it by less than this share. Compensation moves it by more.
                 let spoiled = |group: usize| {
                     let exact = f64::from(largest[group]) / f64::from(INT4_LARGEST);
-                    (scales[group].to_f64() - exact).abs() > exact / 1024.0
+                    let normal = Float::F16.smallest_normal()..=f16::MAX.to_f64();
+                    !normal.contains(&exact)
+                        && (scales[group].to_f64() - exact).abs() > exact / 1024.0
                 };
                 let spoiled: Vec<bool> = (0..scales.len()).map(spoiled).collect();
                 let error = |(at, (&weight, &q)): (usize, (&f32, &i8))| {

@@ -60,6 +60,7 @@
 //! all calibration images are rounded to nearest.
 
 pub mod calibrate;
+mod calibration_check;
 mod check;
 mod compensate;
 mod convert;
@@ -78,6 +79,9 @@ mod source;
 mod weights;
 
 pub use calibrate::{Calibration, Sample};
+pub use calibration_check::{
+    CalibrationProblem, FEWEST_IMAGES, MOST_SATURATED, calibration_problems,
+};
 pub use convert::{Ranges, lower};
 pub use file::check_mode;
 pub use input::{Affine, InputQuantization};

@@ -387,7 +387,9 @@ fn lost_int4_scale(floats: &[f32], scales: &[f16], [column, outputs]: [usize; 2]
             let lost = |w: f64| w - (w / scale).round_ties_even().clamp(-limit, limit) * scale;
             of_column().map(|w| lost(w).powi(2)).sum::<f64>()
         };
-        if exact > 0.0 {
+        // A normal scale loses next to nothing; compensation chooses others.
+        let normal = f64::from(f16::MIN_POSITIVE)..=f16::MAX.to_f64();
+        if exact > 0.0 && !normal.contains(&exact) {
             let errors = [exact, row[column].to_f64()].map(error);
             best += errors[0];
             stored += errors[1];

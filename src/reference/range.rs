@@ -199,9 +199,12 @@ impl RangeLoss {
         }
         if let Some(parameters) = parameters.filter(|lost| !lost.is_empty()) {
             let mut lost = vec![0.0; rows * cols];
-            for (x, lost) in x.chunks(inner).zip(lost.chunks_mut(cols)) {
+            for (row, (x, lost)) in x.chunks(inner).zip(lost.chunks_mut(cols)).enumerate() {
+                let errors = errors.get(row * inner..).unwrap_or_default();
                 for &(at, error) in &parameters.weights {
-                    lost[at % cols] += error * x[at / cols].abs();
+                    // What the value would be without its own error is unknown.
+                    let unknown = errors.get(at / cols).copied().unwrap_or(0.0);
+                    lost[at % cols] += error * (x[at / cols].abs() + unknown);
                 }
                 for &(column, error) in &parameters.bias {
                     lost[column] += error;

@@ -28,6 +28,16 @@ pub enum WarningKind {
     Underflow,
     /// A few large weights leave too few int8 values to the others.
     Outliers,
+    /// There are few calibration images.
+    FewCalibrationImages,
+    /// The input of a layer is the same for all calibration images.
+    ConstantInput,
+    /// The input of a layer is zero for all calibration images.
+    EmptyRange,
+    /// Many inputs of a layer lie outside its calibrated range.
+    Saturation,
+    /// All calibration images get the same answer.
+    ConstantAnswer,
 }
 
 /// A warning in words.

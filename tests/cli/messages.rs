@@ -16,7 +16,7 @@ use crate::support::{Fixture, command, overflowing};
 const UPDATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --release --test cli messages";
 
 /// Calls that fail or warn, on any machine with the same words. m.safetensors has a network of 16-12-4 and q.safetensors
-/// is quantized; big.safetensors overflows f16; DIR has images of 4×4 pixels.
+/// is quantized; big.safetensors overflows f16; dead.safetensors has hidden values of zero; DIR has images of 4×4 pixels.
 const CALLS: &[&str] = &[
     // Words that the command line does not know.
     "nosuch",
@@ -98,6 +98,10 @@ const CALLS: &[&str] = &[
     "predict --adapter cpu --model big.safetensors --data DIR/t10k-images-idx3-ubyte --precision f16",
     "quantize --model m.safetensors --precision int4 --rounding nearest --output made.safetensors",
     "quantize --model m.safetensors --precision bf16 --output made.safetensors",
+    "quantize --model m.safetensors --calibration-data DIR --calibration-images 5 --output made.safetensors",
+    "quantize --model dead.safetensors --calibration-data DIR --output made.safetensors",
+    "quantize --model dead.safetensors --calibration-data DIR --allow-degenerate --output made.safetensors",
+    "quantize --model dead.safetensors --calibration-data DIR --precision int4 --allow-degenerate --output made.safetensors",
     "verify --adapter cpu --only nosuch",
 ];
 
@@ -116,6 +120,9 @@ fn messages_are_those_of_the_snapshot() {
     let fixture = Fixture::new();
     fixture.save("m.safetensors", &crate::support::model());
     fixture.save("big.safetensors", &overflowing(60_000.0, Activation::Relu));
+    let mut dead = crate::support::model();
+    dead.layers[0].bias.fill(-1e4);
+    fixture.save("dead.safetensors", &dead);
     let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
     let twice = br#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#;
     let header = [&(twice.len() as u64).to_le_bytes()[..], twice].concat();

@@ -198,13 +198,16 @@ pub fn rows(document: &Value) -> &[Value] {
 
 /// Images of the small test set.
 pub const IMAGES: usize = 40;
+/// Images of the small training split: enough to calibrate with, though a fifth is held back. The first are those of the
+/// test set.
+pub const TRAINING_IMAGES: usize = 160;
 /// Pixels of one of its images: 4×4.
 pub const PIXELS: usize = 16;
 /// Labels of the small test set and outputs of [`model`].
 pub const CLASSES: usize = 4;
 
-/// A folder that goes away by itself, with a small test split, a training split of the same images,
-/// and a model for them.
+/// A folder that goes away by itself, with a small test split, a training split that begins with the same images, and a
+/// model for them.
 pub struct Fixture {
     pub folder: TempDir,
 }
@@ -213,10 +216,10 @@ impl Fixture {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let fixture = Self { folder };
-        for prefix in ["t10k", "train"] {
-            let images = images_file(IMAGES as u32, 4, 4, &pixels());
+        for (prefix, count) in [("t10k", IMAGES), ("train", TRAINING_IMAGES)] {
+            let images = images_file(count as u32, 4, 4, &pixels_of(count));
             fixture.write(&format!("{prefix}-images-idx3-ubyte"), &images);
-            let labels = labels_file(IMAGES as u32, &labels());
+            let labels = labels_file(count as u32, &labels_of(count));
             fixture.write(&format!("{prefix}-labels-idx1-ubyte"), &labels);
         }
         model().save(&fixture.model()).expect("a saved model");
@@ -265,8 +268,13 @@ impl Fixture {
     }
 }
 
-/// Image i has the label i mod 4 and that quarter of its rows bright, over some noise.
+/// The images of the small test set.
 pub fn pixels() -> Vec<u8> {
+    pixels_of(IMAGES)
+}
+
+/// Image i has the label i mod 4 and that quarter of its rows bright, over some noise.
+fn pixels_of(images: usize) -> Vec<u8> {
     let pixel = |at: usize| {
         let (image, row) = (at / PIXELS, at % PIXELS / 4);
         let noise = (at * 37 % 61) as u8;
@@ -276,11 +284,16 @@ pub fn pixels() -> Vec<u8> {
             noise
         }
     };
-    (0..IMAGES * PIXELS).map(pixel).collect()
+    (0..images * PIXELS).map(pixel).collect()
 }
 
+/// The labels of the small test set.
 pub fn labels() -> Vec<u8> {
-    (0..IMAGES).map(|image| (image % CLASSES) as u8).collect()
+    labels_of(IMAGES)
+}
+
+fn labels_of(images: usize) -> Vec<u8> {
+    (0..images).map(|image| (image % CLASSES) as u8).collect()
 }
 
 /// 16-12-4, relu and softmax, with weights that follow from their places.

@@ -15,7 +15,8 @@
 //! For entropy the magnitudes are put into 2,048 bins. For each number i of the first bins, P is these with
 //! everything above put into the last one, Q the same bins merged into as many levels as there are quantized values (128 for
 //! each sign, or 256 where there is but one) and spread again over those that hold anything; the divergence is
-//! Σ p · ln(p / q), and the i with the least is taken. It is infinite where p > 0 and q = 0.
+//! Σ p · ln(p / q), and the i with the least is taken, of those that
+//! leave out at most 1% of the values. It is infinite where p > 0 and q = 0.
 //!
 //! The full titles of Krishnamoorthi and Nagel et al. are in [`crate::quantize`], which says how quantized values cover a range.
 

@@ -64,6 +64,10 @@ fn least_error(values: &[f32]) -> (f32, f32) {
     (low * share, high * share)
 }
 
+/// The largest share of the values that entropy may cut off. Q is a distribution of what is left alone: cut off behind the first
+/// bin that holds anything, it would be P exactly, and nearly all values would be clamped.
+const MOST_CUT_OFF: f64 = 0.01;
+
 /// The threshold on magnitudes for which the distribution of the quantized values diverges least from that of the values.
 fn least_divergence(values: &[f32]) -> (f32, f32) {
     let (low, high) = whole(values);
@@ -76,7 +80,12 @@ fn least_divergence(values: &[f32]) -> (f32, f32) {
         histogram[bin.min(BINS - 1)] += 1;
     }
     let mut best = (BINS, f64::INFINITY);
+    let mut cut_off = 0;
     for bins in (levels..=BINS).rev() {
+        cut_off += histogram.get(bins).copied().unwrap_or(0);
+        if cut_off as f64 > MOST_CUT_OFF * values.len() as f64 {
+            break;
+        }
         let divergence = divergence(&histogram, bins, levels);
         if divergence < best.1 {
             best = (bins, divergence);
@@ -165,6 +174,15 @@ mod tests {
         let expected = 0.25 * 0.5_f64.ln() + 0.75 * 1.5_f64.ln();
         assert!((divergence(&[2, 2, 4], 2, 2) - expected).abs() <= 1e-12);
         assert_eq!(divergence(&[2, 0, 4], 2, 2), f64::INFINITY);
+    }
+
+    /// Cut off behind the first bin that holds a value, they would have no divergence at all.
+    #[test]
+    fn entropy_keeps_values_that_are_close_together_and_far_from_zero() {
+        let values: Vec<f32> = (0..1_000).map(|i| 0.5 + i as f32 / 10_000.0).collect();
+        let (low, high) = range(&values, Calibration::Entropy);
+        let outside = values.iter().filter(|&&x| x > high).count();
+        assert!(low == 0.0 && outside <= 10, "{high} {outside}");
     }
 
     #[test]
