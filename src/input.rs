@@ -86,10 +86,11 @@ pub(crate) fn read_values<T: Pod>(
     const AT_ONCE: usize = 1 << 16;
     let mut values: Vec<T> = Vec::new();
     if certain {
-        values.reserve_exact(count.saturating_add(spare));
+        values.try_reserve_exact(count.saturating_add(spare))?;
     }
     while values.len() < count {
         let from = values.len();
+        values.try_reserve(AT_ONCE.min(count - from))?;
         values.resize(count.min(from + AT_ONCE), T::zeroed());
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut values[from..]);
         stream.read_exact(bytes)?;

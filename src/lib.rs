@@ -47,6 +47,7 @@
 //! - [`mod@reference`] is the reference implementation. It shares no code with what it checks.
 //! - [`verify`] compares everything that an adapter can run with the reference, and observes how its driver rounds.
 //! - [`search`] finds a precision for each layer by measuring.
+//! - [`host`] asks this machine for threads and memory.
 //! - [`train`] trains networks in float32.
 
 pub mod adapter;
@@ -59,6 +60,7 @@ pub mod engine;
 pub mod error;
 pub mod folders;
 pub mod gpu;
+pub mod host;
 mod input;
 pub mod memory;
 pub mod mode;

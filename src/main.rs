@@ -10,5 +10,6 @@ fn main() -> ExitCode {
     unsafe {
         fmnist_gpu::gpu::quiet_drivers();
     }
+    fmnist_gpu::host::share_heap_within_a_limit();
     cli::main()
 }

@@ -34,7 +34,7 @@ fn main() {
         Trial::test("another output is found", check_compare),
         Trial::test("growth is found", check_quarters),
     ];
-    for selected in block_on(every_adapter(&[])) {
+    for selected in block_on(every_adapter(&[])).expect("adapters") {
         let gpu = selected.found().is_some();
         let name = adapter_name(selected.info());
         trials.push(Trial::test(name, move || soak(&selected)).with_ignored_flag(gpu && skips()));

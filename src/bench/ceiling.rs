@@ -1,5 +1,7 @@
 //! The ceiling beside every rate: the most that the adapter, or the processor, reaches in the same arithmetic.
 
+use std::sync::Once;
+
 use super::entry::BenchEntry;
 use crate::Precision;
 use crate::cpu;
@@ -15,6 +17,9 @@ const WRONG: f64 = 1.05;
 
 /// How often a ceiling that is too low is measured again at most: other programs may use the machine for a few seconds.
 const ATTEMPTS: usize = 12;
+
+/// Whether there was a warning that memory is missing for a ceiling.
+static WARNED: Once = Once::new();
 
 /// The best rate of every microkernel so far.
 #[derive(Debug, Default)]
@@ -99,8 +104,11 @@ impl Ceilings {
             .flatten()
             .any(|bound| matches!(bound, Limit::Processor(_)))
         {
-            let best = cpu::copy::measure(engine.processor(), PeakEffort::quick());
-            self.processor_copy = self.processor_copy.max(best);
+            match cpu::copy::measure(engine.processor(), PeakEffort::quick()) {
+                Ok(best) => self.processor_copy = self.processor_copy.max(best),
+                // The rows are good without it, but do not say whether memory limits them.
+                Err(error) => WARNED.call_once(|| log::warn!("{error}")),
+            }
         }
         for ceiling in ProcessorCeiling::ALL {
             if wanted.contains(&Some(Limit::Processor(ceiling))) {

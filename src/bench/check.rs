@@ -38,7 +38,7 @@ impl<'a> ReferenceCheck<'a> {
     ) -> Result<Option<String>> {
         let width = model.architecture().outputs();
         let mode = &model.mode;
-        let want = self.outcome(model, batch);
+        let want = self.outcome(model, batch)?;
         if let Some(overflow) = want.overflow {
             return Ok(Some(overflow.to_string()));
         }
@@ -47,7 +47,7 @@ impl<'a> ReferenceCheck<'a> {
             .map_err(|problem| Error::CheckFailed(CheckError::DiffersFromReference { problem }))
     }
 
-    fn outcome(&mut self, model: &QuantizedNetwork, batch: usize) -> &Inference {
+    fn outcome(&mut self, model: &QuantizedNetwork, batch: usize) -> Result<&Inference> {
         let mode = &model.mode;
         // Only the reference scheme's scales depend on the batch.
         let batch = if mode.depends_on_batch() { batch } else { 1 };
@@ -55,12 +55,16 @@ impl<'a> ReferenceCheck<'a> {
             .known
             .iter()
             .position(|((known, of), _)| (known, *of) == (mode, batch));
-        let at = at.unwrap_or_else(|| {
-            let outcome = reference::infer_all(model, &self.data.images.pixels, batch);
-            self.known.push(((mode.clone(), batch), outcome));
-            self.known.len() - 1
-        });
-        &self.known[at].1
+        let at = match at {
+            Some(at) => at,
+            None => {
+                reference::check_memory(model, self.data.len(), batch)?;
+                let outcome = reference::infer_all(model, &self.data.images.pixels, batch);
+                self.known.push(((mode.clone(), batch), outcome));
+                self.known.len() - 1
+            }
+        };
+        Ok(&self.known[at].1)
     }
 }
 

@@ -57,7 +57,7 @@ struct RunsAs {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let backends = options::backends_of_environment()?;
-    let adapters = pollster::block_on(look(&backends, arguments.matrix.mode()));
+    let adapters = pollster::block_on(look(&backends, arguments.matrix.mode()))?;
     let text = match arguments.format {
         OutputFormat::Table => table(&adapters, terminal::layout()),
         OutputFormat::Markdown => table(&adapters, Layout::Markdown),
@@ -72,9 +72,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Every adapter, and whether f16 uses its matrix units, which may need a trial.
-async fn look(backends: &[Backend], mode: MatrixUnitsMode) -> Vec<(AdapterInfo, MatrixUse)> {
+async fn look(
+    backends: &[Backend],
+    mode: MatrixUnitsMode,
+) -> Result<Vec<(AdapterInfo, MatrixUse)>, Error> {
     let mut adapters = Vec::new();
-    for selected in engine::every_adapter(backends).await {
+    for selected in engine::every_adapter(backends).await? {
         let has = selected.info().lacks_matrix_units().is_none();
         let spinner = has.then(|| terminal::spinner("testing matrix units"));
         let matrix_units = tune::try_matrix_units(&selected, mode).await;
@@ -83,7 +86,7 @@ async fn look(backends: &[Backend], mode: MatrixUnitsMode) -> Vec<(AdapterInfo, 
         }
         adapters.push((selected.info().clone(), matrix_units));
     }
-    adapters
+    Ok(adapters)
 }
 
 fn entry((info, matrix_units): &(AdapterInfo, MatrixUse)) -> ListedAdapter<'_> {

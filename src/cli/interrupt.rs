@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fmnist_gpu::Error;
+use fmnist_gpu::{Error, host};
 
 use super::terminal;
 
@@ -47,7 +47,11 @@ pub struct Interrupted;
 /// Handles interrupts from here on.
 pub fn listen() {
     if let Err(error) = ctrlc::set_handler(handle) {
-        log::warn!("Ctrl-C will end the program without printing the results so far: {error}");
+        let reason = match error {
+            ctrlc::Error::System(reason) => reason.to_string(),
+            other => other.to_string(),
+        };
+        log::warn!("Ctrl-C will end the program without printing the results so far: {reason}");
     }
 }
 
@@ -72,22 +76,38 @@ pub fn wait(patience: Duration, done: impl Fn() -> bool) {
 }
 
 /// Ends the process although a device does not answer. The error usually does that, but it drops handles on its way, and
-/// some drivers then wait for the device.
+/// some drivers then wait for the device. Where no thread can wait for that, the process ends at once.
 pub fn give_up(error: &Error) {
     let (message, code) = (error.to_string(), error.exit_code());
-    thread::spawn(move || {
-        thread::sleep(GRACE);
-        end_now(code);
-    });
-    thread::spawn(move || {
-        thread::sleep(PATIENCE);
+    let end = move || {
         last_work(&Early {
             why: message.clone(),
             patience: Duration::ZERO,
         });
         terminal::fail(&message);
         end_now(code);
+    };
+    end_after_grace(code);
+    let later = end.clone();
+    let waits = host::spawn("end", move || {
+        thread::sleep(PATIENCE);
+        later();
     });
+    if waits.is_err() {
+        end();
+    }
+}
+
+/// Ends the process after [`GRACE`], if a thread starts that waits for it. Without one, the last work takes as long as
+/// disks and readers of pipes do.
+fn end_after_grace(code: u8) {
+    let started = host::spawn("grace", move || {
+        thread::sleep(GRACE);
+        end_now(code);
+    });
+    if let Err(error) = started {
+        log::debug!("nothing limits the time of the last work: {error}");
+    }
 }
 
 fn last_work(early: &Early) {
@@ -102,18 +122,19 @@ fn handle() {
     if COUNT.fetch_add(1, Ordering::SeqCst) > 0 {
         return;
     }
-    thread::spawn(|| {
-        thread::sleep(GRACE);
-        end_now(INTERRUPTED);
-    });
-    thread::spawn(|| {
+    let end = || {
         terminal::note("interrupted");
         last_work(&Early {
             why: Interrupted.to_string(),
             patience: PATIENCE,
         });
         end_now(INTERRUPTED);
-    });
+    };
+    end_after_grace(INTERRUPTED);
+    // On this thread a second interrupt would not be noticed.
+    if host::spawn("interrupted", end).is_err() {
+        end();
+    }
 }
 
 /// Ends the process with an exit code. Nothing printed is lost: every result is flushed as it is printed.

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
-use fmnist_gpu::Error;
+use fmnist_gpu::{Error, host};
 use interrupt::{INTERRUPTED, Interrupted};
 use terminal::CommonOptions;
 
@@ -136,6 +136,11 @@ enum Command {
 
 /// Parses, runs, and gives the exit code.
 pub fn main() -> ExitCode {
+    // Less would end the program before its arguments are read.
+    if let Err(error) = host::need("the program itself", 0) {
+        terminal::fail(&error.to_string());
+        return ExitCode::from(error.exit_code());
+    }
     terminal::color_of_arguments(
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()),
     );

@@ -10,7 +10,7 @@ use fmnist_gpu::quantize::{QuantizedNetwork, Sample, Source, calibration_problem
 use fmnist_gpu::report::{self, Column, Layout, OutputFormat, Table};
 use fmnist_gpu::results::Warning;
 use fmnist_gpu::tune::{Tuner, Tuning};
-use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, reference};
+use fmnist_gpu::{Engine, Error, Mode, Precision, Scheme, WeightScales, host, reference};
 use serde::Serialize;
 
 use super::help;
@@ -94,6 +94,9 @@ pub struct Arguments {
     tune: Tuning,
 }
 
+/// Memory of an image's answer and its line.
+const BYTES_OF_ANSWER: u64 = 1 << 10;
+
 /// What ran, in JSON.
 #[derive(Serialize)]
 struct Document<'a> {
@@ -159,7 +162,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut progress = |done| bar.set_position(done as u64);
     let outputs = pollster::block_on(network.infer(&images.pixels, batch, &mut progress))?;
     bar.finish_and_clear();
-    let overflow = overflow(&quantized, &images, batch, &outputs);
+    let overflow = overflow(&quantized, &images, batch, &outputs)?;
     if let Some(overflow) = &overflow {
         if !arguments.allow_overflow {
             let failed = Error::CheckFailed(CheckError::OutOfRange {
@@ -173,6 +176,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         terminal::note(&format!("warning: {mode} is out of range: {overflow}"));
     }
 
+    host::need("the printed answers", images.count as u64 * BYTES_OF_ANSWER)?;
     let predictions = predictions(&model, &outputs);
     let what = what_ran(&engine, &network, &mode, batch);
     let text = match arguments.format {
@@ -223,16 +227,18 @@ fn overflow(
     images: &Images,
     batch: usize,
     outputs: &[f32],
-) -> Option<String> {
-    if let Some(found) = reference::out_of_range(model, &images.pixels, batch) {
-        return Some(found.to_string());
+) -> Result<Option<String>, Error> {
+    if let Some(found) = reference::out_of_range(model, &images.pixels, batch)? {
+        return Ok(Some(found.to_string()));
     }
-    let at = outputs.iter().position(|output| !output.is_finite())?;
-    Some(format!(
-        "the output of image {} is {}; use another precision",
-        at / model.architecture().outputs(),
-        outputs[at]
-    ))
+    let at = outputs.iter().position(|output| !output.is_finite());
+    Ok(at.map(|at| {
+        format!(
+            "the output of image {} is {}; use another precision",
+            at / model.architecture().outputs(),
+            outputs[at]
+        )
+    }))
 }
 
 fn predictions(model: &Source, outputs: &[f32]) -> Vec<Prediction> {

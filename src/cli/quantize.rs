@@ -135,13 +135,16 @@ impl Arguments {
             // No file holds them, so nothing allows them.
             (_, Some(_)) => return Ok(None),
             (Some(sample), None) => {
+                reference::check_memory(quantized, sample.images.count, 1)?;
                 reference::infer_all(quantized, &sample.images.pixels, 1).overflow
             }
             (None, None) => {
                 let sample = Sample::standard()?;
                 let fits = sample.check(model).is_ok();
-                fits.then(|| reference::out_of_range(quantized, &sample.images.pixels, 1))
-                    .flatten()
+                match fits {
+                    true => reference::out_of_range(quantized, &sample.images.pixels, 1)?,
+                    false => None,
+                }
             }
         };
         match found {

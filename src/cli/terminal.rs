@@ -2,11 +2,13 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::thread;
 use std::time::Duration;
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use clap::{ArgAction, Args, ColorChoice};
+use fmnist_gpu::host;
 use fmnist_gpu::report::{Layout, Screen};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use terminal_size::Width;
@@ -158,7 +160,22 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
 pub fn spinner(message: &'static str) -> ProgressBar {
     let spinner = ProgressBar::with_draw_target(None, target());
     spinner.set_message(message);
-    spinner.enable_steady_tick(Duration::from_millis(100));
+    if spinner.is_hidden() {
+        return spinner;
+    }
+    // The library's own ticker panics where its thread does not start; without this one the spinner stands still.
+    spinner.tick();
+    let turned = spinner.downgrade();
+    let turn = move || {
+        while let Some(spinner) = turned.upgrade().filter(|spinner| !spinner.is_finished()) {
+            spinner.tick();
+            drop(spinner);
+            thread::sleep(Duration::from_millis(100));
+        }
+    };
+    if let Err(error) = host::spawn("spinner", turn) {
+        log::debug!("the spinner does not turn: {error}");
+    }
     spinner
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::processor::Processor;
+use crate::error::Result;
+use crate::host;
 use crate::peak::PeakEffort;
 
 /// Bytes that all threads together read in one sample, and as many that they write: beyond any cache that a
@@ -13,8 +15,11 @@ use crate::peak::PeakEffort;
 const BYTES: usize = 64 << 20;
 
 /// The most bytes a second, read and written together, as the adapter's ceiling `copy` counts them.
-#[must_use]
-pub fn measure(processor: &Processor, effort: PeakEffort) -> f64 {
+///
+/// # Errors
+/// `Error::HostMemory` where this machine does not have the memory to copy.
+pub fn measure(processor: &Processor, effort: PeakEffort) -> Result<f64> {
+    host::need("measuring how fast memory is copied", 2 * BYTES as u64)?;
     let threads = processor.info().threads;
     let share = (BYTES / threads).max(1);
     // Each page is touched before anything is timed. Whoever is free takes the next part.
@@ -35,7 +40,7 @@ pub fn measure(processor: &Processor, effort: PeakEffort) -> f64 {
         best = best.max((2 * share * threads) as f64 / seconds);
         samples += 1;
     }
-    best
+    Ok(best)
 }
 
 #[cfg(test)]
@@ -53,7 +58,7 @@ mod tests {
             total: Duration::ZERO,
             fewest: 1,
         };
-        let rate = measure(&processor, effort);
+        let rate = measure(&processor, effort).unwrap();
         // No memory is slower than a kilobyte or faster than a petabyte a second.
         assert!((1e3..1e15).contains(&rate), "{rate}");
     }

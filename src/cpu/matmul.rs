@@ -5,6 +5,8 @@
 
 use gemm::Parallelism;
 
+use crate::host;
+
 /// Multiply-adds below which waking the thread pool costs more than it gains.
 const THREADED_FROM: usize = 1 << 20;
 
@@ -56,7 +58,7 @@ pub fn product(a: MatrixView<'_>, b: MatrixView<'_>, c: &mut [f32], accumulate: 
     let (rows, inner, cols) = (a.rows, a.cols, b.cols);
     assert_eq!(inner, b.rows, "inner dimensions");
     assert_eq!(c.len(), rows * cols, "a {rows}×{cols} product");
-    let threads = if rows * inner * cols < THREADED_FROM {
+    let threads = if rows * inner * cols < THREADED_FROM || host::workers() < 2 {
         Parallelism::None
     } else {
         Parallelism::Rayon(0)

@@ -66,6 +66,7 @@ use int8::Int8Network;
 
 use crate::Precision;
 use crate::error::Result;
+use crate::host;
 use crate::quantize::{QuantizedLayer, QuantizedNetwork};
 
 /// The cost of a batch from which on more threads than one make it faster: one thread takes some 20 µs for
@@ -77,6 +78,9 @@ const THREADED_FROM: usize = 4 << 20;
 const COST: usize = 4;
 const COST_OF_BYTES: usize = 1;
 
+/// Memory of the blocks that a thread works on.
+const BYTES_OF_THREAD: u64 = 1 << 20;
+
 /// A network ready to run on the CPU.
 #[derive(Debug)]
 pub struct Session {
@@ -85,6 +89,8 @@ pub struct Session {
     /// Of one image.
     cost: usize,
     inputs: usize,
+    /// Of one image: its input, and what the layers give.
+    values: usize,
     pixels: Vec<u8>,
     batch: usize,
     threads: usize,
@@ -105,6 +111,8 @@ impl Session {
     /// `Error::File` where the model is damaged.
     pub fn new(model: &QuantizedNetwork, processor: &Processor) -> Result<Self> {
         model.check()?;
+        let weights: usize = model.layers.iter().map(|layer| layer.weights.len()).sum();
+        host::need("packing the weights", 8 * weights as u64)?;
         let architecture = model.architecture();
         let arithmetic = if architecture.shares_scales() {
             NetworkKind::Tensor(Box::new(Int8Network::new(model, processor)))
@@ -116,6 +124,7 @@ impl Session {
             processor: processor.clone(),
             cost: cost(&model.layers, processor),
             inputs: architecture.inputs(),
+            values: architecture.widths().iter().sum(),
             pixels: Vec::new(),
             batch: 0,
             threads: 1,
@@ -142,6 +151,21 @@ impl Session {
             NetworkKind::Chain(network) => network.release(),
             NetworkKind::Tensor(network) => network.release(),
         }
+    }
+
+    /// Fails if this machine does not have the memory that [`Session::upload`] takes for a batch of this size.
+    ///
+    /// # Errors
+    /// `Error::HostMemory`.
+    pub fn check_batch(&self, batch: usize) -> Result<()> {
+        if batch == self.batch {
+            return Ok(());
+        }
+        let values = (batch as u64).saturating_mul(self.values as u64);
+        let threads = self.processor.info().threads.min(batch) as u64;
+        // The pixels, and every value in f32; the blocks of each thread.
+        let bytes = values.saturating_mul(5) + threads * BYTES_OF_THREAD;
+        host::need(&format!("a batch of {batch} images"), bytes)
     }
 
     /// Copies a batch to where the timed run starts from, and allocates what it needs where no

@@ -12,12 +12,17 @@
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
+use crate::host;
+
 /// How long a thread spins before it sleeps: about as long as waking it takes.
 const SPIN: Duration = Duration::from_micros(30);
+
+/// Whether there was a warning of threads that do not start: it is true of the pools that follow too.
+static WARNED: Once = Once::new();
 
 /// A fixed number of threads, of which the caller is one.
 #[derive(Debug)]
@@ -128,14 +133,13 @@ impl Workers {
         self.started = true;
         for number in 1..=count {
             let shared = Arc::clone(&self.shared);
-            let thread = thread::Builder::new().name(format!("cpu-path-{number}"));
-            match thread.spawn(move || shared.serve()) {
+            match host::spawn(&format!("cpu-path-{number}"), move || shared.serve()) {
                 Ok(handle) => self.handles.push(handle),
                 Err(error) => {
                     let wanted = count + 1;
-                    log::warn!(
-                        "the CPU path runs on {number} threads instead of {wanted}: {error}"
-                    );
+                    WARNED.call_once(|| {
+                        log::warn!("the CPU path runs on {number} of {wanted} threads: {error}");
+                    });
                     break;
                 }
             }

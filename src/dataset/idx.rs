@@ -199,14 +199,21 @@ fn read_stream<const DIMENSIONS: usize>(
     }
 
     let count = usize::try_from(total).unwrap_or(usize::MAX);
+    let no_memory = || Error::HostMemory {
+        what: format!("the {what} of {}", path.display()),
+        needed: total,
+    };
     let mut values = Vec::new();
     if most.is_some() {
-        values.reserve_exact(count);
+        values.try_reserve_exact(count).map_err(|_| no_memory())?;
     }
     let read = stream.by_ref().take(total).read_to_end(&mut values);
     let found = values.len();
     match read {
         Ok(_) if found == count => {}
+        Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+            return Err(no_memory());
+        }
         Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
             return Err(fail(format!(
                 "damaged within the {total} bytes of {what}: {error}"

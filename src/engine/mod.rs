@@ -13,12 +13,17 @@ use crate::adapter::{AdapterInfo, Backend, Feature, Kind, Selector, not_found, s
 use crate::cpu::{Processor, ProcessorOptions};
 use crate::error::{Error, FileError, Result};
 use crate::gpu;
+use crate::host;
 pub use crate::model::{label, labels};
 use crate::plan::Kernels;
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Source};
 pub use placement::{Place, Placement};
 use session::Executor;
 pub use session::{Run, Session};
+
+/// Memory that it takes to load graphics drivers: Mesa's, with its compiler, takes the most of those that run on any
+/// machine.
+const BYTES_OF_DRIVERS: u64 = 320 << 20;
 
 /// How an engine is opened.
 #[derive(Clone, Debug)]
@@ -106,15 +111,21 @@ impl MatrixUse {
 }
 
 /// Every adapter behind these backends (all where empty), and the CPU path last.
-pub async fn adapters(backends: &[Backend]) -> Vec<AdapterInfo> {
-    let found = find(backends).await;
+///
+/// # Errors
+/// `Error::HostMemory` where this machine does not have the memory that drivers take.
+pub async fn adapters(backends: &[Backend]) -> Result<Vec<AdapterInfo>> {
+    let found = find(backends).await?;
     let mut infos: Vec<AdapterInfo> = found.into_iter().map(|found| found.info).collect();
     infos.push(AdapterInfo::cpu(infos.len(), Processor::default().info()));
-    infos
+    Ok(infos)
 }
 
 /// The same, each as if it had been chosen.
-pub async fn every_adapter(backends: &[Backend]) -> Vec<Selected> {
+///
+/// # Errors
+/// As [`adapters`].
+pub async fn every_adapter(backends: &[Backend]) -> Result<Vec<Selected>> {
     let processor = Processor::default();
     let selected = |found: gpu::Found| Selected {
         info: found.info.clone(),
@@ -122,19 +133,25 @@ pub async fn every_adapter(backends: &[Backend]) -> Vec<Selected> {
         processor: processor.clone(),
         found: Some(found),
     };
-    let mut all: Vec<Selected> = find(backends).await.into_iter().map(selected).collect();
+    let mut all: Vec<Selected> = find(backends).await?.into_iter().map(selected).collect();
     all.push(Selected {
         info: AdapterInfo::cpu(all.len(), processor.info()),
         reason: String::new(),
         processor,
         found: None,
     });
-    all
+    Ok(all)
 }
 
-async fn find(backends: &[Backend]) -> Vec<gpu::Found> {
+async fn find(backends: &[Backend]) -> Result<Vec<gpu::Found>> {
+    if backends == [Backend::Cpu] {
+        return Ok(Vec::new());
+    }
+    // Drivers break down, or are not found, where they cannot be loaded.
+    let drivers = "the graphics drivers, which --adapter cpu does without";
+    host::need(drivers, BYTES_OF_DRIVERS)?;
     if backends.is_empty() {
-        return gpu::adapters(None).await;
+        return Ok(gpu::adapters(None).await);
     }
     let mut all = Vec::new();
     for &backend in backends {
@@ -143,7 +160,7 @@ async fn find(backends: &[Backend]) -> Vec<gpu::Found> {
     for (index, found) in all.iter_mut().enumerate() {
         found.info.index = index;
     }
-    all
+    Ok(all)
 }
 
 impl Selected {
@@ -158,7 +175,7 @@ impl Selected {
             Some(Selector::Backend(backend)) => vec![*backend],
             _ => options.backends.clone(),
         };
-        let found = find(&backends).await;
+        let found = find(&backends).await?;
         let mut infos: Vec<AdapterInfo> = found.iter().map(|found| found.info.clone()).collect();
         // Who names backends alone wants one of them; the CPU path is no silent way out.
         if backends.is_empty() || selector.is_some() {
@@ -173,7 +190,7 @@ impl Selected {
                     .collect::<Vec<_>>()
                     .join(","),
             };
-            return Err(not_found(&adapters(&[]).await, requested));
+            return Err(not_found(&adapters(&[]).await?, requested));
         };
         let mut info = info.clone();
         info.mask(&options.mask_features);

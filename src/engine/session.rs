@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::placement::{Place, Placement};
 use crate::Mode;
 use crate::error::{Error, Result, UsageError};
+use crate::host;
 use crate::plan::{Arithmetic, ChosenBy};
 use crate::quantize::QuantizedNetwork;
 use crate::{cpu, gpu};
@@ -197,6 +198,7 @@ impl Session {
         match &mut self.executor {
             Executor::Gpu(network) => network.upload(pixels, batch).await,
             Executor::Cpu(network) => {
+                network.check_batch(batch)?;
                 network.upload(pixels, batch);
                 Ok(())
             }
@@ -257,10 +259,14 @@ impl Session {
             }));
         }
         let batch = batch.min(images);
+        // The outputs and their labels.
+        let bytes = images as u64 * (8 * self.outputs as u64 + 16);
+        host::need(&format!("the outputs of {images} images"), bytes)?;
         match &mut self.executor {
             Executor::Gpu(network) => network.infer(pixels, batch, progress).await,
             Executor::Cpu(network) => {
                 let mut outputs = Vec::with_capacity(images * self.outputs);
+                network.check_batch(batch)?;
                 for pixels in pixels.chunks(batch * self.inputs) {
                     network.upload(pixels, pixels.len() / self.inputs);
                     outputs.extend_from_slice(network.run());

@@ -323,7 +323,7 @@ fn regression() -> Error {
     }
 }
 
-fn device() -> [Error; 4] {
+fn device() -> [Error; 6] {
     let (adapter, during) = (|| ADAPTER.to_owned(), || "running a batch".to_owned());
     [
         Error::TooLarge {
@@ -336,6 +336,15 @@ fn device() -> [Error; 4] {
         Error::OutOfMemory {
             adapter: adapter(),
             during: during(),
+        },
+        Error::HostMemory {
+            what: "the outputs of 10000 images".into(),
+            needed: 13 << 20,
+        },
+        Error::HostThreads {
+            what: "llvmpipe (vulkan, software)".into(),
+            needed: 7,
+            reason: "Resource temporarily unavailable (os error 11)".into(),
         },
         Error::NoAnswer {
             adapter: adapter(),

@@ -158,6 +158,33 @@ pub enum Error {
         during: String,
     },
 
+    /// This machine does not give the memory that is needed.
+    #[error(
+        "not enough memory for {what}: {} MiB must be free; use a smaller --batch or network, close other programs, \
+         or raise the limit (ulimit -v)",
+        .needed.div_ceil(1 << 20)
+    )]
+    HostMemory {
+        /// What needs it.
+        what: String,
+        /// Bytes, with what the program needs beside it.
+        needed: u64,
+    },
+
+    /// This machine does not start the threads that are needed.
+    #[error(
+        "cannot start the {needed} threads that {what} needs: {reason}; raise the limit on processes (ulimit -u, or \
+         that of the container), or use --adapter cpu"
+    )]
+    HostThreads {
+        /// What needs them.
+        what: String,
+        /// How many.
+        needed: usize,
+        /// The system's reason.
+        reason: String,
+    },
+
     /// The device did not answer in time.
     #[error(
         "{adapter} did not respond for {waited:?} ({during}); try a smaller --batch, or another --adapter"
@@ -310,7 +337,10 @@ impl Error {
             self,
             Self::CheckFailed(CheckError::DiffersFromReference { .. } | CheckError::NotRepeatable)
         );
-        let memory = matches!(self, Self::TooLarge { .. } | Self::OutOfMemory { .. });
+        let memory = matches!(
+            self,
+            Self::TooLarge { .. } | Self::OutOfMemory { .. } | Self::HostMemory { .. }
+        );
         check || memory || self.is_rejection()
     }
 
@@ -333,6 +363,8 @@ impl Error {
             Self::Regression { .. } => 5,
             Self::TooLarge { .. }
             | Self::OutOfMemory { .. }
+            | Self::HostMemory { .. }
+            | Self::HostThreads { .. }
             | Self::DeviceLost { .. }
             | Self::NoAnswer { .. } => 6,
             Self::File { .. } => 7,

@@ -21,6 +21,8 @@ fn variant(error: &Error) -> (&'static str, u8) {
         Error::Regression { .. } => ("Regression", 5),
         Error::TooLarge { .. } => ("TooLarge", 6),
         Error::OutOfMemory { .. } => ("OutOfMemory", 6),
+        Error::HostMemory { .. } => ("HostMemory", 6),
+        Error::HostThreads { .. } => ("HostThreads", 6),
         Error::NoAnswer { .. } => ("NoAnswer", 6),
         Error::DeviceLost { .. } => ("DeviceLost", 6),
         Error::KernelRejected { .. } => ("KernelRejected", 1),
@@ -107,10 +109,10 @@ fn of_usage(error: &UsageError) -> &'static str {
 }
 
 /// How many variants the matches above have; `Usage`, `CheckFailed`, `File` and `Internal` count as what they hold.
-const VARIANTS: usize = 15 + 7 + 3 + 10 + 35;
+const VARIANTS: usize = 17 + 7 + 3 + 10 + 35;
 
 /// What asks a reader to do something. A message names it behind a semicolon, after the cause.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "accept",
     "add",
     "calibrate",
@@ -121,6 +123,7 @@ const VERBS: [&str; 18] = [
     "make",
     "measure",
     "open",
+    "raise",
     "report",
     "run",
     "set",

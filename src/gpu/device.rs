@@ -8,9 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::enumerate::{Found, wgpu_feature};
 use super::fault::{Faults, Injector, Pause};
 use super::pipeline::Pipelines;
-use crate::adapter::{AdapterInfo, Feature};
+use crate::adapter::{AdapterInfo, Feature, Kind};
 use crate::error::{Error, Result};
+use crate::host;
 use crate::plan::Limits;
+
+/// Threads that Mesa's driver for processors starts, beside two for each processor up to so many.
+const THREADS_OF_SOFTWARE: usize = 2;
+const MOST_PROCESSORS_OF_SOFTWARE: usize = 32;
+
+/// Memory that such a driver and its compiler take for small networks.
+const MEMORY_OF_SOFTWARE: u64 = 96 << 20;
 
 /// How a device is opened.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +136,7 @@ impl Device {
     /// # Errors
     /// `Error::DeviceUnavailable` where the driver refuses.
     pub async fn open(found: &Found, options: &DeviceOptions) -> Result<Arc<Self>> {
+        check_host(&found.info)?;
         let mut limits = found.adapter.limits();
         let injector = Injector::new(&options.faults);
         if let Some(bytes) = options.binding_bytes.or(injector.binding_bytes()) {
@@ -164,10 +173,7 @@ impl Device {
             .adapter
             .request_device(&descriptor)
             .await
-            .map_err(|error| Error::DeviceUnavailable {
-                adapter: info.to_string(),
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| not_opened(&info, &error))?;
 
         let errors = Arc::new(DriverErrors::default());
         let noted = Arc::clone(&errors);
@@ -311,6 +317,27 @@ impl Device {
         self.queue.write_buffer(&buffer, 0, bytes);
         buffer
     }
+}
+
+/// A driver that runs shaders on the processor starts threads for it, and waits for ever for one that did not start.
+fn check_host(info: &AdapterInfo) -> Result<()> {
+    if info.kind != Kind::Software {
+        return Ok(());
+    }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = THREADS_OF_SOFTWARE + 2 * processors.min(MOST_PROCESSORS_OF_SOFTWARE);
+    host::need_threads(&info.to_string(), threads)?;
+    host::need(&info.to_string(), MEMORY_OF_SOFTWARE)
+}
+
+/// The error of a driver that does not open its adapter. Only its words say that memory is missing.
+fn not_opened(info: &AdapterInfo, error: &wgpu::RequestDeviceError) -> Error {
+    let (adapter, reason) = (info.to_string(), error.to_string());
+    if reason.starts_with("Not enough memory") {
+        let during = "opening it".to_owned();
+        return Error::OutOfMemory { adapter, during };
+    }
+    Error::DeviceUnavailable { adapter, reason }
 }
 
 /// Allows features that wgpu calls experimental.

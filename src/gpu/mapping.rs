@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_intrusive::channel::shared::oneshot_channel;
-use rayon::prelude::*;
 use wgpu::MapMode;
 
 use super::device::Device;
 use crate::error::{Error, Result};
+use crate::host;
 
 /// Bytes that a thread copies at a time. It takes longer than to wake a thread for it.
 const BYTES_A_THREAD: usize = 1 << 20;
@@ -53,8 +53,9 @@ impl Device {
         let copied = if bytes.len() <= BYTES_A_THREAD {
             copy(0, bytes)
         } else {
-            let parts = bytes.par_chunks(BYTES_A_THREAD).enumerate();
-            parts.try_for_each(|(part, from)| copy(part, from))
+            let parts = bytes.chunks(BYTES_A_THREAD).enumerate();
+            let copied = host::map(parts, |(part, from)| copy(part, from));
+            copied.into_iter().collect()
         };
         copied.map_err(|error: wgpu::MapRangeError| self.not_mapped(during, error.to_string()))?;
         buffer.unmap();

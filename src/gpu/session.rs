@@ -12,6 +12,7 @@ use super::weights::DeviceWeights;
 use crate::Precision;
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result, UsageError};
+use crate::host;
 use crate::model::{Architecture, LayerShape};
 use crate::plan::{ChosenBy, ExecutionPath, KERNEL_VARIANTS, KernelVariant, Kernels, Plan};
 use crate::quantize::QuantizedNetwork;
@@ -73,6 +74,8 @@ impl Session {
             // Found out here, so that no compilation is left for a timed run.
             device.rounds_in_integers().await?;
         }
+        let weights: usize = model.layers.iter().map(|layer| layer.weights.len()).sum();
+        host::need("packing the weights", 8 * weights as u64)?;
         let weights = DeviceWeights::new(device, model);
         device.check("uploading the weights")?;
         Ok(Self {
@@ -101,6 +104,11 @@ impl Session {
         if self.prepared.as_ref().map(present) != Some(wanted) {
             // The old buffers go first, so that both never stand side by side.
             self.prepared = None;
+            // What the host holds of a batch on its way: its pixels, and its outputs in f32.
+            let images = (batch as u64).saturating_mul(batches as u64);
+            let of_image = 2 * self.model.inputs() + 8 * self.model.outputs();
+            let bytes = images.saturating_mul(of_image as u64);
+            host::need(&format!("a batch of {images} images"), bytes)?;
             let (variant, _) = self.variant(batch)?;
             let limits = self.device.limits();
             let size = [batch, batches];

@@ -8,6 +8,7 @@ use super::activation::Activation;
 use super::network::{Layer, Network};
 use crate::dataset::hex;
 use crate::error::{Error, Result, UsageError};
+use crate::host;
 use crate::units::widths as written;
 
 /// The most parameters of a network that this program makes: 1 GiB in f32.
@@ -97,7 +98,10 @@ pub(crate) fn check_parameters(widths: &[usize], option: &'static str) -> Result
     let mut layers = widths.windows(2).map(layer);
     let sum = layers.try_fold(0_u64, |sum, layer| sum.checked_add(layer?));
     match sum {
-        Some(parameters) if parameters <= MOST_PARAMETERS => Ok(()),
+        Some(parameters) if parameters <= MOST_PARAMETERS => {
+            let network = format!("the network {}", written(widths));
+            host::need(&network, parameters * size_of::<f32>() as u64)
+        }
         _ => Err(Error::Usage(UsageError::TooManyParameters {
             layers: written(widths),
             limit: MOST_PARAMETERS,

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dataset::hex;
 use crate::error::{Error, FileError, Result};
+use crate::host;
 use crate::input::{self, OpenFile, Wanted, read_values};
 
 /// The largest header that is read. It is JSON, some of which takes dozens of times its size; a model's has a
@@ -142,6 +143,15 @@ impl Tensors {
             return Err(Error::file(path, error));
         }
         let header = header.map_err(cut)?.map_err(|problem| fail(&problem))?;
+        let bytes = header.data_len() as u64;
+        let what = format!("the model {}", path.display());
+        let no_memory = || Error::HostMemory {
+            what: what.clone(),
+            needed: bytes,
+        };
+        if input.length.is_some() {
+            host::need(&what, bytes)?;
+        }
         let count = header.offset_keys().len();
         let mut held = HashMap::new();
         for name in header.offset_keys() {
@@ -150,7 +160,11 @@ impl Tensors {
             };
             let elements = info.shape.iter().product();
             let values = read_tensor(&mut stream, info.dtype, elements, input.length.is_some());
-            let Some(values) = values.map_err(cut)? else {
+            let values = values.map_err(|error| match error.kind() {
+                io::ErrorKind::OutOfMemory => no_memory(),
+                _ => cut(error),
+            });
+            let Some(values) = values? else {
                 let problem = format!(
                     "{name} has the type {:?}, but a model's tensors are F32, F16, BF16, I8 or U8",
                     info.dtype

@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use half::f16;
-use rayon::prelude::*;
 
 use super::weights::{INT4_LARGEST, Weights, int4_scale, quantize_int4};
+use crate::host;
 use crate::model::Layer;
 use crate::precision::INT4_GROUP;
 use crate::scheme;
@@ -65,11 +65,10 @@ const BLOCK: usize = 64;
 pub(super) fn compensate(layer: &Layer, x: &[f32], of: RoundingGrid<'_>) -> (Weights, Vec<f32>) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
     let factor = Factor::new(hessian(x, inputs), inputs + 1);
-    let blocks = (0..outputs.div_ceil(BLOCK)).into_par_iter();
     let columns = |block: usize| block * BLOCK..outputs.min((block + 1) * BLOCK);
-    let blocks: Vec<Columns> = blocks
-        .map(|block| Columns::round(layer, &factor, of, columns(block)))
-        .collect();
+    let blocks = host::map(0..outputs.div_ceil(BLOCK), |block| {
+        Columns::round(layer, &factor, of, columns(block))
+    });
     let quantized = in_rows(blocks.iter().map(|block| &block.quantized[..]), inputs);
     let bias = blocks.iter().flat_map(|block| &block.bias).copied();
     let weights = match of {
@@ -181,8 +180,8 @@ fn group_scale(targets: &[f64], weights: &[f64]) -> f16 {
 fn hessian(x: &[f32], inputs: usize) -> Vec<f64> {
     let size = inputs + 1;
     let mut hessian = vec![0.0; size * size];
-    let blocks = hessian.par_chunks_mut(BLOCK * size).enumerate();
-    blocks.for_each(|(block, rows)| {
+    let blocks = hessian.chunks_mut(BLOCK * size).enumerate();
+    host::for_each(blocks, |(block, rows)| {
         let mut image = vec![0.0_f64; size];
         for row in x.chunks_exact(inputs) {
             for (wide, &x) in image.iter_mut().zip(row) {
@@ -227,10 +226,11 @@ impl Factor {
                 .max(f64::MIN_POSITIVE)
                 .sqrt();
             own[column] = pivot;
-            let rows = above.par_chunks_exact_mut(size).with_min_len(BLOCK);
-            rows.for_each(|row| {
-                let product = dot(&row[column + 1..], &own[column + 1..]);
-                row[column] = (row[column] - product) / pivot;
+            host::for_each(above.chunks_mut(BLOCK * size), |rows| {
+                for row in rows.chunks_exact_mut(size) {
+                    let product = dot(&row[column + 1..], &own[column + 1..]);
+                    row[column] = (row[column] - product) / pivot;
+                }
             });
         }
         Self {

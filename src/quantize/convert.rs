@@ -8,6 +8,7 @@ use super::out_of_range::{OutOfRange, Quantity};
 use super::weights::Weights;
 use crate::Precision;
 use crate::error::{Error, Result, UsageError};
+use crate::host;
 use crate::mode::Mode;
 use crate::model::{Activation, Layer, Network, Normalization};
 use crate::scheme::{self, Scheme, WeightScales};
@@ -48,6 +49,9 @@ fn convert_layers(
             given: mode.layers.len(),
         }));
     }
+    // The new weights, and f32 on their way.
+    let weights: usize = model.layers.iter().map(|layer| layer.weights.len()).sum();
+    host::need(&format!("the model in {mode}"), 8 * weights as u64)?;
     let mut layers = Vec::with_capacity(model.layers.len());
     for (index, layer) in model.layers.iter().enumerate() {
         let precision = mode.layer(index);

@@ -3,10 +3,9 @@
 //!
 //! This serves calibration alone. An executor's values may differ in their last bits.
 
-use rayon::prelude::*;
-
 use super::input::{Affine, InputQuantization};
 use super::layer::QuantizedLayer;
+use crate::host;
 use crate::model::{Activation, Graph, Layer, Normalization, Operation};
 use crate::scheme;
 
@@ -68,10 +67,8 @@ pub(super) fn quantized_layer(layer: &QuantizedLayer, clip: u8, x: &[f32]) -> Ve
 fn product(x: &[f32], weights: &[f32], bias: &[f32], inputs: usize) -> Vec<f32> {
     let outputs = bias.len();
     let mut z = bias.repeat(x.len() / inputs);
-    let rows = z
-        .par_chunks_exact_mut(outputs)
-        .zip(x.par_chunks_exact(inputs));
-    rows.for_each(|(z, row)| {
+    let rows = z.chunks_exact_mut(outputs).zip(x.chunks_exact(inputs));
+    host::for_each(rows, |(z, row)| {
         for (&x, weights) in row.iter().zip(weights.chunks_exact(outputs)) {
             // Most pixels, and half of what relu gives, are nothing.
             if x != 0.0 {

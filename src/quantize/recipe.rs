@@ -10,8 +10,9 @@ use super::rounding::Rounding;
 use super::weights::Weights;
 use crate::Scheme;
 use crate::error::{Error, Result, UsageError};
+use crate::host;
 use crate::mode::Mode;
-use crate::model::{Graph, Network};
+use crate::model::{Graph, Layer, Network};
 
 /// How a model is put into a mode. The default is what is done where nothing else is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,6 +138,9 @@ impl<'a> Quantizer<'a> {
             }
             sample => sample.filter(|sample| wants && sample.check(self.model).is_ok()),
         };
+        if let Some(sample) = sample {
+            host::need("calibration", calibration_bytes(self.model, sample))?;
+        }
         if let (Some(sample), None, true) = (sample, &self.ranges, Recipe::calibrates(mode)) {
             let ranges = calibrate(self.model, sample, self.recipe.calibration)?;
             self.ranges = Some(ranges);
@@ -219,4 +223,15 @@ impl<'a> Quantizer<'a> {
         }
         Rounding::Compensated
     }
+}
+
+/// Memory for what a layer takes and gives over all images, and for rounding its weights with compensation: the matrix of
+/// its inputs, and what the rounded weights owe, both in f64.
+fn calibration_bytes(model: &Network, sample: &Sample) -> u64 {
+    let of_layer = |layer: &Layer| {
+        let (inputs, outputs) = (layer.inputs as u64 + 1, layer.outputs as u64);
+        let images = sample.images.count as u64;
+        3 * 4 * images * (inputs + outputs) + 8 * inputs * inputs + 16 * inputs * outputs
+    };
+    model.layers.iter().map(of_layer).max().unwrap_or(0)
 }

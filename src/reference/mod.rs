@@ -6,15 +6,18 @@
 
 mod arithmetic;
 mod inference;
+mod memory;
 mod network;
 mod overflow;
 mod range;
 mod rounding;
+mod widened;
 
 pub use arithmetic::{
     activate, add_bias, input, integer_product, label, product, quantize, quantize_input,
 };
 pub use inference::Inference;
+pub use memory::check_memory;
 pub use network::{infer, infer_all, out_of_range, sums_of_image, weight_values};
 pub use rounding::{round_bf16, round_f16};
 

@@ -1,21 +1,23 @@
 //! What a network computes, slow and obvious. The formulas are those of [`crate::quantize`].
 
-use std::thread;
+use std::thread::available_parallelism;
 
 use super::arithmetic::{
     ROWS_TOGETHER, activate, add_bias, input, integer_product, label, product, quantize,
     quantize_input, widen,
 };
 use super::inference::Inference;
+use super::memory::check_memory;
 use super::overflow::{note, note_f32, note_terms};
 use super::range::{LostScales, RangeLoss, Step, lost_order};
 use super::rounding::{round_bf16, round_f16};
+use super::widened::Widened;
 use crate::Precision;
+use crate::error::Result;
+use crate::host;
 use crate::model::{Activation, Graph};
 use crate::precision::Float;
-use crate::quantize::{
-    INT4_GROUP, InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork, Weights,
-};
+use crate::quantize::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNetwork};
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one perhaps
 /// short, on every processor: no batch depends on another, and in most modes no image does.
@@ -26,19 +28,14 @@ use crate::quantize::{
 pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Inference {
     let width = model.graph.inputs();
     let together = width * if shares_scales(model) { batch } else { 1 };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = available_parallelism().map_or(1, usize::from);
     let of_thread = pixels.len().div_ceil(together).div_ceil(threads).max(1) * together;
     let weights = &widened(model);
-    thread::scope(|scope| {
-        let parts = pixels.chunks(of_thread);
-        let parts = parts.map(|pixels| scope.spawn(|| infer_with(model, weights, pixels, batch)));
-        let parts: Vec<_> = parts.collect();
-        let outcomes = parts.into_iter().map(|part| {
-            let part = part.join();
-            part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        outcomes.reduce(Inference::and).unwrap_or_default()
-    })
+    let outcomes = host::map(pixels.chunks(of_thread), |pixels| {
+        infer_with(model, weights, pixels, batch)
+    });
+    let outcomes = outcomes.into_iter();
+    outcomes.reduce(Inference::and).unwrap_or_default()
 }
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one
@@ -57,15 +54,23 @@ const A_FEW: usize = 16;
 /// What of `model` its formats cannot hold on these images, `[images, in]` row-major, run in batches of `batch`. All of them
 /// are run where its weights allow an overflow at all, which a later layer may hide (the softmax of infinity, a sigmoid's
 /// 1); else a few.
-#[must_use]
-pub fn out_of_range(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Option<OutOfRange> {
-    let few = pixels.len().min(A_FEW * model.graph.inputs());
+///
+/// # Errors
+/// `Error::HostMemory` where the reference does not fit.
+pub fn out_of_range(
+    model: &QuantizedNetwork,
+    pixels: &[u8],
+    batch: usize,
+) -> Result<Option<OutOfRange>> {
+    let width = model.graph.inputs();
+    let few = pixels.len().min(A_FEW * width);
     let pixels = if model.may_overflow() {
         pixels
     } else {
         &pixels[..few]
     };
-    infer_all(model, pixels, batch).overflow
+    check_memory(model, pixels.len() / width, batch)?;
+    Ok(infer_all(model, pixels, batch).overflow)
 }
 
 /// The weights of every layer, which take twice the memory of f32.
@@ -131,48 +136,6 @@ pub fn weight_values(layer: &QuantizedLayer) -> Vec<f64> {
             let scale = |at: usize| f64::from(scales[at % layer.outputs % scales.len()]);
             let quantized = quantized.iter().enumerate();
             quantized.map(|(at, &q)| f64::from(q) * scale(at)).collect()
-        }
-    }
-}
-
-/// A layer's weights in the numbers that the reference multiplies.
-pub(super) enum Widened {
-    /// Of every precision but int8.
-    Real(Vec<f64>),
-    /// Quantized values of int8, and their scales.
-    Quantized(Vec<i32>, Vec<f32>),
-}
-
-impl Widened {
-    /// |w| of a weight, `[inputs, outputs]`.
-    pub(super) fn magnitude(&self, at: usize, outputs: usize) -> f64 {
-        match self {
-            Self::Real(values) => values[at].abs(),
-            Self::Quantized(quantized, scales) => {
-                let scale = scales[at % outputs % scales.len()];
-                f64::from(quantized[at]).abs() * f64::from(scale)
-            }
-        }
-    }
-
-    fn of(layer: &QuantizedLayer) -> Self {
-        match &layer.weights {
-            Weights::F32(values) => Self::Real(widen(values)),
-            Weights::F16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
-            Weights::Bf16(values) => Self::Real(values.iter().map(|w| w.to_f64()).collect()),
-            Weights::Int8 { quantized, scales } => Self::Quantized(
-                quantized.iter().map(|&q| i32::from(q)).collect(),
-                scales.clone(),
-            ),
-            Weights::Int4 { quantized, scales } => {
-                let scale_of = |index: usize| {
-                    let (row, column) = (index / layer.outputs, index % layer.outputs);
-                    scales[row / INT4_GROUP * layer.outputs + column].to_f64()
-                };
-                let quantized = quantized.iter().enumerate();
-                let values = quantized.map(|(index, &q)| f64::from(q) * scale_of(index));
-                Self::Real(values.collect())
-            }
         }
     }
 }
@@ -355,21 +318,13 @@ fn run_batch(
 /// As [`integer_product`], the rows of a large batch on every processor. Integers have no order of summation.
 fn batch_product(x: &[i32], w: &[i32], inner: usize, cols: usize) -> Vec<i32> {
     const WORTH_THREADS: usize = 1 << 26;
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = available_parallelism().map_or(1, usize::from);
     let rows = x.len() / inner;
     if rows < threads || x.len() * cols < WORTH_THREADS {
         return integer_product(x, w, inner, cols);
     }
-    thread::scope(|scope| {
-        let parts = x.chunks(rows.div_ceil(threads) * inner);
-        let parts = parts.map(|x| scope.spawn(move || integer_product(x, w, inner, cols)));
-        let parts: Vec<_> = parts.collect();
-        let sums = parts.into_iter().map(|part| {
-            let part = part.join();
-            part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        sums.collect::<Vec<_>>().concat()
-    })
+    let parts = x.chunks(rows.div_ceil(threads) * inner);
+    host::map(parts, |x| integer_product(x, w, inner, cols)).concat()
 }
 
 /// The pre-activations of an int8 layer, `[rows, out]`: exact sums, then f32 by the formula.

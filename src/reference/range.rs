@@ -7,7 +7,7 @@
 //! several times what rounding to the formats' bits makes of the magnitudes that were added.
 
 use super::arithmetic::{label, largest};
-use super::network::Widened;
+use super::widened::Widened;
 use crate::Precision;
 use crate::precision::Float;
 use crate::quantize::{LostParameters, OutOfRange, Quantity, QuantizedLayer, QuantizedNetwork};

@@ -196,16 +196,17 @@ fn equal_outputs_give_the_lowest_label() {
     assert_eq!(label(&[1.0, 3.0, 3.0]), 1);
 }
 
-/// Layers of these weights, `[in, out]` row-major, and biases.
-fn network(layers: &[([usize; 2], &[f32], &[f32], Activation)]) -> Network {
-    let layer =
-        |&([inputs, outputs], weights, bias, activation): &([usize; 2], &[f32], &[f32], _)| Layer {
-            inputs,
-            outputs,
-            weights: weights.to_vec(),
-            bias: bias.to_vec(),
-            activation,
-        };
+/// A shape, `[in, out]`, weights, row-major, and biases.
+type Dense<'a> = ([usize; 2], &'a [f32], &'a [f32], Activation);
+
+fn network(layers: &[Dense<'_>]) -> Network {
+    let layer = |&([inputs, outputs], weights, bias, activation): &Dense<'_>| Layer {
+        inputs,
+        outputs,
+        weights: weights.to_vec(),
+        bias: bias.to_vec(),
+        activation,
+    };
     Network::new(layers.iter().map(layer).collect()).unwrap()
 }
 
@@ -215,7 +216,7 @@ fn found(
     mode: impl Into<Mode>,
     image: &[u8],
 ) -> Option<(Option<usize>, Quantity)> {
-    let found = out_of_range(&lowered(model, mode), image, 1)?;
+    let found = out_of_range(&lowered(model, mode), image, 1).unwrap()?;
     Some((found.layer, found.quantity))
 }
 
@@ -258,7 +259,7 @@ fn int4_scales_that_binary16_does_not_hold_are_found() {
 #[test]
 fn values_that_f16_rounds_to_a_few_bits_are_found() {
     let identity = |factor: f32| -> Vec<f32> {
-        let weight = |at: usize| if at % 5 == 0 { factor } else { 0.0 };
+        let weight = |at: usize| if at.is_multiple_of(5) { factor } else { 0.0 };
         (0..16).map(weight).collect()
     };
     let (small, large) = (identity(1e-4), identity(1e4));

@@ -66,7 +66,8 @@ impl<'a> Bench<'a> {
         let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
         let sum: f64 = outputs.iter().zip(&self.outputs).map(square).sum();
         let error = sum / outputs.len() as f64;
-        let finite = outputs.iter().all(|output| output.is_finite()) && !self.overflows(quantized);
+        let finite =
+            outputs.iter().all(|output| output.is_finite()) && !self.overflows(quantized)?;
         Ok(Measured {
             // An answer outside the range of its type is none.
             accuracy: if finite {
@@ -82,8 +83,9 @@ impl<'a> Bench<'a> {
     }
 
     /// Whether values leave the range of their type on any image, which an activation behind them may hide.
-    fn overflows(&self, quantized: &QuantizedNetwork) -> bool {
-        reference::out_of_range(quantized, &self.data.images.pixels, 1).is_some()
+    fn overflows(&self, quantized: &QuantizedNetwork) -> Result<bool> {
+        let found = reference::out_of_range(quantized, &self.data.images.pixels, 1)?;
+        Ok(found.is_some())
     }
 
     /// The median time of a batch over f32's, taken in turn.

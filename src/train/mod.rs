@@ -18,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::dataset::{Dataset, HELD_OUT, Holdout, Images};
 use crate::error::{CheckError, Error, FileError, Result, UsageError};
+use crate::host;
 use crate::model::{
     Layer, Network, Normalization, check_parameters, classifier_activations, random_layers,
 };
@@ -164,6 +165,7 @@ pub fn train(
     mut progress: impl FnMut(&EpochReport),
 ) -> Result<Network> {
     let widths = options.check(data)?;
+    host::need("training", bytes(&widths, options.batch, data.len()))?;
     let mut split = Holdout::new(data.len(), options.validation);
     // One stream draws the weights, then every epoch's order.
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
@@ -189,6 +191,17 @@ pub fn train(
     model.normalization = NORMALIZATION;
     model.provenance = provenance(data, options, &split, validation);
     Ok(model)
+}
+
+/// Memory of a training: weights with their gradients and moments, a batch's activations with theirs, the images' order.
+fn bytes(widths: &[usize], batch: usize, images: usize) -> u64 {
+    let batch = batch.max(MEASURED_AT_ONCE).min(images) as u64;
+    let weights: u64 = widths
+        .windows(2)
+        .map(|pair| (pair[0] as u64 + 1) * pair[1] as u64)
+        .sum();
+    let values = widths.iter().map(|&width| width as u64).sum::<u64>();
+    4 * (5 * weights + 4 * batch * values) + 16 * images as u64
 }
 
 /// The entries from which the training can be repeated, and what came of it.

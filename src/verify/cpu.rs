@@ -158,6 +158,7 @@ impl OnProcessor {
         let images = subject.pixels.len() / subject.model.inputs();
         let images = images.min(37 * batch);
         let pixels = subject.first(images);
+        reference::check_memory(&model, images, batch)?;
         let want = reference::infer_all(&model, pixels, batch);
         let mut first: Option<Vec<u32>> = None;
         let mut result = Ok(());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::vec;
 
 use super::case::{Case, KernelTrial};
 use super::compare::{Check, Errors};
@@ -13,6 +13,7 @@ use super::{shapes, tolerance};
 use crate::Precision;
 use crate::error::{Error, InternalError, Result};
 use crate::gpu::{Device, SinglePass, kernel};
+use crate::host;
 use crate::plan::{Arithmetic, KernelFamily, LayerKernel, Limits, Pass, Subgroups};
 
 /// The most bytes that the repeats of one trial leave behind.
@@ -173,36 +174,45 @@ impl Variant {
 
 /// Trials that another thread makes, with what the reference says of them, while the device is at work.
 struct PreparedTrials {
-    trials: Receiver<([usize; 3], Vec<KernelTrial>)>,
-    left: usize,
+    variant: Variant,
+    /// Of which the trials were not asked for yet.
+    shapes: vec::IntoIter<[usize; 3]>,
+    /// None where no thread started: then they are made when they are asked for.
+    trials: Option<Receiver<Vec<KernelTrial>>>,
 }
 
 impl PreparedTrials {
     /// Those of a kernel at each of these shapes, in their order; few of them wait.
     fn new(variant: Variant, shapes: Vec<[usize; 3]>) -> Self {
         let (send, trials) = mpsc::sync_channel(1);
-        let left = shapes.len();
-        thread::spawn(move || {
-            for shape in shapes {
-                if send.send((shape, variant.trials(shape))).is_err() {
+        let shapes = shapes.into_iter();
+        let ahead = shapes.clone();
+        let started = host::spawn("trials", move || {
+            for shape in ahead {
+                if send.send(variant.trials(shape)).is_err() {
                     // Nobody asks for the rest.
                     break;
                 }
             }
         });
-        Self { trials, left }
+        Self {
+            variant,
+            shapes,
+            trials: started.is_ok().then_some(trials),
+        }
     }
 
     /// The next shape with its trials; none after the last.
     fn next(&mut self) -> Result<Option<([usize; 3], Vec<KernelTrial>)>> {
-        if self.left == 0 {
+        let Some(shape) = self.shapes.next() else {
             return Ok(None);
-        }
-        self.left -= 1;
-        let next = self.trials.recv();
+        };
+        let Some(trials) = &self.trials else {
+            return Ok(Some((shape, self.variant.trials(shape))));
+        };
         let what = "the reference implementation".to_owned();
         let broke = |_| Error::Internal(InternalError::Panicked { what });
-        next.map(Some).map_err(broke)
+        Ok(Some((shape, trials.recv().map_err(broke)?)))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +13,10 @@ use super::scope::Scope;
 use super::task::{self, CheckTask};
 use crate::error::{Error, InternalError, Result, UsageError};
 use crate::gpu::Device;
+use crate::host;
+
+/// Memory of a check, its operands and its reference result.
+const BYTES_OF_CHECK: u64 = 32 << 20;
 
 /// Where checks are made, one after another.
 #[derive(Clone, Debug)]
@@ -97,35 +101,50 @@ pub fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
         Deadline::after(time)
     });
     let todo: Todo = Mutex::new(all.into());
-    let (sender, outcomes) = channel();
-    thread::scope(|threads| {
-        for lane in lanes {
-            let (todo, sender) = (&todo, sender.clone());
-            threads.spawn(move || lane.work(todo, deadline, &sender));
+    let (mut done, mut ended) = (0, Ok(()));
+    let mut hear = |outcome| match outcome {
+        Progress::Begins(what) => (scope.progress)(&what, done, total),
+        Progress::Made(place, row, sums) => {
+            done += 1;
+            let text = format!("{}/{} {}: {:?}", row.group, row.name, row.mode, row.status);
+            (scope.found)(place, row, sums);
+            // What the log says was checked is kept, whatever comes next.
+            log::info!("{text}");
         }
-        drop(sender);
-        let (mut done, mut ended) = (0, Ok(()));
-        for outcome in outcomes {
-            match outcome {
-                Progress::Begins(what) => (scope.progress)(&what, done, total),
-                Progress::Made(place, row, sums) => {
-                    done += 1;
-                    let text = format!("{}/{} {}: {:?}", row.group, row.name, row.mode, row.status);
-                    (scope.found)(place, row, sums);
-                    // What the log says was checked is kept, whatever comes next.
-                    log::info!("{text}");
-                }
-                // The first is the cause.
-                Progress::Ends(error) => ended = ended.and(Err(error)),
+        // The first is the cause.
+        Progress::Ends(error) => {
+            if ended.is_ok() {
+                ended = Err(error);
             }
         }
-        ended
-    })
+    };
+    let (sender, outcomes) = channel();
+    thread::scope(|threads| {
+        let mut started = 0;
+        for lane in lanes {
+            let (todo, sender) = (&todo, sender.clone());
+            let mut tell = move |outcome| {
+                // The receiver lives until every lane has ended.
+                let _ = sender.send(outcome);
+            };
+            let work = move || lane.work(todo, deadline, &mut tell);
+            match host::spawn_scoped(threads, work) {
+                Ok(()) => started += 1,
+                Err(error) => log::info!("a lane does not start: {error}"),
+            }
+        }
+        drop(sender);
+        if started == 0 {
+            first.work(&todo, deadline, &mut hear);
+        }
+        outcomes.into_iter().for_each(hear);
+    });
+    ended
 }
 
 impl Lane {
     /// Makes one check after another, until there are none left. With an error that ends everything none are.
-    fn work(&self, todo: &Todo, deadline: Option<Deadline>, sender: &Sender<Progress>) {
+    fn work(&self, todo: &Todo, deadline: Option<Deadline>, tell: &mut dyn FnMut(Progress)) {
         let left = || todo.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let next = left().pop_front();
@@ -136,12 +155,12 @@ impl Lane {
             let late = deadline.and_then(Deadline::passed);
             // What cannot be checked at all takes no time, and has a reason of its own.
             if let Some(reason) = late.filter(|_| !matches!(task, CheckTask::Skipped(_))) {
-                let _ = sender.send(Progress::Made(place, row.skipped(reason), None));
+                tell(Progress::Made(place, row.skipped(reason), None));
                 continue;
             }
-            // The receiver lives until every lane has ended.
-            let _ = sender.send(Progress::Begins(format!("{} {}", row.group, row.precision)));
+            tell(Progress::Begins(format!("{} {}", row.group, row.precision)));
             let make = || {
+                host::need("a check", BYTES_OF_CHECK)?;
                 let made = task.make(self.device.as_ref(), &self.matrix_units, row.clone());
                 pollster::block_on(made)
             };
@@ -153,7 +172,7 @@ impl Lane {
             };
             let made = made.unwrap_or_else(broke);
             let made = made.or_else(|error| Ok((row.ended_by(error)?, None)));
-            let _ = sender.send(match made {
+            tell(match made {
                 Ok((row, sums)) => Progress::Made(place, row, sums),
                 Err(error) => {
                     left().clear();

@@ -198,6 +198,7 @@ pub(super) async fn check(
         let images = subject.pixels.len() / subject.model.inputs();
         let images = images.min(37 * batch);
         let pixels = subject.first(images);
+        reference::check_memory(&model, images, batch)?;
         let want = reference::infer_all(&model, pixels, batch);
         let mut on = gpu::Session::new(device, &model).await?;
         if let Some(way) = variant {

@@ -27,6 +27,8 @@ mod quantize;
 mod random;
 mod ranges;
 mod report;
+#[cfg(target_os = "linux")]
+mod scarcity;
 mod schema;
 mod search;
 mod shader;

@@ -306,13 +306,13 @@ fn a_precision_that_was_not_timed_is_shown_with_its_reason() {
     let page = fixture.path("r.html");
     let mut command = short_bench(&fixture, &path, &page);
     let (_, error) = run(&mut command).fails_after_output(4);
-    has(&error, &["f16 overflows"]);
+    has(&error, &["f16 is out of range"]);
     let elements = parse(&std::fs::read_to_string(page).expect("a file"));
     let table = elements
         .iter()
         .find(|one| one.get("class") == Some("results"))
         .expect("the table");
-    has(&table.text, &["overflows", "f16", "int8"]);
+    has(&table.text, &["out of range", "f16", "int8"]);
 }
 
 #[test]

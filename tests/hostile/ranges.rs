@@ -3,6 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::exclusive;
 use crate::fuzz::judge::held;
 use crate::fuzz::ranges::case;
 
@@ -11,6 +12,7 @@ const NETWORKS: [usize; 2] = [5_000, 100_000];
 
 #[test]
 fn networks_of_any_magnitude_are_right_or_reported() {
+    let _exclusive = exclusive();
     let mut rng = ChaCha8Rng::seed_from_u64(21);
     let [mut run, mut reported] = [0, 0];
     for _ in 0..NETWORKS[usize::from(std::env::var_os("FMNIST_GPU_SWEEP").is_some())] {

@@ -1,0 +1,222 @@
+//! What this machine gives the program: threads and memory, of which there may be fewer than a program asks for.
+//!
+//! A limit on processes, such as `ulimit -u` or that of a container, lets no thread start. Work then runs on the threads
+//! that there are, the calling one at least. A limit on memory, such as `ulimit -v`, lets an allocation fail, which ends a
+//! Rust program at once. So what grows with a file, a network or a batch is asked for with [`need`] before it is
+//! allocated.
+
+use std::hint::black_box;
+use std::io;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::{ThreadBuilder, ThreadPoolBuilder};
+
+use crate::error::{Error, Result};
+
+/// Memory that must be left beside what [`need`] is asked for: the many small allocations of a command.
+const SLACK: u64 = 12 << 20;
+
+/// The stack of a thread, as the standard library makes it.
+const STACK: u64 = 2 << 20;
+
+/// Fails if the machine does not give `bytes` of memory and some more, before they are allocated.
+///
+/// # Errors
+/// `Error::HostMemory`, which names `what` needs them.
+pub fn need(what: &str, bytes: u64) -> Result<()> {
+    let needed = bytes.saturating_add(SLACK);
+    let refused = || Error::HostMemory {
+        what: what.to_owned(),
+        needed,
+    };
+    let with_slack = usize::try_from(needed).map_err(|_| refused())?;
+    let mut memory: Vec<u8> = Vec::new();
+    memory
+        .try_reserve_exact(with_slack)
+        .map_err(|_| refused())?;
+    // A compiler may leave out memory that nobody looks at.
+    black_box(&memory);
+    Ok(())
+}
+
+/// Makes threads share one heap where the address space is limited. Each heap of glibc's reserves 64 MiB of it.
+pub fn share_heap_within_a_limit() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "calls of the C library")]
+    // SAFETY: `limit` is a plain value that the call fills. The other call takes two numbers.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) == 0
+            && limit.rlim_cur != libc::RLIM_INFINITY
+        {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+    }
+}
+
+/// Fails if no thread can start: where memory for it is missing too, whose lack would end the program in the new thread.
+fn room_for_a_thread() -> io::Result<()> {
+    need("a thread", STACK).map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))
+}
+
+/// Starts a thread.
+///
+/// # Errors
+/// The system's reason why it starts none.
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    room_for_a_thread()?;
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Starts a thread within a scope.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_scoped<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    work: impl FnOnce() + Send + 'scope,
+) -> io::Result<()> {
+    room_for_a_thread()?;
+    thread::Builder::new().spawn_scoped(scope, work).map(|_| ())
+}
+
+/// Fails if `count` threads cannot run at the same time; `what` needs them.
+///
+/// # Errors
+/// `Error::HostThreads` with the system's reason.
+pub fn need_threads(what: &str, count: usize) -> Result<()> {
+    // Each waits for the end of the channel.
+    let (end, wait) = channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let start = |_| {
+        let wait = Arc::clone(&wait);
+        spawn("probe", move || {
+            let _ = wait.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        })
+    };
+    let mut started = Vec::new();
+    let mut refused = Ok(());
+    for thread in (0..count).map(start) {
+        match thread {
+            Ok(thread) => started.push(thread),
+            Err(error) => {
+                refused = Err(error);
+                break;
+            }
+        }
+    }
+    drop(end);
+    for thread in started {
+        let _ = thread.join();
+    }
+    // A thread that was joined counts for the system's limit for some microseconds more.
+    thread::sleep(Duration::from_millis(1));
+    refused.map_err(|error| Error::HostThreads {
+        what: what.to_owned(),
+        needed: count,
+        reason: error.to_string(),
+    })
+}
+
+/// How many threads [`map`] and [`for_each`] share their work among, and rayon too: as many as the system starts when
+/// this is first asked. With fewer than two, rayon must not be used.
+pub fn workers() -> usize {
+    static WORKERS: OnceLock<usize> = OnceLock::new();
+    *WORKERS.get_or_init(start_workers)
+}
+
+/// Rayon gives up where one of its threads cannot start. So the threads start first, and then become rayon's.
+fn start_workers() -> usize {
+    let wanted = thread::available_parallelism().map_or(1, usize::from);
+    let (hand_over, jobs) = channel::<ThreadBuilder>();
+    let jobs = Arc::new(Mutex::new(jobs));
+    let start = |number| {
+        let jobs = Arc::clone(&jobs);
+        spawn(&format!("worker-{number}"), move || {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            // None where rayon has threads already, which a program that uses this library may have started.
+            if let Ok(worker) = job {
+                worker.run();
+            }
+        })
+    };
+    let started = (0..wanted).map(start).take_while(io::Result::is_ok).count();
+    if started < wanted {
+        log::warn!("{started} of {wanted} threads started, so some work takes longer");
+    }
+    if started < 2 {
+        return started;
+    }
+    let built = ThreadPoolBuilder::new()
+        .num_threads(started)
+        .spawn_handler(|worker| {
+            hand_over
+                .send(worker)
+                .map_err(|_| io::ErrorKind::BrokenPipe.into())
+        })
+        .build_global();
+    match built {
+        Ok(()) => started,
+        Err(_) => rayon::current_num_threads(),
+    }
+}
+
+/// What `work` gives for each item, in their order, on all [`workers`].
+pub fn map<T: Send, R: Send>(
+    items: impl Iterator<Item = T>,
+    work: impl Fn(T) -> R + Send + Sync,
+) -> Vec<R> {
+    let items: Vec<T> = items.collect();
+    if items.len() < 2 || workers() < 2 {
+        return items.into_iter().map(work).collect();
+    }
+    items.into_par_iter().map(work).collect()
+}
+
+/// Calls `work` with each item, on all [`workers`].
+pub fn for_each<T: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) + Send + Sync) {
+    let items: Vec<T> = items.collect();
+    if items.len() < 2 || workers() < 2 {
+        return items.into_iter().for_each(work);
+    }
+    items.into_par_iter().for_each(work);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_machine_has_is_refused() {
+        need("a test", 1 << 20).unwrap();
+        for bytes in [1 << 62, u64::MAX] {
+            let error = need("a test", bytes).unwrap_err();
+            assert_eq!(error.exit_code(), 6);
+            assert!(error.to_string().contains("a test"), "{error}");
+        }
+    }
+
+    #[test]
+    fn work_is_done_in_order_whoever_does_it() {
+        let squares = map(0..1000_u64, |number| number * number);
+        assert!(
+            squares
+                .iter()
+                .enumerate()
+                .all(|(at, &square)| square == (at * at) as u64)
+        );
+        let mut values = vec![0; 1000];
+        for_each(values.iter_mut().enumerate(), |(at, value)| *value = at);
+        assert!(values.iter().enumerate().all(|(at, &value)| value == at));
+    }
+
+    #[test]
+    fn threads_that_can_run_together_are_enough() {
+        need_threads("a test", 3).unwrap();
+        spawn("test", || ()).unwrap().join().unwrap();
+    }
+}
