@@ -60,7 +60,7 @@ pub fn share_heap_within_a_limit() {
 
 /// Fails if no thread can start: where memory for it is missing too, whose lack would end the program in the new thread.
 fn room_for_a_thread() -> io::Result<()> {
-    need("a thread", STACK).map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))
+    need("a thread", STACK).map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
 /// Starts a thread.
@@ -87,7 +87,7 @@ pub fn spawn_scoped<'scope>(
 /// Fails if `count` threads cannot run at the same time; `what` needs them.
 ///
 /// # Errors
-/// `Error::HostThreads` with the system's reason.
+/// `Error::HostMemory` where memory for them is missing, else `Error::HostThreads` with the system's reason.
 pub fn need_threads(what: &str, count: usize) -> Result<()> {
     // Each waits for the end of the channel.
     let (end, wait) = channel::<()>();
@@ -115,11 +115,38 @@ pub fn need_threads(what: &str, count: usize) -> Result<()> {
     }
     // A thread that was joined counts for the system's limit for some microseconds more.
     thread::sleep(Duration::from_millis(1));
-    refused.map_err(|error| Error::HostThreads {
-        what: what.to_owned(),
-        needed: count,
-        reason: error.to_string(),
+    let what = what.to_owned();
+    refused.map_err(|error| match error.kind() {
+        io::ErrorKind::OutOfMemory => Error::HostMemory {
+            what,
+            needed: STACK * count as u64 + SLACK,
+        },
+        _ => Error::HostThreads {
+            what,
+            needed: count,
+            reason: error.to_string(),
+        },
     })
+}
+
+/// The processors that threads may run on, whatever share of their time a container gets: drivers count these.
+pub fn processors() -> usize {
+    let available = thread::available_parallelism().map_or(1, usize::from);
+    #[cfg(target_os = "linux")]
+    {
+        #[expect(unsafe_code, reason = "a call of the C library")]
+        // SAFETY: `set` is a plain value of the size that is given, which the call fills.
+        let allowed = unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) {
+                0 => libc::CPU_COUNT(&set),
+                _ => 0,
+            }
+        };
+        available.max(usize::try_from(allowed).unwrap_or(0))
+    }
+    #[cfg(not(target_os = "linux"))]
+    available
 }
 
 /// How many threads [`map`] and [`for_each`] share their work among, and rayon too: as many as the system starts when
@@ -212,6 +239,12 @@ mod tests {
         let mut values = vec![0; 1000];
         for_each(values.iter_mut().enumerate(), |(at, value)| *value = at);
         assert!(values.iter().enumerate().all(|(at, &value)| value == at));
+    }
+
+    #[test]
+    fn a_share_of_the_processors_is_no_more_than_all() {
+        let available = thread::available_parallelism().unwrap().get();
+        assert!(processors() >= available);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the program does with a file that it is given, a function for each kind of file, and with a network of any magnitude.
 //!
-//! None of them panics, whatever the bytes, and reading takes at most twice the file's size and 64 MiB of memory:
-//! each function asserts that. `scripts/fuzz` drives them by libFuzzer; tests/hostile holds them against the
+//! None of them panics, whatever the bytes. Reading a file takes at most twice its size and 64 MiB of memory: each
+//! function that reads one asserts that. `scripts/fuzz` drives them by libFuzzer; tests/hostile holds them against the
 //! corpus and some mutations of it in every run of the tests.
 
 mod json;

@@ -6,7 +6,9 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::engine::{self, Session, check_width};
 use fmnist_gpu::error::CheckError;
-use fmnist_gpu::quantize::{QuantizedNetwork, Sample, Source, calibration_problems, losses};
+use fmnist_gpu::quantize::{
+    QuantizedNetwork, Recipe, Sample, Source, calibration_problems, losses,
+};
 use fmnist_gpu::report::{self, Column, Layout, OutputFormat, Table};
 use fmnist_gpu::results::Warning;
 use fmnist_gpu::tune::{Tuner, Tuning};
@@ -144,7 +146,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let quantized = model.quantize(&mode)?;
     let losses = losses(&model, &quantized);
     let mut warnings: Vec<Warning> = losses.into_iter().map(Warning::from).collect();
-    if let Some(float) = model.model() {
+    let recipe = Recipe::default();
+    let uses_images = recipe.needs_images(&mode) || recipe.compensates(&mode);
+    if let (Some(float), true) = (model.model(), uses_images) {
         let problems = calibration_problems(float, &quantized, &Sample::standard()?);
         warnings.extend(problems.into_iter().map(Warning::from));
     }

@@ -51,8 +51,8 @@ pub struct Arguments {
     #[command(flatten)]
     calibration: CalibrationOptions,
 
-    /// Write the file even if the quantized model gives all calibration images the same answer, or its values on them are
-    /// too large or too small for the precision
+    /// Write the file even if the quantized model gives all calibration images the same answer, or if values are too large
+    /// or too small for the precision
     ///
     /// Without this option such a model is an error (exit code 4), because its answers may be wrong.
     #[arg(long, help_heading = help::PRECISION, hide_short_help = true)]
@@ -81,14 +81,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sample.check(model)?;
     }
     let spinner = terminal::spinner("quantizing");
-    let quantized = recipe.quantize(model, &mode, sample.as_ref());
-    spinner.finish_and_clear();
-    let mut quantized = quantized?;
-    let out_of_range = arguments.out_of_range(model, &quantized, sample.as_ref())?;
-    let problems = match &sample {
-        Some(sample) => arguments.problems(model, &quantized, sample)?,
-        None => Vec::new(),
+    let quantize = || {
+        let quantized = recipe.quantize(model, &mode, sample.as_ref())?;
+        let out_of_range = arguments.out_of_range(model, &quantized, sample.as_ref())?;
+        let problems = match &sample {
+            Some(sample) => arguments.problems(model, &quantized, sample)?,
+            None => Vec::new(),
+        };
+        Ok::<_, Error>((quantized, out_of_range, problems))
     };
+    let quantized = quantize();
+    spinner.finish_and_clear();
+    let (mut quantized, out_of_range, problems) = quantized?;
     let command = command(arguments, &mode);
     quantized
         .provenance

@@ -324,8 +324,8 @@ fn check_host(info: &AdapterInfo) -> Result<()> {
     if info.kind != Kind::Software {
         return Ok(());
     }
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = THREADS_OF_SOFTWARE + 2 * processors.min(MOST_PROCESSORS_OF_SOFTWARE);
+    let processors = host::processors().min(MOST_PROCESSORS_OF_SOFTWARE);
+    let threads = THREADS_OF_SOFTWARE + 2 * processors;
     host::need_threads(&info.to_string(), threads)?;
     host::need(&info.to_string(), MEMORY_OF_SOFTWARE)
 }

@@ -4,18 +4,43 @@ use half::f16;
 
 use super::input::InputQuantization;
 use super::layer::QuantizedLayer;
-use super::weights::{INT4_LARGEST, Weights};
+use super::weights::{Weights, holds, int4_scales};
 use crate::model::Layer;
 use crate::precision::{Float, INT4_GROUP};
 
 /// The parameters of a layer that the range of its format spoils, beyond what rounding to its bits does: numbers that are too
-/// small for it, and those whose scale is too small or too large for the type of the scales. Each has the error that it gets.
+/// small for it, and those whose scale is too small or too large for the type of the scales.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LostParameters {
-    /// Index in the weights, `[inputs, outputs]`, and |error|.
-    pub weights: Vec<(usize, f64)>,
-    /// Index in the bias, `[outputs]`, and |error|.
-    pub bias: Vec<(usize, f64)>,
+    /// Of the weights, `[inputs, outputs]`.
+    pub weights: Vec<LostParameter>,
+    /// Of the bias, whose row is 0.
+    pub bias: Vec<LostParameter>,
+}
+
+/// A parameter that the range of its format spoils.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LostParameter {
+    /// The input that a weight multiplies.
+    pub row: usize,
+    /// The output.
+    pub column: usize,
+    /// What it is in f32.
+    pub value: f32,
+    /// The magnitude of the error that it gets.
+    pub error: f64,
+}
+
+impl LostParameter {
+    /// Of a parameter by its index; of `outputs` in a row.
+    fn at(index: usize, outputs: usize, value: f32, error: f64) -> Self {
+        Self {
+            row: index / outputs,
+            column: index % outputs,
+            value,
+            error,
+        }
+    }
 }
 
 impl LostParameters {
@@ -28,37 +53,31 @@ impl LostParameters {
     /// Of `layer`, which was made of `floats`.
     pub(super) fn of(floats: &Layer, layer: &QuantizedLayer) -> Self {
         let float = layer.precision().float();
-        let mut bias = subnormal(&floats.bias, float);
+        let mut bias = subnormal(&floats.bias, layer.outputs, float);
         let weights = match &layer.weights {
             Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {
-                subnormal(&floats.weights, float)
+                subnormal(&floats.weights, layer.outputs, float)
             }
             Weights::Int8 { quantized, scales } => {
                 let zeros = zero_columns(quantized, scales.len());
                 bias.extend(static_bias(&floats.bias, layer, scales, &zeros));
-                int8_weights(&floats.weights, &zeros)
+                int8_weights(&floats.weights, layer.outputs, &zeros)
             }
             Weights::Int4 { quantized, scales } => {
                 let group = |at: usize| {
                     at / layer.outputs / INT4_GROUP * layer.outputs + at % layer.outputs
                 };
-                let mut largest = vec![0.0_f32; scales.len()];
-                for (at, weight) in floats.weights.iter().enumerate() {
-                    let largest = &mut largest[group(at)];
-                    *largest = largest.max(weight.abs());
-                }
+                let exact = int4_scales(&floats.weights, layer.outputs);
                 // Rounding a normal scale to 11 bits moves it by less than this share. Compensation moves it by more.
-                let spoiled = |group: usize| {
-                    let exact = f64::from(largest[group]) / f64::from(INT4_LARGEST);
-                    let normal = Float::F16.smallest_normal()..=f16::MAX.to_f64();
-                    !normal.contains(&exact)
-                        && (scales[group].to_f64() - exact).abs() > exact / 1024.0
+                let spoiled = |(exact, stored): (&f64, &f16)| {
+                    !holds(*exact) && (stored.to_f64() - exact).abs() > exact / 1024.0
                 };
-                let spoiled: Vec<bool> = (0..scales.len()).map(spoiled).collect();
+                let spoiled: Vec<bool> = exact.iter().zip(scales).map(spoiled).collect();
                 let error = |(at, (&weight, &q)): (usize, (&f32, &i8))| {
                     let value = f64::from(q) * scales[group(at)].to_f64();
                     let error = (f64::from(weight) - value).abs();
-                    (spoiled[group(at)] && error > 0.0).then_some((at, error))
+                    let lost = LostParameter::at(at, layer.outputs, weight, error);
+                    (spoiled[group(at)] && error > 0.0).then_some(lost)
                 };
                 let weights = floats.weights.iter().zip(quantized);
                 weights.enumerate().filter_map(error).collect()
@@ -69,7 +88,7 @@ impl LostParameters {
 }
 
 /// The numbers that are too small for a type. An adapter may take subnormal numbers of f32 for zero.
-fn subnormal(values: &[f32], float: Float) -> Vec<(usize, f64)> {
+fn subnormal(values: &[f32], outputs: usize, float: Float) -> Vec<LostParameter> {
     let error = |(at, &value): (usize, &f32)| {
         let small = f64::from(value.abs()) < float.smallest_normal();
         let stored = match float {
@@ -77,7 +96,7 @@ fn subnormal(values: &[f32], float: Float) -> Vec<(usize, f64)> {
             Float::F32 | Float::Bf16 => 0.0,
         };
         let error = (f64::from(value) - f64::from(stored)).abs();
-        (small && error > 0.0).then_some((at, error))
+        (small && error > 0.0).then_some(LostParameter::at(at, outputs, value, error))
     };
     values.iter().enumerate().filter_map(error).collect()
 }
@@ -93,10 +112,10 @@ fn zero_columns(quantized: &[i8], scales: usize) -> Vec<bool> {
 }
 
 /// The weights of such columns.
-fn int8_weights(weights: &[f32], zeros: &[bool]) -> Vec<(usize, f64)> {
+fn int8_weights(weights: &[f32], outputs: usize, zeros: &[bool]) -> Vec<LostParameter> {
     let weights = weights.iter().enumerate();
     let lost = weights.filter(|&(at, &weight)| weight != 0.0 && zeros[at % zeros.len()]);
-    lost.map(|(at, weight)| (at, f64::from(weight.abs())))
+    lost.map(|(at, &weight)| LostParameter::at(at, outputs, weight, f64::from(weight.abs())))
         .collect()
 }
 
@@ -107,19 +126,20 @@ fn static_bias(
     layer: &QuantizedLayer,
     scales: &[f32],
     zeros: &[bool],
-) -> Vec<(usize, f64)> {
+) -> Vec<LostParameter> {
     let InputQuantization::Static(affine) = layer.input else {
         return Vec::new();
     };
     let error = |(column, &bias): (usize, &f32)| {
         let column_of_scales = column % scales.len();
-        let (bias, unit) = (
+        let (exact, unit) = (
             f64::from(bias),
             f64::from(affine.scale * scales[column_of_scales]),
         );
-        let error = (bias - (bias / unit).round_ties_even() * unit).abs();
+        let error = (exact - (exact / unit).round_ties_even() * unit).abs();
         let coarse = zeros[column_of_scales] || affine.scale == 1.0;
-        (coarse && error > 0.0).then_some((column, error))
+        let lost = LostParameter::at(column, layer.outputs, bias, error);
+        (coarse && error > 0.0).then_some(lost)
     };
     bias.iter().enumerate().filter_map(error).collect()
 }

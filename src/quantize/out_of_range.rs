@@ -53,6 +53,9 @@ impl OutOfRange {
             (Quantity::ScaleProduct, _) if small => "use bf16 or f32",
             _ if large => "use smaller weights, because no precision has a larger range",
             _ if small => "use larger weights, because no precision has a larger range",
+            (Quantity::SmallValue | Quantity::SmallParameter, Precision::F32 | Precision::Bf16) => {
+                "use larger weights, because no precision has a larger range"
+            }
             (Quantity::SmallValue | Quantity::SmallParameter, _) => "use bf16 or f32",
             (Quantity::Parameter | Quantity::WeightScale | Quantity::Value, _) => {
                 "use bf16, f32 or int8"
@@ -76,7 +79,10 @@ impl std::fmt::Display for OutOfRange {
         match self.quantity {
             Quantity::Parameter => write!(f, " has the value {value:.6e}, more than {largest}"),
             Quantity::SmallParameter => {
-                write!(f, " has weights of {value:.6e} and less, {few_bits}")
+                write!(
+                    f,
+                    " has weights or biases of {value:.6e} and less, {few_bits}"
+                )
             }
             Quantity::WeightScale => write!(
                 f,
@@ -148,6 +154,10 @@ mod tests {
             (
                 of(Quantity::Terms, 4e38, F32),
                 ["4.000000e38", "3.402823e38", "smaller weights"],
+            ),
+            (
+                of(Quantity::SmallValue, 1e-31, Precision::Bf16),
+                ["1.000000e-31", "to zero", "larger weights"],
             ),
             (
                 of(Quantity::SmallValue, 1e-39, F32),

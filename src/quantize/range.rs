@@ -2,6 +2,7 @@
 
 use super::layer::QuantizedLayer;
 use super::network::QuantizedNetwork;
+use super::weights::INT4_LARGEST;
 use crate::Precision;
 use crate::model::Activation;
 
@@ -36,8 +37,15 @@ impl QuantizedNetwork {
             let biased =
                 biased.map(|(sum, &bias)| ROUNDING * largest * sum + f64::from(bias.abs()));
             let bound = biased.fold(0.0, f64::max);
+            // Kernels multiply int4 sums of quantized values by the scale of their group afterwards.
+            let unscaled = match layer.precision() {
+                Precision::Int4 => {
+                    ROUNDING * largest * layer.inputs as f64 * f64::from(INT4_LARGEST)
+                }
+                _ => 0.0,
+            };
             // Sums are of f32, whatever an activation makes of them.
-            if exceeds(bound, f64::from(f32::MAX)) {
+            if exceeds(bound.max(unscaled), f64::from(f32::MAX)) {
                 return true;
             }
             let (low, high) = layer.activation.range();

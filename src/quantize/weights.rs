@@ -155,7 +155,13 @@ impl Weights {
         let Self::Int4 { scales, .. } = self else {
             return None;
         };
-        (0..outputs).find_map(|column| lost_int4_scale(floats, scales, [column, outputs]))
+        let exact = int4_scales(floats, outputs);
+        let spoiled = |column: &usize| {
+            let mut of_column = exact.iter().skip(*column).step_by(outputs);
+            of_column.any(|&scale| !holds(scale))
+        };
+        let lost = |column| lost_int4_scale(floats, (&exact, scales), [column, outputs]);
+        (0..outputs).filter(spoiled).find_map(lost)
     }
 
     /// Whether something is so of a weight that is a number by itself, no quantized value.
@@ -370,36 +376,59 @@ pub(super) fn quantize_int4(weight: f32, scale: f16) -> i8 {
     scheme::quantize(weight, scale.to_f32(), INT4_LARGEST.unsigned_abs())
 }
 
-/// As [`Weights::lost_scale`], of a column.
-fn lost_int4_scale(floats: &[f32], scales: &[f16], [column, outputs]: [usize; 2]) -> Option<f64> {
-    let (mut norm, mut best, mut stored) = (0.0, 0.0, 0.0);
+/// The exact scale of each group of int4 weights, before it is rounded to binary16: `[groups, outputs]`.
+pub(super) fn int4_scales(floats: &[f32], outputs: usize) -> Vec<f64> {
+    let mut scales = Vec::new();
+    for group in floats.chunks(INT4_GROUP * outputs) {
+        let mut largest = vec![0.0_f32; outputs];
+        for row in group.chunks_exact(outputs) {
+            for (largest, weight) in largest.iter_mut().zip(row) {
+                *largest = largest.max(weight.abs());
+            }
+        }
+        let scale = |largest: f32| f64::from(largest) / f64::from(INT4_LARGEST);
+        scales.extend(largest.into_iter().map(scale));
+    }
+    scales
+}
+
+/// Whether binary16 holds a scale with all of its bits; zeros need none.
+pub(super) fn holds(scale: f64) -> bool {
+    scale == 0.0 || (f64::from(f16::MIN_POSITIVE)..=f16::MAX.to_f64()).contains(&scale)
+}
+
+/// As [`Weights::lost_scale`], of a column with these `exact` scales. Normal scales lose next to nothing; compensation chooses
+/// others.
+fn lost_int4_scale(
+    floats: &[f32],
+    (exact, stored): (&[f64], &[f16]),
+    [column, outputs]: [usize; 2],
+) -> Option<f64> {
+    let (mut norm, mut best, mut found) = (0.0, 0.0, 0.0);
     let mut most = (0.0, 0.0);
     let groups = floats.chunks(INT4_GROUP * outputs);
-    for (weights, row) in groups.zip(scales.chunks(outputs)) {
+    let scales = exact.chunks(outputs).zip(stored.chunks(outputs));
+    for (weights, (exact, stored)) in groups.zip(scales) {
         let of_column = || {
             let weights = weights.iter().skip(column).step_by(outputs);
             weights.map(|&weight| f64::from(weight))
         };
-        let largest = of_column().fold(0.0, |max: f64, w| w.abs().max(max));
-        let exact = largest / f64::from(INT4_LARGEST);
         let error = |scale: f64| {
             let limit = f64::from(INT4_LARGEST);
             let lost = |w: f64| w - (w / scale).round_ties_even().clamp(-limit, limit) * scale;
             of_column().map(|w| lost(w).powi(2)).sum::<f64>()
         };
-        // A normal scale loses next to nothing; compensation chooses others.
-        let normal = f64::from(f16::MIN_POSITIVE)..=f16::MAX.to_f64();
-        if exact > 0.0 && !normal.contains(&exact) {
-            let errors = [exact, row[column].to_f64()].map(error);
+        if !holds(exact[column]) {
+            let errors = [exact[column], stored[column].to_f64()].map(error);
             best += errors[0];
-            stored += errors[1];
+            found += errors[1];
             if errors[1] > most.0 {
-                most = (errors[1], exact);
+                most = (errors[1], exact[column]);
             }
         }
         norm += of_column().map(|w| w * w).sum::<f64>();
     }
-    let loses = stored > 4.0 * best && stored > norm / 1024.0;
+    let loses = found > 4.0 * best && found > norm / 1024.0;
     loses.then_some(most.1)
 }
 

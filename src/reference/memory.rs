@@ -13,7 +13,9 @@ use crate::quantize::QuantizedNetwork;
 /// `Error::HostMemory`.
 pub fn check_memory(model: &QuantizedNetwork, images: usize, batch: usize) -> Result<()> {
     let architecture = model.architecture();
-    let widest = architecture.widths().into_iter().max().unwrap_or(0) as u64;
+    let widths = architecture.widths();
+    let widest = widths.iter().copied().max().unwrap_or(0) as u64;
+    let all = widths.iter().sum::<usize>() as u64;
     let weights: usize = model.layers.iter().map(|layer| layer.weights.len()).sum();
     let together = if architecture.shares_scales() {
         batch.min(images)
@@ -22,11 +24,11 @@ pub fn check_memory(model: &QuantizedNetwork, images: usize, batch: usize) -> Re
     };
     let threads = available_parallelism().map_or(1, usize::from);
     let threads = threads.min(images.div_ceil(together.max(1)));
-    // Weights in f64, and their magnitudes. Of each image that is worked on, some copies of a layer's values in f64 and f32,
-    // and the errors that its range makes. The outputs in f64,
+    // Weights in f64, and their magnitudes. Of each image that is worked on, each layer's values and the errors that
+    // the range makes, and some copies of one layer's. The outputs in f64,
     // with a label and a logit, which are moved while their vectors grow.
-    let values = (threads * together) as u64 * widest;
+    let values = (threads * together) as u64 * (48 * all + 48 * widest);
     let outputs = images as u64 * (architecture.outputs() as u64 + 2);
-    let bytes = 16 * weights as u64 + 96 * values + 24 * outputs;
+    let bytes = 16 * weights as u64 + values + 24 * outputs;
     host::need("the reference result", bytes)
 }

@@ -131,7 +131,7 @@ pub fn sums_of_image(model: &QuantizedNetwork, image: &[u8]) -> Vec<Vec<i32>> {
 #[must_use]
 pub fn weight_values(layer: &QuantizedLayer) -> Vec<f64> {
     match Widened::of(layer) {
-        Widened::Real(values) => values,
+        Widened::Real { values, .. } => values,
         Widened::Quantized(quantized, scales) => {
             let scale = |at: usize| f64::from(scales[at % layer.outputs % scales.len()]);
             let quantized = quantized.iter().enumerate();
@@ -168,15 +168,15 @@ fn run_images(
         let mut errors = range.of(operation.input().0);
         match layer.input {
             InputQuantization::Values => {
-                range.store(&mut errors, (before, precision), x, &taken);
+                range.store(&mut errors, (before, precision), x, &taken, layer.inputs);
             }
             InputQuantization::Row { unsigned } => {
                 let levels = f64::from(if unsigned { 2 * clip + 1 } else { clip });
-                range.scale(&mut errors, before, levels, x, layer.inputs);
+                range.scale(&mut errors, before, levels, x, (layer.inputs, layer.inputs));
             }
             // The range that it covers is never narrower.
             InputQuantization::Static(_) => {
-                range.scale(&mut errors, before, 255.0, x, layer.inputs);
+                range.scale(&mut errors, before, 255.0, x, (layer.inputs, layer.inputs));
             }
             InputQuantization::Tensor => {}
         }
@@ -185,9 +185,9 @@ fn run_images(
         }
         let mut errors_of_sums = Vec::new();
         let mut x = match weights {
-            Widened::Real(weights) => {
+            Widened::Real { values, .. } => {
                 note_terms(&mut inference.overflow, layer, index, &taken, weights);
-                let mut z = product(&taken, weights, layer.inputs, layer.outputs);
+                let mut z = product(&taken, values, layer.inputs, layer.outputs);
                 add_bias(&mut z, &widen(&layer.bias));
                 z
             }
@@ -195,7 +195,7 @@ fn run_images(
                 let mut lost = LostScales::default();
                 let z = integer_layer(layer, weights, scales, x, clip, seen, &mut lost);
                 inference.overflow = inference.overflow.or(lost.overflow(index));
-                range.scales(&mut errors_of_sums, index, &z, lost);
+                range.scales(&mut errors_of_sums, index, &z, layer.outputs, lost);
                 z
             }
         };
@@ -218,7 +218,13 @@ fn run_images(
             let given: Vec<f64> = x.iter().map(|&x| rounded(precision, x)).collect();
             note(&mut inference.overflow, &x, &given, Some(index), precision);
             if layer.activation.range().1 == f64::INFINITY {
-                range.store(&mut errors_of_sums, (Some(index), precision), &x, &given);
+                range.store(
+                    &mut errors_of_sums,
+                    (Some(index), precision),
+                    &x,
+                    &given,
+                    layer.outputs,
+                );
             }
             let found = range.judge(step, &taken, &errors_of_sums);
             let found = found.or_else(|| lost_order((index, precision), &x, &given, layer.outputs));
@@ -279,18 +285,23 @@ fn run_batch(
         let biased: Vec<f32> = sums.iter().enumerate().map(biased).collect();
         if inference.overflow.is_none() && biased.iter().any(|z| !z.is_finite()) {
             let exact = |(at, &sum): (usize, &i32)| {
-                let bias = f64::from(layer.bias[at % layer.outputs]);
-                f64::from(sum) * f64::from(*scale) * f64::from(scales[0]) + bias
+                exact_sum(sum, [*scale, scales[0]], layer.bias[at % layer.outputs])
             };
             let exact: Vec<f64> = sums.iter().enumerate().map(exact).collect();
             note_f32(&mut inference.overflow, index, &exact, Precision::Int8);
         }
         let z = widen(&biased);
         let mut errors = Vec::new();
-        range.scales(&mut errors, index, &z, lost);
+        range.scales(&mut errors, index, &z, layer.outputs, lost);
         let of_input = range.of(operation.input().0);
         range.sums(&mut errors, step, &x, &of_input, &z);
-        range.scale(&mut errors, Some(index), f64::from(clip), &z, z.len());
+        range.scale(
+            &mut errors,
+            Some(index),
+            f64::from(clip),
+            &z,
+            (z.len(), layer.outputs),
+        );
         if model.graph.is_last(index) {
             inference.overflow = inference.overflow.or(range.judge(step, &x, &errors));
         }
@@ -307,7 +318,7 @@ fn run_batch(
             Some(index),
             f64::from(clip),
             &values,
-            values.len(),
+            (values.len(), layer.outputs),
         );
         range.put(operation.output.0, errors);
         tensors[operation.output.0] = quantize(&activated, clip);
@@ -352,7 +363,11 @@ fn integer_layer(
                 let scales = [row_scales[row], scale_of(column)];
                 let scale = scales[0] * scales[1];
                 lost.see(scale, scales, sum);
-                f64::from(sum as f32 * scale + layer.bias[column])
+                let z = sum as f32 * scale + layer.bias[column];
+                match z.is_finite() {
+                    true => f64::from(z),
+                    false => exact_sum(sum, scales, layer.bias[column]),
+                }
             };
             sums.iter().enumerate().map(&mut z).collect()
         }
@@ -372,16 +387,28 @@ fn integer_layer(
                 *sum += bias.round_ties_even() as i32;
             }
             seen(&sums);
-            let z = |(at, &sum): (usize, &i32)| {
+            let mut z = |(at, &sum): (usize, &i32)| {
                 let (_, column) = place(at);
-                f64::from(sum as f32 * (affine.scale * scale_of(column)))
+                let scales = [affine.scale, scale_of(column)];
+                let scale = scales[0] * scales[1];
+                lost.see(scale, scales, sum);
+                let z = sum as f32 * scale;
+                match z.is_finite() {
+                    true => f64::from(z),
+                    false => exact_sum(sum, scales, 0.0),
+                }
             };
-            sums.iter().enumerate().map(z).collect()
+            sums.iter().enumerate().map(&mut z).collect()
         }
         InputQuantization::Values | InputQuantization::Tensor => {
             unreachable!("rows of an int8 layer take quantized values")
         }
     }
+}
+
+/// The pre-activation of an int8 sum, before it is rounded to f32.
+fn exact_sum(sum: i32, scales: [f32; 2], bias: f32) -> f64 {
+    f64::from(sum) * f64::from(scales[0]) * f64::from(scales[1]) + f64::from(bias)
 }
 
 /// q − n of a row of values, and its scale.

@@ -1,8 +1,9 @@
 //! Values of a network that are larger than the largest number of their type.
 
 use super::arithmetic::{add_bias, largest, product, widen};
+use super::widened::Widened;
 use crate::Precision;
-use crate::quantize::{INT4_LARGEST, OutOfRange, Quantity, QuantizedLayer};
+use crate::quantize::{OutOfRange, Quantity, QuantizedLayer};
 
 /// Notes that the terms of a layer's sums, without their signs, leave f32: then a sum may do so on its way, in one order of
 /// adding or another, whatever it comes to.
@@ -11,21 +12,20 @@ pub(super) fn note_terms(
     layer: &QuantizedLayer,
     index: usize,
     x: &[f64],
-    weights: &[f64],
+    weights: &Widened,
 ) {
-    // Kernels multiply int4 sums of quantized values by the scale of their group afterwards.
-    let least = if layer.precision() == Precision::Int4 {
-        f64::from(INT4_LARGEST)
-    } else {
-        0.0
+    let Widened::Real { largest: most, .. } = weights else {
+        return;
     };
     let bias = magnitudes(&widen(&layer.bias));
-    let bound = largest(x) * largest(weights).max(least) * layer.inputs as f64 + largest(&bias);
+    let bound = largest(x) * most * layer.inputs as f64 + largest(&bias);
     if overflow.is_some() || bound <= f64::from(f32::MAX) {
         return;
     }
-    let weights: Vec<f64> = weights.iter().map(|w| w.abs().max(least)).collect();
-    let mut terms = product(&magnitudes(x), &weights, layer.inputs, layer.outputs);
+    let Some(weights) = weights.magnitudes() else {
+        return;
+    };
+    let mut terms = product(&magnitudes(x), weights, layer.inputs, layer.outputs);
     add_bias(&mut terms, &bias);
     let most = largest(&terms);
     if most > f64::from(f32::MAX) {

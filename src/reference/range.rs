@@ -16,15 +16,21 @@ use crate::scheme::SMALLEST_SCALE;
 /// The range may take this many times what rounding takes of a sum's terms.
 const MOST_LOST: f64 = 8.0;
 
-/// What is left of f32's range for a sum of so small terms that each is subnormal: 24 bits.
-const BITS_OF_F32: f64 = (1 << 24) as f64;
+/// An adapter may take smaller numbers of f32 for zero.
+const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
+
+/// Beside a larger term of a sum, what an adapter takes for zero is less than f32's roundoff.
+const SMALL: f64 = SMALLEST * (1 << 24) as f64;
+
+/// The share of an image's values that is lost somewhere.
+type Source = (f64, OutOfRange);
 
 /// The bounds on what the range takes from the values of some images.
 pub(super) struct RangeLoss {
     /// Of each value of the graph, `[images, width]`; empty where nothing is lost.
     of: Vec<Vec<f64>>,
-    /// Where the largest share of values is lost, and that share.
-    source: Option<(f64, OutOfRange)>,
+    /// Of each image, where the largest share of its values is lost.
+    sources: Vec<Option<Source>>,
     /// The share of the magnitudes of a sum's terms that may be lost.
     most_lost: f64,
 }
@@ -81,7 +87,7 @@ impl RangeLoss {
         let roundoff = layers.map(|layer| layer.precision().roundoff());
         Self {
             of: vec![Vec::new(); model.graph.values.len()],
-            source: None,
+            sources: Vec::new(),
             most_lost: MOST_LOST * roundoff.fold(0.0, f64::max),
         }
     }
@@ -91,6 +97,7 @@ impl RangeLoss {
         self.of[value].clone()
     }
 
+    /// Keeps the errors of a value of the graph.
     pub(super) fn put(&mut self, value: usize, errors: Vec<f64>) {
         self.of[value] = errors;
     }
@@ -102,6 +109,7 @@ impl RangeLoss {
         (layer, precision): (Option<usize>, Precision),
         x: &[f64],
         stored: &[f64],
+        width: usize,
     ) {
         let float = precision.float();
         let smallest = float.smallest_normal();
@@ -112,7 +120,7 @@ impl RangeLoss {
             Float::F16 => (x - stored).abs(),
         };
         let lost: Vec<f64> = x.iter().zip(stored).map(lost).collect();
-        self.note(x, &lost, |value| OutOfRange {
+        self.note(x, &lost, width, |value| OutOfRange {
             layer,
             quantity: Quantity::SmallValue,
             value,
@@ -128,7 +136,7 @@ impl RangeLoss {
         layer: Option<usize>,
         levels: f64,
         x: &[f64],
-        together: usize,
+        (together, width): (usize, usize),
     ) {
         let mut lost = vec![0.0; x.len()];
         for (x, lost) in x.chunks(together).zip(lost.chunks_mut(together)) {
@@ -136,7 +144,7 @@ impl RangeLoss {
                 lost.iter_mut().zip(x).for_each(|(lost, x)| *lost = x.abs());
             }
         }
-        self.note(x, &lost, |value| OutOfRange {
+        self.note(x, &lost, width, |value| OutOfRange {
             layer,
             quantity: Quantity::SmallValue,
             value,
@@ -151,9 +159,10 @@ impl RangeLoss {
         errors: &mut Vec<f64>,
         layer: usize,
         z: &[f64],
+        width: usize,
         lost: LostScales,
     ) {
-        self.note(z, &lost.errors, |_| OutOfRange {
+        self.note(z, &lost.errors, width, |_| OutOfRange {
             layer: Some(layer),
             quantity: Quantity::ScaleProduct,
             value: lost.product.unwrap_or_default(),
@@ -201,35 +210,38 @@ impl RangeLoss {
             let mut lost = vec![0.0; rows * cols];
             for (row, (x, lost)) in x.chunks(inner).zip(lost.chunks_mut(cols)).enumerate() {
                 let errors = errors.get(row * inner..).unwrap_or_default();
-                for &(at, error) in &parameters.weights {
+                for of in &parameters.weights {
                     // What the value would be without its own error is unknown.
-                    let unknown = errors.get(at / cols).copied().unwrap_or(0.0);
-                    lost[at % cols] += error * (x[at / cols].abs() + unknown);
+                    let unknown = errors.get(of.row).copied().unwrap_or(0.0);
+                    lost[of.column] += of.error * (x[of.row].abs() + unknown);
                 }
-                for &(column, error) in &parameters.bias {
-                    lost[column] += error;
+                for of in &parameters.bias {
+                    lost[of.column] += of.error;
                 }
             }
             let all = parameters.weights.iter().chain(&parameters.bias);
-            let value = all.fold(0.0, |max: f64, (_, error)| error.max(max));
+            let value = all.fold(0.0, |max: f64, of| f64::from(of.value.abs()).max(max));
             let note = noted(Quantity::SmallParameter);
-            self.note(z, &lost, |_| note(value));
+            self.note(z, &lost, cols, |_| note(value));
             add(sums, &lost);
         }
-        // Of f32 products each may be subnormal where their sum is so small.
-        if let Widened::Real(_) = weights {
-            let small = inner as f64 * f64::from(f32::MIN_POSITIVE);
+        if let Widened::Real { .. } = weights {
             let mut lost = vec![0.0; z.len()];
-            for (at, z) in z.iter().enumerate() {
-                let x = &x[at / cols * inner..][..inner];
-                if z.abs() < small * BITS_OF_F32 && largest(x) > 0.0 {
-                    let terms = terms(x, weights, layer, at % cols);
-                    if terms < small * BITS_OF_F32 {
-                        lost[at] = terms.min(small);
+            let rows = x
+                .chunks(inner)
+                .zip(z.chunks(cols))
+                .zip(lost.chunks_mut(cols));
+            for ((x, z), lost) in rows.filter(|((x, _), _)| largest(x) > 0.0) {
+                for (column, (z, lost)) in z.iter().zip(lost).enumerate() {
+                    if z.abs() < inner as f64 * SMALL {
+                        *lost = small_products(x, weights, layer, column);
+                        if z.abs() < SMALLEST {
+                            *lost += z.abs();
+                        }
                     }
                 }
             }
-            self.note(z, &lost, noted(Quantity::SmallValue));
+            self.note(z, &lost, cols, noted(Quantity::SmallValue));
             add(sums, &lost);
         }
         let roundoff = layer.precision().float().unit_roundoff();
@@ -243,17 +255,20 @@ impl RangeLoss {
         }
     }
 
-    /// Notes errors that are introduced of values `x`.
-    pub(super) fn note(&mut self, x: &[f64], lost: &[f64], of: impl Fn(f64) -> OutOfRange) {
-        let sum: f64 = lost.iter().sum();
-        if sum > 0.0 {
-            let values = x.iter().zip(lost).filter(|(_, lost)| **lost > 0.0);
-            let (all, value) = values.fold((0.0, 0.0), |(all, most): (f64, f64), (x, lost)| {
-                (all + x.abs().max(*lost), most.max(x.abs()))
-            });
-            let share = sum / all;
-            if self.source.is_none_or(|(most, _)| share > most) {
-                self.source = Some((share, of(value)));
+    /// Notes errors that are introduced of values `x: [images, width]`, for each image the source of the largest share.
+    fn note(&mut self, x: &[f64], lost: &[f64], width: usize, of: impl Fn(f64) -> OutOfRange) {
+        self.sources.resize(x.len() / width, None);
+        let rows = x.chunks(width).zip(lost.chunks(width));
+        for ((x, lost), source) in rows.zip(&mut self.sources) {
+            let sum: f64 = lost.iter().sum();
+            if sum > 0.0 {
+                let all: f64 = x.iter().zip(lost).map(|(x, lost)| x.abs().max(*lost)).sum();
+                let lost = x.iter().zip(lost).filter(|(_, lost)| **lost > 0.0);
+                let value = lost.fold(0.0, |most: f64, (x, _)| x.abs().max(most));
+                let share = sum / all;
+                if source.is_none_or(|(most, _)| share > most) {
+                    *source = Some((share, of(value)));
+                }
             }
         }
     }
@@ -264,15 +279,15 @@ impl RangeLoss {
         let Step { layer, weights, .. } = step;
         let (inner, cols) = (layer.inputs, layer.outputs);
         let rows = x.chunks(inner).zip(errors.chunks(cols));
-        let mut too_large = rows.filter(|(x, errors)| {
+        let too_large = |((x, errors), _): &((&[f64], &[f64]), &Option<Source>)| {
             let worst = largest(errors);
             worst > 0.0 && {
                 let terms = (0..cols).map(|column| terms(x, weights, layer, column));
                 worst > self.most_lost * terms.fold(0.0, f64::max)
             }
-        });
-        too_large.next()?;
-        self.source.map(|(_, source)| source)
+        };
+        let (_, source) = rows.zip(&self.sources).find(too_large)?;
+        source.map(|(_, source)| source)
     }
 }
 
@@ -309,6 +324,15 @@ fn terms(x: &[f64], weights: &Widened, layer: &QuantizedLayer, column: usize) ->
     };
     let sum: f64 = x.iter().enumerate().map(product).sum();
     sum + f64::from(layer.bias[column]).abs()
+}
+
+/// Σ|x·w| of the products that an adapter may take for zero.
+fn small_products(x: &[f64], weights: &Widened, layer: &QuantizedLayer, column: usize) -> f64 {
+    let product = |(row, x): (usize, &f64)| {
+        x.abs() * weights.magnitude(row * layer.outputs + column, layer.outputs)
+    };
+    let products = x.iter().enumerate().map(product);
+    products.filter(|&product| product < SMALLEST).sum()
 }
 
 /// Adds errors, of which an empty list has none.

@@ -322,3 +322,51 @@ fn products_of_scales_that_f32_does_not_hold_are_found() {
         assert_eq!(found, Some((Some(1), Quantity::ScaleProduct)), "{mode}");
     }
 }
+
+#[test]
+fn weights_that_f16_rounds_to_a_few_bits_are_found() {
+    let weights: Vec<f32> = (1..=12).map(|at| at as f32 * 1e-8).collect();
+    let model = network(&[([4, 3], &weights, &[0.0; 3], Activation::Softmax)]);
+    let image = [255, 128, 77, 3];
+    let want = Some((Some(0), Quantity::SmallParameter));
+    assert_eq!(found(&model, Precision::F16, &image), want);
+    assert_eq!(found(&model, Precision::Bf16, &image), None);
+    // Beside larger terms they are nothing.
+    let mut model = model;
+    model.layers[0].bias = vec![0.1, 0.2, 0.3];
+    assert_eq!(found(&model, Precision::F16, &image), None);
+}
+
+/// However many products are added: none of them is too small for f32, or all are.
+#[test]
+fn f32_holds_small_products_as_long_as_they_are_normal() {
+    let of = |weight: f32| {
+        let weights: Vec<f32> = (0..784 * 3)
+            .map(|at| weight * (1 + at % 7) as f32)
+            .collect();
+        network(&[([784, 3], &weights, &[0.0; 3], Activation::Identity)])
+    };
+    let image = vec![128; 784];
+    for precision in [Precision::F32, Precision::Bf16] {
+        assert_eq!(found(&of(1e-33), precision, &image), None, "{precision}");
+        let lost = found(&of(1e-39), precision, &image);
+        assert_eq!(lost.map(|(layer, _)| layer), Some(Some(0)), "{precision}");
+    }
+}
+
+/// A value that is too small and does not matter is not the one that is named.
+#[test]
+fn the_layer_that_loses_most_is_named() {
+    // The first layer hands a harmless 1e-9 on beside a 1; the second makes all of them small, and the third large again.
+    let first = [1.0, 0.0, 0.0, 1e-9];
+    let second = [1e-7, 0.0, 0.0, 1e-7];
+    let third = [1e4, 0.0, 0.0, 1e4];
+    let layer = |weights| ([2, 2], weights, &[0.0; 2][..], Activation::Identity);
+    let model = network(&[layer(&first[..]), layer(&second[..]), layer(&third[..])]);
+    let want = Some((Some(1), Quantity::SmallValue));
+    let found = found(&model, Precision::F16, &[255, 255]);
+    assert!(
+        found == want || found == Some((Some(1), Quantity::SmallParameter)),
+        "{found:?}"
+    );
+}
