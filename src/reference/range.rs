@@ -273,8 +273,7 @@ impl RangeLoss {
         }
     }
 
-    /// What is out of range, if the errors of the last layer's sums are too large, or its outputs, of which `given` are stored,
-    /// have lost their order.
+    /// What takes most from the first image for which the errors of the last layer's sums are too large, if there is one.
     pub(super) fn judge(&self, step: Step<'_>, x: &[f64], errors: &[f64]) -> Option<OutOfRange> {
         let Step { layer, weights, .. } = step;
         let (inner, cols) = (layer.inputs, layer.outputs);
