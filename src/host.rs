@@ -43,16 +43,30 @@ pub fn need(what: &str, bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// Whether the address space is limited. Then threads that are not needed do not start: what a driver's threads allocate
+/// meanwhile may take the memory that was just there for one.
+pub fn is_memory_limited() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        #[expect(unsafe_code, reason = "a call of the C library")]
+        // SAFETY: `limit` is a plain value that the call fills.
+        unsafe {
+            let mut limit: libc::rlimit = std::mem::zeroed();
+            libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) == 0
+                && limit.rlim_cur != libc::RLIM_INFINITY
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 /// Makes threads share one heap where the address space is limited. Each heap of glibc's reserves 64 MiB of it.
 pub fn share_heap_within_a_limit() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[expect(unsafe_code, reason = "calls of the C library")]
-    // SAFETY: `limit` is a plain value that the call fills. The other call takes two numbers.
-    unsafe {
-        let mut limit: libc::rlimit = std::mem::zeroed();
-        if libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) == 0
-            && limit.rlim_cur != libc::RLIM_INFINITY
-        {
+    if is_memory_limited() {
+        #[expect(unsafe_code, reason = "a call of the C library")]
+        // SAFETY: the call takes two numbers.
+        unsafe {
             libc::mallopt(libc::M_ARENA_MAX, 1);
         }
     }

@@ -92,7 +92,7 @@ fn convert_layers(
 /// What the range of each layer's format takes from the floats that it was made of.
 pub(super) fn lost_parameters(model: &Network, layers: &[QuantizedLayer]) -> Vec<LostParameters> {
     let layers = layers.iter().zip(&model.layers);
-    let layers = layers.map(|(layer, floats)| LostParameters::of(floats, layer));
+    let layers = layers.map(|(layer, floats)| LostParameters::of(floats, layer, model.int8_clip));
     let lost: Vec<LostParameters> = layers.collect();
     match lost.iter().all(LostParameters::is_empty) {
         true => Vec::new(),

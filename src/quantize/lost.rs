@@ -51,7 +51,7 @@ impl LostParameters {
     }
 
     /// Of `layer`, which was made of `floats`.
-    pub(super) fn of(floats: &Layer, layer: &QuantizedLayer) -> Self {
+    pub(super) fn of(floats: &Layer, layer: &QuantizedLayer, clip: u8) -> Self {
         let float = layer.precision().float();
         let mut bias = subnormal(&floats.bias, layer.outputs, float);
         let weights = match &layer.weights {
@@ -61,7 +61,7 @@ impl LostParameters {
             Weights::Int8 { quantized, scales } => {
                 let zeros = zero_columns(quantized, scales.len());
                 bias.extend(static_bias(&floats.bias, layer, scales, &zeros));
-                int8_weights(&floats.weights, layer.outputs, &zeros)
+                int8_weights(floats, (quantized, scales), &zeros, clip)
             }
             Weights::Int4 { quantized, scales } => {
                 let group = |at: usize| {
@@ -111,12 +111,33 @@ fn zero_columns(quantized: &[i8], scales: usize) -> Vec<bool> {
     zeros
 }
 
-/// The weights of such columns.
-fn int8_weights(weights: &[f32], outputs: usize, zeros: &[bool]) -> Vec<LostParameter> {
-    let weights = weights.iter().enumerate();
-    let lost = weights.filter(|&(at, &weight)| weight != 0.0 && zeros[at % zeros.len()]);
-    lost.map(|(at, &weight)| LostParameter::at(at, outputs, weight, f64::from(weight.abs())))
-        .collect()
+/// The weights of such columns, and of those whose scale a static bias has made larger: in units of the scales it has to fit
+/// into int32, and columns that share a scale share that of the largest bias.
+fn int8_weights(
+    floats: &Layer,
+    (quantized, scales): (&[i8], &[f32]),
+    zeros: &[bool],
+    clip: u8,
+) -> Vec<LostParameter> {
+    let columns = scales.len();
+    let mut largest = vec![0.0_f32; columns];
+    for (at, weight) in floats.weights.iter().enumerate() {
+        largest[at % columns] = largest[at % columns].max(weight.abs());
+    }
+    let coarse = |(largest, scale): (&f32, &f32)| *scale > 1.5 * largest / f32::from(clip);
+    let coarse = largest.iter().zip(scales).map(coarse);
+    let spoiled: Vec<bool> = coarse
+        .zip(zeros)
+        .map(|(coarse, &zeros)| coarse || zeros)
+        .collect();
+    let weights = floats.weights.iter().zip(quantized).enumerate();
+    let lost = |(at, (&weight, &q)): (usize, (&f32, &i8))| {
+        let value = f64::from(q) * f64::from(scales[at % columns]);
+        let error = (f64::from(weight) - value).abs();
+        let lost = LostParameter::at(at, floats.outputs, weight, error);
+        (spoiled[at % columns] && error > 0.0).then_some(lost)
+    };
+    weights.filter_map(lost).collect()
 }
 
 /// The biases of such columns of a static layer, where the scale by which they would be exact is none of f32's either, and

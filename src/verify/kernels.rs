@@ -187,18 +187,19 @@ impl PreparedTrials {
         let (send, trials) = mpsc::sync_channel(1);
         let shapes = shapes.into_iter();
         let ahead = shapes.clone();
-        let started = host::spawn("trials", move || {
+        let make = move || {
             for shape in ahead {
                 if send.send(variant.trials(shape)).is_err() {
                     // Nobody asks for the rest.
                     break;
                 }
             }
-        });
+        };
+        let started = !host::is_memory_limited() && host::spawn("trials", make).is_ok();
         Self {
             variant,
             shapes,
-            trials: started.is_ok().then_some(trials),
+            trials: started.then_some(trials),
         }
     }
 

@@ -121,7 +121,7 @@ pub fn check(lanes: &[Lane], scope: Scope<'_>) -> Result<()> {
     let (sender, outcomes) = channel();
     thread::scope(|threads| {
         let mut started = 0;
-        for lane in lanes {
+        for lane in lanes.iter().filter(|_| !host::is_memory_limited()) {
             let (todo, sender) = (&todo, sender.clone());
             let mut tell = move |outcome| {
                 // The receiver lives until every lane has ended.
