@@ -9,7 +9,7 @@ use super::arithmetic::{
 use super::inference::Inference;
 use super::memory::check_memory;
 use super::overflow::{note, note_f32, note_terms};
-use super::range::{LostScales, RangeLoss, Step, lost_order};
+use super::range::{LostScales, RangeLoss, Step, lost_order, pass};
 use super::rounding::{round_bf16, round_f16};
 use super::widened::Widened;
 use crate::Precision;
@@ -212,6 +212,10 @@ fn run_images(
         let softmax = layer.activation == Activation::Softmax;
         // Before a softmax in f16 or bf16 pre-activations are rounded; else outputs are.
         if !softmax {
+            // The last layer's are judged as they are.
+            if !last {
+                pass(layer.activation, &mut errors_of_sums, &x);
+            }
             activate(layer.activation, &mut x, layer.outputs);
         }
         if last {

@@ -6,9 +6,10 @@
 //! rounding makes one of that size anyway. The network is out of range where the errors of an image's last sums are
 //! several times what rounding to the formats' bits makes of the magnitudes that were added.
 
-use super::arithmetic::{label, largest};
+use super::arithmetic::{activate, label, largest};
 use super::widened::Widened;
 use crate::Precision;
+use crate::model::Activation;
 use crate::precision::Float;
 use crate::quantize::{LostParameters, OutOfRange, Quantity, QuantizedLayer, QuantizedNetwork};
 use crate::scheme::SMALLEST_SCALE;
@@ -314,6 +315,21 @@ pub(super) fn lost_order(
         value: largest(x),
         precision,
     })
+}
+
+/// Passes the errors of pre-activations `z` through an activation: a ReLU of a negative sum has none.
+pub(super) fn pass(activation: Activation, errors: &mut [f64], z: &[f64]) {
+    let of = |value: f64| {
+        let mut value = [value];
+        activate(activation, &mut value, 1);
+        value[0]
+    };
+    for (error, &z) in errors.iter_mut().zip(z) {
+        if *error > 0.0 {
+            let value = of(z);
+            *error = (of(z + *error) - value).max(value - of(z - *error));
+        }
+    }
 }
 
 /// Σ|x·w| + |b| of an output.
