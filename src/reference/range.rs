@@ -2,7 +2,7 @@
 //!
 //! Beside each value stands a bound on the error that the range alone makes: values and parameters below the smallest
 //! normal number of their type, scales that f32 does not hold. A layer passes its inputs' errors on, times the
-//! magnitudes of its weights; no activation is steeper than 1. An error below the unit roundoff of its value is left out, since
+//! magnitudes of its weights, and through its activation. An error below the unit roundoff of its value is left out, since
 //! rounding makes one of that size anyway. The network is out of range where the errors of an image's last sums are
 //! several times what rounding to the formats' bits makes of the magnitudes that were added.
 
