@@ -22,7 +22,7 @@ use fmnist_gpu::report::{Layout, Screen, Table, duration};
 use fmnist_gpu::stats::Samples;
 use fmnist_gpu::{Engine, EngineOptions, Result};
 
-use common::{modes, wide};
+use common::wide;
 
 /// Times whole networks by kernel.
 #[derive(Parser)]
@@ -96,7 +96,7 @@ fn compare(engine: &Engine, model: &Network, batch: usize, arguments: &Arguments
         .collect();
     // A network each, so that all stand ready while they take turns.
     let mut networks = Vec::new();
-    for mode in modes() {
+    for mode in Mode::every() {
         if engine.info().lacks(mode.precision).is_some() {
             continue;
         }

@@ -18,7 +18,7 @@ use fmnist_gpu::report::{Layout, Screen, Table, duration};
 use fmnist_gpu::stats::Samples;
 use fmnist_gpu::{Mode, Precision, Result};
 
-use common::{modes, wide};
+use common::wide;
 
 /// Times the CPU path in every precision and scheme.
 #[derive(Parser)]
@@ -67,7 +67,7 @@ fn compare(model: &Network, batch: usize, processor: &Processor, samples: usize)
         .map(|i| (i * 37 % 256) as u8)
         .collect();
     let mut networks = Vec::new();
-    for mode in modes() {
+    for mode in Mode::every() {
         let mut network = network(model, &mode, processor)?;
         network.upload(&pixels, batch);
         network.run();
@@ -92,12 +92,11 @@ fn compare(model: &Network, batch: usize, processor: &Processor, samples: usize)
         .iter()
         .filter_map(|(mode, _, times)| Some((mode, Samples::new(times)?)))
         .collect();
-    let of = |precision| {
-        let mode = Mode::from(precision);
+    let of = |mode: Mode| {
         let found = all.iter().find(|(other, _)| **other == mode);
         found.map_or(f64::NAN, |(_, samples)| samples.median as f64)
     };
-    let (f32, tensor) = (of(Precision::F32), of(Precision::Int8));
+    let (f32, tensor) = (of(Precision::F32.into()), of(Mode::reference_int8()));
     let row = |(mode, samples): &(&Mode, Samples)| {
         let median = samples.median as f64;
         vec![

@@ -119,9 +119,8 @@ fn contend(arguments: &Arguments) -> Result<()> {
         images.count
     );
     let mode = match (arguments.precision, arguments.scheme) {
-        (Precision::Int8, scheme) if scheme != Scheme::DynamicTensor => {
-            Mode::int8(scheme, WeightScales::Channel)
-        }
+        (Precision::Int8, Scheme::DynamicTensor) => Mode::reference_int8(),
+        (Precision::Int8, scheme) => Mode::int8(scheme, WeightScales::Channel),
         (precision, _) => Mode::from(precision),
     };
     let mut network = load(&engine, &model, &mode)?;

@@ -82,11 +82,10 @@ fn needs(widths: &[usize], mode: &Mode) -> Option<(u64, u64)> {
 
 /// Whether the textbook's formula holds: one number of bytes for every value, and no scales that count.
 fn by_formula(mode: &Mode) -> bool {
-    match mode.precision {
-        Precision::F32 | Precision::F16 => true,
-        Precision::Int8 => mode.scheme == Some(Scheme::DynamicTensor),
-        _ => false,
-    }
+    matches!(
+        mode.precision,
+        Precision::F32 | Precision::F16 | Precision::Int8
+    )
 }
 
 /// Bytes of a layer's weights, scales and biases, and of its input.
@@ -150,10 +149,10 @@ mod tests {
 
     /// Every mode that a network of two layers can have.
     fn modes() -> Vec<Mode> {
-        let mut modes = Precision::EVERY.map(Mode::from).to_vec();
+        let mut modes = Mode::every();
         for scheme in [Scheme::DynamicRow, Scheme::Static] {
+            modes.push(Mode::int8(scheme, WeightScales::Tensor));
             for weights in [WeightScales::Tensor, WeightScales::Channel] {
-                modes.push(Mode::int8(scheme, weights));
                 let layers = vec![Precision::Bf16, Precision::Int8];
                 modes.push(Mode::mixed(layers, scheme, weights).unwrap());
             }

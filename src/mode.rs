@@ -21,10 +21,10 @@ pub struct Mode {
 }
 
 impl From<Precision> for Mode {
-    /// The precision as it is run where nothing else is said: int8 by the reference scheme.
+    /// The precision as it is run where nothing else is said: int8 by `dynamic-row`, with a weight scale for each output.
     fn from(precision: Precision) -> Self {
         match precision {
-            Precision::Int8 => Self::int8(Scheme::DynamicTensor, WeightScales::Tensor),
+            Precision::Int8 => Self::int8(Scheme::default(), WeightScales::Channel),
             precision => Self {
                 precision,
                 scheme: None,
@@ -42,6 +42,24 @@ impl From<&Mode> for Mode {
 }
 
 impl Mode {
+    /// int8 by the reference scheme, `dynamic-tensor`.
+    #[must_use]
+    pub fn reference_int8() -> Self {
+        Self::int8(Scheme::DynamicTensor, WeightScales::Tensor)
+    }
+
+    /// Every precision, and int8 by every scheme, with weights by channel where the scheme allows it. The layers of each
+    /// have one precision.
+    #[must_use]
+    pub fn every() -> Vec<Self> {
+        let precisions = Precision::EVERY.map(Self::from);
+        let fixed = Self::int8(Scheme::Static, WeightScales::Channel);
+        precisions
+            .into_iter()
+            .chain([fixed, Self::reference_int8()])
+            .collect()
+    }
+
     /// int8 by a scheme.
     #[must_use]
     pub fn int8(scheme: Scheme, weights: WeightScales) -> Self {
@@ -121,7 +139,7 @@ impl Mode {
     }
 }
 
-/// `f32`, `int8 static`, `int8 static, weights by tensor`, `f16,int8 dynamic-row`.
+/// `f32`, `int8` (by the default scheme), `int8 static`, `int8 static, weights by tensor`, `f16,int8 static`.
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut name = if self.layers.is_empty() {
@@ -130,15 +148,13 @@ impl fmt::Display for Mode {
             let names: Vec<&str> = self.layers.iter().map(|layer| layer.name()).collect();
             names.join(",")
         };
-        // The reference scheme goes without saying.
-        if let Some(scheme) = self
-            .scheme
-            .filter(|&scheme| scheme != Scheme::DynamicTensor)
-        {
+        // The default scheme goes without saying, and the reference scheme has no other scales.
+        let scheme = self.scheme.unwrap_or_default();
+        if scheme != Scheme::default() {
             name = format!("{name} {scheme}");
-            if self.weights == Some(WeightScales::Tensor) {
-                name.push_str(", weights by tensor");
-            }
+        }
+        if self.weights == Some(WeightScales::Tensor) && scheme != Scheme::DynamicTensor {
+            name.push_str(", weights by tensor");
         }
         f.pad(&name)
     }
@@ -152,14 +168,16 @@ mod tests {
     fn names_say_what_is_not_the_default() {
         assert_eq!(Mode::from(Precision::Int8).to_string(), "int8");
         let named = |scheme, weights| Mode::int8(scheme, weights).to_string();
+        assert_eq!(named(Scheme::DynamicRow, WeightScales::Channel), "int8");
         assert_eq!(named(Scheme::Static, WeightScales::Channel), "int8 static");
         assert_eq!(
             named(Scheme::DynamicRow, WeightScales::Tensor),
-            "int8 dynamic-row, weights by tensor"
+            "int8, weights by tensor"
         );
+        assert_eq!(Mode::reference_int8().to_string(), "int8 dynamic-tensor");
         let layers = vec![Precision::F16, Precision::Int8];
         let mixed = Mode::mixed(layers.clone(), Scheme::DynamicRow, WeightScales::Channel).unwrap();
-        assert_eq!(mixed.to_string(), "f16,int8 dynamic-row");
+        assert_eq!(mixed.to_string(), "f16,int8");
         assert!(Mode::mixed(layers, Scheme::DynamicTensor, WeightScales::Tensor).is_err());
     }
 

@@ -1,6 +1,6 @@
 //! Quantization schemes as pure functions: scale, quantize, dequantize.
 //!
-//! The scheme `dynamic-tensor` is symmetric and dynamic: with the clip c (127 unless the model says
+//! The reference scheme, `dynamic-tensor`, is symmetric and dynamic: with the clip c (127 unless the model says
 //! otherwise), a tensor t has the scale s = max|t| / c, and its quantized values are
 //! q = clamp(round-half-even(t / s), −c, c). A tensor is one batch's matrix.
 
@@ -14,18 +14,19 @@ use crate::error::{Error, Result};
 /// How int8 is quantized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// One scale a tensor, found at run time; the sums are quantized too, before the activation.
+    /// Each image has its own activation scales, found at run time. This is what int8 means where no scheme is named.
     #[default]
-    DynamicTensor,
-    /// Each image its own activation scales, found at run time.
     DynamicRow,
-    /// Activation scales and zero points from calibration: nothing is searched for at run time.
+    /// Activation scales and zero points come from calibration: nothing is searched for at run time.
     Static,
+    /// The reference scheme: one scale a tensor, found at run time; the sums are quantized too, before the activation.
+    /// An image's outputs depend on the images beside it, so it is for comparisons, not for deployment.
+    DynamicTensor,
 }
 
 impl Scheme {
     /// Every scheme, in the order of every table.
-    pub const ALL: [Self; 3] = [Self::DynamicTensor, Self::DynamicRow, Self::Static];
+    pub const ALL: [Self; 3] = [Self::DynamicRow, Self::Static, Self::DynamicTensor];
 
     /// The name in every output.
     #[must_use]

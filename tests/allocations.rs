@@ -33,9 +33,8 @@ static ALLOCATOR: Counting = Counting;
 
 /// Every precision and scheme, and layers that differ.
 fn modes() -> Vec<Mode> {
-    let mut modes: Vec<Mode> = Precision::EVERY.map(Mode::from).to_vec();
+    let mut modes = Mode::every();
     for scheme in [Scheme::DynamicRow, Scheme::Static] {
-        modes.push(Mode::int8(scheme, WeightScales::Channel));
         for layers in [
             [Precision::Int8, Precision::F16],
             [Precision::Int4, Precision::Int8],

@@ -846,7 +846,7 @@ fn every_field_and_every_word_of_the_json_exists() {
         }
     }
     // Elsewhere every name with an underscore is a field, or a key of a model's metadata.
-    let metadata = ["int8_clip", "layer_precisions"];
+    let metadata = ["input_ranges", "int8_clip", "layer_precisions"];
     // These name tests and modules.
     let others = ["docs/troubleshooting.md", "docs/architecture.md"];
     for (page, text) in pages() {

@@ -1,16 +1,7 @@
 //! What the benches of whole networks share.
 
 use fmnist_gpu::model::{Activation, Graph, Layer, Network};
-use fmnist_gpu::{Mode, Precision, Scheme, WeightScales};
 use rand::{RngExt, SeedableRng};
-
-/// What networks are run as: every precision, and int8 by every scheme.
-pub fn modes() -> Vec<Mode> {
-    let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
-    let mut modes = Precision::EVERY.map(Mode::from).to_vec();
-    modes.extend([Scheme::DynamicRow, Scheme::Static].map(int8));
-    modes
-}
 
 /// A network of 784-1024-1024-10 with random weights: its answers mean nothing, its time does not
 /// depend on them.

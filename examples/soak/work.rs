@@ -9,7 +9,7 @@ use fmnist_gpu::engine::{Engine, Session};
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::Source;
-use fmnist_gpu::{Error, Mode, Precision, Result, Scheme, WeightScales};
+use fmnist_gpu::{Error, Mode, Precision, Result};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -62,7 +62,7 @@ impl Soak {
             classified: 0,
             _folder: folder,
         };
-        for (number, mode) in modes().into_iter().enumerate() {
+        for (number, mode) in Mode::every().into_iter().enumerate() {
             if soak.engine.place(mode.precision)?.reason.is_some() {
                 continue;
             }
@@ -140,14 +140,6 @@ impl Soak {
         let bytes = hash.finalize();
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
-}
-
-/// Every precision, and int8 by every scheme.
-fn modes() -> Vec<Mode> {
-    let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
-    let mut modes = Precision::EVERY.map(Mode::from).to_vec();
-    modes.extend([Scheme::DynamicRow, Scheme::Static].map(int8));
-    modes
 }
 
 async fn load(engine: &Engine, path: &std::path::Path) -> Result<Session> {

@@ -44,7 +44,7 @@ pub fn baseline(data: &[u8]) {
         load_before: None,
     };
     let now = Present {
-        adapter: &adapter,
+        adapters: vec![&adapter],
         machine: &machine,
         model_sha256: "fuzzed",
         dataset_sha256: "fuzzed",

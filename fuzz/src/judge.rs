@@ -57,12 +57,10 @@ impl Case {
 
 /// Every format and scheme, and one that has a precision for each layer.
 pub fn modes(layers: usize) -> Vec<Mode> {
-    let mut modes = Precision::EVERY.map(Mode::from).to_vec();
-    for scheme in [Scheme::DynamicRow, Scheme::Static] {
-        for weights in [WeightScales::Tensor, WeightScales::Channel] {
-            modes.push(Mode::int8(scheme, weights));
-        }
-    }
+    let mut modes = Mode::every();
+    let by_tensor =
+        [Scheme::DynamicRow, Scheme::Static].map(|s| Mode::int8(s, WeightScales::Tensor));
+    modes.extend(by_tensor);
     use Precision::{Bf16, F16, F32, Int4, Int8};
     let order = [F16, Int8, Bf16, F32, Int4, Int8, F16];
     for start in 0..2 {

@@ -3,7 +3,7 @@
 use fmnist_gpu::cpu::{Processor, ProcessorOptions, Session};
 use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, Source, lower};
-use fmnist_gpu::{Mode, Precision, Scheme, WeightScales, memory, reference};
+use fmnist_gpu::{Mode, memory, reference};
 use serde_json::Value;
 
 use super::{file, limited};
@@ -74,7 +74,7 @@ fn use_it(source: &Source) {
     if !small || architecture.inputs() > MOST_INPUTS {
         return;
     }
-    let modes = source.mode().into_iter().chain(modes());
+    let modes = source.mode().into_iter().chain(Mode::every());
     for mode in modes {
         let quantized = match source {
             // Ranges stand for calibration images, with which this would take a hundred times as long.
@@ -88,13 +88,6 @@ fn use_it(source: &Source) {
             run(&quantized, architecture.inputs());
         }
     }
-}
-
-/// Every precision, and int8 by every scheme.
-fn modes() -> impl Iterator<Item = Mode> {
-    let int8 = |scheme| Mode::int8(scheme, WeightScales::Channel);
-    let schemes = [Scheme::DynamicRow, Scheme::Static].map(int8);
-    Precision::EVERY.map(Mode::from).into_iter().chain(schemes)
 }
 
 fn run(quantized: &QuantizedNetwork, inputs: usize) {

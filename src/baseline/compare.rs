@@ -21,13 +21,17 @@ pub fn compare(
     let mut changes: Vec<Change> = rows
         .iter()
         .enumerate()
-        .map(|(at, row)| change(at, row, before, now, control_workloads))
+        .map(|(at, row)| {
+            let old = same_row(row, rows, before);
+            change(at, row, old, before, now, control_workloads)
+        })
         .collect();
-    let has = |old: &&saved::Row| {
-        let same = |row: &Row| row.name == *old.name && row.requested.batch == old.requested.batch;
-        !rows.iter().any(same)
+    let matched = |old: &&saved::Row| {
+        let is_old =
+            |row: &Row| same_row(row, rows, before).is_some_and(|one| std::ptr::eq(one, *old));
+        !rows.iter().any(is_old)
     };
-    let gone = before.results.iter().filter(has).map(|old| Change {
+    let gone = before.results.iter().filter(matched).map(|old| Change {
         flags: vec![Flag::Unmatched],
         note: Some("only the earlier result has it".to_owned()),
         ..Change::unknown(None, &old.name, old.requested.batch)
@@ -58,23 +62,43 @@ impl Change {
     }
 }
 
+/// The earlier row of the same mode and batch size: that of the same device; another only if each result has one.
+fn same_row<'a>(row: &Row, rows: &[Row], before: &'a Saved) -> Option<&'a saved::Row> {
+    let alike =
+        |other: &Row| other.name == row.name && other.requested.batch == row.requested.batch;
+    let old =
+        |old: &&saved::Row| *old.name == *row.name && old.requested.batch == row.requested.batch;
+    let mut all = before.results.iter().filter(old);
+    let same = all
+        .clone()
+        .find(|old| old.effective.device.as_deref() == device(row));
+    same.or_else(|| {
+        let only = rows.iter().filter(|other| alike(other)).count() == 1;
+        let first = all.next().filter(|_| only)?;
+        all.next().is_none().then_some(first)
+    })
+}
+
+/// The device that a row ran on, as a result says it; none where nothing ran.
+fn device(row: &Row) -> Option<&'static str> {
+    row.effective.device.map(|place| match place {
+        Place::Gpu => "gpu",
+        Place::Cpu => "cpu",
+    })
+}
+
 /// How a row changed.
 fn change(
     at: usize,
     row: &Row,
+    old: Option<&saved::Row>,
     before: &Saved,
     now: &Present<'_>,
     control_workloads: &[ControlWorkload],
 ) -> Change {
     let batch = row.requested.batch;
     let mut change = Change::unknown(Some(at), &row.name, batch);
-    let beside = |old: &&saved::Row| old.requested.batch == batch;
-    let Some(old) = before
-        .results
-        .iter()
-        .filter(beside)
-        .find(|old| *old.name == *row.name)
-    else {
+    let Some(old) = old else {
         change.flags = vec![Flag::Unmatched];
         change.note = Some("only this result has it".to_owned());
         return change;
@@ -174,12 +198,7 @@ fn time(
     ) else {
         return Ok(None);
     };
-    let device = |device: Option<Place>| match device {
-        Some(Place::Gpu) => "gpu",
-        Some(Place::Cpu) => "cpu",
-        None => "nothing",
-    };
-    let place = device(row.effective.device);
+    let place = device(row).unwrap_or("nothing");
     if old.effective.device.as_deref() != Some(place) {
         return Err(format!(
             "it ran on {} before and runs on {place} now",
@@ -192,9 +211,9 @@ fn time(
         .collect();
     let batch = row.requested.batch;
     let beside = |now_on: Option<usize>, then_on: Option<usize>| {
-        let now = control_workloads
-            .iter()
-            .find(|y| (y.batch, device(Some(y.device)), y.threads) == (batch, place, now_on));
+        let now = control_workloads.iter().find(|y| {
+            (y.batch, Some(y.device), y.threads) == (batch, row.effective.device, now_on)
+        });
         let then = before
             .control_workloads
             .iter()

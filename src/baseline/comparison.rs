@@ -22,10 +22,10 @@ pub const MOST_UNREST: f64 = 0.08;
 pub const LEAST_PAIRS: usize = 50;
 
 /// The present run: what is measured, and on what.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Present<'a> {
-    /// The adapter.
-    pub adapter: &'a AdapterInfo,
+    /// The adapters that rows are requested on.
+    pub adapters: Vec<&'a AdapterInfo>,
     /// The machine.
     pub machine: &'a Machine,
     /// SHA-256 of the model.

@@ -4,14 +4,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::de::value::MapAccessDeserializer;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::comparison::Present;
+use crate::adapter::AdapterInfo;
 use crate::error::{Error, FileError, Result, UsageError};
 use crate::input::{Text, check_json, json_problem, read_small, unreadable};
 use crate::mode::Mode;
+use crate::model::Network;
 
 /// The versions of the document that are understood. Version 1 has one `adapter` instead of a list, and calls
 /// `control_workloads` `yardsticks` and `correct_images` `right_images`.
@@ -34,13 +36,9 @@ const SLOWED: &str = "slowed";
 pub struct Saved {
     pub(super) tool: Tool,
     pub(super) machine: Machine,
-    /// The adapter that the run was made on: the first of the list.
-    #[serde(
-        rename = "adapters",
-        alias = "adapter",
-        deserialize_with = "first_or_only"
-    )]
-    pub(super) adapter: Adapter,
+    /// What the run was made on; not empty.
+    #[serde(alias = "adapter", deserialize_with = "one_or_more")]
+    pub(super) adapters: Vec<Adapter>,
     pub(super) model: Hashed,
     pub(super) dataset: Hashed,
     #[serde(deserialize_with = "few")]
@@ -107,6 +105,17 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// The name of its mode now: it was another while int8 without a scheme was `dynamic-tensor`.
+    fn rename(&mut self) {
+        let name = self
+            .requested
+            .mode()
+            .map(|mode| Text::try_from(mode.to_string()));
+        if let Some(Ok(name)) = name {
+            self.name = name;
+        }
+    }
+
     /// Whether it has a time end to end.
     pub(super) fn is_measured(&self) -> bool {
         self.wall_ns.is_some() && self.upload_samples_ns.is_some()
@@ -116,7 +125,24 @@ impl Row {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Requested {
     pub(super) precision: Text,
+    scheme: Option<Text>,
+    weights: Option<Text>,
+    #[serde(default, deserialize_with = "few")]
+    layers: Vec<Text>,
     pub(super) batch: usize,
+}
+
+impl Requested {
+    /// The mode; none where this program does not know it.
+    fn mode(&self) -> Option<Mode> {
+        let layers = self.layers.iter().map(|name| name.parse().ok());
+        Some(Mode {
+            precision: self.precision.parse().ok()?,
+            scheme: self.scheme.as_deref().map(str::parse).transpose().ok()?,
+            weights: self.weights.as_deref().map(str::parse).transpose().ok()?,
+            layers: layers.collect::<Option<_>>()?,
+        })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -169,28 +195,30 @@ where
     deserializer.deserialize_seq(Few(PhantomData))
 }
 
-/// The first adapter of a list, or the only one where there is no list.
-fn first_or_only<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Adapter, D::Error> {
-    struct FirstOrOnly;
+/// A list of adapters, or the only one where there is no list.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Adapter>, D::Error> {
+    struct OneOrMore;
 
-    impl<'de> Visitor<'de> for FirstOrOnly {
-        type Value = Adapter;
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<Adapter>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an adapter, or a list of adapters")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Adapter, A::Error> {
-            Adapter::deserialize(MapAccessDeserializer::new(map))
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Adapter::deserialize(MapAccessDeserializer::new(map)).map(|only| vec![only])
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Adapter, A::Error> {
-            let first = list.next_element()?;
-            while list.next_element::<IgnoredAny>()?.is_some() {}
-            first.ok_or_else(|| A::Error::invalid_length(0, &self))
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            let adapters: Vec<Adapter> = few(SeqAccessDeserializer::new(list))?;
+            if adapters.is_empty() {
+                return Err(A::Error::invalid_length(0, &self));
+            }
+            Ok(adapters)
         }
     }
-    deserializer.deserialize_any(FirstOrOnly)
+    deserializer.deserialize_any(OneOrMore)
 }
 
 impl Saved {
@@ -223,7 +251,9 @@ impl Saved {
                 head.schema
             ));
         }
-        serde_json::from_slice(bytes).map_err(|error| problem(&error))
+        let mut saved: Self = serde_json::from_slice(bytes).map_err(|error| problem(&error))?;
+        saved.results.iter_mut().for_each(Row::rename);
+        Ok(saved)
     }
 
     /// When it was measured.
@@ -245,38 +275,41 @@ impl Saved {
         }
         let quoted = |text: &str| format!("'{text}'");
         let threads = |count: Option<usize>| count.map_or("none".to_owned(), |n| n.to_string());
-        let software = matches!(&*self.adapter.kind, "software" | "cpu");
-        let processor = |name: Option<&str>| {
-            let name = name.filter(|_| software);
-            name.map_or("not named".to_owned(), quoted)
-        };
-        let own = self.adapter.processor.as_ref().map(|p| p.threads);
-        let theirs = now.adapter.processor.map(|p| p.threads);
-        let pairs = [
-            (
-                "adapter",
-                quoted(&self.adapter.name),
-                quoted(&now.adapter.name),
-            ),
-            (
-                "backend",
-                quoted(&self.adapter.backend),
-                quoted(now.adapter.backend.name()),
-            ),
-            (
-                "driver",
-                quoted(&self.adapter.driver),
-                quoted(&now.adapter.driver),
-            ),
-            (
-                "processor",
-                processor(self.machine.processor.as_deref()),
-                processor(now.machine.processor.as_deref()),
-            ),
-            ("number of threads", threads(own), threads(theirs)),
+        let mut pairs = Vec::new();
+        for (then, now_on) in self.same_backends(now) {
+            let software = matches!(&*then.kind, "software" | "cpu");
+            let processor = |name: Option<&str>| {
+                let name = name.filter(|_| software);
+                name.map_or("not named".to_owned(), quoted)
+            };
+            let own = then.processor.as_ref().map(|p| p.threads);
+            let theirs = now_on.processor.map(|p| p.threads);
+            pairs.extend([
+                ("adapter", quoted(&then.name), quoted(&now_on.name)),
+                (
+                    "backend",
+                    quoted(&then.backend),
+                    quoted(now_on.backend.name()),
+                ),
+                ("driver", quoted(&then.driver), quoted(&now_on.driver)),
+                (
+                    "processor",
+                    processor(self.machine.processor.as_deref()),
+                    processor(now.machine.processor.as_deref()),
+                ),
+                ("number of threads", threads(own), threads(theirs)),
+            ]);
+        }
+        pairs.extend([
             (
                 "model",
-                quoted(short(&self.model.sha256)),
+                quoted(short(
+                    if Network::is_same_file(&self.model.sha256, now.model_sha256) {
+                        now.model_sha256
+                    } else {
+                        &self.model.sha256
+                    },
+                )),
                 quoted(short(now.model_sha256)),
             ),
             (
@@ -289,7 +322,7 @@ impl Saved {
                 quoted(&self.tool.profile),
                 quoted(now.profile),
             ),
-        ];
+        ]);
         match pairs.into_iter().find(|(_, before, now)| before != now) {
             None => Ok(()),
             Some((what, before, now)) => Err(Error::Usage(UsageError::BaselineDiffers {
@@ -303,6 +336,21 @@ impl Saved {
 }
 
 impl Saved {
+    /// The adapters of the same backend in both runs, whose rows are compared; the first of each where they have no
+    /// backend in common.
+    fn same_backends<'a>(&'a self, now: &Present<'a>) -> Vec<(&'a Adapter, &'a AdapterInfo)> {
+        let then = |now: &&'a AdapterInfo| {
+            let same = |then: &&Adapter| *then.backend == *now.backend.name();
+            Some((self.adapters.iter().find(same)?, *now))
+        };
+        let common: Vec<_> = now.adapters.iter().filter_map(then).collect();
+        if !common.is_empty() {
+            return common;
+        }
+        let first = self.adapters.first().zip(now.adapters.first().copied());
+        first.into_iter().collect()
+    }
+
     /// Why nothing can be compared with it.
     fn unfit(&self) -> Option<&'static str> {
         let warnings = self.verdict.iter().flat_map(|verdict| &verdict.warnings);
@@ -387,13 +435,13 @@ mod tests {
             Saved::parse(text.as_bytes())
         };
         let one = format!(r#""adapter":{adapter}"#);
-        let list = format!(r#""adapters":[{adapter},{{"other":[1]}}]"#);
+        let list = format!(r#""adapters":[{adapter},{adapter}]"#);
         for saved in [
             read(1, &one, "yardsticks", "right_images"),
             read(2, &list, "control_workloads", "correct_images"),
         ] {
             let saved = saved.unwrap();
-            assert_eq!(&*saved.adapter.name, "a");
+            assert_eq!(&*saved.adapters[0].name, "a");
             assert_eq!(saved.control_workloads.len(), 1);
             assert_eq!(saved.results[0].correct_images.as_deref(), Some("ff"));
         }
@@ -401,6 +449,30 @@ mod tests {
         assert!(none.is_err());
         let later = read(3, &list, "control_workloads", "correct_images");
         assert!(later.unwrap_err().contains("schema is 3"));
+    }
+
+    #[test]
+    fn a_row_has_the_name_that_its_mode_has_now() {
+        let named = |requested: &str| {
+            let text = format!(
+                r#"{{"name":"then","requested":{{"batch":1,{requested}}},"effective":{{}}}}"#
+            );
+            let mut row: Row = serde_json::from_str(&text).unwrap();
+            row.rename();
+            row.name.to_string()
+        };
+        let int8 = r#""precision":"int8","weights":"tensor","scheme":"#;
+        assert_eq!(
+            named(&format!(r#"{int8}"dynamic-tensor""#)),
+            "int8 dynamic-tensor"
+        );
+        assert_eq!(
+            named(&format!(r#"{int8}"dynamic-row""#)),
+            "int8, weights by tensor"
+        );
+        let layers = r#""precision":"mixed","scheme":null,"weights":null,"layers":["f16","f32"]"#;
+        assert_eq!(named(layers), "f16,f32");
+        assert_eq!(named(r#""precision":"int2","scheme":null"#), "then");
     }
 
     #[test]

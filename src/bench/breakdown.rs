@@ -21,8 +21,7 @@ pub(super) async fn measure(
     unfused: bool,
 ) -> Result<()> {
     for row in rows.iter_mut().filter(|row| row.wall_ns.is_some()) {
-        let mode = row.requested.mode();
-        let entry = entries.iter_mut().find(|entry| entry.mode == mode);
+        let entry = entries.iter_mut().find(|entry| entry.is_of(row));
         if let Some(Ok(network)) = entry.map(BenchEntry::runs) {
             row.breakdown = of(network, pixels, unfused).await?;
         }
@@ -30,7 +29,8 @@ pub(super) async fn measure(
     Ok(())
 }
 
-/// The parts of a batch of `pixels` as it ran and, if `unfused` is set and it ran otherwise, with the unfused kernels.
+/// The parts of a batch of `pixels` as it ran and, if `unfused` is set and it ran otherwise, with the unfused kernels, if
+/// its precision has any.
 /// Empty on the CPU path and where the adapter has no timestamps.
 async fn of(network: &mut Session, pixels: &[u8], unfused: bool) -> Result<Vec<Breakdown>> {
     let Some(gpu) = network.gpu() else {
@@ -40,9 +40,12 @@ async fn of(network: &mut Session, pixels: &[u8], unfused: bool) -> Result<Vec<B
     let (chosen, by) = gpu.variant(batch)?;
     let mut all = Vec::new();
     all.extend(take(gpu, chosen, pixels, batch).await?);
-    if unfused && chosen.path() != ExecutionPath::Unfused && !all.is_empty() {
-        gpu.choose(batch, KernelVariant::unfused(batch), ChosenBy::Default);
-        all.extend(take(gpu, KernelVariant::unfused(batch), pixels, batch).await?);
+    let steps = KernelVariant::unfused(batch);
+    // Not every precision has unfused kernels.
+    let unfused = unfused && chosen.path() != ExecutionPath::Unfused && gpu.can_run(steps, batch);
+    if unfused && !all.is_empty() {
+        gpu.choose(batch, steps, ChosenBy::Default);
+        all.extend(take(gpu, steps, pixels, batch).await?);
         // Restored: the row reports kernel and memory of the chosen kernel.
         gpu.choose(batch, chosen, by);
         gpu.prepare(batch).await?;

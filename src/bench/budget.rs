@@ -65,14 +65,16 @@ pub(super) fn batches(
 }
 
 impl Budget {
-    /// What the limit came to, from the rows that were measured; `fits` has the name of each precision.
+    /// What the limit came to, from the rows that were measured; `fits` has the name and the adapter of each precision.
     pub(super) fn new(
         limit_bytes: u64,
         options: &BenchOptions,
-        fits: &[(String, Fit)],
+        fits: &[(String, usize, Fit)],
         rows: &[Row],
     ) -> Self {
-        let line = |(name, fit): &(String, Fit)| BudgetLine::new(name, *fit, rows);
+        let line = |(name, adapter, fit): &(String, usize, Fit)| {
+            BudgetLine::new(name, *adapter, *fit, rows)
+        };
         Self {
             limit_bytes,
             batch_limit: options.batch_limit,
@@ -82,8 +84,10 @@ impl Budget {
 }
 
 impl BudgetLine {
-    fn new(name: &str, fit: Fit, rows: &[Row]) -> Self {
-        let measured = |row: &&(usize, &Row)| row.1.name == name && row.1.speed().is_some();
+    fn new(name: &str, adapter: usize, fit: Fit, rows: &[Row]) -> Self {
+        let measured = |&&(_, row): &&(usize, &Row)| {
+            row.name == name && row.requested.adapter == adapter && row.speed().is_some()
+        };
         let own: Vec<(usize, &Row)> = rows.iter().enumerate().collect();
         let own = own.iter().filter(measured);
         let row = own
@@ -93,6 +97,7 @@ impl BudgetLine {
         let speed = |row: Option<&(usize, &Row)>| row.and_then(|(_, row)| row.speed());
         Self {
             name: name.to_owned(),
+            adapter,
             batch: fit.batch,
             bound_by: fit.bound_by,
             bytes: fit.bytes,

@@ -1,11 +1,13 @@
 //! The ceiling beside every rate: the most that the adapter, or the processor, reaches in the same arithmetic.
 
+use std::collections::HashMap;
 use std::sync::Once;
 
+use super::engines::Engines;
 use super::entry::BenchEntry;
 use crate::Precision;
 use crate::cpu;
-use crate::engine::{Engine, Place};
+use crate::engine::Place;
 use crate::error::Result;
 use crate::gpu::peak::{Peak, Peaks, measure};
 use crate::peak::{Ceiling, PeakEffort, ProcessorCeiling};
@@ -24,7 +26,8 @@ static WARNED: Once = Once::new();
 /// The best rate of every microkernel so far.
 #[derive(Debug, Default)]
 pub(super) struct Ceilings {
-    adapter: Peaks,
+    /// Those of each engine's adapter.
+    adapters: HashMap<usize, Peaks>,
     /// Operations per second, in the order of the ceilings' table; 0 where nothing was measured.
     processor: [f64; ProcessorCeiling::ALL.len()],
     /// Bytes per second of the processor's copy of memory; 0 where it was not measured.
@@ -34,7 +37,8 @@ pub(super) struct Ceilings {
 /// The ceiling of a row.
 #[derive(Clone, Copy, PartialEq)]
 enum Limit {
-    Adapter(Ceiling),
+    /// Of an engine's adapter.
+    Adapter(usize, Ceiling),
     Processor(ProcessorCeiling),
 }
 
@@ -43,17 +47,17 @@ impl Ceilings {
     /// each batch size has measurements of its own; the best of all counts.
     pub(super) async fn bound(
         &mut self,
-        engine: &Engine,
+        engines: Engines<'_>,
         entries: &[BenchEntry],
         rows: &mut [Row],
     ) -> Result<()> {
         let wanted: Vec<Option<Limit>> = rows.iter().map(|row| bound_of(row, entries)).collect();
         for _ in 0..ATTEMPTS {
-            self.measure(engine, &wanted).await?;
+            self.measure(engines, &wanted).await?;
             for (row, &bound) in rows.iter_mut().zip(&wanted) {
                 let found = bound.and_then(|bound| Some((self.get(bound)?, self.copy(bound))));
                 if let Some(((name, best), copy)) = found {
-                    let all = engine.processor().info().threads;
+                    let all = engines.processor().info().threads;
                     let threads = matches!(bound, Some(Limit::Processor(_))).then_some(all);
                     row.bounded(name, best, threads, copy);
                 }
@@ -69,8 +73,8 @@ impl Ceilings {
     /// The name of a ceiling, and the best of it so far.
     fn get(&self, bound: Limit) -> Option<(&'static str, f64)> {
         match bound {
-            Limit::Adapter(ceiling) => {
-                let peak = self.adapter.get(ceiling)?;
+            Limit::Adapter(engine, ceiling) => {
+                let peak = self.adapters.get(&engine)?.get(ceiling)?;
                 Some((ceiling.name(), peak.best()))
             }
             Limit::Processor(ceiling) => Some((ceiling.name(), self.processor[ceiling as usize])),
@@ -80,31 +84,38 @@ impl Ceilings {
     /// The best copy of the memory that a row ran in.
     fn copy(&self, bound: Limit) -> Option<f64> {
         let best = match bound {
-            Limit::Adapter(_) => self.adapter.get(Ceiling::Copy).map(Peak::best),
+            Limit::Adapter(engine, _) => {
+                let peaks = self.adapters.get(&engine)?;
+                peaks.get(Ceiling::Copy).map(Peak::best)
+            }
             Limit::Processor(_) => Some(self.processor_copy),
         };
         best.filter(|best| *best > 0.0)
     }
 
-    async fn measure(&mut self, engine: &Engine, wanted: &[Option<Limit>]) -> Result<()> {
-        if let Some(device) = engine.device() {
+    async fn measure(&mut self, engines: Engines<'_>, wanted: &[Option<Limit>]) -> Result<()> {
+        for (at, engine) in engines.iter() {
+            let Some(device) = engine.device() else {
+                continue;
+            };
             let mut all = Ceiling::ALL.to_vec();
             let any = wanted
                 .iter()
                 .flatten()
-                .any(|bound| matches!(bound, Limit::Adapter(_)));
-            all.retain(|ceiling| {
-                wanted.contains(&Some(Limit::Adapter(*ceiling))) || any && *ceiling == Ceiling::Copy
+                .any(|bound| matches!(bound, Limit::Adapter(on, _) if *on == at));
+            all.retain(|&ceiling| {
+                wanted.contains(&Some(Limit::Adapter(at, ceiling)))
+                    || any && ceiling == Ceiling::Copy
             });
-            self.adapter
-                .merge(measure(device, &all, PeakEffort::quick()).await?);
+            let peaks = measure(device, &all, PeakEffort::quick()).await?;
+            self.adapters.entry(at).or_default().merge(peaks);
         }
         if wanted
             .iter()
             .flatten()
             .any(|bound| matches!(bound, Limit::Processor(_)))
         {
-            match cpu::copy::measure(engine.processor(), PeakEffort::quick()) {
+            match cpu::copy::measure(engines.processor(), PeakEffort::quick()) {
                 Ok(best) => self.processor_copy = self.processor_copy.max(best),
                 // The rows are good without it, but do not say whether memory limits them.
                 Err(error) => WARNED.call_once(|| log::warn!("{error}")),
@@ -112,7 +123,7 @@ impl Ceilings {
         }
         for ceiling in ProcessorCeiling::ALL {
             if wanted.contains(&Some(Limit::Processor(ceiling))) {
-                let peak = cpu::peak::measure(engine.processor(), ceiling, PeakEffort::quick())?;
+                let peak = cpu::peak::measure(engines.processor(), ceiling, PeakEffort::quick())?;
                 let best = &mut self.processor[ceiling as usize];
                 *best = best.max(peak.best());
             }
@@ -144,8 +155,8 @@ fn warn_above(row: &mut Row) {
 fn bound_of(row: &Row, entries: &[BenchEntry]) -> Option<Limit> {
     row.operations_per_second?;
     let mode = row.requested.mode();
-    let of = |entry: &&BenchEntry| entry.mode == mode;
-    let network = entries.iter().find(of)?.network.as_ref().ok()?;
+    let entry = entries.iter().find(|entry| entry.is_of(row))?;
+    let network = entry.network.as_ref().ok()?;
     if network.placement().place == Place::Cpu {
         // Where layers differ, the fastest arithmetic of any of them limits the whole.
         let int8 = mode.precision == Precision::Int8 || mode.layers.contains(&Precision::Int8);
@@ -155,11 +166,12 @@ fn bound_of(row: &Row, entries: &[BenchEntry]) -> Option<Limit> {
             ProcessorCeiling::F32
         }));
     }
-    Some(Limit::Adapter(match network.arithmetic()? {
+    let ceiling = match network.arithmetic()? {
         Arithmetic::F32 => Ceiling::F32,
         Arithmetic::Matrix => Ceiling::Matrix,
         Arithmetic::Dot => Ceiling::Int8Dot,
-    }))
+    };
+    Some(Limit::Adapter(entry.engine, ceiling))
 }
 
 #[cfg(test)]

@@ -151,16 +151,7 @@ fn is_largest(row: &[f64], label: usize, logits: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Precision, Scheme, WeightScales};
-
-    /// Every precision, and every scheme of int8.
-    fn modes() -> Vec<Mode> {
-        let schemes = [Scheme::DynamicRow, Scheme::Static];
-        let schemes = schemes.map(|scheme| Mode::int8(scheme, WeightScales::Channel));
-        let mut modes = Precision::EVERY.map(Mode::from).to_vec();
-        modes.extend(schemes);
-        modes
-    }
+    use crate::Precision;
 
     /// 1,000 images of three outputs, the label going round.
     fn outcome() -> Inference {
@@ -185,7 +176,7 @@ mod tests {
 
     #[test]
     fn equal_answers_pass_in_every_mode() {
-        for mode in modes() {
+        for mode in Mode::every() {
             assert_eq!(compare(mode.tolerance(), 3, &outputs(), &outcome()), Ok(()));
         }
     }
@@ -221,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_label_of_a_single_image_is_checked() {
-        for mode in modes() {
+        for mode in Mode::every() {
             let mut want = outcome();
             want.outputs.truncate(3);
             want.logits.truncate(1);
@@ -239,7 +230,7 @@ mod tests {
 
     #[test]
     fn wrong_answers_fail_in_every_mode() {
-        for mode in modes() {
+        for mode in Mode::every() {
             let tolerance = mode.tolerance();
             // Ten wrong labels behind the images whose outputs are compared.
             let mut wrong = outputs();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::entry::adapter_of;
-use crate::engine::{Engine, Place, Session};
+use super::engines::Engines;
+use crate::engine::{Place, Session};
 use crate::error::Result;
 use crate::results::ControlWorkload;
 use crate::stats::Samples;
@@ -30,35 +30,36 @@ enum Workload {
 }
 
 impl ControlWorkloads {
-    /// Makes them for a batch of `images`, beside networks that take `operations` for each image.
+    /// Makes them for a batch of `images`, beside networks of these engines that take `operations` for each image.
     ///
     /// # Errors
     /// Those of the device.
     pub(super) async fn beside(
-        engine: &Engine,
-        networks: impl Iterator<Item = &Session>,
+        engines: Engines<'_>,
+        networks: impl Iterator<Item = (usize, &Session)>,
         images: usize,
         operations: u64,
     ) -> Result<Self> {
         let mut all: Vec<SampledWorkload> = Vec::new();
-        for network in networks {
+        for (engine, network) in networks {
             let (place, threads) = (network.placement().place, network.threads());
+            let adapter = engines.adapter_of(engine, place);
             // Beside several threads one thread as well: its time does not depend on how soon threads meet.
             let single = threads.filter(|&threads| threads > 1).map(|_| Some(1));
             for threads in single.into_iter().chain([threads]) {
                 if all
                     .iter()
-                    .any(|one| (one.place, one.threads) == (place, threads))
+                    .any(|one| (one.adapter, one.threads) == (adapter, threads))
                 {
                     continue;
                 }
-                let work = match (place, engine.device()) {
+                let work = match (place, engines.get(engine).device()) {
                     (Place::Gpu, Some(device)) => {
                         let work = gpu::ControlWorkload::new(device, images, operations).await?;
                         Workload::Adapter(Box::new(work))
                     }
                     _ => {
-                        let (processor, threads) = (engine.processor(), threads.unwrap_or(1));
+                        let (processor, threads) = (engines.processor(), threads.unwrap_or(1));
                         let work =
                             cpu::ControlWorkload::new(processor, threads, images, operations);
                         Workload::Processor(work)
@@ -66,7 +67,7 @@ impl ControlWorkloads {
                 };
                 all.push(SampledWorkload {
                     place,
-                    adapter: adapter_of(place, engine),
+                    adapter,
                     threads,
                     work,
                     samples: Vec::new(),

@@ -1,21 +1,28 @@
-//! What is under test: a mode of the model, and the network that runs it.
+//! What is under test: a mode of the model, and the network that runs it on an engine.
+
+use std::sync::Arc;
 
 use super::budget::{self, Fit};
+use super::engines::Engines;
 use super::options::BenchOptions;
 use crate::Precision;
 use crate::dataset::Dataset;
-use crate::engine::{Engine, Place, Session};
+use crate::engine::{Engine, Session};
 use crate::error::{CheckError, Error, Result};
 use crate::mode::Mode;
 use crate::plan::{ChosenBy, KernelVariant, Kernels};
 use crate::quantize::{
     QuantizedNetwork, Quantizer, Recipe, Sample, Source, calibration_problems, losses,
 };
-use crate::results::{Warning, WarningKind};
+use crate::results::{Row, Warning, WarningKind};
 
 /// A mode under test.
 pub(super) struct BenchEntry {
     pub(super) mode: Mode,
+    /// Which engine it runs on.
+    pub(super) engine: usize,
+    /// Why an adapter that is measured too leaves this mode to the CPU path, which this is; none where it does not.
+    pub(super) left_by_adapter: Option<String>,
     /// Whether the user requested it; false for f32 that only serves the comparison.
     pub(super) requested: bool,
     /// What fits the memory limit, where there is one.
@@ -23,7 +30,7 @@ pub(super) struct BenchEntry {
     /// Whether it is measured at the present batch size.
     pub(super) wanted: bool,
     /// The model in this mode; none where it cannot be converted.
-    pub(super) model: Option<QuantizedNetwork>,
+    pub(super) model: Option<Arc<QuantizedNetwork>>,
     /// Warnings about the range of its weights, and about its calibration.
     pub(super) warnings: Vec<Warning>,
     /// Its network, or why it does not run at all.
@@ -49,6 +56,11 @@ impl BenchEntry {
     /// Its name in a row.
     pub(super) fn name(&self) -> String {
         self.mode.to_string()
+    }
+
+    /// Whether a row is its own.
+    pub(super) fn is_of(&self, row: &Row) -> bool {
+        self.engine == row.requested.adapter && self.mode == row.requested.mode()
     }
 
     /// Its network, or why it does not run in the present batch size.
@@ -144,13 +156,65 @@ pub(super) fn refuse(entries: &mut [BenchEntry], size: usize) {
     }
 }
 
-/// Loads every requested mode and, where the model has float weights, f32 to compare with.
+/// A mode of the model, before any engine has it.
+struct PreparedMode {
+    mode: Mode,
+    requested: bool,
+    fit: Option<Fit>,
+    /// The model in this mode, or why it cannot be converted.
+    model: Result<Arc<QuantizedNetwork>, Absence>,
+    warnings: Vec<Warning>,
+}
+
+/// Loads every requested mode on every engine and, where the model has float weights, f32 to compare with. The entries
+/// of an engine follow one another.
+///
+/// Where the CPU path is measured too, a mode that another engine would leave to it has no entry on that engine.
+///
+/// # Errors
+/// A mode that the user named and no engine can run, and what other modes would fail of too.
 pub(super) async fn load(
-    engine: &Engine,
+    engines: Engines<'_>,
     source: &Source,
     data: &Dataset,
     options: &BenchOptions,
 ) -> Result<Vec<BenchEntry>> {
+    let modes = prepare(source, data, options)?;
+    let must_run = options.named && !engines.are_several();
+    let mut entries: Vec<BenchEntry> = Vec::new();
+    let mut errors = Vec::new();
+    for (at, engine) in engines.iter() {
+        // One f32 to compare with is enough.
+        let modes = modes.iter().filter(|one| one.requested || at == 0);
+        for one in modes {
+            let network = match &one.model {
+                Err(absence) => Err(absence.clone()),
+                Ok(model) if engines.leaves_to_cpu_path(at, model).is_some() => continue,
+                Ok(model) => match network(engine, model, data, options, one.requested).await {
+                    Ok(network) => Ok(network),
+                    Err(error) => {
+                        let Some(absence) = absence(&error, must_run) else {
+                            return Err(error);
+                        };
+                        errors.push((&one.mode, error));
+                        Err(absence)
+                    }
+                },
+            };
+            entries.push(one.on(engines, at, network));
+        }
+    }
+    for (mode, error) in errors {
+        let runs = |entry: &BenchEntry| entry.mode == *mode && entry.network.is_ok();
+        if !entries.iter().any(runs) && absence(&error, options.named).is_none() {
+            return Err(error);
+        }
+    }
+    Ok(entries)
+}
+
+/// Every requested mode and, where the model has float weights, f32.
+fn prepare(source: &Source, data: &Dataset, options: &BenchOptions) -> Result<Vec<PreparedMode>> {
     let requested = options.modes.iter().map(|mode| (mode.clone(), true));
     let mut wanted: Vec<(Mode, bool)> = requested.collect();
     let f32 = Mode::from(Precision::F32);
@@ -158,57 +222,90 @@ pub(super) async fn load(
         wanted.push((f32, false));
     }
     // The images that compensate one mode's rounding errors serve the next mode too.
-    let recipe = Recipe::default();
+    let recipe = options.recipe;
     let images = |mode: &Mode| Recipe::calibrates(mode) || recipe.compensates(mode);
     let images = wanted.iter().any(|(mode, _)| images(mode));
     let sample = match &options.calibration {
         Some(sample) => Some(sample.clone()),
         None => images.then(Sample::standard).transpose()?,
     };
-    let quantizer = |model| Quantizer::new(recipe, model, sample.as_ref());
+    let quantizer = |model| Quantizer::new(recipe, model, sample.as_ref()).with_stored_ranges();
     let mut quantizer = source.model().map(quantizer);
     let widths = source.architecture().widths();
-    let mut entries = Vec::new();
+    let mut modes = Vec::new();
     for (mode, requested) in wanted {
         let quantized = match &mut quantizer {
             Some(quantizer) => quantizer.quantize(&mode),
             None => source.quantize(&mode),
         };
-        let (model, network) = match quantized {
-            Ok(model) => {
-                let network = network(engine, &model, data, options, requested).await;
-                (Some(model), network)
-            }
-            Err(error) => (None, Err(error)),
+        let model = match quantized {
+            Ok(model) => Ok(Arc::new(model)),
+            Err(error) => match absence(&error, options.named) {
+                Some(absence) => Err(absence),
+                None => return Err(error),
+            },
         };
-        let network = match network {
-            Ok(network) => Ok(network),
-            Err(Error::PrecisionUnavailable { reason, .. }) if !options.named => {
-                Err(Absence::Unsupported(reason))
-            }
-            // Unless the user named the mode, its row says that this adapter or this model cannot run it.
-            Err(error @ (Error::TooLarge { .. } | Error::File { .. })) if !options.named => {
-                Err(Absence::Unsupported(error.to_string()))
-            }
-            Err(error @ Error::OutOfMemory { .. }) => Err(Absence::Failed(error.to_string())),
-            Err(error) => return Err(error),
+        let warnings = match &model {
+            Ok(model) => warnings(source, model, sample.as_ref()),
+            Err(_) => Vec::new(),
         };
-        entries.push(BenchEntry {
+        modes.push(PreparedMode {
             fit: budget::fit(&widths, &mode, data.len(), options).filter(|_| requested),
             mode,
-            wanted: requested,
             requested,
-            warnings: model
-                .as_ref()
-                .map_or_else(Vec::new, |model| warnings(source, model, sample.as_ref())),
             model,
+            warnings,
+        });
+    }
+    Ok(modes)
+}
+
+impl PreparedMode {
+    /// The mode on an engine, with the network that runs there.
+    fn on(
+        &self,
+        engines: Engines<'_>,
+        engine: usize,
+        network: Result<Session, Absence>,
+    ) -> BenchEntry {
+        let model = self.model.as_ref().ok();
+        let left = model.filter(|_| engines.cpu_path() == Some(engine));
+        BenchEntry {
+            mode: self.mode.clone(),
+            engine,
+            left_by_adapter: left.and_then(|model| {
+                let mut reasons = engines
+                    .iter()
+                    .map(|(at, _)| engines.leaves_to_cpu_path(at, model));
+                reasons.find_map(|reason| reason)
+            }),
+            requested: self.requested,
+            fit: self.fit,
+            wanted: self.requested,
+            model: model.cloned(),
+            warnings: self.warnings.clone(),
             network,
             batch: 0,
             absent: None,
             replaced: None,
-        });
+        }
     }
-    Ok(entries)
+}
+
+/// Why a mode has no figures after this error of it alone. None where the error ends the benchmark: another mode would
+/// have it too, or the mode must run, since the user named it.
+fn absence(error: &Error, must_run: bool) -> Option<Absence> {
+    match error {
+        Error::PrecisionUnavailable { reason, .. } if !must_run => {
+            Some(Absence::Unsupported(reason.clone()))
+        }
+        // The row says that this adapter or this model cannot run it.
+        Error::TooLarge { .. } | Error::File { .. } if !must_run => {
+            Some(Absence::Unsupported(error.to_string()))
+        }
+        Error::OutOfMemory { .. } => Some(Absence::Failed(error.to_string())),
+        _ => None,
+    }
 }
 
 /// What to doubt of a model in its mode: what its weights lose, and what the calibration images do not show.
@@ -249,13 +346,4 @@ async fn network(
         }
     }
     Ok(network)
-}
-
-/// The place of an executor in the result's list of adapters: the engine's adapter comes first, then the CPU path if it
-/// is another.
-pub(super) fn adapter_of(place: Place, engine: &Engine) -> usize {
-    match place {
-        Place::Cpu if engine.device().is_some() => 1,
-        Place::Cpu | Place::Gpu => 0,
-    }
 }

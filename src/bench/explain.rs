@@ -37,8 +37,14 @@ impl From<CalibrationProblem> for Warning {
 const FEWEST_FOR_INTERVAL: usize = 30;
 
 /// Adds to the rows of one batch size what their samples say: ratios, warnings and explanations. Called once per batch
-/// size.
+/// size. A row is compared with the f32 of the same adapter.
 pub fn explain(rows: &mut [Row]) {
+    for rows in rows.chunk_by_mut(|a, b| a.requested.adapter == b.requested.adapter) {
+        explain_together(rows);
+    }
+}
+
+fn explain_together(rows: &mut [Row]) {
     let f32 = rows
         .iter()
         .position(|row| row.requested.precision == Precision::F32);

@@ -13,6 +13,7 @@ mod ceiling;
 mod check;
 mod classes;
 mod control_workload;
+mod engines;
 mod entry;
 mod explain;
 mod observer;
@@ -28,39 +29,47 @@ pub use observer::{BenchResult, Finished, Observer};
 pub use options::{BenchOptions, TIME_TO_COMPARE};
 pub use slowdown::Slowdown;
 
-use crate::Precision;
 use crate::dataset::Dataset;
 use crate::engine::{self, Engine, check_width};
 use crate::error::{Error, FileError, Result};
 use crate::memory::footprint;
-use crate::quantize::{QuantizedNetwork, Source};
+use crate::quantize::Source;
 use crate::results::{Budget, Changed, ControlWorkload, Requested, Row};
 use crate::tune::Tuner;
+use crate::{Mode, Precision};
 use answers::Answers;
 use budget::Fit;
 use ceiling::Ceilings;
 use check::ReferenceCheck;
 use control_workload::ControlWorkloads;
+use engines::Engines;
 use entry::{Absence, BenchEntry, load, refuse};
 use sample::SampledMode;
 
-/// Measures `model` on `data`.
+/// Measures `model` on `data`, on every engine. The rows of an engine follow one another, in the order of `engines`,
+/// which is also that of the result's adapters.
 ///
 /// # Errors
-/// What is wrong from the start: widths that do not fit, a named mode that the adapter cannot run. Later errors are in
+/// What is wrong from the start: widths that do not fit, a named mode that no engine can run. Later errors are in
 /// [`BenchResult::failure`], beside the rows that were finished.
 pub async fn run(
-    engine: &Engine,
+    engines: &[Engine],
     model: &Source,
     data: &Dataset,
     options: &BenchOptions,
     observer: &mut dyn Observer,
 ) -> Result<BenchResult> {
+    let engines = Engines::new(engines)?;
     check_data(model, data)?;
-    let mut entries = load(engine, model, data, options).await?;
+    let mut entries = load(engines, model, data, options).await?;
+    let mut warned: Vec<&Mode> = Vec::new();
     for entry in entries.iter().filter(|entry| entry.requested) {
-        let mut warned = |warning| observer.warned(&entry.mode, warning);
-        entry.warnings.iter().for_each(&mut warned);
+        // A mode is the same on every engine.
+        if !warned.contains(&&entry.mode) {
+            let mut warn = |warning| observer.warned(&entry.mode, warning);
+            entry.warnings.iter().for_each(&mut warn);
+            warned.push(&entry.mode);
+        }
     }
     let mut reference_check = ReferenceCheck::new(data);
     let mut ceilings = Ceilings::default();
@@ -78,7 +87,7 @@ pub async fn run(
             tune(&mut tuner, &mut entries, data, size, observer).await?;
             let sizes = (batch, size);
             measure_batch(
-                engine,
+                engines,
                 &mut entries,
                 model,
                 data,
@@ -104,7 +113,7 @@ pub async fn run(
         });
         // Errors from here on leave the rows as they are.
         let explained = async {
-            ceilings.bound(engine, &entries, &mut rows).await?;
+            ceilings.bound(engines, &entries, &mut rows).await?;
             let pixels = data.images.range(0, size);
             breakdown::measure(&mut entries, &mut rows, pixels, options.breakdown).await
         };
@@ -129,8 +138,8 @@ pub async fn run(
     }
     if let Some(limit) = options.memory_limit {
         let fits = entries.iter().filter(|entry| entry.requested);
-        let fits = fits.filter_map(|entry| Some((entry.mode.to_string(), entry.fit?)));
-        let fits: Vec<(String, Fit)> = fits.collect();
+        let fits = fits.filter_map(|entry| Some((entry.name(), entry.engine, entry.fit?)));
+        let fits: Vec<(String, usize, Fit)> = fits.collect();
         result.budget = Some(Budget::new(limit, options, &fits, &result.rows));
     }
     Ok(result)
@@ -197,7 +206,7 @@ struct Checked {
 /// requested size and the size that the data set allows.
 #[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
 async fn measure_batch(
-    engine: &Engine,
+    engines: Engines<'_>,
     entries: &mut [BenchEntry],
     model: &Source,
     data: &Dataset,
@@ -214,13 +223,15 @@ async fn measure_batch(
     }
 
     let mut timed = Vec::new();
-    for (entry, checked) in entries.iter_mut().zip(&checked) {
-        let (mode, wanted) = (entry.mode.clone(), entry.wanted);
+    let mut placed = Vec::new();
+    for (at, (entry, checked)) in entries.iter_mut().zip(&checked).enumerate() {
+        let (engine, wanted) = (entry.engine, entry.wanted);
         if let (Ok(session), Some(checked), true) = (entry.runs(), checked, wanted)
             && checked.overflow.is_none()
         {
+            placed.push(engine);
             timed.push(SampledMode {
-                mode,
+                entry: at,
                 session,
                 outputs: &checked.outputs[..size * outputs],
             });
@@ -228,63 +239,84 @@ async fn measure_batch(
     }
     let pixels = data.images.range(0, size);
     let operations = model.architecture().operations();
-    let networks = timed.iter().map(|candidate| &*candidate.session);
+    let networks = placed
+        .into_iter()
+        .zip(timed.iter().map(|one| &*one.session));
     let mut control_workloads =
-        ControlWorkloads::beside(engine, networks, size, operations).await?;
+        ControlWorkloads::beside(engines, networks, size, operations).await?;
     let (mut samples, failures) =
         sample::interleaved(timed, &mut control_workloads, pixels, options, observer).await?;
-    for (entry, checked) in entries.iter_mut().zip(&mut checked) {
-        if let Some((_, error)) = failures.iter().find(|(mode, _)| *mode == entry.mode) {
+    for (at, (entry, checked)) in entries.iter_mut().zip(&mut checked).enumerate() {
+        if let Some((_, error)) = failures.iter().find(|(failed, _)| *failed == at) {
             entry.fail(error);
             *checked = None;
         }
     }
 
-    let f32_labels = entries
-        .iter()
-        .zip(&checked)
-        .find(|(entry, _)| entry.mode.precision == Precision::F32)
-        .and_then(|(_, checked)| checked.as_ref().filter(|one| one.overflow.is_none()))
-        .map(|checked| checked.labels.clone());
+    // That of the same engine if it has one.
+    let f32_of = |engine: usize| {
+        let all = entries.iter().zip(&checked);
+        let f32 = all.filter(|(entry, _)| entry.mode.precision == Precision::F32);
+        let (_, checked) = f32.min_by_key(|(entry, _)| entry.engine != engine)?;
+        checked.as_ref().filter(|one| one.overflow.is_none())
+    };
     let truth = data.labels.as_deref();
     let confusion = |labels: &[usize]| answers::confusion(labels, truth?, outputs);
-    let f32_confusion = f32_labels.as_deref().and_then(confusion);
     let widths = model.architecture().widths();
     let f32_memory = footprint(&widths, Precision::F32, size);
+    let f32: Vec<Option<Vec<usize>>> = entries
+        .iter()
+        .map(|entry| Some(f32_of(entry.engine)?.labels.clone()))
+        .collect();
     let mut rows = Vec::new();
-    for (entry, checked) in entries.iter_mut().zip(&checked) {
+    for (at, (entry, checked)) in entries.iter_mut().zip(&checked).enumerate() {
         if !entry.has_row() {
             continue;
         }
-        let requested = Requested::new(&entry.mode, requested);
+        let requested = Requested {
+            adapter: entry.engine,
+            ..Requested::new(&entry.mode, requested)
+        };
+        let f32_labels = f32[at].as_deref();
         let textbook = footprint(&widths, &entry.mode, size);
         let mut row = Row::new(requested, size, textbook);
         row.compare_memory(&f32_memory);
         row.warnings.clone_from(&entry.warnings);
         row.warnings.extend(entry.replaced.clone());
-        row.effective.rounding = entry.model.as_ref().and_then(QuantizedNetwork::rounding);
+        row.effective.rounding = entry.model.as_ref().and_then(|model| model.rounding());
+        let left = entry.left_by_adapter.clone();
         match entry.runs() {
             Err(Absence::Unsupported(reason)) => row.unsupported(reason),
             Err(Absence::Failed(reason)) => row.failed(reason),
-            Ok(network) => row.ran(network, engine),
+            Ok(network) => {
+                row.ran(network, engines);
+                row.effective.reason = row.effective.reason.take().or(left);
+            }
         }
         if let Some(checked) = checked {
             match &checked.overflow {
                 Some(reason) => row.overflowed(reason),
                 None => {
-                    row.classified(&checked.labels, truth, f32_labels.as_deref());
-                    row.classes(confusion(&checked.labels), f32_confusion.as_deref());
+                    row.classified(&checked.labels, truth, f32_labels);
+                    let beside = f32_labels.and_then(confusion);
+                    row.classes(confusion(&checked.labels), beside.as_deref());
                 }
             }
         }
-        if let Some(taken) = samples.remove(&entry.mode) {
+        if let Some(taken) = samples.remove(&at) {
             row.measured(taken, size, operations);
         }
         rows.push(row);
     }
-    let answers = entries.iter().zip(&checked);
-    let answers: Vec<Answers<'_>> = answers.filter_map(answers_of).collect();
-    let changed = answers::changed(&answers, data, size);
+    // A precision answers once, on the first engine that has it.
+    let answers = entries.iter().zip(&checked).filter_map(answers_of);
+    let mut once: Vec<Answers<'_>> = Vec::new();
+    for answer in answers {
+        if once.iter().all(|other| other.name != answer.name) {
+            once.push(answer);
+        }
+    }
+    let changed = answers::changed(&once, data, size);
     Ok((rows, changed, control_workloads.measured(requested)))
 }
 

@@ -6,7 +6,7 @@ use super::slowdown::Slowdown;
 
 use crate::Precision;
 use crate::mode::Mode;
-use crate::quantize::Sample;
+use crate::quantize::{Recipe, Sample};
 use crate::tune::Tuning;
 
 /// The fewest samples by default.
@@ -42,6 +42,8 @@ pub struct BenchOptions {
     /// The most bytes of parameters and activations. Each mode is then also measured at the largest batch that
     /// fits.
     pub memory_limit: Option<u64>,
+    /// How the model is quantized.
+    pub recipe: Recipe,
     /// The images that quantization is calibrated on; those inside the program where none are given.
     pub calibration: Option<Sample>,
     /// The most images in a batch.
@@ -76,6 +78,7 @@ impl Default for BenchOptions {
             breakdown: false,
             slowdown: Slowdown::default(),
             memory_limit: None,
+            recipe: Recipe::default(),
             calibration: None,
             batch_limit: None,
         }

@@ -1,10 +1,10 @@
 //! How a row comes about: what ran, how its labels compare with those of f32, and what was measured.
 
 use super::classes;
-use super::entry::adapter_of;
+use super::engines::Engines;
 use super::sample::Taken;
 use crate::Precision;
-use crate::engine::{Engine, Session};
+use crate::engine::Session;
 use crate::memory::Footprint;
 use crate::results::{Mcnemar, Row, RowCeiling, Status};
 use crate::stats::{mcnemar, wilson};
@@ -23,10 +23,11 @@ impl Row {
         self.effective.reason = Some(reason.to_owned());
     }
 
-    pub(super) fn ran(&mut self, network: &Session, engine: &Engine) {
+    pub(super) fn ran(&mut self, network: &Session, engines: Engines<'_>) {
         let placement = network.placement();
+        let adapter = engines.adapter_of(self.requested.adapter, placement.place);
         self.effective.device = Some(placement.place);
-        self.effective.adapter = Some(adapter_of(placement.place, engine));
+        self.effective.adapter = Some(adapter);
         self.effective.path = Some(network.path());
         self.effective.kernel = Some(network.kernel());
         self.effective.chosen_by = network.chosen_by();

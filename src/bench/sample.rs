@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::control_workload::{ControlWorkloads, thin};
 use super::observer::Observer;
 use super::options::{BenchOptions, FEWEST, TIME_TO_COMPARE};
-use crate::Mode;
 use crate::engine::Session;
 use crate::error::{CheckError, Error, Result};
 use crate::stats::Samples;
@@ -33,9 +32,10 @@ pub(super) struct Taken {
     pub(super) upload: Samples,
 }
 
-/// A mode to measure.
+/// A mode to measure on an engine.
 pub(super) struct SampledMode<'a> {
-    pub(super) mode: Mode,
+    /// Its place among the entries.
+    pub(super) entry: usize,
     pub(super) session: &'a mut Session,
     /// The outputs that were checked.
     pub(super) outputs: &'a [f32],
@@ -68,7 +68,8 @@ impl SampledMode<'_> {
 /// The candidates that are still measured, and those that failed.
 struct Candidates<'a> {
     running: Vec<(SampledMode<'a>, Durations)>,
-    failed: Vec<(Mode, Error)>,
+    /// With their places among the entries.
+    failed: Vec<(usize, Error)>,
 }
 
 impl Candidates<'_> {
@@ -78,7 +79,7 @@ impl Candidates<'_> {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.is_of_one_network() => {
                 let (candidate, _) = self.running.remove(at);
-                self.failed.push((candidate.mode, error));
+                self.failed.push((candidate.entry, error));
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -114,7 +115,7 @@ impl Durations {
     }
 }
 
-/// Measures every candidate on the same batch. The control workloads run before each round. A candidate that fails is
+/// Measures every candidate on the same batch; what it gives is by their places among the entries. The control workloads run before each round. A candidate that fails is
 /// measured no longer.
 ///
 /// # Errors
@@ -125,7 +126,7 @@ pub(super) async fn interleaved(
     pixels: &[u8],
     options: &BenchOptions,
     observer: &mut dyn Observer,
-) -> Result<(HashMap<Mode, Taken>, Vec<(Mode, Error)>)> {
+) -> Result<(HashMap<usize, Taken>, Vec<(usize, Error)>)> {
     for _ in 0..options.warmup {
         control_workloads.round(false).await?;
     }
@@ -209,7 +210,7 @@ pub(super) async fn interleaved(
                 gpu: Samples::new(&durations.gpu),
                 upload: Samples::new(&durations.upload)?,
             };
-            Some((one.mode, taken))
+            Some((one.entry, taken))
         });
     Ok((taken.collect(), candidates.failed))
 }
@@ -395,7 +396,7 @@ mod tests {
                 ..BenchOptions::default()
             };
             let candidate = SampledMode {
-                mode: Precision::F32.into(),
+                entry: 0,
                 session: &mut network,
                 outputs: &[],
             };

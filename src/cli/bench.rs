@@ -6,24 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::{Args, ValueHint};
-use fmnist_gpu::adapter::AdapterInfo;
 use fmnist_gpu::baseline::LEAST_PAIRS;
 use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer, Slowdown, TIME_TO_COMPARE};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::error::CheckError;
-use fmnist_gpu::quantize::{Sample, Source};
-use fmnist_gpu::report::{
-    AdapterEntry, DatasetInfo, Document, ModelInfo, OutputFormat, SCHEMA, Tool,
-};
-use fmnist_gpu::results::{Machine, Row, Status, Warning};
+use fmnist_gpu::quantize::{Recipe, Rounding, Sample, Source};
+use fmnist_gpu::report::{AdapterEntry, DatasetInfo, Document, ModelInfo, OutputFormat};
+use fmnist_gpu::results::{Row, Status, Warning};
 use fmnist_gpu::tune::Tuning;
-use fmnist_gpu::verdict::{Goal, Verdict};
 use fmnist_gpu::verify::NumericsReport;
 use fmnist_gpu::verify::numerics::Observed;
 use fmnist_gpu::{Engine, Error, Mode};
 use indicatif::ProgressBar;
 
-use super::decision::{self, BaselineOptions, GoalOptions};
+use super::decision::{self, BaselineOptions, GoalOptions, VerdictContext};
 use super::help;
 use super::interrupt::{self, Interrupted};
 use super::modes::ModesOptions;
@@ -170,7 +166,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let outputs = Outputs::open(&arguments.output)?;
     let (model, data) = load(arguments)?;
     let options = BenchOptions {
-        modes: arguments.modes.modes(&model)?,
+        modes: arguments.modes.modes_to_compare(&model)?,
         named: arguments.modes.named(),
         batches: arguments.sampling.batch.clone(),
         runs: arguments.sampling.runs,
@@ -189,42 +185,36 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         breakdown: arguments.sampling.breakdown,
         slowdown: Slowdown::from_environment()?,
         memory_limit: arguments.goal.memory_limit,
+        recipe: recipe(&data),
         calibration: calibration(&data, arguments.random.seed()),
         batch_limit: arguments.goal.batch_limit,
     };
-    let opened = (arguments.adapter).open(
+    let opened = (arguments.adapter).open_all(
         &arguments.kernels,
         &arguments.matrix,
         &options.modes,
         options.tuning,
     );
-    let engine = pollster::block_on(opened)?;
-    let document = Document {
-        schema: SCHEMA,
-        tool: Tool::now(),
-        command: command_line(),
-        machine: Machine::here(),
-        adapters: vec![AdapterEntry {
-            info: engine.info().clone(),
-            reason: engine.reason().to_owned(),
-            matrix_units: engine.matrix_units().clone(),
-            numerics: numerics(&engine)?,
-        }],
-        cpu_path: AdapterInfo::cpu(0, engine.processor().info()),
-        model: ModelInfo::new(&model),
-        dataset: DatasetInfo::new(&data),
-        results: Vec::new(),
-        changed: Vec::new(),
-        missing_batches: largest_first(&options.batches),
-        incomplete: None,
-        control_workloads: Vec::new(),
-        memory_limit: None,
-        verdict: Verdict::unmeasured(Goal::default()),
-        comparison: None,
-    };
+    let engines = pollster::block_on(opened)?;
+    let document = Document::new(
+        command_line(),
+        engines
+            .iter()
+            .map(adapter_entry)
+            .collect::<Result<_, _>>()?,
+        engines[0].cpu_path().clone(),
+        ModelInfo::new(&model),
+        DatasetInfo::new(&data),
+        &options.batches,
+    );
 
     let baselines = arguments.baseline.open(&document, &options)?;
-    let conclusions = decision::conclusions(&arguments.goal, &baselines, options.slowdown.share());
+    let context = VerdictContext {
+        reference_scheme: arguments.modes.names_reference_scheme(&model),
+        random: arguments.random.is_given(),
+        slowdown: options.slowdown.share(),
+    };
+    let conclusions = decision::conclusions(&arguments.goal, context, &baselines);
 
     let bar = terminal::progress_bar();
     let record = Record::new(
@@ -239,7 +229,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         record,
         judged: arguments.baseline.compares() || arguments.goal.is_gate(),
     };
-    let outcome = pollster::block_on(bench::run(&engine, &model, &data, &options, &mut watch))?;
+    let outcome = pollster::block_on(bench::run(&engines, &model, &data, &options, &mut watch))?;
     let record = watch.record;
     // The result has everything that was measured, whatever ended the measurement.
     let failure = outcome.failure.map(anyhow::Error::from);
@@ -284,6 +274,19 @@ fn first_of<const N: usize>(ends: [anyhow::Result<()>; N]) -> anyhow::Result<()>
         terminal::fail(&format!("{other:#}"));
     }
     first.or(closed.into_iter().next()).map_or(Ok(()), Err)
+}
+
+/// What the result says of an adapter.
+///
+/// # Errors
+/// Those of [`numerics`].
+fn adapter_entry(engine: &Engine) -> Result<AdapterEntry, Error> {
+    Ok(AdapterEntry {
+        info: engine.info().clone(),
+        reason: engine.reason().to_owned(),
+        matrix_units: engine.matrix_units().clone(),
+        numerics: numerics(engine)?,
+    })
 }
 
 /// How the driver rounds and orders arithmetic where WGSL leaves it a choice. A result is useful without it, but not
@@ -344,6 +347,18 @@ fn load(arguments: &Arguments) -> Result<(Source, Dataset), Error> {
     Ok((Source::Network(network), data))
 }
 
+/// How the model is quantized. Without labels there is no accuracy for which compensated rounding could do anything, and on
+/// wide networks it takes long.
+fn recipe(data: &Dataset) -> Recipe {
+    Recipe {
+        rounding: match data.labels {
+            Some(_) => Rounding::default(),
+            None => Rounding::Nearest,
+        },
+        ..Recipe::default()
+    }
+}
+
 /// The images that quantization is calibrated on, if those inside the program do not fit: a network of random weights is
 /// calibrated on the images that it classifies, since there is no accuracy for which they would have to differ.
 fn calibration(data: &Dataset, seed: u64) -> Option<Sample> {
@@ -393,14 +408,6 @@ fn overflows(rows: &[Row]) -> Result<(), Error> {
         mode: row.requested.name(),
         problem: row.detail.clone().unwrap_or_default(),
     }))
-}
-
-/// The batch sizes in the order in which they are measured.
-fn largest_first(batches: &[usize]) -> Vec<usize> {
-    let mut batches = batches.to_vec();
-    batches.sort_unstable_by(|a, b| b.cmp(a));
-    batches.dedup();
-    batches
 }
 
 /// The command line of this process, quoted for a shell.

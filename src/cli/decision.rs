@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use fmnist_gpu::adapter::AdapterInfo;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, FileError, UsageError};
 use fmnist_gpu::report::{self, Document, OutputFormat};
 use fmnist_gpu::units::parse_percent;
-use fmnist_gpu::verdict::{Circumstances, Goal, LimitName, Request, Verdict, decide, warnings};
+use fmnist_gpu::verdict::{
+    Circumstances, Goal, LimitName, Request, UnknownAccuracy, Verdict, decide, warnings,
+};
 use fmnist_gpu::{Error, Result};
 
 use super::{help, options, terminal};
@@ -26,9 +29,20 @@ pub struct GoalOptions {
     #[arg(long, default_value_t, value_name = "GOAL", hide_short_help = true)]
     goal: Goal,
 
+    /// Recommend another precision than f32 only if it is faster by at least this, for example 10% [default: 5%]
+    ///
+    /// The same gain decides between the CPU and an adapter: the CPU path is recommended unless the adapter is faster
+    /// by this.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, hide_short_help = true)]
+    min_gain: Option<f64>,
+
     /// Accept at most this accuracy loss against f32, in percentage points [default: 1]
     #[arg(long, value_name = "POINTS", value_parser = points, hide_short_help = true)]
     max_accuracy_drop: Option<f64>,
+
+    /// Accept at least this accuracy, for example 88%
+    #[arg(long, value_name = "PERCENT", value_parser = accuracy, hide_short_help = true)]
+    min_accuracy: Option<f64>,
 
     /// Accept at most this median time of a batch, with the upload of its images
     #[arg(long, value_name = "DURATION", value_parser = options::duration, hide_short_help = true)]
@@ -45,8 +59,14 @@ pub struct GoalOptions {
     pub batch_limit: Option<usize>,
 
     /// Exit with code 4 if no precision meets every limit
+    ///
+    /// A limit on the accuracy that cannot be checked, since the images have no labels, is not met.
     #[arg(long, hide_short_help = true)]
     gate: bool,
+
+    /// With --gate, accept that the images have no labels, so that no limit on the accuracy can be checked
+    #[arg(long, requires = "gate", hide_short_help = true)]
+    allow_unchecked: bool,
 }
 
 /// An earlier result.
@@ -97,6 +117,7 @@ impl GoalOptions {
     pub fn check_random(&self) -> Result<()> {
         let options = [
             ("--max-accuracy-drop", self.max_accuracy_drop.is_some()),
+            ("--min-accuracy", self.min_accuracy.is_some()),
             ("--goal accuracy", self.goal == Goal::Accuracy),
             (
                 "--gate without another limit",
@@ -109,31 +130,46 @@ impl GoalOptions {
         }
     }
 
-    fn request(&self) -> Request {
+    fn request(&self, context: VerdictContext) -> Request {
         Request {
             goal: self.goal,
+            min_gain: self.min_gain,
             max_accuracy_drop: self.max_accuracy_drop,
+            min_accuracy: self.min_accuracy,
+            unknown_accuracy: match (self.gate, self.allow_unchecked) {
+                (_, true) => UnknownAccuracy::Accepted,
+                // A network of random weights has no accuracy that a gate could check.
+                (true, false) if !context.random => UnknownAccuracy::MissesAllLimits,
+                _ => UnknownAccuracy::MissesLimits,
+            },
             max_latency: self.max_latency.map(Into::into),
             memory_limit: self.memory_limit,
+            reference_scheme: context.reference_scheme,
         }
     }
 
     /// Adds the verdict to the document.
-    pub fn decide(&self, document: &mut Document, slowdown: f64) {
+    pub fn decide(&self, document: &mut Document, context: VerdictContext) {
+        let adapters: Vec<&AdapterInfo> = document
+            .requested()
+            .iter()
+            .map(|entry| &entry.info)
+            .collect();
         let warnings = warnings(Circumstances {
-            adapter: &document.adapter().info,
+            adapters: &adapters,
             machine: &document.machine,
             control_workloads: &document.control_workloads,
             debug: cfg!(debug_assertions),
-            slowdown,
+            slowdown: context.slowdown,
         });
-        document.verdict = decide(
+        let verdict = decide(
             &document.results,
             document.dataset.images,
-            document.adapter().info.processor.is_none(),
-            &self.request(),
+            &adapters,
+            &self.request(context),
             warnings,
         );
+        document.verdict = verdict;
     }
 
     /// Fails if --gate is given and no row meets every limit.
@@ -141,18 +177,38 @@ impl GoalOptions {
         if !self.gate || verdict.recommended.is_some() {
             return Ok(());
         }
-        let unmet = verdict.limits.iter().filter(|limit| !limit.met);
+        let unmet = verdict.limits.iter();
+        let unmet = unmet.filter_map(|limit| Some((limit, limit.shortfall()?)));
+        let unmet = unmet.map(|(limit, how)| match limit.measured {
+            Some(_) => format!("{} ({how})", flag(limit.name)),
+            None => format!(
+                "{} ({how}; --allow-unchecked accepts that)",
+                flag(limit.name)
+            ),
+        });
         Err(Error::CheckFailed(CheckError::LimitsNotMet {
-            limits: unmet.map(|limit| flag(limit.name)).collect(),
+            limits: unmet.collect(),
             verdict: verdict.sentence.clone(),
         }))
     }
+}
+
+/// What a verdict depends on besides the rows and the goal.
+#[derive(Clone, Copy, Debug)]
+pub struct VerdictContext {
+    /// Whether the user asked for the reference scheme of int8.
+    pub reference_scheme: bool,
+    /// Whether the network has random weights, so that its accuracy means nothing.
+    pub random: bool,
+    /// The share by which every sample was made longer on purpose.
+    pub slowdown: f64,
 }
 
 /// The option that sets a limit.
 fn flag(limit: LimitName) -> &'static str {
     match limit {
         LimitName::AccuracyDrop => "--max-accuracy-drop",
+        LimitName::Accuracy => "--min-accuracy",
         LimitName::Latency => "--max-latency",
         LimitName::Memory => "--memory-limit",
     }
@@ -308,7 +364,11 @@ impl Baselines {
 /// What is measured now.
 fn present(document: &Document) -> Present<'_> {
     Present {
-        adapter: &document.adapter().info,
+        adapters: document
+            .requested()
+            .iter()
+            .map(|entry| &entry.info)
+            .collect(),
         machine: &document.machine,
         model_sha256: &document.model.sha256,
         dataset_sha256: &document.dataset.sha256,
@@ -321,12 +381,12 @@ fn present(document: &Document) -> Present<'_> {
 /// comparison with the earlier result.
 pub fn conclusions(
     goal: &GoalOptions,
+    context: VerdictContext,
     baselines: &Baselines,
-    slowdown: f64,
 ) -> impl Fn(&mut Document) + Send + use<> {
     let (goal, before) = (goal.clone(), baselines.before.clone());
     move |document| {
-        goal.decide(document, slowdown);
+        goal.decide(document, context);
         if let Some(before) = &before {
             let (name, saved) = &**before;
             let (rows, control_workloads) = (&document.results, &document.control_workloads);
@@ -349,6 +409,14 @@ fn regression(text: &str) -> Result<f64, String> {
         ));
     }
     Ok(allowed)
+}
+
+/// An accuracy as a share: `88%` is 0.88.
+fn accuracy(text: &str) -> Result<f64, String> {
+    match parse_percent(text) {
+        Ok(share) if share <= 1.0 => Ok(share),
+        _ => Err("write an accuracy from 0% to 100%, such as 88%".to_owned()),
+    }
 }
 
 /// Percentage points, from 0 to 100.

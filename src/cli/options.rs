@@ -24,7 +24,8 @@ pub struct AdapterOptions {
     /// Adapter to run on: cpu, vulkan, metal, dx12, gl, an index, or part of a name [default: the best one]
     ///
     /// vulkan, metal, dx12 and gl choose the best adapter of that backend. 'adapters' prints the index and the name.
-    /// Without this option the best adapter runs, or the CPU path if there is no adapter.
+    /// Without this option the best adapter runs, or the CPU path if there is no adapter. 'bench' then measures the CPU
+    /// path too.
     #[arg(long, value_name = "SEL")]
     adapter: Option<Selector>,
 
@@ -217,6 +218,34 @@ impl AdapterOptions {
         spinner.finish_and_clear();
         let engine = opened.map_err(|error| self.name_variables(&options, error))?;
         self.check_kernel(kernels, engine)
+    }
+
+    /// As [`AdapterOptions::open`], and the CPU path beside the adapter, unless an option narrows the choice. A software
+    /// adapter comes behind the CPU path, which does the same work on the same processor.
+    pub async fn open_all(
+        &self,
+        kernels: &KernelOptions,
+        matrix: &MatrixOptions,
+        modes: &[Mode],
+        tuning: Tuning,
+    ) -> Result<Vec<Engine>> {
+        let engine = self.open(kernels, matrix, modes, tuning).await?;
+        let options = self.engine(kernels)?;
+        // These are about what one adapter does.
+        let narrowed = options.adapter.is_some()
+            || !options.backends.is_empty()
+            || self.no_fallback
+            || options.kernels != Kernels::Any;
+        let kind = engine.info().kind;
+        if narrowed || kind == Kind::Cpu {
+            return Ok(vec![engine]);
+        }
+        let cpu_path =
+            engine.beside("measured beside the best adapter, since --adapter names none");
+        Ok(match kind {
+            Kind::Software => vec![cpu_path, engine],
+            _ => vec![engine, cpu_path],
+        })
     }
 
     /// Adds to an adapter that was not found which variables and options selected it.
@@ -419,6 +448,11 @@ pub struct RandomOptions {
 }
 
 impl RandomOptions {
+    /// Whether a network of random weights was requested.
+    pub fn is_given(&self) -> bool {
+        self.layers.is_some()
+    }
+
     /// The network, where one was requested.
     pub fn network(&self) -> Result<Option<Network>> {
         let Some(LayerWidths(widths)) = &self.layers else {

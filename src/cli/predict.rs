@@ -263,11 +263,10 @@ fn predictions(model: &Source, outputs: &[f32]) -> Vec<Prediction> {
 
 /// What ran where, with the batch size, which changes the results of the reference scheme.
 fn what_ran(engine: &Engine, network: &Session, mode: &Mode, batch: usize) -> String {
-    // A mode's name omits the scheme dynamic-tensor.
-    let scheme = if mode.scheme == Some(Scheme::DynamicTensor) {
-        " (dynamic-tensor)"
-    } else {
-        ""
+    // A mode's name omits the default scheme.
+    let scheme = match mode.scheme {
+        Some(scheme) if scheme == Scheme::default() => format!(" ({scheme})"),
+        _ => String::new(),
     };
     let place = match &network.placement().reason {
         Some(reason) => format!("the CPU path, because {reason}"),

@@ -171,7 +171,7 @@ impl RecordState {
         document.incomplete =
             Some("the measurement was still running when this file was written".to_owned());
         if self.format == OutputFormat::Table {
-            let table = report::rows_table(batch.rows, self.layout);
+            let table = report::rows_table(&self.document, batch.rows, self.layout);
             self.print(&format!("\n{table}"));
         }
         if self.outputs.is_empty() {

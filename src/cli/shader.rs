@@ -305,8 +305,8 @@ impl Arguments {
         )?;
         let of = format!("{} in {precision}", variant.name);
         let schemes: &[Scheme] = match (precision, kernel) {
-            (Precision::Int8, "network_int8") => &Scheme::ALL[..1],
-            (Precision::Int8, "network_quantized") => &Scheme::ALL[1..],
+            (Precision::Int8, "network_int8") => &[Scheme::DynamicTensor],
+            (Precision::Int8, "network_quantized") => &[Scheme::DynamicRow, Scheme::Static],
             (Precision::Int8, _) => &Scheme::ALL,
             _ => &[],
         };

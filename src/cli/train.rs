@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::dataset::{self, CLASSES, Split};
 use fmnist_gpu::error::UsageError;
+use fmnist_gpu::quantize::{Calibration, Sample, calibrate};
 use fmnist_gpu::train::{EpochReport, TrainOptions, train};
 use fmnist_gpu::{Error, Precision};
 
@@ -105,6 +106,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     model.mode = arguments.precision.map(Into::into);
     model.int8_clip = arguments.int8_clip.unwrap_or(model.int8_clip);
+    let sample = Sample::of(
+        &data,
+        dataset::CALIBRATION_IMAGES,
+        dataset::CALIBRATION_SEED,
+    )?;
+    model.input_ranges = Some(calibrate(&model, &sample, Calibration::default())?.0);
     if dataset::is_fashion_training(&data) {
         model.classes = CLASSES.map(str::to_owned).to_vec();
     }

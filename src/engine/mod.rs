@@ -63,6 +63,8 @@ impl Default for EngineOptions {
 pub struct Selected {
     info: AdapterInfo,
     reason: String,
+    /// The CPU path, as the last of the adapters.
+    cpu_path: AdapterInfo,
     processor: Processor,
     found: Option<gpu::Found>,
 }
@@ -72,6 +74,7 @@ pub struct Selected {
 pub struct Engine {
     info: AdapterInfo,
     reason: String,
+    cpu_path: AdapterInfo,
     fallback: bool,
     kernels: Kernels,
     processor: Processor,
@@ -127,16 +130,20 @@ pub async fn adapters(backends: &[Backend]) -> Result<Vec<AdapterInfo>> {
 /// As [`adapters`].
 pub async fn every_adapter(backends: &[Backend]) -> Result<Vec<Selected>> {
     let processor = Processor::default();
+    let found = find(backends).await?;
+    let cpu_path = AdapterInfo::cpu(found.len(), processor.info());
     let selected = |found: gpu::Found| Selected {
         info: found.info.clone(),
         reason: String::new(),
+        cpu_path: cpu_path.clone(),
         processor: processor.clone(),
         found: Some(found),
     };
-    let mut all: Vec<Selected> = find(backends).await?.into_iter().map(selected).collect();
+    let mut all: Vec<Selected> = found.into_iter().map(selected).collect();
     all.push(Selected {
-        info: AdapterInfo::cpu(all.len(), processor.info()),
+        info: cpu_path.clone(),
         reason: String::new(),
+        cpu_path,
         processor,
         found: None,
     });
@@ -177,9 +184,10 @@ impl Selected {
         };
         let found = find(&backends).await?;
         let mut infos: Vec<AdapterInfo> = found.iter().map(|found| found.info.clone()).collect();
+        let cpu_path = AdapterInfo::cpu(infos.len(), processor.info());
         // Who names backends alone wants one of them; the CPU path is no silent way out.
         if backends.is_empty() || selector.is_some() {
-            infos.push(AdapterInfo::cpu(infos.len(), processor.info()));
+            infos.push(cpu_path.clone());
         }
         let Some((info, reason)) = select(&infos, selector) else {
             let requested = match selector {
@@ -202,6 +210,7 @@ impl Selected {
         Ok(Self {
             info,
             reason,
+            cpu_path,
             processor,
             found,
         })
@@ -236,6 +245,7 @@ impl Selected {
         Ok(Engine {
             info: self.info.clone(),
             reason: self.reason.clone(),
+            cpu_path: self.cpu_path.clone(),
             fallback: options.fallback,
             kernels: options.kernels,
             processor: self.processor.clone(),
@@ -262,6 +272,21 @@ impl Engine {
         selected.open(options, matrix_units).await
     }
 
+    /// The CPU path of the same machine as an engine of its own, to be measured beside this one, for this reason.
+    #[must_use]
+    pub fn beside(&self, reason: impl Into<String>) -> Self {
+        Self {
+            info: self.cpu_path.clone(),
+            reason: reason.into(),
+            cpu_path: self.cpu_path.clone(),
+            fallback: self.fallback,
+            kernels: Kernels::Any,
+            processor: self.processor.clone(),
+            device: None,
+            matrix_units: MatrixUse::no(self.cpu_path.lacks_matrix_units().unwrap_or("not used")),
+        }
+    }
+
     /// What was opened.
     #[must_use]
     pub fn info(&self) -> &AdapterInfo {
@@ -272,6 +297,12 @@ impl Engine {
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// The CPU path, which runs what the adapter cannot.
+    #[must_use]
+    pub fn cpu_path(&self) -> &AdapterInfo {
+        &self.cpu_path
     }
 
     /// The open device; none on the CPU path.
@@ -329,19 +360,26 @@ impl Engine {
         }
     }
 
+    /// Where a model runs.
+    ///
+    /// # Errors
+    /// Those of [`Engine::place`].
+    pub fn place_model(&self, model: &QuantizedNetwork) -> Result<Placement> {
+        // A network with a layer in f16 needs what f16 needs.
+        let half = |layer: &QuantizedLayer| layer.precision() == Precision::F16;
+        self.place(if model.layers.iter().any(half) {
+            Precision::F16
+        } else {
+            model.mode.precision
+        })
+    }
+
     /// Puts a model where its mode runs.
     ///
     /// # Errors
     /// Those of [`Engine::place`]; `Error::File` where the model is damaged; those of the device.
     pub async fn load(&self, model: &QuantizedNetwork) -> Result<Session> {
-        // A network with a layer in f16 needs what f16 needs.
-        let half = |layer: &QuantizedLayer| layer.precision() == Precision::F16;
-        let precision = if model.layers.iter().any(half) {
-            Precision::F16
-        } else {
-            model.mode.precision
-        };
-        let placement = self.place(precision)?;
+        let placement = self.place_model(model)?;
         match (&self.device, placement.place) {
             (Some(device), Place::Gpu) => {
                 let mut network = gpu::Session::new(device, model).await?;

@@ -105,16 +105,16 @@ pub enum CheckError {
         .verdict.trim_end_matches('.')
     )]
     LimitsNotMet {
-        /// The options whose limits were missed by every row.
-        limits: Vec<&'static str>,
+        /// The options whose limits the row that comes closest misses, each with how it misses them.
+        limits: Vec<String>,
         /// The verdict's sentence.
         verdict: String,
     },
 }
 
-fn unmet(limits: &[&str]) -> String {
+fn unmet(limits: &[String]) -> String {
     match limits {
         [] => "the verdict recommends no precision".to_owned(),
-        limits => format!("not met: {}", limits.join(", ")),
+        limits => format!("not met: {}", limits.join("; ")),
     }
 }

@@ -265,8 +265,8 @@ fn unavailable() -> [Error; 6] {
 
 fn checks() -> [CheckError; 11] {
     let mode = || "f16".to_owned();
-    let unmet = |limits: &[&'static str]| CheckError::LimitsNotMet {
-        limits: limits.to_vec(),
+    let unmet = |limits: &[&str]| CheckError::LimitsNotMet {
+        limits: limits.iter().map(|&limit| limit.to_owned()).collect(),
         verdict: "No measured row can be recommended; f16 at batch 1 comes closest.".into(),
     };
     [

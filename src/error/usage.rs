@@ -240,7 +240,7 @@ pub enum UsageError {
     /// The requested kernel cannot run this network.
     #[error(
         "{kernel} cannot run this network in {precision} at batch {batch} on {adapter}: {reason}; use another \
-         --kernel, or drop --kernel"
+         --kernel or --path, or drop the option"
     )]
     KernelUnsuitable {
         /// The kernel's name.

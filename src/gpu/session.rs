@@ -232,6 +232,12 @@ impl Session {
         Plan::new(&self.model, batch, variant, limits).map(drop)
     }
 
+    /// Whether a variant can run batches of this size.
+    #[must_use]
+    pub fn can_run(&self, variant: KernelVariant, batch: usize) -> bool {
+        Plan::new(&self.model, batch, variant, self.device.limits()).is_ok()
+    }
+
     pub(super) fn device(&self) -> &Arc<Device> {
         &self.device
     }

@@ -20,8 +20,17 @@ use crate::error::{Error, FileError, Result};
 /// The metadata entry that marks a quantized file; a model with float weights has none.
 pub(crate) const QUANTIZED: &str = "quantized";
 
+/// The metadata entry with the calibration of int8 `static`: `low:high` of each layer's input, with commas between them.
+const INPUT_RANGES: &str = "input_ranges";
+
 /// Metadata that the model itself uses, with those of its mode; all other entries are its provenance.
-const OWN_KEYS: [&str; 4] = ["activations", "normalization", "classes", "int8_clip"];
+const OWN_KEYS: [&str; 5] = [
+    "activations",
+    "normalization",
+    "classes",
+    "int8_clip",
+    INPUT_RANGES,
+];
 
 impl Network {
     /// Reads a model file.
@@ -70,6 +79,10 @@ impl Network {
             classes,
             mode: mode(&path, &metadata)?,
             int8_clip: entry(&path, &metadata, "int8_clip")?.unwrap_or(DEFAULT_INT8_CLIP),
+            input_ranges: match metadata.get(INPUT_RANGES) {
+                Some(text) => Some(parse_input_ranges(text, activations.len()).map_err(fail)?),
+                None => None,
+            },
             provenance: metadata.into_iter().filter(|(key, _)| !own(key)).collect(),
             path,
             sha256: tensors.sha256,
@@ -124,7 +137,37 @@ impl Network {
         if let Some(mode) = &self.mode {
             metadata.extend(mode_entries(mode));
         }
+        if let Some(ranges) = &self.input_ranges {
+            // The shortest digits that read back as the same number.
+            let texts: Vec<String> = ranges
+                .iter()
+                .map(|(low, high)| format!("{low}:{high}"))
+                .collect();
+            metadata.insert(INPUT_RANGES.into(), texts.join(","));
+        }
         metadata
+    }
+}
+
+/// The ranges of `layers` layers, or what is wrong with them.
+fn parse_input_ranges(text: &str, layers: usize) -> Result<Vec<(f32, f32)>, String> {
+    let wrong = |problem: &str| format!("metadata '{INPUT_RANGES}' {problem}");
+    let range = |range: &str| {
+        let (low, high) = range.split_once(':')?;
+        let (low, high) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+        let good = (f32::MIN..=0.0).contains(&low) && (0.0..=f32::MAX).contains(&high);
+        good.then_some((low, high))
+    };
+    let ranges: Option<Vec<(f32, f32)>> = text.split(',').map(range).collect();
+    match ranges {
+        None => Err(wrong(
+            "has a range that is not low:high around zero, for example 0:1",
+        )),
+        Some(ranges) if ranges.len() != layers => Err(wrong(&format!(
+            "has {} ranges, but the model has {layers} layers",
+            ranges.len()
+        ))),
+        Some(ranges) => Ok(ranges),
     }
 }
 
@@ -225,6 +268,7 @@ mod tests {
             mean: 0.25,
             std: 0.5,
         };
+        model.input_ranges = Some(vec![(-1.0, 3.1), (-0.1, 0.0)]);
         model.provenance.insert("seed".into(), "7".into());
         model
     }
@@ -316,6 +360,18 @@ mod tests {
         assert!(message.contains("int8_clip"), "{message}");
         let message = refused(|model| model.layers[0].activation = Activation::Softmax);
         assert!(message.contains("softmax"), "{message}");
+        for (ranges, words) in [
+            (vec![(0.0, 1.0)], "1 ranges"),
+            (vec![(0.5, 1.0), (0.0, 1.0)], "around zero"),
+            (vec![(0.0, f32::NAN), (0.0, 1.0)], "around zero"),
+            (vec![(f32::NEG_INFINITY, 0.0), (0.0, 1.0)], "around zero"),
+        ] {
+            let message = refused(|model| model.input_ranges = Some(ranges));
+            assert!(
+                message.contains("'input_ranges'") && message.contains(words),
+                "{message}"
+            );
+        }
         let message = refused(|model| model.classes.truncate(1));
         assert!(message.contains("has 1 class names"), "{message}");
         let message = refused(|model| {

@@ -14,6 +14,10 @@ use crate::mode::Mode;
 /// The default model: 784-64-10, trained by this project (data/README.md says how).
 const DEFAULT_MODEL: &[u8] = include_bytes!("../../data/models/default.safetensors");
 
+/// SHA-256 of the built-in model's file before it held its calibration.
+const DEFAULT_MODEL_WITHOUT_CALIBRATION: &str =
+    "f4cf361bc82f1c0bf7860f7bb03b890c15a25caf2b84f9cb8b74106570020c74";
+
 /// One dense layer: `activation(x·weights + bias)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
@@ -52,6 +56,9 @@ pub struct Network {
     pub mode: Option<Mode>,
     /// The largest int8 value that its quantization uses, 1 to 127.
     pub int8_clip: u8,
+    /// The range of each layer's input over calibration images, `(low, high)` with low ≤ 0 ≤ high, first layer first: its
+    /// calibration for int8 `static`. None where the file holds none.
+    pub input_ranges: Option<Vec<(f32, f32)>>,
     /// How the model was made: seed, epochs, command, accuracy.
     pub provenance: BTreeMap<String, String>,
     /// Where it was read from; `embedded` for the default, and `random weights` with their seed.
@@ -82,6 +89,7 @@ impl Network {
             classes: Vec::new(),
             mode: None,
             int8_clip: DEFAULT_INT8_CLIP,
+            input_ranges: None,
             provenance: BTreeMap::new(),
             path: PathBuf::from("unsaved model"),
             sha256: String::new(),
@@ -96,6 +104,15 @@ impl Network {
     /// Only where the binary itself is damaged.
     pub fn default_model() -> Result<Self> {
         Self::from_bytes("embedded", DEFAULT_MODEL)
+    }
+
+    /// Whether these are the SHA-256 of the same model. The file of the built-in one changed once: its calibration was
+    /// added.
+    #[must_use]
+    pub fn is_same_file(one: &str, other: &str) -> bool {
+        let before = |sha256: &str| sha256 == DEFAULT_MODEL_WITHOUT_CALIBRATION;
+        let now = |sha256: &str| Self::default_model().is_ok_and(|model| model.sha256 == sha256);
+        one == other || before(one) && now(other) || before(other) && now(one)
     }
 
     /// The model without its weights, in f32.

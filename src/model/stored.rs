@@ -77,7 +77,7 @@ pub(crate) fn mode(path: &Path, metadata: &HashMap<String, String>) -> Result<Op
                 Scheme::DynamicTensor if weights == Some(WeightScales::Channel) => {
                     return fail("weights by channel need the scheme dynamic-row or static");
                 }
-                Scheme::DynamicTensor => Mode::from(Precision::Int8),
+                Scheme::DynamicTensor => Mode::reference_int8(),
                 _ => Mode::int8(scheme, weights.unwrap_or(WeightScales::Channel)),
             })
         }
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn every_mode_reads_as_it_was_written() {
         let layers = vec![Precision::F16, Precision::Int8];
-        let mut modes: Vec<Mode> = Precision::EVERY.map(Mode::from).to_vec();
+        let mut modes = Mode::every();
         for scheme in [Scheme::DynamicRow, Scheme::Static] {
             for weights in [WeightScales::Tensor, WeightScales::Channel] {
                 modes.push(Mode::int8(scheme, weights));
@@ -151,7 +151,11 @@ mod tests {
             vec![("layer_precisions", "int8"), ("scheme", "dynamic-tensor")],
             vec![("precision", "int8"), ("scheme", "nosuch")],
             vec![("precision", "int8"), ("weights", "nosuch")],
-            vec![("precision", "int8"), ("weights", "channel")],
+            vec![
+                ("precision", "int8"),
+                ("scheme", "dynamic-tensor"),
+                ("weights", "channel"),
+            ],
         ] {
             let metadata: HashMap<String, String> = entries
                 .iter()

@@ -176,12 +176,12 @@ impl QuantizedLayer {
 mod tests {
     use crate::model::Network;
     use crate::quantize::{InputQuantization, lower};
-    use crate::{Mode, Precision, Scheme, WeightScales};
+    use crate::{Mode, Scheme, WeightScales};
 
     #[test]
     fn a_batch_shares_its_scales_in_all_layers_or_in_none() {
         let model = Network::default_model().unwrap();
-        let reference = lower(&model, &Precision::Int8.into(), None).unwrap();
+        let reference = lower(&model, &Mode::reference_int8(), None).unwrap();
         assert!(reference.check().is_ok());
         let mode = Mode::int8(Scheme::DynamicRow, WeightScales::Tensor);
         let mut mixed = lower(&model, &mode, None).unwrap();

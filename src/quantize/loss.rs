@@ -326,7 +326,7 @@ mod tests {
     fn outliers_that_leave_too_few_quantized_are_reported_by_tensor_and_by_column() {
         let mut spoiled = about(1.0);
         spoiled[3] = 100.0;
-        let by_tensor = Mode::from(Precision::Int8);
+        let by_tensor = Mode::reference_int8();
         let by_column = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
         let good = source([&about(1.0), &about(0.01)]);
         assert_eq!(losses_of(&good, &by_tensor), []);

@@ -78,7 +78,7 @@ mod rounding;
 mod source;
 mod weights;
 
-pub use calibrate::{Calibration, Sample};
+pub use calibrate::{Calibration, Sample, calibrate};
 pub use calibration_check::{
     CalibrationProblem, FEWEST_IMAGES, MOST_SATURATED, calibration_problems,
 };

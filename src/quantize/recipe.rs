@@ -52,11 +52,16 @@ impl Recipe {
     /// without images that fit they are rounded to nearest, and a warning says so.
     #[must_use]
     pub fn needs_images(self, mode: &Mode) -> bool {
+        self.needs_images_beside(mode, false)
+    }
+
+    /// As [`Recipe::needs_images`], where the ranges of static scales may be known.
+    fn needs_images_beside(self, mode: &Mode, ranges_known: bool) -> bool {
         let precisions = mode.precisions();
         let groups = precisions
             .iter()
             .any(|precision| precision.group().is_some());
-        Self::calibrates(mode) || groups && self.compensates(mode)
+        !ranges_known && Self::calibrates(mode) || groups && self.compensates(mode)
     }
 
     /// Puts `model` into the numbers of `mode`, with what `sample` decides; it may be none where the mode
@@ -117,14 +122,24 @@ impl<'a> Quantizer<'a> {
         }
     }
 
+    /// The same, which takes the ranges of static scales from the model if it holds them.
+    #[must_use]
+    pub fn with_stored_ranges(self) -> Self {
+        Self {
+            ranges: self.model.input_ranges.clone().map(Ranges),
+            ..self
+        }
+    }
+
     /// Puts the model into the numbers of a mode.
     ///
     /// # Errors
     /// Those of [`lower`]; `Error::File` where the images do not fit the model; `Error::Usage` where there
     /// are none and they are needed.
     pub fn quantize(&mut self, mode: &Mode) -> Result<QuantizedNetwork> {
+        let known = self.ranges.is_some();
         let (needs, wants) = (
-            self.recipe.needs_images(mode),
+            self.recipe.needs_images_beside(mode, known),
             self.recipe.compensates(mode),
         );
         let sample = match self.sample {

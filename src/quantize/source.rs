@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::calibrate::Sample;
 use super::network::QuantizedNetwork;
-use super::recipe::Recipe;
+use super::recipe::{Quantizer, Recipe};
 use crate::error::{Error, Result, UsageError};
 use crate::mode::Mode;
 use crate::model::{Architecture, Network, QUANTIZED, Tensors};
@@ -115,7 +115,9 @@ impl Source {
                     true => Some(Sample::standard()?),
                     false => None,
                 };
-                recipe.quantize(model, mode, sample.as_ref())
+                Quantizer::new(recipe, model, sample.as_ref())
+                    .with_stored_ranges()
+                    .quantize(mode)
             }
             Self::QuantizedNetwork(quantized) if quantized.mode == *mode => Ok(quantized.clone()),
             Self::QuantizedNetwork(quantized) => Err(Error::Usage(UsageError::AlreadyQuantized {

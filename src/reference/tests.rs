@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{Activation, Layer, Network, Normalization};
 use crate::quantize::{OutOfRange, Quantity, QuantizedNetwork, Ranges, Weights, lower};
-use crate::{Mode, Precision, Scheme, WeightScales};
+use crate::{Mode, Precision};
 
 /// A model in a mode that needs no calibration.
 fn lowered(model: &Network, mode: impl Into<Mode>) -> QuantizedNetwork {
@@ -26,7 +26,7 @@ fn a_network_worked_by_hand() {
     assert_eq!(inference.labels, [0]);
     // int8: quantized values 127, 0; weights 64 (2/4·127 = 63.5, to even), −32 (−31.75), 127, 127;
     // z = 64·127·s_a·s_w + 0.5 with s_a = 1/127, s_w = 4/127.
-    let inference = infer(&lowered(&model, Precision::Int8), &[255, 0], 1);
+    let inference = infer(&lowered(&model, Mode::reference_int8()), &[255, 0], 1);
     let z = 64.0 * 4.0 / 127.0 + 0.5;
     assert!(
         (inference.outputs[0] - z).abs() <= 1e-6,
@@ -123,11 +123,7 @@ fn all_processors_say_what_one_says() {
 fn images_together_have_the_outputs_that_each_has_by_itself() {
     let (model, pixels) = small(Activation::Relu);
     let ranges = Ranges(vec![(0.0, 1.0), (0.0, 2.0)]);
-    let mut modes = Precision::EVERY.map(Mode::from).to_vec();
-    for scheme in [Scheme::DynamicRow, Scheme::Static] {
-        modes.push(Mode::int8(scheme, WeightScales::Channel));
-    }
-    for mode in modes {
+    for mode in Mode::every() {
         let model = lower(&model, &mode, Some(&ranges)).unwrap();
         if mode.depends_on_batch() {
             continue;
@@ -147,7 +143,7 @@ fn weights_are_rounded_as_a_precision_says() {
     // Neither a clip nor values that hide a wrong one.
     model.int8_clip = 100;
     let f16 = lowered(&model, Precision::F16);
-    let int8 = lowered(&model, Precision::Int8);
+    let int8 = lowered(&model, Mode::reference_int8());
     for (index, layer) in model.layers.iter().enumerate() {
         let Weights::F16(halves) = &f16.layers[index].weights else {
             panic!("not f16");
@@ -315,9 +311,7 @@ fn products_of_scales_that_f32_does_not_hold_are_found() {
         ([6, 4], &first, &[0.0; 4], Activation::Relu),
         ([4, 3], &second, &[0.1, 0.2, 0.3], Activation::Identity),
     ]);
-    let tensor: Mode = Precision::Int8.into();
-    let row = Mode::int8(Scheme::DynamicRow, WeightScales::Channel);
-    for mode in [tensor, row] {
+    for mode in [Mode::reference_int8(), Precision::Int8.into()] {
         let found = found(&model, mode.clone(), &[255; 6]);
         assert_eq!(found, Some((Some(1), Quantity::ScaleProduct)), "{mode}");
     }

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::memory_limit::limits;
 use super::table::{Column, Table, or_nothing};
 use crate::baseline::{Change, Comparison, MOST_UNREST};
-use crate::results::Row;
+use crate::results::{Budget, Row};
 use crate::units::{bytes, chance, count, duration, points, share};
 use crate::verdict::{AtBatch, LimitCheck, LimitName, Verdict};
 
@@ -27,11 +27,11 @@ pub fn conclusion(document: &Document, layout: Layout) -> String {
     let mut text = String::new();
     if let Some(budget) = &document.memory_limit {
         text.push('\n');
-        text.push_str(&limits(budget, layout));
+        text.push_str(&limits(&named(document, budget), layout));
     }
     if let Some(comparison) = &document.comparison {
         text.push('\n');
-        text.push_str(&changes(comparison, layout));
+        text.push_str(&changes(document, comparison, layout));
     }
     text.push('\n');
     text.push_str(&verdict(
@@ -42,8 +42,19 @@ pub fn conclusion(document: &Document, layout: Layout) -> String {
     text
 }
 
+/// The lines under a memory limit, named with their adapters where a precision has several of them.
+fn named(document: &Document, budget: &Budget) -> Budget {
+    let mut budget = budget.clone();
+    for line in &mut budget.lines {
+        if let Some(backend) = document.requested_on(line.adapter) {
+            line.name = format!("{} on {backend}", line.name);
+        }
+    }
+    budget
+}
+
 /// Why the rows of a batch size are not faster, a paragraph each, and the warnings about them.
-pub(super) fn explanations(rows: &[Row], layout: Layout) -> String {
+pub(super) fn explanations(document: &Document, rows: &[Row], layout: Layout) -> String {
     let mut text = String::new();
     let shares = |row: &Row| {
         let why = row.why.as_ref()?;
@@ -53,7 +64,11 @@ pub(super) fn explanations(rows: &[Row], layout: Layout) -> String {
             .map(|part| format!("{} {}", part.part.name(), share(part.share)))
             .collect();
         let joined = parts.join(", ");
-        Some(format!("{}: {joined}. {}", row.name, why.text))
+        Some(format!(
+            "{}: {joined}. {}",
+            document.row_name(row),
+            why.text
+        ))
     };
     let whys: Vec<String> = rows.iter().filter_map(shares).collect();
     if !whys.is_empty() {
@@ -70,7 +85,7 @@ pub(super) fn explanations(rows: &[Row], layout: Layout) -> String {
     }
     for row in rows {
         for warning in &row.warnings {
-            let words = format!("Warning: {}: {}.", row.name, warning.text);
+            let words = format!("Warning: {}: {}.", document.row_name(row), warning.text);
             text.push_str(&layout.paragraph(layout.bullet(), &words));
         }
     }
@@ -115,6 +130,7 @@ fn limit_line(limit: &LimitCheck) -> String {
     let name = limit_name(limit.name);
     let value = |value| limit_value(limit.name, value);
     let met = if limit.met { "met" } else { "not met" };
+    let side = limit_side(limit.name);
     let default = if limit.set_by_user {
         ""
     } else {
@@ -122,12 +138,16 @@ fn limit_line(limit: &LimitCheck) -> String {
     };
     let Some(measured) = limit.measured.map(value) else {
         return format!(
-            "Limit not checked: {name}, since no f32 was measured beside it; at most {}{default}.",
+            "Limit not checked: {name}, since {}; {side} {}{default}.",
+            match limit.name {
+                LimitName::Accuracy => "the images have no labels",
+                _ => "no f32 was measured beside it, or the images have no labels",
+            },
             value(limit.limit)
         );
     };
     format!(
-        "Limit {met}: {name} {measured}, at most {}{default}.",
+        "Limit {met}: {name} {measured}, {side} {}{default}.",
         value(limit.limit)
     )
 }
@@ -136,6 +156,7 @@ fn limit_line(limit: &LimitCheck) -> String {
 pub(super) fn limit_name(name: LimitName) -> &'static str {
     match name {
         LimitName::AccuracyDrop => "accuracy loss",
+        LimitName::Accuracy => "accuracy",
         LimitName::Latency => "time of a batch",
         LimitName::Memory => "memory",
     }
@@ -150,13 +171,22 @@ pub(super) fn limit_value(name: LimitName, value: f64) -> String {
             let gained = points(value).starts_with('−');
             if gained { format!("−{text}") } else { text }
         }
+        LimitName::Accuracy => format!("{value:.2}%"),
         LimitName::Latency => duration(value),
         LimitName::Memory => bytes(value as u64),
     }
 }
 
+/// On which side of a limit a figure must be.
+pub(super) fn limit_side(name: LimitName) -> &'static str {
+    match name {
+        LimitName::Accuracy => "at least",
+        LimitName::AccuracyDrop | LimitName::Latency | LimitName::Memory => "at most",
+    }
+}
+
 /// How each row changed since an earlier result.
-fn changes(comparison: &Comparison, layout: Layout) -> String {
+fn changes(document: &Document, comparison: &Comparison, layout: Layout) -> String {
     let commit = comparison.commit.as_deref().map(|commit| {
         let short = commit.get(..12).unwrap_or(commit);
         format!(", commit {short}")
@@ -169,9 +199,14 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
     );
     let mut text = layout.heading(&title);
     let signed = |share: f64| format!("{}%", points(100.0 * share).replace("±0.00", "±0.0"));
+    // The rows of a result on several adapters are named with theirs.
+    let name = |change: &Change| {
+        let row = change.row.and_then(|at| document.results.get(at));
+        row.map_or_else(|| change.name.clone(), |row| document.row_name(row))
+    };
     let line = |change: &Change| {
         vec![
-            change.name.clone(),
+            name(change),
             change.outcome(),
             count(change.batch as u64),
             or_nothing(change.time.map(|time| signed(time.value))),
@@ -194,7 +229,7 @@ fn changes(comparison: &Comparison, layout: Layout) -> String {
         if let Some(note) = &change.note {
             let note = format!(
                 "{} at batch {}: {note}.",
-                change.name,
+                name(change),
                 count(change.batch as u64)
             );
             text.push_str(&layout.paragraph(layout.bullet(), &note));

@@ -14,7 +14,7 @@ use crate::memory;
 use crate::quantize::Source;
 use crate::results::{Budget, Changed, ControlWorkload, Machine, Row};
 use crate::units::count;
-use crate::verdict::Verdict;
+use crate::verdict::{Goal, Verdict};
 use crate::verify::numerics::Observed;
 
 /// The version of every JSON document. Adding fields keeps it; removing or redefining one raises it.
@@ -31,8 +31,11 @@ pub struct Document {
     pub command: String,
     /// The machine that it ran on.
     pub machine: Machine,
-    /// What it measured on: the chosen adapter, and the CPU path if it is another and a row ran there.
+    /// What it measured on: the requested adapters, and the CPU path if it is none of them and a row ran there.
     pub adapters: Vec<AdapterEntry>,
+    /// How many of the adapters were requested.
+    #[serde(skip)]
+    pub requested_adapters: usize,
     /// The CPU path, to be added when a row runs there.
     #[serde(skip)]
     pub cpu_path: AdapterInfo,
@@ -75,13 +78,61 @@ pub struct AdapterEntry {
 }
 
 impl Document {
-    /// The adapter that the measurement was made on.
-    ///
-    /// # Panics
-    /// Where the document has no adapter: it is made with one.
+    /// A measurement of these batch sizes without rows yet. `adapters` are those that rows are requested on.
     #[must_use]
-    pub fn adapter(&self) -> &AdapterEntry {
-        &self.adapters[0]
+    pub fn new(
+        command: String,
+        adapters: Vec<AdapterEntry>,
+        cpu_path: AdapterInfo,
+        model: ModelInfo,
+        dataset: DatasetInfo,
+        batches: &[usize],
+    ) -> Self {
+        let mut missing_batches = batches.to_vec();
+        missing_batches.sort_unstable_by(|a, b| b.cmp(a));
+        missing_batches.dedup();
+        Self {
+            schema: SCHEMA,
+            tool: Tool::now(),
+            command,
+            machine: Machine::here(),
+            requested_adapters: adapters.len(),
+            adapters,
+            cpu_path,
+            model,
+            dataset,
+            results: Vec::new(),
+            changed: Vec::new(),
+            missing_batches,
+            incomplete: None,
+            control_workloads: Vec::new(),
+            memory_limit: None,
+            verdict: Verdict::unmeasured(Goal::default()),
+            comparison: None,
+        }
+    }
+
+    /// The adapters that rows were requested on.
+    #[must_use]
+    pub fn requested(&self) -> &[AdapterEntry] {
+        &self.adapters[..self.requested_adapters.min(self.adapters.len())]
+    }
+
+    /// What a row was requested on, if the measurement was made on several adapters: `vulkan`, `cpu`.
+    #[must_use]
+    pub fn requested_on(&self, adapter: usize) -> Option<&'static str> {
+        let several = self.requested().len() > 1;
+        let entry = self.requested().get(adapter).filter(|_| several)?;
+        Some(entry.info.backend.name())
+    }
+
+    /// The name of a row, with what it was requested on if there are several adapters: `f16 on vulkan`.
+    #[must_use]
+    pub fn row_name(&self, row: &Row) -> String {
+        match self.requested_on(row.requested.adapter) {
+            Some(backend) => format!("{} on {backend}", row.name),
+            None => row.name.clone(),
+        }
     }
 
     /// Adds the rows of a batch size, and the CPU path to the adapters if a row ran there.

@@ -126,6 +126,7 @@ mod tests {
     fn budget() -> Budget {
         let line = |name: &str, batch: Option<usize>, speed: f64| BudgetLine {
             name: name.to_owned(),
+            adapter: 0,
             batch,
             bound_by: Bound::Memory,
             bytes: 300_000,

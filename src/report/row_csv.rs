@@ -68,10 +68,9 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn new(document: &'a Document, row: &'a Row) -> Self {
-        // A row that did not run is listed under the adapter that was chosen.
-        let ran_on = row.effective.adapter.unwrap_or(0);
-        let adapter = document.adapters.get(ran_on).unwrap_or(document.adapter());
-        let adapter = &adapter.info;
+        // A row that did not run is listed under the adapter that it was requested on.
+        let on = row.effective.adapter.unwrap_or(row.requested.adapter);
+        let adapter = &document.adapters[on].info;
         let wall = |field: fn(&Samples) -> u64| row.wall_ns.as_ref().map(field);
         let layers = row.requested.layers.iter();
         let layers: Vec<&str> = layers.map(|layer| layer.name()).collect();

@@ -7,11 +7,11 @@ use super::conclusion::{conclusion, explanations};
 use super::document::Document;
 use super::layout::Layout;
 use super::table::{Column, NOTHING, Table, or_nothing};
-use crate::Precision;
-use crate::adapter::MatrixUnits;
-use crate::engine::{MatrixUse, Place};
+use crate::adapter::{Backend, MatrixUnits};
+use crate::engine::MatrixUse;
 use crate::results::{Part, Row, Status};
 use crate::units::{self, bytes, count, duration, percent, share};
+use crate::{Precision, Scheme};
 
 /// The document: preamble, then a table for each batch size.
 pub(super) fn document(document: &Document, layout: Layout) -> String {
@@ -24,7 +24,7 @@ pub(super) fn document(document: &Document, layout: Layout) -> String {
         .chunk_by(|a, b| a.requested.batch == b.requested.batch)
     {
         text.push('\n');
-        text.push_str(&rows_table(rows, layout));
+        text.push_str(&rows_table(document, rows, layout));
     }
     text.push('\n');
     if layout == Layout::Markdown {
@@ -61,7 +61,6 @@ fn preamble(document: &Document) -> String {
         dataset,
         ..
     } = document;
-    let adapter = document.adapter();
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(
@@ -81,14 +80,16 @@ fn preamble(document: &Document) -> String {
         dataset.name,
         count(dataset.images as u64)
     );
-    text.push_str(&adapter_lines(&adapter.info, &adapter.reason));
-    if let Some(MatrixUnits { size, .. }) = adapter.info.matrix_units {
-        let MatrixUse { used, reason, .. } = &adapter.matrix_units;
-        let not = if *used { "" } else { "not " };
-        let _ = writeln!(
-            text,
-            "          Its matrix units ({size}×{size}) are {not}used for f16:\n          {reason}"
-        );
+    for adapter in document.requested() {
+        text.push_str(&adapter_lines(&adapter.info, &adapter.reason));
+        if let Some(MatrixUnits { size, .. }) = adapter.info.matrix_units {
+            let MatrixUse { used, reason, .. } = &adapter.matrix_units;
+            let not = if *used { "" } else { "not " };
+            let _ = writeln!(
+                text,
+                "          Its matrix units ({size}×{size}) are {not}used for f16:\n          {reason}"
+            );
+        }
     }
     if tool.profile == "debug" {
         let _ = writeln!(
@@ -110,21 +111,21 @@ fn legend(labelled: bool) -> String {
     format!(
         "\
 median    time of one batch, from its images on the device to its outputs in host memory; spread: standard deviation
-speed     f32's time over the row's, upload included; of peak: operations/s over the highest rate measured in this run
+speed     time of f32 on the same device over the row's, upload included; of peak: operations/s over the highest rate measured in this run
 {labels}
 memory    parameters and activations, count × bytes per value; allocated: all buffers that were made
 "
     )
 }
 
-/// The table of one batch size, below a line that names it.
+/// The table of one batch size of a document, below a line that names it.
 #[must_use]
-pub fn rows_table(rows: &[Row], layout: Layout) -> String {
+pub fn rows_table(document: &Document, rows: &[Row], layout: Layout) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
     let mut text = layout.heading(&title(first));
-    let lines = rows.iter().map(|row| line(row, layout)).collect();
+    let lines = rows.iter().map(|row| line(document, row, layout)).collect();
     let mut table = Table::new(&COLUMNS, lines);
     // Images without labels have no accuracy, but a row that failed has none either.
     let mut ran = rows.iter().filter(|row| row.status == Status::Ok);
@@ -132,7 +133,7 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
         table.remove("accuracy");
     }
     text.push_str(&table.render(layout));
-    let notes = notes(rows);
+    let notes = notes(document, rows);
     if layout == Layout::Markdown && !notes.is_empty() {
         // Without an empty line, Markdown takes a note for a row of the table.
         text.push('\n');
@@ -140,12 +141,12 @@ pub fn rows_table(rows: &[Row], layout: Layout) -> String {
     for note in notes {
         text.push_str(&layout.wrap(note + "\n"));
     }
-    let parts: Vec<Vec<String>> = rows.iter().flat_map(parts).collect();
+    let parts: Vec<Vec<String>> = rows.iter().flat_map(|row| parts(document, row)).collect();
     if !parts.is_empty() {
         text.push('\n');
         text.push_str(&Table::new(&PARTS, parts).render(layout));
     }
-    text.push_str(&explanations(rows, layout));
+    text.push_str(&explanations(document, rows, layout));
     text
 }
 
@@ -176,7 +177,7 @@ const PARTS: [Column; 5] = [
 ];
 
 /// Where a row's time goes: a line for each part. The shares are of the time of the part's own path.
-fn parts(row: &Row) -> Vec<Vec<String>> {
+fn parts(document: &Document, row: &Row) -> Vec<Vec<String>> {
     let mut lines = Vec::new();
     for breakdown in &row.breakdown {
         let kernels = breakdown.kernels.iter();
@@ -187,7 +188,7 @@ fn parts(row: &Row) -> Vec<Vec<String>> {
         let total: u64 = parts.iter().map(|(_, ns)| ns).sum();
         for (name, ns) in parts {
             lines.push(vec![
-                row.name.clone(),
+                document.row_name(row),
                 format!("{} {}", breakdown.path, breakdown.kernel),
                 name.to_owned(),
                 duration(ns as f64),
@@ -212,11 +213,15 @@ fn title(first: &Row) -> String {
     text
 }
 
-fn line(row: &Row, layout: Layout) -> Vec<String> {
+fn line(document: &Document, row: &Row, layout: Layout) -> Vec<String> {
     let wall = row.wall_ns.as_ref();
-    let device = row.effective.device.map(|place| match place {
-        Place::Gpu => "adapter",
-        Place::Cpu => "CPU path",
+    let ran_on = row
+        .effective
+        .adapter
+        .and_then(|at| document.adapters.get(at));
+    let device = ran_on.map(|entry| match entry.info.backend {
+        Backend::Cpu => "CPU",
+        backend => backend.name(),
     });
     let spread = wall.map(|wall| format!("±{:.0}%", 100.0 * wall.stddev / wall.mean));
     let speed = row.speed_vs_f32.map(|speed| format!("{:.2}×", speed.value));
@@ -250,8 +255,16 @@ fn name(row: &Row, layout: Layout) -> String {
 }
 
 /// Notes below a table: why a row did not run as requested, and why a column is empty.
-fn notes(rows: &[Row]) -> Vec<String> {
+fn notes(document: &Document, rows: &[Row]) -> Vec<String> {
+    let note = |row: &Row| note(row, &document.row_name(row));
     let mut notes: Vec<String> = rows.iter().filter_map(note).collect();
+    let reference = |row: &&Row| row.requested.scheme == Some(Scheme::DynamicTensor);
+    if let Some(row) = rows.iter().find(reference) {
+        notes.push(format!(
+            "{} is the reference scheme: the result for an image depends on the other images of its batch",
+            row.name
+        ));
+    }
     let unknown = |row: &Row| row.status == Status::Ok && row.agreement_with_f32.is_none();
     if rows.iter().any(unknown) {
         let f32 = |row: &Row| row.requested.precision == Precision::F32;
@@ -265,11 +278,8 @@ fn notes(rows: &[Row]) -> Vec<String> {
 }
 
 /// Why a row did not run as requested.
-fn note(row: &Row) -> Option<String> {
-    let (name, detail) = (
-        &row.name,
-        row.detail.as_deref().unwrap_or("no reason is known"),
-    );
+fn note(row: &Row, name: &str) -> Option<String> {
+    let detail = row.detail.as_deref().unwrap_or("no reason is known");
     match row.status {
         Status::Unsupported => Some(format!("{name} did not run: {detail}")),
         Status::Overflow => Some(format!(
@@ -278,7 +288,7 @@ fn note(row: &Row) -> Option<String> {
         Status::Failed => Some(format!("{name} FAILED: {detail}")),
         Status::Ok => {
             let reason = row.effective.reason.as_ref()?;
-            Some(format!("{name} ran on the CPU: {reason}"))
+            Some(format!("{} ran on the CPU: {reason}", row.name))
         }
     }
 }
@@ -286,8 +296,27 @@ fn note(row: &Row) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapter::AdapterInfo;
+    use crate::cpu::Processor;
+    use crate::dataset::Dataset;
     use crate::memory::footprint;
+    use crate::quantize::Source;
+    use crate::report::document::{AdapterEntry, DatasetInfo, ModelInfo};
     use crate::results::Requested;
+
+    /// A measurement on the CPU path without rows.
+    fn document() -> Document {
+        let cpu = AdapterInfo::cpu(0, Processor::default().info());
+        let entry = AdapterEntry {
+            info: cpu.clone(),
+            reason: String::new(),
+            matrix_units: MatrixUse::no("none"),
+            numerics: None,
+        };
+        let model = ModelInfo::new(&Source::default_model().unwrap());
+        let data = DatasetInfo::new(&Dataset::random(1, 784, 0).unwrap());
+        Document::new(String::new(), vec![entry], cpu, model, data, &[1])
+    }
 
     fn row(status: Status) -> Row {
         let precision = Precision::F32;
@@ -300,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_failed_row_is_shown_with_its_detail() {
-        let text = rows_table(&[row(Status::Failed)], Layout::Markdown);
+        let text = rows_table(&document(), &[row(Status::Failed)], Layout::Markdown);
         assert!(text.contains("| FAILED |"), "{text}");
         assert!(text.contains("\nf32 FAILED: why\n"), "{text}");
     }
@@ -314,13 +343,13 @@ mod tests {
                 "f32 is out of range, so it was not timed: why",
             ),
         ] {
-            assert_eq!(note(&row(status)).as_deref(), Some(words));
+            assert_eq!(note(&row(status), "f32").as_deref(), Some(words));
         }
         let mut fallback = row(Status::Ok);
-        assert_eq!(note(&fallback), None);
+        assert_eq!(note(&fallback, "f32"), None);
         fallback.effective.reason = Some("it must".into());
         assert_eq!(
-            note(&fallback).as_deref(),
+            note(&fallback, "f32").as_deref(),
             Some("f32 ran on the CPU: it must")
         );
     }

@@ -9,7 +9,7 @@ pub struct Budget {
     pub limit_bytes: u64,
     /// The most images in a batch that the user allows, if any.
     pub batch_limit: Option<usize>,
-    /// A line for each precision, in the order of the rows.
+    /// A line for each precision and adapter, in the order of the rows.
     pub lines: Vec<BudgetLine>,
 }
 
@@ -18,6 +18,8 @@ pub struct Budget {
 pub struct BudgetLine {
     /// The name of the precision, with its scheme.
     pub name: String,
+    /// Which of the result's adapters it was to run on.
+    pub adapter: usize,
     /// The largest batch that fits; none where not even one image does.
     pub batch: Option<usize>,
     /// What limits the batch.

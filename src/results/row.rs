@@ -24,13 +24,16 @@ pub struct Requested {
     pub layers: Vec<Precision>,
     /// The batch size.
     pub batch: usize,
+    /// Which of the result's adapters, from 0. It ran elsewhere where `effective` says so.
+    pub adapter: usize,
 }
 
 impl Requested {
-    /// A mode at a batch size.
+    /// A mode at a batch size on the first adapter.
     #[must_use]
     pub fn new(mode: &Mode, batch: usize) -> Self {
         Self {
+            adapter: 0,
             precision: mode.precision,
             scheme: mode.scheme,
             weights: mode.weights,

@@ -38,8 +38,8 @@ impl LayerChoice {
     #[must_use]
     pub fn name(self) -> String {
         match self.scheme {
-            Some(scheme) => format!("{} {scheme}", self.precision),
-            None => self.precision.to_string(),
+            Some(scheme) if scheme != Scheme::default() => format!("{} {scheme}", self.precision),
+            _ => self.precision.to_string(),
         }
     }
 }
@@ -221,8 +221,8 @@ mod tests {
     fn every_uniform_mode_that_a_file_can_have_is_compared() {
         let names: Vec<String> = uniform(&all()).iter().map(ToString::to_string).collect();
         let int8 = [
-            "int8 dynamic-row",
-            "int8 dynamic-row, weights by tensor",
+            "int8",
+            "int8, weights by tensor",
             "int8 static",
             "int8 static, weights by tensor",
         ];
@@ -266,10 +266,7 @@ mod tests {
         let name = |choices: &[LayerChoice]| mode(choices).unwrap().map(|mode| mode.to_string());
         assert_eq!(name(&[calibrated; 2]).unwrap(), "int8 static");
         assert_eq!(name(&[LayerChoice::F32; 2]).unwrap(), "f32");
-        assert_eq!(
-            name(&[row, LayerChoice::F32]).unwrap(),
-            "int8,f32 dynamic-row"
-        );
+        assert_eq!(name(&[row, LayerChoice::F32]).unwrap(), "int8,f32");
         assert_eq!(name(&[row, calibrated]), None);
     }
 }

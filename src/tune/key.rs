@@ -73,10 +73,11 @@ fn names(mode: &Mode) -> (String, String) {
     };
     let layers: Vec<&str> = layers.iter().map(|layer| layer.name()).collect();
     let scheme = match (mode.scheme, mode.weights) {
-        (Some(scheme), Some(weights)) if scheme != Scheme::default() => {
+        (Some(scheme), Some(weights)) if scheme != Scheme::DynamicTensor => {
             format!("{scheme}, weights by {weights}")
         }
-        _ => Scheme::default().to_string(),
+        // The only scheme once, which a precision without one still has in the cache.
+        _ => Scheme::DynamicTensor.to_string(),
     };
     (layers.join(","), scheme)
 }
@@ -105,10 +106,10 @@ mod tests {
 
     #[test]
     fn every_mode_has_winners_of_its_own() {
-        let mut modes = Precision::EVERY.map(Mode::from).to_vec();
+        let mut modes = Mode::every();
         for scheme in [Scheme::DynamicRow, Scheme::Static] {
+            modes.push(Mode::int8(scheme, WeightScales::Tensor));
             for weights in [WeightScales::Tensor, WeightScales::Channel] {
-                modes.push(Mode::int8(scheme, weights));
                 for layers in [[Precision::F16, Precision::Int8], [Precision::Int8; 2]] {
                     modes.push(Mode::mixed(layers.to_vec(), scheme, weights).unwrap());
                 }
@@ -121,7 +122,7 @@ mod tests {
         // What was tuned before there were others is still known.
         let dynamic = "dynamic-tensor".to_owned();
         assert_eq!(
-            names(&Precision::Int8.into()),
+            names(&Mode::reference_int8()),
             ("int8".into(), dynamic.clone())
         );
         assert_eq!(names(&Precision::F16.into()), ("f16".into(), dynamic));

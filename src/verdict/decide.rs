@@ -2,46 +2,142 @@
 
 use super::limits::{broken, check, is_f32};
 use super::types::{
-    AtBatch, CLEARLY_FASTER, Candidate, Goal, LimitCheck, Request, RowReference, Verdict,
+    AtBatch, Candidate, DEFAULT_MIN_GAIN, Goal, LimitCheck, Request, RowReference, Verdict,
 };
 use super::words::{compared_with_f32, interval, times};
+use crate::Scheme;
+use crate::adapter::{AdapterInfo, Kind};
 use crate::engine::Place;
 use crate::results::{Row, Status, Warning, WarningKind};
 use crate::stats::{Paired, SIGNIFICANT, drift, ratio_of_medians};
 use crate::units::count;
 
+/// What is measured on, as far as it matters to the decision.
+#[derive(Clone, Copy, Debug)]
+struct Devices<'a>(&'a [&'a AdapterInfo]);
+
+impl<'a> Devices<'a> {
+    /// The adapter of this place; none for a row of an adapter that is not known.
+    fn of(self, adapter: usize) -> Option<&'a AdapterInfo> {
+        self.0.get(adapter).copied()
+    }
+
+    /// What a sentence calls an adapter.
+    fn name(self, adapter: usize) -> &'a str {
+        match self.of(adapter) {
+            Some(info) if info.kind == Kind::Cpu => "the CPU",
+            Some(info) => &info.name,
+            None => "another adapter",
+        }
+    }
+
+    /// Whether this is a software adapter beside the CPU path, which does the same work on the same processor.
+    fn is_software_beside_cpu(self, adapter: usize) -> bool {
+        let is = |info: &AdapterInfo, kind| info.kind == kind;
+        self.of(adapter)
+            .is_some_and(|info| is(info, Kind::Software))
+            && self.0.iter().any(|info| is(info, Kind::Cpu))
+    }
+}
+
+/// Why a row is excluded from the choice.
+#[derive(Clone, Debug)]
+enum Exclusion {
+    /// For a reason of its own.
+    Own(String),
+    /// All rows of its adapter are.
+    SoftwareAdapter,
+}
+
+impl Exclusion {
+    fn text(&self) -> String {
+        match self {
+            Self::Own(text) => text.clone(),
+            Self::SoftwareAdapter => {
+                "it ran on a software adapter, which is measured only for reference".to_owned()
+            }
+        }
+    }
+}
+
 /// A row, and why it is excluded from the choice if it is.
 struct Contender<'a> {
     at: usize,
     row: &'a Row,
+    devices: Devices<'a>,
+    min_gain: f64,
     limits: Vec<LimitCheck>,
-    excluded: Option<String>,
+    excluded: Option<Exclusion>,
 }
 
 impl<'a> Contender<'a> {
-    fn new(at: usize, row: &'a Row, images: usize, request: &Request, on_adapter: bool) -> Self {
+    fn new(
+        at: usize,
+        row: &'a Row,
+        images: usize,
+        request: &Request,
+        devices: Devices<'a>,
+    ) -> Self {
         let limits = check(request, row, images);
+        let adapter = row.requested.adapter;
+        let on_adapter = devices
+            .of(adapter)
+            .is_some_and(|info| info.kind != Kind::Cpu);
         let excluded = match (row.status, row.effective.device) {
-            (Status::Unsupported | Status::Overflow | Status::Failed, _) => row.detail.clone(),
-            (Status::Ok, Some(Place::Cpu)) if on_adapter => Some(format!(
+            (Status::Unsupported | Status::Overflow | Status::Failed, _) => {
+                row.detail.clone().map(Exclusion::Own)
+            }
+            _ if devices.is_software_beside_cpu(adapter) => Some(Exclusion::SoftwareAdapter),
+            (Status::Ok, Some(Place::Cpu)) if on_adapter => Some(Exclusion::Own(format!(
                 "it ran on the CPU, not on the adapter: {}",
                 row.effective
                     .reason
                     .as_deref()
                     .unwrap_or("no reason is known")
-            )),
-            (Status::Ok, _) => limits.iter().find(|limit| !limit.met).map(broken),
+            ))),
+            (Status::Ok, _) if is_reference_scheme(row) && !request.reference_scheme => {
+                Some(Exclusion::Own(REFERENCE_SCHEME.to_owned()))
+            }
+            (Status::Ok, _) => {
+                let broken = limits.iter().find(|limit| !limit.met).map(broken);
+                broken.map(Exclusion::Own)
+            }
         };
         Self {
             at,
             row,
+            devices,
+            min_gain: request.min_gain.unwrap_or(DEFAULT_MIN_GAIN),
             limits,
             excluded,
         }
     }
 
+    /// Its name, with the adapter where several are measured.
     fn name(&self) -> String {
-        self.row.name.clone()
+        format!("{}{}", self.row.name, self.on())
+    }
+
+    /// ` on llvmpipe`; empty where only one adapter is measured.
+    fn on(&self) -> String {
+        if self.devices.0.len() < 2 {
+            return String::new();
+        }
+        format!(" on {}", self.devices.name(self.adapter()))
+    }
+
+    fn adapter(&self) -> usize {
+        self.row.requested.adapter
+    }
+
+    /// Whether it is of the same adapter as another.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.adapter() == other.adapter()
+    }
+
+    fn is_on_cpu_path(&self) -> bool {
+        let info = self.devices.of(self.adapter());
+        info.is_some_and(|info| info.kind == Kind::Cpu)
     }
 
     fn batch(&self) -> usize {
@@ -51,8 +147,9 @@ impl<'a> Contender<'a> {
     fn choice(&self) -> RowReference {
         RowReference {
             row: self.at,
-            name: self.name(),
+            name: self.row.name.clone(),
             batch: self.batch(),
+            adapter: self.adapter(),
         }
     }
 
@@ -87,20 +184,30 @@ impl<'a> Contender<'a> {
             return false;
         };
         let ratio = Paired::new(&others, &own).map(|pairs| ratio_of_medians(&pairs));
-        ratio.is_some_and(|ratio| ratio.low > 1.0 && ratio.value >= CLEARLY_FASTER)
+        ratio.is_some_and(|ratio| ratio.low > 1.0 && ratio.value >= 1.0 + self.min_gain)
     }
 }
 
-/// Decides which of `rows`, measured on `images` images, to deploy. `warnings` concern the measurement as a whole.
+/// Why the reference scheme of int8 is not recommended unless it was asked for.
+const REFERENCE_SCHEME: &str = "it is the reference scheme, in which the result for an image depends on the other images of its \
+                                batch; --scheme dynamic-tensor allows it";
+
+fn is_reference_scheme(row: &Row) -> bool {
+    row.requested.scheme == Some(Scheme::DynamicTensor)
+}
+
+/// Decides which of `rows`, measured on `images` images, to deploy. `adapters` are what was measured on, in the order of
+/// the result's adapters. `warnings` concern the measurement as a whole.
 #[must_use]
 pub fn decide(
     rows: &[Row],
     images: usize,
-    on_adapter: bool,
+    adapters: &[&AdapterInfo],
     request: &Request,
     warnings: Vec<Warning>,
 ) -> Verdict {
-    let new = |(at, row)| Contender::new(at, row, images, request, on_adapter);
+    let devices = Devices(adapters);
+    let new = |(at, row)| Contender::new(at, row, images, request, devices);
     let all: Vec<Contender<'_>> = rows.iter().enumerate().map(new).collect();
     let mut batches: Vec<usize> = all.iter().map(Contender::batch).collect();
     batches.sort_unstable();
@@ -150,7 +257,7 @@ fn best<'c, 'a>(group: &[&'c Contender<'a>], goal: Goal) -> Option<&'c Contender
         .filter(|contender| contender.excluded.is_none())
         .collect();
     match goal {
-        Goal::Latency | Goal::Throughput => fastest(&eligible),
+        Goal::Latency | Goal::Throughput => fastest_of_all(&eligible),
         Goal::Memory => {
             let needs = |c: &&&Contender<'_>| (c.row.memory.textbook.total_bytes, c.time());
             eligible.iter().min_by_key(needs).copied()
@@ -165,14 +272,38 @@ fn best<'c, 'a>(group: &[&'c Contender<'a>], goal: Goal) -> Option<&'c Contender
             };
             let as_good = only(&|c| c.is_as_accurate());
             most(&only(&|c| c.differs(true)))
-                .or_else(|| fastest(&as_good))
+                .or_else(|| fastest_of_all(&as_good))
                 .or_else(|| most(&eligible))
         }
     }
 }
 
+/// The fastest of each adapter; of those the CPU path's, which needs no driver, unless another is clearly faster.
+fn fastest_of_all<'c, 'a>(eligible: &[&'c Contender<'a>]) -> Option<&'c Contender<'a>> {
+    let mut adapters: Vec<usize> = eligible.iter().map(|c| c.adapter()).collect();
+    adapters.sort_unstable();
+    adapters.dedup();
+    let of = |adapter: &usize| {
+        let own: Vec<&Contender<'_>> = eligible
+            .iter()
+            .copied()
+            .filter(|c| c.adapter() == *adapter)
+            .collect();
+        fastest(&own)
+    };
+    let mut all: Vec<&'c Contender<'a>> = adapters.iter().filter_map(of).collect();
+    all.sort_by_key(|contender| !contender.is_on_cpu_path());
+    all.into_iter().reduce(|best, other| {
+        if other.clearly_faster(best) {
+            other
+        } else {
+            best
+        }
+    })
+}
+
 /// f32, unless another is clearly faster; of those the fastest, or one that is not clearly slower and changes
-/// fewer labels.
+/// fewer labels. All are of one adapter.
 fn fastest<'c, 'a>(eligible: &[&'c Contender<'a>]) -> Option<&'c Contender<'a>> {
     let best = *eligible.iter().min_by_key(|contender| contender.time())?;
     let f32 = eligible.iter().copied().find(|c| is_f32(c.row));
@@ -186,29 +317,35 @@ fn fastest<'c, 'a>(eligible: &[&'c Contender<'a>]) -> Option<&'c Contender<'a>> 
     as_fast.min_by_key(|contender| (contender.changes(), contender.time()))
 }
 
-fn f32_of<'a>(group: &[&Contender<'a>]) -> Option<&'a Row> {
-    let f32 = group.iter().find(|contender| is_f32(contender.row))?;
+/// The f32 row of a contender's adapter.
+fn f32_beside<'a>(of: &Contender<'a>, group: &[&Contender<'a>]) -> Option<&'a Row> {
+    let f32 = group
+        .iter()
+        .find(|contender| is_f32(contender.row) && contender.is_beside(of))?;
     f32.row.end_to_end_ns.map(|_| f32.row)
 }
 
-/// `f16 1.02× (0.98 to 1.05), int8 0.78× (0.75 to 0.81)`: the other eligible rows, compared with f32.
-fn alternatives(group: &[&Contender<'_>]) -> String {
+/// `f16 1.02× (0.98 to 1.05), int8 0.78× (0.75 to 0.81)`: the other eligible rows of its adapter, compared with f32.
+fn alternatives(best: &Contender<'_>, group: &[&Contender<'_>]) -> String {
     let others = group
         .iter()
-        .filter(|c| c.excluded.is_none() && !is_f32(c.row));
+        .filter(|c| c.excluded.is_none() && !is_f32(c.row) && c.is_beside(best));
     let speeds = others.filter_map(|c| {
-        let speed = c.row.speed_vs_f32?;
-        Some(format!("{} {} {}", c.name(), times(speed), interval(speed)))
+        let (name, speed) = (&c.row.name, c.row.speed_vs_f32?);
+        Some(format!("{name} {} {}", times(speed), interval(speed)))
     });
     speeds.collect::<Vec<_>>().join(", ")
 }
 
 fn sentence(best: &Contender<'_>, group: &[&Contender<'_>], images: usize, goal: Goal) -> String {
     let batch = count(best.batch() as u64);
+    let (on, elsewhere) = (best.on(), elsewhere(best, group));
     if is_f32(best.row) {
-        let others = alternatives(group);
+        let others = alternatives(best, group);
         if others.is_empty() {
-            return format!("Stay on f32 at batch {batch}: no other precision is eligible there.");
+            return format!(
+                "Stay on f32{on} at batch {batch}: no other precision is eligible there.{elsewhere}"
+            );
         }
         let reason = match goal {
             Goal::Accuracy => {
@@ -216,9 +353,9 @@ fn sentence(best: &Contender<'_>, group: &[&Contender<'_>], images: usize, goal:
             }
             _ => "no other precision is clearly faster",
         };
-        return format!("Stay on f32 at batch {batch}: {reason} ({others}).");
+        return format!("Stay on f32{on} at batch {batch}: {reason} ({others}).{elsewhere}");
     }
-    let measured = compared_with_f32(best.row, f32_of(group), images);
+    let measured = compared_with_f32(best.row, f32_beside(best, group), images);
     let what = match goal {
         Goal::Latency => "",
         Goal::Throughput => ", which classifies the most images a second, upload included",
@@ -229,7 +366,35 @@ fn sentence(best: &Contender<'_>, group: &[&Contender<'_>], images: usize, goal:
         }
         Goal::Accuracy => ", which is the most accurate of the eligible ones",
     };
-    format!("Deploy {} at batch {batch}{what}: {measured}.", best.name())
+    format!(
+        "Deploy {} at batch {batch}{what}: {measured}.{elsewhere}",
+        best.name()
+    )
+}
+
+/// How long the fastest row of each other adapter takes, beside the one to deploy.
+fn elsewhere(best: &Contender<'_>, group: &[&Contender<'_>]) -> String {
+    let measured = group
+        .iter()
+        .filter(|c| c.row.end_to_end_ns.is_some() && !c.is_beside(best));
+    let mut adapters: Vec<usize> = measured.clone().map(|c| c.adapter()).collect();
+    adapters.sort_unstable();
+    adapters.dedup();
+    let of = |adapter: usize| {
+        let own = measured.clone().filter(|c| c.adapter() == adapter);
+        let fastest = own.min_by_key(|c| c.time())?;
+        let times = fastest.time() as f64 / best.time().max(1) as f64;
+        let times = if times < 9.95 {
+            format!("{times:.1}")
+        } else {
+            format!("{times:.0}")
+        };
+        Some(format!(
+            " The fastest row{} takes {times}× as long.",
+            fastest.on()
+        ))
+    };
+    adapters.into_iter().filter_map(of).collect()
 }
 
 /// What to do where the measurement is too uncertain for the decision.
@@ -246,7 +411,7 @@ fn caveat(best: &Contender<'_>, group: &[&Contender<'_>], warnings: &[Warning]) 
         let samples: Vec<u64> = samples.iter().map(|&sample| sample as u64).collect();
         drift(&samples).map(f64::abs)
     };
-    let beside = f32_of(group).filter(|_| !is_f32(best.row));
+    let beside = f32_beside(best, group).filter(|_| !is_f32(best.row));
     let most = beside.and_then(|f32| {
         let both = [drifted(best.row), drifted(f32)];
         both.into_iter().flatten().max_by(f64::total_cmp)
@@ -261,23 +426,37 @@ fn caveat(best: &Contender<'_>, group: &[&Contender<'_>], warnings: &[Warning]) 
 
 /// A sentence for each other row of the batch, and what limits the best.
 fn reasons(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Vec<String> {
-    let f32 = f32_of(group);
     let mut others: Vec<&&Contender<'_>> = group.iter().filter(|c| c.at != best.at).collect();
     others.sort_by_key(|contender| (contender.excluded.is_some(), contender.time()));
     let mut reasons = Vec::new();
+    let mut software: Vec<usize> = Vec::new();
     for other in others {
+        if matches!(other.excluded, Some(Exclusion::SoftwareAdapter)) {
+            // Once for all its rows.
+            if !software.contains(&other.adapter()) {
+                software.push(other.adapter());
+                reasons.push(format!(
+                    "{} is a software adapter: it runs shaders on the CPU. It was measured only for reference.",
+                    other.devices.name(other.adapter())
+                ));
+            }
+            continue;
+        }
         let name = other.name();
         let measured = other.row.end_to_end_ns.is_some() && !is_f32(other.row);
+        let f32 = f32_beside(other, group);
         let measured = measured.then(|| compared_with_f32(other.row, f32, images));
-        reasons.push(match (&other.excluded, measured) {
-            (Some(why), Some(measured)) => {
-                format!("{name} was excluded: {why}. Measured: {measured}.")
-            }
-            (Some(why), None) => format!("{name} was excluded: {why}."),
-            (None, Some(measured)) => format!("{name}: {measured}."),
-            // The others are compared with f32.
-            (None, None) => continue,
-        });
+        reasons.push(
+            match (other.excluded.as_ref().map(Exclusion::text), measured) {
+                (Some(why), Some(measured)) => {
+                    format!("{name} was excluded: {why}. Measured: {measured}.")
+                }
+                (Some(why), None) => format!("{name} was excluded: {why}."),
+                (None, Some(measured)) => format!("{name}: {measured}."),
+                // The others are compared with f32.
+                (None, None) => continue,
+            },
+        );
     }
     if best.row.accuracy.is_none() {
         reasons.push("The accuracy is unknown, because the images have no labels.".to_owned());
@@ -293,9 +472,11 @@ fn at_batch(best: Option<&Contender<'_>>, group: &[&Contender<'_>]) -> String {
         return "no measured row is eligible".to_owned();
     };
     match best.row.speed_vs_f32 {
-        _ if is_f32(best.row) => match alternatives(group) {
-            others if others.is_empty() => "f32 (no other precision is eligible)".to_owned(),
-            others => format!("f32 ({others})"),
+        _ if is_f32(best.row) => match alternatives(best, group) {
+            others if others.is_empty() => {
+                format!("{} (no other precision is eligible)", best.name())
+            }
+            others => format!("{} ({others})", best.name()),
         },
         Some(speed) => {
             let name = best.name();
@@ -316,7 +497,11 @@ fn candidates(best: &Contender<'_>, all: &[Contender<'_>], goal: Goal) -> Vec<Ca
         let elsewhere = elsewhere.then(|| "the goal applies to another batch size".to_owned());
         Candidate {
             choice: contender.choice(),
-            excluded: contender.excluded.clone().or(elsewhere),
+            excluded: contender
+                .excluded
+                .as_ref()
+                .map(Exclusion::text)
+                .or(elsewhere),
         }
     };
     let mut order: Vec<&Contender<'_>> = all.iter().collect();
@@ -339,7 +524,7 @@ fn nothing(all: &[Contender<'_>], request: &Request, warnings: Vec<Warning>) -> 
             .iter()
             .map(|contender| Candidate {
                 choice: contender.choice(),
-                excluded: contender.excluded.clone(),
+                excluded: contender.excluded.as_ref().map(Exclusion::text),
             })
             .collect(),
         ..Verdict::unmeasured(request.goal)
@@ -353,7 +538,7 @@ fn nothing(all: &[Contender<'_>], request: &Request, warnings: Vec<Warning>) -> 
         verdict.limits.clone_from(&nearest.limits);
     }
     let reason = |c: &Contender<'_>| {
-        let why = c.excluded.as_ref()?;
+        let why = c.excluded.as_ref()?.text();
         Some(format!(
             "{} at batch {}: {why}.",
             c.name(),

@@ -1,6 +1,6 @@
 //! Limits, and which rows meet them.
 
-use super::types::{DEFAULT_ACCURACY_DROP, LimitCheck, LimitName, Request};
+use super::types::{DEFAULT_ACCURACY_DROP, LimitCheck, LimitName, Request, UnknownAccuracy};
 use crate::Precision;
 use crate::results::{Row, Status};
 use crate::units::{bytes, duration};
@@ -19,60 +19,89 @@ pub(super) fn accuracy_drop(row: &Row, images: usize) -> Option<f64> {
 
 /// Every limit, checked against a row.
 pub(super) fn check(request: &Request, row: &Row, images: usize) -> Vec<LimitCheck> {
-    let limit = |name, set_by_user, limit: f64, measured: Option<f64>| LimitCheck {
+    use UnknownAccuracy::{Accepted, MissesAllLimits, MissesLimits};
+    let limit = |name: LimitName, limit: f64, measured: Option<f64>| LimitCheck {
         name,
         unit: name.unit(),
-        set_by_user,
+        set_by_user: true,
         limit,
         measured,
-        // A default limit excludes no row whose figure is unknown.
-        met: measured.map_or(!set_by_user, |measured| measured <= limit),
+        met: measured.is_some_and(|measured| name.allows(measured, limit)),
     };
-    let drop = request.max_accuracy_drop;
-    let most = drop.unwrap_or(DEFAULT_ACCURACY_DROP);
     let mut all = Vec::new();
     // Without labels there is no accuracy to lose.
     let unlabelled = row.status == Status::Ok && row.accuracy.is_none();
-    if drop.is_some() || !unlabelled {
-        all.push(limit(
-            LimitName::AccuracyDrop,
-            drop.is_some(),
-            most,
-            accuracy_drop(row, images),
-        ));
+    let unknown = request.unknown_accuracy;
+    let checked = match unknown {
+        _ if !unlabelled => true,
+        MissesAllLimits => true,
+        MissesLimits => request.max_accuracy_drop.is_some(),
+        Accepted => false,
+    };
+    if checked {
+        let set_by_user = request.max_accuracy_drop.is_some();
+        let most = request.max_accuracy_drop.unwrap_or(DEFAULT_ACCURACY_DROP);
+        let drop = accuracy_drop(row, images);
+        let check = limit(LimitName::AccuracyDrop, most, drop);
+        // A default limit excludes no row that has nothing to be compared with.
+        let skipped = drop.is_none() && !set_by_user && !(unlabelled && unknown == MissesAllLimits);
+        all.push(LimitCheck {
+            set_by_user,
+            met: check.met || skipped,
+            ..check
+        });
+    }
+    if let Some(least) = request.min_accuracy
+        && (!unlabelled || unknown != Accepted)
+    {
+        let accuracy = row.accuracy.map(|accuracy| 100.0 * accuracy);
+        all.push(limit(LimitName::Accuracy, 100.0 * least, accuracy));
     }
     if let Some(most) = request.max_latency {
         let measured = row.end_to_end_ns.map(|time| time as f64);
-        all.push(limit(
-            LimitName::Latency,
-            true,
-            most.as_nanos() as f64,
-            measured,
-        ));
+        all.push(limit(LimitName::Latency, most.as_nanos() as f64, measured));
     }
     if let Some(most) = request.memory_limit {
         let measured = Some(row.memory.textbook.total_bytes as f64);
-        all.push(limit(LimitName::Memory, true, most as f64, measured));
+        all.push(limit(LimitName::Memory, most as f64, measured));
     }
     all
 }
 
 impl LimitName {
+    /// Whether a figure keeps a limit.
+    fn allows(self, measured: f64, limit: f64) -> bool {
+        match self {
+            Self::Accuracy => measured >= limit,
+            Self::AccuracyDrop | Self::Latency | Self::Memory => measured <= limit,
+        }
+    }
+
     fn unit(self) -> &'static str {
         match self {
             Self::AccuracyDrop => "points",
+            Self::Accuracy => "percent",
             Self::Latency => "ns",
             Self::Memory => "bytes",
         }
     }
 }
 
-/// How a row exceeds a limit, in words.
+/// How a row misses a limit, in words.
 pub(super) fn broken(limit: &LimitCheck) -> String {
     let Some(measured) = limit.measured else {
-        return "its accuracy cannot be compared with that of f32".to_owned();
+        return match limit.name {
+            LimitName::Accuracy => "its accuracy is unknown",
+            LimitName::AccuracyDrop => "its accuracy cannot be compared with that of f32",
+            LimitName::Latency | LimitName::Memory => "it was not measured",
+        }
+        .to_owned();
     };
     match limit.name {
+        LimitName::Accuracy => format!(
+            "its accuracy is {measured:.2}%, and the least that is allowed is {}%",
+            limit.limit
+        ),
         LimitName::AccuracyDrop => format!(
             "its accuracy is {measured:.2} points below that of f32, and the limit is {} points",
             limit.limit
@@ -87,6 +116,14 @@ pub(super) fn broken(limit: &LimitCheck) -> String {
             bytes(measured as u64),
             bytes(limit.limit as u64)
         ),
+    }
+}
+
+impl LimitCheck {
+    /// How the row misses the limit, in words; none where it is met.
+    #[must_use]
+    pub fn shortfall(&self) -> Option<String> {
+        (!self.met).then(|| broken(self))
     }
 }
 

@@ -10,7 +10,7 @@ mod words;
 
 pub use decide::decide;
 pub use types::{
-    AtBatch, CLEARLY_FASTER, Candidate, DEFAULT_ACCURACY_DROP, Goal, LimitCheck, LimitName,
-    Request, RowReference, Verdict,
+    AtBatch, Candidate, DEFAULT_ACCURACY_DROP, DEFAULT_MIN_GAIN, Goal, LimitCheck, LimitName,
+    Request, RowReference, UnknownAccuracy, Verdict,
 };
 pub use warnings::{Circumstances, warnings};

@@ -65,21 +65,41 @@ impl FromStr for Goal {
 pub struct Request {
     /// What the decision optimizes.
     pub goal: Goal,
+    /// How much faster than f32 another precision must be to be recommended, as a share; [`DEFAULT_MIN_GAIN`] by default.
+    pub min_gain: Option<f64>,
     /// How many percentage points of accuracy it may lose compared with f32; [`DEFAULT_ACCURACY_DROP`] by default.
     pub max_accuracy_drop: Option<f64>,
+    /// The least accuracy, from 0 to 1.
+    pub min_accuracy: Option<f64>,
     /// The most time that a batch may take, end to end.
     pub max_latency: Option<Duration>,
     /// The most bytes of parameters and activations.
     pub memory_limit: Option<u64>,
+    /// Whether a limit on the accuracy holds although it is not known, since the images have no labels.
+    pub unknown_accuracy: UnknownAccuracy,
+    /// Whether the reference scheme of int8 may be recommended. An image's result depends on its batch there.
+    pub reference_scheme: bool,
+}
+
+/// What becomes of a limit on an accuracy that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownAccuracy {
+    /// A limit that the user set is not met. The default one is not checked.
+    #[default]
+    MissesLimits,
+    /// The default one is not met either: a gate must not pass what it could not check.
+    MissesAllLimits,
+    /// No limit on it is checked.
+    Accepted,
 }
 
 /// The percentage points of accuracy that may be lost by default: about what MLPerf Inference requires of quantized
 /// models, which keep 99% of the accuracy of f32.
 pub const DEFAULT_ACCURACY_DROP: f64 = 1.0;
 
-/// A precision is clearly faster than another if the interval of their ratio is above 1 and the ratio is at least this.
-/// A smaller gain is no reason to change the precision, and may come from a buffer's place in memory.
-pub const CLEARLY_FASTER: f64 = 1.05;
+/// A precision is clearly faster than another if the interval of their ratio is above 1 and the ratio is above 1 by at
+/// least this. A smaller gain is no reason to change the precision, and may come from a buffer's place in memory.
+pub const DEFAULT_MIN_GAIN: f64 = 0.05;
 
 /// Which precision to deploy, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,6 +149,8 @@ pub struct RowReference {
     pub name: String,
     /// Images in a batch.
     pub batch: usize,
+    /// Which of the result's adapters it was to run on.
+    pub adapter: usize,
 }
 
 /// A row, and why it was excluded from the choice.
@@ -146,11 +168,11 @@ pub struct Candidate {
 pub struct LimitCheck {
     /// What is limited.
     pub name: LimitName,
-    /// What is counted: `points`, `ns` or `bytes`.
+    /// What is counted: `points`, `percent`, `ns` or `bytes`.
     pub unit: &'static str,
     /// Whether the user set it; false for a default.
     pub set_by_user: bool,
-    /// The most that is allowed.
+    /// The most that is allowed; of an accuracy the least.
     pub limit: f64,
     /// What the row has; none where nothing was measured.
     pub measured: Option<f64>,
@@ -164,6 +186,8 @@ pub struct LimitCheck {
 pub enum LimitName {
     /// The accuracy lost compared with f32, in percentage points.
     AccuracyDrop,
+    /// The accuracy, in percent.
+    Accuracy,
     /// The end-to-end time of a batch, in nanoseconds.
     Latency,
     /// Parameters and activations by the textbook formula, in bytes.

@@ -7,8 +7,8 @@ use crate::units::{count, share};
 /// The circumstances of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
-    /// The adapter.
-    pub adapter: &'a AdapterInfo,
+    /// What was measured on.
+    pub adapters: &'a [&'a AdapterInfo],
     /// The machine.
     pub machine: &'a Machine,
     /// The control workloads beside the samples.
@@ -30,10 +30,13 @@ const LOADED: f64 = 0.75;
 pub fn warnings(with: Circumstances<'_>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |kind, text| warnings.push(Warning { kind, text });
-    if with.adapter.kind == Kind::Software {
+    // Beside others, a software adapter is not what the verdict is about.
+    if let [only] = with.adapters
+        && only.kind == Kind::Software
+    {
         let text = format!(
             "{} is a software adapter: it runs shaders on the CPU, so this verdict does not apply to a GPU.",
-            with.adapter.name
+            only.name
         );
         warn(WarningKind::SoftwareAdapter, text);
     }
@@ -124,7 +127,7 @@ mod tests {
             wall_ns: Samples::new(&samples).unwrap(),
         };
         let warnings = warnings(Circumstances {
-            adapter,
+            adapters: &[adapter],
             machine: &machine,
             control_workloads: &[control_workload],
             debug,

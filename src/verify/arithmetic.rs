@@ -11,7 +11,7 @@ use super::data::seeded;
 use super::problem::as_problem;
 use super::row::CheckRow;
 use super::tolerance;
-use crate::Precision;
+use crate::Mode;
 use crate::error::Result;
 use crate::gpu::{Device, DeviceOperation, Numerics};
 use crate::scheme::SMALLEST_SCALE;
@@ -42,7 +42,7 @@ impl Exact {
         CheckRow::new(
             "arithmetic",
             name.to_owned(),
-            &Precision::Int8.into(),
+            &Mode::reference_int8(),
             tolerance::ROUNDED,
         )
     }

@@ -281,7 +281,7 @@ fn what_only_one_result_has_is_reported_and_the_rest_is_compared() {
         "--precision",
         "f32,int8",
         "--scheme",
-        "dynamic-tensor,dynamic-row",
+        "dynamic-row,dynamic-tensor",
     ]);
     for (name, unmatched, _) in &schemes {
         assert_eq!(
@@ -441,27 +441,24 @@ fn a_row_of_another_scheme_or_no_common_row_is_refused_before_anything_is_measur
     );
     let other = [
         &QUICK[..],
-        &["--compare", "first", "--scheme", "dynamic-row"],
+        &["--compare", "first", "--scheme", "dynamic-tensor"],
     ]
     .concat();
     has(
         &bench(&fixture, None, &other).fails(2),
         &[
-            "int8 dynamic-row cannot be compared with first",
+            "int8 dynamic-tensor cannot be compared with first",
             "only as int8;",
         ],
     );
     spoil(&path, |document| {
-        document["results"][1]["name"] = "int8 of another scheme".into();
+        document["results"][1]["requested"]["scheme"] = "static".into();
     });
     let more = [&QUICK[..], &["--compare", "first"]].concat();
     let error = bench(&fixture, None, &more).fails(2);
     has(
         &error,
-        &[
-            "int8 cannot be compared with first",
-            "int8 of another scheme",
-        ],
+        &["int8 cannot be compared with first", "only as int8 static;"],
     );
 }
 

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::support::{Fixture, IMAGES, command, has, model, precisions, rows, run, validate};
 
+/// The precisions of the rows of each batch where no option names any: int8 as it is deployed, and its reference scheme.
+const DEFAULT: [&str; 4] = ["f32", "f16", "int8", "int8"];
+
 /// `(requested batch, precision)` of every row.
 fn requested(document: &Value) -> Vec<(u64, String)> {
     let requested = |row: &Value| {
@@ -88,7 +91,7 @@ pub fn check_figures(document: &Value) {
         let bytes = match requested["precision"].as_str() {
             Some("f32") => Some(4),
             Some("f16") => Some(2),
-            Some("int8") if requested["scheme"] == "dynamic-tensor" => Some(1),
+            Some("int8") => Some(1),
             _ => None,
         };
         let memory = &row["memory"];
@@ -136,6 +139,22 @@ fn without_a_file_it_measures_the_embedded_model_on_the_embedded_images() {
     assert_eq!(document["model"]["parameters"], 50_890);
     assert_eq!(document["dataset"]["images"], 10_000);
     assert_eq!(document["adapters"][0]["backend"], "cpu");
+    // The model holds its calibration, so that int8 is measured as static too.
+    let names: Vec<&str> = rows(&document)
+        .iter()
+        .map(|row| row["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(
+        names,
+        ["f32", "f16", "int8", "int8 static", "int8 dynamic-tensor"]
+    );
+    let chosen = &document["verdict"]["recommended"]["name"];
+    assert!(
+        ["f32", "f16", "int8", "int8 static"]
+            .iter()
+            .any(|name| chosen == name),
+        "{chosen}"
+    );
     for row in rows(&document) {
         assert_eq!(row["status"], "ok");
         assert_eq!(row["effective"]["device"], "cpu");
@@ -147,13 +166,20 @@ fn without_a_file_it_measures_the_embedded_model_on_the_embedded_images() {
 #[test]
 fn every_precision_is_measured_at_batches_of_falling_size() {
     let document = Fixture::new()
-        .bench(&["--batch", "3,40,1,3", "--format", "json"])
+        .bench(&[
+            "--adapter",
+            "cpu",
+            "--batch",
+            "3,40,1,3",
+            "--format",
+            "json",
+        ])
         .json();
     validate(&document);
     check_figures(&document);
     let expected: Vec<(u64, String)> = [40, 3, 1]
         .into_iter()
-        .flat_map(|batch| precisions().map(|precision| (batch, precision.to_owned())))
+        .flat_map(|batch| DEFAULT.map(|precision| (batch, precision.to_owned())))
         .collect();
     assert_eq!(requested(&document), expected);
 }
@@ -163,7 +189,9 @@ fn precisions_are_measured_as_requested() {
     let fixture = Fixture::new();
     let precisions = |list: &str| {
         let arguments = ["--precision", list, "--batch", "8", "--format", "json"];
-        let document = fixture.bench(&arguments).json();
+        let document = fixture
+            .bench(&[&["--adapter", "cpu"], &arguments[..]].concat())
+            .json();
         validate(&document);
         check_figures(&document);
         let names = requested(&document).into_iter().map(|(_, name)| name);
@@ -173,7 +201,7 @@ fn precisions_are_measured_as_requested() {
     assert_eq!(precisions("f16"), "f16");
     assert_eq!(precisions("i8,float16,fp32"), "int8 f16 f32");
     assert_eq!(precisions("F32,float32"), "f32");
-    assert_eq!(precisions("all"), "f32 f16 int8");
+    assert_eq!(precisions("all"), DEFAULT.join(" "));
 }
 
 #[test]
@@ -313,9 +341,9 @@ fn tables_fit_120_columns() {
 #[test]
 fn csv_has_a_line_for_each_row_under_a_header() {
     let text = Fixture::new()
-        .bench(&["--batch", "8,1", "--format", "csv"])
+        .bench(&["--adapter", "cpu", "--batch", "8,1", "--format", "csv"])
         .good();
-    check_csv(&text, 6);
+    check_csv(&text, 8);
 }
 
 /// CSV of `count` measured rows.
@@ -350,7 +378,8 @@ pub fn check_csv(text: &str, count: usize) {
 fn markdown_is_a_table_with_as_many_cells_in_each_line() {
     let fixture = Fixture::new();
     for name in ["markdown", "md"] {
-        let text = fixture.bench(&["--batch", "8,1", "--format", name]).good();
+        let arguments = ["--adapter", "cpu", "--batch", "8,1", "--format", name];
+        let text = fixture.bench(&arguments).good();
         check_markdown(&text);
     }
 }
@@ -359,8 +388,8 @@ pub fn check_markdown(text: &str) {
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
     assert_eq!(
         rows.len(),
-        2 * 5,
-        "header, rule and three rows a batch: {text}"
+        2 * 6,
+        "header, rule and four rows a batch: {text}"
     );
     let cells = |row: &&str| row.matches('|').count();
     assert!(

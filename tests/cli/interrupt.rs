@@ -196,6 +196,6 @@ fn a_run_that_is_killed_leaves_the_rows_that_were_finished() {
         document["incomplete"].as_str().expect("why"),
         &["still running when this file was written"],
     );
-    assert_eq!(rows(&document).len(), 3);
+    assert_eq!(rows(&document).len(), 4);
     assert_eq!(document["missing_batches"], serde_json::json!([8, 1]));
 }

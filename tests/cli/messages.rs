@@ -60,7 +60,7 @@ const CALLS: &[&str] = &[
     "bench --adapter cpu --matrix-units on --model m.safetensors --data DIR",
     "bench --precision f32 --scheme static",
     "bench --precision f32 --weights channel",
-    "bench --weights channel",
+    "bench --weights channel --scheme dynamic-tensor",
     "bench --precision mixed",
     "bench --layer-precision f16",
     "bench --layer-precision f16,mixed",

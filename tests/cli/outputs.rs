@@ -14,7 +14,7 @@ fn every_output_is_written_in_the_format_of_its_extension() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let names = ["r.json", "r.csv", "r.md", "r.txt", "again.json"];
     let paths = names.map(|name| folder.path().join(name));
-    let mut arguments = vec!["--batch", "8,1", "--format", "json"];
+    let mut arguments = vec!["--adapter", "cpu", "--batch", "8,1", "--format", "json"];
     for path in &paths {
         arguments.extend(["--output", path.to_str().expect("UTF-8")]);
     }
@@ -25,7 +25,7 @@ fn every_output_is_written_in_the_format_of_its_extension() {
     validate(&written);
     assert_eq!(written, document);
     assert_eq!(text[4], text[0]);
-    check_csv(&text[1], 6);
+    check_csv(&text[1], 8);
     check_markdown(&text[2]);
     has(&text[3], &["Network:", "Batch 8\n", "Batch 1\n", "median"]);
     let left = std::fs::read_dir(folder.path())
@@ -43,8 +43,10 @@ fn an_older_file_is_replaced_and_survives_a_failure() {
         .bench(&["--output", name, "--adapter", "nosuch"])
         .fails(3);
     assert_eq!(std::fs::read(&path).expect("a file"), b"older");
-    fixture.bench(&["--output", name]).good();
-    check_csv(&std::fs::read_to_string(&path).expect("a file"), 9);
+    fixture
+        .bench(&["--output", name, "--adapter", "cpu"])
+        .good();
+    check_csv(&std::fs::read_to_string(&path).expect("a file"), 12);
 }
 
 #[test]
@@ -221,11 +223,12 @@ fn an_output_that_is_a_link_is_written_where_it_leads() {
         fixture.write("file.csv", b"older"),
     );
     std::os::unix::fs::symlink("file.csv", &link).expect("a link");
+    let name = link.to_str().expect("UTF-8");
     fixture
-        .bench(&["--output", link.to_str().expect("UTF-8")])
+        .bench(&["--output", name, "--adapter", "cpu"])
         .good();
     assert!(link.is_symlink(), "the link is replaced");
-    check_csv(&std::fs::read_to_string(file).expect("a file"), 9);
+    check_csv(&std::fs::read_to_string(file).expect("a file"), 12);
 }
 
 /// An interrupt is exit 130, and keeps what was printed.

@@ -120,7 +120,8 @@ fn bench_marks_the_row_and_measures_the_others() {
 
 fn check_rows(document: &Value) {
     validate(document);
-    assert_eq!(rows(document).len(), 3);
+    // int8 in two schemes, on the CPU path and perhaps an adapter.
+    assert!([4, 8].contains(&rows(document).len()), "{document}");
     for row in rows(document) {
         let overflows = row["requested"]["precision"] == "f16";
         let status = if overflows { "overflow" } else { "ok" };
@@ -145,11 +146,7 @@ fn bench_reports_an_overflow_in_its_table_and_its_files() {
     let (table, _) = fixture.bench(&arguments).fails_after_output(4);
     has(
         &table,
-        &[
-            "f16 is out of range, so it was not timed",
-            "layers.0",
-            "65504",
-        ],
+        &["is out of range, so it was not timed", "layers.0", "65504"],
     );
     let text = std::fs::read_to_string(path).expect("a file");
     check_rows(&serde_json::from_str(&text).expect("JSON"));
@@ -182,7 +179,9 @@ fn a_mixed_network_overflows_like_a_uniform_one() {
             let document: Value = serde_json::from_str(&text).expect("JSON");
             validate(&document);
             let status: Vec<&Value> = rows(&document).iter().map(|row| &row["status"]).collect();
-            assert_eq!(status, ["ok", "overflow"]);
+            for of_adapter in status.chunks(2) {
+                assert_eq!(of_adapter, ["ok", "overflow"]);
+            }
             let detail = rows(&document)[1]["detail"].as_str().expect("words");
             has(detail, &["layers.0", named]);
         }
@@ -294,9 +293,10 @@ fn warns(model: &Network, precision: &str, kind: &str, parts: &[&str]) {
         let quick = ["--batch", "8,4", "--format", "json", "--output", name];
         let end = fixture.bench(&[&quick, adapter].concat());
         assert_eq!(end.code, Some(0), "{}", end.stderr);
-        let lines: Vec<&str> = end.stderr.lines().collect();
-        assert_eq!(lines.len(), 1, "once, however many batches: {lines:?}");
-        has(lines[0], &[&format!("warning: {precision}: layers.0")]);
+        let start = format!("warning: {precision}: layers.0");
+        let own = |line: &&str| line.starts_with(&start);
+        let lines: Vec<&str> = end.stderr.lines().filter(own).collect();
+        assert_eq!(lines.len(), 1, "once, however many batches: {}", end.stderr);
         has(lines[0], parts);
         let document: Value = serde_json::from_str(&end.stdout).expect("JSON");
         validate(&document);
@@ -313,7 +313,7 @@ fn warns(model: &Network, precision: &str, kind: &str, parts: &[&str]) {
         let end = fixture.bench(&[&["--batch", "8", "--quiet"], adapter].concat());
         assert_eq!(end.stderr, "");
         let table = end.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        has(&table, &[&format!("Warning: {precision}: layers.0")]);
+        has(&table, &[&format!("Warning: {precision}"), ": layers.0"]);
         has(&table, parts);
     }
     let mut command = command();

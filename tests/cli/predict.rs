@@ -78,7 +78,11 @@ fn the_clip_of_the_model_and_the_batch_make_the_quantized_of_int8() {
         classify(
             &path,
             &images,
-            &[&["--precision", "int8"], arguments].concat(),
+            &[
+                &["--precision", "int8", "--scheme", "dynamic-tensor"],
+                arguments,
+            ]
+            .concat(),
         )
     };
     for adapter in ["cpu", ""] {
@@ -136,7 +140,14 @@ fn the_batch_is_named_and_at_most_the_data() {
     assert_eq!(stored(None, &["--batch", "3"])["batch"], 3);
     assert_eq!(stored(None, &["--batch", "99"])["batch"], 4);
     let (_fixture, model, images) = known();
-    let args = ["--precision", "int8", "--batch", "3"];
+    let args = [
+        "--precision",
+        "int8",
+        "--scheme",
+        "dynamic-tensor",
+        "--batch",
+        "3",
+    ];
     for format in ["table", "markdown"] {
         let mut command = command();
         command.args(["predict", "--format", format]).args(args);

@@ -29,7 +29,7 @@ fn it_agrees_with_f32_and_has_no_accuracy() {
     assert_eq!(document["dataset"]["labelled"], false);
     assert_eq!(document["model"]["path"], "random weights, seed 0");
     assert_eq!(texts(&document, "/model/activations"), ["relu", "softmax"]);
-    assert_eq!(rows(&document).len(), 6);
+    assert_eq!(rows(&document).len(), 8);
     for row in rows(&document) {
         assert_eq!(row["status"], "ok");
         assert!(row["accuracy"].is_null() && row["confusion"].is_null());
@@ -87,7 +87,7 @@ fn the_images_of_a_folder_are_used_without_their_labels() {
 
 #[test]
 fn no_table_has_a_column_of_accuracies() {
-    for (format, columns) in [("table", "median"), ("markdown", "| precision |")] {
+    for (format, columns) in [("table", "median"), ("markdown", "| precision ")] {
         let text = bench(&["--layers", "20-8-3", "--batch", "4", "--format", format]).good();
         has(
             &text,

@@ -104,7 +104,8 @@ fn values_that_mean_nothing_are_refused() {
         ("requested/scheme", Value::Null),
         ("requested/scheme", json!("nosuch")),
         ("requested/weights", Value::Null),
-        ("requested/weights", json!("channel")),
+        // The reference scheme has one scale for each weight matrix.
+        ("requested/scheme", json!("dynamic-tensor")),
         ("requested/layers", json!(["f16"])),
         ("requested/batch", json!(0)),
         ("effective/device", json!("gpu")),

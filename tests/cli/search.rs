@@ -37,7 +37,7 @@ fn the_result_is_within_the_drop_and_runs() {
     // Two layers, five low precisions, each alone and all but it.
     assert_eq!(sensitivities.len(), 20);
     for layer in ["layers.0", "layers.1"] {
-        for precision in ["f16", "bf16", "int8 dynamic-row", "int8 static", "int4"] {
+        for precision in ["f16", "bf16", "int8", "int8 static", "int4"] {
             let of = |row: &&serde_json::Value| row["layer"] == layer && row["mode"] == precision;
             assert_eq!(
                 sensitivities.iter().filter(of).count(),
@@ -93,8 +93,8 @@ fn the_best_is_the_fastest_of_the_last_comparison() {
         "f32",
         "f16",
         "bf16",
-        "int8 dynamic-row",
-        "int8 dynamic-row, weights by tensor",
+        "int8",
+        "int8, weights by tensor",
         "int8 static",
         "int8 static, weights by tensor",
         "int4",

@@ -162,7 +162,13 @@ fn a_kernel_is_found_by_its_name_and_tile() {
     assert_eq!(by(&["subgroup_rows"]), by(&["subgroup-rows"]));
     assert_eq!(
         by(&["network_int8"]),
-        by(&["network-8", "--precision", "int8"])
+        by(&[
+            "network-8",
+            "--precision",
+            "int8",
+            "--scheme",
+            "dynamic-tensor"
+        ])
     );
     assert_eq!(by(&["matmul", "--tile", "1x4"]), by(&["matmul-1x4"]));
     assert_eq!(

@@ -168,7 +168,14 @@ fn a_gate_ends_with_4_where_no_precision_meets_the_limits_and_0_where_one_does()
     assert_eq!(document["verdict"]["recommended"], Value::Null);
     let (table, error) =
         bench(&fixture, &[&impossible[..], &["--gate"]].concat()).fails_after_output(4);
-    has(&error, &["--max-latency", "comes closest"]);
+    has(
+        &error,
+        &[
+            "--max-latency (a batch takes",
+            "the limit is 1.00 ns",
+            "comes closest",
+        ],
+    );
     has(&table, &["Limit not met: time of a batch"]);
     let possible = [
         "--max-latency",
@@ -189,6 +196,28 @@ fn a_gate_ends_with_4_where_no_precision_meets_the_limits_and_0_where_one_does()
     );
 }
 
+/// The images of the fixture are noise to its network.
+#[test]
+fn the_least_accuracy_is_a_limit_too() {
+    let fixture = Fixture::new();
+    let most = document(&fixture, &[])["results"][0]["accuracy"]
+        .as_f64()
+        .expect("an accuracy");
+    let above = format!("{}%", 100.0 * most + 5.0);
+    let least = ["--min-accuracy", &above, "--gate"];
+    let (table, error) = bench(&fixture, &least).fails_after_output(4);
+    has(
+        &error,
+        &[
+            "--min-accuracy (its accuracy is",
+            &format!("allowed is {above}"),
+        ],
+    );
+    has(&table, &["Limit not met: accuracy", "at least"]);
+    let table = bench(&fixture, &["--min-accuracy", "0%", "--gate"]).good();
+    has(&table, &["Limit met: accuracy"]);
+}
+
 #[test]
 fn requests_that_cannot_be_meant_are_usage_errors() {
     let fixture = Fixture::new();
@@ -196,6 +225,9 @@ fn requests_that_cannot_be_meant_are_usage_errors() {
         ("--goal", "speed", "throughput"),
         ("--max-accuracy-drop", "-1", "0.5"),
         ("--max-accuracy-drop", "NaN", "0.5"),
+        ("--min-accuracy", "101%", "0% to 100%"),
+        ("--min-accuracy", "0.9", "88%"),
+        ("--min-gain", "0.1", "5%"),
         ("--max-latency", "5", "250ms"),
         ("--memory-limit", "much", "100KiB"),
         ("--batch-limit", "0", "at least 1"),
@@ -203,4 +235,6 @@ fn requests_that_cannot_be_meant_are_usage_errors() {
         let error = bench(&fixture, &[&format!("{option}={value}")]).fails(2);
         has(&error, &[word]);
     }
+    // It is about the gate.
+    bench(&fixture, &["--allow-unchecked"]).fails(2);
 }

@@ -348,7 +348,7 @@ pub fn a_wrong_kernel_is_replaced(adapter: &Adapter) {
 
 pub fn a_shader_that_does_not_compile_is_reported(adapter: &Adapter) {
     let fixture = Fixture::new();
-    let more = ["--path", "separate"];
+    let more = ["--path", "separate", "--scheme", "dynamic-tensor"];
     let end = end(&mut bench(&fixture, adapter, "shader:matmul", &more));
     let (_, error) = end.fails_after_output(4);
     has(

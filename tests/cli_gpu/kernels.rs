@@ -51,7 +51,8 @@ fn effective(document: &Value) -> Vec<[String; 3]> {
 pub fn a_path_runs_as_named(adapter: &Adapter) {
     let bench = Bench::new();
     for (path, batch) in [("unfused", "8"), ("fused", "8"), ("network", "1")] {
-        let arguments = ["--path", path, "--batch", batch, "--precision", "f32,int8"];
+        let modes = ["--precision", "f32,int8", "--scheme", "dynamic-tensor"];
+        let arguments = [&["--path", path, "--batch", batch], &modes[..]].concat();
         let document = run(&mut bench.command(adapter, &arguments)).json();
         validate(&document);
         for [ran, _, by] in effective(&document) {
@@ -110,10 +111,18 @@ pub fn what_cannot_run_is_reported(adapter: &Adapter) {
         let error = run(command.args(["--precision", "f32"])).fails(2);
         has(&error, &[words]);
     }
-    // In int8 the images of a batch share their scales: no whole-network kernel may run it.
-    let arguments = ["--path", "network", "--batch", "8", "--precision", "int8"];
+    // In this scheme the images of a batch share their scales: no whole-network kernel may run it.
+    let scheme = ["--precision", "int8", "--scheme", "dynamic-tensor"];
+    let arguments = [&["--path", "network", "--batch", "8"], &scheme[..]].concat();
     let error = run(&mut bench.command(adapter, &arguments)).fails(2);
     has(&error, &["network path", "int8"]);
+    // Its other schemes have no unfused kernels.
+    let arguments = ["--path", "unfused", "--batch", "8", "--precision", "int8"];
+    let error = run(&mut bench.command(adapter, &arguments)).fails(2);
+    has(
+        &error,
+        &["the unfused path", "int8 dynamic-tensor", "--path"],
+    );
 }
 
 pub fn one_batch_size_that_cannot_run_leaves_the_others(adapter: &Adapter) {
@@ -122,7 +131,7 @@ pub fn one_batch_size_that_cannot_run_leaves_the_others(adapter: &Adapter) {
     validate(&document);
     for row in document["results"].as_array().expect("rows") {
         let requested = &row["requested"];
-        let shared_scales = requested["precision"] == "int8" && requested["batch"] == 8;
+        let shared_scales = requested["scheme"] == "dynamic-tensor" && requested["batch"] == 8;
         let lacks_f16 = requested["precision"] == "f16" && !adapter.has("shader-f16");
         let runs = !(shared_scales || lacks_f16);
         assert_eq!(row["status"] == "ok", runs, "{row}");
@@ -158,9 +167,25 @@ pub fn a_damaged_cache_is_ignored(adapter: &Adapter) {
 
 pub fn a_breakdown_has_every_kernel(adapter: &Adapter) {
     let bench = Bench::new();
-    let arguments = ["--batch", "8", "--precision", "int8", "--breakdown"];
-    let document = run(&mut bench.command(adapter, &arguments)).json();
-    validate(&document);
+    let breakdown = |scheme: &str| {
+        let arguments = [
+            "--batch",
+            "8",
+            "--precision",
+            "int8",
+            "--breakdown",
+            "--scheme",
+            scheme,
+        ];
+        let document = run(&mut bench.command(adapter, &arguments)).json();
+        validate(&document);
+        document
+    };
+    // Without unfused kernels, only the chosen one has its parts.
+    let alone = breakdown("dynamic-row");
+    let parts = alone["results"][0]["breakdown"].as_array().expect("a list");
+    assert_eq!(parts.len(), usize::from(adapter.has("timestamp-query")));
+    let document = breakdown("dynamic-tensor");
     let parts = document["results"][0]["breakdown"]
         .as_array()
         .expect("a list");

@@ -178,6 +178,10 @@ const TESTS: &[(&str, Test)] = &[
         "what-cannot-be-checked-is-not-well",
         verify::what_cannot_be_checked_is_not_well,
     ),
+    (
+        "without-a-choice-the-cpu-is-measured-too",
+        selection::without_a_choice_the_cpu_is_measured_too,
+    ),
     ("the-index-selects", selection::the_index_selects),
     ("the-backend-selects", selection::the_backend_selects),
     (

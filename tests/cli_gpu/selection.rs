@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::Adapter;
-use crate::support::{Fixture, command, has, run};
+use crate::support::{Fixture, command, has, rows, run, validate};
 
 /// The adapter that ran, and why that one.
 fn chosen(arguments: &[&str], variables: &[(&str, &str)]) -> (Value, String) {
@@ -95,4 +95,86 @@ pub fn variables_select(adapter: &Adapter) {
     let others = [("WGPU_BACKEND", "metal"), ("WGPU_ADAPTER_NAME", "nosuch")];
     let (by_flag, _) = chosen(&["--adapter", backend], &others);
     assert_eq!(by_flag["backend"], backend);
+}
+
+/// Without a choice, `bench` measures the best adapter and the CPU path. That does not depend on the adapter, but needs one.
+pub fn without_a_choice_the_cpu_is_measured_too(adapter: &Adapter) {
+    if adapter.index != "0" {
+        return;
+    }
+    let fixture = Fixture::new();
+    let bench = |more: &[&str]| {
+        let document = fixture
+            .bench(&[&["--batch", "8", "--format", "json"], more].concat())
+            .json();
+        validate(&document);
+        document
+    };
+    let kinds = |document: &Value| -> Vec<String> {
+        let adapters = document["adapters"].as_array().expect("adapters").iter();
+        adapters
+            .map(|adapter| adapter["kind"].as_str().expect("a kind").to_owned())
+            .collect()
+    };
+    let document = bench(&[]);
+    let kinds_of_both = kinds(&document);
+    assert_eq!(kinds_of_both.len(), 2);
+    let software = kinds_of_both.contains(&"software".to_owned());
+    // A software adapter comes behind the processor that it runs on.
+    assert_eq!(
+        kinds_of_both.iter().position(|kind| kind == "cpu"),
+        Some(usize::from(!software))
+    );
+    for (at, kind) in kinds_of_both.iter().enumerate() {
+        let own = rows(&document)
+            .iter()
+            .filter(|row| row["requested"]["adapter"] == at);
+        let names: Vec<&str> = own
+            .clone()
+            .map(|row| row["name"].as_str().expect("a name"))
+            .collect();
+        let all = ["f32", "f16", "int8", "int8 dynamic-tensor"];
+        assert!(
+            names == all || kind != "cpu" && !adapter.has("shader-f16"),
+            "{kind}: {names:?}"
+        );
+        for row in own {
+            let device = if kind == "cpu" { "cpu" } else { "gpu" };
+            assert_eq!(row["effective"]["device"], device, "{row}");
+            assert_eq!(row["effective"]["adapter"], at, "{row}");
+        }
+    }
+    let recommended = &document["verdict"]["recommended"];
+    if software {
+        assert_eq!(recommended["adapter"], 0, "{recommended}");
+    }
+    let table = fixture.bench(&["--batch", "8"]).good();
+    has(&table, &["on the CPU", "× as long", "software adapter"]);
+
+    // What the adapter cannot run has one row, on the CPU path.
+    let masked = bench(&["--mask-features", "shader-f16"]);
+    let f16: Vec<&Value> = rows(&masked)
+        .iter()
+        .filter(|row| row["name"] == "f16")
+        .collect();
+    assert_eq!(f16.len(), 1);
+    assert_eq!(f16[0]["effective"]["device"], "cpu");
+    has(
+        f16[0]["effective"]["reason"].as_str().expect("a reason"),
+        &["shader-f16"],
+    );
+
+    // These options are about one adapter.
+    for narrowed in [
+        &["--no-fallback"][..],
+        &["--path", "fused"],
+        &["--adapter", "0"],
+    ] {
+        let document = bench(&[narrowed, &["--precision", "f32"]].concat());
+        assert!(
+            !kinds(&document).contains(&"cpu".to_owned()),
+            "{narrowed:?}"
+        );
+    }
+    assert_eq!(kinds(&bench(&["--adapter", "cpu"])), ["cpu"]);
 }

@@ -111,11 +111,7 @@ fn case(name: &'static str, ends: &[(usize, usize)], sizes: &[usize], used: &[us
 
 /// Modes of the branched network: every one, and one that differs between the branches.
 fn modes(case: &Case) -> Vec<Mode> {
-    let mut modes: Vec<Mode> = Precision::EVERY.map(Mode::from).to_vec();
-    modes.extend(
-        [Scheme::DynamicRow, Scheme::Static]
-            .map(|scheme| Mode::int8(scheme, WeightScales::Channel)),
-    );
+    let mut modes = Mode::every();
     if case.name == "a hidden value" {
         use Precision::{F16, F32, Int8};
         let mixed = Mode::mixed(

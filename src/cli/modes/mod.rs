@@ -21,11 +21,11 @@ pub struct ModesOptions {
     #[arg(long, value_name = "LIST")]
     precision: Option<Several<Precision>>,
 
-    /// How int8 is quantized: dynamic-tensor, dynamic-row, static, a list of them, or all
+    /// How int8 is quantized: dynamic-row, static, dynamic-tensor, a list of them, or all
     ///
-    /// dynamic-tensor finds one scale for the inputs of a whole batch. dynamic-row finds one for each image. static
-    /// uses scales that were calibrated before the run. [default: the scheme stored in the model; otherwise
-    /// dynamic-tensor, or dynamic-row if the layers have different precisions]
+    /// dynamic-row finds a scale for each image. static uses scales that were calibrated before the run. dynamic-tensor
+    /// is the reference: it finds one scale for a whole batch, so an image's result depends on the images beside it.
+    /// [default: the scheme stored in the model; otherwise dynamic-row]
     #[arg(long, value_name = "LIST", hide_short_help = true)]
     scheme: Option<Several<Scheme>>,
 
@@ -49,11 +49,11 @@ pub struct ModeOptions {
     #[arg(long, value_name = "P")]
     precision: Option<Precision>,
 
-    /// How int8 is quantized: dynamic-tensor, dynamic-row or static
+    /// How int8 is quantized: dynamic-row, static or dynamic-tensor
     ///
-    /// dynamic-tensor finds one scale for the inputs of a whole batch. dynamic-row finds one for each image. static
-    /// uses scales that were calibrated before the run. [default: the scheme stored in the model; otherwise
-    /// dynamic-tensor, or dynamic-row if the layers have different precisions; 'quantize' uses static]
+    /// dynamic-row finds a scale for each image. static uses scales that were calibrated before the run. dynamic-tensor
+    /// is the reference: it finds one scale for a whole batch, so an image's result depends on the images beside it.
+    /// [default: the scheme stored in the model; otherwise dynamic-row, or static in 'quantize']
     #[arg(long, value_name = "S")]
     scheme: Option<Scheme>,
 
@@ -91,6 +91,35 @@ impl ModesOptions {
     pub fn modes(&self, model: &Source) -> Result<Vec<Mode>> {
         let name = model.path().display().to_string();
         self.requested().modes(&ModeContext::new(&name, model))
+    }
+
+    /// The modes to run `model` in, to be compared with each other. Where the options name neither a precision nor a scheme,
+    /// int8 is also `static` if the model holds its calibration, and in the reference scheme.
+    ///
+    /// # Errors
+    /// `Error::Usage` where the options contradict one another, or the model.
+    pub fn modes_to_compare(&self, model: &Source) -> Result<Vec<Mode>> {
+        let mut modes = self.modes(model)?;
+        let named = self.named() || self.scheme.is_some() || self.weights.is_some();
+        let last = modes
+            .iter()
+            .rposition(|mode| mode.precision == Precision::Int8);
+        if let (Some(last), Some(float), false) = (last, model.model(), named) {
+            let calibrated = float.input_ranges.as_ref();
+            let calibrated = calibrated.map(|_| Mode::int8(Scheme::Static, WeightScales::Channel));
+            let more = calibrated.into_iter().chain([Mode::reference_int8()]);
+            let more: Vec<Mode> = more.filter(|mode| !modes.contains(mode)).collect();
+            modes.splice(last + 1..last + 1, more);
+        }
+        Ok(modes)
+    }
+
+    /// Whether the options, or `model`, name the reference scheme.
+    pub fn names_reference_scheme(&self, model: &Source) -> bool {
+        let named = self.scheme.as_ref().filter(|schemes| schemes.named);
+        let stored = model.mode().and_then(|mode| mode.scheme);
+        stored == Some(Scheme::DynamicTensor)
+            || named.is_some_and(|schemes| schemes.list.contains(&Scheme::DynamicTensor))
     }
 
     /// The modes for a network without weights, of `layers` layers, which messages call `name`.

@@ -70,7 +70,7 @@ pub(super) struct RequestedModes {
     pub(super) layers: Vec<Precision>,
     /// The precisions if the options name none.
     pub(super) default: Vec<Precision>,
-    /// The scheme if neither options nor model name one; none for the default of each kind of mode.
+    /// The scheme if neither options nor model name one; none for the default.
     pub(super) default_scheme: Option<Scheme>,
 }
 
@@ -99,12 +99,14 @@ impl<'a> ModeContext<'a> {
         self.own.as_ref().map_or(&[], |own| &own.layers)
     }
 
-    /// Scheme and weight scales that the file names. The reference scheme does not count: it is the default, and has
-    /// no choice of scales.
-    fn own_int8(&self) -> Option<(Scheme, WeightScales)> {
+    /// The scheme that the file names, and its weight scales if the scheme has a choice of them.
+    fn own_int8(&self) -> Option<(Scheme, Option<WeightScales>)> {
         let own = self.own.as_ref()?;
-        let scheme = own.scheme.filter(|&one| one != Scheme::DynamicTensor)?;
-        Some((scheme, own.weights.unwrap_or(WeightScales::Channel)))
+        let scheme = own.scheme?;
+        Some((
+            scheme,
+            own.weights.filter(|_| scheme != Scheme::DynamicTensor),
+        ))
     }
 }
 
@@ -164,11 +166,12 @@ impl RequestedModes {
         }))
     }
 
-    /// The requested schemes; otherwise the model's own; otherwise the command's.
-    fn schemes(&self, own: Option<Scheme>, otherwise: Scheme) -> Vec<Scheme> {
+    /// The requested schemes; otherwise the model's own; otherwise the command's; otherwise the default, which needs no
+    /// calibration.
+    fn schemes(&self, own: Option<Scheme>) -> Vec<Scheme> {
         match &self.schemes {
             Some(requested) => requested.list.clone(),
-            None => vec![own.or(self.default_scheme).unwrap_or(otherwise)],
+            None => vec![own.or(self.default_scheme).unwrap_or_default()],
         }
     }
 
@@ -195,7 +198,7 @@ impl RequestedModes {
         // The scheme of a mixed network's int8 layers does not hold for the whole network in int8.
         let whole = (subject.own.as_ref()).is_some_and(|own| own.precision == Precision::Int8);
         let own = subject.own_int8().filter(|_| whole);
-        let schemes = self.schemes(own.map(|(scheme, _)| scheme), Scheme::DynamicTensor);
+        let schemes = self.schemes(own.map(|(scheme, _)| scheme));
         let only_channel = |requested: &Several<_>| !requested.list.contains(&WeightScales::Tensor);
         if schemes == [Scheme::DynamicTensor] && self.weights.as_ref().is_some_and(only_channel) {
             return Err(Error::Usage(UsageError::OptionUnused {
@@ -206,7 +209,7 @@ impl RequestedModes {
             }));
         }
         let of_scheme = |&scheme: &Scheme| {
-            let weights = self.weights(scheme, own.map(|(_, weights)| weights));
+            let weights = self.weights(scheme, own.and_then(|(_, weights)| weights));
             weights
                 .into_iter()
                 .map(move |weights| Mode::int8(scheme, weights))
@@ -222,15 +225,14 @@ impl RequestedModes {
             }));
         }
         let own = subject.own_int8();
-        // dynamic-row needs no calibration.
-        let mut schemes = self.schemes(own.map(|(scheme, _)| scheme), Scheme::DynamicRow);
+        let mut schemes = self.schemes(own.map(|(scheme, _)| scheme));
         if schemes.len() > 1 {
             // The scheme dynamic-tensor needs the same precision in all layers only. As the only scheme it is an error.
             schemes.retain(|&scheme| scheme != Scheme::DynamicTensor);
         }
         let mut modes = Vec::new();
         for scheme in schemes {
-            for weights in self.weights(scheme, own.map(|(_, weights)| weights)) {
+            for weights in self.weights(scheme, own.and_then(|(_, weights)| weights)) {
                 modes.push(Mode::mixed(layers.to_vec(), scheme, weights)?);
             }
         }

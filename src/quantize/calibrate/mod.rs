@@ -198,6 +198,35 @@ mod tests {
         assert!(error.to_string().contains("--calibration-data"), "{error}");
     }
 
+    /// The built-in model holds what `train` stores in it. The order of sums differs from processor to processor.
+    #[test]
+    fn the_built_in_model_holds_its_calibration() {
+        let model = Network::default_model().unwrap();
+        let stored = model.input_ranges.clone().unwrap();
+        let Ranges(found) =
+            calibrate(&model, &Sample::standard().unwrap(), Calibration::default()).unwrap();
+        for ((low, high), found) in stored.iter().zip(&found) {
+            let near = |stored: f32, found: f32| (stored - found).abs() <= 0.01 * (high - low);
+            assert!(
+                near(*low, found.0) && near(*high, found.1),
+                "{stored:?}, {found:?}"
+            );
+        }
+        assert_eq!(stored.len(), found.len());
+    }
+
+    #[test]
+    #[ignore = "writes data/models/default.safetensors"]
+    fn write_the_calibration_of_the_built_in_model() {
+        let mut model = Network::default_model().unwrap();
+        let sample = Sample::standard().unwrap();
+        let Ranges(ranges) = calibrate(&model, &sample, Calibration::default()).unwrap();
+        model.input_ranges = Some(ranges);
+        model
+            .save(Path::new("data/models/default.safetensors"))
+            .unwrap();
+    }
+
     #[test]
     fn a_sample_of_a_seed_is_the_same_and_never_more_than_there_is() {
         let of = |seed| Sample::embedded(10, seed).unwrap().images;

@@ -332,7 +332,7 @@ fn modes_without_images_and_overflows_have_no_problems() {
     });
     assert_eq!(calibration_problems(&model, &quantized, &sample), []);
     let modes = [Precision::F32, Precision::F16, Precision::Bf16].map(Mode::from);
-    let tensor = Mode::from(Precision::Int8);
+    let tensor = Mode::reference_int8();
     for mode in modes.into_iter().chain([row, tensor, int4]) {
         let quantized = nearest.quantize(&model, &mode, Some(&sample)).unwrap();
         let problems = calibration_problems(&model, &quantized, &sample);

@@ -37,7 +37,12 @@ pub(super) fn page(document: &Document) -> String {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let title = format!("{} on {}", layers.join("-"), document.adapter().info.name);
+    let names: Vec<&str> = document
+        .requested()
+        .iter()
+        .map(|entry| entry.info.name.as_str())
+        .collect();
+    let title = format!("{} on {}", layers.join("-"), names.join(" and "));
     let sections = sections(&view);
     let page = html! {
         (DOCTYPE)
@@ -192,7 +197,11 @@ fn reasons(view: &View<'_>) -> Markup {
             dl.batches {
                 @for placed in view.batches.iter().flat_map(Batch::measured) {
                     @if let Some(why) = &placed.row.why {
-                        dt { "Batch " (placed.batch().inline()) " " (view.series.label(&placed.name())) }
+                        dt {
+                            "Batch " (placed.batch().inline()) " "
+                            @if let Some(backend) = view.document.requested_on(placed.row.requested.adapter) { "on " (backend) " " }
+                            (view.series.label(&placed.name()))
+                        }
                         dd data-json=(placed.pointer("why/text")) { (why.text) }
                     }
                 }
@@ -217,7 +226,7 @@ fn of_classes(view: &View<'_>) -> Option<Markup> {
         .filter_map(|placed| confusion::chart(view, placed))
         .collect();
     Some(html! {
-        p.lead { "At batch " (batch.figure().inline()) ". The JSON has the other batch sizes." }
+        p.lead { (batch.title().inline()) ". The JSON has the other batch sizes." }
         (legend(view))
         (charts)
         h3 { "Confusion" }

@@ -40,7 +40,7 @@ pub fn table(view: &View<'_>) -> Markup {
                 thead { tr { @for name in &columns { th scope="col" { (name) } } } }
                 @for batch in &view.batches {
                     tbody {
-                        tr.group { th scope="rowgroup" colspan=(columns.len()) { "Batch " (batch.figure().inline()) } }
+                        tr.group { th scope="rowgroup" colspan=(columns.len()) { (batch.title().inline()) } }
                         @for &placed in &batch.rows { (line(view, placed, recommended == Some(placed.at))) }
                     }
                 }
@@ -94,7 +94,7 @@ fn notes(view: &View<'_>) -> Markup {
     let mut notes: Vec<Traced> = Vec::new();
     for (at, row) in view.document.results.iter().enumerate() {
         let placed = Placed { at, row };
-        let name = Traced::from(row.name.as_str());
+        let name = Traced::from(view.document.row_name(row));
         let quoted = |field: &str, text: &str| Traced::quoted(placed.pointer(field), text);
         let note = match (&row.detail, &row.effective.reason) {
             (Some(detail), _) => name.and(": ").and(quoted("detail", detail)),

@@ -6,8 +6,8 @@ use super::figure::{Figure, Traced};
 use super::view::{Placed, View};
 use crate::adapter::Kind;
 use crate::report::adapter::SOFTWARE;
-use crate::report::conclusion::{limit_name, limit_value};
-use crate::report::document::Document;
+use crate::report::conclusion::{limit_name, limit_side, limit_value};
+use crate::report::document::{AdapterEntry, Document};
 use crate::units::{chance, points};
 use crate::verdict::{LimitCheck, Verdict};
 
@@ -86,7 +86,10 @@ fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
             div.tile.deploy {
                 dt { "Deploy" }
                 dd { (view.series.label(&placed.name())) }
-                dd.sub { "at batch " (placed.batch().inline()) }
+                dd.sub {
+                    @if let Some(backend) = view.document.requested_on(row.requested.adapter) { "on " (backend) " " }
+                    "at batch " (placed.batch().inline())
+                }
             }
             div.tile {
                 dt { "Time of a batch" }
@@ -195,9 +198,10 @@ fn describe(at: usize, limit: &LimitCheck) -> Traced {
     let most = figure("limit", limit.limit);
     let traced = Traced::from(limit_name(limit.name)).and(": ");
     let traced = match limit.measured {
-        Some(measured) => traced.and(figure("measured", measured)).and(", at most "),
-        None => traced.and("not measured, at most "),
+        Some(measured) => traced.and(figure("measured", measured)).and(", "),
+        None => traced.and("not measured, "),
     };
+    let traced = traced.and(limit_side(limit.name)).and(" ");
     traced.and(most)
 }
 
@@ -209,7 +213,8 @@ fn warnings(view: &View<'_>) -> Markup {
         .map(|(at, warning)| Traced::quoted(format!("/verdict/warnings/{at}/text"), &warning.text))
         .collect();
     if whole.is_empty() {
-        if document.adapter().info.kind == Kind::Software {
+        let software = |entry: &AdapterEntry| entry.info.kind == Kind::Software;
+        if document.requested().iter().all(software) {
             whole.push(SOFTWARE.into());
         }
         if document.tool.profile == "debug" {
@@ -233,7 +238,7 @@ fn row_warnings(view: &View<'_>) -> Vec<Traced> {
     for placed in view.batches.iter().flat_map(|batch| &batch.rows) {
         for (at, warning) in placed.row.warnings.iter().enumerate() {
             let pointer = placed.pointer(&format!("warnings/{at}/text"));
-            let traced = Traced::from(placed.name())
+            let traced = Traced::from(view.document.row_name(placed.row))
                 .and(", batch ")
                 .and(placed.batch())
                 .and(": ");

@@ -1,4 +1,4 @@
-//! The document as the report looks at it: rows by batch size, and the batch size that it speaks of first.
+//! The document as the report looks at it: rows by batch size and adapter, and those that it speaks of first.
 
 use std::cmp::Reverse;
 
@@ -33,10 +33,14 @@ impl Placed<'_> {
     }
 }
 
-/// The rows of one batch size.
+/// The rows of one batch size on one adapter.
 pub struct Batch<'a> {
     /// Images in a batch, as it ran.
     pub size: usize,
+    /// Which of the document's adapters they were requested on.
+    pub adapter: usize,
+    /// What that is called, if there are several.
+    pub on: Option<&'static str>,
     pub rows: Vec<Placed<'a>>,
 }
 
@@ -50,9 +54,21 @@ impl<'a> Batch<'a> {
         Figure::count(pointer.unwrap_or_default(), Some(self.size as u64))
     }
 
+    /// What distinguishes it from the others in an id.
+    pub fn id(&self) -> String {
+        match self.on {
+            Some(backend) => format!("{}-{backend}", self.size),
+            None => self.size.to_string(),
+        }
+    }
+
     /// What a chart of it is called.
     pub fn title(&self) -> Traced {
-        Traced::from("Batch ").and(self.figure())
+        let title = Traced::from("Batch ").and(self.figure());
+        match self.on {
+            Some(backend) => title.and(" on ").and(backend),
+            None => title,
+        }
     }
 
     /// The rows that were measured.
@@ -68,7 +84,7 @@ impl<'a> Batch<'a> {
 pub struct View<'a> {
     pub document: &'a Document,
     pub series: Series,
-    /// The smallest first.
+    /// The smallest batch first, then in the order of the adapters.
     pub batches: Vec<Batch<'a>>,
 }
 
@@ -77,15 +93,19 @@ impl<'a> View<'a> {
         let mut batches: Vec<Batch<'a>> = Vec::new();
         for (at, row) in document.results.iter().enumerate() {
             let (placed, size) = (Placed { at, row }, row.effective.batch);
-            match batches.iter_mut().find(|batch| batch.size == size) {
+            let adapter = row.requested.adapter;
+            let same = |batch: &&mut Batch<'_>| (batch.size, batch.adapter) == (size, adapter);
+            match batches.iter_mut().find(same) {
                 Some(batch) => batch.rows.push(placed),
                 None => batches.push(Batch {
                     size,
+                    adapter,
+                    on: document.requested_on(adapter),
                     rows: vec![placed],
                 }),
             }
         }
-        batches.sort_by_key(|batch| batch.size);
+        batches.sort_by_key(|batch| (batch.size, batch.adapter));
         let series = Series::of(document);
         Self {
             document,
@@ -103,11 +123,11 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The batch size of the row to deploy, else the largest that was measured.
+    /// The batch size and adapter of the row to deploy, else the largest that was measured.
     pub fn focus(&self) -> Option<&Batch<'a>> {
-        let size = self.recommended().map(|placed| placed.row.effective.batch);
-        let of_size = self.batches.iter().find(|batch| Some(batch.size) == size);
-        of_size.or_else(|| {
+        let recommended = self.recommended();
+        let own = recommended.and_then(|placed| self.batch_of(placed));
+        own.or_else(|| {
             self.batches
                 .iter()
                 .rev()
@@ -138,9 +158,15 @@ impl<'a> View<'a> {
 
     /// The f32 row beside a row.
     pub fn f32_beside(&self, placed: Placed<'_>) -> Option<Placed<'a>> {
-        let size = placed.row.effective.batch;
-        let batch = self.batches.iter().find(|batch| batch.size == size)?;
+        let batch = self.batch_of(placed)?;
         batch.measured().find(|other| other.name() == "f32")
+    }
+
+    /// The rows that a row stands among.
+    fn batch_of(&self, placed: Placed<'_>) -> Option<&Batch<'a>> {
+        let (size, adapter) = (placed.row.effective.batch, placed.row.requested.adapter);
+        let same = |batch: &&Batch<'_>| (batch.size, batch.adapter) == (size, adapter);
+        self.batches.iter().find(same)
     }
 }
 

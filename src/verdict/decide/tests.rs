@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::Precision;
+use crate::cpu::Processor;
 use crate::memory::footprint;
 use crate::results::{Mcnemar, Requested};
 use crate::stats::{Samples, mcnemar, ratio_of_medians};
-use crate::verdict::types::LimitName;
+use crate::verdict::types::{LimitName, UnknownAccuracy};
 
 const IMAGES: usize = 10_000;
 
@@ -63,7 +64,24 @@ fn three(batch: usize, times: [u64; 3]) -> Vec<Row> {
 }
 
 fn verdict(rows: &[Row], request: Request) -> Verdict {
-    decide(rows, IMAGES, true, &request, Vec::new())
+    decide(rows, IMAGES, &[&gpu()], &request, Vec::new())
+}
+
+fn cpu() -> AdapterInfo {
+    AdapterInfo::cpu(1, Processor::default().info())
+}
+
+/// An adapter of a kind.
+fn adapter(kind: Kind) -> AdapterInfo {
+    AdapterInfo {
+        kind,
+        name: "an adapter".into(),
+        ..cpu()
+    }
+}
+
+fn gpu() -> AdapterInfo {
+    adapter(Kind::Discrete)
 }
 
 fn of(goal: Goal) -> Request {
@@ -239,7 +257,7 @@ fn a_precision_that_ran_elsewhere_or_not_at_all_is_no_answer_for_the_adapter() {
     rows[1].effective.device = Some(Place::Cpu);
     rows[1].effective.reason = Some("the adapter has no shader-f16".into());
     assert_eq!(recommended(&rows, of(Goal::Latency)), "f32 at 1");
-    let found = decide(&rows, IMAGES, false, &of(Goal::Latency), Vec::new());
+    let found = decide(&rows, IMAGES, &[&cpu()], &of(Goal::Latency), Vec::new());
     assert_eq!(
         found.recommended.map(|choice| choice.name).as_deref(),
         Some("f16")
@@ -303,7 +321,13 @@ fn what_was_measured_on_a_busy_machine_or_drifted_more_than_the_gain_is_to_be_re
     };
     for times in [[1000, 990, 500], [1000, 970, 1400]] {
         let rows = three(1, times);
-        let found = decide(&rows, IMAGES, true, &of(Goal::Latency), vec![busy.clone()]);
+        let found = decide(
+            &rows,
+            IMAGES,
+            &[&gpu()],
+            &of(Goal::Latency),
+            vec![busy.clone()],
+        );
         let words = "The machine was busy: repeat the measurement.";
         assert!(found.sentence.ends_with(words), "{}", found.sentence);
         let calm = verdict(&rows, of(Goal::Latency)).sentence;
@@ -338,4 +362,187 @@ fn what_was_measured_on_a_busy_machine_or_drifted_more_than_the_gain_is_to_be_re
     );
     let sentence = drifting([1000, 200, 1400]);
     assert!(!sentence.contains("drifted"), "{sentence}");
+}
+
+/// f32, f16 and int8 on each of two adapters at batch 1; the second is the CPU path.
+fn on_two(first: [u64; 3], cpu: [u64; 3]) -> Vec<Row> {
+    let mut rows = three(1, first);
+    let mut beside = three(1, cpu);
+    for row in &mut beside {
+        row.requested.adapter = 1;
+        row.effective.device = Some(Place::Cpu);
+    }
+    rows.extend(beside);
+    rows
+}
+
+#[test]
+fn the_fastest_of_all_adapters_is_recommended_and_the_sentence_names_both() {
+    let decide_on = |first: &AdapterInfo, rows: &[Row]| {
+        let adapters = [first, &cpu()];
+        decide(rows, IMAGES, &adapters, &of(Goal::Latency), Vec::new())
+    };
+    let named = |verdict: &Verdict| {
+        let found = verdict.recommended.clone().unwrap();
+        (found.name, found.adapter)
+    };
+    let faster = on_two([1000, 990, 500], [8000, 8100, 4000]);
+    let found = decide_on(&gpu(), &faster);
+    assert_eq!(named(&found), ("int8".to_owned(), 0));
+    for words in [
+        "Deploy int8 on an adapter at batch 1: 2.00× the speed of f32",
+        "The fastest row on the CPU takes 8.0× as long.",
+    ] {
+        assert!(found.sentence.contains(words), "{}", found.sentence);
+    }
+    // As fast as each other: the CPU path needs no driver.
+    let equal = on_two([1000, 990, 500], [1000, 1010, 500]);
+    assert_eq!(named(&decide_on(&gpu(), &equal)), ("int8".to_owned(), 1));
+    let slower = on_two([8000, 8100, 4000], [1000, 1010, 990]);
+    let found = decide_on(&gpu(), &slower);
+    assert_eq!(named(&found), ("f32".to_owned(), 1));
+    assert!(
+        found
+            .sentence
+            .starts_with("Stay on f32 on the CPU at batch 1")
+    );
+    // An adapter's own f32 is what its rows are compared with.
+    assert!(
+        found
+            .reasons
+            .iter()
+            .any(|reason| reason.starts_with("int8 on an adapter: 2.00×"))
+    );
+}
+
+#[test]
+fn a_software_adapter_is_never_recommended_beside_the_cpu_path() {
+    let rows = on_two([1000, 990, 500], [8000, 8100, 4000]);
+    let software = adapter(Kind::Software);
+    for goal in Goal::ALL {
+        let adapters = [&software, &cpu()];
+        let found = decide(&rows, IMAGES, &adapters, &of(goal), Vec::new());
+        assert_eq!(
+            found.recommended.as_ref().map(|row| row.adapter),
+            Some(1),
+            "{goal}"
+        );
+        let about = |reason: &&String| reason.contains("software adapter");
+        assert_eq!(found.reasons.iter().filter(about).count(), 1);
+    }
+    // By itself it is what was asked for.
+    let alone = decide(
+        &rows[..3],
+        IMAGES,
+        &[&software],
+        &of(Goal::Latency),
+        Vec::new(),
+    );
+    assert_eq!(alone.recommended.map(|row| row.row), Some(2));
+}
+
+#[test]
+fn the_reference_scheme_is_recommended_only_where_it_was_asked_for() {
+    let mut rows = three(1, [1000, 990, 500]);
+    rows[2].requested.scheme = Some(Scheme::DynamicTensor);
+    assert_eq!(recommended(&rows, of(Goal::Latency)), "f32 at 1");
+    let reasons = verdict(&rows, of(Goal::Latency)).reasons;
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains("depends on the other images"))
+    );
+    let allowed = Request {
+        reference_scheme: true,
+        ..of(Goal::Latency)
+    };
+    assert_eq!(recommended(&rows, allowed), "int8 at 1");
+}
+
+#[test]
+fn a_gain_below_the_least_that_is_wanted_is_no_reason_to_change() {
+    let rows = three(1, [1000, 990, 920]);
+    assert_eq!(recommended(&rows, of(Goal::Latency)), "int8 at 1");
+    let wanting = |share| Request {
+        min_gain: Some(share),
+        ..of(Goal::Latency)
+    };
+    assert_eq!(recommended(&rows, wanting(0.08)), "int8 at 1");
+    assert_eq!(recommended(&rows, wanting(0.09)), "f32 at 1");
+    // It decides between adapters too.
+    let rows = on_two([920; 3], [1000; 3]);
+    let on = |share| {
+        let adapters = [&gpu(), &cpu()];
+        let found = decide(&rows, IMAGES, &adapters, &wanting(share), Vec::new());
+        found.recommended.unwrap().adapter
+    };
+    assert_eq!((on(0.08), on(0.09)), (0, 1));
+}
+
+#[test]
+fn the_least_accuracy_is_a_limit_of_each_row() {
+    let mut rows = three(1, [1000, 990, 500]);
+    rows[2].accuracy = Some(0.8699);
+    let least = |share| Request {
+        min_accuracy: Some(share),
+        ..of(Goal::Latency)
+    };
+    assert_eq!(recommended(&rows, least(0.8699)), "int8 at 1");
+    assert_eq!(recommended(&rows, least(0.87)), "f32 at 1");
+    let found = verdict(&rows, least(0.9));
+    assert_eq!(found.recommended, None);
+    let limit = found
+        .limits
+        .iter()
+        .find(|limit| limit.name == LimitName::Accuracy)
+        .unwrap();
+    assert_eq!(
+        (limit.unit, limit.limit, limit.measured, limit.met),
+        ("percent", 90.0, Some(86.99), false)
+    );
+    let how = limit.shortfall().unwrap();
+    assert_eq!(
+        how,
+        "its accuracy is 86.99%, and the least that is allowed is 90%"
+    );
+}
+
+/// Without labels: which limits each kind of run misses.
+#[test]
+fn an_unknown_accuracy_misses_limits_unless_that_is_accepted() {
+    use UnknownAccuracy::{Accepted, MissesAllLimits, MissesLimits};
+    let mut rows = three(1, [1000, 990, 500]);
+    for row in &mut rows {
+        (row.accuracy, row.mcnemar) = (None, None);
+    }
+    let missed = |unknown_accuracy, max_accuracy_drop, min_accuracy| {
+        let request = Request {
+            unknown_accuracy,
+            max_accuracy_drop,
+            min_accuracy,
+            ..of(Goal::Latency)
+        };
+        let found = verdict(&rows, request);
+        assert_eq!(
+            found.recommended.is_none(),
+            found.limits.iter().any(|limit| !limit.met)
+        );
+        let missed = found.limits.iter().filter(|limit| !limit.met);
+        missed.map(|limit| limit.name).collect::<Vec<_>>()
+    };
+    let (drop, accuracy) = (LimitName::AccuracyDrop, LimitName::Accuracy);
+    for (unknown, default, dropped, least) in [
+        (MissesLimits, vec![], vec![drop], vec![accuracy]),
+        (
+            MissesAllLimits,
+            vec![drop],
+            vec![drop],
+            vec![drop, accuracy],
+        ),
+        (Accepted, vec![], vec![], vec![]),
+    ] {
+        assert_eq!(missed(unknown, None, None), default, "{unknown:?}");
+        assert_eq!(missed(unknown, Some(1.0), None), dropped, "{unknown:?}");
+        assert_eq!(missed(unknown, None, Some(0.5)), least, "{unknown:?}");
+    }
 }

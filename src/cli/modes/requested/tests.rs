@@ -56,18 +56,22 @@ fn precisions_schemes_and_weights_multiply() {
     assert_eq!(names("int8", "static", "", "").unwrap(), "int8 static");
     assert_eq!(
         names("int8,f32", "all", "", "").unwrap(),
-        "int8 | int8 dynamic-row | int8 dynamic-row, weights by tensor | int8 static | \
-         int8 static, weights by tensor | f32"
+        "int8 | int8, weights by tensor | int8 static | int8 static, weights by tensor | \
+         int8 dynamic-tensor | f32"
     );
     assert_eq!(
         names("int8", "all", "channel", "").unwrap(),
-        "int8 | int8 dynamic-row | int8 static"
+        "int8 | int8 static | int8 dynamic-tensor"
     );
     assert_eq!(
         names("int8", "static", "all", "").unwrap(),
         "int8 static | int8 static, weights by tensor"
     );
-    assert_eq!(names("int8", "", "all", "").unwrap(), "int8");
+    assert_eq!(
+        names("int8", "", "all", "").unwrap(),
+        "int8 | int8, weights by tensor"
+    );
+    assert_eq!(names("all", "", "channel", "").unwrap(), "f32 | f16 | int8");
     refused(
         names("f32", "static", "channel", ""),
         "--scheme is only for int8",
@@ -77,13 +81,16 @@ fn precisions_schemes_and_weights_multiply() {
         names("f32", "", "channel", ""),
         "--weights is only for int8",
     );
-    refused(names("all", "", "channel", ""), "--scheme dynamic-row");
+    refused(
+        names("all", "dynamic-tensor", "channel", ""),
+        "--scheme dynamic-row",
+    );
 }
 
 #[test]
 fn layers_of_their_own_are_a_row_of_their_own() {
     let all = names("", "", "", "f16,int8").unwrap();
-    assert_eq!(all, "f32 | f16 | int8 | f16,int8 dynamic-row");
+    assert_eq!(all, "f32 | f16 | int8 | f16,int8");
     let one = names("mixed", "static", "tensor", "f16,int8").unwrap();
     assert_eq!(one, "f16,int8 static, weights by tensor");
     assert_eq!(names("f32", "", "", "f16,f32").unwrap(), "f32 | f16,f32");
@@ -93,7 +100,7 @@ fn layers_of_their_own_are_a_row_of_their_own() {
     );
     assert_eq!(
         names("mixed", "all", "channel", "f16,int8").unwrap(),
-        "f16,int8 dynamic-row | f16,int8 static"
+        "f16,int8 | f16,int8 static"
     );
     refused(names("mixed", "", "", ""), "--layer-precision");
     refused(
@@ -128,10 +135,13 @@ fn a_model_may_say_how_int8_is_quantized() {
     assert_eq!(with(&own, "int8", "", ""), name);
     assert_eq!(with(&own, "", "", ""), format!("f32 | f16 | {name}"));
     assert_eq!(with(&own, "int8", "", "channel"), "int8 static");
-    assert_eq!(with(&own, "int8", "dynamic-tensor", ""), "int8");
+    assert_eq!(
+        with(&own, "int8", "dynamic-tensor", ""),
+        "int8 dynamic-tensor"
+    );
     // The reference scheme's one scale is no choice that would hold for another scheme.
-    let own = Precision::Int8.into();
-    assert_eq!(with(&own, "int8", "", ""), "int8");
+    let own = Mode::reference_int8();
+    assert_eq!(with(&own, "int8", "", ""), "int8 dynamic-tensor");
     assert_eq!(with(&own, "int8", "static", ""), "int8 static");
 }
 

@@ -83,7 +83,7 @@ pub fn accuracies(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     };
     let hardest = first.placed.row.hardest_class;
     Some(Chart {
-        id: format!("classes-{}", batch.size),
+        id: format!("classes-{}", batch.id()),
         title: "Accuracy by class".into(),
         summary: hardest.map_or_else(Traced::default, |class| {
             Traced::from("In ")
@@ -149,7 +149,7 @@ pub fn changes(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         }
     });
     Some(Chart {
-        id: format!("class-changes-{}", batch.size),
+        id: format!("class-changes-{}", batch.id()),
         title: "Change from f32".into(),
         summary: Traced::joined(described, "; "),
         height: frame.bottom + 38.0,

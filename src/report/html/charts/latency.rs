@@ -63,7 +63,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         })
         .collect();
     Some(Chart {
-        id: format!("latency-{}", batch.size),
+        id: format!("latency-{}", batch.id()),
         title: batch.title(),
         summary: Traced::joined(described, "; "),
         height: frame.bottom + 38.0,

@@ -88,7 +88,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         })
         .collect();
     Some(Chart {
-        id: format!("memory-{}", batch.size),
+        id: format!("memory-{}", batch.id()),
         title: batch.title(),
         summary: Traced::joined(described, "; "),
         height: frame.bottom + 38.0,

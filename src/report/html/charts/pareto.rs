@@ -87,7 +87,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let best: Vec<String> = front.iter().map(|&at| points[at].name.clone()).collect();
     let described: Vec<Traced> = points.iter().map(describe).collect();
     Some(Chart {
-        id: format!("pareto-{}", batch.size),
+        id: format!("pareto-{}", batch.id()),
         title: batch.title(),
         summary: Traced::joined(described, "; ")
             .and(". Nothing measured is both faster and more accurate than ")

@@ -51,7 +51,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         })
         .collect();
     Some(Chart {
-        id: format!("parts-{}", batch.size),
+        id: format!("parts-{}", batch.id()),
         title: batch.title(),
         summary: Traced::joined(texts, " "),
         height: frame.bottom + 38.0,

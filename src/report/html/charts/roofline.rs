@@ -79,7 +79,7 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let described: Vec<Traced> = points.iter().map(describe).collect();
     let missing = "no ceiling of memory was measured here, so only those of arithmetic are drawn";
     Some(Chart {
-        id: format!("roofline-{}", batch.size),
+        id: format!("roofline-{}", batch.id()),
         title: batch.title(),
         summary: Traced::joined(described, "; ").and("."),
         height: FRAME.bottom + 38.0,
