@@ -22,7 +22,7 @@
 //! q = round(x / s) and n = 0. If that s is below 2⁻¹²⁵, for example because all values are zero, s = 1.
 //!
 //! Static: q = clamp(round(x · (1/s)) + n, −128, 127). The quantized values cover the range [low, high] that
-//! [`calibrate`] gives, widened to contain zero. s = (high − low) / 255 and n = round(−low / s) − 128, so zero is
+//! [`calibrate()`] gives, widened to contain zero. s = (high − low) / 255 and n = round(−low / s) − 128, so zero is
 //! exactly n (Krishnamoorthi 2018, § 2.1). If the range is empty, s = 1 and n = −128. After relu and sigmoid low = 0,
 //! so n = −128. A column whose weights are all zero gets s_w from its bias: s·s_w = |b| / 2²⁴. Every s_w is large
 //! enough that |b| ≤ 2³⁰ · s·s_w.
