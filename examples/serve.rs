@@ -26,8 +26,8 @@ struct Arguments {
     adapter: Option<Selector>,
     #[arg(long, default_value = "f32")]
     precision: Precision,
-    /// How int8 is quantized; by other schemes than the default with weights by channel
-    #[arg(long, default_value = "dynamic-tensor")]
+    /// How int8 is quantized; dynamic-row and static with weights by channel
+    #[arg(long, default_value = "dynamic-row")]
     scheme: Scheme,
     /// The default model where it is not given
     #[arg(long)]

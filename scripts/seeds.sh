@@ -27,7 +27,7 @@ for seed in $(seq "$first" "$last"); do
         { cat "$folder/log" >&2; exit 1; }
     end=$(date +%s)
     validation=$(sed -n 's/.*validation accuracy \([0-9.]*\).*/\1/p' "$folder/out" | tail -n 1)
-    cargo run --release --quiet -- bench --adapter cpu --model "$model" --batch 1000 --format csv \
+    cargo run --release --quiet -- bench --adapter cpu --model "$model" --batch 1000 --scheme dynamic-tensor --format csv \
         >"$folder/bench.csv"
     # seed, seconds, validation, then pairs of precision and accuracy
     echo "$seed" "$((end - begin))" "$validation" \

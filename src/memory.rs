@@ -1,7 +1,7 @@
 //! What a network needs in memory, by mode: parameters and activations, and the largest batch under a
 //! limit.
 //!
-//! In f32, f16 and int8 `dynamic-tensor`: parameters are count × bytes a value, activations (sum of the layer
+//! In f32, f16 and int8: parameters are count × bytes a value, activations (sum of the layer
 //! widths, input included) × batch × bytes a value. In the other modes: each layer's weights, scales and
 //! biases as devices hold them, and each layer's input in the form that it takes, with the outputs in
 //! f32. These are planned figures; a result also carries what was really made.

@@ -18,20 +18,17 @@ pub fn compare(
     rows: &[Row],
     control_workloads: &[ControlWorkload],
 ) -> Comparison {
-    let mut changes: Vec<Change> = rows
-        .iter()
-        .enumerate()
-        .map(|(at, row)| {
-            let old = same_row(row, rows, before);
-            change(at, row, old, before, now, control_workloads)
-        })
+    let matched: Vec<Option<&saved::Row>> =
+        rows.iter().map(|row| same_row(row, before, now)).collect();
+    let pairs = rows.iter().zip(&matched).enumerate();
+    let mut changes: Vec<Change> = pairs
+        .map(|(at, (row, old))| change(at, row, *old, before, now, control_workloads))
         .collect();
-    let matched = |old: &&saved::Row| {
-        let is_old =
-            |row: &Row| same_row(row, rows, before).is_some_and(|one| std::ptr::eq(one, *old));
-        !rows.iter().any(is_old)
+    let alone = |old: &&saved::Row| {
+        let is_old = |one: &&saved::Row| std::ptr::eq(*one, *old);
+        !matched.iter().flatten().any(is_old)
     };
-    let gone = before.results.iter().filter(matched).map(|old| Change {
+    let gone = before.results.iter().filter(alone).map(|old| Change {
         flags: vec![Flag::Unmatched],
         note: Some("only the earlier result has it".to_owned()),
         ..Change::unknown(None, &old.name, old.requested.batch)
@@ -62,20 +59,15 @@ impl Change {
     }
 }
 
-/// The earlier row of the same mode and batch size: that of the same device; another only if each result has one.
-fn same_row<'a>(row: &Row, rows: &[Row], before: &'a Saved) -> Option<&'a saved::Row> {
-    let alike =
-        |other: &Row| other.name == row.name && other.requested.batch == row.requested.batch;
-    let old =
-        |old: &&saved::Row| *old.name == *row.name && old.requested.batch == row.requested.batch;
-    let mut all = before.results.iter().filter(old);
-    let same = all
-        .clone()
-        .find(|old| old.effective.device.as_deref() == device(row));
-    same.or_else(|| {
-        let only = rows.iter().filter(|other| alike(other)).count() == 1;
-        let first = all.next().filter(|_| only)?;
-        all.next().is_none().then_some(first)
+/// The earlier row of the same mode and batch size that was requested on the same backend.
+fn same_row<'a>(row: &Row, before: &'a Saved, now: &Present<'_>) -> Option<&'a saved::Row> {
+    let backend = now.adapters.get(row.requested.adapter)?.backend.name();
+    before.results.iter().find(|old| {
+        *old.name == *row.name
+            && old.requested.batch == row.requested.batch
+            && before
+                .requested_on(old)
+                .is_some_and(|then| *then.backend == *backend)
     })
 }
 

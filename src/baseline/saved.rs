@@ -130,6 +130,8 @@ pub(super) struct Requested {
     #[serde(default, deserialize_with = "few")]
     layers: Vec<Text>,
     pub(super) batch: usize,
+    /// Which of the adapters; none in a result of one adapter that is older than this field.
+    adapter: Option<usize>,
 }
 
 impl Requested {
@@ -276,7 +278,7 @@ impl Saved {
         let quoted = |text: &str| format!("'{text}'");
         let threads = |count: Option<usize>| count.map_or("none".to_owned(), |n| n.to_string());
         let mut pairs = Vec::new();
-        for (then, now_on) in self.same_backends(now) {
+        for (then, now_on) in self.same_adapters(name, now)? {
             let software = matches!(&*then.kind, "software" | "cpu");
             let processor = |name: Option<&str>| {
                 let name = name.filter(|_| software);
@@ -336,19 +338,60 @@ impl Saved {
 }
 
 impl Saved {
-    /// The adapters of the same backend in both runs, whose rows are compared; the first of each where they have no
-    /// backend in common.
-    fn same_backends<'a>(&'a self, now: &Present<'a>) -> Vec<(&'a Adapter, &'a AdapterInfo)> {
-        let then = |now: &&'a AdapterInfo| {
-            let same = |then: &&Adapter| *then.backend == *now.backend.name();
-            Some((self.adapters.iter().find(same)?, *now))
+    /// The adapter that a row was requested on; the first where the row does not say.
+    pub(super) fn requested_on(&self, row: &Row) -> Option<&Adapter> {
+        self.adapters.get(row.requested.adapter.unwrap_or(0))
+    }
+
+    /// The adapters that rows were requested on, in their order.
+    fn requested_adapters(&self) -> Vec<&Adapter> {
+        let last = self
+            .results
+            .iter()
+            .filter_map(|row| row.requested.adapter)
+            .max();
+        self.adapters.iter().take(last.unwrap_or(0) + 1).collect()
+    }
+
+    /// The adapters of both runs, one by one, where they have the same backends.
+    ///
+    /// # Errors
+    /// `Error::Usage` where they have not: a row beside another adapter is not what it is alone.
+    fn same_adapters<'a>(
+        &'a self,
+        name: &str,
+        now: &Present<'a>,
+    ) -> Result<Vec<(&'a Adapter, &'a AdapterInfo)>> {
+        let then = self.requested_adapters();
+        let same = |now: &&'a AdapterInfo| {
+            let then = then
+                .iter()
+                .find(|then| *then.backend == *now.backend.name())?;
+            Some((*then, *now))
         };
-        let common: Vec<_> = now.adapters.iter().filter_map(then).collect();
-        if !common.is_empty() {
-            return common;
+        let pairs: Option<Vec<_>> = now.adapters.iter().map(same).collect();
+        if let Some(pairs) = pairs.filter(|pairs| pairs.len() == then.len()) {
+            return Ok(pairs);
         }
-        let first = self.adapters.first().zip(now.adapters.first().copied());
-        first.into_iter().collect()
+        let (one, other) = (then.len() == 1, now.adapters.len() == 1);
+        // One adapter is named as before, by what it is.
+        if let (true, true, Some(then), Some(now)) =
+            (one, other, then.first(), now.adapters.first())
+        {
+            return Ok(vec![(*then, *now)]);
+        }
+        let list = |names: Vec<&str>| format!("'{}'", names.join(", "));
+        Err(Error::Usage(UsageError::BaselineDiffers {
+            baseline: name.to_owned(),
+            what: "list of adapters",
+            before: list(then.iter().map(|adapter| &*adapter.backend).collect()),
+            now: list(
+                now.adapters
+                    .iter()
+                    .map(|info| info.backend.name())
+                    .collect(),
+            ),
+        }))
     }
 
     /// Why nothing can be compared with it.

@@ -20,6 +20,8 @@ struct SampledWorkload {
     adapter: usize,
     threads: Option<usize>,
     work: Workload,
+    /// Whether another engine runs between its samples: see [`super::sample::SampledMode::shares_caches`].
+    shares_caches: bool,
     samples: Vec<Duration>,
 }
 
@@ -70,6 +72,7 @@ impl ControlWorkloads {
                     adapter,
                     threads,
                     work,
+                    shares_caches: engines.are_several() && place == Place::Cpu,
                     samples: Vec::new(),
                 });
             }
@@ -85,7 +88,12 @@ impl ControlWorkloads {
         for one in &mut self.0 {
             let sample = match &mut one.work {
                 Workload::Adapter(work) => work.run().await?,
-                Workload::Processor(work) => work.run(),
+                Workload::Processor(work) => {
+                    if one.shares_caches {
+                        let _warm = work.run();
+                    }
+                    work.run()
+                }
             };
             if keep {
                 one.samples.push(sample);

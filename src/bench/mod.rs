@@ -234,6 +234,7 @@ async fn measure_batch(
                 entry: at,
                 session,
                 outputs: &checked.outputs[..size * outputs],
+                shares_caches: engines.are_several() && engines.cpu_path() == Some(engine),
             });
         }
     }
@@ -257,8 +258,12 @@ async fn measure_batch(
     let f32_of = |engine: usize| {
         let all = entries.iter().zip(&checked);
         let f32 = all.filter(|(entry, _)| entry.mode.precision == Precision::F32);
-        let (_, checked) = f32.min_by_key(|(entry, _)| entry.engine != engine)?;
-        checked.as_ref().filter(|one| one.overflow.is_none())
+        let good = f32.filter_map(|(entry, checked)| {
+            let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
+            Some((entry.engine != engine, checked))
+        });
+        good.min_by_key(|(elsewhere, _)| *elsewhere)
+            .map(|(_, checked)| checked)
     };
     let truth = data.labels.as_deref();
     let confusion = |labels: &[usize]| answers::confusion(labels, truth?, outputs);

@@ -48,8 +48,8 @@ const EXAMPLES: &help::Examples = &[
         "exit with code 5 if a row is 5% slower",
     ),
     (
-        "fmnist-gpu bench --precision int8 --max-latency 2ms --gate",
-        "exit with code 4 if int8 takes longer",
+        "fmnist-gpu bench --adapter vulkan --precision int8 --max-latency 2ms --gate",
+        "exit with code 4 if int8 takes longer there",
     ),
     (
         "fmnist-gpu bench --precision every --scheme all",
@@ -249,7 +249,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ];
     // A regression must not become the baseline, nor a result that could not be compared. An overflow is an ordinary
     // row of the result.
-    let sound = gates.iter().all(Result::is_ok) && failures(&document.results).is_ok();
+    let sound = gates.iter().all(Result::is_ok) && failures(&document).is_ok();
     let keep = sound && document.incomplete.is_none();
     let note = baselines.unsaved().filter(|_| !keep);
     let saved = if keep {
@@ -257,7 +257,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         Ok(())
     };
-    let checks = [failures(&document.results), overflows(&document.results)];
+    let checks = [failures(&document), overflows(&document.results)];
     let checks = checks.into_iter().chain(gates);
     let checks = decision::together(checks.filter_map(Result::err).collect(), note);
     first_of([checks.map_err(Into::into), saved.map_err(Into::into), ended])
@@ -385,7 +385,8 @@ fn most_images(arguments: &Arguments) -> usize {
 }
 
 /// Fails if a row failed. The others are measured all the same.
-fn failures(rows: &[Row]) -> Result<(), Error> {
+fn failures(document: &Document) -> Result<(), Error> {
+    let rows = &document.results;
     let mut failed = rows.iter().filter(|row| row.status == Status::Failed);
     let Some(first) = failed.next() else {
         return Ok(());
@@ -395,7 +396,7 @@ fn failures(rows: &[Row]) -> Result<(), Error> {
     Err(Error::CheckFailed(CheckError::RowsFailed {
         failed: 1 + failed.count(),
         rows: rows.len(),
-        first: format!("{} at batch {batch}: {detail}", first.requested.name()),
+        first: format!("{} at batch {batch}: {detail}", document.row_name(first)),
     }))
 }
 

@@ -90,6 +90,14 @@ impl CalibrationOptions {
         }
     }
 
+    /// Whether an option chooses how ranges are calibrated, or on which images.
+    pub fn is_given(&self) -> bool {
+        self.calibration.is_some()
+            || self.calibration_images.is_some()
+            || self.calibration_seed.is_some()
+            || self.calibration_data.is_some()
+    }
+
     fn count(&self) -> usize {
         self.calibration_images.unwrap_or(CALIBRATION_IMAGES)
     }

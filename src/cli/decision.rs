@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use fmnist_gpu::adapter::AdapterInfo;
+use fmnist_gpu::adapter::{AdapterInfo, Kind};
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, FileError, UsageError};
 use fmnist_gpu::report::{self, Document, OutputFormat};
+use fmnist_gpu::results::ControlWorkload;
 use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{
     Circumstances, Goal, LimitName, Request, UnknownAccuracy, Verdict, decide, warnings,
@@ -155,10 +156,17 @@ impl GoalOptions {
             .iter()
             .map(|entry| &entry.info)
             .collect();
+        // A software adapter beside the CPU path is a reference, whose unrest decides nothing.
+        let reference = |at: usize| adapters.len() > 1 && adapters[at].kind == Kind::Software;
+        let control_workloads = document.control_workloads.iter();
+        let control_workloads: Vec<ControlWorkload> = control_workloads
+            .filter(|one| one.adapter >= adapters.len() || !reference(one.adapter))
+            .cloned()
+            .collect();
         let warnings = warnings(Circumstances {
             adapters: &adapters,
             machine: &document.machine,
-            control_workloads: &document.control_workloads,
+            control_workloads: &control_workloads,
             debug: cfg!(debug_assertions),
             slowdown: context.slowdown,
         });
@@ -281,7 +289,7 @@ impl BaselineOptions {
             return Ok(());
         };
         let worse = |change: &Change| {
-            let text = format!("{} is {}", place(change), change.outcome());
+            let text = format!("{} is {}", place(document, change), change.outcome());
             match &change.note {
                 Some(note) if change.flags.contains(&Flag::NoLongerMeasured) => {
                     format!("{text}: {note}")
@@ -294,7 +302,10 @@ impl BaselineOptions {
             let baseline = comparison.baseline.clone();
             return Err(Error::Regression { baseline, rows });
         }
-        let few: Vec<String> = comparison.unjudged().map(place).collect();
+        let few: Vec<String> = comparison
+            .unjudged()
+            .map(|change| place(document, change))
+            .collect();
         if !comparison.is_judged() {
             return Err(Error::Usage(UsageError::NothingJudged {
                 baseline: comparison.baseline.clone(),
@@ -312,9 +323,9 @@ impl BaselineOptions {
     }
 }
 
-/// `f32 at batch 8`
-fn place(change: &Change) -> String {
-    format!("{} at batch {}", change.name, change.batch)
+/// `f32 at batch 8`, `f32 on cpu at batch 8`
+fn place(document: &Document, change: &Change) -> String {
+    format!("{} at batch {}", document.change_name(change), change.batch)
 }
 
 /// Several failures as one error with all their messages. The first decides the exit code.
@@ -411,10 +422,11 @@ fn regression(text: &str) -> Result<f64, String> {
     Ok(allowed)
 }
 
-/// An accuracy as a share: `88%` is 0.88.
+/// An accuracy in percent: `88%` is 88.
 fn accuracy(text: &str) -> Result<f64, String> {
-    match parse_percent(text) {
-        Ok(share) if share <= 1.0 => Ok(share),
+    let number = text.trim().strip_suffix('%');
+    match number.and_then(|number| number.trim().parse::<f64>().ok()) {
+        Some(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
         _ => Err("write an accuracy from 0% to 100%, such as 88%".to_owned()),
     }
 }

@@ -4,8 +4,8 @@ use clap::Args;
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{
-    CalibrationProblem, OutOfRange, QuantizedNetwork, Sample, Source, calibration_problems,
-    check_mode, losses,
+    CalibrationProblem, OutOfRange, QuantizedNetwork, Quantizer, Sample, Source,
+    calibration_problems, check_mode, losses,
 };
 use fmnist_gpu::{Error, Mode, Result, reference, report};
 
@@ -82,7 +82,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let spinner = terminal::spinner("quantizing");
     let quantize = || {
-        let quantized = recipe.quantize(model, &mode, sample.as_ref())?;
+        let quantizer = Quantizer::new(recipe, model, sample.as_ref());
+        // The model's own calibration holds unless an option asks for another.
+        let mut quantizer = match arguments.calibration.is_given() {
+            true => quantizer,
+            false => quantizer.with_stored_ranges(),
+        };
+        let quantized = quantizer.quantize(&mode)?;
         let out_of_range = arguments.out_of_range(model, &quantized, sample.as_ref())?;
         let problems = match &sample {
             Some(sample) => arguments.problems(model, &quantized, sample)?,

@@ -199,11 +199,7 @@ fn changes(document: &Document, comparison: &Comparison, layout: Layout) -> Stri
     );
     let mut text = layout.heading(&title);
     let signed = |share: f64| format!("{}%", points(100.0 * share).replace("±0.00", "±0.0"));
-    // The rows of a result on several adapters are named with theirs.
-    let name = |change: &Change| {
-        let row = change.row.and_then(|at| document.results.get(at));
-        row.map_or_else(|| change.name.clone(), |row| document.row_name(row))
-    };
+    let name = |change: &Change| document.change_name(change);
     let line = |change: &Change| {
         vec![
             name(change),

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::adapter::AdapterInfo;
-use crate::baseline::Comparison;
+use crate::baseline::{Change, Comparison};
 use crate::dataset::Dataset;
 use crate::engine::MatrixUse;
 use crate::memory;
@@ -154,6 +154,13 @@ impl Document {
         self.results.extend_from_slice(rows);
         self.changed.push(changed.clone());
         self.control_workloads.extend_from_slice(control_workloads);
+    }
+
+    /// The name of a row that is compared with an earlier result, as [`Document::row_name`] gives it.
+    #[must_use]
+    pub fn change_name(&self, change: &Change) -> String {
+        let row = change.row.and_then(|at| self.results.get(at));
+        row.map_or_else(|| change.name.clone(), |row| self.row_name(row))
     }
 
     /// Why the measurement is incomplete, and what is missing, in a sentence; none where it is complete.

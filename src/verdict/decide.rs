@@ -374,9 +374,11 @@ fn sentence(best: &Contender<'_>, group: &[&Contender<'_>], images: usize, goal:
 
 /// How long the fastest row of each other adapter takes, beside the one to deploy.
 fn elsewhere(best: &Contender<'_>, group: &[&Contender<'_>]) -> String {
+    // What is excluded by itself is no alternative.
+    let open = |c: &Contender<'_>| matches!(c.excluded, None | Some(Exclusion::SoftwareAdapter));
     let measured = group
         .iter()
-        .filter(|c| c.row.end_to_end_ns.is_some() && !c.is_beside(best));
+        .filter(|c| c.row.end_to_end_ns.is_some() && open(c) && !c.is_beside(best));
     let mut adapters: Vec<usize> = measured.clone().map(|c| c.adapter()).collect();
     adapters.sort_unstable();
     adapters.dedup();

@@ -69,7 +69,7 @@ pub struct Request {
     pub min_gain: Option<f64>,
     /// How many percentage points of accuracy it may lose compared with f32; [`DEFAULT_ACCURACY_DROP`] by default.
     pub max_accuracy_drop: Option<f64>,
-    /// The least accuracy, from 0 to 1.
+    /// The least accuracy, in percent.
     pub min_accuracy: Option<f64>,
     /// The most time that a batch may take, end to end.
     pub max_latency: Option<Duration>,

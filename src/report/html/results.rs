@@ -161,7 +161,11 @@ fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
     let time = change.time.as_ref();
     html! {
         tr {
-            th scope="row" { (view.series.label(&change.name)) }
+            th scope="row" {
+                (view.series.label(&change.name))
+                @if let Some(row) = change.row.and_then(|at| view.document.results.get(at))
+                    && let Some(backend) = view.document.requested_on(row.requested.adapter) { " on " (backend) }
+            }
             td { (change.outcome()) }
             (of("batch", Some(count(change.batch as u64))).cell())
             (of("time/value", time.map(|time| change_of(time.value))).cell())

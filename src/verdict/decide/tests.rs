@@ -482,14 +482,16 @@ fn a_gain_below_the_least_that_is_wanted_is_no_reason_to_change() {
 #[test]
 fn the_least_accuracy_is_a_limit_of_each_row() {
     let mut rows = three(1, [1000, 990, 500]);
-    rows[2].accuracy = Some(0.8699);
-    let least = |share| Request {
-        min_accuracy: Some(share),
+    (rows[2].accuracy, rows[2].correct) = (Some(0.8845), Some(8845));
+    (rows[0].accuracy, rows[0].correct) = (Some(0.885), Some(8850));
+    let least = |percent| Request {
+        min_accuracy: Some(percent),
         ..of(Goal::Latency)
     };
-    assert_eq!(recommended(&rows, least(0.8699)), "int8 at 1");
-    assert_eq!(recommended(&rows, least(0.87)), "f32 at 1");
-    let found = verdict(&rows, least(0.9));
+    // As the quotient is rounded, so that the limit itself is met.
+    assert_eq!(recommended(&rows, least(88.45)), "int8 at 1");
+    assert_eq!(recommended(&rows, least(88.46)), "f32 at 1");
+    let found = verdict(&rows, least(90.0));
     assert_eq!(found.recommended, None);
     let limit = found
         .limits
@@ -498,12 +500,12 @@ fn the_least_accuracy_is_a_limit_of_each_row() {
         .unwrap();
     assert_eq!(
         (limit.unit, limit.limit, limit.measured, limit.met),
-        ("percent", 90.0, Some(86.99), false)
+        ("percent", 90.0, Some(88.45), false)
     );
     let how = limit.shortfall().unwrap();
     assert_eq!(
         how,
-        "its accuracy is 86.99%, and the least that is allowed is 90%"
+        "its accuracy is 88.45%, and the least that is allowed is 90%"
     );
 }
 
@@ -543,6 +545,6 @@ fn an_unknown_accuracy_misses_limits_unless_that_is_accepted() {
     ] {
         assert_eq!(missed(unknown, None, None), default, "{unknown:?}");
         assert_eq!(missed(unknown, Some(1.0), None), dropped, "{unknown:?}");
-        assert_eq!(missed(unknown, None, Some(0.5)), least, "{unknown:?}");
+        assert_eq!(missed(unknown, None, Some(50.0)), least, "{unknown:?}");
     }
 }

@@ -24,6 +24,8 @@ const BARS: (f64, f64) = (92.0, WIDTH - 82.0);
 struct LimitLine<'a> {
     at: usize,
     line: &'a BudgetLine,
+    /// Its name, with its adapter where there are several.
+    name: String,
     /// Where it begins.
     top: f64,
 }
@@ -76,7 +78,7 @@ impl LimitLine<'_> {
 
     /// What it comes to, in words.
     fn describe(&self) -> Traced {
-        let traced = Traced::from(self.line.name.as_str());
+        let traced = Traced::from(self.name.as_str());
         if self.line.batch.is_none() {
             let traced = traced.and(": not even one image fits, because it takes ");
             return traced.and(self.bytes());
@@ -109,7 +111,16 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
     let mut lines: Vec<LimitLine<'_>> = Vec::new();
     for (at, line) in budget.lines.iter().enumerate() {
         let top = bottom;
-        let line = LimitLine { at, line, top };
+        let name = match view.document.requested_on(line.adapter) {
+            Some(backend) => format!("{} on {backend}", line.name),
+            None => line.name.clone(),
+        };
+        let line = LimitLine {
+            at,
+            line,
+            name,
+            top,
+        };
         bottom += line.height();
         lines.push(line);
     }
@@ -157,7 +168,7 @@ fn band(view: &View<'_>, line: &LimitLine<'_>, x: Scale) -> Markup {
     };
     let space = WIDTH - 2.0 * LEFT - 12.0 - width(&kept.text);
     html! {
-        (words(LEFT, line.top + 12.0, Anchor::Start, "label", fitted(&line.line.name, space)))
+        (words(LEFT, line.top + 12.0, Anchor::Start, "label", fitted(&line.name, space)))
         (words(WIDTH - LEFT, line.top + 12.0, Anchor::End, "axis-title", kept))
         @if line.line.batch.is_some() {
             (one_bar(line, 0, &format!("fill solid {class}"), x))
@@ -211,7 +222,12 @@ fn figures(view: &View<'_>, lines: &[LimitLine<'_>]) -> Markup {
                 line.unlimited_speed(),
                 line.kept(),
             ];
-            (view.series.label(&line.line.name), figures)
+            let on = view.document.requested_on(line.line.adapter);
+            let label = view.series.label(&line.line.name);
+            (
+                html! { (label) @if let Some(backend) = on { " on " (backend) } },
+                figures,
+            )
         })
         .collect();
     let header = [
