@@ -7,7 +7,7 @@ use fmnist_gpu::gpu::{self, Device};
 use fmnist_gpu::model::Network;
 use fmnist_gpu::plan::Kernels;
 use fmnist_gpu::quantize::lower;
-use fmnist_gpu::{Precision, cpu, reference};
+use fmnist_gpu::{Mode, Precision, cpu, reference};
 use libtest_mimic::Trial;
 
 use crate::common::compare::{Check, close_f16_network, close_f32, close_int8_network};
@@ -51,7 +51,7 @@ impl Executor {
         batch: usize,
     ) -> Result<Vec<f32>, String> {
         let result = match self {
-            Self::Cpu(processor) => lower(model, &precision.into(), None)
+            Self::Cpu(processor) => lower(model, &core_mode(precision), None)
                 .and_then(|quantized| cpu::Session::new(&quantized, processor))
                 .map(|mut network| {
                     let mut outputs = Vec::new();
@@ -78,7 +78,7 @@ pub fn infer_on(
     batch: usize,
 ) -> fmnist_gpu::Result<Vec<f32>> {
     pollster::block_on(async {
-        let quantized = lower(model, &precision.into(), None)?;
+        let quantized = lower(model, &core_mode(precision), None)?;
         let mut network = gpu::Session::new(device, &quantized).await?;
         network.restrict(kernels);
         network.infer(pixels, batch, &mut |_| ()).await
@@ -124,7 +124,7 @@ pub fn close_to_reference(
     got: &[f32],
 ) -> Check {
     let got: Vec<f64> = got.iter().copied().map(f64::from).collect();
-    let quantized = lower(model, &precision.into(), None).map_err(|error| error.to_string())?;
+    let quantized = lower(model, &core_mode(precision), None).map_err(|error| error.to_string())?;
     let want = reference::infer(&quantized, pixels, batch).outputs;
     let deepest = model.architecture().widths().into_iter().max().unwrap_or(1);
     match precision {
@@ -132,6 +132,15 @@ pub fn close_to_reference(
         Precision::F16 => close_f16_network(&got, &want, model.layers.len()),
         Precision::Int8 => close_int8_network(&got, &want),
         other => Err(format!("tests/networks/quantized.rs runs {other}")),
+    }
+}
+
+/// What a precision is run as here. int8 is the reference scheme, which has kernels for each step; the other schemes are in
+/// tests/networks/quantized.rs.
+pub fn core_mode(precision: Precision) -> Mode {
+    match precision {
+        Precision::Int8 => Mode::reference_int8(),
+        precision => precision.into(),
     }
 }
 

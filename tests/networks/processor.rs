@@ -7,7 +7,7 @@ use fmnist_gpu::{Precision, cpu, reference};
 
 use crate::common::compare::{Check, equal};
 use crate::common::{random_model, random_pixels, random_quantized, seeded};
-use crate::executor::{Executor, compare, to_bits};
+use crate::executor::{Executor, compare, core_mode, to_bits};
 
 /// The CPU path's tiles: one layer, round every edge of a tile in each direction, and one beside another.
 pub fn check_edges(executor: &Executor, precision: Precision) -> Check {
@@ -48,7 +48,7 @@ pub fn check_threads(supported: Supported, precision: Precision) -> Check {
             threads: Some(threads),
         });
         let processor = processor.map_err(text)?;
-        let quantized = lower(&model, &precision.into(), None).map_err(text)?;
+        let quantized = lower(&model, &core_mode(precision), None).map_err(text)?;
         let mut network = cpu::Session::new(&quantized, &processor).map_err(text)?;
         network.upload(&pixels, images);
         if network.threads() != threads {

@@ -10,7 +10,9 @@ use libtest_mimic::Trial;
 
 use crate::common::compare::{Check, equal};
 use crate::common::{Rig, random_model, random_pixels, seeded};
-use crate::executor::{Executor, close_to_reference, done, infer_on, precisions, to_bits};
+use crate::executor::{
+    Executor, close_to_reference, core_mode, done, infer_on, precisions, to_bits,
+};
 use crate::quantized::quantized;
 use crate::whole::trials;
 
@@ -87,7 +89,7 @@ fn networks() -> Vec<Network> {
 fn tried_networks(rig: &Rig, variant: KernelVariant, precision: Precision) -> Vec<Network> {
     let limits = rig.device.limits();
     let runs = |model: &Network| {
-        let architecture = quantized(model, &precision.into()).map(|it| it.architecture());
+        let architecture = quantized(model, &core_mode(precision)).map(|it| it.architecture());
         architecture.is_ok_and(|it| variant.refused(&it, 1, limits).is_none())
     };
     let mut networks = networks();
@@ -116,7 +118,7 @@ fn check_variant(executor: &Executor, variant: KernelVariant, precision: Precisi
     let limits = rig.device.limits();
     let mut ran = 0;
     for model in tried_networks(rig, variant, precision) {
-        let architecture = quantized(&model, &precision.into())?.architecture();
+        let architecture = quantized(&model, &core_mode(precision))?.architecture();
         let width = model.inputs();
         let widths = architecture.widths();
         let pixels = random_pixels(&mut seeded("networks"), 257 * width);
@@ -174,7 +176,7 @@ fn check_chunks(rig: &Rig, precision: Precision) -> Check {
         ..DeviceOptions::default()
     };
     let small = pollster::block_on(Device::open(&rig.found, &options)).map_err(text)?;
-    let architecture = quantized(&model, &precision.into())?.architecture();
+    let architecture = quantized(&model, &core_mode(precision))?.architecture();
     let names: &[&str] = match small.limits().matrix_units {
         Some(_) => &["coop-2x4", "coop-staged-2x2"],
         None => &["matmul-8x8", "register-8x8", "broadcast-4x32", "network-8"],

@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 
 use crate::common::compare::{Check, equal, same_labels};
 use crate::common::{SIZES, random_model, random_pixels, seeded};
-use crate::executor::{Executor, compare, precisions, to_bits};
+use crate::executor::{Executor, compare, core_mode, precisions, to_bits};
 
 /// The trials of one executor.
 pub fn trials(executor: &Executor) -> Vec<Trial> {
@@ -152,7 +152,7 @@ fn check_golden(executor: &Executor, precision: Precision, batch: usize) -> Chec
     let data = dataset::test_split().map_err(text)?;
     let outputs = executor.infer(&model, precision, &data.images.pixels, batch)?;
     let got = engine::labels(&outputs, model.outputs());
-    let quantized = lower(&model, &precision.into(), None).map_err(text)?;
+    let quantized = lower(&model, &core_mode(precision), None).map_err(text)?;
     let want = reference::infer_all(&quantized, &data.images.pixels, batch).labels;
     same_labels(&got, &want, precision)
 }
