@@ -101,6 +101,8 @@ fn row(precision: Precision) -> Row {
         wall_ns: Some(samples()),
         gpu_ns: None,
         upload_ns: None,
+        blocks: Vec::new(),
+        spread: None,
         upload_samples_ns: Some(vec![5; 20]),
         end_to_end_ns: None,
         speed_vs_f32: None,

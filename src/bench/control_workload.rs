@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::engines::Engines;
-use crate::engine::{Place, Session};
+use super::sample::thin;
+use crate::engine::{Engine, Place, Session};
 use crate::error::Result;
 use crate::results::ControlWorkload;
 use crate::stats::Samples;
@@ -20,9 +21,11 @@ struct SampledWorkload {
     adapter: usize,
     threads: Option<usize>,
     work: Workload,
-    /// Whether another engine runs between its samples: see [`super::sample::SampledMode::shares_caches`].
-    shares_caches: bool,
+    images: usize,
+    operations: u64,
     samples: Vec<Duration>,
+    /// Where the present block of the samples begins.
+    block_start: usize,
 }
 
 #[derive(Debug)]
@@ -32,18 +35,19 @@ enum Workload {
 }
 
 impl ControlWorkloads {
-    /// Makes them for a batch of `images`, beside networks of these engines that take `operations` for each image.
+    /// Makes them for a batch of `images`, beside networks of this engine that take `operations` for each image.
     ///
     /// # Errors
     /// Those of the device.
     pub(super) async fn beside(
         engines: Engines<'_>,
-        networks: impl Iterator<Item = (usize, &Session)>,
+        engine: usize,
+        networks: impl Iterator<Item = &Session>,
         images: usize,
         operations: u64,
     ) -> Result<Self> {
         let mut all: Vec<SampledWorkload> = Vec::new();
-        for (engine, network) in networks {
+        for network in networks {
             let (place, threads) = (network.placement().place, network.threads());
             let adapter = engines.adapter_of(engine, place);
             // Beside several threads one thread as well: its time does not depend on how soon threads meet.
@@ -72,8 +76,10 @@ impl ControlWorkloads {
                     adapter,
                     threads,
                     work,
-                    shares_caches: engines.are_several() && place == Place::Cpu,
+                    images,
+                    operations,
                     samples: Vec::new(),
+                    block_start: 0,
                 });
             }
         }
@@ -88,12 +94,7 @@ impl ControlWorkloads {
         for one in &mut self.0 {
             let sample = match &mut one.work {
                 Workload::Adapter(work) => work.run().await?,
-                Workload::Processor(work) => {
-                    if one.shares_caches {
-                        let _warm = work.run();
-                    }
-                    work.run()
-                }
+                Workload::Processor(work) => work.run(),
             };
             if keep {
                 one.samples.push(sample);
@@ -102,10 +103,30 @@ impl ControlWorkloads {
         Ok(())
     }
 
-    /// Drops every second sample.
+    /// Makes the work of an adapter anew, on a device that was opened again.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(super) async fn restart(&mut self, engine: &Engine) -> Result<()> {
+        for one in &mut self.0 {
+            if let (Workload::Adapter(work), Some(device)) = (&mut one.work, engine.device()) {
+                **work = gpu::ControlWorkload::new(device, one.images, one.operations).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops every second sample of the present block.
     pub(super) fn thin(&mut self) {
         for one in &mut self.0 {
-            thin(&mut one.samples);
+            thin(&mut one.samples, one.block_start);
+        }
+    }
+
+    /// Ends the present block.
+    pub(super) fn end_block(&mut self) {
+        for one in &mut self.0 {
+            one.block_start = one.samples.len();
         }
     }
 
@@ -125,27 +146,5 @@ impl ControlWorkloads {
             })
         };
         self.0.into_iter().filter_map(measured).collect()
-    }
-}
-
-/// Drops every second sample.
-pub(super) fn thin(samples: &mut Vec<Duration>) {
-    let mut at = 0;
-    samples.retain(|_| {
-        at += 1;
-        at % 2 == 1
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_second_sample_is_dropped() {
-        let seconds = |list: &[u64]| list.iter().map(|&s| Duration::from_secs(s)).collect();
-        let mut samples: Vec<Duration> = seconds(&[1, 2, 3, 4, 5]);
-        thin(&mut samples);
-        assert_eq!(samples, seconds(&[1, 3, 5]) as Vec<Duration>);
     }
 }

@@ -4,7 +4,7 @@ use super::why::why;
 use crate::Precision;
 use crate::quantize::{CalibrationProblem, Loss};
 use crate::results::{Row, Warning, WarningKind};
-use crate::stats::{Estimate, Paired, bimodal, drift, ratio_of_medians};
+use crate::stats::{CONFIDENCE, Estimate, bimodal, drift};
 use crate::units::duration;
 
 impl From<Loss> for Warning {
@@ -48,7 +48,7 @@ fn explain_together(rows: &mut [Row]) {
     let f32 = rows
         .iter()
         .position(|row| row.requested.precision == Precision::F32);
-    let f32_samples = f32.and_then(|at| rows[at].end_to_end_samples());
+    let reference = f32.map(|at| rows[at].clone());
     for (at, row) in rows.iter_mut().enumerate() {
         let Some(samples) = row.end_to_end_samples() else {
             continue;
@@ -60,15 +60,13 @@ fn explain_together(rows: &mut [Row]) {
                 high: 1.0,
             })
         } else {
-            let pairs = f32_samples.as_deref();
-            let pairs = pairs.and_then(|f32| Paired::new(f32, &samples));
-            pairs.map(|pairs| ratio_of_medians(&pairs))
+            let ratios = reference.as_ref().and_then(|f32| row.times_of(f32));
+            ratios.map(|ratios| ratios.estimate(CONFIDENCE))
         };
         row.warnings.extend(warnings_of(&samples));
     }
-    let f32 = f32.map(|at| rows[at].clone());
     for row in rows {
-        row.why = why(row, f32.as_ref());
+        row.why = why(row, reference.as_ref());
     }
 }
 

@@ -7,6 +7,7 @@
 //! What it gives is in [`crate::results`].
 
 mod answers;
+mod batch;
 mod breakdown;
 mod budget;
 mod ceiling;
@@ -16,35 +17,37 @@ mod control_workload;
 mod engines;
 mod entry;
 mod explain;
+mod group;
 mod observer;
 mod options;
 mod row;
 mod sample;
+mod sampling;
+mod schedule;
 mod slowdown;
 mod why;
 
 pub use answers::MOST_CLASSES;
 pub use explain::explain;
 pub use observer::{BenchResult, Finished, Observer};
-pub use options::{BenchOptions, TIME_TO_COMPARE};
+pub use options::{BenchOptions, MAX_TIME, TIME_TO_COMPARE};
 pub use slowdown::Slowdown;
 
+use std::time::{Duration, Instant};
+
+use crate::Mode;
 use crate::dataset::Dataset;
-use crate::engine::{self, Engine, check_width};
+use crate::engine::{Engine, check_width};
 use crate::error::{Error, FileError, Result};
-use crate::memory::footprint;
 use crate::quantize::Source;
-use crate::results::{Budget, Changed, ControlWorkload, Requested, Row};
+use crate::results::Budget;
 use crate::tune::Tuner;
-use crate::{Mode, Precision};
-use answers::Answers;
+use batch::{Batch, Measured};
 use budget::Fit;
 use ceiling::Ceilings;
 use check::ReferenceCheck;
-use control_workload::ControlWorkloads;
 use engines::Engines;
-use entry::{Absence, BenchEntry, load, refuse};
-use sample::SampledMode;
+use entry::{BenchEntry, load, refuse};
 
 /// Measures `model` on `data`, on every engine. The rows of an engine follow one another, in the order of `engines`,
 /// which is also that of the result's adapters.
@@ -59,6 +62,7 @@ pub async fn run(
     options: &BenchOptions,
     observer: &mut dyn Observer,
 ) -> Result<BenchResult> {
+    let start = Instant::now();
     let engines = Engines::new(engines)?;
     check_data(model, data)?;
     let mut entries = load(engines, model, data, options).await?;
@@ -85,20 +89,25 @@ pub async fn run(
             want(&mut entries, options, (batch, size));
             refuse(&mut entries, size);
             tune(&mut tuner, &mut entries, data, size, observer).await?;
-            let sizes = (batch, size);
-            measure_batch(
+            let batch = Batch {
                 engines,
-                &mut entries,
                 model,
                 data,
-                sizes,
                 options,
-                &mut reference_check,
-                observer,
-            )
-            .await
+                requested: batch,
+                size,
+                left: batches.as_slice(),
+                deadline: deadline(start, options, batches.len()),
+            };
+            batch
+                .measure(&mut entries, &mut reference_check, observer)
+                .await
         };
-        let (mut rows, changed, control_workloads) = match measured.await {
+        let Measured {
+            mut rows,
+            changed,
+            control_workloads,
+        } = match measured.await {
             Ok(measured) => measured,
             Err(error) => {
                 result.failure = Some(error);
@@ -144,6 +153,19 @@ pub async fn run(
     }
     Ok(result)
 }
+
+/// When the present batch size should be finished, so that as much time is left for each of the batch sizes after it.
+fn deadline(start: Instant, options: &BenchOptions, after: usize) -> Instant {
+    let now = Instant::now();
+    let left = options.max_time.unwrap_or(MAX_TIME);
+    let left = left.saturating_sub(now - start);
+    let own = left / u32::try_from(after + 1).unwrap_or(u32::MAX);
+    // A time too long to count never comes.
+    now.checked_add(own).unwrap_or(now + FAR)
+}
+
+/// Longer than any benchmark.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Notes which modes are measured at this batch size: the requested size, and the size that the data set allows.
 fn want(entries: &mut [BenchEntry], options: &BenchOptions, batch: (usize, usize)) {
@@ -192,200 +214,4 @@ fn check_data(model: &Source, data: &Dataset) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// The result of one mode's checks.
-struct Checked {
-    labels: Vec<usize>,
-    overflow: Option<String>,
-    /// `[images, out]` of the whole data set; those of the batch that is timed come first.
-    outputs: Vec<f32>,
-}
-
-/// The rows of one batch size, the images whose label changed, and the control workloads beside them. `batch` is the
-/// requested size and the size that the data set allows.
-#[expect(clippy::too_many_arguments, reason = "what is measured, and with what")]
-async fn measure_batch(
-    engines: Engines<'_>,
-    entries: &mut [BenchEntry],
-    model: &Source,
-    data: &Dataset,
-    batch: (usize, usize),
-    options: &BenchOptions,
-    reference_check: &mut ReferenceCheck<'_>,
-    observer: &mut dyn Observer,
-) -> Result<(Vec<Row>, Changed, Vec<ControlWorkload>)> {
-    let (requested, size) = batch;
-    let outputs = model.architecture().outputs();
-    let mut checked = Vec::new();
-    for entry in entries.iter_mut() {
-        checked.push(classify(entry, data, size, reference_check, observer).await?);
-    }
-
-    let mut timed = Vec::new();
-    let mut placed = Vec::new();
-    for (at, (entry, checked)) in entries.iter_mut().zip(&checked).enumerate() {
-        let (engine, wanted) = (entry.engine, entry.wanted);
-        if let (Ok(session), Some(checked), true) = (entry.runs(), checked, wanted)
-            && checked.overflow.is_none()
-        {
-            placed.push(engine);
-            timed.push(SampledMode {
-                entry: at,
-                session,
-                outputs: &checked.outputs[..size * outputs],
-                shares_caches: engines.are_several() && engines.cpu_path() == Some(engine),
-            });
-        }
-    }
-    let pixels = data.images.range(0, size);
-    let operations = model.architecture().operations();
-    let networks = placed
-        .into_iter()
-        .zip(timed.iter().map(|one| &*one.session));
-    let mut control_workloads =
-        ControlWorkloads::beside(engines, networks, size, operations).await?;
-    let (mut samples, failures) =
-        sample::interleaved(timed, &mut control_workloads, pixels, options, observer).await?;
-    for (at, (entry, checked)) in entries.iter_mut().zip(&mut checked).enumerate() {
-        if let Some((_, error)) = failures.iter().find(|(failed, _)| *failed == at) {
-            entry.fail(error);
-            *checked = None;
-        }
-    }
-
-    // That of the same engine if it has one.
-    let f32_of = |engine: usize| {
-        let all = entries.iter().zip(&checked);
-        let f32 = all.filter(|(entry, _)| entry.mode.precision == Precision::F32);
-        let good = f32.filter_map(|(entry, checked)| {
-            let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
-            Some((entry.engine != engine, checked))
-        });
-        good.min_by_key(|(elsewhere, _)| *elsewhere)
-            .map(|(_, checked)| checked)
-    };
-    let truth = data.labels.as_deref();
-    let confusion = |labels: &[usize]| answers::confusion(labels, truth?, outputs);
-    let widths = model.architecture().widths();
-    let f32_memory = footprint(&widths, Precision::F32, size);
-    let f32: Vec<Option<Vec<usize>>> = entries
-        .iter()
-        .map(|entry| Some(f32_of(entry.engine)?.labels.clone()))
-        .collect();
-    let mut rows = Vec::new();
-    for (at, (entry, checked)) in entries.iter_mut().zip(&checked).enumerate() {
-        if !entry.has_row() {
-            continue;
-        }
-        let requested = Requested {
-            adapter: entry.engine,
-            ..Requested::new(&entry.mode, requested)
-        };
-        let f32_labels = f32[at].as_deref();
-        let textbook = footprint(&widths, &entry.mode, size);
-        let mut row = Row::new(requested, size, textbook);
-        row.compare_memory(&f32_memory);
-        row.warnings.clone_from(&entry.warnings);
-        row.warnings.extend(entry.replaced.clone());
-        row.effective.rounding = entry.model.as_ref().and_then(|model| model.rounding());
-        let left = entry.left_by_adapter.clone();
-        match entry.runs() {
-            Err(Absence::Unsupported(reason)) => row.unsupported(reason),
-            Err(Absence::Failed(reason)) => row.failed(reason),
-            Ok(network) => {
-                row.ran(network, engines);
-                row.effective.reason = row.effective.reason.take().or(left);
-            }
-        }
-        if let Some(checked) = checked {
-            match &checked.overflow {
-                Some(reason) => row.overflowed(reason),
-                None => {
-                    row.classified(&checked.labels, truth, f32_labels);
-                    let beside = f32_labels.and_then(confusion);
-                    row.classes(confusion(&checked.labels), beside.as_deref());
-                }
-            }
-        }
-        if let Some(taken) = samples.remove(&at) {
-            row.measured(taken, size, operations);
-        }
-        rows.push(row);
-    }
-    // A precision answers once, on the first engine that has it.
-    let answers = entries.iter().zip(&checked).filter_map(answers_of);
-    let mut once: Vec<Answers<'_>> = Vec::new();
-    for answer in answers {
-        if once.iter().all(|other| other.name != answer.name) {
-            once.push(answer);
-        }
-    }
-    let changed = answers::changed(&once, data, size);
-    Ok((rows, changed, control_workloads.measured(requested)))
-}
-
-/// The answers of a precision; none where it did not run, or left its range.
-fn answers_of<'a>((entry, checked): (&BenchEntry, &'a Option<Checked>)) -> Option<Answers<'a>> {
-    let checked = checked.as_ref().filter(|one| one.overflow.is_none())?;
-    Some(Answers {
-        name: entry.name(),
-        precision: entry.mode.precision,
-        outputs: &checked.outputs,
-        labels: &checked.labels,
-    })
-}
-
-/// Classifies the whole data set in batches of `batch` and compares it with the reference; none where the mode does not
-/// run, or fails, also with another kernel.
-async fn classify(
-    entry: &mut BenchEntry,
-    data: &Dataset,
-    batch: usize,
-    reference_check: &mut ReferenceCheck<'_>,
-    observer: &mut dyn Observer,
-) -> Result<Option<Checked>> {
-    let mut result = check(entry, data, batch, reference_check, observer).await;
-    if let Err(error) = &result
-        && let Some(failed) = entry.replace_kernel(error)
-    {
-        let first = result;
-        result = check(entry, data, batch, reference_check, observer).await;
-        // If the other kernel fails as well, the row says what the first one did.
-        if result.as_ref().is_err_and(Error::is_of_one_network) {
-            entry.restore_kernel(failed);
-            result = first;
-        }
-    }
-    entry.attempt(result).map(Option::flatten)
-}
-
-/// As [`classify`], by the kernel that is chosen now.
-async fn check(
-    entry: &mut BenchEntry,
-    data: &Dataset,
-    batch: usize,
-    reference_check: &mut ReferenceCheck<'_>,
-    observer: &mut dyn Observer,
-) -> Result<Option<Checked>> {
-    let what = format!("batch {batch}: checking {}", entry.mode);
-    let Ok((network, model)) = entry.runs_as() else {
-        return Ok(None);
-    };
-    observer.progress(&what, 0, data.len());
-    let mut progress = |done| observer.progress(&what, done, data.len());
-    network.release();
-    let outputs = network
-        .infer(&data.images.pixels, batch, &mut progress)
-        .await?;
-    let width = outputs.len() / data.len();
-    let overflow = reference_check.check(model, batch, &outputs)?;
-    let labels = engine::labels(&outputs, width);
-    // The row reports kernel and memory of this batch, not of a short last one.
-    network.upload(data.images.range(0, batch)).await?;
-    Ok(Some(Checked {
-        labels,
-        overflow,
-        outputs,
-    }))
 }

@@ -27,6 +27,11 @@ pub trait Observer {
     fn measured(&mut self, _batch: &Finished<'_>) {}
     /// A batch size is finished. `Break` ends the benchmark early.
     fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()>;
+    /// The places of those of these rows that need more samples before the result is settled. The rows are those of one
+    /// batch size, without their explanations; `left` are the batch sizes that remain to be measured.
+    fn unsettled(&mut self, _rows: &[Row], _left: &[usize]) -> Vec<usize> {
+        Vec::new()
+    }
     /// A mode that is about to be measured has a warning, which its rows will have too.
     fn warned(&mut self, _mode: &Mode, _warning: &Warning) {}
     /// Whether to stop sampling as soon as a row has the fewest samples that it needs.

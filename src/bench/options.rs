@@ -25,10 +25,13 @@ pub struct BenchOptions {
     pub runs: Option<usize>,
     /// Passes before the first sample.
     pub warmup: usize,
-    /// The time that each mode's samples take together. Sampling ends after twice this time for each mode, even if a
-    /// quick mode has not reached it. Up to [`TIME_TO_COMPARE`], at most 1,000 samples are kept, spread over the
-    /// whole time.
+    /// The time of each mode's samples, with what is done around them. Up to [`TIME_TO_COMPARE`], about 1,000 samples
+    /// are kept, spread over the whole time.
     pub min_time: Duration,
+    /// The time of the whole benchmark, [`MAX_TIME`] by default. Samples are taken until the observer calls the result
+    /// settled, or until this has passed. If it is given, it also ends the samples that `min_time` asks for, except the
+    /// fewest.
+    pub max_time: Option<Duration>,
     /// The fewest samples of each mode, whatever `min_time`. At most 10 are required where one takes longer than 0.2
     /// seconds, and 5 where one takes longer than a second.
     pub fewest: usize,
@@ -54,6 +57,9 @@ pub struct BenchOptions {
 /// must not fill a whole run.
 pub const TIME_TO_COMPARE: Duration = Duration::from_secs(2);
 
+/// The time of a whole benchmark by default.
+pub const MAX_TIME: Duration = Duration::from_secs(30);
+
 impl BenchOptions {
     /// The batch sizes of `batches`, none larger than `batch_limit`.
     #[must_use]
@@ -73,6 +79,7 @@ impl Default for BenchOptions {
             runs: None,
             warmup: 3,
             min_time: Duration::from_millis(300),
+            max_time: None,
             fewest: FEWEST,
             tuning: Tuning::Quick,
             breakdown: false,

@@ -6,7 +6,7 @@ use super::sample::Taken;
 use crate::Precision;
 use crate::engine::Session;
 use crate::memory::Footprint;
-use crate::results::{Mcnemar, Row, RowCeiling, Status};
+use crate::results::{Mcnemar, Row, RowCeiling, Spread, Status};
 use crate::stats::{mcnemar, wilson};
 
 impl Row {
@@ -122,6 +122,10 @@ impl Row {
         self.upload_samples_ns = Some(taken.upload.samples);
         self.end_to_end_ns = Some(taken.upload.median + taken.wall.median);
         self.wall_ns = Some(taken.wall);
+        self.spread = self
+            .end_to_end_samples()
+            .and_then(|times| Spread::new(&times));
+        self.blocks = taken.blocks;
         self.gpu_ns = taken.gpu;
     }
 }

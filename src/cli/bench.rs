@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
 use fmnist_gpu::baseline::LEAST_PAIRS;
-use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer, Slowdown, TIME_TO_COMPARE};
+use fmnist_gpu::bench::{
+    self, BenchOptions, Finished, MAX_TIME, Observer, Slowdown, TIME_TO_COMPARE,
+};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::quantize::{Recipe, Rounding, Sample, Source};
-use fmnist_gpu::report::{AdapterEntry, DatasetInfo, Document, ModelInfo, OutputFormat};
+use fmnist_gpu::report::{AdapterEntry, DatasetInfo, Detail, Document, ModelInfo, OutputFormat};
 use fmnist_gpu::results::{Row, Status, Warning};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verify::NumericsReport;
@@ -19,7 +22,7 @@ use fmnist_gpu::verify::numerics::Observed;
 use fmnist_gpu::{Engine, Error, Mode};
 use indicatif::ProgressBar;
 
-use super::decision::{self, BaselineOptions, GoalOptions, VerdictContext};
+use super::decision::{self, BaselineOptions, GoalOptions, Settlement, VerdictContext};
 use super::help;
 use super::interrupt::{self, Interrupted};
 use super::modes::ModesOptions;
@@ -113,6 +116,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = help::OUTPUT)]
     output: Vec<PathBuf>,
 
+    /// Explain every row, not only the recommended one and the next best
+    #[arg(long, short, help_heading = help::OUTPUT)]
+    verbose: bool,
+
     #[command(flatten)]
     kernels: KernelOptions,
 }
@@ -133,14 +140,21 @@ struct Sampling {
     #[arg(long, default_value_t = BenchOptions::default().warmup, value_name = "N", hide_short_help = true)]
     warmup: usize,
 
-    /// Time to spend on the samples of each precision [default: 300ms; 2s with --save or --compare]
+    /// Least time to spend on the samples of each precision [default: 300ms; 2s with --save or --compare]
     ///
-    /// Sampling ends when each precision has this time and at least 10 samples (5 if a sample takes over a second).
-    /// It also ends when twice this time has passed for each precision, so that a fast precision does not wait for a
-    /// slow one. With a time of at most 2s, a row keeps at most 1,000 samples, spread over all of it. Without
-    /// this option, --save and --compare take at least 50 samples, unless a sample takes over 0.2 seconds.
+    /// Each precision has at least this time and at least 10 samples (5 if a sample takes over a second). With a time of
+    /// at most 2s, a row keeps about 1,000 samples of it, spread over all of it. Without this option, --save and
+    /// --compare take at least 50 samples, unless a sample takes over 0.2 seconds.
     #[arg(long, value_name = "DURATION", value_parser = options::duration, hide_short_help = true)]
     min_time: Option<humantime::Duration>,
+
+    /// Time for the whole run [default: 30s]
+    ///
+    /// More samples are taken until it is clear which precision to recommend, or until this time is used up. Then the
+    /// verdict says between which precisions it is undecided. With this option the time also ends the samples that
+    /// --min-time asks for; checks, tuning and the fewest samples are always done.
+    #[arg(long, value_name = "DURATION", value_parser = options::duration, conflicts_with = "runs")]
+    max_time: Option<humantime::Duration>,
 
     /// How to choose kernels before the measurement: off, quick or full
     ///
@@ -176,6 +190,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             None if arguments.baseline.compares() => TIME_TO_COMPARE,
             None => BenchOptions::default().min_time,
         },
+        max_time: arguments.sampling.max_time.map(Into::into),
         // --min-time decides how long to measure. Without it, a result to compare has as many samples as that needs.
         fewest: match arguments.sampling.min_time {
             None if arguments.baseline.compares() => LEAST_PAIRS,
@@ -215,11 +230,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         slowdown: options.slowdown.share(),
     };
     let conclusions = decision::conclusions(&arguments.goal, context, &baselines);
+    let settlement = arguments.goal.settlement(&document, context);
 
     let bar = terminal::progress_bar();
+    let detail = if arguments.verbose {
+        Detail::Full
+    } else {
+        Detail::Short
+    };
     let record = Record::new(
         document,
-        arguments.format,
+        (arguments.format, detail),
         outputs,
         bar.clone(),
         conclusions,
@@ -227,7 +248,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut watch = Watch {
         bar,
         record,
-        judged: arguments.baseline.compares() || arguments.goal.is_gate(),
+        settlement,
+        time: TimeLeft::new(&options, engines.len()),
+        stage: String::new(),
     };
     let outcome = pollster::block_on(bench::run(&engines, &model, &data, &options, &mut watch))?;
     let record = watch.record;
@@ -430,20 +453,62 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// How long a run goes on, at most.
+struct TimeLeft {
+    start: Instant,
+    limit: Duration,
+}
+
+impl TimeLeft {
+    /// The steps of the progress bar.
+    const STEPS: u64 = 1000;
+
+    fn new(options: &BenchOptions, engines: usize) -> Self {
+        let rows = options.modes.len() * engines * options.batches.len();
+        let samples = options
+            .min_time
+            .saturating_mul(u32::try_from(rows).unwrap_or(u32::MAX));
+        // The samples take no longer than the time that was set, if one was.
+        let limit = options.max_time.unwrap_or(MAX_TIME.max(samples));
+        Self {
+            start: Instant::now(),
+            limit,
+        }
+    }
+
+    /// The steps that are done, and the time that is left in words.
+    fn now(&self) -> (u64, String) {
+        let elapsed = self.start.elapsed();
+        let left = self.limit.saturating_sub(elapsed);
+        let share = elapsed.as_secs_f64() / self.limit.as_secs_f64().max(1e-9);
+        let words = match left.as_secs() {
+            0 => "almost done".to_owned(),
+            seconds => format!("at most {seconds} s left"),
+        };
+        ((share.min(1.0) * Self::STEPS as f64) as u64, words)
+    }
+}
+
 /// Shows the progress of a measurement, and passes its rows on.
 struct Watch {
     bar: ProgressBar,
     record: Record,
-    /// Whether a gate or a baseline needs every row, even if nobody reads them.
-    judged: bool,
+    settlement: Settlement,
+    time: TimeLeft,
+    /// What is done now.
+    stage: String,
 }
 
 impl Observer for Watch {
-    fn progress(&mut self, what: &str, done: usize, total: usize) {
-        self.record.open();
-        self.bar.set_message(what.to_owned());
-        self.bar.set_length(total as u64);
-        self.bar.set_position(done as u64);
+    fn progress(&mut self, what: &str, _done: usize, _total: usize) {
+        if self.stage != what {
+            log::info!("{what}");
+            what.clone_into(&mut self.stage);
+        }
+        let (done, left) = self.time.now();
+        self.bar.set_length(TimeLeft::STEPS);
+        self.bar.set_position(done);
+        self.bar.set_message(format!("{what}, {left}"));
     }
 
     fn measured(&mut self, batch: &Finished<'_>) {
@@ -452,10 +517,14 @@ impl Observer for Watch {
 
     fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()> {
         self.record.finished(batch);
-        if self.hurries() || !self.judged && self.record.is_unread() {
+        if self.hurries() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn unsettled(&mut self, rows: &[Row], left: &[usize]) -> Vec<usize> {
+        self.settlement.unsettled(rows, left)
     }
 
     fn warned(&mut self, mode: &Mode, warning: &Warning) {

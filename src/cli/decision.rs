@@ -9,11 +9,11 @@ use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, FileError, UsageError};
-use fmnist_gpu::report::{self, Document, OutputFormat};
-use fmnist_gpu::results::ControlWorkload;
+use fmnist_gpu::report::{self, Detail, Document, OutputFormat};
+use fmnist_gpu::results::{ControlWorkload, Row};
 use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{
-    Circumstances, Goal, LimitName, Request, UnknownAccuracy, Verdict, decide, warnings,
+    Circumstances, Goal, LimitName, Request, UnknownAccuracy, Verdict, decide, unsettled, warnings,
 };
 use fmnist_gpu::{Error, Result};
 
@@ -109,11 +109,6 @@ impl BaselineOptions {
 }
 
 impl GoalOptions {
-    /// Whether the exit code depends on the result.
-    pub fn is_gate(&self) -> bool {
-        self.gate
-    }
-
     /// Fails if an option needs an accuracy, which a network of random weights does not have.
     pub fn check_random(&self) -> Result<()> {
         let options = [
@@ -146,6 +141,16 @@ impl GoalOptions {
             max_latency: self.max_latency.map(Into::into),
             memory_limit: self.memory_limit,
             reference_scheme: context.reference_scheme,
+        }
+    }
+
+    /// What the verdict needs to know to tell whether it is settled.
+    pub fn settlement(&self, document: &Document, context: VerdictContext) -> Settlement {
+        let adapters = document.requested().iter();
+        Settlement {
+            request: self.request(context),
+            adapters: adapters.map(|entry| entry.info.clone()).collect(),
+            images: document.dataset.images,
         }
     }
 
@@ -198,6 +203,25 @@ impl GoalOptions {
             limits: unmet.collect(),
             verdict: verdict.sentence.clone(),
         }))
+    }
+}
+
+/// Tells whether samples settle the verdict.
+pub struct Settlement {
+    request: Request,
+    adapters: Vec<AdapterInfo>,
+    images: usize,
+}
+
+impl Settlement {
+    /// Which of the rows of a batch size need more samples, if these batch sizes are left to be measured.
+    pub fn unsettled(&self, rows: &[Row], left: &[usize]) -> Vec<usize> {
+        // The other goals look at the smallest batch size, which comes last.
+        if self.request.goal != Goal::Throughput && !left.is_empty() {
+            return Vec::new();
+        }
+        let adapters: Vec<&AdapterInfo> = self.adapters.iter().collect();
+        unsettled(rows, self.images, &adapters, &self.request)
     }
 }
 
@@ -357,7 +381,9 @@ impl Baselines {
                 } else {
                     ""
                 };
-                place.commit(report::render(document, OutputFormat::Json)?.as_bytes())?;
+                place.commit(
+                    report::render(document, OutputFormat::Json, Detail::Short)?.as_bytes(),
+                )?;
                 let (name, path) = (name.as_str(), path.display());
                 terminal::note(&format!("saved as {name} in {path}{replaced}"));
                 Ok(())

@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::dataset::{self, Images};
 use fmnist_gpu::engine::{self, Session, check_width};
 use fmnist_gpu::error::CheckError;
+use fmnist_gpu::model::Activation;
 use fmnist_gpu::quantize::{
     QuantizedNetwork, Recipe, Sample, Source, calibration_problems, losses,
 };
@@ -36,7 +37,7 @@ const EXAMPLES: &help::Examples = &[
     ),
 ];
 
-/// Classify images: print the label, its class and its probability for each image
+/// Classify images: print the label, its class and its probability (or output) for each image
 #[derive(Debug, Args)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 pub struct Arguments {
@@ -129,9 +130,13 @@ struct Prediction {
     index: usize,
     label: usize,
     class: String,
-    /// The label's output; a probability where the last layer is a softmax. In JSON null where an overflow that was
-    /// allowed left no number.
-    probability: f32,
+    /// The label's output where the last layer is a softmax. In JSON null where an overflow that was allowed left no
+    /// number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<f32>,
+    /// The label's output where the last layer is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<f32>,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -246,6 +251,9 @@ fn overflow(
 }
 
 fn predictions(model: &Source, outputs: &[f32]) -> Vec<Prediction> {
+    let architecture = model.architecture();
+    let last = architecture.layers.last();
+    let are_probabilities = last.is_some_and(|layer| layer.activation == Activation::Softmax);
     let rows = outputs
         .chunks_exact(model.architecture().outputs())
         .enumerate();
@@ -255,7 +263,8 @@ fn predictions(model: &Source, outputs: &[f32]) -> Vec<Prediction> {
             index,
             label,
             class: model.class_name(label),
-            probability: row[label],
+            probability: are_probabilities.then_some(row[label]),
+            output: (!are_probabilities).then_some(row[label]),
         }
     })
     .collect()
@@ -276,19 +285,24 @@ fn what_ran(engine: &Engine, network: &Session, mode: &Mode, batch: usize) -> St
 }
 
 fn table(predictions: &[Prediction], layout: Layout) -> String {
-    const COLUMNS: [Column; 4] = [
+    let are_probabilities = predictions.iter().all(|one| one.probability.is_some());
+    let columns = [
         Column::number("index"),
         Column::number("label"),
         Column::text("class"),
-        Column::number("probability"),
+        Column::number(match are_probabilities {
+            true => "probability",
+            false => "output",
+        }),
     ];
     let row = |prediction: &Prediction| {
         vec![
             prediction.index.to_string(),
             prediction.label.to_string(),
             prediction.class.clone(),
-            format!("{:.6}", prediction.probability),
+            (prediction.probability.or(prediction.output))
+                .map_or_else(String::new, |output| format!("{output:.6}")),
         ]
     };
-    Table::new(&COLUMNS, predictions.iter().map(row).collect()).render(layout)
+    Table::new(&columns, predictions.iter().map(row).collect()).render(layout)
 }

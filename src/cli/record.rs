@@ -1,4 +1,4 @@
-//! What a run of `bench` prints and writes: rows as they come, and the end of the result, also if it comes early.
+//! What a run of `bench` prints at its end, also if that comes early, and the files that it writes as rows come.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,15 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::bench::{self, Finished};
-use fmnist_gpu::report::{self, Document, Layout, OutputFormat};
+use fmnist_gpu::report::{self, Detail, Document, Layout, OutputFormat};
 use fmnist_gpu::results::{Budget, Changed, ControlWorkload, Row};
 use indicatif::ProgressBar;
 
 use super::interrupt::{self, Early};
 use super::terminal;
-
-/// Why a run without an error or an interrupt is incomplete.
-const UNREAD: &str = "standard output was closed";
 
 /// The files of a run, opened before anything is measured.
 pub struct Outputs(Vec<(OutputFormat, AtomicFile)>);
@@ -44,15 +41,12 @@ struct RecordState {
     outputs: Vec<(OutputFormat, AtomicFile)>,
     format: OutputFormat,
     layout: Layout,
+    detail: Detail,
     /// Adds the conclusions from the rows to the document.
     conclude: Box<dyn Fn(&mut Document) + Send>,
     /// The rows of the last batch size, until they are complete.
     pending: Option<Pending>,
-    /// What is printed suspends it.
     bar: ProgressBar,
-    /// Whether the table's head was printed.
-    opened: bool,
-    printed: anyhow::Result<()>,
     ended: bool,
 }
 
@@ -68,7 +62,7 @@ impl Record {
     /// A run without rows yet. From here on an interrupt keeps the rows so far.
     pub fn new(
         document: Document,
-        format: OutputFormat,
+        (format, detail): (OutputFormat, Detail),
         outputs: Outputs,
         bar: ProgressBar,
         conclude: impl Fn(&mut Document) + Send + 'static,
@@ -78,22 +72,16 @@ impl Record {
             outputs: outputs.0,
             format,
             layout: terminal::layout(),
+            detail,
             conclude: Box::new(conclude),
             pending: None,
             bar,
-            opened: false,
-            printed: Ok(()),
             ended: false,
         };
         let record = Self(Arc::new(Mutex::new(state)));
         let interrupted = record.clone();
         interrupt::before_end(move |early| interrupted.end_early(early));
         record
-    }
-
-    /// Prints the lines above the first table.
-    pub fn open(&self) {
-        self.state().open();
     }
 
     /// Keeps rows that are not explained yet, in case the run ends before they are.
@@ -106,15 +94,9 @@ impl Record {
         });
     }
 
-    /// Adds the rows of a batch size: prints them and updates every file.
+    /// Adds the rows of a batch size, and updates every file.
     pub fn finished(&self, batch: &Finished<'_>) {
         self.state().finished(batch);
-    }
-
-    /// Whether further rows would not be seen by anyone.
-    pub fn is_unread(&self) -> bool {
-        let state = self.state();
-        state.printed.is_err() && state.outputs.is_empty()
     }
 
     /// The end: prints and writes the rest. `why` is the reason of an early end, and `budget` the result under a memory
@@ -150,19 +132,6 @@ impl Record {
 }
 
 impl RecordState {
-    fn print(&mut self, text: &str) {
-        if self.printed.is_ok() {
-            self.printed = self.bar.suspend(|| terminal::print(text));
-        }
-    }
-
-    fn open(&mut self) {
-        if !self.opened && self.format == OutputFormat::Table {
-            self.print(&report::opening(&self.document, self.layout));
-        }
-        self.opened = true;
-    }
-
     fn finished(&mut self, batch: &Finished<'_>) {
         self.pending = None;
         let document = &mut self.document;
@@ -170,17 +139,13 @@ impl RecordState {
         document.missing_batches = batch.left.to_vec();
         document.incomplete =
             Some("the measurement was still running when this file was written".to_owned());
-        if self.format == OutputFormat::Table {
-            let table = report::rows_table(&self.document, batch.rows, self.layout);
-            self.print(&format!("\n{table}"));
-        }
         if self.outputs.is_empty() {
             return;
         }
         (self.conclude)(&mut self.document);
         // The files have the rows whatever ends the process. A failure is reported at the end, which tries again.
         for (format, file) in &self.outputs {
-            if let Ok(text) = report::render(&self.document, *format) {
+            if let Ok(text) = report::render(&self.document, *format, self.detail) {
                 let _ = file.update(text.as_bytes());
             }
         }
@@ -208,29 +173,33 @@ impl RecordState {
     fn end(&mut self, why: Option<String>) -> anyhow::Result<()> {
         self.ended = true;
         self.bar.finish_and_clear();
-        // Batch sizes are missing only if nobody read standard output.
-        let left = !self.document.missing_batches.is_empty();
-        self.document.incomplete = why.or_else(|| left.then(|| UNREAD.to_owned()));
-        (self.conclude)(&mut self.document);
-        if self.format != OutputFormat::Table {
-            self.printed = report::render(&self.document, self.format)
-                .map_err(Into::into)
-                .and_then(|text| terminal::print(&text));
-        } else if !self.document.results.is_empty() {
-            let closing = report::closing(&self.document, self.layout);
-            self.print(&format!("\n{closing}"));
+        if why.is_none() {
+            self.document.missing_batches.clear();
         }
+        self.document.incomplete = why;
+        (self.conclude)(&mut self.document);
+        let text = match self.format {
+            // As wide as the terminal.
+            OutputFormat::Table => Ok(report::text(&self.document, self.layout, self.detail)),
+            format => report::render(&self.document, format, self.detail),
+        };
+        let empty = self.document.results.is_empty();
+        let printed = match text {
+            Ok(_) if empty && self.format == OutputFormat::Table => Ok(()),
+            Ok(text) => terminal::print(&text),
+            Err(error) => Err(error.into()),
+        };
         // Without any row, an older file is worth more than this one.
         if self.document.incomplete.is_some() && self.document.results.is_empty() {
             self.outputs.clear();
         }
         let mut written = Ok(());
         for (format, file) in self.outputs.drain(..) {
-            let text = report::render(&self.document, format);
+            let text = report::render(&self.document, format, self.detail);
             // A file that cannot be written must not prevent the others.
             written = written.and(text.and_then(|text| file.commit(text.as_bytes())));
         }
         written?;
-        std::mem::replace(&mut self.printed, Ok(()))
+        printed
     }
 }

@@ -183,7 +183,7 @@ pub fn spinner(message: &'static str) -> ProgressBar {
 pub fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(1), target());
     // The template is a constant and known to be right; the default would serve as well.
-    if let Ok(style) = ProgressStyle::with_template("{msg:32} {wide_bar} {percent:>3}%") {
+    if let Ok(style) = ProgressStyle::with_template("{msg:48} {wide_bar} {percent:>3}%") {
         bar.set_style(style);
     }
     bar

@@ -287,6 +287,42 @@ impl Engine {
         }
     }
 
+    /// The same engine on a device that was opened again. The CPU path has none.
+    ///
+    /// # Errors
+    /// `Error::DeviceUnavailable` where its driver refuses.
+    pub async fn restarted(&self) -> Result<Self> {
+        Ok(Self {
+            info: self.info.clone(),
+            reason: self.reason.clone(),
+            cpu_path: self.cpu_path.clone(),
+            fallback: self.fallback,
+            kernels: self.kernels,
+            processor: self.processor.clone(),
+            device: match &self.device {
+                Some(device) => Some(device.reopened().await?),
+                None => None,
+            },
+            matrix_units: self.matrix_units.clone(),
+        })
+    }
+
+    /// Loads a model anew where `earlier` runs it, with the kernels that were chosen there.
+    ///
+    /// # Errors
+    /// Those of [`Engine::load`].
+    pub async fn reload(&self, earlier: &mut Session, model: &QuantizedNetwork) -> Result<Session> {
+        let placement = earlier.placement().clone();
+        match (&self.device, earlier.gpu()) {
+            (Some(device), Some(network)) => {
+                let network = gpu::Session::like(network, device, model).await?;
+                let executor = Executor::Gpu(Box::new(network));
+                Ok(Session::new(executor, placement, model))
+            }
+            _ => Session::on_cpu(model, &self.processor, placement.reason),
+        }
+    }
+
     /// What was opened.
     #[must_use]
     pub fn info(&self) -> &AdapterInfo {

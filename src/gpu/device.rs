@@ -87,6 +87,9 @@ impl HostVisible {
 /// An open adapter.
 #[derive(Debug)]
 pub struct Device {
+    /// What it was opened from.
+    found: Found,
+    options: DeviceOptions,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     info: AdapterInfo,
@@ -136,6 +139,39 @@ impl Device {
     /// # Errors
     /// `Error::DeviceUnavailable` where the driver refuses.
     pub async fn open(found: &Found, options: &DeviceOptions) -> Result<Arc<Self>> {
+        let mut opened = Self::connect(found, options).await?;
+        if let Some(units) = opened.limits.matrix_units
+            && opened.limits.subgroup.is_none()
+        {
+            let units = opened.with_lanes_in_use(units).await?;
+            opened.limits.matrix_units = Some(units);
+        }
+        opened.waiting = opened.measured_waiting();
+        Ok(Arc::new(opened))
+    }
+
+    /// The same adapter, opened again. What was measured of it is kept: how to wait for it, how it rounds, which memory
+    /// the host reaches.
+    ///
+    /// # Errors
+    /// Those of [`Device::open`].
+    pub async fn reopened(&self) -> Result<Arc<Self>> {
+        let mut opened = Self::connect(&self.found, &self.options).await?;
+        opened.limits = self.limits.clone();
+        opened.waiting = self.waiting;
+        opened.round_in_integers = self.round_in_integers.clone();
+        opened.host_visible = self.host_visible.clone();
+        Ok(Arc::new(opened))
+    }
+
+    /// Whether opening it again leaves it as it is. A fault that counts what happens on a device must not begin anew.
+    #[must_use]
+    pub fn may_reopen(&self) -> bool {
+        !self.options.faults.count()
+    }
+
+    /// Opens an adapter; nothing is measured.
+    async fn connect(found: &Found, options: &DeviceOptions) -> Result<Self> {
         check_host(&found.info)?;
         let mut limits = found.adapter.limits();
         let injector = Injector::new(&options.faults);
@@ -209,7 +245,9 @@ impl Device {
             kind: info.kind,
             adapter: info.to_string(),
         };
-        let mut opened = Self {
+        Ok(Self {
+            found: found.clone(),
+            options: options.clone(),
             device,
             queue,
             info,
@@ -228,15 +266,7 @@ impl Device {
             host_visible: (options.host_visible)
                 .filter(|_| !mappable.is_empty())
                 .map_or_else(OnceLock::new, OnceLock::from),
-        };
-        if let Some(units) = matrix_units
-            && opened.limits.subgroup.is_none()
-        {
-            let units = opened.with_lanes_in_use(units).await?;
-            opened.limits.matrix_units = Some(units);
-        }
-        opened.waiting = opened.measured_waiting();
-        Ok(Arc::new(opened))
+        })
     }
 
     /// What the adapter is.

@@ -89,6 +89,21 @@ impl Session {
         })
     }
 
+    /// As [`Session::new`], with the choices of an earlier session of the same model.
+    ///
+    /// # Errors
+    /// Those of [`Session::new`].
+    pub async fn like(
+        earlier: &Self,
+        device: &Arc<Device>,
+        model: &QuantizedNetwork,
+    ) -> Result<Self> {
+        let mut session = Self::new(device, model).await?;
+        session.kernels = earlier.kernels;
+        session.chosen.clone_from(&earlier.chosen);
+        Ok(session)
+    }
+
     /// Makes everything ready for batches of this size: buffers, compiled kernels, bind groups.
     ///
     /// # Errors

@@ -1,13 +1,12 @@
-//! The text below the tables: why rows are not faster, memory limits, the comparison, and the verdict.
+//! The text below the table of rows: the comparison, why rows are not faster, and what else the verdict says.
 
 use super::document::Document;
-use super::layout::Layout;
-use super::memory_limit::limits;
+use super::layout::{Detail, Layout};
 use super::table::{Column, Table, or_nothing};
 use crate::baseline::{Change, Comparison, MOST_UNREST};
-use crate::results::{Budget, Row};
+use crate::results::Row;
 use crate::units::{bytes, chance, count, duration, points, share};
-use crate::verdict::{AtBatch, LimitCheck, LimitName, Verdict};
+use crate::verdict::{AtBatch, LimitCheck, LimitName};
 
 /// The columns of a comparison.
 const CHANGES: [Column; 8] = [
@@ -21,108 +20,109 @@ const CHANGES: [Column; 8] = [
     Column::number("p").hidden_as(2),
 ];
 
-/// The text below the tables.
-#[must_use]
-pub fn conclusion(document: &Document, layout: Layout) -> String {
-    let mut text = String::new();
-    if let Some(budget) = &document.memory_limit {
-        text.push('\n');
-        text.push_str(&limits(&named(document, budget), layout));
+/// Why a row takes as long as it does, with a row in words: `int8 on cpu at batch 1`.
+fn why(document: &Document, row: &Row) -> Option<String> {
+    let why = row.why.as_ref()?;
+    let parts = why.parts.iter();
+    let parts: Vec<String> = parts
+        .map(|part| format!("{} {}", part.part.name(), share(part.share)))
+        .collect();
+    let mut text = format!(
+        "{}: {}. {}",
+        place(document, row),
+        parts.join(", "),
+        why.text
+    );
+    if let Some(slow) = row.spread.and_then(|spread| spread.slow_samples()) {
+        text.push(' ');
+        text.push_str(&slow);
     }
-    if let Some(comparison) = &document.comparison {
-        text.push('\n');
-        text.push_str(&changes(document, comparison, layout));
-    }
-    text.push('\n');
-    text.push_str(&verdict(
-        &document.verdict,
-        document.dataset.labelled,
-        layout,
-    ));
-    text
+    Some(text)
 }
 
-/// The lines under a memory limit, named with their adapters where a precision has several of them.
-fn named(document: &Document, budget: &Budget) -> Budget {
-    let mut budget = budget.clone();
-    for line in &mut budget.lines {
-        if let Some(backend) = document.requested_on(line.adapter) {
-            line.name = format!("{} on {backend}", line.name);
+/// `int8 on cpu at batch 1`
+fn place(document: &Document, row: &Row) -> String {
+    let batch = count(row.effective.batch as u64);
+    format!("{} at batch {batch}", document.row_name(row))
+}
+
+/// Why the recommended row and the next best one take as long as they do, and the warnings about them; in full, those of
+/// every row.
+pub(super) fn explanations(document: &Document, layout: Layout, detail: Detail) -> String {
+    let verdict = &document.verdict;
+    let rows: Vec<&Row> = match detail {
+        Detail::Full => document.results.iter().collect(),
+        Detail::Short => {
+            let both = [&verdict.recommended, &verdict.runner_up];
+            let both = both.into_iter().flatten();
+            both.filter_map(|found| document.results.get(found.row))
+                .collect()
         }
-    }
-    budget
-}
-
-/// Why the rows of a batch size are not faster, a paragraph each, and the warnings about them.
-pub(super) fn explanations(document: &Document, rows: &[Row], layout: Layout) -> String {
-    let mut text = String::new();
-    let shares = |row: &Row| {
-        let why = row.why.as_ref()?;
-        let parts: Vec<String> = why
-            .parts
-            .iter()
-            .map(|part| format!("{} {}", part.part.name(), share(part.share)))
-            .collect();
-        let joined = parts.join(", ");
-        Some(format!(
-            "{}: {joined}. {}",
-            document.row_name(row),
-            why.text
-        ))
     };
-    let whys: Vec<String> = rows.iter().filter_map(shares).collect();
-    if !whys.is_empty() {
-        if layout == Layout::Markdown {
-            text.push('\n');
+    let mut text = String::new();
+    for row in &rows {
+        if let Some(why) = why(document, row) {
+            text.push_str(&layout.paragraph(layout.bullet(), &why));
         }
-        text.push_str("Why not faster\n");
-        if layout == Layout::Markdown {
-            text.push('\n');
-        }
-    }
-    for why in whys {
-        text.push_str(&layout.paragraph(layout.bullet(), &why));
-    }
-    for row in rows {
         for warning in &row.warnings {
-            let words = format!("Warning: {}: {}.", document.row_name(row), warning.text);
+            let words = format!("Warning: {}: {}.", place(document, row), warning.text);
             text.push_str(&layout.paragraph(layout.bullet(), &words));
         }
     }
-    text
+    for warning in &verdict.warnings {
+        let words = format!("Warning: {}", warning.text);
+        text.push_str(&layout.paragraph(layout.bullet(), &words));
+    }
+    if text.is_empty() {
+        return text;
+    }
+    layout.heading("Why not faster") + &text
 }
 
-fn verdict(verdict: &Verdict, labelled: bool, layout: Layout) -> String {
-    let mut text = layout.heading("Verdict");
-    text.push_str(&layout.paragraph("", &verdict.sentence));
-    if layout == Layout::Markdown {
-        text.push('\n');
-    }
-    let mut item = |line: &str| text.push_str(&layout.paragraph(layout.item(), line));
-    for warning in &verdict.warnings {
-        item(&warning.text);
-    }
-    for reason in &verdict.reasons {
-        item(reason);
-    }
-    if verdict.batches.len() > 1 {
-        let line = |at: &AtBatch| format!("{}: {}", count(at.batch as u64), at.sentence);
-        let lines: Vec<String> = verdict.batches.iter().map(line).collect();
-        item(&format!("By batch size: {}.", lines.join("; ")));
+/// The other rows compared with f32, the decision at each batch size, and every limit; in short, only the limits that the
+/// user set.
+pub(super) fn others(document: &Document, layout: Layout, detail: Detail) -> String {
+    let verdict = &document.verdict;
+    let full = detail == Detail::Full;
+    let mut text = String::new();
+    let mut item = |line: &str| text.push_str(&layout.paragraph(layout.bullet(), line));
+    if full {
+        for reason in &verdict.reasons {
+            item(reason);
+        }
+        if verdict.batches.len() > 1 {
+            let line = |at: &AtBatch| format!("{}: {}", count(at.batch as u64), at.sentence);
+            let lines: Vec<String> = verdict.batches.iter().map(line).collect();
+            item(&format!("By batch size: {}.", lines.join("; ")));
+        }
     }
     for limit in &verdict.limits {
-        item(&limit_line(limit));
+        if full || limit.set_by_user || !limit.met {
+            item(&limit_line(limit));
+        }
     }
-    let others = match labelled {
+    if text.is_empty() {
+        return text;
+    }
+    let title = if full { "The other rows" } else { "Limits" };
+    layout.heading(title) + &text
+}
+
+/// What the decision was for, and how to see more.
+pub(super) fn goal(document: &Document, layout: Layout, detail: Detail) -> String {
+    let others = match document.dataset.labelled {
         true => "latency, throughput, memory or accuracy",
         false => "latency, throughput or memory",
     };
     let goal = format!(
-        "The goal was {}. Choose another with --goal: {others}.",
-        verdict.goal
+        "The goal was {}; --goal chooses another: {others}.",
+        document.verdict.goal
     );
-    item(&goal);
-    text
+    let more = match detail {
+        Detail::Short => " -v explains every row; --output report.html writes a report.",
+        Detail::Full => "",
+    };
+    layout.paragraph("", &(goal + more))
 }
 
 /// `Limit met: accuracy loss 0.00 points, at most 1.00 points (the default of --max-accuracy-drop).`
@@ -186,7 +186,7 @@ pub(super) fn limit_side(name: LimitName) -> &'static str {
 }
 
 /// How each row changed since an earlier result.
-fn changes(document: &Document, comparison: &Comparison, layout: Layout) -> String {
+pub(super) fn changes(document: &Document, comparison: &Comparison, layout: Layout) -> String {
     let commit = comparison.commit.as_deref().map(|commit| {
         let short = commit.get(..12).unwrap_or(commit);
         format!(", commit {short}")

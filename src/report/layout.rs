@@ -1,4 +1,4 @@
-//! Where a text is shown: on a terminal of any width, or in Markdown.
+//! How a text is shown: on a terminal of any width or in Markdown, and in which detail.
 
 use textwrap::WordSplitter;
 
@@ -23,6 +23,16 @@ pub struct Screen {
     pub color: bool,
 }
 
+/// How much a text says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Why only of the recommended row and the next best one.
+    #[default]
+    Short,
+    /// Why of every row, the decision at each batch size, every limit and every warning.
+    Full,
+}
+
 impl Screen {
     /// A file or a pipe: 120 columns without colour.
     pub const PLAIN: Self = Self {
@@ -32,6 +42,18 @@ impl Screen {
 }
 
 impl Layout {
+    /// The same on a screen that is no wider than this.
+    #[must_use]
+    pub(super) fn at_most(self, width: u16) -> Self {
+        match self {
+            Self::Terminal(screen) => Self::Terminal(Screen {
+                width: screen.width.min(width),
+                ..screen
+            }),
+            Self::Markdown => self,
+        }
+    }
+
     /// Text between tables, wrapped to a terminal's width.
     #[must_use]
     pub fn wrap(self, text: String) -> String {

@@ -1,5 +1,6 @@
 //! The largest batches under a memory limit, for a terminal or Markdown: a table, and a bar chart.
 
+use super::document::Document;
 use super::layout::{Layout, Screen};
 use super::table::{Column, NOTHING, Table, or_nothing};
 use crate::results::{Bound, Budget, BudgetLine};
@@ -25,7 +26,22 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// The largest batches, what they cost in speed, and a chart.
-pub(super) fn limits(budget: &Budget, layout: Layout) -> String {
+pub(super) fn limits(document: &Document, budget: &Budget, layout: Layout) -> String {
+    section(&named(document, budget), layout)
+}
+
+/// The lines, named with their adapters where a precision has several of them.
+fn named(document: &Document, budget: &Budget) -> Budget {
+    let mut budget = budget.clone();
+    for line in &mut budget.lines {
+        if let Some(backend) = document.requested_on(line.adapter) {
+            line.name = format!("{} on {backend}", line.name);
+        }
+    }
+    budget
+}
+
+fn section(budget: &Budget, layout: Layout) -> String {
     let title = format!("Within {}", bytes(budget.limit_bytes));
     let mut text = layout.heading(&title);
     let lines = budget.lines.iter().map(line).collect();
@@ -38,7 +54,7 @@ pub(super) fn limits(budget: &Budget, layout: Layout) -> String {
             text.push_str(&format!("```\n{chart}```\n"));
         }
     }
-    let legend = "images/s: end to end, upload included; the tables above exclude it. kept: the share of the images/s at \
+    let legend = "images/s: end to end, upload included. kept: the share of the images/s at \
                   the largest measured batch.";
     text.push_str(&layout.paragraph("", legend));
     text
@@ -159,7 +175,7 @@ mod tests {
                 width,
                 color: false,
             };
-            let text = limits(&budget(), Layout::Terminal(screen));
+            let text = section(&budget(), Layout::Terminal(screen));
             let mut begins = Vec::new();
             for line in text.lines() {
                 let length = line.chars().count();

@@ -125,6 +125,9 @@ impl Table {
 
     fn terminal(&self, screen: Screen) -> String {
         let mut table = self.draw(screen);
+        if self.natural_width(screen) <= usize::from(screen.width) {
+            return lines(&table);
+        }
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(screen.width);
         let least = self.least_widths();

@@ -6,6 +6,7 @@ mod changed;
 mod control_workload;
 mod machine;
 mod row;
+mod spread;
 mod time;
 mod warning;
 
@@ -15,5 +16,6 @@ pub use changed::{Answer, Changed, ChangedImage, MOST_CHANGED};
 pub use control_workload::ControlWorkload;
 pub use machine::Machine;
 pub use row::{Breakdown, Effective, KernelTime, Memory, Requested, Row, RowCeiling, Status};
+pub use spread::Spread;
 pub use time::{Part, Share, Why};
 pub use warning::{Warning, WarningKind};

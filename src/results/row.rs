@@ -3,12 +3,13 @@
 use serde::Serialize;
 
 use super::accuracy::{ClassAccuracy, Mcnemar};
+use super::spread::Spread;
 use super::time::Why;
 use super::warning::Warning;
 use crate::engine::Place;
 use crate::memory::Footprint;
 use crate::plan::ChosenBy;
-use crate::stats::{Estimate, Interval, Samples};
+use crate::stats::{BlockRatios, Estimate, Interval, Samples};
 use crate::{Mode, Precision, Scheme, WeightScales};
 
 /// What the user requested.
@@ -193,8 +194,13 @@ pub struct Row {
     pub upload_ns: Option<u64>,
     /// The upload before each sample of `wall_ns`, in their order.
     pub upload_samples_ns: Option<Vec<u64>>,
+    /// How many samples each block has, in their order. Before a block the network is loaded anew, and its device is
+    /// opened again if there is time. Empty where it was not measured.
+    pub blocks: Vec<usize>,
     /// Upload and wall, medians.
     pub end_to_end_ns: Option<u64>,
+    /// How the end-to-end times of the samples lie round their median.
+    pub spread: Option<Spread>,
     /// The end-to-end time of f32 over that of this row, with a bootstrap interval; samples were taken in turn. None
     /// where f32 was not measured beside it.
     pub speed_vs_f32: Option<Estimate>,
@@ -248,7 +254,9 @@ impl Row {
             gpu_ns: None,
             upload_ns: None,
             upload_samples_ns: None,
+            blocks: Vec::new(),
             end_to_end_ns: None,
+            spread: None,
             speed_vs_f32: None,
             images_per_second: None,
             operations_per_second: None,
@@ -275,6 +283,16 @@ impl Row {
         Some(self.effective.batch as f64 / nanoseconds * 1e9)
     }
 
+    /// The ratio of another row's end-to-end times to this one's, block by block; none where one was not measured.
+    #[must_use]
+    pub fn times_of(&self, other: &Self) -> Option<BlockRatios> {
+        let (own, others) = (self.end_to_end_samples()?, other.end_to_end_samples()?);
+        BlockRatios::new(
+            &in_blocks(&others, &other.blocks),
+            &in_blocks(&own, &self.blocks),
+        )
+    }
+
     /// The end-to-end time of each sample in nanoseconds; none where it was not measured.
     #[must_use]
     pub fn end_to_end_samples(&self) -> Option<Vec<f64>> {
@@ -282,4 +300,15 @@ impl Row {
         let pairs = uploads.iter().zip(&wall.samples);
         Some(pairs.map(|(upload, wall)| (upload + wall) as f64).collect())
     }
+}
+
+/// Samples, cut into blocks of these lengths.
+fn in_blocks<'a>(mut samples: &'a [f64], blocks: &[usize]) -> Vec<&'a [f64]> {
+    let cut = |&length: &usize| {
+        let (block, rest) = samples.split_at(length.min(samples.len()));
+        samples = rest;
+        block
+    };
+    let blocks = blocks.iter().map(cut);
+    blocks.filter(|block| !block.is_empty()).collect()
 }

@@ -47,21 +47,6 @@ impl Paired {
         self.over.len()
     }
 
-    /// The ratio of the two medians.
-    fn ratio(&self) -> f64 {
-        median(&mut self.over.clone()) / median(&mut self.under.clone())
-    }
-
-    /// The same of as many pairs, drawn in blocks.
-    fn redrawn(&self, rng: &mut impl Rng) -> f64 {
-        let (mut over, mut under) = (Vec::new(), Vec::new());
-        for block in blocks(self.over.len(), rng) {
-            over.extend_from_slice(&self.over[block.clone()]);
-            under.extend_from_slice(&self.under[block]);
-        }
-        median(&mut over) / median(&mut under)
-    }
-
     /// The ratio of each pair.
     fn ratios(&self) -> Vec<f64> {
         let pairs = self.over.iter().zip(&self.under);
@@ -81,12 +66,6 @@ fn blocks(count: usize, rng: &mut impl Rng) -> Vec<Range<usize>> {
         left -= length;
     }
     drawn
-}
-
-/// The ratio of the medians of two lists of samples that were taken in turn, with its interval.
-#[must_use]
-pub fn ratio_of_medians(samples: &Paired) -> Estimate {
-    estimate(samples.ratio(), |rng| samples.redrawn(rng))
 }
 
 /// How much larger the ratio of the pairs of one run is than that of another, by the lower quartiles of the
@@ -177,11 +156,6 @@ pub(super) fn median(values: &mut [f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn normal(rng: &mut ChaCha8Rng) -> f64 {
-        // Twelve uniform numbers: near enough to a normal one.
-        (0..12).map(|_| rng.random_range(-0.5..0.5)).sum()
-    }
-
     #[test]
     fn medians_are_the_middle() {
         assert_eq!(median(&mut [3.0]), 3.0);
@@ -212,23 +186,6 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_without_noise_has_no_width() {
-        let (over, under) = ([6.0; 20], [2.0; 20]);
-        let got = ratio_of_medians(&Paired::new(&over, &under).unwrap());
-        assert_eq!((got.low, got.value, got.high), (3.0, 3.0, 3.0));
-        let half = ratio_of_runs(
-            &Paired::new(&over, &under).unwrap(),
-            &Paired::new(&over, &over).unwrap(),
-        );
-        assert_eq!(half.value, 3.0);
-        assert!(Paired::new(&[], &[]).is_none() && Paired::new(&[1.0], &[0.0]).is_none());
-        assert_eq!(
-            ratio_of_medians(&Paired::new(&[1.0], &[4.0]).unwrap()).value,
-            0.25
-        );
-    }
-
-    #[test]
     fn what_a_run_differs_by_within_itself_is_its_unrest() {
         let steady = Paired::new(&[3.0; 100], &[2.0; 100]).unwrap();
         assert_eq!(unrest(&steady), 0.0);
@@ -250,80 +207,30 @@ mod tests {
         let pairs = Paired::new(&over, &vec![1.0; over.len() + 5]).unwrap();
         assert_eq!(pairs.over.len(), pairs.under.len());
         assert!((1000..=MOST).contains(&pairs.over.len()));
-        assert_eq!(ratio_of_medians(&pairs).value, 3.0);
+        assert_eq!(ratio_of_runs(&pairs, &pairs).value, 1.0);
+    }
+
+    #[test]
+    fn a_run_without_noise_has_no_width() {
+        let (over, under) = ([6.0; 20], [2.0; 20]);
+        let half = ratio_of_runs(
+            &Paired::new(&over, &under).unwrap(),
+            &Paired::new(&over, &over).unwrap(),
+        );
+        assert_eq!((half.low, half.value, half.high), (3.0, 3.0, 3.0));
+        assert!(Paired::new(&[], &[]).is_none() && Paired::new(&[1.0], &[0.0]).is_none());
     }
 
     #[test]
     fn the_same_samples_have_the_same_interval() {
         let over: Vec<f64> = (0..50).map(|at| f64::from(at * 37 % 50) + 100.0).collect();
-        let under = vec![50.0; 50];
-        let estimate = || ratio_of_medians(&Paired::new(&over, &under).unwrap());
+        let (over, under) = (
+            Paired::new(&over, &[50.0; 50]),
+            Paired::new(&[150.0; 50], &[50.0; 50]),
+        );
+        let (over, under) = (over.unwrap(), under.unwrap());
+        let estimate = || ratio_of_runs(&over, &under);
         assert_eq!(estimate(), estimate());
         assert!(estimate().low < estimate().value && estimate().value < estimate().high);
-    }
-
-    /// Of 200 sets of so many samples whose true ratio is known, the intervals that hold it. Each sample has so much
-    /// of the one before it, as neighbours on a real machine have.
-    fn held(count: usize, memory: f64, rng: &mut ChaCha8Rng) -> usize {
-        let held = (0..200).filter(|_| {
-            let mut spell = 0.0;
-            let mut draw = |center: f64| -> Vec<f64> {
-                let sample = |_| {
-                    spell = memory * spell + normal(rng);
-                    center * (1.0 + 0.05 * spell)
-                };
-                (0..count).map(sample).collect()
-            };
-            let (over, under) = (draw(300.0), draw(200.0));
-            let got = ratio_of_medians(&Paired::new(&over, &under).unwrap());
-            got.low <= 1.5 && 1.5 <= got.high
-        });
-        held.count()
-    }
-
-    /// About 95 in 100 intervals hold the true ratio. Fewer than 86 have a chance below 1 in 10,000 at 95%; blocks
-    /// are a little short where neighbours are alike, which costs some, and at 30 samples more.
-    #[test]
-    fn intervals_hold_the_true_ratio_as_often_as_they_say() {
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
-        for (count, memory, least) in [
-            (120, 0.0, 180),
-            (120, 0.6, 160),
-            (30, 0.0, 172),
-            (30, 0.6, 140),
-        ] {
-            let held = held(count, memory, &mut rng);
-            assert!(
-                held >= least,
-                "{held} of 200, {count} samples with memory {memory}"
-            );
-            assert!(held < 200, "intervals too wide to say anything");
-        }
-    }
-
-    /// Why fewer than 30 samples are doubted: 10 hold it in 65 to 85 of 100.
-    #[test]
-    fn intervals_of_few_samples_are_too_narrow() {
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
-        for (memory, range) in [(0.0, 140..182), (0.6, 110..160)] {
-            let held = held(10, memory, &mut rng);
-            assert!(range.contains(&held), "{held} of 200 with memory {memory}");
-        }
-    }
-
-    /// What a slow spell does to both alike is not in the ratio.
-    #[test]
-    fn a_drift_of_the_machine_cancels() {
-        let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let speed = |at: usize| 1.0 + 0.5 * (at as f64 / 200.0);
-        let mut run = |center: f64| -> Vec<f64> {
-            (0..200)
-                .map(|at| center * speed(at) * (1.0 + 0.02 * normal(&mut rng)))
-                .collect()
-        };
-        let (over, under) = (run(110.0), run(100.0));
-        let got = ratio_of_medians(&Paired::new(&over, &under).unwrap());
-        assert!((got.value - 1.1).abs() <= 0.02, "{got:?}");
-        assert!(got.high - got.low <= 0.06, "{got:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Shares of images: an interval for one, and a test of two on the same images.
 
-use super::estimate::Interval;
+use super::estimate::{Estimate, Interval};
 
 /// The normal quantile that belongs to [`super::estimate::CONFIDENCE`], two-sided.
 const Z: f64 = 1.959_963_984_540_054;
@@ -42,6 +42,24 @@ pub fn mcnemar(first: u64, second: u64) -> f64 {
         tail += term.exp();
     }
     (2.0 * tail).min(1.0)
+}
+
+/// By how much the share of images that one of two precisions labels correctly exceeds that of the other, with its
+/// interval: `only_first` and `only_second` of `images` are labelled correctly by exactly one of them. The interval is
+/// Wald's after half an image is added to each of the four counts (A. Agresti, Y. Min, Simple Improved Confidence
+/// Intervals for Comparing Matched Proportions, Statistics in Medicine 24, 2005).
+#[must_use]
+pub fn paired_difference(only_first: u64, only_second: u64, images: u64) -> Estimate {
+    let (first, second) = (only_first as f64, only_second as f64);
+    let value = (first - second) / images.max(1) as f64;
+    let count = images as f64 + 2.0;
+    let center = (first - second) / count;
+    let half = Z * ((first + second + 1.0) / count - center * center).sqrt() / count.sqrt();
+    Estimate {
+        value,
+        low: (center - half).min(value),
+        high: (center + half).max(value),
+    }
 }
 
 #[cfg(test)]
@@ -95,5 +113,21 @@ mod tests {
         // The normal approximation: z = 1000 / √1,001,000 is just below 1.
         assert!((0.31..0.33).contains(&p), "{p}");
         assert_eq!(mcnemar(0, 5_000), 0.0);
+    }
+
+    /// 150 of 1,600 voters changed from one party, 86 to it: the example of A. Agresti, Categorical Data Analysis, 10.1,
+    /// whose interval without the added halves is 0.021 to 0.059. And the worked values of the formula with few images.
+    #[test]
+    fn paired_differences_are_the_published_ones() {
+        let got = paired_difference(150, 86, 1600);
+        assert!((got.value - 0.04).abs() <= 1e-12, "{got:?}");
+        assert!((got.low - 0.0212).abs() <= 2e-4, "{got:?}");
+        assert!((got.high - 0.0587).abs() <= 2e-4, "{got:?}");
+        let none = paired_difference(0, 0, 100);
+        // 1.96 · √(1/102) / √102
+        assert!((none.high - 1.959_964 / 102.0).abs() <= 1e-6, "{none:?}");
+        assert_eq!((none.value, none.low), (0.0, -none.high));
+        let unknown = paired_difference(0, 0, 0);
+        assert!(unknown.low < -0.9 && unknown.high > 0.9, "{unknown:?}");
     }
 }

@@ -40,13 +40,15 @@ impl Samples {
         } else {
             0.0
         };
+        let exact: Vec<f64> = sorted.iter().map(|&s| s as f64).collect();
+        let nearest = |q| quantile(&exact, q).round() as u64;
         Some(Self {
             min,
-            median: quantile(&sorted, 0.5),
+            median: nearest(0.5),
             mean,
             stddev,
-            p90: quantile(&sorted, 0.9),
-            p99: quantile(&sorted, 0.99),
+            p90: nearest(0.9),
+            p99: nearest(0.99),
             samples,
         })
     }
@@ -54,11 +56,15 @@ impl Samples {
 
 /// The quantile `q` of sorted values: linear between the two nearest (type 7 of Hyndman and Fan,
 /// Sample Quantiles in Statistical Packages, 1996).
-fn quantile(sorted: &[u64], q: f64) -> u64 {
+///
+/// # Panics
+/// Where there are no values.
+#[must_use]
+pub fn quantile(sorted: &[f64], q: f64) -> f64 {
     let position = q * (sorted.len() - 1) as f64;
-    let low = sorted[position.floor() as usize] as f64;
-    let high = sorted[position.ceil() as usize] as f64;
-    (low + (high - low) * position.fract()).round() as u64
+    let low = sorted[position.floor() as usize];
+    let high = sorted[position.ceil() as usize];
+    low + (high - low) * position.fract()
 }
 
 #[cfg(test)]

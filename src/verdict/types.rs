@@ -65,7 +65,8 @@ impl FromStr for Goal {
 pub struct Request {
     /// What the decision optimizes.
     pub goal: Goal,
-    /// How much faster than f32 another precision must be to be recommended, as a share; [`DEFAULT_MIN_GAIN`] by default.
+    /// How much faster than f32, or than a simpler precision, another must be to be recommended, as a share;
+    /// [`DEFAULT_MIN_GAIN`] by default.
     pub min_gain: Option<f64>,
     /// How many percentage points of accuracy it may lose compared with f32; [`DEFAULT_ACCURACY_DROP`] by default.
     pub max_accuracy_drop: Option<f64>,
@@ -97,8 +98,7 @@ pub enum UnknownAccuracy {
 /// models, which keep 99% of the accuracy of f32.
 pub const DEFAULT_ACCURACY_DROP: f64 = 1.0;
 
-/// A precision is clearly faster than another if the interval of their ratio is above 1 and the ratio is above 1 by at
-/// least this. A smaller gain is no reason to change the precision, and may come from a buffer's place in memory.
+/// A precision is clearly faster than another if the interval of their ratio is above 1 by more than this. A smaller gain is no reason to change the precision, and may come from a buffer's place in memory.
 pub const DEFAULT_MIN_GAIN: f64 = 0.05;
 
 /// Which precision to deploy, and why.
@@ -106,12 +106,20 @@ pub const DEFAULT_MIN_GAIN: f64 = 0.05;
 pub struct Verdict {
     /// What the decision optimizes.
     pub goal: Goal,
-    /// The decision and its reasons in one sentence.
+    /// The decision in one sentence: what to deploy, where, and how much faster it is.
     pub sentence: String,
+    /// What it costs in accuracy and memory, how much slower other adapters are, and what to do about a measurement in
+    /// doubt.
+    pub details: Vec<String>,
     /// A sentence for each other candidate, and why the recommended one is not faster.
     pub reasons: Vec<String>,
-    /// The row to deploy; none where no row meets every limit, or nothing was measured.
+    /// The row to deploy; none where no row meets every limit, or nothing was measured. Where it is undecided, the
+    /// simpler of the two.
     pub recommended: Option<RowReference>,
+    /// What it is undecided from, where the samples do not settle it.
+    pub undecided: Option<Undecided>,
+    /// The fastest other row that is eligible, or the one that it is undecided from.
+    pub runner_up: Option<RowReference>,
     /// Every limit, and whether the recommended row meets it; where there is none, the row that comes
     /// nearest.
     pub limits: Vec<LimitCheck>,
@@ -130,8 +138,11 @@ impl Verdict {
         Self {
             goal,
             sentence: "Nothing was measured, so nothing is recommended.".to_owned(),
+            details: Vec::new(),
             reasons: Vec::new(),
             recommended: None,
+            undecided: None,
+            runner_up: None,
             limits: Vec::new(),
             candidates: Vec::new(),
             batches: Vec::new(),
@@ -151,6 +162,15 @@ pub struct RowReference {
     pub batch: usize,
     /// Which of the result's adapters it was to run on.
     pub adapter: usize,
+}
+
+/// That the samples do not settle which of two rows to deploy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Undecided {
+    /// The row that may be faster by the least gain, or may not.
+    pub other: RowReference,
+    /// The share by which their times may differ, either way, at a confidence of 99%; none with too few samples.
+    pub within: Option<f64>,
 }
 
 /// A row, and why it was excluded from the choice.
@@ -195,12 +215,14 @@ pub enum LimitName {
 }
 
 /// The same goal at one batch size.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AtBatch {
     /// Images in a batch.
     pub batch: usize,
     /// The row to deploy there, if any.
     pub recommended: Option<RowReference>,
+    /// What it is undecided from.
+    pub undecided: Option<Undecided>,
     /// The decision in one sentence.
     pub sentence: String,
 }

@@ -94,7 +94,7 @@ fn what_was_saved_is_the_result_and_can_be_compared_by_name_and_by_file() {
     .good();
     has(
         &table,
-        &["Compared with first (", "interval", "\nVerdict\n"],
+        &["Compared with first (", "interval", "Why not faster"],
     );
 }
 

@@ -217,7 +217,10 @@ fn a_batch_larger_than_the_data_is_the_data() {
         assert_eq!(row["effective"]["batch"], IMAGES);
     }
     let table = fixture.bench(&["--batch", "1000"]).good();
-    has(&table, &["Batch 40", "1,000"]);
+    has(
+        &table,
+        &["Batch 1,000 was requested; the data set has only 40 images."],
+    );
 }
 
 #[test]
@@ -305,23 +308,17 @@ fn the_cpu_path_has_no_timestamps_and_needs_no_fallback() {
     }
 }
 
-/// A table of at most 120 columns, with every precision.
+/// A table of at most 100 columns, with every precision.
 #[track_caller]
 pub fn check_table(table: &str) {
     for line in table.lines() {
         let width = line.chars().count();
-        assert!(width <= 120, "{width} characters: {line}");
+        assert!(width <= 100, "{width} characters: {line}");
         assert!(!line.ends_with(' '), "a space at the end of: {line}");
     }
     has(
         table,
-        &[
-            "Network:",
-            "Adapter:",
-            "Batch 1,000",
-            "precision",
-            "accuracy",
-        ],
+        &["Network:", "Adapter:", " 1,000 ", "precision", "accuracy"],
     );
     for precision in precisions() {
         let row = |line: &str| line.starts_with(&format!("{precision} "));
@@ -330,7 +327,7 @@ pub fn check_table(table: &str) {
 }
 
 #[test]
-fn tables_fit_120_columns() {
+fn tables_fit_100_columns() {
     let adapter = ["--adapter", "cpu"];
     let arguments = ["bench", "--batch", "1000", "--runs", "2", "--warmup", "1"];
     let table = run(command().args(arguments).args(adapter)).good();
@@ -388,7 +385,7 @@ pub fn check_markdown(text: &str) {
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
     assert_eq!(
         rows.len(),
-        2 * 6,
+        2 + 2 * 4,
         "header, rule and four rows a batch: {text}"
     );
     let cells = |row: &&str| row.matches('|').count();
@@ -396,7 +393,7 @@ pub fn check_markdown(text: &str) {
         rows.iter().all(|row| cells(row) == cells(&rows[0])),
         "{text}"
     );
-    has(text, &["### Batch 8", "### Batch 1\n", "| f32", "| int8"]);
+    has(text, &["### Why not faster", "| f32", "| int8"]);
 }
 
 /// Saturated outputs are ties in f32 and none in the reference's f64; neither is wrong.

@@ -165,7 +165,7 @@ mod full {
         ]);
         command.arg("--data").arg(fixture.data());
         let (table, error) = run(command.arg("--model").arg(fixture.model())).fails_after_output(1);
-        has(&table, &["Batch 8", "Verdict"]);
+        has(&table, &["at batch 8", "end to end"]);
         has(&error, &[&name, "No space"]);
     }
 
@@ -203,7 +203,7 @@ mod full {
         command.arg("--model").arg(fixture.model());
         command.arg("--output").arg(&path);
         let (table, error) = run(&mut without_room(&command)).fails_after_output(1);
-        has(&table, &["Batch 8", "Batch 4", "Verdict"]);
+        has(&table, &["at batch 4", " 8 ", "end to end"]);
         has(&error, &["cannot write", "result.json", "too large"]);
         assert_eq!(std::fs::read(&path).expect("a file"), b"older");
         let left = std::fs::read_dir(fixture.data()).expect("the folder");

@@ -5,15 +5,17 @@ use serde_json::Value;
 use crate::html::Element;
 
 /// What has digits and is no figure: words of method, and of columns.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 11] = [
     "95% interval",
     "(95%)",
     "99 in 100",
+    "90 in 100",
     "90% within",
     "99% within",
     "McNemar",
     "SHA-256",
     "p99",
+    "p90",
     "float32",
 ];
 

@@ -310,7 +310,7 @@ fn warns(model: &Network, precision: &str, kind: &str, parts: &[&str]) {
             }
         }
         has(&std::fs::read_to_string(&report).expect("a page"), parts);
-        let end = fixture.bench(&[&["--batch", "8", "--quiet"], adapter].concat());
+        let end = fixture.bench(&[&["--batch", "8", "--quiet", "-v"], adapter].concat());
         assert_eq!(end.stderr, "");
         let table = end.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         has(&table, &[&format!("Warning: {precision}"), ": layers.0"]);

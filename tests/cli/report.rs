@@ -69,7 +69,7 @@ fn every_figure_is_that_of_the_json() {
             "end_to_end_ns",
             "accuracy",
             "wall_ns/p99",
-            "memory/total_bytes",
+            "memory/device_allocated_bytes",
             "label_changes",
             "effective/batch",
             "why/text",
@@ -82,6 +82,7 @@ fn every_figure_is_that_of_the_json() {
     }
     for place in [
         "/verdict/sentence",
+        "/verdict/details/0",
         "/verdict/limits/0/measured",
         "/command",
         "/tool/date",
@@ -123,7 +124,7 @@ fn every_figure_of_every_mode_under_a_limit_is_that_of_the_json() {
     }
     let recommended = document["verdict"]["recommended"]["row"].as_u64();
     let row = recommended.expect("a row to deploy");
-    for field in ["memory_vs_f32", "accuracy_points_vs_f32"] {
+    for field in ["memory/device_allocated_bytes", "accuracy_points_vs_f32"] {
         let place = format!("/results/{row}/{field}");
         assert!(places.contains(&place), "no {place}");
     }

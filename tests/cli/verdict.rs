@@ -46,9 +46,10 @@ fn it_points_to_rows_of_the_batch_that_the_goal_speaks_of() {
         if goal == "memory" {
             let least = rows(&document)
                 .iter()
-                .filter_map(|row| row["memory"]["total_bytes"].as_u64())
+                .filter(|row| row["name"] != "int8 dynamic-tensor")
+                .filter_map(|row| row["memory"]["device_allocated_bytes"].as_u64())
                 .min();
-            assert_eq!(chosen["memory"]["total_bytes"].as_u64(), least);
+            assert_eq!(chosen["memory"]["device_allocated_bytes"].as_u64(), least);
         }
         let batches = verdict["batches"].as_array().expect("batches").iter();
         let batches: Vec<&Value> = batches.map(|at| &at["batch"]).collect();
@@ -57,13 +58,41 @@ fn it_points_to_rows_of_the_batch_that_the_goal_speaks_of() {
 }
 
 #[test]
-fn it_stands_under_the_tables_under_a_heading_of_its_own() {
+fn the_answer_comes_first_and_verbose_explains_the_rest() {
     let fixture = Fixture::new();
-    for (format, heading) in [("table", "\nVerdict\n"), ("markdown", "\n### Verdict\n")] {
-        let text = bench(&fixture, &["--format", format]).good();
-        let (tables, verdict) = text.split_once(heading).expect("a heading");
-        has(tables, &["Batch 8", "Batch 1", "Why not faster"]);
-        has(verdict, &["f32", "batch 1", "The goal was latency."]);
+    for (format, mark) in [("table", ""), ("markdown", "**")] {
+        let short = bench(&fixture, &["--format", format]).good();
+        let first = short.lines().next().expect("a line");
+        // Two samples decide nothing.
+        let start = format!("{mark}Undecided between f32 and ");
+        assert!(first.starts_with(&start), "{first}");
+        let (answer, rest) = short.split_once("precision").expect("a table");
+        has(answer, &["too few samples", "Accuracy ", "Memory "]);
+        has(
+            rest,
+            &[
+                "end to end",
+                "Why not faster",
+                "The goal was latency",
+                "-v explains",
+            ],
+        );
+        assert_eq!(short.matches(" at batch 8: ").count(), 0, "{short}");
+        assert!(!short.contains("The other rows"), "{short}");
+        let full = bench(&fixture, &["--format", format, "-v"]).good();
+        has(
+            &full,
+            &[
+                "The other rows",
+                "By batch size: 1: ",
+                "Limit met: accuracy loss",
+            ],
+        );
+        for row in ["f32", "f16", "int8", "int8 dynamic-tensor"] {
+            for batch in [1, 8] {
+                has(&full, &[&format!("{row} at batch {batch}: ")]);
+            }
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub fn bench_in_every_format_is_quiet(adapter: &Adapter) {
         if format == "table" {
             let wide = text.lines().find(|line| line.chars().count() > 120);
             assert_eq!(wide, None, "over 120 characters");
-            has(&text, &["Batch 1,000", &adapter.name, &adapter.backend]);
+            has(&text, &["at batch 1,000", &adapter.name, &adapter.backend]);
         }
     }
 }

@@ -7,25 +7,22 @@ use super::view::{Placed, View};
 use crate::baseline::Change;
 use crate::engine::Place;
 use crate::results::Status;
-use crate::units::{chance, count, points, share};
+use crate::units::{chance, count, points};
 
 /// The columns that images without labels do not have.
 const OF_LABELS: [&str; 2] = ["accuracy", "p"];
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 11] = [
     "precision",
     "end to end",
-    "median",
-    "p99",
+    "kernels",
+    "p90",
     "speed",
     "images/s",
-    "of peak",
     "accuracy",
     "changed",
     "p",
     "memory",
-    "planned",
-    "allocated",
     "kernel",
 ];
 
@@ -52,8 +49,13 @@ pub fn table(view: &View<'_>) -> Markup {
 
 fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
     let row = placed.row;
-    let wall = row.wall_ns.as_ref();
     let (memory, effective) = (&row.memory, &row.effective);
+    let kernels = match (effective.device, &row.gpu_ns, &row.wall_ns) {
+        (Some(Place::Gpu), Some(kernels), _) => Some(("gpu_ns/median", kernels.median)),
+        (Some(Place::Cpu), _, Some(wall)) => Some(("wall_ns/median", wall.median)),
+        _ => None,
+    };
+    let (place, kernels) = kernels.unzip();
     let labelled = view.document.dataset.labelled;
     let on_cpu = effective.device == Some(Place::Cpu) && effective.reason.is_some();
     html! {
@@ -64,16 +66,13 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
                 @if row.status != Status::Ok { span.badge.off { (status(row.status)) } }
             }
             (Figure::time(placed.pointer("end_to_end_ns"), row.end_to_end_ns.map(|ns| ns as f64)).cell())
-            (Figure::time(placed.pointer("wall_ns/median"), wall.map(|wall| wall.median as f64)).cell())
-            (Figure::time(placed.pointer("wall_ns/p99"), wall.map(|wall| wall.p99 as f64)).cell())
+            (Figure::time(placed.pointer(place.unwrap_or_default()), kernels.map(|ns| ns as f64)).cell())
+            (Figure::time(placed.pointer("spread/p90"), row.spread.map(|spread| spread.p90)).cell())
             (Figure::new(placed.pointer("speed_vs_f32/value"), row.speed_vs_f32.as_ref().map(|s| format!("{:.2}×", s.value))).cell())
             (Figure::count(placed.pointer("images_per_second"), row.images_per_second.map(|rate| rate.round() as u64)).cell())
-            (Figure::new(placed.pointer("ceiling/share"), row.ceiling.map(|c| share(c.share))).cell())
             @if labelled { (Figure::percent(placed.pointer("accuracy"), row.accuracy).cell()) }
             (Figure::count(placed.pointer("label_changes"), row.label_changes.map(|changes| changes as u64)).cell())
             @if labelled { (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| chance(test.p))).cell()) }
-            (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory.textbook.total_bytes)).cell())
-            (Figure::bytes(placed.pointer("memory/planned_bytes"), memory.planned_bytes).cell())
             (Figure::bytes(placed.pointer("memory/device_allocated_bytes"), memory.device_allocated_bytes).cell())
             td { (effective.kernel.unwrap_or("–")) @if on_cpu { " (CPU path)" } }
         }
@@ -115,15 +114,13 @@ fn notes(view: &View<'_>) -> Markup {
             p.note { "Batch sizes with a single precision, which a memory limit adds, have no charts." }
         }
         p.note {
-            "End to end: the upload of a batch plus the median. Median and p99: from the images on the device to the outputs in "
-            "host memory. "
-            "Speed: the end-to-end time of f32 over that of the row. Of peak: operations per second over the highest rate "
-            "measured in this run for the kernel's arithmetic. Changed: images with another label than in f32"
+            "End to end: the median time of a batch, from the upload of its images until the outputs are in host memory; "
+            "p90: 90 in 100 batches take no longer. Kernels: the median time of only the kernels. "
+            "Speed: the end-to-end time of f32 over that of the row. Changed: images with another label than in f32"
             @if view.document.dataset.labelled {
                 "; p: the probability of such a change if both are equally accurate (McNemar)"
             }
-            ". Memory: parameters and activations, count × "
-            "bytes per value; planned: the buffers of the plan; allocated: all buffers that were made."
+            ". Memory: all buffers that were made: weights, activations, transfers."
         }
     }
 }

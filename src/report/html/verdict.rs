@@ -18,6 +18,9 @@ pub fn section(view: &View<'_>) -> Markup {
             h2 id="verdict-heading" { "Verdict" }
             @if let Some(traced) = shortfall(view.document) { p.warning role="note" { (traced.inline()) } }
             p.sentence data-json="/verdict/sentence" { (verdict.sentence) }
+            @for (at, line) in verdict.details.iter().enumerate() {
+                p.detail data-json={ "/verdict/details/" (at) } { (line) }
+            }
             @if let Some(placed) = view.recommended() { (tiles(view, placed)) }
             (reasons(verdict))
             (limits(verdict))
@@ -73,14 +76,10 @@ fn reasons(verdict: &Verdict) -> Markup {
 fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
     let row = placed.row;
     let f32 = view.f32_beside(placed).filter(|f32| f32.at != placed.at);
-    let memory = row.memory.textbook.total_bytes;
-    let share = row.memory_vs_f32.filter(|_| f32.is_some());
-    let share = share.map(|share| {
-        Figure::new(
-            placed.pointer("memory_vs_f32"),
-            Some(format!("{:.0}%", 100.0 * share)),
-        )
-    });
+    let held = |placed: Placed<'_>| {
+        let pointer = placed.pointer("memory/device_allocated_bytes");
+        Figure::bytes(pointer, placed.row.memory.device_allocated_bytes)
+    };
     html! {
         dl.tiles {
             div.tile.deploy {
@@ -98,11 +97,11 @@ fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
             }
             div.tile {
                 dt { "Memory" }
-                dd { (Figure::bytes(placed.pointer("memory/total_bytes"), Some(memory)).inline()) }
+                dd { (held(placed).inline()) }
                 dd.sub {
-                    @match share {
-                        Some(share) => { (share.inline()) " of f32's" },
-                        None => "parameters and activations",
+                    @match f32 {
+                        Some(f32) => { "f32: " (held(f32).inline()) },
+                        None => "all buffers that were made",
                     }
                 }
             }

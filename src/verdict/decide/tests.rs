@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::*;
-use crate::Precision;
+use crate::adapter::Kind;
 use crate::cpu::Processor;
+use crate::engine::Place;
 use crate::memory::footprint;
 use crate::results::{Mcnemar, Requested};
-use crate::stats::{Samples, mcnemar, ratio_of_medians};
+use crate::results::{Status, WarningKind};
+use crate::stats::{CONFIDENCE, SIGNIFICANT, Samples, mcnemar};
 use crate::verdict::types::{LimitName, UnknownAccuracy};
+use crate::{Precision, Scheme};
 
 const IMAGES: usize = 10_000;
 
@@ -26,9 +29,11 @@ fn row(precision: Precision, batch: usize, time: u64) -> Row {
     let wall = Samples::new(&samples).unwrap();
     row.upload_ns = Some(0);
     row.upload_samples_ns = Some(vec![0; 40]);
+    row.blocks = vec![10; 4];
     row.end_to_end_ns = Some(wall.median);
     row.wall_ns = Some(wall);
     row.effective.device = Some(Place::Gpu);
+    row.memory.device_allocated_bytes = Some(100 << 10);
     (row.accuracy, row.correct) = (Some(0.88), Some(8800));
     row.label_changes = Some(0);
     row
@@ -55,12 +60,18 @@ fn three(batch: usize, times: [u64; 3]) -> Vec<Row> {
         with_labels(row(Precision::F16, batch, f16), 0, 0),
         with_labels(row(Precision::Int8, batch, int8), 54, 46),
     ];
-    let reference = rows[0].end_to_end_samples().unwrap();
-    for row in &mut rows {
-        let own = row.end_to_end_samples().unwrap();
-        row.speed_vs_f32 = Paired::new(&reference, &own).map(|pairs| ratio_of_medians(&pairs));
-    }
+    rows[2].memory.device_allocated_bytes = Some(25 << 10);
+    compared(&mut rows);
     rows
+}
+
+/// Compares rows with the first one.
+fn compared(rows: &mut [Row]) {
+    let f32 = rows[0].clone();
+    for row in rows {
+        let ratios = row.times_of(&f32);
+        row.speed_vs_f32 = ratios.map(|ratios| ratios.estimate(CONFIDENCE));
+    }
 }
 
 fn verdict(rows: &[Row], request: Request) -> Verdict {
@@ -91,6 +102,16 @@ fn of(goal: Goal) -> Request {
     }
 }
 
+/// The lines that every output begins with.
+fn whole(verdict: &Verdict) -> String {
+    let mut text = verdict.sentence.clone();
+    for line in &verdict.details {
+        text.push('\n');
+        text.push_str(line);
+    }
+    text
+}
+
 /// `name at batch` of the row to deploy.
 fn recommended(rows: &[Row], request: Request) -> String {
     let found = verdict(rows, request).recommended;
@@ -107,16 +128,11 @@ fn what_is_clearly_faster_is_recommended_and_the_sentence_says_why() {
     for words in [
         "Deploy int8 at batch 1",
         "2.00× the speed of f32",
-        "a quarter of its memory",
+        "Accuracy 88.00%, −0.08 points against f32 (−0.28 to +0.12)",
         "100 of 10,000 labels change",
-        "accuracy −0.08 points, not significant",
-        "McNemar p = 0.48",
+        "Memory 25.0 KiB, 25% of f32's",
     ] {
-        assert!(
-            found.sentence.contains(words),
-            "{words}: {}",
-            found.sentence
-        );
+        assert!(whole(&found).contains(words), "{words}: {}", whole(&found));
     }
     assert!(
         found
@@ -149,7 +165,7 @@ fn what_is_hardly_faster_is_no_reason_to_leave_f32() {
 }
 
 #[test]
-fn of_two_that_are_as_fast_the_one_that_changes_fewer_labels_is_recommended() {
+fn of_those_that_are_as_fast_the_simplest_is_recommended() {
     assert_eq!(
         recommended(&three(1, [1000, 510, 500]), of(Goal::Latency)),
         "f16 at 1"
@@ -157,6 +173,85 @@ fn of_two_that_are_as_fast_the_one_that_changes_fewer_labels_is_recommended() {
     assert_eq!(
         recommended(&three(1, [1000, 600, 500]), of(Goal::Latency)),
         "int8 at 1"
+    );
+}
+
+/// f32, and int8 that is faster by these shares in its blocks.
+fn gaining(shares: &[f64]) -> Vec<Row> {
+    let mut rows = vec![
+        row(Precision::F32, 1, 1000),
+        with_labels(row(Precision::Int8, 1, 1000), 54, 46),
+    ];
+    for row in &mut rows {
+        let int8 = row.requested.precision == Precision::Int8;
+        let time = |share: &f64| if int8 { 1e6 / (1.0 + share) } else { 1e6 };
+        let of_block = |share| [Duration::from_nanos(time(share) as u64); 10];
+        let samples: Vec<Duration> = shares.iter().flat_map(of_block).collect();
+        let wall = Samples::new(&samples).unwrap();
+        row.end_to_end_ns = Some(wall.median);
+        row.upload_samples_ns = Some(vec![0; samples.len()]);
+        row.wall_ns = Some(wall);
+        row.blocks = vec![10; shares.len()];
+    }
+    compared(&mut rows);
+    rows
+}
+
+#[test]
+fn what_the_blocks_leave_open_is_undecided_and_the_simpler_one_is_suggested() {
+    let verdict = |shares: &[f64]| verdict(&gaining(shares), of(Goal::Latency));
+    let more = |shares: &[f64]| {
+        let rows = gaining(shares);
+        unsettled(&rows, IMAGES, &[&gpu()], &of(Goal::Latency))
+    };
+    let name = |found: &Verdict| found.recommended.clone().map(|row| row.name).unwrap();
+    // A gain of 6% in the mean, in four blocks that differ by far more than that.
+    let open = [0.0, 0.12, -0.1, 0.22];
+    let found = verdict(&open);
+    assert_eq!(name(&found), "f32");
+    let undecided = found.undecided.as_ref().expect("an undecided verdict");
+    assert_eq!(undecided.other.name, "int8");
+    assert!(undecided.within.unwrap() > 0.2, "{undecided:?}");
+    assert_eq!(found.runner_up, Some(undecided.other.clone()));
+    for words in [
+        "Undecided between f32 and int8 at batch 1 (within ",
+        "Suggested: f32",
+    ] {
+        assert!(found.sentence.contains(words), "{}", found.sentence);
+    }
+    assert!(whole(&found).contains("A longer --max-time may decide it"));
+    assert_eq!(more(&open), [0, 1]);
+    // The same mean is decided where the blocks are alike, and where there are more of them.
+    let alike = [0.06, 0.062, 0.06, 0.063];
+    assert_eq!(
+        (name(&verdict(&alike)).as_str(), verdict(&alike).undecided),
+        ("int8", None)
+    );
+    assert!(more(&alike).is_empty());
+    let below = [0.03, 0.032, 0.03, 0.033];
+    assert_eq!(
+        (name(&verdict(&below)).as_str(), verdict(&below).undecided),
+        ("f32", None)
+    );
+    // Two blocks may be alike by chance.
+    let few = verdict(&alike[..2]);
+    assert!(
+        few.undecided
+            .is_some_and(|undecided| undecided.within.is_none())
+    );
+    assert!(few.sentence.contains("too few samples"), "{}", few.sentence);
+}
+
+#[test]
+fn a_larger_batch_must_be_worth_its_latency() {
+    let at = |large: u64| {
+        let mut rows = three(1000, [100_000, 120_000, large]);
+        rows.extend(three(100, [10_000, 12_000, 4000]));
+        recommended(&rows, of(Goal::Throughput))
+    };
+    assert_eq!(
+        (at(39_000), at(37_000)),
+        ("int8 at 100".into(), "int8 at 1000".into())
     );
 }
 
@@ -329,8 +424,8 @@ fn what_was_measured_on_a_busy_machine_or_drifted_more_than_the_gain_is_to_be_re
             vec![busy.clone()],
         );
         let words = "The machine was busy: repeat the measurement.";
-        assert!(found.sentence.ends_with(words), "{}", found.sentence);
-        let calm = verdict(&rows, of(Goal::Latency)).sentence;
+        assert!(whole(&found).ends_with(words), "{}", whole(&found));
+        let calm = whole(&verdict(&rows, of(Goal::Latency)));
         assert!(!calm.contains("repeat"), "{calm}");
     }
     // f32 and f16 become slower together by a half, so that f16's gain of a quarter is still one.
@@ -342,18 +437,8 @@ fn what_was_measured_on_a_busy_machine_or_drifted_more_than_the_gain_is_to_be_re
             let samples: Vec<Duration> = samples.enumerate().map(slower).collect();
             row.wall_ns = Samples::new(&samples);
         }
-        let pairs = |row: &Row| {
-            let own = row.end_to_end_samples().unwrap();
-            Paired::new(&rows[0].end_to_end_samples().unwrap(), &own)
-        };
-        let speeds: Vec<_> = rows
-            .iter()
-            .map(|row| pairs(row).map(|p| ratio_of_medians(&p)))
-            .collect();
-        for (row, speed) in rows.iter_mut().zip(speeds) {
-            row.speed_vs_f32 = speed;
-        }
-        verdict(&rows, of(Goal::Latency)).sentence
+        compared(&mut rows);
+        whole(&verdict(&rows, of(Goal::Latency)))
     };
     let sentence = drifting([1000, 800, 1400]);
     assert!(
@@ -393,7 +478,7 @@ fn the_fastest_of_all_adapters_is_recommended_and_the_sentence_names_both() {
         "Deploy int8 on an adapter at batch 1: 2.00× the speed of f32",
         "The fastest row on the CPU takes 8.0× as long.",
     ] {
-        assert!(found.sentence.contains(words), "{}", found.sentence);
+        assert!(whole(&found).contains(words), "{}", whole(&found));
     }
     // As fast as each other: the CPU path needs no driver.
     let equal = on_two([1000, 990, 500], [1000, 1010, 500]);
