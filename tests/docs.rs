@@ -405,9 +405,10 @@ fn folder() -> TempDir {
         write("labels-idx1", &labels);
     }
     let model = Network::default_model().expect("the model");
-    model
-        .save(&folder.path().join("model.safetensors"))
-        .expect("a saved model");
+    for name in ["model", "old", "new"] {
+        let path = folder.path().join(format!("{name}.safetensors"));
+        model.save(&path).expect("a saved model");
+    }
     folder
 }
 
@@ -455,6 +456,84 @@ fn commands(text: &str, inline: bool) -> Vec<Vec<String>> {
     // These stand for any command, or for an argument.
     let inside = inside.filter(|line| inline && !line.contains("COMMAND") && !line.contains('…'));
     lines.chain(inside).filter_map(arguments).collect()
+}
+
+/// What the workflows of a page run: each `run:` of GitHub's steps, and each item of GitLab's `script:`.
+fn workflow_steps(text: &str) -> Vec<String> {
+    let mut steps = Vec::new();
+    for block in text.split("```yaml").skip(1) {
+        let block = block.split("```").next().unwrap_or_default();
+        let mut in_script = false;
+        for line in block.lines() {
+            let item = line.trim().strip_prefix("- ");
+            match (item, in_script) {
+                (Some(item), _) if item.starts_with("run: ") => {
+                    steps.push(item["run: ".len()..].to_owned());
+                }
+                (Some(item), true) => steps.push(item.to_owned()),
+                _ => in_script = line.trim() == "script:",
+            }
+        }
+    }
+    steps
+}
+
+/// Stand-ins for what installs something note their arguments; the program runs, with little to do.
+#[cfg(unix)]
+#[test]
+fn every_step_of_the_workflows_runs() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = folder();
+    let tools = folder.path().join("tools");
+    fs::create_dir(&tools).expect("a folder");
+    let program = env!("CARGO_BIN_EXE_fmnist-gpu");
+    let small = format!(
+        "#!/bin/sh\ncase $1 in bench) exec {program} \"$@\" --adapter cpu --data images --batch 8 --runs 60;; esac\nexec {program} \"$@\"\n"
+    );
+    let install = "#!/bin/sh\necho \"$(basename $0) $@\" >>installed\n";
+    for (name, script) in [
+        ("sudo", "#!/bin/sh\nexec \"$@\"\n"),
+        ("apt-get", install),
+        ("rustup", install),
+        ("cargo", install),
+        ("fmnist-gpu", &small),
+    ] {
+        let path = tools.join(name);
+        fs::write(&path, script).expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", tools.display());
+    let steps = workflow_steps(&read("docs/ci.md"));
+    assert_eq!(steps.len(), 9, "{steps:?}");
+    let mut problems = Vec::new();
+    for step in &steps {
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", step]).current_dir(folder.path());
+        shell.env("PATH", &path);
+        let output = shell.output().expect("a shell");
+        let code = output.status.code();
+        let last = step.rsplit("&& ").next().unwrap_or(step);
+        let good = code.is_some_and(|code| allowed(&words(last)).contains(&code));
+        if !good {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            problems.push(format!("{step}: exit code {code:?}: {error}"));
+        }
+    }
+    none(&problems);
+    let installed = fs::read_to_string(folder.path().join("installed")).expect("a list");
+    for call in [
+        "apt-get update",
+        "apt-get install -y mesa-vulkan-drivers libvulkan1",
+        "rustup update stable",
+        "cargo install --path . --locked",
+    ] {
+        assert!(installed.lines().any(|line| line == call), "{installed}");
+    }
+    for file in ["report.html", "junit.xml", "models.xml"] {
+        assert!(folder.path().join(file).exists(), "no {file}");
+    }
 }
 
 /// Whether the program takes these arguments. With --help behind them it reads them, and does nothing.
@@ -540,6 +619,7 @@ fn not_run(arguments: &[String]) -> Option<&'static str> {
 /// The same command on the CPU path, with little to do.
 fn small(arguments: &[String]) -> Vec<String> {
     let mut small = arguments.to_vec();
+    let counts = small.iter().any(|argument| argument == "--runs");
     let mut set = |option: &str, value: &str, replace: bool| {
         let at = small.iter().position(|argument| argument == option);
         match at {
@@ -553,6 +633,9 @@ fn small(arguments: &[String]) -> Vec<String> {
             set("--adapter", "cpu", false);
             set("--data", "images", false);
             set("--min-time", "20ms", true);
+            if !counts {
+                set("--max-time", "2s", true);
+            }
         }
         "search" => {
             set("--adapter", "cpu", false);
@@ -961,8 +1044,7 @@ fn every_column_exists() {
     };
     let first = |line: &str| headers(folder.path(), line).remove(0);
 
-    run(folder.path(), small(&words("bench --save before")));
-    let line = "bench --memory-limit 300KiB --compare before --format markdown";
+    let line = "bench --memory-limit 300KiB --compare old.safetensors --format markdown";
     let tables = headers(folder.path(), line);
     assert_eq!(columns("## Columns"), tables[0]);
     let with = |column: &str| {

@@ -101,6 +101,7 @@ fn row(precision: Precision) -> Row {
         wall_ns: Some(samples()),
         gpu_ns: None,
         upload_ns: None,
+        labels: Vec::new(),
         blocks: Vec::new(),
         spread: None,
         upload_samples_ns: Some(vec![5; 20]),

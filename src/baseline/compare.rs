@@ -4,12 +4,13 @@ use super::comparison::{
     Change, Comparison, Flag, LEAST_CHANGE, LEAST_PAIRS, MOST_UNREST, Present,
 };
 use super::saved::{self, Saved};
+use crate::Precision;
 use crate::engine::Place;
 use crate::results::{ControlWorkload, Row, Status};
 use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_runs, unrest};
 
 /// Compares `rows` and their `control_workloads` with an earlier result called `name`. [`Saved::check`] has found that it
-/// is of the same adapter, model and data, and [`Saved::check_modes`] that it is of the same schemes.
+/// is of the same adapter, model (unless another is allowed) and data, and [`Saved::check_modes`] that it is of the same schemes.
 #[must_use]
 pub fn compare(
     name: &str,
@@ -24,11 +25,14 @@ pub fn compare(
     let mut changes: Vec<Change> = pairs
         .map(|(at, (row, old))| change(at, row, *old, before, now, control_workloads))
         .collect();
+    // Where modes differ, a row of another model without a partner says nothing.
+    let lists_gone = !before.may_be_of_other_model || matched.iter().all(Option::is_none);
     let alone = |old: &&saved::Row| {
         let is_old = |one: &&saved::Row| std::ptr::eq(*one, *old);
         !matched.iter().flatten().any(is_old)
     };
-    let gone = before.results.iter().filter(alone).map(|old| Change {
+    let gone = before.results.iter().filter(alone).filter(|_| lists_gone);
+    let gone = gone.map(|old| Change {
         flags: vec![Flag::Unmatched],
         note: Some("only the earlier result has it".to_owned()),
         ..Change::unknown(None, &old.name, old.requested.batch)
@@ -38,6 +42,7 @@ pub fn compare(
         baseline: name.to_owned(),
         date: before.tool.date.to_string(),
         commit: before.tool.commit.as_ref().map(ToString::to_string),
+        other_model: before.may_be_of_other_model,
         threshold: LEAST_CHANGE,
         rows: changes,
     }
@@ -53,22 +58,32 @@ impl Change {
             threshold: None,
             accuracy_points: None,
             accuracy_p: None,
+            agreement: None,
+            memory: None,
             flags: Vec::new(),
             note: None,
         }
     }
 }
 
-/// The earlier row of the same mode and batch size that was requested on the same backend.
+/// The earlier row of the same mode and batch size that was requested on the same backend; of another model, f32 or the
+/// only row if there is none of this mode.
 fn same_row<'a>(row: &Row, before: &'a Saved, now: &Present<'_>) -> Option<&'a saved::Row> {
     let backend = now.adapters.get(row.requested.adapter)?.backend.name();
-    before.results.iter().find(|old| {
-        *old.name == *row.name
-            && old.requested.batch == row.requested.batch
-            && before
-                .requested_on(old)
-                .is_some_and(|then| *then.backend == *backend)
-    })
+    let beside = |old: &&saved::Row| {
+        let then = before.requested_on(old);
+        old.requested.batch == row.requested.batch
+            && then.is_some_and(|then| *then.backend == *backend)
+    };
+    let mut all = before.results.iter().filter(beside);
+    let same = all.clone().find(|old| *old.name == *row.name);
+    if same.is_some() || !before.may_be_of_other_model {
+        return same;
+    }
+    // A quantized file has only its own mode. It is compared with the f32 that it was made from, or the other way round.
+    let f32 = |old: &&saved::Row| *old.requested.precision == *Precision::F32.name();
+    let (first, more) = (all.clone().next(), all.clone().nth(1));
+    all.find(f32).or(first.filter(|_| more.is_none()))
 }
 
 /// The device that a row ran on, as a result says it; none where nothing ran.
@@ -96,6 +111,12 @@ fn change(
         return change;
     };
     let mut notes: Vec<String> = unmeasured(row, old).into_iter().collect();
+    if *old.name != *row.name {
+        notes.push(format!("compared with {}", old.name));
+    }
+    change.agreement = agreement(&row.labels, &old.labels);
+    let held = row.memory.device_allocated_bytes.zip(old.held_bytes());
+    change.memory = held.map(|(now, then)| now as f64 / then.max(1) as f64 - 1.0);
     if old.is_measured() && row.end_to_end_samples().is_none() {
         change.flags.push(Flag::NoLongerMeasured);
     }
@@ -113,6 +134,10 @@ fn change(
             }
         }
         Ok(None) => {}
+        // Another model may take other work beside it, or run elsewhere.
+        Err(reason) if before.may_be_of_other_model => {
+            notes.push(format!("no time to compare: {reason}"));
+        }
         Err(reason) => {
             change.flags.push(Flag::Incomparable);
             change.note = Some(reason);
@@ -298,6 +323,15 @@ fn flag(time: Estimate, threshold: f64) -> Option<Flag> {
     } else {
         None
     }
+}
+
+/// The share of the images that get the same label; none where one of the two does not say.
+fn agreement(now: &[u32], then: &[u32]) -> Option<f64> {
+    if now.is_empty() || now.len() != then.len() {
+        return None;
+    }
+    let same = now.iter().zip(then).filter(|(now, then)| now == then);
+    Some(same.count() as f64 / now.len() as f64)
 }
 
 /// How many images only the earlier row, and only this row, labels correctly; none where one of them does not say.

@@ -47,6 +47,8 @@ pub struct Comparison {
     pub date: String,
     /// The commit that it was built from, where that is known.
     pub commit: Option<String>,
+    /// Whether it may be of another model.
+    pub other_model: bool,
     /// The smallest change of the time that is flagged, as a share.
     pub threshold: f64,
     /// One entry for each row of this result, in their order, then one for each row that only the earlier one has.
@@ -72,6 +74,10 @@ pub struct Change {
     pub accuracy_points: Option<f64>,
     /// The probability of such a change of labels if both are equally accurate (McNemar's test).
     pub accuracy_p: Option<f64>,
+    /// The share of the images that get the same label as before; none where the earlier labels are not known.
+    pub agreement: Option<f64>,
+    /// The change of the bytes of all buffers, as a share; none where there is nothing to compare.
+    pub memory: Option<f64>,
     /// The conclusions; empty where every change is within the noise.
     pub flags: Vec<Flag>,
     /// What the figures do not show: another kernel, or why there is nothing to compare.
@@ -128,6 +134,7 @@ impl Change {
         };
         match (self.flags.is_empty(), self.time) {
             (true, Some(_)) => "within the noise".to_owned(),
+            (true, None) if self.accuracy_p.is_some() => "as accurate".to_owned(),
             (true, None) => "not measured".to_owned(),
             (false, _) => self.flags.iter().map(name).collect::<Vec<_>>().join(", "),
         }
@@ -152,7 +159,10 @@ impl Comparison {
                 reason: note.to_owned(),
             }));
         }
-        let common = |change: &Change| change.time.is_some() || change.has(Flag::NoLongerMeasured);
+        let common = |change: &Change| {
+            let figures = change.time.is_some() || change.accuracy_p.is_some();
+            figures || change.has(Flag::NoLongerMeasured)
+        };
         (!self.rows.iter().any(common))
             .then_some(Error::Usage(UsageError::NoCommonRow { baseline }))
     }
@@ -177,7 +187,11 @@ impl Comparison {
     /// Whether the time of any row was judged.
     #[must_use]
     pub fn is_judged(&self) -> bool {
-        let judged = |change: &Change| change.time.is_some() && !change.has(Flag::TooFewSamples);
+        let judged = |change: &Change| match change.time {
+            Some(_) => !change.has(Flag::TooFewSamples),
+            // The time of another model may not be comparable.
+            None => self.other_model && change.accuracy_p.is_some(),
+        };
         self.rows.iter().any(judged)
     }
 }
@@ -200,6 +214,8 @@ mod tests {
             threshold: None,
             accuracy_points: None,
             accuracy_p: None,
+            agreement: None,
+            memory: None,
             flags: flags.to_vec(),
             note: None,
         }
@@ -210,6 +226,7 @@ mod tests {
             baseline: "first".into(),
             date: "today".into(),
             commit: None,
+            other_model: false,
             threshold: LEAST_CHANGE,
             rows,
         }

@@ -11,4 +11,4 @@ mod store;
 pub use compare::compare;
 pub use comparison::{Change, Comparison, Flag, LEAST_CHANGE, LEAST_PAIRS, MOST_UNREST, Present};
 pub use saved::Saved;
-pub use store::{Name, find, folder};
+pub use store::{Name, find, find_model, folder};

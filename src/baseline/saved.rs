@@ -14,6 +14,7 @@ use crate::error::{Error, FileError, Result, UsageError};
 use crate::input::{Text, check_json, json_problem, read_small, unreadable};
 use crate::mode::Mode;
 use crate::model::Network;
+use crate::results;
 
 /// The versions of the document that are understood. Version 1 has one `adapter` instead of a list, and calls
 /// `control_workloads` `yardsticks` and `correct_images` `right_images`.
@@ -48,6 +49,9 @@ pub struct Saved {
     /// Why the run ended early, if it did.
     incomplete: Option<IgnoredAny>,
     verdict: Option<Verdict>,
+    /// Whether it may be of another model than the one that it is compared with.
+    #[serde(skip)]
+    pub(super) may_be_of_other_model: bool,
 }
 
 /// The warnings about the run as a whole.
@@ -102,9 +106,23 @@ pub(super) struct Row {
     pub(super) correct_images: Option<String>,
     pub(super) wall_ns: Option<Samples>,
     pub(super) upload_samples_ns: Option<Vec<u64>>,
+    memory: Option<Memory>,
+    /// The label of each image, if this program has just measured it.
+    #[serde(skip)]
+    pub(super) labels: Vec<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Memory {
+    device_allocated_bytes: Option<u64>,
 }
 
 impl Row {
+    /// The bytes of all buffers that were made; none where that is not known.
+    pub(super) fn held_bytes(&self) -> Option<u64> {
+        self.memory.as_ref()?.device_allocated_bytes
+    }
+
     /// The name of its mode now: it was another while int8 without a scheme was `dynamic-tensor`.
     fn rename(&mut self) {
         let name = self
@@ -233,6 +251,26 @@ impl Saved {
         Self::parse(&bytes).map_err(|problem| Error::file(path, FileError::baseline(problem)))
     }
 
+    /// The result of a run of this process on another model: its document as JSON, and its rows, which have the labels.
+    ///
+    /// # Errors
+    /// `Error::Internal` where the document is none.
+    pub fn of_other_model(json: &[u8], rows: &[results::Row]) -> Result<Self> {
+        let mut saved = Self::parse(json).map_err(|problem| Error::encoding("JSON", problem))?;
+        for (saved, row) in saved.results.iter_mut().zip(rows) {
+            saved.labels.clone_from(&row.labels);
+        }
+        saved.may_be_of_other_model = true;
+        Ok(saved)
+    }
+
+    /// Allows that it is of another model than the one that it is compared with.
+    #[must_use]
+    pub fn allowing_other_model(mut self) -> Self {
+        self.may_be_of_other_model = true;
+        self
+    }
+
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         /// Read first, since everything else may differ in another version.
         #[derive(Deserialize)]
@@ -325,7 +363,9 @@ impl Saved {
                 quoted(now.profile),
             ),
         ]);
-        match pairs.into_iter().find(|(_, before, now)| before != now) {
+        let allowed = |what: &str| what == "model" && self.may_be_of_other_model;
+        let mut pairs = pairs.into_iter().filter(|(what, ..)| !allowed(what));
+        match pairs.find(|(_, before, now)| before != now) {
             None => Ok(()),
             Some((what, before, now)) => Err(Error::Usage(UsageError::BaselineDiffers {
                 baseline: name.to_owned(),
@@ -412,6 +452,10 @@ impl Saved {
     /// # Errors
     /// `Error::Usage` with what differs, by name.
     pub fn check_modes(&self, name: &str, modes: &[Mode], batches: Option<&[usize]>) -> Result<()> {
+        // Its rows are then compared with those of other modes too.
+        if self.may_be_of_other_model {
+            return Ok(());
+        }
         let names: Vec<String> = modes.iter().map(ToString::to_string).collect();
         let here = |row: &Row| names.iter().any(|name| **name == *row.name);
         for (mode, own) in modes.iter().zip(&names) {

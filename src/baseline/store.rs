@@ -73,6 +73,16 @@ pub fn find(text: &str) -> Result<PathBuf> {
     Name::from_str(text)?.path()
 }
 
+/// The model file that is meant by this text; none where it means a result.
+#[must_use]
+pub fn find_model(text: &str) -> Option<PathBuf> {
+    let path = Path::new(text);
+    let extension = path.extension()?;
+    extension
+        .eq_ignore_ascii_case("safetensors")
+        .then(|| path.to_owned())
+}
+
 /// The folder of baselines. `None` where the system names no folder for a user's data.
 #[must_use]
 pub fn folder() -> Option<PathBuf> {

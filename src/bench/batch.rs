@@ -1,6 +1,5 @@
 //! One batch size: every mode is checked, then measured, and becomes a row.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use super::answers::{self, Answers};
@@ -9,7 +8,7 @@ use super::control_workload::ControlWorkloads;
 use super::engines::Engines;
 use super::entry::{Absence, BenchEntry};
 use super::group::Group;
-use super::observer::Observer;
+use super::observer::{Finished, Observer};
 use super::options::BenchOptions;
 use super::sample::{SampledMode, Taken};
 use super::sampling::{Sampling, taken};
@@ -52,24 +51,28 @@ pub(super) struct Measured {
     /// The images whose label changed.
     pub(super) changed: Changed,
     pub(super) control_workloads: Vec<ControlWorkload>,
+    /// What ended it before its time.
+    pub(super) failure: Option<Error>,
 }
 
 impl Batch<'_> {
     /// Checks and measures every mode.
     ///
     /// # Errors
-    /// Those that all modes would have.
+    /// Those that all modes would have, before there are samples of each.
     pub(super) async fn measure(
         &self,
         entries: &mut [BenchEntry],
         reference_check: &mut ReferenceCheck<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Measured> {
+        let mut failure = None;
         let mut checked = Vec::new();
         for entry in entries.iter_mut() {
             let one = classify(entry, self.data, self.size, reference_check, observer).await?;
             checked.push(one);
         }
+        let changed = self.changed(entries, &checked);
         let rows = self.rows(entries, &checked);
         let mut groups = self.groups(entries, &checked).await?;
         let sampling = Sampling {
@@ -78,21 +81,40 @@ impl Batch<'_> {
             options: self.options,
             schedule: Schedule::new(self.options, self.deadline),
         };
-        let unsettled = |mut taken: HashMap<usize, Taken>, observer: &mut dyn Observer| {
+        let unsettled = |groups: &[Group<'_>], observer: &mut dyn Observer| {
+            let mut taken = taken(groups);
             let rows: Vec<Row> = (rows.iter().cloned())
                 .map(|(at, row)| self.with_samples(row, taken.remove(&at)))
                 .collect();
+            // Whatever ends the process from here on, these are measured.
+            observer.measured(&Finished {
+                rows: &rows,
+                changed: &changed,
+                control_workloads: &self.control_workloads(groups),
+                left: self.left,
+            });
             let open = observer.unsettled(&rows, self.left).into_iter();
             open.map(|at| rows[at].requested.adapter).collect()
         };
-        sampling.measure(&mut groups, observer, &unsettled).await?;
+        let sampled = sampling.measure(&mut groups, observer, &unsettled).await;
+        if let Err(error) = sampled {
+            // Without samples of every mode the rows say too little.
+            if groups
+                .iter()
+                .any(|group| group.modes() > 0 && group.samples() == 0)
+            {
+                return Err(error);
+            }
+            failure = Some(error);
+        }
 
         let mut taken = taken(&groups);
+        let control_workloads = self.control_workloads(&groups);
         let mut failures = Vec::new();
-        let mut control_workloads = Vec::new();
+        let mut restarted = Vec::new();
         for group in groups {
+            restarted.extend(group.is_restarted().then_some(group.index()));
             failures.extend(group.failed);
-            control_workloads.extend(group.control_workloads.measured(self.requested));
         }
         for (at, error) in failures {
             entries[at].fail(&error);
@@ -101,19 +123,50 @@ impl Batch<'_> {
         let rows = self.rows(entries, &checked).into_iter();
         let rows = rows.map(|(at, row)| self.with_samples(row, taken.remove(&at)));
         let rows = rows.collect();
-        // A precision answers once, on the first engine that has it.
-        let answers = entries.iter().zip(&checked).filter_map(answers_of);
+        if failure.is_none() {
+            self.back_to_first_device(entries, &restarted).await;
+        }
+        Ok(Measured {
+            rows,
+            changed: self.changed(entries, &checked),
+            control_workloads,
+            failure,
+        })
+    }
+
+    /// Loads the networks of these engines on the device that was opened first, for whatever follows.
+    async fn back_to_first_device(&self, entries: &mut [BenchEntry], engines: &[usize]) {
+        for entry in entries.iter_mut().filter(|entry| entry.wanted) {
+            let at = entry.engine;
+            if !engines.contains(&at) {
+                continue;
+            }
+            let Ok((session, model)) = entry.runs_as() else {
+                continue;
+            };
+            match self.engines.get(at).reload(session, model).await {
+                Ok(loaded) => *session = loaded,
+                // On the other device it runs as well.
+                Err(error) => log::warn!("{} was not loaded anew: {error}", model.mode),
+            }
+        }
+    }
+
+    fn control_workloads(&self, groups: &[Group<'_>]) -> Vec<ControlWorkload> {
+        let measured = |group: &Group<'_>| group.control_workloads.measured(self.requested);
+        groups.iter().flat_map(measured).collect()
+    }
+
+    /// The images whose label changed. A precision answers once, on the first engine that has it.
+    fn changed(&self, entries: &[BenchEntry], checked: &[Option<Checked>]) -> Changed {
+        let answers = entries.iter().zip(checked).filter_map(answers_of);
         let mut once: Vec<Answers<'_>> = Vec::new();
         for answer in answers {
             if once.iter().all(|other| other.name != answer.name) {
                 once.push(answer);
             }
         }
-        Ok(Measured {
-            rows,
-            changed: answers::changed(&once, self.data, self.size),
-            control_workloads,
-        })
+        answers::changed(&once, self.data, self.size)
     }
 
     /// The modes that are timed, by engine.
@@ -139,6 +192,7 @@ impl Batch<'_> {
             }
         }
         let operations = self.model.architecture().operations();
+        let operations = self.options.control_operations.unwrap_or(operations);
         let mut groups = Vec::new();
         for (modes, (at, engine)) in by_engine.into_iter().zip(self.engines.iter()) {
             let sessions = modes.iter().map(|one| &*one.session);

@@ -103,15 +103,21 @@ impl ControlWorkloads {
         Ok(())
     }
 
-    /// Makes the work of an adapter anew, on a device that was opened again.
+    /// Makes the work of an adapter anew, on a device that was opened again. After an error it is as it was.
     ///
     /// # Errors
     /// Those of the device.
     pub(super) async fn restart(&mut self, engine: &Engine) -> Result<()> {
-        for one in &mut self.0 {
-            if let (Workload::Adapter(work), Some(device)) = (&mut one.work, engine.device()) {
-                **work = gpu::ControlWorkload::new(device, one.images, one.operations).await?;
-            }
+        let Some(device) = engine.device() else {
+            return Ok(());
+        };
+        let on_adapter = |one: &&mut SampledWorkload| matches!(one.work, Workload::Adapter(_));
+        let mut made = Vec::new();
+        for one in self.0.iter_mut().filter(on_adapter) {
+            made.push(gpu::ControlWorkload::new(device, one.images, one.operations).await?);
+        }
+        for (one, work) in self.0.iter_mut().filter(on_adapter).zip(made) {
+            one.work = Workload::Adapter(Box::new(work));
         }
         Ok(())
     }
@@ -131,8 +137,8 @@ impl ControlWorkloads {
     }
 
     /// What was measured beside batches of this size.
-    pub(super) fn measured(self, batch: usize) -> Vec<ControlWorkload> {
-        let measured = |one: SampledWorkload| {
+    pub(super) fn measured(&self, batch: usize) -> Vec<ControlWorkload> {
+        let measured = |one: &SampledWorkload| {
             Some(ControlWorkload {
                 batch,
                 device: one.place,
@@ -145,6 +151,6 @@ impl ControlWorkloads {
                 wall_ns: Samples::new(&one.samples)?,
             })
         };
-        self.0.into_iter().filter_map(measured).collect()
+        self.0.iter().filter_map(measured).collect()
     }
 }

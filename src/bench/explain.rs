@@ -32,9 +32,8 @@ impl From<CalibrationProblem> for Warning {
     }
 }
 
-/// The fewest samples for a reliable interval. With fewer, the bootstrap's blocks are too much alike, and its 95%
-/// intervals are too narrow, as its tests show.
-const FEWEST_FOR_INTERVAL: usize = 30;
+/// The fewest blocks for an interval that says something: with two, it is wider than most differences.
+const FEWEST_BLOCKS: usize = 3;
 
 /// Adds to the rows of one batch size what their samples say: ratios, warnings and explanations. Called once per batch
 /// size. A row is compared with the f32 of the same adapter.
@@ -63,7 +62,7 @@ fn explain_together(rows: &mut [Row]) {
             let ratios = reference.as_ref().and_then(|f32| row.times_of(f32));
             ratios.map(|ratios| ratios.estimate(CONFIDENCE))
         };
-        row.warnings.extend(warnings_of(&samples));
+        row.warnings.extend(warnings_of(&samples, row.blocks.len()));
     }
     for row in rows {
         row.why = why(row, reference.as_ref());
@@ -71,13 +70,12 @@ fn explain_together(rows: &mut [Row]) {
 }
 
 /// The warnings about samples in nanoseconds.
-fn warnings_of(samples: &[f64]) -> Vec<Warning> {
+fn warnings_of(samples: &[f64], blocks: usize) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |kind, text| warnings.push(Warning { kind, text });
-    if samples.len() < FEWEST_FOR_INTERVAL {
+    if blocks < FEWEST_BLOCKS {
         let text = format!(
-            "it has only {} samples, so its 95% interval is too narrow; at least {FEWEST_FOR_INTERVAL} are needed (use \
-             --runs or --min-time)",
+            "it has only {} samples, which show too little of how its time varies; take more (--runs or --min-time)",
             samples.len()
         );
         warn(WarningKind::FewSamples, text);
@@ -110,8 +108,8 @@ mod tests {
 
     #[test]
     fn every_problem_has_its_warning_and_good_samples_have_none() {
-        let kinds = |samples: &[f64]| {
-            let warnings = warnings_of(samples);
+        let kinds_of = |samples: &[f64], blocks: usize| {
+            let warnings = warnings_of(samples, blocks);
             assert!(warnings.iter().all(|warning| !warning.text.is_empty()));
             warnings
                 .iter()
@@ -119,9 +117,10 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let good: Vec<f64> = (0..40).map(|at| 1000.0 + f64::from(at * 37 % 40)).collect();
+        let kinds = |samples: &[f64]| kinds_of(samples, 6);
         assert_eq!(kinds(&good), []);
-        assert_eq!(kinds(&good[..29]), [WarningKind::FewSamples]);
-        assert_eq!(kinds(&good[..30]), []);
+        assert_eq!(kinds_of(&good, 2), [WarningKind::FewSamples]);
+        assert_eq!(kinds_of(&good, 3), []);
         let rising: Vec<f64> = (0..40).map(|at| 1000.0 + 10.0 * f64::from(at)).collect();
         assert_eq!(kinds(&rising), [WarningKind::Drift]);
         let two: Vec<f64> = (0..42)

@@ -21,7 +21,8 @@ pub(super) struct Group<'a> {
     engine: &'a Engine,
     /// The engine as it was opened last.
     restarted: Option<Engine>,
-    may_restart: bool,
+    may_reopen: bool,
+    may_reload: bool,
     running: Vec<(SampledMode<'a>, Durations)>,
     /// The modes that failed, by their places among the entries.
     pub(super) failed: Vec<(usize, Error)>,
@@ -52,6 +53,12 @@ impl Spent {
     }
 }
 
+/// The most bytes of a network that is loaded anew, beside the copy that it replaces.
+const LARGEST_RELOADED: u64 = 64 << 20;
+
+/// A pass that takes longer than this brings its data into the caches itself.
+const LASTING_IN_CACHES: Duration = Duration::from_millis(1);
+
 /// What opening a device and loading a network may take the first time. A device compiles its kernels again.
 const GUESS_OF_OPENING: Duration = Duration::from_millis(50);
 const GUESS_OF_LOADING: Duration = Duration::from_millis(5);
@@ -62,12 +69,17 @@ impl<'a> Group<'a> {
         modes: Vec<SampledMode<'a>>,
         control_workloads: ControlWorkloads,
     ) -> Self {
+        // A fault that counts what happens must not begin anew, and two copies of a large network may not fit.
+        let counts = engine.device().is_some_and(|device| !device.may_reopen());
+        let small = |one: &SampledMode<'_>| one.session.allocated_bytes() <= LARGEST_RELOADED;
+        let may_restart = !counts && modes.iter().all(small);
         let running = modes.into_iter().map(|one| (one, Durations::default()));
         Self {
             index,
             engine,
             restarted: None,
-            may_restart: engine.device().is_none_or(|device| device.may_reopen()),
+            may_reopen: may_restart && engine.device().is_some(),
+            may_reload: may_restart,
             running: running.collect(),
             failed: Vec::new(),
             control_workloads,
@@ -100,10 +112,11 @@ impl<'a> Group<'a> {
         observer: &mut dyn Observer,
         report: &dyn Fn(&mut dyn Observer, Duration),
     ) -> Result<()> {
-        if block > 0 {
-            self.restart(pixels, options).await?;
-        } else {
+        if block == 0 {
             self.warm_up(pixels, options.warmup).await?;
+        } else if !self.restart(pixels, options).await? && self.longest() < LASTING_IN_CACHES {
+            // Another engine may have taken the caches since the last block.
+            self.warm_up(pixels, options.warmup.min(1)).await?;
         }
         let start = Instant::now();
         // One round in so many is kept.
@@ -174,52 +187,58 @@ impl<'a> Group<'a> {
     }
 
     /// Opens the device again and loads the networks anew, as far as that is affordable, so that a chance of how they
-    /// were loaded is not in every sample.
-    async fn restart(&mut self, pixels: &[u8], options: &BenchOptions) -> Result<()> {
+    /// were loaded is not in every sample. Says whether it did.
+    async fn restart(&mut self, pixels: &[u8], options: &BenchOptions) -> Result<bool> {
         let start = Instant::now();
         let may = |spent: &Spent, guess| spent.allows_another(self.sampling, guess);
-        let reopens = self.may_restart && may(&self.reopening, GUESS_OF_OPENING);
-        let reloads = self.may_restart && may(&self.reloading, GUESS_OF_LOADING);
+        let reopens = self.may_reopen && may(&self.reopening, GUESS_OF_OPENING);
+        let reloads = self.may_reload && may(&self.reloading, GUESS_OF_LOADING);
         let reopened = if reopens { self.reopened().await } else { None };
-        if let Some(engine) = &reopened {
-            self.control_workloads.restart(engine).await?;
+        let is_reopened = reopened.is_some();
+        if !is_reopened && !reloads {
+            return Ok(false);
         }
-        if reopened.is_some() || reloads {
-            let mut at = 0;
-            while at < self.running.len() {
-                let engine = reopened.as_ref().or(self.restarted.as_ref());
-                let loaded = self.running[at].0.reload(engine.unwrap_or(self.engine));
-                let loaded = loaded.await;
-                at += usize::from(self.attempt(at, loaded)?.is_some());
+        self.restarted = reopened.or(self.restarted.take());
+        let engine = self.restarted.as_ref().unwrap_or(self.engine);
+        for (mode, _) in &mut self.running {
+            if let Err(error) = mode.reload(engine, pixels).await {
+                log::warn!("{} was not loaded anew: {error}", mode.session.mode());
+                (self.may_reopen, self.may_reload) = (false, false);
             }
         }
         self.warm_up(pixels, options.warmup).await?;
-        let spent = if reopened.is_some() {
-            &mut self.reopening
-        } else {
-            &mut self.reloading
+        let spent = match is_reopened {
+            true => &mut self.reopening,
+            false => &mut self.reloading,
         };
         spent.add(start.elapsed());
-        if reopened.is_some() {
-            self.restarted = reopened;
-        }
-        Ok(())
+        Ok(true)
     }
 
-    /// The engine on a device that was opened again; none on the CPU path, and where its driver refuses.
+    /// The engine on a device that was opened again, with the control workloads there; none where its driver refuses.
     async fn reopened(&mut self) -> Option<Engine> {
-        self.engine.device()?;
-        match self.engine.restarted().await {
+        let opened = match self.engine.restarted().await {
+            Ok(engine) => self
+                .control_workloads
+                .restart(&engine)
+                .await
+                .map(|()| engine),
+            Err(error) => Err(error),
+        };
+        match opened {
             Ok(engine) => Some(engine),
             Err(error) => {
-                log::warn!(
-                    "{} was measured as it was first opened, because it could not be opened again: {error}",
-                    self.engine.info()
-                );
-                self.may_restart = false;
+                let adapter = self.engine.info();
+                log::warn!("{adapter} could not be opened again during the measurement: {error}");
+                self.may_reopen = false;
                 None
             }
         }
+    }
+
+    /// Whether its networks are on a device that was opened again.
+    pub(super) fn is_restarted(&self) -> bool {
+        self.restarted.is_some()
     }
 
     /// Takes the device's own time, which comes from other runs, since timestamps slow a run down.

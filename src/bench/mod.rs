@@ -81,6 +81,7 @@ pub async fn run(
     let fits = entries.iter().filter_map(|entry| entry.fit);
     let all = budget::batches(options, fits, data.len());
     let requested = entries.iter().filter(|entry| entry.requested).count();
+    let limit = options.time_limit(requested * all.len());
     let mut tuner = Tuner::for_networks(options.tuning, requested * all.len());
     let mut batches = all.iter();
     while let Some(&batch) = batches.next() {
@@ -97,7 +98,7 @@ pub async fn run(
                 requested: batch,
                 size,
                 left: batches.as_slice(),
-                deadline: deadline(start, options, batches.len()),
+                deadline: deadline(start, limit, batches.len()),
             };
             batch
                 .measure(&mut entries, &mut reference_check, observer)
@@ -107,6 +108,7 @@ pub async fn run(
             mut rows,
             changed,
             control_workloads,
+            failure,
         } = match measured.await {
             Ok(measured) => measured,
             Err(error) => {
@@ -122,6 +124,10 @@ pub async fn run(
         });
         // Errors from here on leave the rows as they are.
         let explained = async {
+            // A device that failed explains nothing.
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
             ceilings.bound(engines, &entries, &mut rows).await?;
             let pixels = data.images.range(0, size);
             breakdown::measure(&mut entries, &mut rows, pixels, options.breakdown).await
@@ -155,10 +161,9 @@ pub async fn run(
 }
 
 /// When the present batch size should be finished, so that as much time is left for each of the batch sizes after it.
-fn deadline(start: Instant, options: &BenchOptions, after: usize) -> Instant {
+fn deadline(start: Instant, limit: Duration, after: usize) -> Instant {
     let now = Instant::now();
-    let left = options.max_time.unwrap_or(MAX_TIME);
-    let left = left.saturating_sub(now - start);
+    let left = limit.saturating_sub(now - start);
     let own = left / u32::try_from(after + 1).unwrap_or(u32::MAX);
     // A time too long to count never comes.
     now.checked_add(own).unwrap_or(now + FAR)

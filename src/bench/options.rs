@@ -26,7 +26,7 @@ pub struct BenchOptions {
     /// Passes before the first sample.
     pub warmup: usize,
     /// The time of each mode's samples, with what is done around them. Up to [`TIME_TO_COMPARE`], about 1,000 samples
-    /// are kept, spread over the whole time.
+    /// of it are kept, spread over the whole time.
     pub min_time: Duration,
     /// The time of the whole benchmark, [`MAX_TIME`] by default. Samples are taken until the observer calls the result
     /// settled, or until this has passed. If it is given, it also ends the samples that `min_time` asks for, except the
@@ -51,6 +51,9 @@ pub struct BenchOptions {
     pub calibration: Option<Sample>,
     /// The most images in a batch.
     pub batch_limit: Option<usize>,
+    /// The operations for an image that the control workload is made for; those of the model where none are given. Two
+    /// models whose times are compared have the same control workload.
+    pub control_operations: Option<u64>,
 }
 
 /// A `min_time` for results that are compared with other runs. A slow spell of a machine lasts tenths of a second, and
@@ -61,6 +64,19 @@ pub const TIME_TO_COMPARE: Duration = Duration::from_secs(2);
 pub const MAX_TIME: Duration = Duration::from_secs(30);
 
 impl BenchOptions {
+    /// How long the whole benchmark of so many rows may take until its result is settled: [`MAX_TIME`], or that beside
+    /// the samples of `min_time` where these need much of it, unless `max_time` says.
+    #[must_use]
+    pub fn time_limit(&self, rows: usize) -> Duration {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        let samples = self.min_time.saturating_mul(rows);
+        self.max_time.unwrap_or(if samples > MAX_TIME / 2 {
+            samples.saturating_add(MAX_TIME)
+        } else {
+            MAX_TIME
+        })
+    }
+
     /// The batch sizes of `batches`, none larger than `batch_limit`.
     #[must_use]
     pub fn listed(&self) -> Vec<usize> {
@@ -88,6 +104,7 @@ impl Default for BenchOptions {
             recipe: Recipe::default(),
             calibration: None,
             batch_limit: None,
+            control_operations: None,
         }
     }
 }

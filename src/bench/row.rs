@@ -45,6 +45,8 @@ impl Row {
         f32: Option<&[usize]>,
     ) {
         let count = labels.len() as f64;
+        // A network has fewer outputs than 32 bits count.
+        self.labels = labels.iter().map(|&label| label as u32).collect();
         if let Some(f32) = f32 {
             let changes = labels.iter().zip(f32).filter(|(a, b)| a != b).count();
             self.label_changes = Some(changes);

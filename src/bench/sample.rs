@@ -55,10 +55,11 @@ impl SampledMode<'_> {
         Ok(())
     }
 
-    /// Loads the network anew.
-    pub(super) async fn reload(&mut self, engine: &Engine) -> Result<()> {
-        self.session.release();
-        *self.session = engine.reload(self.session, self.model).await?;
+    /// Loads the network anew, ready for a batch. After an error it is as it was.
+    pub(super) async fn reload(&mut self, engine: &Engine, pixels: &[u8]) -> Result<()> {
+        let mut loaded = engine.reload(self.session, self.model).await?;
+        loaded.upload(pixels).await?;
+        *self.session = loaded;
         Ok(())
     }
 }

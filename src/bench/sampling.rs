@@ -20,52 +20,26 @@ pub(super) struct Sampling<'a> {
     pub(super) schedule: Schedule,
 }
 
-/// Gets what was measured so far, by the places of the modes among the entries, and gives the engines whose modes need
-/// more samples.
-pub(super) type Unsettled<'a> = dyn Fn(HashMap<usize, Taken>, &mut dyn Observer) -> Vec<usize> + 'a;
+/// Gets what was measured so far, and gives the engines whose modes need more samples.
+pub(super) type Unsettled<'a> = dyn Fn(&[Group<'_>], &mut dyn Observer) -> Vec<usize> + 'a;
 
 impl Sampling<'_> {
     /// Measures every mode of every group on the same batch. A mode that fails is measured no longer.
     ///
     /// # Errors
-    /// Those that all modes would have.
+    /// Those that all modes would have. The groups keep the samples before it.
     pub(super) async fn measure(
         &self,
         groups: &mut [Group<'_>],
         observer: &mut dyn Observer,
         unsettled: &Unsettled<'_>,
     ) -> Result<()> {
-        let schedule = &self.schedule;
-        let of_block = |group: &Group<'_>| schedule.time_for(group.modes());
-        let each: Duration = groups.iter().map(of_block).sum();
-        let blocks = schedule.blocks();
-        let total = each.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
-        let mut before = Duration::ZERO;
-        for block in 0..blocks {
-            for group in groups.iter_mut() {
-                let time = of_block(group);
-                let report = |observer: &mut dyn Observer, since: Duration| {
-                    let done = before + since.min(time);
-                    observer.progress(&self.what, milliseconds(done), milliseconds(total));
-                };
-                let measured = group.measure_block(
-                    block,
-                    schedule,
-                    self.pixels,
-                    self.options,
-                    observer,
-                    &report,
-                );
-                measured.await?;
-                before += time;
-            }
-            let stops = |group: &Group<'_>| schedule.may_stop(group.samples(), group.longest());
-            if observer.hurries() && groups.iter().all(stops) {
-                break;
-            }
-        }
-        if schedule.may_go_on() {
-            self.go_on(groups, observer, unsettled).await?;
+        let start = Instant::now();
+        self.measure_blocks(groups, observer).await?;
+        let open = unsettled(groups, observer);
+        if self.schedule.may_go_on() {
+            self.go_on(groups, observer, (start, open), unsettled)
+                .await?;
         }
         for group in groups {
             group.take_device_time(observer).await?;
@@ -73,24 +47,56 @@ impl Sampling<'_> {
         Ok(())
     }
 
-    /// Measures more blocks of those that need them.
+    /// The blocks that every mode is measured in.
+    async fn measure_blocks(
+        &self,
+        groups: &mut [Group<'_>],
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let schedule = &self.schedule;
+        let of_block = |group: &Group<'_>| schedule.time_for(group.modes());
+        let add = |all: Duration, one: Duration| all.saturating_add(one);
+        let each = groups.iter().map(of_block).fold(Duration::ZERO, add);
+        let blocks = schedule.blocks();
+        let total = each.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
+        let mut before = Duration::ZERO;
+        for block in 0..blocks {
+            for group in groups.iter_mut() {
+                let time = of_block(group);
+                let report = |observer: &mut dyn Observer, since: Duration| {
+                    let done = before.saturating_add(since.min(time));
+                    observer.progress(&self.what, milliseconds(done), milliseconds(total));
+                };
+                let (pixels, options) = (self.pixels, self.options);
+                let measured =
+                    group.measure_block(block, schedule, pixels, options, observer, &report);
+                measured.await?;
+                before = before.saturating_add(time);
+            }
+            let stops = |group: &Group<'_>| schedule.may_stop(group.samples(), group.longest());
+            if observer.hurries() && groups.iter().all(stops) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures more blocks of those that need them: first of the engines `open`, after samples since `start`.
     async fn go_on(
         &self,
         groups: &mut [Group<'_>],
         observer: &mut dyn Observer,
+        (start, mut open): (Instant, Vec<usize>),
         unsettled: &Unsettled<'_>,
     ) -> Result<()> {
-        let start = Instant::now();
         let what = format!("{} until it is settled", self.what);
-        let modes = groups.iter().map(Group::modes).sum();
-        let schedule = self.schedule.going_on(modes, start);
         let mut block = self.schedule.blocks();
         let mut last = Duration::ZERO;
         while !observer.hurries() {
-            let open = unsettled(taken(groups), observer);
             let is_open = |group: &&mut Group<'_>| open.contains(&group.index());
             let modes: usize = groups.iter_mut().filter(is_open).map(|g| g.modes()).sum();
             let now = Instant::now();
+            let schedule = self.schedule.going_on(modes, now - start);
             let expected = last.max(schedule.time_for(modes));
             if modes == 0 || schedule.is_too_late_for(expected, now) {
                 break;
@@ -101,18 +107,14 @@ impl Sampling<'_> {
                     let done = milliseconds(done.min(total));
                     observer.progress(&what, done, milliseconds(total));
                 };
-                let measured = group.measure_block(
-                    block,
-                    &schedule,
-                    self.pixels,
-                    self.options,
-                    observer,
-                    &report,
-                );
+                let (pixels, options) = (self.pixels, self.options);
+                let measured =
+                    group.measure_block(block, &schedule, pixels, options, observer, &report);
                 measured.await?;
             }
             last = now.elapsed();
             block += 1;
+            open = unsettled(groups, observer);
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use super::options::{BenchOptions, FEWEST, TIME_TO_COMPARE};
 /// The blocks that every mode is measured in.
 pub(super) const BLOCKS: usize = 6;
 
-/// The most blocks that may follow.
-const MORE_BLOCKS: u32 = 24;
+/// A block that follows them takes at least this share of the time that was spent on those before it: a look at the result
+/// after each is then worth it, however long the time is.
+const SHARE_OF_EARLIER: u32 = 10;
 
 /// The fewest samples where one takes longer than [`SLOW`].
 const FEWEST_SLOW: usize = 5;
@@ -71,12 +72,11 @@ impl Schedule {
         self.runs.is_none()
     }
 
-    /// The same for the blocks that follow: as long as it takes that not too many fill the time that is left for so many modes.
-    pub(super) fn going_on(self, modes: usize, now: Instant) -> Self {
-        let left = self.deadline.saturating_duration_since(now);
+    /// The same for the next of the blocks that follow, of so many modes, after `spent` was spent on samples.
+    pub(super) fn going_on(self, modes: usize, spent: Duration) -> Self {
         let modes = u32::try_from(modes.max(1)).unwrap_or(u32::MAX);
         Self {
-            slice: self.slice.max(left / MORE_BLOCKS / modes),
+            slice: self.slice.max(spent / SHARE_OF_EARLIER / modes),
             is_firm: true,
             ..self
         }
@@ -223,24 +223,19 @@ mod tests {
     }
 
     #[test]
-    fn the_blocks_that_follow_fill_the_time_that_is_left() {
+    fn the_blocks_that_follow_grow_with_the_time_that_was_spent() {
         let start = Instant::now();
-        let schedule = Schedule::new(
-            &options(Duration::from_millis(300)),
-            start + Duration::from_secs(24),
-        );
+        let second = Duration::from_secs(1);
+        let options = options(Duration::from_millis(300));
+        let schedule = Schedule::new(&options, start + 24 * second);
         assert_eq!(schedule.time_for(4), Duration::from_millis(200));
-        let more = schedule.going_on(4, start);
-        assert_eq!(more.time_for(4), Duration::from_secs(1));
-        assert!(more.may_go_on() && !more.is_too_late_for(Duration::from_secs(1), start));
-        assert!(more.is_too_late_for(Duration::from_secs(25), start));
-        // Close to the end they are as long as the first ones.
-        assert_eq!(
-            schedule
-                .going_on(4, start + Duration::from_secs(23))
-                .time_for(4),
-            Duration::from_millis(200)
-        );
+        let after = |spent| schedule.going_on(4, spent).time_for(4);
+        assert_eq!(after(second), Duration::from_millis(200));
+        assert_eq!(after(10 * second), second);
+        let more = schedule.going_on(4, 10 * second);
+        assert!(more.may_go_on() && !more.is_too_late_for(second, start));
+        assert!(more.is_too_late_for(25 * second, start));
+        assert!(after(Duration::MAX) >= Duration::MAX / 11);
     }
 
     #[test]

@@ -8,13 +8,11 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
 use fmnist_gpu::baseline::LEAST_PAIRS;
-use fmnist_gpu::bench::{
-    self, BenchOptions, Finished, MAX_TIME, Observer, Slowdown, TIME_TO_COMPARE,
-};
+use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer, Slowdown, TIME_TO_COMPARE};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::quantize::{Recipe, Rounding, Sample, Source};
-use fmnist_gpu::report::{AdapterEntry, DatasetInfo, Detail, Document, ModelInfo, OutputFormat};
+use fmnist_gpu::report::{AdapterEntry, BenchFormat, DatasetInfo, Detail, Document, ModelInfo};
 use fmnist_gpu::results::{Row, Status, Warning};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verify::NumericsReport;
@@ -29,6 +27,7 @@ use super::modes::ModesOptions;
 use super::options::{
     self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions, RandomOptions,
 };
+use super::other_model;
 use super::record::{Outputs, Record};
 use super::terminal;
 
@@ -105,11 +104,13 @@ pub struct Arguments {
     #[command(flatten)]
     baseline: BaselineOptions,
 
-    /// Format of standard output: table, json, csv, markdown or html
+    /// Format of standard output: table, json, csv, markdown, html, github or junit
+    ///
+    /// github is the table with annotations for GitHub Actions, junit is JUnit XML.
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
-    format: OutputFormat,
+    format: BenchFormat,
 
-    /// Also write the result to this file (.html, .json, .csv, .md or .txt); may be repeated
+    /// Also write the result to this file (.html, .json, .csv, .md, .txt or .xml); may be repeated
     ///
     /// The extension decides the format. The file is written again after each batch size, so that it has all rows
     /// that are measured.
@@ -136,23 +137,24 @@ struct Sampling {
     #[arg(long, value_name = "N", value_parser = options::positive, hide_short_help = true)]
     runs: Option<usize>,
 
-    /// Passes over the batch before the first sample
+    /// Passes over the batch before the first sample, and after a network is loaded anew
     #[arg(long, default_value_t = BenchOptions::default().warmup, value_name = "N", hide_short_help = true)]
     warmup: usize,
 
     /// Least time to spend on the samples of each precision [default: 300ms; 2s with --save or --compare]
     ///
-    /// Each precision has at least this time and at least 10 samples (5 if a sample takes over a second). With a time of
-    /// at most 2s, a row keeps about 1,000 samples of it, spread over all of it. Without this option, --save and
-    /// --compare take at least 50 samples, unless a sample takes over 0.2 seconds.
+    /// Each precision has at least this time and at least 10 samples (5 if a sample takes over a second). More samples
+    /// follow until the result is clear: see --max-time. With a time of at most 2s, a row keeps about 1,000 samples of
+    /// it, spread over all of it. Without this option, --save and --compare take at least 50 samples, unless a sample
+    /// takes over 0.2 seconds.
     #[arg(long, value_name = "DURATION", value_parser = options::duration, hide_short_help = true)]
     min_time: Option<humantime::Duration>,
 
-    /// Time for the whole run [default: 30s]
+    /// Time for the whole run [default: 30s, or longer if --min-time needs it]
     ///
     /// More samples are taken until it is clear which precision to recommend, or until this time is used up. Then the
     /// verdict says between which precisions it is undecided. With this option the time also ends the samples that
-    /// --min-time asks for; checks, tuning and the fewest samples are always done.
+    /// --min-time asks for; checks, tuning and the fewest samples are always done, and can take longer.
     #[arg(long, value_name = "DURATION", value_parser = options::duration, conflicts_with = "runs")]
     max_time: Option<humantime::Duration>,
 
@@ -177,8 +179,9 @@ struct Sampling {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let outputs = Outputs::open(&arguments.output)?;
+    let outputs = Outputs::open(&arguments.output, BenchFormat::of_path)?;
     let (model, data) = load(arguments)?;
+    let other = arguments.baseline.other_model()?;
     let options = BenchOptions {
         modes: arguments.modes.modes_to_compare(&model)?,
         named: arguments.modes.named(),
@@ -203,6 +206,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         recipe: recipe(&data),
         calibration: calibration(&data, arguments.random.seed()),
         batch_limit: arguments.goal.batch_limit,
+        control_operations: Some(model.architecture().operations()),
     };
     let opened = (arguments.adapter).open_all(
         &arguments.kernels,
@@ -223,16 +227,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &options.batches,
     );
 
-    let baselines = arguments.baseline.open(&document, &options)?;
+    let bar = terminal::progress_bar();
+    let other = match other {
+        Some((name, other)) => {
+            let other =
+                other_model::measure(&document, &engines, (&model, &other), &data, &options, &bar)?;
+            Some((name, other))
+        }
+        None => None,
+    };
+    let baselines = arguments.baseline.open(&document, &options, other)?;
     let context = VerdictContext {
         reference_scheme: arguments.modes.names_reference_scheme(&model),
         random: arguments.random.is_given(),
         slowdown: options.slowdown.share(),
     };
-    let conclusions = decision::conclusions(&arguments.goal, context, &baselines);
+    let conclusions =
+        decision::conclusions(&arguments.goal, context, &arguments.baseline, &baselines);
     let settlement = arguments.goal.settlement(&document, context);
 
-    let bar = terminal::progress_bar();
     let detail = if arguments.verbose {
         Detail::Full
     } else {
@@ -270,6 +283,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.goal.check(&document.verdict),
         arguments.baseline.check(&document),
     ];
+    arguments.baseline.note_unjudged(&document);
     // A regression must not become the baseline, nor a result that could not be compared. An overflow is an ordinary
     // row of the result.
     let sound = gates.iter().all(Result::is_ok) && failures(&document).is_ok();
@@ -453,10 +467,11 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// How long a run goes on, at most.
+/// About how long a run goes on.
 struct TimeLeft {
     start: Instant,
-    limit: Duration,
+    /// None where a number of samples was requested, whatever time it takes.
+    limit: Option<Duration>,
 }
 
 impl TimeLeft {
@@ -465,27 +480,23 @@ impl TimeLeft {
 
     fn new(options: &BenchOptions, engines: usize) -> Self {
         let rows = options.modes.len() * engines * options.batches.len();
-        let samples = options
-            .min_time
-            .saturating_mul(u32::try_from(rows).unwrap_or(u32::MAX));
-        // The samples take no longer than the time that was set, if one was.
-        let limit = options.max_time.unwrap_or(MAX_TIME.max(samples));
+        let limit = options.time_limit(rows);
         Self {
             start: Instant::now(),
-            limit,
+            limit: options.runs.is_none().then_some(limit),
         }
     }
 
-    /// The steps that are done, and the time that is left in words.
-    fn now(&self) -> (u64, String) {
+    /// The share that is done, and the time that is left in words; none where they are not known.
+    fn now(&self) -> Option<(f64, String)> {
         let elapsed = self.start.elapsed();
-        let left = self.limit.saturating_sub(elapsed);
-        let share = elapsed.as_secs_f64() / self.limit.as_secs_f64().max(1e-9);
-        let words = match left.as_secs() {
+        let limit = self.limit?;
+        let share = elapsed.as_secs_f64() / limit.as_secs_f64().max(1e-9);
+        let words = match limit.saturating_sub(elapsed).as_secs() {
             0 => "almost done".to_owned(),
-            seconds => format!("at most {seconds} s left"),
+            seconds => format!("up to about {seconds} s left"),
         };
-        ((share.min(1.0) * Self::STEPS as f64) as u64, words)
+        Some((share.min(1.0), words))
     }
 }
 
@@ -500,15 +511,19 @@ struct Watch {
 }
 
 impl Observer for Watch {
-    fn progress(&mut self, what: &str, _done: usize, _total: usize) {
+    fn progress(&mut self, what: &str, done: usize, total: usize) {
         if self.stage != what {
             log::info!("{what}");
             what.clone_into(&mut self.stage);
         }
-        let (done, left) = self.time.now();
+        let (share, what) = match self.time.now() {
+            Some((share, left)) => (share, format!("{what}, {left}")),
+            None => (done as f64 / total.max(1) as f64, what.to_owned()),
+        };
         self.bar.set_length(TimeLeft::STEPS);
-        self.bar.set_position(done);
-        self.bar.set_message(format!("{what}, {left}"));
+        self.bar
+            .set_position((share * TimeLeft::STEPS as f64) as u64);
+        self.bar.set_message(what);
     }
 
     fn measured(&mut self, batch: &Finished<'_>) {

@@ -20,7 +20,7 @@ pub struct VerifyStart {
     pub subject: VerifySubject,
     pub numerics: NumericsReport,
     pub compared: Option<Compared>,
-    pub outputs: Outputs,
+    pub outputs: Outputs<OutputFormat>,
     pub format: OutputFormat,
     pub bar: ProgressBar,
     pub started: Instant,

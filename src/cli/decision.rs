@@ -9,7 +9,8 @@ use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
 use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, FileError, UsageError};
-use fmnist_gpu::report::{self, Detail, Document, OutputFormat};
+use fmnist_gpu::quantize::Source;
+use fmnist_gpu::report::{self, Detail, Document, Gate, OutputFormat};
 use fmnist_gpu::results::{ControlWorkload, Row};
 use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{
@@ -71,7 +72,7 @@ pub struct GoalOptions {
 }
 
 /// An earlier result.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = help::DECISION)]
 pub struct BaselineOptions {
     /// Save this result under a name, for a later --compare
@@ -81,9 +82,17 @@ pub struct BaselineOptions {
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     save: Option<Name>,
 
-    /// Compare with an earlier result: a name given to --save, or a JSON file
-    #[arg(long, value_name = "NAME|FILE", hide_short_help = true)]
+    /// Compare with an earlier result (a name given to --save, or a JSON file), or with another model (.safetensors)
+    ///
+    /// Another model is measured first, in the same run. Then both are compared by accuracy on the same images, by the
+    /// labels that they agree on, by time and by memory. Rows of the same precision are compared; a quantized file is
+    /// compared with f32 of a file with float weights.
+    #[arg(long, value_name = "NAME|FILE|MODEL", hide_short_help = true)]
     compare: Option<String>,
+
+    /// With --compare and a result, accept that it is of another model
+    #[arg(long, requires = "compare", hide_short_help = true)]
+    allow_other_model: bool,
 
     /// With --compare, exit with code 5 if a row is slower by more than this, for example 5%
     ///
@@ -102,6 +111,16 @@ pub struct BaselineOptions {
 }
 
 impl BaselineOptions {
+    /// The model that --compare names, and its name there; none where it names a result.
+    pub fn other_model(&self) -> Result<Option<(String, Source)>> {
+        let Some(name) = &self.compare else {
+            return Ok(None);
+        };
+        let path = baseline::find_model(name);
+        let model = path.map(|path| Source::load(&path)).transpose()?;
+        Ok(model.map(|model| (name.clone(), model)))
+    }
+
     /// Whether the result is compared with that of another run, now or later.
     pub fn compares(&self) -> bool {
         self.save.is_some() || self.compare.is_some()
@@ -185,6 +204,14 @@ impl GoalOptions {
         document.verdict = verdict;
     }
 
+    /// What decides the exit code of --gate; none without it.
+    fn gate(&self, verdict: &Verdict) -> Option<Gate> {
+        self.gate.then(|| Gate {
+            name: "--gate".to_owned(),
+            failure: self.check(verdict).err().map(|error| error.to_string()),
+        })
+    }
+
     /// Fails if --gate is given and no row meets every limit.
     pub fn check(&self, verdict: &Verdict) -> Result<()> {
         if !self.gate || verdict.recommended.is_some() {
@@ -254,16 +281,27 @@ pub struct Baselines {
 
 impl BaselineOptions {
     /// Reads the earlier result, and checks that this run can be compared with it.
-    pub fn open(&self, document: &Document, options: &BenchOptions) -> Result<Baselines> {
+    ///
+    /// `other_model` is the result of the model that --compare names instead of a result.
+    pub fn open(
+        &self,
+        document: &Document,
+        options: &BenchOptions,
+        other_model: Option<(String, Saved)>,
+    ) -> Result<Baselines> {
         if self.save.is_some() {
             options.slowdown.check_save()?;
         }
-        let before = match &self.compare {
-            None => None,
-            Some(name) => {
+        let before = match (&self.compare, other_model) {
+            (_, Some(other)) => Some(Arc::new(other)),
+            (None, None) => None,
+            (Some(name), None) => {
                 let path = baseline::find(name)?;
                 let missing = |error: Error| self.explain(error, name, &path);
-                let saved = Saved::read(&path).map_err(missing)?;
+                let mut saved = Saved::read(&path).map_err(missing)?;
+                if self.allow_other_model {
+                    saved = saved.allowing_other_model();
+                }
                 saved.check(name, &present(document))?;
                 // A limit's own batch sizes are found later.
                 let batches = options.memory_limit.is_none().then(|| options.listed());
@@ -326,16 +364,24 @@ impl BaselineOptions {
             let baseline = comparison.baseline.clone();
             return Err(Error::Regression { baseline, rows });
         }
-        let few: Vec<String> = comparison
-            .unjudged()
-            .map(|change| place(document, change))
-            .collect();
         if !comparison.is_judged() {
             return Err(Error::Usage(UsageError::NothingJudged {
                 baseline: comparison.baseline.clone(),
                 pairs: LEAST_PAIRS,
             }));
         }
+        Ok(())
+    }
+
+    /// Notes which rows --fail-on-regression did not judge, where it judged others.
+    pub fn note_unjudged(&self, document: &Document) {
+        let comparison = document.comparison.as_ref();
+        let comparison = comparison.filter(|found| found.is_judged());
+        let (Some(comparison), Some(_)) = (comparison, self.fail_on_regression) else {
+            return;
+        };
+        let few = comparison.unjudged();
+        let few: Vec<String> = few.map(|change| place(document, change)).collect();
         if !few.is_empty() {
             terminal::note(&format!(
                 "warning: --fail-on-regression did not judge the time of {}: too few samples; both runs need \
@@ -343,11 +389,23 @@ impl BaselineOptions {
                 few.join(", ")
             ));
         }
-        Ok(())
+    }
+
+    /// What decides the exit code of a comparison; none where nothing does.
+    fn gate(&self, document: &Document) -> Option<Gate> {
+        let comparison = document.comparison.as_ref()?;
+        let name = match self.fail_on_regression {
+            Some(_) => "--fail-on-regression",
+            None => "--compare",
+        };
+        Some(Gate {
+            name: format!("{name}: {}", comparison.baseline),
+            failure: self.check(document).err().map(|error| error.to_string()),
+        })
     }
 }
 
-/// `f32 at batch 8`, `f32 on cpu at batch 8`
+/// `f32 at batch 8`, `f32 on the CPU at batch 8`
 fn place(document: &Document, change: &Change) -> String {
     format!("{} at batch {}", document.change_name(change), change.batch)
 }
@@ -419,9 +477,11 @@ fn present(document: &Document) -> Present<'_> {
 pub fn conclusions(
     goal: &GoalOptions,
     context: VerdictContext,
+    options: &BaselineOptions,
     baselines: &Baselines,
 ) -> impl Fn(&mut Document) + Send + use<> {
-    let (goal, before) = (goal.clone(), baselines.before.clone());
+    let (goal, options) = (goal.clone(), options.clone());
+    let before = baselines.before.clone();
     move |document| {
         goal.decide(document, context);
         if let Some(before) = &before {
@@ -430,6 +490,8 @@ pub fn conclusions(
             let comparison = compare(name, saved, &present(document), rows, control_workloads);
             document.comparison = Some(comparison);
         }
+        let gates = [goal.gate(&document.verdict), options.gate(document)];
+        document.gates = gates.into_iter().flatten().collect();
     }
 }
 

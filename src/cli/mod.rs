@@ -12,6 +12,7 @@ mod man;
 mod memory;
 mod modes;
 mod options;
+mod other_model;
 mod peak;
 mod predict;
 mod quantize;

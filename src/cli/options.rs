@@ -229,13 +229,27 @@ impl AdapterOptions {
         modes: &[Mode],
         tuning: Tuning,
     ) -> Result<Vec<Engine>> {
-        let engine = self.open(kernels, matrix, modes, tuning).await?;
         let options = self.engine(kernels)?;
         // These are about what one adapter does.
         let narrowed = options.adapter.is_some()
             || !options.backends.is_empty()
             || self.no_fallback
             || options.kernels != Kernels::Any;
+        let engine = match self.open(kernels, matrix, modes, tuning).await {
+            Ok(engine) => engine,
+            Err(error) if !narrowed && is_of_driver(&error) => {
+                terminal::note(&format!(
+                    "warning: only the CPU is measured, because no adapter can be used: {error}"
+                ));
+                let cpu_path = EngineOptions {
+                    adapter: Some(Selector::Backend(Backend::Cpu)),
+                    ..options
+                };
+                let cpu_path = Engine::open(&cpu_path).await?;
+                return Ok(vec![cpu_path.beside("no adapter can be used")]);
+            }
+            Err(error) => return Err(error),
+        };
         let kind = engine.info().kind;
         if narrowed || kind == Kind::Cpu {
             return Ok(vec![engine]);
@@ -418,6 +432,18 @@ impl ModelOptions {
             None => Source::default_model(),
         }
     }
+}
+
+/// Whether an error of opening an adapter is one of its driver, or of what drivers need of the machine.
+fn is_of_driver(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DeviceUnavailable { .. }
+            | Error::DeviceLost { .. }
+            | Error::OutOfMemory { .. }
+            | Error::HostMemory { .. }
+            | Error::HostThreads { .. }
+    )
 }
 
 /// A network of random weights instead of a model.

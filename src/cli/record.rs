@@ -1,12 +1,12 @@
 //! What a run of `bench` prints at its end, also if that comes early, and the files that it writes as rows come.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fmnist_gpu::Error;
 use fmnist_gpu::atomic_file::AtomicFile;
 use fmnist_gpu::bench::{self, Finished};
-use fmnist_gpu::report::{self, Detail, Document, Layout, OutputFormat};
+use fmnist_gpu::report::{self, BenchFormat, Detail, Document, Layout, OutputFormat};
 use fmnist_gpu::results::{Budget, Changed, ControlWorkload, Row};
 use indicatif::ProgressBar;
 
@@ -14,17 +14,20 @@ use super::interrupt::{self, Early};
 use super::terminal;
 
 /// The files of a run, opened before anything is measured.
-pub struct Outputs(Vec<(OutputFormat, AtomicFile)>);
+pub struct Outputs<F>(Vec<(F, AtomicFile)>);
 
-impl Outputs {
-    /// Opens each file, so that one that cannot be written is an error at once.
-    pub fn open(paths: &[PathBuf]) -> Result<Self, Error> {
-        let open = |path: &PathBuf| Ok((OutputFormat::of_path(path)?, AtomicFile::create(path)?));
+impl<F> Outputs<F> {
+    /// Opens each file in the format of its extension, so that one that cannot be written is an error at once.
+    pub fn open(
+        paths: &[PathBuf],
+        format: impl Fn(&Path) -> Result<F, Error>,
+    ) -> Result<Self, Error> {
+        let open = |path: &PathBuf| Ok((format(path)?, AtomicFile::create(path)?));
         paths.iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
     /// Writes each file in its format.
-    pub fn write(self, text: impl Fn(OutputFormat) -> Result<String, Error>) -> Result<(), Error> {
+    pub fn write(self, text: impl Fn(F) -> Result<String, Error>) -> Result<(), Error> {
         for (format, file) in self.0 {
             file.commit(text(format)?.as_bytes())?;
         }
@@ -32,14 +35,16 @@ impl Outputs {
     }
 }
 
+const TABLE: BenchFormat = BenchFormat::Common(OutputFormat::Table);
+
 /// A run in progress. It is shared, since an interrupt ends it from another thread.
 #[derive(Clone)]
 pub struct Record(Arc<Mutex<RecordState>>);
 
 struct RecordState {
     document: Document,
-    outputs: Vec<(OutputFormat, AtomicFile)>,
-    format: OutputFormat,
+    outputs: Vec<(BenchFormat, AtomicFile)>,
+    format: BenchFormat,
     layout: Layout,
     detail: Detail,
     /// Adds the conclusions from the rows to the document.
@@ -62,8 +67,8 @@ impl Record {
     /// A run without rows yet. From here on an interrupt keeps the rows so far.
     pub fn new(
         document: Document,
-        (format, detail): (OutputFormat, Detail),
-        outputs: Outputs,
+        (format, detail): (BenchFormat, Detail),
+        outputs: Outputs<BenchFormat>,
         bar: ProgressBar,
         conclude: impl Fn(&mut Document) + Send + 'static,
     ) -> Self {
@@ -180,12 +185,12 @@ impl RecordState {
         (self.conclude)(&mut self.document);
         let text = match self.format {
             // As wide as the terminal.
-            OutputFormat::Table => Ok(report::text(&self.document, self.layout, self.detail)),
+            TABLE => Ok(report::text(&self.document, self.layout, self.detail)),
             format => report::render(&self.document, format, self.detail),
         };
         let empty = self.document.results.is_empty();
         let printed = match text {
-            Ok(_) if empty && self.format == OutputFormat::Table => Ok(()),
+            Ok(_) if empty && self.format == TABLE => Ok(()),
             Ok(text) => terminal::print(&text),
             Err(error) => Err(error.into()),
         };

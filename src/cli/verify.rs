@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Err(Error::no_output("verify", "html", "table, json, csv or markdown").into());
     }
     let started = Instant::now();
-    let outputs = Outputs::open(&arguments.output)?;
+    let outputs = Outputs::open(&arguments.output, OutputFormat::of_path)?;
     let before = arguments.compare.as_deref().map(Earlier::read);
     let before = before.transpose()?;
     let faults = Faults::from_environment()?;

@@ -314,8 +314,8 @@ pub enum UsageError {
 
     /// An earlier result of another adapter, model or program.
     #[error(
-        "{baseline} cannot be compared with this result: its {what} is {before}, and here it is {now}; use a \
-         baseline with the same {what}"
+        "{baseline} cannot be compared with this result: its {what} is {before}, and here it is {now}; {}",
+        same(.what)
     )]
     BaselineDiffers {
         /// The earlier result.
@@ -386,4 +386,15 @@ fn any_of(names: &[String]) -> String {
 
 fn more(also: Option<&str>) -> String {
     also.map_or_else(String::new, |also| format!("; or {also}"))
+}
+
+/// How to compare two results that differ in this.
+fn same(what: &str) -> String {
+    match what {
+        "model" => "use a baseline of the same model, or --allow-other-model".to_owned(),
+        "list of adapters" => {
+            "choose the same with --adapter, or use a baseline with the same list".to_owned()
+        }
+        what => format!("use a baseline with the same {what}"),
+    }
 }

@@ -5,11 +5,11 @@ use super::layout::{Detail, Layout};
 use super::table::{Column, Table, or_nothing};
 use crate::baseline::{Change, Comparison, MOST_UNREST};
 use crate::results::Row;
-use crate::units::{bytes, chance, count, duration, points, share};
+use crate::units::{bytes, chance, count, duration, percent, points, share};
 use crate::verdict::{AtBatch, LimitCheck, LimitName};
 
 /// The columns of a comparison.
-const CHANGES: [Column; 8] = [
+const CHANGES: [Column; 10] = [
     Column::text("precision"),
     Column::text("change"),
     Column::number("batch"),
@@ -18,9 +18,11 @@ const CHANGES: [Column; 8] = [
     Column::number("threshold").hidden_as(1),
     Column::number("accuracy").hidden_as(3),
     Column::number("p").hidden_as(2),
+    Column::number("agreement").hidden_as(5),
+    Column::number("memory").hidden_as(6),
 ];
 
-/// Why a row takes as long as it does, with a row in words: `int8 on cpu at batch 1`.
+/// Why a row takes as long as it does, with a row in words: `int8 on the CPU at batch 1`.
 fn why(document: &Document, row: &Row) -> Option<String> {
     let why = row.why.as_ref()?;
     let parts = why.parts.iter();
@@ -40,7 +42,7 @@ fn why(document: &Document, row: &Row) -> Option<String> {
     Some(text)
 }
 
-/// `int8 on cpu at batch 1`
+/// `int8 on the CPU at batch 1`
 fn place(document: &Document, row: &Row) -> String {
     let batch = count(row.effective.batch as u64);
     format!("{} at batch {batch}", document.row_name(row))
@@ -158,7 +160,7 @@ pub(super) fn limit_name(name: LimitName) -> &'static str {
         LimitName::AccuracyDrop => "accuracy loss",
         LimitName::Accuracy => "accuracy",
         LimitName::Latency => "time of a batch",
-        LimitName::Memory => "memory",
+        LimitName::Memory => "parameters and activations",
     }
 }
 
@@ -214,10 +216,19 @@ pub(super) fn changes(document: &Document, comparison: &Comparison, layout: Layo
             or_nothing(change.threshold.map(share)),
             or_nothing(change.accuracy_points.map(points)),
             or_nothing(change.accuracy_p.map(chance)),
+            or_nothing(change.agreement.map(percent)),
+            or_nothing(change.memory.map(signed)),
         ]
     };
     let lines = comparison.rows.iter().map(line).collect();
-    text.push_str(&Table::new(&CHANGES, lines).render(layout));
+    let mut table = Table::new(&CHANGES, lines);
+    if comparison.rows.iter().all(|row| row.agreement.is_none()) {
+        table.remove("agreement");
+    }
+    if comparison.rows.iter().all(|row| row.memory.is_none()) {
+        table.remove("memory");
+    }
+    text.push_str(&table.render(layout));
     if layout == Layout::Markdown {
         text.push('\n');
     }

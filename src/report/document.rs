@@ -59,6 +59,17 @@ pub struct Document {
     pub verdict: Verdict,
     /// The comparison with an earlier result; none where none was requested.
     pub comparison: Option<Comparison>,
+    /// The checks that the user requested and that decide the exit code.
+    pub gates: Vec<Gate>,
+}
+
+/// A check that decides the exit code.
+#[derive(Clone, Debug, Serialize)]
+pub struct Gate {
+    /// The option that requests it, and what it compares with.
+    pub name: String,
+    /// What failed, by how much; none where it passed.
+    pub failure: Option<String>,
 }
 
 /// An adapter, or the CPU path, that rows ran on.
@@ -109,6 +120,7 @@ impl Document {
             memory_limit: None,
             verdict: Verdict::unmeasured(Goal::default()),
             comparison: None,
+            gates: Vec::new(),
         }
     }
 
@@ -126,10 +138,11 @@ impl Document {
         Some(entry.info.backend.name())
     }
 
-    /// The name of a row, with what it was requested on if there are several adapters: `f16 on vulkan`.
+    /// The name of a row, with what it was requested on if there are several adapters: `f16 on vulkan`, `f16 on the CPU`.
     #[must_use]
     pub fn row_name(&self, row: &Row) -> String {
         match self.requested_on(row.requested.adapter) {
+            Some("cpu") => format!("{} on the CPU", row.name),
             Some(backend) => format!("{} on {backend}", row.name),
             None => row.name.clone(),
         }

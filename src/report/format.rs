@@ -57,3 +57,50 @@ impl FromStr for OutputFormat {
         }
     }
 }
+
+/// A format of `bench`: one of those of every command, or one for a CI service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BenchFormat {
+    /// One of every command.
+    Common(OutputFormat),
+    /// The text with annotations for GitHub Actions.
+    Github,
+    /// JUnit XML.
+    Junit,
+}
+
+impl BenchFormat {
+    /// The format that a file's extension names.
+    ///
+    /// # Errors
+    /// `Error::Usage` where it names none.
+    pub fn of_path(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("xml") => Ok(Self::Junit),
+            _ => OutputFormat::of_path(path).map(Self::Common),
+        }
+    }
+}
+
+impl From<OutputFormat> for BenchFormat {
+    fn from(format: OutputFormat) -> Self {
+        Self::Common(format)
+    }
+}
+
+impl FromStr for BenchFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "github" => Ok(Self::Github),
+            "junit" => Ok(Self::Junit),
+            _ => text.parse().map(Self::Common).map_err(|_: Error| {
+                let all = [
+                    "table", "json", "csv", "markdown", "html", "github", "junit",
+                ];
+                Error::unknown_name("format", text, all)
+            }),
+        }
+    }
+}

@@ -5,6 +5,9 @@ use textwrap::WordSplitter;
 /// A heading, where there is colour.
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
 
+/// The widest text: a longer line is hard to read.
+pub(super) const WIDEST: u16 = 100;
+
 /// How a text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {

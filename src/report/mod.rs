@@ -5,8 +5,10 @@ mod conclusion;
 mod csv;
 mod document;
 mod format;
+mod github;
 mod html;
 mod json;
+mod junit;
 mod layout;
 mod memory_limit;
 mod peak;
@@ -19,8 +21,8 @@ mod verify;
 
 pub use crate::units::{bytes, count, duration, percent, rate};
 pub use csv::to_csv;
-pub use document::{AdapterEntry, DatasetInfo, Document, ModelInfo, SCHEMA, Tool};
-pub use format::OutputFormat;
+pub use document::{AdapterEntry, DatasetInfo, Document, Gate, ModelInfo, SCHEMA, Tool};
+pub use format::{BenchFormat, OutputFormat};
 pub use json::to_json;
 pub use layout::{Detail, Layout, Screen};
 pub use peak::{CeilingLine, PeakDocument, PeakFigures};
@@ -38,16 +40,19 @@ use crate::error::Result;
 ///
 /// # Errors
 /// `Error::Internal` where a serializer refuses, which it does for no value of ours.
-pub fn render(document: &Document, format: OutputFormat, detail: Detail) -> Result<String> {
-    match format {
-        OutputFormat::Table => Ok(text::document(
-            document,
-            Layout::Terminal(Screen::PLAIN),
-            detail,
-        )),
-        OutputFormat::Markdown => Ok(text::document(document, Layout::Markdown, detail)),
-        OutputFormat::Json => to_json(document),
-        OutputFormat::Csv => row_csv::rows(document),
-        OutputFormat::Html => Ok(html::page(document)),
+pub fn render(
+    document: &Document,
+    format: impl Into<BenchFormat>,
+    detail: Detail,
+) -> Result<String> {
+    let plain = Layout::Terminal(Screen::PLAIN);
+    match format.into() {
+        BenchFormat::Common(OutputFormat::Table) => Ok(text(document, plain, detail)),
+        BenchFormat::Common(OutputFormat::Markdown) => Ok(text(document, Layout::Markdown, detail)),
+        BenchFormat::Common(OutputFormat::Json) => to_json(document),
+        BenchFormat::Common(OutputFormat::Csv) => row_csv::rows(document),
+        BenchFormat::Common(OutputFormat::Html) => Ok(html::page(document)),
+        BenchFormat::Github => Ok(github::annotated(document, detail)),
+        BenchFormat::Junit => Ok(junit::xml(document)),
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn legend(labelled: bool) -> String {
     format!(
         "\
 end to end  median time of a batch: upload of its images, kernels, and outputs back in host memory
-kernels     median time of only the kernels, by the device's clock, from runs of their own
+kernels     median time of only the kernels, by the device's clock; on the CPU, all but the upload
 spread      from the 10th to the 90th percentile of the end-to-end times, against their median
 speed       end-to-end time of f32 on the same device over the row's
 {labels}

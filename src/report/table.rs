@@ -5,7 +5,7 @@ use comfy_table::{
     TableStyle, Width, presets,
 };
 
-use super::layout::{Layout, Screen};
+use super::layout::{Layout, Screen, WIDEST};
 
 /// The cell of a figure that there is none of.
 pub(super) const NOTHING: &str = "–";
@@ -110,7 +110,7 @@ impl Table {
         }
         let mut text = shown.terminal(screen);
         if !hidden.is_empty() {
-            text.push_str(&layout.wrap(hidden_note(&hidden)));
+            text.push_str(&layout.wrap(hidden_note(&hidden, screen)));
         }
         text
     }
@@ -218,9 +218,15 @@ impl Table {
 }
 
 /// `Hidden at this width: p99, allocated (widen the terminal or use --format json)`
-fn hidden_note(columns: &[&str]) -> String {
+fn hidden_note(columns: &[&str], screen: Screen) -> String {
+    // No text is wider than this, whatever the terminal.
+    let widen = if screen.width < WIDEST {
+        "widen the terminal or "
+    } else {
+        ""
+    };
     format!(
-        "Hidden at this width: {} (widen the terminal or use --format json)\n",
+        "Hidden at this width: {} ({widen}use --format json)\n",
         columns.join(", ")
     )
 }

@@ -5,15 +5,12 @@ use std::fmt::Write;
 use super::adapter::adapter_lines;
 use super::conclusion::{changes, explanations, goal, others};
 use super::document::Document;
-use super::layout::{Detail, Layout};
+use super::layout::{Detail, Layout, WIDEST};
 use super::memory_limit::limits;
 use super::rows::{breakdown, legend, rows_table};
 use crate::adapter::MatrixUnits;
 use crate::engine::MatrixUse;
 use crate::units::{self, count};
-
-/// The widest text: a longer line is hard to read.
-const WIDEST: u16 = 100;
 
 /// The whole text.
 #[must_use]

@@ -167,6 +167,9 @@ pub struct Row {
     pub accuracy: Option<f64>,
     /// Wilson's interval for the accuracy.
     pub accuracy_interval: Option<Interval>,
+    /// The label of each image; empty where nothing ran.
+    #[serde(skip)]
+    pub labels: Vec<u32>,
     /// How many labels are correct.
     pub correct: Option<usize>,
     /// Which images are labelled correctly, in hexadecimal: one bit per image in their order, the first image in the
@@ -195,13 +198,13 @@ pub struct Row {
     /// The upload before each sample of `wall_ns`, in their order.
     pub upload_samples_ns: Option<Vec<u64>>,
     /// How many samples each block has, in their order. Before a block the network is loaded anew, and its device is
-    /// opened again if there is time. Empty where it was not measured.
+    /// opened again, as far as time allows. Empty where it was not measured.
     pub blocks: Vec<usize>,
     /// Upload and wall, medians.
     pub end_to_end_ns: Option<u64>,
     /// How the end-to-end times of the samples lie round their median.
     pub spread: Option<Spread>,
-    /// The end-to-end time of f32 over that of this row, with a bootstrap interval; samples were taken in turn. None
+    /// The end-to-end time of f32 over that of this row, with its interval over blocks; samples were taken in turn. None
     /// where f32 was not measured beside it.
     pub speed_vs_f32: Option<Estimate>,
     /// Batch over median wall time.
@@ -241,6 +244,7 @@ impl Row {
             },
             accuracy: None,
             accuracy_interval: None,
+            labels: Vec::new(),
             correct: None,
             correct_images: None,
             agreement_with_f32: None,

@@ -114,7 +114,7 @@ pub(super) fn broken(limit: &LimitCheck) -> String {
             duration(limit.limit)
         ),
         LimitName::Memory => format!(
-            "it needs {} of memory, and the limit is {}",
+            "its parameters and activations need {}, and the limit is {}",
             bytes(measured as u64),
             bytes(limit.limit as u64)
         ),

@@ -4,7 +4,7 @@ use super::choose::Choice;
 use super::contender::{Contender, Exclusion, held};
 use super::limits::is_f32;
 use super::types::Goal;
-use super::words::{accuracy, compared_with_f32, interval, times};
+use super::words::{accuracy, compared_with_f32, interval, speed, times};
 use crate::results::{Row, Warning, WarningKind};
 use crate::stats::drift;
 use crate::units::{bytes, count, duration};
@@ -24,7 +24,7 @@ fn alternatives(best: &Contender<'_>, group: &[&Contender<'_>]) -> String {
         .filter(|c| c.excluded.is_none() && !is_f32(c.row) && c.is_beside(best));
     let speeds = others.filter_map(|c| {
         let (name, speed) = (&c.row.name, c.row.speed_vs_f32?);
-        Some(format!("{name} {} {}", times(speed), interval(speed)))
+        Some(format!("{name} {}{}", times(speed), interval(c.row, speed)))
     });
     speeds.collect::<Vec<_>>().join(", ")
 }
@@ -41,7 +41,7 @@ pub(super) fn headline(choice: Choice<'_, '_>, group: &[&Contender<'_>], goal: G
         let fast = if is_f32(best.row) {
             String::new()
         } else {
-            format!(", {}", speed(best.row))
+            format!(", {}", speed_or_time(best.row))
         };
         return format!(
             "Undecided between {} and {} at batch {batch} ({within}). Suggested: {}, the simpler one{fast}.",
@@ -72,7 +72,7 @@ pub(super) fn headline(choice: Choice<'_, '_>, group: &[&Contender<'_>], goal: G
     }
     let what = match goal {
         Goal::Latency => "",
-        Goal::Throughput => ", which classifies the most images a second, upload included",
+        Goal::Throughput => ", for the most images a second, upload included",
         Goal::Memory => ", which needs the least memory",
         Goal::Accuracy if best.differs(true) => ", which is significantly more accurate",
         Goal::Accuracy if best.is_as_accurate() => {
@@ -83,19 +83,15 @@ pub(super) fn headline(choice: Choice<'_, '_>, group: &[&Contender<'_>], goal: G
     format!(
         "Deploy {} at batch {batch}{what}: {}.",
         best.name(),
-        speed(best.row)
+        speed_or_time(best.row)
     )
 }
 
 /// `2.86× the speed of f32 (2.81 to 2.96)`, or the time where f32 was not measured beside it.
-fn speed(row: &Row) -> String {
-    match row.speed_vs_f32 {
-        Some(speed) => format!("{} the speed of f32 {}", times(speed), interval(speed)),
-        None => match row.end_to_end_ns {
-            Some(time) => format!("{} a batch", duration(time as f64)),
-            None => "not measured".to_owned(),
-        },
-    }
+fn speed_or_time(row: &Row) -> String {
+    let time = |time: u64| format!("{} a batch", duration(time as f64));
+    let known = speed(row).or(row.end_to_end_ns.map(time));
+    known.unwrap_or_else(|| "not measured".to_owned())
 }
 
 /// What the row to deploy costs, how much slower other adapters are, and what to do about a measurement in doubt.
@@ -110,8 +106,8 @@ pub(super) fn details(
     lines.extend(elsewhere(best, group));
     if let Some(rival) = choice.rival {
         lines.push(match best.differs_by(rival) {
-            Some(_) => "A longer --max-time may decide it; --min-gain sets how much faster a precision must be.",
-            None => "More samples may decide it: omit --runs, or use at least --runs 30.",
+            Some(_) => "More samples may decide it (a longer --max-time, or more --runs); --min-gain sets how much faster a precision must be.",
+            None => "More samples may decide it.",
         }.to_owned());
     }
     lines.extend(caveat(best, group, warnings).map(str::to_owned));
@@ -259,7 +255,7 @@ pub(super) fn at_batch(choice: Option<Choice<'_, '_>>, group: &[&Contender<'_>])
             }
             others => format!("{} ({others})", best.name()),
         },
-        Some(_) => format!("{}, {}", best.name(), speed(best.row)),
+        Some(_) => format!("{}, {}", best.name(), speed_or_time(best.row)),
         None => best.name(),
     }
 }

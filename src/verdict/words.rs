@@ -1,5 +1,6 @@
 //! How a verdict describes a row.
 
+use super::contender::held;
 use super::limits::{accuracy_drop, is_f32};
 use crate::results::Row;
 use crate::stats::{Estimate, SIGNIFICANT, paired_difference};
@@ -10,45 +11,42 @@ pub(super) fn times(speed: Estimate) -> String {
     format!("{:.2}×", speed.value)
 }
 
-/// `(1.85 to 1.95)`
-pub(super) fn interval(speed: Estimate) -> String {
-    format!("({:.2} to {:.2})", speed.low, speed.high)
+/// ` (1.85 to 1.95)`; empty for a row of a single block, of which no interval is known.
+pub(super) fn interval(row: &Row, speed: Estimate) -> String {
+    if row.blocks.len() < 2 {
+        return String::new();
+    }
+    format!(" ({:.2} to {:.2})", speed.low, speed.high)
+}
+
+/// `2.86× the speed of f32 (2.81 to 2.96)`; none where f32 was not measured beside it.
+pub(super) fn speed(row: &Row) -> Option<String> {
+    let speed = row.speed_vs_f32?;
+    let (times, interval) = (times(speed), interval(row, speed));
+    Some(format!("{times} the speed of f32{interval}"))
 }
 
 /// A row compared with f32 at the same batch size: speed, memory, labels and accuracy.
 pub(super) fn compared_with_f32(row: &Row, f32: Option<&Row>, images: usize) -> String {
     let mut parts = Vec::new();
-    match row.speed_vs_f32 {
-        Some(speed) => parts.push(format!(
-            "{} the speed of f32 {}",
-            times(speed),
-            interval(speed)
-        )),
-        None => parts.extend(
-            row.end_to_end_ns
-                .map(|time| format!("{} a batch", duration(time as f64))),
-        ),
-    }
-    parts.push(memory(row, f32));
+    let time = |time: u64| format!("{} a batch", duration(time as f64));
+    parts.extend(speed(row).or(row.end_to_end_ns.map(time)));
+    parts.extend(memory(row, f32));
     parts.extend(labels(row, images));
     parts.join("; ")
 }
 
-/// `a quarter of its memory (50.5 KiB)`
-fn memory(row: &Row, f32: Option<&Row>) -> String {
-    let own = row.memory.textbook.total_bytes;
+/// `26% of its memory (53.9 KiB)`; none where nothing ran.
+fn memory(row: &Row, f32: Option<&Row>) -> Option<String> {
+    let own = held(row)?;
     let text = bytes(own);
-    let Some(f32) = f32 else {
-        return format!("{text} of memory");
-    };
-    let share = own as f64 / f32.memory.textbook.total_bytes.max(1) as f64;
-    let part = match share {
-        share if (share - 0.5).abs() < 0.01 => "half".to_owned(),
-        share if (share - 0.25).abs() < 0.01 => "a quarter".to_owned(),
-        share if (share - 0.125).abs() < 0.005 => "an eighth".to_owned(),
-        share => format!("{:.0}%", 100.0 * share),
-    };
-    format!("{part} of its memory ({text})")
+    Some(match f32.and_then(held) {
+        Some(f32) => {
+            let share = 100.0 * own as f64 / f32.max(1) as f64;
+            format!("{share:.0}% of its memory ({text})")
+        }
+        None => format!("{text} of memory"),
+    })
 }
 
 /// `Accuracy 88.87%, +0.03 points against f32 (−0.02 to +0.08); 5 of 10,000 labels change.`

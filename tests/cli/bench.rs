@@ -251,10 +251,68 @@ fn runs_are_the_samples() {
 #[test]
 fn a_time_too_long_to_count_and_no_warm_up_are_fine() {
     let most = "18446744073709551615s";
-    let arguments = ["--min-time", most, "--runs", "1", "--warmup", "0"];
-    let mut command = command();
-    command.args(["bench", "--adapter", "cpu", "--batch", "1000"]);
-    run(command.args(arguments)).good();
+    for runs in ["1", "3"] {
+        let arguments = ["--min-time", most, "--runs", runs, "--warmup", "0"];
+        let mut command = command();
+        command.args(["bench", "--batch", "1000"]);
+        run(command.args(arguments)).good();
+    }
+    let fixture = Fixture::new();
+    let time = ["--min-time", most, "--max-time", "100ms", "--batch", "8"];
+    fixture
+        .bench(&[&time[..], &["--adapter", "cpu"]].concat())
+        .good();
+}
+
+/// The fewest samples are always taken, and a verdict that they leave open is no failure.
+#[test]
+fn a_time_that_is_too_short_leaves_the_verdict_open() {
+    let fixture = Fixture::new();
+    for time in ["0s", "1ms"] {
+        let arguments = ["--min-time", "300ms", "--max-time", time, "--batch", "8"];
+        let document = fixture
+            .bench(&[&arguments[..], &["--adapter", "cpu", "--format", "json"]].concat())
+            .json();
+        validate(&document);
+        for row in rows(&document) {
+            let samples = row["wall_ns"]["samples"].as_array().expect("samples");
+            assert!((10..30).contains(&samples.len()), "{}", samples.len());
+            let blocks = row["blocks"].as_array().expect("blocks").iter();
+            let sum: u64 = blocks.map(|count| count.as_u64().expect("a count")).sum();
+            assert_eq!(sum, samples.len() as u64);
+        }
+    }
+    // Two samples decide nothing.
+    let gate = [
+        "--gate",
+        "--max-latency",
+        "100s",
+        "--max-accuracy-drop",
+        "100",
+    ];
+    let document = fixture
+        .bench(
+            &[
+                &gate[..],
+                &["--adapter", "cpu", "--batch", "8", "--format", "json"],
+            ]
+            .concat(),
+        )
+        .json();
+    let verdict = &document["verdict"];
+    assert_eq!(verdict["recommended"]["name"], "f32");
+    assert!(
+        verdict["undecided"]["other"]["name"].is_string(),
+        "{verdict}"
+    );
+    assert_eq!(verdict["undecided"]["within"], Value::Null);
+    assert_eq!(verdict["runner_up"], verdict["undecided"]["other"]);
+    assert_eq!(
+        document["gates"],
+        serde_json::json!([{ "name": "--gate", "failure": null }])
+    );
+    let conflict = fmnist!("bench", "--max-time", "1s", "--runs", "3");
+    has(&conflict.fails(2), &["--max-time", "--runs"]);
 }
 
 #[test]
@@ -279,7 +337,16 @@ fn the_help_shows_the_defaults_of_the_library() {
 #[test]
 fn without_runs_there_are_ten_samples_at_least() {
     let document = Fixture::new()
-        .bench(&["--min-time", "1ns", "--batch", "4", "--format", "json"])
+        .bench(&[
+            "--min-time",
+            "1ns",
+            "--max-time",
+            "1s",
+            "--batch",
+            "4",
+            "--format",
+            "json",
+        ])
         .json();
     for row in rows(&document) {
         let samples = row["wall_ns"]["samples"].as_array().expect("samples");

@@ -19,6 +19,7 @@ mod lists;
 #[cfg(target_os = "linux")]
 mod messages;
 mod modes;
+mod other_model;
 mod outputs;
 mod overflow;
 mod predict;
@@ -31,6 +32,7 @@ mod report;
 mod scarcity;
 mod schema;
 mod search;
+mod services;
 mod shader;
 mod terminal;
 mod train;

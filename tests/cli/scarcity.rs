@@ -297,6 +297,20 @@ fn a_small_benchmark_needs_little_memory() {
         .judge(Limit::Memory(200_000), bench)
         .expect("a good end");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    // Where drivers cannot be loaded, the CPU is measured all the same, unless an adapter is named.
+    let output = shared
+        .judge(Limit::Memory(200_000), "bench --batch 2 --runs 5")
+        .expect("a good end");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    crate::support::has(&text, &["only the CPU is measured", "graphics drivers"]);
+    let output = shared
+        .judge(
+            Limit::Memory(200_000),
+            "bench --adapter vulkan --batch 2 --runs 5",
+        )
+        .expect("a good end");
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
 }
 
 #[test]

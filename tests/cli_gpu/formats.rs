@@ -34,8 +34,8 @@ pub fn bench_in_every_format_is_quiet(adapter: &Adapter) {
         let text = run(command.args(["--format", format])).good();
         has(&text, &["f32", "f16"]);
         if format == "table" {
-            let wide = text.lines().find(|line| line.chars().count() > 120);
-            assert_eq!(wide, None, "over 120 characters");
+            let wide = text.lines().find(|line| line.chars().count() > 100);
+            assert_eq!(wide, None, "over 100 characters");
             has(&text, &["at batch 1,000", &adapter.name, &adapter.backend]);
         }
     }

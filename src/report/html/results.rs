@@ -7,7 +7,7 @@ use super::view::{Placed, View};
 use crate::baseline::Change;
 use crate::engine::Place;
 use crate::results::Status;
-use crate::units::{chance, count, points};
+use crate::units::{chance, count, percent, points};
 
 /// The columns that images without labels do not have.
 const OF_LABELS: [&str; 2] = ["accuracy", "p"];
@@ -62,7 +62,7 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
         tr.deploy[deploy] {
             th scope="row" {
                 (view.series.label(&placed.name()))
-                @if deploy { span.badge { "deploy" } }
+                @if deploy { span.badge { @if view.document.verdict.undecided.is_some() { "suggested" } @else { "deploy" } } }
                 @if row.status != Status::Ok { span.badge.off { (status(row.status)) } }
             }
             (Figure::time(placed.pointer("end_to_end_ns"), row.end_to_end_ns.map(|ns| ns as f64)).cell())
@@ -139,7 +139,7 @@ pub fn comparison(view: &View<'_>) -> Option<Markup> {
             table.comparison {
                 thead {
                     tr {
-                        @for name in ["precision", "change", "batch", "time", "from (95%)", "to", "accuracy, points", "note"] {
+                        @for name in ["precision", "change", "batch", "time", "from (95%)", "to", "accuracy, points", "agreement", "memory", "note"] {
                             th scope="col" { (name) }
                         }
                     }
@@ -169,6 +169,8 @@ fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
             (of("time/low", time.map(|time| change_of(time.low))).cell())
             (of("time/high", time.map(|time| change_of(time.high))).cell())
             (of("accuracy_points", change.accuracy_points.map(points)).cell())
+            (of("agreement", change.agreement.map(percent)).cell())
+            (of("memory", change.memory.map(change_of)).cell())
             td.note-cell { @if let Some(note) = &change.note { (Traced::quoted(format!("/comparison/rows/{at}/note"), note).inline()) } }
         }
     }

@@ -83,7 +83,7 @@ fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
     html! {
         dl.tiles {
             div.tile.deploy {
-                dt { "Deploy" }
+                dt { @if view.document.verdict.undecided.is_some() { "Suggested" } @else { "Deploy" } }
                 dd { (view.series.label(&placed.name())) }
                 dd.sub {
                     @if let Some(backend) = view.document.requested_on(row.requested.adapter) { "on " (backend) " " }

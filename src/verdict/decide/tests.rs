@@ -219,7 +219,7 @@ fn what_the_blocks_leave_open_is_undecided_and_the_simpler_one_is_suggested() {
     ] {
         assert!(found.sentence.contains(words), "{}", found.sentence);
     }
-    assert!(whole(&found).contains("A longer --max-time may decide it"));
+    assert!(whole(&found).contains("More samples may decide it (a longer --max-time"));
     assert_eq!(more(&open), [0, 1]);
     // The same mean is decided where the blocks are alike, and where there are more of them.
     let alike = [0.06, 0.062, 0.06, 0.063];
