@@ -238,8 +238,12 @@ fn time(
         now.zip(then)
     };
     let (now_on, then_on) = (row.effective.threads, old.effective.threads);
-    let own = beside(now_on, then_on)
-        .ok_or("one of the results has no times of a control workload for it")?;
+    // The modes of two models may run on other numbers of threads; beside each there is the work of one thread.
+    let own = match before.may_be_of_other_model && now_on != then_on {
+        true => beside(Some(1), Some(1)),
+        false => beside(now_on, then_on),
+    };
+    let own = own.ok_or("one of the results has no times of a control workload for it")?;
     let several = |threads: Option<usize>| threads.is_some_and(|threads| threads > 1);
     let single = (several(now_on) && several(then_on)).then(|| beside(Some(1), Some(1)));
     let pairs = [Some(own), single.flatten()].into_iter().flatten();

@@ -193,12 +193,19 @@ pub(super) fn changes(document: &Document, comparison: &Comparison, layout: Layo
         let short = commit.get(..12).unwrap_or(commit);
         format!(", commit {short}")
     });
-    let title = format!(
-        "Compared with {} ({}{})",
-        comparison.baseline,
-        comparison.date,
-        commit.unwrap_or_default()
-    );
+    let of_this_run = comparison.rows.iter().any(|row| row.agreement.is_some());
+    let title = match of_this_run {
+        true => format!(
+            "Compared with {}, measured in this run",
+            comparison.baseline
+        ),
+        false => format!(
+            "Compared with {} ({}{})",
+            comparison.baseline,
+            comparison.date,
+            commit.unwrap_or_default()
+        ),
+    };
     let mut text = layout.heading(&title);
     let signed = |share: f64| format!("{}%", points(100.0 * share).replace("±0.00", "±0.0"));
     let name = |change: &Change| document.change_name(change);

@@ -52,7 +52,7 @@ fn a_model_compared_with_itself_has_not_changed() {
     let other = fixture.model();
     let more = ["--compare", other.to_str().expect("UTF-8")];
     let table = bench(&fixture, None, &[&QUICK[..], &more].concat()).good();
-    has(&table, &["Compared with", "agreement", "100.00%"]);
+    has(&table, &[", measured in this run", "agreement", "100.00%"]);
 }
 
 #[test]
@@ -105,6 +105,7 @@ fn a_quantized_file_is_compared_with_f32_and_the_other_way_round() {
         &["compared with f32"],
     );
     assert!(change["memory"].as_f64().expect("memory") < 0.0, "{change}");
+    assert!(change["time"]["value"].is_number(), "{change}");
     let agreement = change["agreement"].as_f64().expect("a share");
     assert!((0.5..=1.0).contains(&agreement), "{change}");
 
