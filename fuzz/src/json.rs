@@ -47,6 +47,7 @@ pub fn baseline(data: &[u8]) {
         adapters: vec![&adapter],
         machine: &machine,
         model_sha256: "fuzzed",
+        is_quantized: false,
         dataset_sha256: "fuzzed",
         images: 16,
         profile: "release",

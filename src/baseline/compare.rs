@@ -6,7 +6,7 @@ use super::comparison::{
 use super::saved::{self, Saved};
 use crate::Precision;
 use crate::engine::Place;
-use crate::results::{ControlWorkload, Row, Status};
+use crate::results::{ControlWorkload, Mcnemar, Row, Status};
 use crate::stats::{Estimate, Paired, SIGNIFICANT, mcnemar, ratio_of_runs, unrest};
 
 /// Compares `rows` and their `control_workloads` with an earlier result called `name`. [`Saved::check`] has found that it
@@ -66,8 +66,8 @@ impl Change {
     }
 }
 
-/// The earlier row of the same mode and batch size that was requested on the same backend; of another model, f32 or the
-/// only row if there is none of this mode.
+/// The earlier row of the same mode and batch size that was requested on the same backend; of two models of which one is
+/// quantized, f32 of the other.
 fn same_row<'a>(row: &Row, before: &'a Saved, now: &Present<'_>) -> Option<&'a saved::Row> {
     let backend = now.adapters.get(row.requested.adapter)?.backend.name();
     let beside = |old: &&saved::Row| {
@@ -80,10 +80,44 @@ fn same_row<'a>(row: &Row, before: &'a Saved, now: &Present<'_>) -> Option<&'a s
     if same.is_some() || !before.may_be_of_other_model {
         return same;
     }
-    // A quantized file has only its own mode. It is compared with the f32 that it was made from, or the other way round.
-    let f32 = |old: &&saved::Row| *old.requested.precision == *Precision::F32.name();
-    let (first, more) = (all.clone().next(), all.clone().nth(1));
-    all.find(f32).or(first.filter(|_| more.is_none()))
+    // A quantized file has only its own mode. It is compared with the f32 that it was made from, and the other way round.
+    let is_f32 = |name: &str| *name == *Precision::F32.name();
+    match (now.is_quantized, before.model.quantized.is_some()) {
+        (true, false) => all.find(|old| is_f32(&old.requested.precision)),
+        (false, true) if is_f32(row.requested.precision.name()) => all.next(),
+        _ => None,
+    }
+}
+
+/// Compares the labels of a quantized file with those of f32 of the other model: a file without float weights has no f32
+/// of its own.
+pub fn compare_with_f32(before: &Saved, now: &Present<'_>, rows: &mut [Row]) {
+    if !now.is_quantized || before.model.quantized.is_some() {
+        return;
+    }
+    for row in rows {
+        let Some(old) =
+            same_row(row, before, now).filter(|old| old.labels.len() == row.labels.len())
+        else {
+            continue;
+        };
+        if row.labels.is_empty() {
+            continue;
+        }
+        let pairs = row.labels.iter().zip(&old.labels);
+        let changes = pairs.filter(|(now, then)| now != then).count();
+        row.label_changes = Some(changes);
+        row.agreement_with_f32 = Some(1.0 - changes as f64 / row.labels.len() as f64);
+        if let Some((f32_only, this_only)) = labels(row, old, now.images) {
+            let difference = this_only as f64 - f32_only as f64;
+            row.accuracy_points_vs_f32 = Some(100.0 * difference / now.images as f64);
+            row.mcnemar = Some(Mcnemar {
+                f32_only,
+                this_only,
+                p: mcnemar(f32_only, this_only),
+            });
+        }
+    }
 }
 
 /// The device that a row ran on, as a result says it; none where nothing ran.

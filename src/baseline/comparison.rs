@@ -30,6 +30,8 @@ pub struct Present<'a> {
     pub machine: &'a Machine,
     /// SHA-256 of the model.
     pub model_sha256: &'a str,
+    /// Whether the model is a quantized file, which has only its own mode.
+    pub is_quantized: bool,
     /// SHA-256 of the images and labels.
     pub dataset_sha256: &'a str,
     /// The number of images.

@@ -8,7 +8,7 @@ mod comparison;
 mod saved;
 mod store;
 
-pub use compare::compare;
+pub use compare::{compare, compare_with_f32};
 pub use comparison::{Change, Comparison, Flag, LEAST_CHANGE, LEAST_PAIRS, MOST_UNREST, Present};
 pub use saved::Saved;
 pub use store::{Name, find, find_model, folder};

@@ -40,7 +40,7 @@ pub struct Saved {
     /// What the run was made on; not empty.
     #[serde(alias = "adapter", deserialize_with = "one_or_more")]
     pub(super) adapters: Vec<Adapter>,
-    pub(super) model: Hashed,
+    pub(super) model: Model,
     pub(super) dataset: Hashed,
     #[serde(deserialize_with = "few")]
     pub(super) results: Vec<Row>,
@@ -90,6 +90,13 @@ pub(super) struct Adapter {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Processor {
     pub(super) threads: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Model {
+    pub(super) sha256: Text,
+    /// What a quantized file runs as; none where the file has float weights.
+    pub(super) quantized: Option<Text>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -256,7 +263,7 @@ impl Saved {
     /// # Errors
     /// `Error::Internal` where the document is none.
     pub fn of_other_model(json: &[u8], rows: &[results::Row]) -> Result<Self> {
-        let mut saved = Self::parse(json).map_err(|problem| Error::encoding("JSON", problem))?;
+        let mut saved = Self::decode(json).map_err(|problem| Error::encoding("JSON", problem))?;
         for (saved, row) in saved.results.iter_mut().zip(rows) {
             saved.labels.clone_from(&row.labels);
         }
@@ -272,15 +279,20 @@ impl Saved {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
-        /// Read first, since everything else may differ in another version.
-        #[derive(Deserialize)]
-        struct Head {
-            schema: u32,
-        }
         // Every value but the first of a list or an object follows a comma.
         let commas = bytes.iter().filter(|&&byte| byte == b',').count();
         if commas > MAX_VALUES {
             return Err(format!("it has more than {MAX_VALUES} values"));
+        }
+        Self::decode(bytes)
+    }
+
+    /// As [`Saved::parse`], whatever its size.
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        /// Read first, since everything else may differ in another version.
+        #[derive(Deserialize)]
+        struct Head {
+            schema: u32,
         }
         check_json(bytes)?;
         let head: Head = serde_json::from_slice(bytes).map_err(|error| problem(&error))?;

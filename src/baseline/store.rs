@@ -39,7 +39,7 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self> {
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         let fits = !text.is_empty() && text.len() <= MOST_CHARACTERS && !text.starts_with('.');
-        if fits && text.chars().all(plain) {
+        if fits && text.chars().all(plain) && find_model(text).is_none() {
             if is_file_name(text) {
                 let given = text.to_owned();
                 return Err(Error::Usage(UsageError::BaselineNameIsFile { given }));
@@ -49,7 +49,9 @@ impl FromStr for Name {
         Err(Error::Usage(UsageError::InvalidValue {
             what: "the name of the baseline".to_owned(),
             given: format!("'{}'", text.escape_debug()),
-            expected: format!("up to {MOST_CHARACTERS} letters, digits, -, _ and ."),
+            expected: format!(
+                "up to {MOST_CHARACTERS} letters, digits, -, _ and ., without the ending of a model file"
+            ),
         }))
     }
 }
@@ -112,8 +114,17 @@ mod tests {
     /// Of many texts made of what names and paths are made of: what may be saved is looked for where it was kept.
     #[test]
     fn every_name_that_is_accepted_is_found_again() {
-        const PARTS: [&str; 9] = [
-            "v1", ".", "json", ".json", ".JSON", "-", "/", "größer", "a.json.b",
+        const PARTS: [&str; 10] = [
+            "v1",
+            ".",
+            "json",
+            ".json",
+            ".JSON",
+            "-",
+            "/",
+            "größer",
+            "a.json.b",
+            ".safetensors",
         ];
         let (mut accepted, mut refused) = (0, 0);
         for at in 0..PARTS.len().pow(4) {
@@ -124,6 +135,7 @@ mod tests {
                     accepted += 1;
                     let kept = name.path().unwrap();
                     assert_eq!(find(&text).unwrap(), kept, "{text}");
+                    assert_eq!(find_model(&text), None, "{text}");
                 }
                 Err(error) => {
                     refused += 1;

@@ -98,11 +98,12 @@ impl Batch<'_> {
         };
         let sampled = sampling.measure(&mut groups, observer, &unsettled).await;
         if let Err(error) = sampled {
-            // Without samples of every mode the rows say too little.
-            if groups
-                .iter()
-                .any(|group| group.modes() > 0 && group.samples() == 0)
-            {
+            // With fewer samples the rows say too little.
+            let few = |group: &Group<'_>| {
+                let (samples, longest) = (group.samples(), group.longest());
+                group.modes() > 0 && !sampling.schedule.may_stop(samples, longest)
+            };
+            if groups.iter().any(few) {
                 return Err(error);
             }
             failure = Some(error);

@@ -119,6 +119,27 @@ impl<'a> Group<'a> {
             self.warm_up(pixels, options.warmup.min(1)).await?;
         }
         let start = Instant::now();
+        let rounds = self.rounds(block, schedule, pixels, options, observer, report);
+        let measured = rounds.await;
+        // After an error too: every sample is in a block.
+        let all = self.running.iter_mut();
+        all.for_each(|(_, durations)| durations.end_block());
+        self.control_workloads.end_block();
+        self.sampling += start.elapsed();
+        measured
+    }
+
+    /// The rounds of a block.
+    async fn rounds(
+        &mut self,
+        block: usize,
+        schedule: &Schedule,
+        pixels: &[u8],
+        options: &BenchOptions,
+        observer: &mut dyn Observer,
+        report: &dyn Fn(&mut dyn Observer, Duration),
+    ) -> Result<()> {
+        let start = Instant::now();
         // One round in so many is kept.
         let mut stride = 1;
         let mut rounds = 0;
@@ -150,10 +171,6 @@ impl<'a> Group<'a> {
             }
             report(observer, start.elapsed());
         }
-        let all = self.running.iter_mut();
-        all.for_each(|(_, durations)| durations.end_block());
-        self.control_workloads.end_block();
-        self.sampling += start.elapsed();
         Ok(())
     }
 
@@ -205,6 +222,10 @@ impl<'a> Group<'a> {
                 log::warn!("{} was not loaded anew: {error}", mode.session.mode());
                 (self.may_reopen, self.may_reload) = (false, false);
             }
+        }
+        if is_reopened && !self.may_reload {
+            // The device that was opened again may be lost; the first one runs everything that it ran before.
+            self.control_workloads.restart(self.engine).await?;
         }
         self.warm_up(pixels, options.warmup).await?;
         let spent = match is_reopened {

@@ -114,9 +114,9 @@ impl Schedule {
         !self.keeps_all && samples >= MOST_IN_BLOCK
     }
 
-    /// Whether so many samples are enough for someone who is in a hurry.
+    /// Whether so many samples are enough for someone who is in a hurry, or where no more can be taken.
     pub(super) fn may_stop(&self, samples: usize, longest: Duration) -> bool {
-        samples >= fewest(longest, FEWEST)
+        samples >= fewest(longest, FEWEST.min(self.runs.unwrap_or(FEWEST)))
     }
 }
 

@@ -228,6 +228,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
 
     let bar = terminal::progress_bar();
+    let place = arguments.baseline.place(&options)?;
     let other = match other {
         Some((name, other)) => {
             let other =
@@ -236,7 +237,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let baselines = arguments.baseline.open(&document, &options, other)?;
+    let baselines = arguments.baseline.open(&document, &options, other, place)?;
     let context = VerdictContext {
         reference_scheme: arguments.modes.names_reference_scheme(&model),
         random: arguments.random.is_given(),
@@ -422,7 +423,7 @@ fn most_images(arguments: &Arguments) -> usize {
 }
 
 /// Fails if a row failed. The others are measured all the same.
-fn failures(document: &Document) -> Result<(), Error> {
+pub(super) fn failures(document: &Document) -> Result<(), Error> {
     let rows = &document.results;
     let mut failed = rows.iter().filter(|row| row.status == Status::Failed);
     let Some(first) = failed.next() else {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use fmnist_gpu::adapter::{AdapterInfo, Kind};
 use fmnist_gpu::atomic_file::AtomicFile;
-use fmnist_gpu::baseline::{self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare};
+use fmnist_gpu::baseline::{
+    self, Change, Flag, LEAST_PAIRS, Name, Present, Saved, compare, compare_with_f32,
+};
 use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, FileError, UsageError};
 use fmnist_gpu::quantize::Source;
@@ -84,9 +86,9 @@ pub struct BaselineOptions {
 
     /// Compare with an earlier result (a name given to --save, or a JSON file), or with another model (.safetensors)
     ///
-    /// Another model is measured first, in the same run. Then both are compared by accuracy on the same images, by the
-    /// labels that they agree on, by time and by memory. Rows of the same precision are compared; a quantized file is
-    /// compared with f32 of a file with float weights.
+    /// Another model is measured first, in the same run, which takes as long again. Then both are compared by accuracy on
+    /// the same images, by the labels that they agree on, by time and by memory. Rows of the same precision are compared;
+    /// a quantized file is compared with f32 of a file with float weights, also by --max-accuracy-drop.
     #[arg(long, value_name = "NAME|FILE|MODEL", hide_short_help = true)]
     compare: Option<String>,
 
@@ -273,13 +275,36 @@ fn flag(limit: LimitName) -> &'static str {
     }
 }
 
+/// Where a result is kept, under its name.
+pub type Place = Option<(Name, AtomicFile)>;
+
 /// An earlier result that was read, and the place of the one to keep, both found before anything is measured.
 pub struct Baselines {
     before: Option<Arc<(String, Saved)>>,
-    place: Option<(Name, AtomicFile)>,
+    place: Place,
 }
 
 impl BaselineOptions {
+    /// Finds the place of the result to keep, before anything is measured.
+    pub fn place(&self, options: &BenchOptions) -> Result<Place> {
+        if self.save.is_some() {
+            options.slowdown.check_save()?;
+        }
+        Ok(match &self.save {
+            None => None,
+            Some(name) => {
+                let path = name.path()?;
+                if let Some(folder) = path.parent() {
+                    std::fs::create_dir_all(folder).map_err(|source| Error::Output {
+                        path: folder.to_owned(),
+                        source,
+                    })?;
+                }
+                Some((name.clone(), AtomicFile::create(&path)?))
+            }
+        })
+    }
+
     /// Reads the earlier result, and checks that this run can be compared with it.
     ///
     /// `other_model` is the result of the model that --compare names instead of a result.
@@ -288,10 +313,8 @@ impl BaselineOptions {
         document: &Document,
         options: &BenchOptions,
         other_model: Option<(String, Saved)>,
+        place: Place,
     ) -> Result<Baselines> {
-        if self.save.is_some() {
-            options.slowdown.check_save()?;
-        }
         let before = match (&self.compare, other_model) {
             (_, Some(other)) => Some(Arc::new(other)),
             (None, None) => None,
@@ -307,19 +330,6 @@ impl BaselineOptions {
                 let batches = options.memory_limit.is_none().then(|| options.listed());
                 saved.check_modes(name, &options.modes, batches.as_deref())?;
                 Some(Arc::new((name.clone(), saved)))
-            }
-        };
-        let place = match &self.save {
-            None => None,
-            Some(name) => {
-                let path = name.path()?;
-                if let Some(folder) = path.parent() {
-                    std::fs::create_dir_all(folder).map_err(|source| Error::Output {
-                        path: folder.to_owned(),
-                        source,
-                    })?;
-                }
-                Some((name.clone(), AtomicFile::create(&path)?))
             }
         };
         Ok(Baselines { before, place })
@@ -466,6 +476,7 @@ fn present(document: &Document) -> Present<'_> {
             .collect(),
         machine: &document.machine,
         model_sha256: &document.model.sha256,
+        is_quantized: document.model.quantized.is_some(),
         dataset_sha256: &document.dataset.sha256,
         images: document.dataset.images,
         profile: document.tool.profile,
@@ -483,6 +494,11 @@ pub fn conclusions(
     let (goal, options) = (goal.clone(), options.clone());
     let before = baselines.before.clone();
     move |document| {
+        if let Some(before) = &before {
+            let mut rows = std::mem::take(&mut document.results);
+            compare_with_f32(&before.1, &present(document), &mut rows);
+            document.results = rows;
+        }
         goal.decide(document, context);
         if let Some(before) = &before {
             let (name, saved) = &**before;
@@ -490,8 +506,12 @@ pub fn conclusions(
             let comparison = compare(name, saved, &present(document), rows, control_workloads);
             document.comparison = Some(comparison);
         }
-        let gates = [goal.gate(&document.verdict), options.gate(document)];
-        document.gates = gates.into_iter().flatten().collect();
+        // A result that is not whole passes or fails nothing.
+        document.gates.clear();
+        if document.incomplete.is_none() {
+            let gates = [goal.gate(&document.verdict), options.gate(document)];
+            document.gates = gates.into_iter().flatten().collect();
+        }
     }
 }
 

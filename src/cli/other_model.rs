@@ -2,16 +2,18 @@
 
 use std::ops::ControlFlow;
 
-use anyhow::Context;
 use fmnist_gpu::baseline::Saved;
 use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer};
 use fmnist_gpu::dataset::Dataset;
 use fmnist_gpu::quantize::Source;
 use fmnist_gpu::report::{self, Detail, Document, ModelInfo, OutputFormat};
+use fmnist_gpu::results::Status;
 use fmnist_gpu::{Engine, Mode, Precision};
 use indicatif::ProgressBar;
 
+use super::bench::failures;
 use super::interrupt::{self, Interrupted};
+use super::terminal;
 
 /// The result of the other one of two models, measured on the engines of `document`, which is that of the first.
 ///
@@ -35,11 +37,13 @@ pub fn measure(
         bar,
         model: other.path().display().to_string(),
     };
-    let during = || format!("measuring {}", other.path().display());
-    let measured = bench::run(engines, other, data, &options, &mut watch);
-    let measured = pollster::block_on(measured).with_context(during)?;
+    let measured = pollster::block_on(bench::run(engines, other, data, &options, &mut watch))?;
+    let name = other.path().display();
     if let Some(failure) = measured.failure {
-        return Err(failure).with_context(during);
+        terminal::note(&format!(
+            "note: what follows happened while {name} was measured"
+        ));
+        return Err(failure.into());
     }
     if interrupt::requested() {
         return Err(Interrupted.into());
@@ -52,6 +56,18 @@ pub fn measure(
     }
     document.results = measured.rows;
     document.control_workloads = measured.control_workloads;
+    failures(&document).inspect_err(|_| {
+        terminal::note(&format!("note: what follows is about {name}"));
+    })?;
+    for row in document
+        .results
+        .iter()
+        .filter(|row| row.status != Status::Ok)
+    {
+        let (row, detail) = (document.row_name(row), row.detail.as_deref());
+        let detail = detail.unwrap_or("no reason is known");
+        terminal::note(&format!("note: {row} of {name} was not measured: {detail}"));
+    }
     let json = report::render(&document, OutputFormat::Json, Detail::Short)?;
     Ok(Saved::of_other_model(json.as_bytes(), &document.results)?)
 }

@@ -101,13 +101,20 @@ impl Record {
 
     /// Adds the rows of a batch size, and updates every file.
     pub fn finished(&self, batch: &Finished<'_>) {
-        self.state().finished(batch);
+        let mut state = self.state();
+        // An interrupt may have ended the run meanwhile.
+        if !state.ended {
+            state.finished(batch);
+        }
     }
 
     /// The end: prints and writes the rest. `why` is the reason of an early end, and `budget` the result under a memory
     /// limit.
     pub fn end(&self, why: Option<String>, budget: Option<Budget>) -> anyhow::Result<()> {
         let mut state = self.state();
+        if state.ended {
+            return Ok(());
+        }
         state.document.memory_limit = budget;
         state.end(why)
     }

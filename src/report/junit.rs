@@ -3,6 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::document::Document;
+use crate::printable::printable;
 use crate::results::{Row, Status};
 
 /// The document as XML.
@@ -18,19 +19,24 @@ pub(super) fn xml(document: &Document) -> String {
         .iter()
         .filter(|gate| gate.failure.is_some())
         .count();
-    let tests = rows.len() + document.gates.len();
+    let shortfall = document.shortfall();
+    let errors = usize::from(shortfall.is_some());
+    let tests = rows.len() + document.gates.len() + errors;
     let failures = count(&[Status::Failed, Status::Overflow]) + failed_gates;
     let skipped = count(&[Status::Unsupported]);
     let name = "fmnist-gpu bench";
     let xml = html! {
         (PreEscaped("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
-        testsuites name=(name) tests=(tests) failures=(failures) {
-            testsuite name=(name) tests=(tests) failures=(failures) skipped=(skipped) errors="0" timestamp=(timestamp(document)) {
+        testsuites name=(name) tests=(tests) failures=(failures) errors=(errors) {
+            testsuite name=(name) tests=(tests) failures=(failures) skipped=(skipped) errors=(errors) timestamp=(timestamp(document)) {
                 properties {
-                    property name="command" value=(document.command) {}
+                    property name="command" value=(printable(&document.command)) {}
                     property name="verdict" value=(document.verdict.sentence) {}
                     @for detail in &document.verdict.details { property name="verdict" value=(detail) {} }
-                    @if let Some(shortfall) = document.shortfall() { property name="incomplete" value=(shortfall) {} }
+                }
+                // A run that ended early is no success, whatever its rows say.
+                @if let Some(shortfall) = &shortfall {
+                    testcase classname="run" name="complete" { error message=(shortfall) {} }
                 }
                 @for row in rows { (test_of(document, row)) }
                 @for gate in &document.gates {

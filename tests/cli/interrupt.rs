@@ -40,7 +40,7 @@ impl Running {
             .arg(fixture.data())
             .arg("--model")
             .arg(fixture.model());
-        for name in ["r.json", "r.csv", "r.md", "r.html", "r.txt"] {
+        for name in ["r.json", "r.csv", "r.md", "r.html", "r.txt", "r.xml"] {
             command.arg("--output").arg(fixture.path(name));
         }
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -110,6 +110,10 @@ fn an_interrupt_keeps_and_marks_the_rows_that_are_finished() {
         assert!(samples.len() >= 10, "{}", samples.len());
     }
     has(&read(&fixture.path("r.csv")), &["complete", ",false\n"]);
+    has(
+        &read(&fixture.path("r.xml")),
+        &["errors=\"1\"", "<error message=\"Incomplete: interrupted"],
+    );
     has(&read(&fixture.path("r.md")), &["**Incomplete: interrupted"]);
     has(&read(&fixture.path("r.txt")), &["Incomplete: interrupted"]);
     let page = parse(&read(&fixture.path("r.html")));

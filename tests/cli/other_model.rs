@@ -106,17 +106,27 @@ fn a_quantized_file_is_compared_with_f32_and_the_other_way_round() {
     );
     assert!(change["memory"].as_f64().expect("memory") < 0.0, "{change}");
     assert!(change["time"]["value"].is_number(), "{change}");
+    // Limits on the accuracy compare with it too.
+    let row = &document["results"][0];
+    assert_eq!(row["agreement_with_f32"], change["agreement"], "{row}");
+    assert!(row["mcnemar"]["p"].is_number(), "{row}");
+    let limit = &document["verdict"]["limits"][0];
+    assert_eq!(limit["name"], "accuracy-drop");
+    assert!(limit["measured"].is_number(), "{limit}");
     let agreement = change["agreement"].as_f64().expect("a share");
     assert!((0.5..=1.0).contains(&agreement), "{change}");
 
     let comparison = compared(&fixture, &quantized, &["--precision", "f32,f16"]);
-    assert_eq!(changes(&comparison).len(), 2);
-    for change in changes(&comparison) {
-        has(
-            change["note"].as_str().expect("a note"),
-            &["compared with int8"],
-        );
-    }
+    let [f32, f16] = changes(&comparison) else {
+        panic!("{comparison}");
+    };
+    has(
+        f32["note"].as_str().expect("a note"),
+        &["compared with int8"],
+    );
+    // Only f32 is what a quantized file was made from.
+    assert_eq!(f16["flags"], serde_json::json!(["unmatched"]));
+    assert!(f16["agreement"].is_null(), "{f16}");
 }
 
 /// The built-in model beside one that always gives the same label: 10% of the images are of it.
