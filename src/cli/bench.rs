@@ -10,10 +10,9 @@ use clap::{Args, ValueHint};
 use fmnist_gpu::baseline::LEAST_PAIRS;
 use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer, Slowdown, TIME_TO_COMPARE};
 use fmnist_gpu::dataset::{self, Dataset, Split};
-use fmnist_gpu::error::CheckError;
 use fmnist_gpu::quantize::{Recipe, Rounding, Sample, Source};
 use fmnist_gpu::report::{AdapterEntry, BenchFormat, DatasetInfo, Detail, Document, ModelInfo};
-use fmnist_gpu::results::{Row, Status, Warning};
+use fmnist_gpu::results::{Row, Warning};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verify::NumericsReport;
 use fmnist_gpu::verify::numerics::Observed;
@@ -287,7 +286,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.baseline.note_unjudged(&document);
     // A regression must not become the baseline, nor a result that could not be compared. An overflow is an ordinary
     // row of the result.
-    let sound = gates.iter().all(Result::is_ok) && failures(&document).is_ok();
+    let sound = gates.iter().all(Result::is_ok) && decision::failures(&document).is_ok();
     let keep = sound && document.incomplete.is_none();
     let note = baselines.unsaved().filter(|_| !keep);
     let saved = if keep {
@@ -295,7 +294,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         Ok(())
     };
-    let checks = [failures(&document), overflows(&document.results)];
+    let checks = [
+        decision::failures(&document),
+        decision::overflows(&document.results),
+    ];
     let checks = checks.into_iter().chain(gates);
     let checks = decision::together(checks.filter_map(Result::err).collect(), note);
     first_of([checks.map_err(Into::into), saved.map_err(Into::into), ended])
@@ -420,33 +422,6 @@ fn most_images(arguments: &Arguments) -> usize {
         Some(_) => dataset::RANDOM_IMAGES,
         None => largest.clamp(FEWEST, dataset::RANDOM_IMAGES),
     }
-}
-
-/// Fails if a row failed. The others are measured all the same.
-pub(super) fn failures(document: &Document) -> Result<(), Error> {
-    let rows = &document.results;
-    let mut failed = rows.iter().filter(|row| row.status == Status::Failed);
-    let Some(first) = failed.next() else {
-        return Ok(());
-    };
-    let batch = first.effective.batch;
-    let detail = first.detail.as_deref().unwrap_or_default();
-    Err(Error::CheckFailed(CheckError::RowsFailed {
-        failed: 1 + failed.count(),
-        rows: rows.len(),
-        first: format!("{} at batch {batch}: {detail}", document.row_name(first)),
-    }))
-}
-
-/// Fails if a row is out of range. The other rows are measured all the same.
-fn overflows(rows: &[Row]) -> Result<(), Error> {
-    let Some(row) = rows.iter().find(|row| row.status == Status::Overflow) else {
-        return Ok(());
-    };
-    Err(Error::CheckFailed(CheckError::OutOfRange {
-        mode: row.requested.name(),
-        problem: row.detail.clone().unwrap_or_default(),
-    }))
 }
 
 /// The command line of this process, quoted for a shell.

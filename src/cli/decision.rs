@@ -13,7 +13,7 @@ use fmnist_gpu::bench::BenchOptions;
 use fmnist_gpu::error::{CheckError, FileError, UsageError};
 use fmnist_gpu::quantize::Source;
 use fmnist_gpu::report::{self, Detail, Document, Gate, OutputFormat};
-use fmnist_gpu::results::{ControlWorkload, Row};
+use fmnist_gpu::results::{ControlWorkload, Row, Status};
 use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::verdict::{
     Circumstances, Goal, LimitName, Request, UnknownAccuracy, Verdict, decide, unsettled, warnings,
@@ -418,6 +418,33 @@ impl BaselineOptions {
 /// `f32 at batch 8`, `f32 on the CPU at batch 8`
 fn place(document: &Document, change: &Change) -> String {
     format!("{} at batch {}", document.change_name(change), change.batch)
+}
+
+/// Fails if a row failed. The others are measured all the same.
+pub fn failures(document: &Document) -> Result<(), Error> {
+    let rows = &document.results;
+    let mut failed = rows.iter().filter(|row| row.status == Status::Failed);
+    let Some(first) = failed.next() else {
+        return Ok(());
+    };
+    let batch = first.effective.batch;
+    let detail = first.detail.as_deref().unwrap_or_default();
+    Err(Error::CheckFailed(CheckError::RowsFailed {
+        failed: 1 + failed.count(),
+        rows: rows.len(),
+        first: format!("{} at batch {batch}: {detail}", document.row_name(first)),
+    }))
+}
+
+/// Fails if a row is out of range. The other rows are measured all the same.
+pub fn overflows(rows: &[Row]) -> Result<(), Error> {
+    let Some(row) = rows.iter().find(|row| row.status == Status::Overflow) else {
+        return Ok(());
+    };
+    Err(Error::CheckFailed(CheckError::OutOfRange {
+        mode: row.requested.name(),
+        problem: row.detail.clone().unwrap_or_default(),
+    }))
 }
 
 /// Several failures as one error with all their messages. The first decides the exit code.

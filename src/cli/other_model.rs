@@ -11,7 +11,7 @@ use fmnist_gpu::results::Status;
 use fmnist_gpu::{Engine, Mode, Precision};
 use indicatif::ProgressBar;
 
-use super::bench::failures;
+use super::decision::failures;
 use super::interrupt::{self, Interrupted};
 use super::terminal;
 
