@@ -5,6 +5,7 @@
 
 mod compare;
 mod comparison;
+mod fit;
 mod saved;
 mod store;
 

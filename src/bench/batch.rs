@@ -69,8 +69,7 @@ impl Batch<'_> {
         let mut failure = None;
         let mut checked = Vec::new();
         for entry in entries.iter_mut() {
-            let one = classify(entry, self.data, self.size, reference_check, observer).await?;
-            checked.push(one);
+            checked.push(self.classify(entry, reference_check, observer).await?);
         }
         let changed = self.changed(entries, &checked);
         let rows = self.rows(entries, &checked);
@@ -133,6 +132,59 @@ impl Batch<'_> {
             control_workloads,
             failure,
         })
+    }
+
+    /// Classifies the whole data set in batches of this size and compares it with the reference; none where the mode does not
+    /// run, or fails, also with another kernel.
+    async fn classify(
+        &self,
+        entry: &mut BenchEntry,
+        reference_check: &mut ReferenceCheck<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Checked>> {
+        let mut result = self.check(entry, reference_check, observer).await;
+        if let Err(error) = &result
+            && let Some(failed) = entry.replace_kernel(error)
+        {
+            let first = result;
+            result = self.check(entry, reference_check, observer).await;
+            // If the other kernel fails as well, the row says what the first one did.
+            if result.as_ref().is_err_and(Error::is_of_one_network) {
+                entry.restore_kernel(failed);
+                result = first;
+            }
+        }
+        entry.attempt(result).map(Option::flatten)
+    }
+
+    /// As [`Batch::classify`], by the kernel that is chosen now.
+    async fn check(
+        &self,
+        entry: &mut BenchEntry,
+        reference_check: &mut ReferenceCheck<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Checked>> {
+        let (data, batch) = (self.data, self.size);
+        let what = format!("batch {batch}: checking {}", entry.mode);
+        let Ok((network, model)) = entry.runs_as() else {
+            return Ok(None);
+        };
+        observer.progress(&what, 0, data.len());
+        let mut progress = |done| observer.progress(&what, done, data.len());
+        network.release();
+        let outputs = network
+            .infer(&data.images.pixels, batch, &mut progress)
+            .await?;
+        let width = outputs.len() / data.len();
+        let overflow = reference_check.check(model, batch, &outputs)?;
+        let labels = engine::labels(&outputs, width);
+        // The row reports kernel and memory of this batch, not of a short last one.
+        network.upload(data.images.range(0, batch)).await?;
+        Ok(Some(Checked {
+            labels,
+            overflow,
+            outputs,
+        }))
     }
 
     /// Loads the networks of these engines on the device that was opened first, for whatever follows.
@@ -285,58 +337,4 @@ fn answers_of<'a>((entry, checked): (&BenchEntry, &'a Option<Checked>)) -> Optio
         outputs: &checked.outputs,
         labels: &checked.labels,
     })
-}
-
-/// Classifies the whole data set in batches of `batch` and compares it with the reference; none where the mode does not
-/// run, or fails, also with another kernel.
-async fn classify(
-    entry: &mut BenchEntry,
-    data: &Dataset,
-    batch: usize,
-    reference_check: &mut ReferenceCheck<'_>,
-    observer: &mut dyn Observer,
-) -> Result<Option<Checked>> {
-    let mut result = check(entry, data, batch, reference_check, observer).await;
-    if let Err(error) = &result
-        && let Some(failed) = entry.replace_kernel(error)
-    {
-        let first = result;
-        result = check(entry, data, batch, reference_check, observer).await;
-        // If the other kernel fails as well, the row says what the first one did.
-        if result.as_ref().is_err_and(Error::is_of_one_network) {
-            entry.restore_kernel(failed);
-            result = first;
-        }
-    }
-    entry.attempt(result).map(Option::flatten)
-}
-
-/// As [`classify`], by the kernel that is chosen now.
-async fn check(
-    entry: &mut BenchEntry,
-    data: &Dataset,
-    batch: usize,
-    reference_check: &mut ReferenceCheck<'_>,
-    observer: &mut dyn Observer,
-) -> Result<Option<Checked>> {
-    let what = format!("batch {batch}: checking {}", entry.mode);
-    let Ok((network, model)) = entry.runs_as() else {
-        return Ok(None);
-    };
-    observer.progress(&what, 0, data.len());
-    let mut progress = |done| observer.progress(&what, done, data.len());
-    network.release();
-    let outputs = network
-        .infer(&data.images.pixels, batch, &mut progress)
-        .await?;
-    let width = outputs.len() / data.len();
-    let overflow = reference_check.check(model, batch, &outputs)?;
-    let labels = engine::labels(&outputs, width);
-    // The row reports kernel and memory of this batch, not of a short last one.
-    network.upload(data.images.range(0, batch)).await?;
-    Ok(Some(Checked {
-        labels,
-        overflow,
-        outputs,
-    }))
 }

@@ -33,6 +33,18 @@ pub(super) struct Group<'a> {
     sampling: Duration,
 }
 
+/// A block of samples to take.
+pub(super) struct Block<'a> {
+    /// Its place among the blocks, from 0.
+    pub(super) number: usize,
+    pub(super) schedule: &'a Schedule,
+    /// `[batch, in]`
+    pub(super) pixels: &'a [u8],
+    pub(super) options: &'a BenchOptions,
+    /// Gets the time since its beginning.
+    pub(super) report: &'a dyn Fn(&mut dyn Observer, Duration),
+}
+
 /// What was spent on something that is repeated.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spent {
@@ -99,28 +111,24 @@ impl<'a> Group<'a> {
         self.running.len()
     }
 
-    /// Measures a block. `report` gets the time since its beginning.
+    /// Measures a block.
     ///
     /// # Errors
     /// Those that all modes would have.
-    pub(super) async fn measure_block(
+    pub(super) async fn measure(
         &mut self,
-        block: usize,
-        schedule: &Schedule,
-        pixels: &[u8],
-        options: &BenchOptions,
+        block: &Block<'_>,
         observer: &mut dyn Observer,
-        report: &dyn Fn(&mut dyn Observer, Duration),
     ) -> Result<()> {
-        if block == 0 {
+        let (pixels, options) = (block.pixels, block.options);
+        if block.number == 0 {
             self.warm_up(pixels, options.warmup).await?;
         } else if !self.restart(pixels, options).await? && self.longest() < LASTING_IN_CACHES {
             // Another engine may have taken the caches since the last block.
             self.warm_up(pixels, options.warmup.min(1)).await?;
         }
         let start = Instant::now();
-        let rounds = self.rounds(block, schedule, pixels, options, observer, report);
-        let measured = rounds.await;
+        let measured = self.rounds(block, observer).await;
         // After an error too: every sample is in a block.
         let all = self.running.iter_mut();
         all.for_each(|(_, durations)| durations.end_block());
@@ -130,15 +138,8 @@ impl<'a> Group<'a> {
     }
 
     /// The rounds of a block.
-    async fn rounds(
-        &mut self,
-        block: usize,
-        schedule: &Schedule,
-        pixels: &[u8],
-        options: &BenchOptions,
-        observer: &mut dyn Observer,
-        report: &dyn Fn(&mut dyn Observer, Duration),
-    ) -> Result<()> {
+    async fn rounds(&mut self, block: &Block<'_>, observer: &mut dyn Observer) -> Result<()> {
+        let schedule = block.schedule;
         let start = Instant::now();
         // One round in so many is kept.
         let mut stride = 1;
@@ -151,13 +152,13 @@ impl<'a> Group<'a> {
                 longest: self.longest(),
             };
             if self.running.is_empty()
-                || schedule.is_finished(block, self.running.len(), done, now)
+                || schedule.is_finished(block.number, self.running.len(), done, now)
                 || observer.hurries() && schedule.may_stop(self.samples(), done.longest)
             {
                 break;
             }
             let keep = rounds % stride == 0;
-            self.round(keep, pixels, options).await?;
+            self.round(keep, block.pixels, block.options).await?;
             rounds += 1;
             if !keep {
                 continue;
@@ -169,7 +170,7 @@ impl<'a> Group<'a> {
                 self.control_workloads.thin();
                 stride *= 2;
             }
-            report(observer, start.elapsed());
+            (block.report)(observer, start.elapsed());
         }
         Ok(())
     }
@@ -362,15 +363,14 @@ mod tests {
                 outputs: &[],
             };
             let mut group = Group::new((0, &engine), vec![mode], ControlWorkloads::default());
-            let measured = pollster::block_on(group.measure_block(
-                0,
-                &Schedule::new(&options, Instant::now()),
-                &[0; 784],
-                &options,
-                &mut Unwatched,
-                &|_, _| {},
-            ));
-            measured.unwrap();
+            let block = Block {
+                number: 0,
+                schedule: &Schedule::new(&options, Instant::now()),
+                pixels: &[0; 784],
+                options: &options,
+                report: &|_, _| {},
+            };
+            pollster::block_on(group.measure(&block, &mut Unwatched)).unwrap();
             !group.failed.is_empty()
         };
         assert!(!passes(0, 0), "a pass that nobody requested");

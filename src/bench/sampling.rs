@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::group::Group;
+use super::group::{Block, Group};
 use super::observer::Observer;
 use super::options::BenchOptions;
 use super::sample::Taken;
@@ -60,17 +60,15 @@ impl Sampling<'_> {
         let blocks = schedule.blocks();
         let total = each.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
         let mut before = Duration::ZERO;
-        for block in 0..blocks {
+        for number in 0..blocks {
             for group in groups.iter_mut() {
                 let time = of_block(group);
                 let report = |observer: &mut dyn Observer, since: Duration| {
                     let done = before.saturating_add(since.min(time));
                     observer.progress(&self.what, milliseconds(done), milliseconds(total));
                 };
-                let (pixels, options) = (self.pixels, self.options);
-                let measured =
-                    group.measure_block(block, schedule, pixels, options, observer, &report);
-                measured.await?;
+                let block = self.block(number, schedule, &report);
+                group.measure(&block, observer).await?;
                 before = before.saturating_add(time);
             }
             let stops = |group: &Group<'_>| schedule.may_stop(group.samples(), group.longest());
@@ -90,7 +88,7 @@ impl Sampling<'_> {
         unsettled: &Unsettled<'_>,
     ) -> Result<()> {
         let what = format!("{} until it is settled", self.what);
-        let mut block = self.schedule.blocks();
+        let mut number = self.schedule.blocks();
         let mut last = Duration::ZERO;
         while !observer.hurries() {
             let is_open = |group: &&mut Group<'_>| open.contains(&group.index());
@@ -107,16 +105,29 @@ impl Sampling<'_> {
                     let done = milliseconds(done.min(total));
                     observer.progress(&what, done, milliseconds(total));
                 };
-                let (pixels, options) = (self.pixels, self.options);
-                let measured =
-                    group.measure_block(block, &schedule, pixels, options, observer, &report);
-                measured.await?;
+                let block = self.block(number, &schedule, &report);
+                group.measure(&block, observer).await?;
             }
             last = now.elapsed();
-            block += 1;
+            number += 1;
             open = unsettled(groups, observer);
         }
         Ok(())
+    }
+
+    fn block<'a>(
+        &'a self,
+        number: usize,
+        schedule: &'a Schedule,
+        report: &'a dyn Fn(&mut dyn Observer, Duration),
+    ) -> Block<'a> {
+        Block {
+            number,
+            schedule,
+            pixels: self.pixels,
+            options: self.options,
+            report,
+        }
     }
 }
 

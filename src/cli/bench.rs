@@ -1,25 +1,22 @@
 //! `bench`: time, memory and accuracy of every precision, side by side.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
 use fmnist_gpu::baseline::LEAST_PAIRS;
-use fmnist_gpu::bench::{self, BenchOptions, Finished, Observer, Slowdown, TIME_TO_COMPARE};
+use fmnist_gpu::bench::{self, BenchOptions, Slowdown, TIME_TO_COMPARE};
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::quantize::{Recipe, Rounding, Sample, Source};
 use fmnist_gpu::report::{AdapterEntry, BenchFormat, DatasetInfo, Detail, Document, ModelInfo};
-use fmnist_gpu::results::{Row, Warning};
 use fmnist_gpu::tune::Tuning;
 use fmnist_gpu::verify::NumericsReport;
 use fmnist_gpu::verify::numerics::Observed;
-use fmnist_gpu::{Engine, Error, Mode};
-use indicatif::ProgressBar;
+use fmnist_gpu::{Engine, Error};
 
-use super::decision::{self, BaselineOptions, GoalOptions, Settlement, VerdictContext};
+use super::baselines::BaselineOptions;
+use super::decision::{self, GoalOptions, VerdictContext};
 use super::help;
 use super::interrupt::{self, Interrupted};
 use super::modes::ModesOptions;
@@ -29,6 +26,7 @@ use super::options::{
 use super::other_model;
 use super::record::{Outputs, Record};
 use super::terminal;
+use super::watch::Watch;
 
 /// The calls that its help shows.
 const EXAMPLES: &help::Examples = &[
@@ -258,15 +256,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         bar.clone(),
         conclusions,
     );
-    let mut watch = Watch {
-        bar,
-        record,
-        settlement,
-        time: TimeLeft::new(&options, engines.len()),
-        stage: String::new(),
-    };
+    let mut watch = Watch::new(bar, record.clone(), settlement, &options, engines.len());
     let outcome = pollster::block_on(bench::run(&engines, &model, &data, &options, &mut watch))?;
-    let record = watch.record;
     // The result has everything that was measured, whatever ended the measurement.
     let failure = outcome.failure.map(anyhow::Error::from);
     let failure = failure.or_else(|| interrupt::requested().then(|| Interrupted.into()));
@@ -441,91 +432,6 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// About how long a run goes on.
-struct TimeLeft {
-    start: Instant,
-    /// None where a number of samples was requested, whatever time it takes.
-    limit: Option<Duration>,
-}
-
-impl TimeLeft {
-    /// The steps of the progress bar.
-    const STEPS: u64 = 1000;
-
-    fn new(options: &BenchOptions, engines: usize) -> Self {
-        let rows = options.modes.len() * engines * options.batches.len();
-        let limit = options.time_limit(rows);
-        Self {
-            start: Instant::now(),
-            limit: options.runs.is_none().then_some(limit),
-        }
-    }
-
-    /// The share that is done, and the time that is left in words; none where they are not known.
-    fn now(&self) -> Option<(f64, String)> {
-        let elapsed = self.start.elapsed();
-        let limit = self.limit?;
-        let share = elapsed.as_secs_f64() / limit.as_secs_f64().max(1e-9);
-        let words = match limit.saturating_sub(elapsed).as_secs() {
-            0 => "almost done".to_owned(),
-            seconds => format!("up to about {seconds} s left"),
-        };
-        Some((share.min(1.0), words))
-    }
-}
-
-/// Shows the progress of a measurement, and passes its rows on.
-struct Watch {
-    bar: ProgressBar,
-    record: Record,
-    settlement: Settlement,
-    time: TimeLeft,
-    /// What is done now.
-    stage: String,
-}
-
-impl Observer for Watch {
-    fn progress(&mut self, what: &str, done: usize, total: usize) {
-        if self.stage != what {
-            log::info!("{what}");
-            what.clone_into(&mut self.stage);
-        }
-        let (share, what) = match self.time.now() {
-            Some((share, left)) => (share, format!("{what}, {left}")),
-            None => (done as f64 / total.max(1) as f64, what.to_owned()),
-        };
-        self.bar.set_length(TimeLeft::STEPS);
-        self.bar
-            .set_position((share * TimeLeft::STEPS as f64) as u64);
-        self.bar.set_message(what);
-    }
-
-    fn measured(&mut self, batch: &Finished<'_>) {
-        self.record.measured(batch);
-    }
-
-    fn finished(&mut self, batch: &Finished<'_>) -> ControlFlow<()> {
-        self.record.finished(batch);
-        if self.hurries() {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn unsettled(&mut self, rows: &[Row], left: &[usize]) -> Vec<usize> {
-        self.settlement.unsettled(rows, left)
-    }
-
-    fn warned(&mut self, mode: &Mode, warning: &Warning) {
-        let line = format!("warning: {mode}: {}", warning.text);
-        self.bar.suspend(|| terminal::note(&line));
-    }
-
-    fn hurries(&self) -> bool {
-        interrupt::requested()
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The command line: the only part that prints, exits and blocks on a future. One file for each command.
 
 mod adapters;
+mod baselines;
 mod bench;
 mod calibration;
 mod checked;
@@ -22,6 +23,7 @@ mod shader;
 mod terminal;
 mod train;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 

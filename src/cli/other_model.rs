@@ -51,9 +51,6 @@ pub fn measure(
     let mut document = document.clone();
     document.model = ModelInfo::new(other);
     document.missing_batches.clear();
-    for changed in &measured.changed {
-        document.add(&[], changed, &[]);
-    }
     document.results = measured.rows;
     document.control_workloads = measured.control_workloads;
     failures(&document).inspect_err(|_| {

@@ -31,7 +31,7 @@ fn why(document: &Document, row: &Row) -> Option<String> {
         .collect();
     let mut text = format!(
         "{}: {}. {}",
-        place(document, row),
+        document.row_place(row),
         parts.join(", "),
         why.text
     );
@@ -40,12 +40,6 @@ fn why(document: &Document, row: &Row) -> Option<String> {
         text.push_str(&slow);
     }
     Some(text)
-}
-
-/// `int8 on the CPU at batch 1`
-fn place(document: &Document, row: &Row) -> String {
-    let batch = count(row.effective.batch as u64);
-    format!("{} at batch {batch}", document.row_name(row))
 }
 
 /// Why the recommended row and the next best one take as long as they do, and the warnings about them; in full, those of
@@ -67,7 +61,7 @@ pub(super) fn explanations(document: &Document, layout: Layout, detail: Detail) 
             text.push_str(&layout.paragraph(layout.bullet(), &why));
         }
         for warning in &row.warnings {
-            let words = format!("Warning: {}: {}.", place(document, row), warning.text);
+            let words = format!("Warning: {}: {}.", document.row_place(row), warning.text);
             text.push_str(&layout.paragraph(layout.bullet(), &words));
         }
     }

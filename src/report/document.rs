@@ -148,6 +148,13 @@ impl Document {
         }
     }
 
+    /// The same with the batch size: `f16 on the CPU at batch 1,000`.
+    #[must_use]
+    pub fn row_place(&self, row: &Row) -> String {
+        let batch = count(row.effective.batch as u64);
+        format!("{} at batch {batch}", self.row_name(row))
+    }
+
     /// Adds the rows of a batch size, and the CPU path to the adapters if a row ran there.
     pub fn add(&mut self, rows: &[Row], changed: &Changed, control_workloads: &[ControlWorkload]) {
         let adapters = rows.iter().filter_map(|row| row.effective.adapter);

@@ -26,11 +26,7 @@ pub(super) fn annotated(document: &Document, detail: Detail) -> String {
         annotate("error", "incomplete", &shortfall);
     }
     for row in &document.results {
-        let name = format!(
-            "{} at batch {}",
-            document.row_name(row),
-            row.effective.batch
-        );
+        let name = document.row_place(row);
         let detail = row.detail.as_deref().unwrap_or("no reason is known");
         match row.status {
             Status::Ok => {}

@@ -57,11 +57,7 @@ fn timestamp(document: &Document) -> &str {
 
 /// A row as a test that takes as long as one batch, end to end.
 fn test_of(document: &Document, row: &Row) -> Markup {
-    let name = format!(
-        "{} at batch {}",
-        document.row_name(row),
-        row.effective.batch
-    );
+    let name = document.row_place(row);
     let seconds = row
         .end_to_end_ns
         .map(|time| format!("{:.9}", time as f64 / 1e9));

@@ -115,8 +115,8 @@ mod tests {
         assert_eq!(mcnemar(0, 5_000), 0.0);
     }
 
-    /// 150 of 1,600 voters changed from one party, 86 to it: the example of A. Agresti, Categorical Data Analysis, 10.1,
-    /// whose interval without the added halves is 0.021 to 0.059. And the worked values of the formula with few images.
+    /// Of 1,600 people asked twice, 150 no longer approved and 86 did now: the example of A. Agresti, Categorical Data
+    /// Analysis, 10.1, whose interval without the added halves is 0.021 to 0.059. And values of the formula with few images.
     #[test]
     fn paired_differences_are_the_published_ones() {
         let got = paired_difference(150, 86, 1600);

@@ -114,7 +114,7 @@ pub(super) fn details(
     lines
 }
 
-/// `Accuracy 88.87%, +0.03 points against f32 (−0.02 to +0.08); 5 of 10,000 labels change. Memory 67.1 KiB, 33% of f32's.`
+/// `Accuracy 88.87%, +0.03 points against f32 (−0.02 to +0.08). Memory 67.1 KiB, 33% of f32's.`
 fn costs(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> String {
     let mut text = accuracy(best.row, images);
     if let Some(own) = held(best.row) {
@@ -149,9 +149,7 @@ fn elsewhere(best: &Contender<'_>, group: &[&Contender<'_>]) -> Vec<String> {
             format!("{times:.0}")
         };
         let reference = match fastest.excluded {
-            Some(Exclusion::SoftwareAdapter) => {
-                "; it is a software adapter, measured only for reference"
-            }
+            Some(Exclusion::SoftwareAdapter) => " (a software adapter)",
             _ => "",
         };
         Some(format!(

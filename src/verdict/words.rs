@@ -49,7 +49,7 @@ fn memory(row: &Row, f32: Option<&Row>) -> Option<String> {
     })
 }
 
-/// `Accuracy 88.87%, +0.03 points against f32 (−0.02 to +0.08); 5 of 10,000 labels change.`
+/// `Accuracy 88.87%, +0.03 points against f32 (−0.02 to +0.08).` Without an accuracy, the labels that change say something.
 pub(super) fn accuracy(row: &Row, images: usize) -> String {
     let mut text = match (row.accuracy, row.mcnemar, row.accuracy_interval) {
         (None, ..) => "The accuracy is unknown, because the images have no labels".to_owned(),
@@ -72,8 +72,8 @@ pub(super) fn accuracy(row: &Row, images: usize) -> String {
         ),
         (Some(accuracy), None, None) => format!("Accuracy {:.2}%", 100.0 * accuracy),
     };
-    let changes = row.label_changes.filter(|_| !is_f32(row));
-    if let Some(changes) = changes {
+    let unknown = row.accuracy.is_none() && !is_f32(row);
+    if let Some(changes) = row.label_changes.filter(|_| unknown) {
         text.push_str(&format!("; {}", label_changes(changes, images)));
     }
     text.push('.');

@@ -129,7 +129,6 @@ fn what_is_clearly_faster_is_recommended_and_the_sentence_says_why() {
         "Deploy int8 at batch 1",
         "2.00× the speed of f32",
         "Accuracy 88.00%, −0.08 points against f32 (−0.28 to +0.12)",
-        "100 of 10,000 labels change",
         "Memory 25.0 KiB, 25% of f32's",
     ] {
         assert!(whole(&found).contains(words), "{words}: {}", whole(&found));
