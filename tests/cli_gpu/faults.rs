@@ -260,7 +260,7 @@ pub fn a_wrong_kernel_fails_only_its_row(adapter: &Adapter) {
     let (text, error) = end(command.args(["--format", "json"])).fails_after_output(4);
     let words = [
         "2 of 6 rows FAILED",
-        "f16 at batch 1000",
+        "f16 at batch 1,000",
         "differ from the reference result",
     ];
     has(&error, &words);
