@@ -119,7 +119,18 @@ impl<'a> Contender<'a> {
         if self.devices.0.len() < 2 {
             return String::new();
         }
+        self.place()
+    }
+
+    /// ` on llvmpipe`, also where only one adapter is measured.
+    pub(super) fn place(&self) -> String {
         format!(" on {}", self.devices.name(self.adapter()))
+    }
+
+    /// Whether it runs on a software adapter.
+    pub(super) fn is_on_software_adapter(&self) -> bool {
+        let info = self.devices.of(self.adapter());
+        info.is_some_and(|info| info.kind == Kind::Software)
     }
 
     pub(super) fn adapter(&self) -> usize {

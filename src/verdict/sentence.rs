@@ -43,8 +43,14 @@ pub(super) fn headline(choice: Choice<'_, '_>, group: &[&Contender<'_>], goal: G
         } else {
             format!(", {}", speed_or_time(best.row))
         };
+        // Of several adapters the names say which.
+        let on = if best.on().is_empty() {
+            best.place()
+        } else {
+            String::new()
+        };
         return format!(
-            "Undecided between {} and {} at batch {batch} ({within}). Suggested: {}, the simpler one{fast}.",
+            "Undecided between {} and {}{on} at batch {batch} ({within}). Suggested: {}, the simpler one{fast}.",
             best.name(),
             rival.name(),
             best.name()
@@ -52,7 +58,7 @@ pub(super) fn headline(choice: Choice<'_, '_>, group: &[&Contender<'_>], goal: G
     }
     if is_f32(best.row) {
         let others = alternatives(best, group);
-        let on = best.on();
+        let on = best.place();
         if others.is_empty() {
             return format!(
                 "Stay on f32{on} at batch {batch}: no other precision is eligible there."
@@ -81,8 +87,9 @@ pub(super) fn headline(choice: Choice<'_, '_>, group: &[&Contender<'_>], goal: G
         Goal::Accuracy => ", which is the most accurate of the eligible ones",
     };
     format!(
-        "Deploy {} at batch {batch}{what}: {}.",
-        best.name(),
+        "Deploy {}{} at batch {batch}{what}: {}.",
+        best.row.name,
+        best.place(),
         speed_or_time(best.row)
     )
 }
@@ -103,6 +110,12 @@ pub(super) fn details(
 ) -> Vec<String> {
     let best = choice.best;
     let mut lines = vec![costs(best, group, images)];
+    if best.is_on_software_adapter() {
+        lines.push(format!(
+            "{} is a software adapter: its times say nothing about a GPU.",
+            best.devices.name(best.adapter())
+        ));
+    }
     lines.extend(elsewhere(best, group));
     if let Some(rival) = choice.rival {
         lines.push(match best.differs_by(rival) {

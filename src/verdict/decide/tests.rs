@@ -126,7 +126,7 @@ fn what_is_clearly_faster_is_recommended_and_the_sentence_says_why() {
     let found = verdict(&rows, of(Goal::Latency));
     assert_eq!(found.recommended.as_ref().map(|choice| choice.row), Some(2));
     for words in [
-        "Deploy int8 at batch 1",
+        "Deploy int8 on an adapter at batch 1",
         "2.00× the speed of f32",
         "Accuracy 88.00%, −0.08 points against f32 (−0.28 to +0.12)",
         "Memory 25.0 KiB, 25% of f32's",
@@ -154,7 +154,11 @@ fn what_is_hardly_faster_is_no_reason_to_leave_f32() {
         found.recommended.map(|choice| choice.name).as_deref(),
         Some("f32")
     );
-    for words in ["Stay on f32 at batch 1", "f16 1.03×", "int8 0.71×"] {
+    for words in [
+        "Stay on f32 on an adapter at batch 1",
+        "f16 1.03×",
+        "int8 0.71×",
+    ] {
         assert!(
             found.sentence.contains(words),
             "{words}: {}",
@@ -213,7 +217,7 @@ fn what_the_blocks_leave_open_is_undecided_and_the_simpler_one_is_suggested() {
     assert!(undecided.within.unwrap() > 0.2, "{undecided:?}");
     assert_eq!(found.runner_up, Some(undecided.other.clone()));
     for words in [
-        "Undecided between f32 and int8 at batch 1 (within ",
+        "Undecided between f32 and int8 on an adapter at batch 1 (within ",
         "Suggested: f32",
     ] {
         assert!(found.sentence.contains(words), "{}", found.sentence);
@@ -522,7 +526,17 @@ fn a_software_adapter_is_never_recommended_beside_the_cpu_path() {
         &of(Goal::Latency),
         Vec::new(),
     );
-    assert_eq!(alone.recommended.map(|row| row.row), Some(2));
+    assert_eq!(alone.recommended.as_ref().map(|row| row.row), Some(2));
+    let words = "an adapter is a software adapter: its times say nothing about a GPU.";
+    assert!(whole(&alone).contains(words), "{}", whole(&alone));
+    let on_gpu = decide(
+        &rows[..3],
+        IMAGES,
+        &[&gpu()],
+        &of(Goal::Latency),
+        Vec::new(),
+    );
+    assert!(!whole(&on_gpu).contains("software"), "{}", whole(&on_gpu));
 }
 
 #[test]
