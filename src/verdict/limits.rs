@@ -105,8 +105,11 @@ pub(super) fn broken(limit: &LimitCheck) -> String {
             limit.limit
         ),
         LimitName::AccuracyDrop => format!(
-            "its accuracy is {measured:.2} points below that of f32, and the limit is {} points",
-            limit.limit
+            "its accuracy is {measured:.2} points below that of f32, and the limit is {}",
+            match limit.limit {
+                1.0 => "1 point".to_owned(),
+                points => format!("{points} points"),
+            }
         ),
         LimitName::Latency => format!(
             "a batch takes {}, and the limit is {}",

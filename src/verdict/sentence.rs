@@ -1,7 +1,7 @@
 //! The sentences of a verdict.
 
 use super::choose::Choice;
-use super::contender::{Contender, Exclusion, held};
+use super::contender::{Answer, Contender, Exclusion, held, is_reference_scheme};
 use super::limits::is_f32;
 use super::types::Goal;
 use super::words::{accuracy, compared_with_f32, interval, speed, times};
@@ -71,7 +71,7 @@ pub(super) fn headline(choice: Choice<'_, '_>, group: &[&Contender<'_>], goal: G
             }
             Goal::Memory => "no other precision needs less memory".to_owned(),
             Goal::Latency | Goal::Throughput => {
-                format!("no other precision is faster by {}", least_gain(best))
+                format!("no other eligible precision is faster by {}", least_gain(best))
             }
         };
         return format!("Stay on f32{on} at batch {batch}: {reason} ({others}).");
@@ -116,6 +116,7 @@ pub(super) fn details(
             best.devices.name(best.adapter())
         ));
     }
+    lines.extend(faster_but_excluded(best, group));
     lines.extend(elsewhere(best, group));
     if let Some(rival) = choice.rival {
         lines.push(match best.differs_by(rival) {
@@ -140,6 +141,24 @@ fn costs(best: &Contender<'_>, group: &[&Contender<'_>], images: usize) -> Strin
         text.push('.');
     }
     text
+}
+
+/// Why the fastest row of the same adapter is not recommended, if it is faster by the least gain and misses a limit.
+fn faster_but_excluded(best: &Contender<'_>, group: &[&Contender<'_>]) -> Option<String> {
+    let missed = |c: &&&Contender<'_>| c.is_beside(best) && c.limits.iter().any(|l| !l.met);
+    let excluded = group
+        .iter()
+        .filter(|c| c.excluded.is_some() && !is_reference_scheme(c.row));
+    let fastest = excluded.filter(missed).min_by_key(|c| c.time())?;
+    if best.is_slower_than(fastest) != Answer::Yes {
+        return None;
+    }
+    let why = fastest.excluded.as_ref()?.text();
+    let speed = speed_or_time(fastest.row);
+    Some(format!(
+        "{} is faster, {speed}, but {why}.",
+        fastest.row.name
+    ))
 }
 
 /// How long the fastest row of each other adapter takes, beside the one to deploy.

@@ -301,6 +301,14 @@ fn what_exceeds_a_limit_is_excluded_with_its_reason() {
     assert_eq!(excluded.choice.name, "int8");
     let reason = excluded.excluded.as_deref().unwrap_or_default();
     assert!(reason.contains("1.20 points below"), "{reason}");
+    let words = "int8 is faster, 2.00× the speed of f32 (2.00 to 2.00), but its accuracy is 1.20 points below";
+    let found = verdict(&rows, of(Goal::Latency));
+    assert!(whole(&found).contains(words), "{}", whole(&found));
+    assert!(
+        whole(&found).contains("the limit is 1 point."),
+        "{}",
+        whole(&found)
+    );
     let allowed = Request {
         max_accuracy_drop: Some(1.2),
         ..Request::default()
