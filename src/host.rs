@@ -43,6 +43,41 @@ pub fn need(what: &str, bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// As [`need`], and fails too if the machine would have to take the memory from other programs. A system may promise more
+/// than it has, and end a program that then uses it.
+///
+/// # Errors
+/// Those of [`need`].
+pub fn need_free(what: &str, bytes: u64) -> Result<()> {
+    need(what, bytes)?;
+    let needed = bytes.saturating_add(SLACK);
+    match free() {
+        Some(free) if free < needed => Err(Error::HostMemory {
+            what: what.to_owned(),
+            needed,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that this machine can give without taking them from other programs, where the system says so.
+fn free() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    let of_machine = kibibytes << 10;
+    // The limit of a container, if there is one.
+    let of = |file: &str| {
+        let text = std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    let of_container = of("memory.max").zip(of("memory.current"));
+    let of_container = of_container.map(|(most, used)| most.saturating_sub(used));
+    Some(of_container.map_or(of_machine, |free| free.min(of_machine)))
+}
+
 /// Whether the address space is limited. Then threads that are not needed do not start: what a driver's threads allocate
 /// meanwhile may take the memory that was just there for one.
 pub fn is_memory_limited() -> bool {

@@ -1,10 +1,9 @@
-//! What a network needs in memory, by mode: parameters and activations, and the largest batch under a
-//! limit.
+//! What a network needs in memory by the textbook, by mode: parameters and activations.
 //!
 //! In f32, f16 and int8: parameters are count × bytes a value, activations (sum of the layer
 //! widths, input included) × batch × bytes a value. In the other modes: each layer's weights, scales and
 //! biases as devices hold them, and each layer's input in the form that it takes, with the outputs in
-//! f32. These are planned figures; a result also carries what was really made.
+//! f32. What a device needs is in [`crate::engine::Session::planned_bytes`].
 
 use serde::Serialize;
 
@@ -46,15 +45,6 @@ pub fn checked_footprint(
         activations_bytes,
         total_bytes: parameters_bytes.checked_add(activations_bytes)?,
     })
-}
-
-/// The largest batch whose footprint stays within `limit` bytes; none where not even one image
-/// fits.
-#[must_use]
-pub fn largest_batch(widths: &[usize], mode: impl Into<Mode>, limit: u64) -> Option<u64> {
-    let (parameters, of_image) = needs(widths, &mode.into())?;
-    let rest = limit.checked_sub(parameters)?;
-    Some(rest / of_image.max(1)).filter(|&batch| batch > 0)
 }
 
 /// Bytes of the parameters, and of one image's activations; none where 64 bits do not hold them.
@@ -188,18 +178,6 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_batch_fits_and_the_next_does_not() {
-        let widths = [784, 64, 10];
-        for mode in modes() {
-            let limit = 1 << 20;
-            let batch = largest_batch(&widths, &mode, limit).unwrap() as usize;
-            assert!(footprint(&widths, &mode, batch).total_bytes <= limit);
-            assert!(footprint(&widths, &mode, batch + 1).total_bytes > limit);
-        }
-        assert_eq!(largest_batch(&widths, Precision::F32, 1000), None);
-    }
-
-    #[test]
     fn what_64_bits_do_not_hold_has_no_figure() {
         let most = usize::MAX;
         for widths in [
@@ -209,7 +187,6 @@ mod tests {
         ] {
             for mode in modes() {
                 assert_eq!(checked_footprint(&widths, &mode, 1), None, "{mode}");
-                assert_eq!(largest_batch(&widths, &mode, u64::MAX), None, "{mode}");
             }
         }
         assert_eq!(parameters(&[most, 1]), None);

@@ -25,6 +25,8 @@ use crate::{Mode, Precision};
 pub(super) struct Checked {
     labels: Vec<usize>,
     overflow: Option<String>,
+    /// Bytes of all buffers, by plan.
+    planned_bytes: u64,
     /// `[images, out]` of the whole data set; those of the batch that is timed come first.
     outputs: Vec<f32>,
 }
@@ -183,6 +185,7 @@ impl Batch<'_> {
         Ok(Some(Checked {
             labels,
             overflow,
+            planned_bytes: network.planned_bytes(batch).await?,
             outputs,
         }))
     }
@@ -307,6 +310,7 @@ impl Batch<'_> {
             }
         }
         if let Some(checked) = checked {
+            row.memory.planned_bytes = Some(checked.planned_bytes);
             match &checked.overflow {
                 Some(reason) => row.overflowed(reason),
                 None => {

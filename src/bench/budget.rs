@@ -1,8 +1,8 @@
 //! Memory limits: the largest batch of each precision that fits, and what it costs in speed.
 
 use super::options::BenchOptions;
-use crate::Mode;
-use crate::memory::{footprint, largest_batch};
+use crate::engine::Session;
+use crate::error::Result;
 use crate::results::{Bound, Budget, BudgetLine, Row};
 
 /// The largest batch of one precision under the limits.
@@ -14,35 +14,39 @@ pub(super) struct Fit {
     bytes: u64,
 }
 
-/// The largest batch of a network of these widths that fits the limit; none where there is no limit.
-pub(super) fn fit(
-    widths: &[usize],
-    mode: &Mode,
+/// The largest batch of a network that fits the limit; none where there is no limit.
+///
+/// # Errors
+/// Those of the device.
+pub(super) async fn fit(
+    network: &mut Session,
     images: usize,
     options: &BenchOptions,
-) -> Option<Fit> {
-    let limit = options.memory_limit?;
-    let mut fit = Fit {
-        batch: None,
-        bound_by: Bound::Memory,
-        bytes: footprint(widths, mode, 1).total_bytes,
+) -> Result<Option<Fit>> {
+    let Some(limit) = options.memory_limit else {
+        return Ok(None);
     };
-    let Some(batch) = largest_batch(widths, mode, limit) else {
-        return Some(fit);
+    let allowed = options.batch_limit.unwrap_or(usize::MAX);
+    let most = images.min(allowed);
+    let found = network.largest_batch(limit, most).await?;
+    let (batch, bytes) = match found {
+        Some((batch, bytes)) => (Some(batch), bytes),
+        None => (None, network.planned_bytes(1).await?),
     };
-    let mut batch = usize::try_from(batch).unwrap_or(usize::MAX);
-    let limits = [
-        (options.batch_limit, Bound::BatchLimit),
-        (Some(images), Bound::Data),
-    ];
-    for (most, bound) in limits {
-        if let Some(most) = most.filter(|&most| most < batch) {
-            (batch, fit.bound_by) = (most, bound);
-        }
+    let bound_by = match batch {
+        Some(batch) if batch == allowed => Bound::BatchLimit,
+        Some(batch) if batch == images => Bound::Data,
+        _ => Bound::Memory,
+    };
+    if let (Some(batch), Some(gpu)) = (batch, network.gpu()) {
+        // Tuning must not choose a kernel that needs more.
+        gpu.keep_within(batch, limit).await?;
     }
-    fit.batch = Some(batch);
-    fit.bytes = footprint(widths, mode, batch).total_bytes;
-    Some(fit)
+    Ok(Some(Fit {
+        batch,
+        bound_by,
+        bytes,
+    }))
 }
 
 /// Every batch size to measure, the largest first, each once: those of `--batch`, and those that fit a limit.
@@ -114,58 +118,27 @@ impl BudgetLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Precision;
-
-    const WIDTHS: [usize; 3] = [784, 64, 10];
-
-    fn options(memory_limit: u64, batch_limit: Option<usize>) -> BenchOptions {
-        BenchOptions {
-            memory_limit: Some(memory_limit),
-            batch_limit,
-            batches: vec![1, 1000],
-            ..BenchOptions::default()
-        }
-    }
-
-    fn fits(limit: u64, batch_limit: Option<usize>) -> [Option<(Option<usize>, Bound)>; 3] {
-        let options = options(limit, batch_limit);
-        Precision::ALL.map(|precision| {
-            let fit = fit(&WIDTHS, &precision.into(), 10_000, &options)?;
-            Some((fit.batch, fit.bound_by))
-        })
-    }
-
-    #[test]
-    fn what_binds_is_the_least_of_memory_data_and_the_users_limit() {
-        let memory = |batch| Some((batch, Bound::Memory));
-        // 100 KiB less 49.7 KiB of parameters hold 60 images of 858 bytes in int8.
-        let hundred = [memory(None), memory(None), memory(Some(60))];
-        assert_eq!(fits(100 << 10, None), hundred);
-        let user = Some((Some(50), Bound::BatchLimit));
-        assert_eq!(fits(100 << 10, Some(50)), [hundred[0], hundred[1], user]);
-        let data = Some((Some(10_000), Bound::Data));
-        assert_eq!(fits(1 << 30, None), [data, data, data]);
-        let without = BenchOptions::default();
-        assert_eq!(fit(&WIDTHS, &Precision::F32.into(), 10_000, &without), None);
-    }
 
     #[test]
     fn every_batch_is_measured_once_and_none_above_the_limit() {
-        let all = |limit, batch_limit| {
-            let options = options(limit, batch_limit);
-            let fits =
-                Precision::ALL.map(|precision| fit(&WIDTHS, &precision.into(), 10_000, &options));
-            batches(&options, fits.into_iter().flatten(), 10_000)
+        let fit = |batch| Fit {
+            batch,
+            bound_by: Bound::Memory,
+            bytes: 0,
         };
-        assert_eq!(all(100 << 10, None), [1000, 60, 1]);
-        assert_eq!(all(100 << 10, Some(50)), [50, 1]);
-        assert_eq!(all(1 << 30, None), [10_000, 1000, 1]);
-        let mut listed = options(1 << 30, None);
-        listed.batches = vec![20_000];
-        let fits = [fit(&WIDTHS, &Precision::F32.into(), 10_000, &listed)];
-        assert_eq!(
-            batches(&listed, fits.into_iter().flatten(), 10_000),
-            [20_000]
-        );
+        let all = |listed: &[usize], batch_limit, found: &[Option<usize>]| {
+            let options = BenchOptions {
+                batches: listed.to_vec(),
+                batch_limit,
+                ..BenchOptions::default()
+            };
+            batches(&options, found.iter().copied().map(fit), 10_000)
+        };
+        let found = [None, None, Some(60)];
+        assert_eq!(all(&[1, 1000], None, &found), [1000, 60, 1]);
+        assert_eq!(all(&[1, 1000], Some(50), &[Some(50)]), [50, 1]);
+        let data = [Some(10_000); 3];
+        assert_eq!(all(&[1, 1000], None, &data), [10_000, 1000, 1]);
+        assert_eq!(all(&[20_000], None, &data), [20_000]);
     }
 }

@@ -160,7 +160,6 @@ pub(super) fn refuse(entries: &mut [BenchEntry], size: usize) {
 struct PreparedMode {
     mode: Mode,
     requested: bool,
-    fit: Option<Fit>,
     /// The model in this mode, or why it cannot be converted.
     model: Result<Arc<QuantizedNetwork>, Absence>,
     warnings: Vec<Warning>,
@@ -179,7 +178,7 @@ pub(super) async fn load(
     data: &Dataset,
     options: &BenchOptions,
 ) -> Result<Vec<BenchEntry>> {
-    let modes = prepare(source, data, options)?;
+    let modes = prepare(source, options)?;
     let must_run = options.named && !engines.are_several();
     let mut entries: Vec<BenchEntry> = Vec::new();
     let mut errors = Vec::new();
@@ -210,11 +209,16 @@ pub(super) async fn load(
             return Err(error);
         }
     }
+    for entry in entries.iter_mut().filter(|entry| entry.requested) {
+        if let Ok(network) = &mut entry.network {
+            entry.fit = budget::fit(network, data.len(), options).await?;
+        }
+    }
     Ok(entries)
 }
 
 /// Every requested mode and, where the model has float weights, f32.
-fn prepare(source: &Source, data: &Dataset, options: &BenchOptions) -> Result<Vec<PreparedMode>> {
+fn prepare(source: &Source, options: &BenchOptions) -> Result<Vec<PreparedMode>> {
     let requested = options.modes.iter().map(|mode| (mode.clone(), true));
     let mut wanted: Vec<(Mode, bool)> = requested.collect();
     let f32 = Mode::from(Precision::F32);
@@ -231,7 +235,6 @@ fn prepare(source: &Source, data: &Dataset, options: &BenchOptions) -> Result<Ve
     };
     let quantizer = |model| Quantizer::new(recipe, model, sample.as_ref()).with_stored_ranges();
     let mut quantizer = source.model().map(quantizer);
-    let widths = source.architecture().widths();
     let mut modes = Vec::new();
     for (mode, requested) in wanted {
         let quantized = match &mut quantizer {
@@ -250,7 +253,6 @@ fn prepare(source: &Source, data: &Dataset, options: &BenchOptions) -> Result<Ve
             Err(_) => Vec::new(),
         };
         modes.push(PreparedMode {
-            fit: budget::fit(&widths, &mode, data.len(), options).filter(|_| requested),
             mode,
             requested,
             model,
@@ -280,7 +282,7 @@ impl PreparedMode {
                 reasons.find_map(|reason| reason)
             }),
             requested: self.requested,
-            fit: self.fit,
+            fit: None,
             wanted: self.requested,
             model: model.cloned(),
             warnings: self.warnings.clone(),

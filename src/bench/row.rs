@@ -33,7 +33,6 @@ impl Row {
         self.effective.chosen_by = network.chosen_by();
         self.effective.threads = network.threads();
         self.effective.reason.clone_from(&placement.reason);
-        self.memory.planned_bytes = network.planned_bytes();
         self.memory.device_allocated_bytes = Some(network.allocated_bytes());
     }
 

@@ -38,6 +38,11 @@ impl<T: Pod> Aligned<T> {
         }
     }
 
+    /// Bytes that so many values take.
+    pub fn bytes_of(len: usize) -> u64 {
+        (len * size_of::<T>()).next_multiple_of(size_of::<CacheLine>()) as u64
+    }
+
     /// Bytes that were allocated.
     pub fn bytes(&self) -> u64 {
         (self.lines.capacity() * size_of::<CacheLine>()) as u64

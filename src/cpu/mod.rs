@@ -177,19 +177,24 @@ impl Session {
         assert_eq!(pixels.len(), batch * self.inputs, "{batch} images");
         if batch != self.batch {
             self.batch = batch;
-            self.threads = if self.cost.saturating_mul(batch) < THREADED_FROM {
-                1
-            } else {
-                let tiles = batch.div_ceil(simd::TILE_ROWS);
-                self.processor.info().threads.min(tiles)
-            };
+            self.threads = self.threads_for(batch);
             match &mut self.arithmetic {
                 NetworkKind::Chain(network) => network.prepare(batch, self.threads),
                 NetworkKind::Tensor(network) => network.prepare(batch, self.threads),
             }
         }
         self.pixels.clear();
+        self.pixels.reserve_exact(pixels.len());
         self.pixels.extend_from_slice(pixels);
+    }
+
+    /// How many threads a batch runs on.
+    fn threads_for(&self, batch: usize) -> usize {
+        if self.cost.saturating_mul(batch) < THREADED_FROM {
+            return 1;
+        }
+        let tiles = batch.div_ceil(simd::TILE_ROWS);
+        self.processor.info().threads.min(tiles)
     }
 
     /// The outputs `[batch, out]` of the batch uploaded last; of none before the first.
@@ -211,6 +216,17 @@ impl Session {
             NetworkKind::Tensor(network) => network.allocated_bytes(),
         };
         network + self.pixels.capacity() as u64
+    }
+
+    /// Bytes that weights, activations and pixels of a batch need, before anything of the batch is allocated.
+    #[must_use]
+    pub fn planned_bytes(&self, batch: usize) -> u64 {
+        let threads = self.threads_for(batch);
+        let network = match &self.arithmetic {
+            NetworkKind::Chain(network) => network.planned_bytes(batch, threads),
+            NetworkKind::Tensor(network) => network.planned_bytes(batch, threads),
+        };
+        network + (batch * self.inputs) as u64
     }
 }
 

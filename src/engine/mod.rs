@@ -1,5 +1,6 @@
 //! The engine: opens an adapter, decides once what runs where, and runs networks there.
 
+mod memory;
 mod placement;
 mod session;
 

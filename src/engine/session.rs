@@ -170,14 +170,14 @@ impl Session {
         }
     }
 
-    /// Bytes of the weights and of the buffers that the plan of the batch prepared last asks for; on the CPU path, which
-    /// has no plan, the bytes that it allocates. None before the first batch.
+    /// Pixels of an image.
     #[must_use]
-    pub fn planned_bytes(&self) -> Option<u64> {
-        match &self.executor {
-            Executor::Gpu(network) => network.planned_bytes(),
-            Executor::Cpu(network) => Some(network.allocated_bytes()),
-        }
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub(super) fn executor(&self) -> &Executor {
+        &self.executor
     }
 
     /// Gives back the memory that batches took, so that what is allocated next is what the next batch needs.

@@ -326,7 +326,7 @@ impl Device {
         }
         self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
-            size: bytes.max(4).next_multiple_of(4),
+            size: rounded(bytes),
             usage,
             mapped_at_creation: false,
         })
@@ -347,6 +347,11 @@ impl Device {
         self.queue.write_buffer(&buffer, 0, bytes);
         buffer
     }
+}
+
+/// The size of a buffer of so many bytes: whole words, and at least one.
+pub(super) fn rounded(bytes: u64) -> u64 {
+    bytes.max(4).next_multiple_of(4)
 }
 
 /// A driver that runs shaders on the processor starts threads for it, and waits for ever for one that did not start.

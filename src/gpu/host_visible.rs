@@ -47,6 +47,12 @@ impl Device {
         Ok(*self.host_visible.get_or_init(|| HostVisible::NONE))
     }
 
+    /// What is known of them without waiting.
+    pub(super) fn known_host_visible(&self) -> HostVisible {
+        let known = self.host_visible.get().copied();
+        known.unwrap_or(HostVisible::NONE)
+    }
+
     /// Whether only timing tells which buffers the host should reach, and nobody did that yet.
     pub fn must_time_host_visible(&self) -> bool {
         self.host_visible.get().is_none() && self.host_visible_by_kind().is_none()

@@ -20,6 +20,7 @@ mod numerics;
 mod packed;
 pub mod peak;
 mod pipeline;
+mod planned;
 mod prepared;
 mod rounding;
 mod session;

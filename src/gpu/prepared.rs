@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use half::f16;
 
-use super::device::{Device, HostVisible};
+use super::device::Device;
 use super::pipeline::Pipeline;
+use super::planned::{TIMESTAMP_BYTES, visible_buffers};
 use super::single::{bind_group, whole};
 use super::transfer::{Upload, usage};
 use super::weights::DeviceWeights;
@@ -45,9 +46,6 @@ pub(super) struct Timestamps {
     resolved: wgpu::Buffer,
     read_back: wgpu::Buffer,
 }
-
-/// Two timestamps of eight bytes.
-const TIMESTAMP_BYTES: u64 = 16;
 
 impl Prepared {
     pub(super) async fn new(
@@ -281,6 +279,7 @@ impl Prepared {
         }
     }
 
+    /// Bytes of all buffers that were made.
     pub(super) fn bytes(&self) -> u64 {
         let chunks: u64 = self
             .chunks
@@ -290,27 +289,10 @@ impl Prepared {
             .sum();
         let uniforms: u64 = self.dispatches.iter().map(|d| d.uniform.size()).sum();
         let times = self.timestamps.as_ref().map_or(0, |_| 2 * TIMESTAMP_BYTES);
-        chunks + uniforms + times + self.maxima.size() + self.transfer_bytes()
-    }
-
-    /// Bytes of the buffers that only bring pixels in and outputs back.
-    pub(super) fn transfer_bytes(&self) -> u64 {
         let read_backs = self.read_backs.iter().flatten().map(wgpu::Buffer::size);
-        self.upload.bytes() + read_backs.sum::<u64>()
+        let transfers = self.upload.bytes() + read_backs.sum::<u64>();
+        chunks + uniforms + times + self.maxima.size() + transfers
     }
-}
-
-/// Whether the host reaches a plan's pixels, and its outputs.
-fn visible_buffers(plan: &Plan, visible: HostVisible) -> [bool; 2] {
-    let largest = |operand| plan.chunk_bytes(operand).max().unwrap_or(0);
-    // Kernels that read outputs again, such as a softmax of its own, should not read them across a bus.
-    let uses = |operands: &[Operand]| operands.contains(&Operand::Outputs);
-    let using = plan.steps.iter().filter(|step| uses(&step.operands));
-    let written_once = using.count() == plan.chunks.len() || visible == HostVisible::ALL;
-    [
-        largest(Operand::Pixels) <= visible.inputs,
-        largest(Operand::Outputs) <= visible.outputs && written_once,
-    ]
 }
 
 impl Timestamps {

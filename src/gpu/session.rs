@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::device::Device;
+use super::device::{Device, HostVisible};
 use super::layout::pack_rows;
+use super::planned::batch_bytes;
 use super::prepared::Prepared;
 use super::weights::DeviceWeights;
 use crate::Precision;
-use crate::adapter::AdapterInfo;
+use crate::adapter::{AdapterInfo, Feature};
 use crate::error::{Error, Result, UsageError};
 use crate::host;
 use crate::model::{Architecture, LayerShape};
@@ -38,6 +39,8 @@ pub struct Session {
     kernels: Kernels,
     /// The ways that were chosen for batch sizes, and by what.
     pub(super) chosen: HashMap<usize, (KernelVariant, ChosenBy)>,
+    /// Batches of this size may only run in ways that need at most so many bytes.
+    limited: Option<(usize, u64)>,
     /// What the last batch size needs; made when a batch of another size comes.
     pub(super) prepared: Option<Prepared>,
 }
@@ -85,6 +88,7 @@ impl Session {
             weights,
             kernels,
             chosen: HashMap::new(),
+            limited: None,
             prepared: None,
         })
     }
@@ -101,6 +105,7 @@ impl Session {
         let mut session = Self::new(device, model).await?;
         session.kernels = earlier.kernels;
         session.chosen.clone_from(&earlier.chosen);
+        session.limited = earlier.limited;
         Ok(session)
     }
 
@@ -153,6 +158,28 @@ impl Session {
         self.prepared = None;
     }
 
+    /// Runs batches of this size only in ways that need at most so many bytes from now on.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn keep_within(&mut self, batch: usize, bytes: u64) -> Result<()> {
+        // Known from here on.
+        self.device.host_visible().await?;
+        self.limited = Some((batch, bytes));
+        Ok(())
+    }
+
+    /// Whether a way to run batches of this size keeps to the limit.
+    fn keeps_to_limit(&self, variant: KernelVariant, batch: usize) -> bool {
+        match self.limited {
+            Some((limited, bytes)) if limited == batch => {
+                let visible = self.device.known_host_visible();
+                (self.planned_with(variant, batch, visible)).is_ok_and(|planned| planned <= bytes)
+            }
+            _ => true,
+        }
+    }
+
     /// Which ways to run may be chosen.
     #[must_use]
     pub fn kernels(&self) -> Kernels {
@@ -194,14 +221,18 @@ impl Session {
     #[must_use]
     pub fn candidates(&self, batch: usize) -> Vec<KernelVariant> {
         let limits = self.device.limits();
-        KernelVariant::candidates(&self.model, batch, limits, self.kernels)
+        let all = KernelVariant::candidates(&self.model, batch, limits, self.kernels);
+        let keeps = |one: &KernelVariant| self.keeps_to_limit(*one, batch);
+        all.into_iter().filter(keeps).collect()
     }
 
     /// Every way to run batches of this size.
     #[must_use]
     pub fn runnable(&self, batch: usize) -> Vec<KernelVariant> {
         let limits = self.device.limits();
-        KernelVariant::runnable(&self.model, batch, limits, self.kernels)
+        let all = KernelVariant::runnable(&self.model, batch, limits, self.kernels);
+        let keeps = |one: &KernelVariant| self.keeps_to_limit(*one, batch);
+        all.into_iter().filter(keeps).collect()
     }
 
     /// The way to run batches of this size, and what chose it.
@@ -369,12 +400,27 @@ impl Session {
             .await
     }
 
-    /// Bytes of the weights and of the buffers that the plan of the present batch size asks for; none before the first
-    /// batch is prepared.
-    #[must_use]
-    pub fn planned_bytes(&self) -> Option<u64> {
-        let prepared = self.prepared.as_ref()?;
-        Some(self.weights.bytes() + planned_bytes(&prepared.plan) + prepared.transfer_bytes())
+    /// Bytes of all buffers that the model and batches of this size need with the kernel that would run them. Nothing
+    /// is allocated.
+    ///
+    /// # Errors
+    /// Those of [`Session::check_batch`], and of the device.
+    pub async fn planned_bytes(&self, batch: usize) -> Result<u64> {
+        let (variant, _) = self.variant(batch)?;
+        self.planned_with(variant, batch, self.device.host_visible().await?)
+    }
+
+    /// The same with this kernel.
+    fn planned_with(
+        &self,
+        variant: KernelVariant,
+        batch: usize,
+        visible: HostVisible,
+    ) -> Result<u64> {
+        let plan = Plan::new(&self.model, batch, variant, self.device.limits())?;
+        let timestamps = self.info().has(Feature::TimestampQuery);
+        let weights = self.weights.bytes_in(plan.weights, &self.model);
+        Ok(weights + batch_bytes(&plan, visible, timestamps))
     }
 
     /// Bytes of all buffers that were made for the model and its present batch size.
@@ -382,13 +428,6 @@ impl Session {
     pub fn allocated_bytes(&self) -> u64 {
         self.weights.bytes() + self.prepared.as_ref().map_or(0, Prepared::bytes)
     }
-}
-
-/// Bytes of a plan's buffers over all of its chunks.
-fn planned_bytes(plan: &Plan) -> u64 {
-    let rows: u64 = plan.chunks.iter().map(|chunk| chunk.len() as u64).sum();
-    let of_row = plan.buffers.iter().map(|(_, bytes)| bytes);
-    rows * of_row.sum::<u64>() + 4 * u64::from(plan.slots)
 }
 
 /// Pixels with each row padded to whole words; as they are where the rows are whole already.

@@ -2,7 +2,7 @@
 
 use wgpu::BufferUsages as Usage;
 
-use super::device::Device;
+use super::device::{Device, rounded};
 use crate::error::Result;
 
 /// The most bytes that are staged at a time: the device copies one piece while the host writes the next.
@@ -12,6 +12,15 @@ const PIECE: u64 = 4 << 20;
 pub(super) fn usage(host: Usage, visible: bool) -> Usage {
     let kernels = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
     if visible { kernels | host } else { kernels }
+}
+
+/// How many buffers stage so many bytes.
+fn pieces(visible: bool, bytes: u64) -> u64 {
+    if visible {
+        0
+    } else {
+        bytes.div_ceil(PIECE).min(2)
+    }
 }
 
 /// How pixels come into the kernels' buffers.
@@ -24,16 +33,16 @@ pub(super) struct Upload {
 impl Upload {
     /// The way into buffers that are `visible` to the host or not, for `bytes` in all.
     pub(super) fn new(device: &Device, visible: bool, bytes: u64) -> Self {
-        let pieces = if visible {
-            0
-        } else {
-            bytes.div_ceil(PIECE).min(2)
-        };
         let usage = Usage::MAP_WRITE | Usage::COPY_SRC;
         let make = |_| device.buffer("staging", bytes.min(PIECE), usage);
         Self {
-            staging: (0..pieces).map(make).collect(),
+            staging: (0..pieces(visible, bytes)).map(make).collect(),
         }
+    }
+
+    /// Bytes of its buffers.
+    pub(super) fn bytes_of(visible: bool, bytes: u64) -> u64 {
+        pieces(visible, bytes) * rounded(bytes.min(PIECE))
     }
 
     /// Brings the bytes to the start of each buffer, and waits until they are there.

@@ -9,7 +9,10 @@ use super::layout::{pack_blocks, pack_matrices};
 use super::packed::{Packed, QuantizedInput, pack};
 use super::single::whole;
 use crate::Precision;
-use crate::plan::{BINDING_ALIGNMENT, LayerParams, Operand, WeightLayout, groups};
+use crate::model::Architecture;
+use crate::plan::{
+    BINDING_ALIGNMENT, LayerParams, Operand, WeightLayout, groups, packed_weights_bytes,
+};
 use crate::quantize::{self, QuantizedLayer, QuantizedNetwork};
 
 /// What is uploaded once for a model in one precision.
@@ -156,9 +159,22 @@ impl DeviceWeights {
 
     /// Bytes of all buffers.
     pub(super) fn bytes(&self) -> u64 {
+        let weights = self.weights.iter().map(wgpu::Buffer::size);
+        weights.sum::<u64>() + self.other_bytes()
+    }
+
+    /// The same if the weights of `model` are laid out in this way.
+    pub(super) fn bytes_in(&self, layout: WeightLayout, model: &Architecture) -> u64 {
+        if layout == self.layout {
+            return self.bytes();
+        }
+        packed_weights_bytes(model, layout) + self.other_bytes()
+    }
+
+    /// Bytes of all buffers but those of the weights.
+    fn other_bytes(&self) -> u64 {
         let others = [&self.biases, &self.shapes, &self.table];
-        let buffers = self.weights.iter().chain(others);
-        buffers.map(wgpu::Buffer::size).sum()
+        others.into_iter().map(wgpu::Buffer::size).sum()
     }
 }
 

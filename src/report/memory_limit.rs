@@ -54,7 +54,7 @@ fn section(budget: &Budget, layout: Layout) -> String {
             text.push_str(&format!("```\n{chart}```\n"));
         }
     }
-    let legend = "memory: parameters and activations, count × bytes per value. images/s: end to end, upload included. kept: the share of the images/s at \
+    let legend = "memory: all buffers, as planned. images/s: end to end, upload included. kept: the share of the images/s at \
                   the largest measured batch.";
     text.push_str(&layout.paragraph("", legend));
     text

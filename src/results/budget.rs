@@ -5,7 +5,7 @@ use serde::Serialize;
 /// The largest batch of each precision under a memory limit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Budget {
-    /// The most that parameters and activations may take by the textbook formula, in bytes.
+    /// The most that all buffers may take by plan, in bytes.
     pub limit_bytes: u64,
     /// The most images in a batch that the user allows, if any.
     pub batch_limit: Option<usize>,
@@ -24,7 +24,7 @@ pub struct BudgetLine {
     pub batch: Option<usize>,
     /// What limits the batch.
     pub bound_by: Bound,
-    /// Bytes of parameters and activations at that batch, or for one image where not even that fits.
+    /// Bytes of all buffers by plan at that batch, or for one image where not even that fits.
     pub bytes: u64,
     /// The row measured at that batch; none where nothing fits or runs.
     pub row: Option<usize>,

@@ -91,8 +91,7 @@ pub struct Memory {
     /// Parameters and activations by the textbook formula: count × bytes per value.
     #[serde(flatten)]
     pub textbook: Footprint,
-    /// The bytes of the plan's own buffers: weights, and every chunk's activations. On the CPU path, which has no
-    /// plan, the bytes that it allocates. None where nothing ran.
+    /// The bytes of all buffers, as they follow from the plan before any is made. None where nothing ran.
     pub planned_bytes: Option<u64>,
     /// The sum of all buffers that were allocated; none where nothing ran.
     pub device_allocated_bytes: Option<u64>,

@@ -63,7 +63,9 @@ pub(super) fn check(request: &Request, row: &Row, images: usize) -> Vec<LimitChe
         all.push(limit(LimitName::Latency, most.as_nanos() as f64, measured));
     }
     if let Some(most) = request.memory_limit {
-        let measured = Some(row.memory.textbook.total_bytes as f64);
+        // A row that did not run has no plan. It is never recommended, and the formula tells how large it would be.
+        let planned = row.memory.planned_bytes;
+        let measured = Some(planned.unwrap_or(row.memory.textbook.total_bytes) as f64);
         all.push(limit(LimitName::Memory, most as f64, measured));
     }
     all
@@ -117,7 +119,7 @@ pub(super) fn broken(limit: &LimitCheck) -> String {
             duration(limit.limit)
         ),
         LimitName::Memory => format!(
-            "its parameters and activations need {}, and the limit is {}",
+            "it needs {} of memory, and the limit is {}",
             bytes(measured as u64),
             bytes(limit.limit as u64)
         ),

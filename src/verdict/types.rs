@@ -210,7 +210,7 @@ pub enum LimitName {
     Accuracy,
     /// The end-to-end time of a batch, in nanoseconds.
     Latency,
-    /// Parameters and activations by the textbook formula, in bytes.
+    /// All buffers by plan, in bytes; of a row that did not run, parameters and activations by the textbook formula.
     Memory,
 }
 

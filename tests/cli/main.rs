@@ -17,6 +17,7 @@ mod interrupt;
 mod limits;
 mod lists;
 #[cfg(target_os = "linux")]
+mod memory;
 mod messages;
 mod modes;
 mod other_model;

@@ -361,3 +361,82 @@ pub fn labels_file(count: u32, labels: &[u8]) -> Vec<u8> {
 pub fn precisions() -> [&'static str; 3] {
     Precision::ALL.map(Precision::name)
 }
+
+/// What `memory` plans in every mode for the small network on an adapter is what `bench` says of its rows, and within 5%
+/// of what it allocates.
+pub fn memory_is_what_is_allocated(adapter: &str) {
+    let fixture = Fixture::new();
+    let modes = [
+        "--precision",
+        "every",
+        "--scheme",
+        "all",
+        "--format",
+        "json",
+    ];
+    let on = ["--adapter", adapter];
+    for batch in ["1", "23"] {
+        let arguments = [&on[..], &modes, &["--batch", batch]].concat();
+        // Tuning may choose a kernel with other buffers.
+        let document = fixture.bench(&[&arguments[..], &["--tune", "off"]].concat());
+        let document = document.json();
+        let mut memory = command();
+        memory.arg("memory").arg("--model").arg(fixture.model());
+        let memory = run(memory.args(&arguments)).json();
+        let lines = memory["precisions"].as_array().expect("lines");
+        let mut compared = 0;
+        for line in lines {
+            let is_of = |row: &&Value| {
+                let of = &row["requested"];
+                ["precision", "scheme", "weights"]
+                    .iter()
+                    .all(|field| of[field] == line[field])
+            };
+            let row = rows(&document).iter().find(is_of);
+            let row = row.unwrap_or_else(|| panic!("no row of {line}"));
+            // Static scales need images of this size, which the program does not have.
+            if row["status"] != "ok" {
+                continue;
+            }
+            let bytes = |field: &str| row["memory"][field].as_u64().expect("bytes");
+            let (planned, allocated) = (bytes("planned_bytes"), bytes("device_allocated_bytes"));
+            assert_eq!(line["planned_bytes"], planned, "{row}");
+            assert!(planned.abs_diff(allocated) * 20 <= allocated, "{row}");
+            compared += 1;
+        }
+        assert!(compared >= 6, "{compared} of {}", rows(&document).len());
+    }
+}
+
+/// The largest batch that `memory` names within a limit ran, in memory within 5% of what was planned; one image more is
+/// planned beyond the limit.
+pub fn the_largest_batch_runs(adapter: &str) {
+    let memory = |arguments: &[&str]| {
+        let all = ["memory", "--adapter", adapter, "--format", "json"];
+        run(command().args(all).args(arguments)).json()
+    };
+    for limit in [300_u64 << 10, 1 << 20] {
+        let document = memory(&["--limit", &limit.to_string()]);
+        for line in document["precisions"].as_array().expect("lines") {
+            let figure = |name: &str| {
+                line[name]
+                    .as_u64()
+                    .unwrap_or_else(|| panic!("{name}: {line}"))
+            };
+            let planned = figure("largest_batch_planned_bytes");
+            let allocated = figure("largest_batch_allocated_bytes");
+            assert!(
+                planned <= limit && planned.abs_diff(allocated) * 20 <= allocated,
+                "{line}"
+            );
+            let precision = line["precision"].as_str().expect("a precision");
+            let of = |batch: u64| {
+                let document = memory(&["--precision", precision, "--batch", &batch.to_string()]);
+                document["precisions"][0]["planned_bytes"].as_u64()
+            };
+            let batch = figure("largest_batch");
+            assert_eq!(of(batch), Some(planned), "{line}");
+            assert!(of(batch + 1) > Some(limit), "{line}");
+        }
+    }
+}

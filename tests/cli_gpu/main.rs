@@ -92,6 +92,12 @@ const TESTS: &[(&str, Test)] = &[
         "a-search-is-measured-on-the-adapter",
         formats::a_search_is_measured_on_the_adapter,
     ),
+    ("memory-plans-what-is-allocated", |adapter| {
+        support::memory_is_what_is_allocated(&adapter.index);
+    }),
+    ("memory-names-the-largest-batch-that-runs", |adapter| {
+        support::the_largest_batch_runs(&adapter.index);
+    }),
     (
         "timestamps-are-null-where-there-are-none",
         formats::timestamps,

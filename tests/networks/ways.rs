@@ -81,9 +81,9 @@ pub fn check_transfers(rig: &Rig) -> Check {
                     })?;
                 }
             }
-            let (planned, allocated) = (session.planned_bytes(), session.allocated_bytes());
-            let planned = planned.ok_or("nothing is prepared")?;
-            if planned > allocated || planned * 100 < allocated * 95 {
+            let planned = pollster::block_on(session.planned_bytes(11_990)).map_err(text)?;
+            let allocated = session.allocated_bytes();
+            if planned != allocated {
                 return Err(format!("{planned} bytes planned, {allocated} allocated"));
             }
         }

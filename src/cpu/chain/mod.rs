@@ -28,7 +28,7 @@ use crate::precision::Float;
 use crate::quantize::QuantizedNetwork;
 use encoding::{Encoding, Pixels, round};
 use layer::PackedLayer;
-use scratch::{Kept, Scratch, Widths};
+use scratch::{Scratch, Sizes, Widths};
 
 /// Bytes of a block's values that leave the rest of a second-level cache for weights, of 1 MiB, or of half
 /// of that.
@@ -102,36 +102,43 @@ impl Chain {
     /// Allocates memory for a batch, where earlier ones did not need as much.
     pub fn prepare(&mut self, batch: usize, threads: usize) {
         self.threads = threads;
-        let Widths { x, y, quantized } = self.widths();
-        let kept = self.kept.iter().flatten().count();
-        let row = size_of::<f32>() * ((1 + kept) * (x + quantized) + y + quantized);
-        let share = batch.div_ceil(threads);
-        let block = (BLOCK_BYTES / row.max(1)).min(BLOCK_ROWS).min(share).max(1);
-        self.block = block.next_multiple_of(TILE_ROWS);
-        let rows = self.block.min(batch);
-        // A layer takes what the layer before gave.
-        let values = x.max(y);
-        let lanes = self.processor.lanes();
-        let widened = self.layers.iter().map(|layer| layer.widened(lanes)).max();
+        let sizes = self.sizes(batch, threads);
+        self.block = sizes.block;
         if self.scratch.len() < threads {
             self.scratch.resize_with(threads, Mutex::default);
         }
         for scratch in &mut self.scratch[..threads] {
             let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
-            scratch.x.grow(if x > 0 { rows * values } else { 0 });
-            scratch.y.grow(rows * values);
-            scratch.quantized.grow(rows * quantized);
-            scratch.next_quantized.grow(rows * quantized);
-            scratch.scales.grow(if quantized > 0 { rows } else { 0 });
-            scratch.widened.grow(widened.unwrap_or(0));
-            scratch.kept.resize_with(kept, Kept::default);
-            for kept in &mut scratch.kept {
-                kept.x.grow(if x > 0 { rows * values } else { 0 });
-                kept.quantized.grow(rows * quantized);
-                kept.scales.grow(if quantized > 0 { rows } else { 0 });
-            }
+            scratch.grow(sizes);
         }
-        self.outputs.resize(batch * self.outputs(), 0.0);
+        let outputs = batch * self.outputs();
+        self.outputs
+            .reserve_exact(outputs.saturating_sub(self.outputs.len()));
+        self.outputs.resize(outputs, 0.0);
+    }
+
+    /// What each thread needs for a batch.
+    fn sizes(&self, batch: usize, threads: usize) -> Sizes {
+        let Widths { x, y, quantized } = self.widths();
+        let kept = self.kept.iter().flatten().count();
+        let row = size_of::<f32>() * ((1 + kept) * (x + quantized) + y + quantized);
+        let share = batch.div_ceil(threads);
+        let block = (BLOCK_BYTES / row.max(1)).min(BLOCK_ROWS).min(share).max(1);
+        let block = block.next_multiple_of(TILE_ROWS);
+        let rows = block.min(batch);
+        // A layer takes what the layer before gave.
+        let values = x.max(y);
+        let lanes = self.processor.lanes();
+        let widened = self.layers.iter().map(|layer| layer.widened(lanes)).max();
+        Sizes {
+            block,
+            x: if x > 0 { rows * values } else { 0 },
+            y: rows * values,
+            quantized: rows * quantized,
+            scales: if quantized > 0 { rows } else { 0 },
+            widened: widened.unwrap_or(0),
+            kept,
+        }
     }
 
     fn widths(&self) -> Widths {
@@ -171,18 +178,21 @@ impl Chain {
     pub fn allocated_bytes(&self) -> u64 {
         let scratch = |scratch: &Mutex<Scratch>| {
             let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
-            let quantized = scratch.quantized.bytes() + scratch.next_quantized.bytes();
-            scratch.x.bytes()
-                + scratch.y.bytes()
-                + quantized
-                + scratch.scales.bytes()
-                + scratch.widened.bytes()
-                + scratch.kept.iter().map(Kept::bytes).sum::<u64>()
+            scratch.bytes()
         };
-        self.layers.iter().map(PackedLayer::bytes).sum::<u64>()
+        self.weights_bytes()
             + self.scratch.iter().map(scratch).sum::<u64>()
-            + self.pixels.bytes()
             + 4 * self.outputs.capacity() as u64
+    }
+
+    /// Bytes that weights and activations of a batch need, before anything of the batch is allocated.
+    pub fn planned_bytes(&self, batch: usize, threads: usize) -> u64 {
+        let scratch = threads as u64 * self.sizes(batch, threads).bytes();
+        self.weights_bytes() + scratch + 4 * (batch * self.outputs()) as u64
+    }
+
+    fn weights_bytes(&self) -> u64 {
+        self.layers.iter().map(PackedLayer::bytes).sum::<u64>() + self.pixels.bytes()
     }
 
     fn inputs(&self) -> usize {

@@ -30,6 +30,20 @@ pub(super) struct Kept {
     pub scales: Aligned<f32>,
 }
 
+/// How many values each buffer of a thread has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Rows of a block.
+    pub block: usize,
+    pub x: usize,
+    pub y: usize,
+    pub quantized: usize,
+    pub scales: usize,
+    pub widened: usize,
+    /// How many copies are kept.
+    pub kept: usize,
+}
+
 /// Values that a row of a block needs at most of each.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Widths {
@@ -39,12 +53,48 @@ pub(super) struct Widths {
 }
 
 impl Kept {
-    pub(super) fn bytes(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         self.x.bytes() + self.quantized.bytes() + self.scales.bytes()
     }
 }
 
+impl Sizes {
+    /// Bytes of the buffers of one thread.
+    pub(super) fn bytes(self) -> u64 {
+        let f32s = Aligned::<f32>::bytes_of;
+        let taken = f32s(self.x) + Aligned::<u32>::bytes_of(self.quantized) + f32s(self.scales);
+        let given = f32s(self.y) + Aligned::<u32>::bytes_of(self.quantized);
+        (1 + self.kept as u64) * taken + given + f32s(self.widened)
+    }
+}
+
 impl Scratch {
+    /// Makes each buffer as long as that, or leaves it where it is longer.
+    pub(super) fn grow(&mut self, sizes: Sizes) {
+        self.x.grow(sizes.x);
+        self.y.grow(sizes.y);
+        self.quantized.grow(sizes.quantized);
+        self.next_quantized.grow(sizes.quantized);
+        self.scales.grow(sizes.scales);
+        self.widened.grow(sizes.widened);
+        self.kept.resize_with(sizes.kept, Kept::default);
+        for kept in &mut self.kept {
+            kept.x.grow(sizes.x);
+            kept.quantized.grow(sizes.quantized);
+            kept.scales.grow(sizes.scales);
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        let quantized = self.quantized.bytes() + self.next_quantized.bytes();
+        self.x.bytes()
+            + self.y.bytes()
+            + quantized
+            + self.scales.bytes()
+            + self.widened.bytes()
+            + self.kept.iter().map(Kept::bytes).sum::<u64>()
+    }
+
     /// Puts a kept value where a layer takes it.
     pub(super) fn take_back(&mut self, kept: usize) {
         let kept = &self.kept[kept];

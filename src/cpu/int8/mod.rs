@@ -20,7 +20,7 @@ use crate::model::{Activation, Graph};
 use crate::quantize::{QuantizedLayer, QuantizedNetwork, Weights};
 use layer::Int8Layer;
 use pass::{EpilogueWork, LayerSource, LayerWork};
-use scratch::Scratch;
+use scratch::{Scratch, Sizes};
 
 /// A network ready to run in int8.
 #[derive(Debug)]
@@ -122,30 +122,54 @@ impl Int8Network {
     pub fn prepare(&mut self, batch: usize, threads: usize) {
         self.batch = batch;
         self.threads = threads;
-        let largest =
-            |of: &dyn Fn(&Int8Layer) -> usize| self.layers.iter().map(of).max().unwrap_or(0);
-        let quantized = largest(&Int8Layer::stride);
-        let width = largest(&|layer| layer.weights.shape().padded_outputs());
-        let share = batch.div_ceil(threads).next_multiple_of(TILE_ROWS);
-        self.block = share.min(BLOCK_ROWS);
+        let sizes = self.sizes(batch, threads);
+        self.block = sizes.block;
         if self.scratch.len() < threads {
             self.scratch.resize_with(threads, Mutex::default);
         }
-        let rows = self.block.min(batch);
         for scratch in &mut self.scratch[..threads] {
             let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
-            scratch.quantized.grow(rows * quantized);
-            scratch.indices.grow(width);
-            scratch.rows.grow(rows * self.filler.len());
+            scratch.quantized.grow(sizes.quantized);
+            scratch.indices.grow(sizes.indices);
+            scratch.rows.grow(sizes.rows);
         }
+        let widths = self.pre_activation_widths();
+        self.pre_activations
+            .resize_with(widths.len(), Aligned::default);
+        for (values, width) in self.pre_activations.iter_mut().zip(widths) {
+            values.grow(batch * width);
+        }
+        let outputs = batch * self.outputs();
+        self.outputs
+            .reserve_exact(outputs.saturating_sub(self.outputs.len()));
+        self.outputs.resize(outputs, 0.0);
+    }
+
+    /// What each thread needs for a batch.
+    fn sizes(&self, batch: usize, threads: usize) -> Sizes {
+        let largest =
+            |of: &dyn Fn(&Int8Layer) -> usize| self.layers.iter().map(of).max().unwrap_or(0);
+        let share = batch.div_ceil(threads).next_multiple_of(TILE_ROWS);
+        let block = share.min(BLOCK_ROWS);
+        let rows = block.min(batch);
+        Sizes {
+            block,
+            quantized: rows * largest(&Int8Layer::stride),
+            indices: largest(&|layer| layer.weights.shape().padded_outputs()),
+            rows: rows * self.filler.len(),
+        }
+    }
+
+    /// The widths of the tensors that a batch's sums are kept in: the widest of those that share a buffer.
+    fn pre_activation_widths(&self) -> Vec<usize> {
+        let mut widths = Vec::new();
         for tensor in self.tensors.iter().filter(|tensor| tensor.width > 0) {
-            if self.pre_activations.len() <= tensor.buffer {
-                self.pre_activations
-                    .resize_with(tensor.buffer + 1, Aligned::default);
+            if widths.len() <= tensor.buffer {
+                widths.resize(tensor.buffer + 1, 0);
             }
-            self.pre_activations[tensor.buffer].grow(batch * tensor.width);
+            widths[tensor.buffer] = widths[tensor.buffer].max(tensor.width);
         }
-        self.outputs.resize(batch * self.outputs(), 0.0);
+        widths
     }
 
     /// The batch prepared for, `pixels: [batch, in]`, to outputs `[batch, out]`, row-major. The batch's
@@ -260,16 +284,29 @@ impl Int8Network {
 
     /// Bytes held for weights and activations.
     pub fn allocated_bytes(&self) -> u64 {
-        let layer = |layer: &Int8Layer| layer.weights.bytes() + layer.bias.bytes();
         let scratch = |scratch: &Mutex<Scratch>| {
             let scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
             scratch.quantized.bytes() + scratch.indices.bytes() + scratch.rows.bytes()
         };
-        self.layers.iter().map(layer).sum::<u64>()
+        self.weights_bytes()
             + self.scratch.iter().map(scratch).sum::<u64>()
             + self.pre_activations.iter().map(Aligned::bytes).sum::<u64>()
-            + self.filler.bytes()
             + 4 * self.outputs.capacity() as u64
+    }
+
+    /// Bytes that weights and activations of a batch need, before anything of the batch is allocated.
+    pub fn planned_bytes(&self, batch: usize, threads: usize) -> u64 {
+        let sums = self.pre_activation_widths().into_iter();
+        let sums = sums.map(|width| Aligned::<f32>::bytes_of(batch * width));
+        self.weights_bytes()
+            + threads as u64 * self.sizes(batch, threads).bytes()
+            + sums.sum::<u64>()
+            + 4 * (batch * self.outputs()) as u64
+    }
+
+    fn weights_bytes(&self) -> u64 {
+        let layer = |layer: &Int8Layer| layer.weights.bytes() + layer.bias.bytes();
+        self.layers.iter().map(layer).sum::<u64>() + self.filler.bytes()
     }
 
     fn outputs(&self) -> usize {

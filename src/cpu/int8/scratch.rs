@@ -12,3 +12,22 @@ pub(super) struct Scratch {
     /// A block of the last layer, dequantized for its softmax: `[block, padded outputs]`.
     pub rows: Aligned<f32>,
 }
+
+/// How many values each buffer of a thread has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Rows of a block.
+    pub block: usize,
+    pub quantized: usize,
+    pub indices: usize,
+    pub rows: usize,
+}
+
+impl Sizes {
+    /// Bytes of the buffers of one thread.
+    pub fn bytes(self) -> u64 {
+        Aligned::<u32>::bytes_of(self.quantized)
+            + Aligned::<u8>::bytes_of(self.indices)
+            + Aligned::<f32>::bytes_of(self.rows)
+    }
+}
