@@ -1,6 +1,6 @@
 //! The options for quantizing a model with calibration images.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fmnist_gpu::dataset::{CALIBRATION_IMAGES, CALIBRATION_SEED, Dataset};
@@ -8,6 +8,7 @@ use fmnist_gpu::error::UsageError;
 use fmnist_gpu::quantize::{Calibration, Recipe, Rounding, Sample};
 use fmnist_gpu::{Error, Mode, Result};
 
+use super::shell::quoted;
 use super::{help, options};
 
 /// How static scales and the rounding of int8 and int4 weights are chosen, and with which images.
@@ -123,11 +124,21 @@ impl CalibrationOptions {
         }
     }
 
-    /// The options that a mode uses, with every default written out.
-    pub fn command_of(&self, mode: &Mode) -> String {
+    /// Whether the number of images and their seed are those of the images inside the program.
+    pub fn draws_the_default(&self) -> bool {
+        (self.count(), self.seed()) == (CALIBRATION_IMAGES, CALIBRATION_SEED)
+    }
+
+    /// The options that a mode uses, with every default written out. `folder` has the images unless --calibration-data
+    /// names another.
+    pub fn command_of(&self, mode: &Mode, folder: Option<&Path>) -> String {
         let recipe = self.recipe();
         let images = recipe.needs_images(mode) || recipe.compensates(mode);
-        self.written_out(Recipe::calibrates(mode), images, Recipe::rounds(mode))
+        let mut command = self.written_out(Recipe::calibrates(mode), images, Recipe::rounds(mode));
+        if let (None, Some(folder), true) = (&self.calibration_data, folder, images) {
+            command += &format!(" --calibration-data {}", quoted(&folder.to_string_lossy()));
+        }
+        command
     }
 
     /// All options, with every default written out.
@@ -149,7 +160,7 @@ impl CalibrationOptions {
             command += &format!(" --rounding {}", recipe.rounding);
         }
         if let (Some(folder), true) = (&self.calibration_data, images) {
-            command += &format!(" --calibration-data {}", folder.display());
+            command += &format!(" --calibration-data {}", quoted(&folder.to_string_lossy()));
         }
         command
     }

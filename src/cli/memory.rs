@@ -59,6 +59,12 @@ pub struct Arguments {
     #[command(flatten)]
     modes: ModesOptions,
 
+    #[command(flatten)]
+    adapter: AdapterOptions,
+
+    #[command(flatten)]
+    matrix: MatrixOptions,
+
     /// Images in a batch
     #[arg(
         long,
@@ -73,18 +79,12 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", value_parser = options::size, help_heading = help::MEASUREMENT)]
     limit: Option<u64>,
 
-    #[command(flatten)]
-    adapter: AdapterOptions,
-
-    #[command(flatten)]
-    matrix: MatrixOptions,
-
-    #[command(flatten)]
-    kernels: KernelOptions,
-
     /// Format of standard output: table, json or markdown
     #[arg(long, default_value = "table", value_name = "FORMAT", help_heading = help::OUTPUT)]
     format: OutputFormat,
+
+    #[command(flatten)]
+    kernels: KernelOptions,
 }
 
 #[derive(Serialize)]

@@ -20,6 +20,7 @@ mod quantize;
 mod record;
 mod search;
 mod shader;
+mod shell;
 mod terminal;
 mod train;
 mod verify;

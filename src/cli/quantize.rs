@@ -1,5 +1,7 @@
 //! `quantize`: writes a quantized model file.
 
+use std::path::Path;
+
 use clap::Args;
 use fmnist_gpu::error::CheckError;
 use fmnist_gpu::model::Network;
@@ -13,6 +15,7 @@ use super::calibration::CalibrationOptions;
 use super::help;
 use super::modes::ModeOptions;
 use super::options::{self, ModelOptions, ModelOutput};
+use super::shell::quoted;
 use super::terminal;
 
 /// The calls that its help shows.
@@ -198,9 +201,20 @@ impl Arguments {
 
 /// The command that makes this file again, with every default written out.
 fn command(arguments: &Arguments, mode: &Mode) -> String {
+    let mut options = arguments.calibration.command_of(mode, None);
+    if arguments.allow_degenerate {
+        options += " --allow-degenerate";
+    }
+    let output = arguments.output.path();
+    command_line(arguments.model.path(), mode, &options, output)
+}
+
+/// The command that makes the file `output` of a model in a mode, with these options for its calibration.
+pub fn command_line(model: Option<&Path>, mode: &Mode, options: &str, output: &Path) -> String {
+    let written = |path: &Path| quoted(&path.to_string_lossy());
     let mut command = "fmnist-gpu quantize".to_owned();
-    if let Some(path) = arguments.model.path() {
-        command += &format!(" --model {}", path.display());
+    if let Some(path) = model {
+        command += &format!(" --model {}", written(path));
     }
     command += &format!(" --precision {}", mode.precision);
     if !mode.layers.is_empty() {
@@ -210,9 +224,5 @@ fn command(arguments: &Arguments, mode: &Mode) -> String {
     if let (Some(scheme), Some(weights)) = (mode.scheme, mode.weights) {
         command += &format!(" --scheme {scheme} --weights {weights}");
     }
-    command += &arguments.calibration.command_of(mode);
-    if arguments.allow_degenerate {
-        command += " --allow-degenerate";
-    }
-    command + &format!(" --output {}", arguments.output.path().display())
+    command + options + &format!(" --output {}", written(output))
 }

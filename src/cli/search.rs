@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use fmnist_gpu::dataset::{self, Dataset, HELD_OUT, Holdout, Split};
+use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::engine::check_width;
 use fmnist_gpu::model::Network;
 use fmnist_gpu::quantize::{Sample, Source, calibration_problems};
 use fmnist_gpu::report::{self, DatasetInfo, ModelInfo, OutputFormat, SearchSubject, Tool};
 use fmnist_gpu::search::{
-    self, SearchGoal, SearchObserver, SearchOptions, SearchResult, SearchStart, SearchState,
-    Sensitivity, Trial,
+    self, SearchGoal, SearchImages, SearchObserver, SearchOptions, SearchResult, SearchStart,
+    SearchState, Sensitivity, Trial,
 };
 use fmnist_gpu::tune::Tuning;
+use fmnist_gpu::units::parse_percent;
 use fmnist_gpu::{Engine, Error, Mode, Precision};
 use indicatif::ProgressBar;
 
@@ -23,6 +24,7 @@ use super::interrupt;
 use super::options::{
     self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions, ModelOutput,
 };
+use super::quantize;
 use super::terminal;
 
 /// The calls that its help shows.
@@ -43,7 +45,8 @@ const EXAMPLES: &help::Examples = &[
 
 /// Find the fastest or smallest precision for each layer, and write that model
 ///
-/// It measures time on the adapter, and accuracy on training images that 'train' does not train on. After an interrupt,
+/// It measures time on the adapter, and accuracy on training images that 'train' does not train on: half of them to choose
+/// by, the others to confirm the choice. It ends with the 'quantize' command that makes the same file. After an interrupt,
 /// the same command continues where it stopped.
 #[derive(Debug, Args)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
@@ -93,6 +96,10 @@ struct SearchTarget {
     #[arg(long, default_value_t = 0.1, value_name = "POINTS", value_parser = points)]
     max_accuracy_drop: f64,
 
+    /// Choose a mix only if it is better than the best single precision by this share, and that than f32
+    #[arg(long, default_value = "5%", value_name = "PERCENT", value_parser = parse_percent, hide_short_help = true)]
+    min_gain: f64,
+
     /// Images in the batch that is timed
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = options::positive, hide_short_help = true)]
     batch: usize,
@@ -133,12 +140,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let data = dataset::load_split(Split::Train, arguments.data.as_deref())?;
     check_width(&source, data.name.as_ref(), data.images.width)?;
     let sample = arguments.calibration.sample_of(&data)?;
-    let held = held_out(data)?;
+    let images = SearchImages::new(&data, model)?;
     let engine = open(arguments)?;
     let options = SearchOptions {
         max_drop: arguments.effort.max_accuracy_drop / 100.0,
+        min_gain: arguments.effort.min_gain,
         goal: arguments.effort.goal,
-        batch: arguments.effort.batch.min(held.len()),
+        batch: arguments.effort.batch.min(images.choosing.len()),
         trials: arguments.effort.trials,
         min_time: arguments.effort.min_time.into(),
         tuning: arguments.effort.tune,
@@ -147,11 +155,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let subject = SearchSubject {
         adapter: engine.info(),
         model: ModelInfo::new(&source),
-        dataset: DatasetInfo::new(&held),
+        dataset: DatasetInfo::new(&images.choosing),
+        confirming: DatasetInfo::new(&images.confirming),
+        exposure: images.exposure,
         options: &options,
         output: arguments.output.path().display().to_string(),
     };
-    let about = about(arguments, &engine, model, &sample, &held, &options)?;
+    let about = about(arguments, &engine, model, &sample, &images, &options)?;
     let mut state = take_up(arguments, about);
     let table = arguments.format == OutputFormat::Table;
     let mut screen = SearchDisplay::new(table.then(|| report::search_preamble(&subject)));
@@ -159,7 +169,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &engine,
         model,
         &sample,
-        &held,
+        &images,
         &options,
         &mut state,
         &mut screen,
@@ -170,6 +180,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for problem in calibration_problems(model, &result.best, &sample) {
         terminal::note(&format!("warning: {}: {problem}", result.best.mode));
     }
+    let command = quantize_command(arguments, &data, &result.best.mode);
     add_provenance(arguments, &subject, &mut result);
     output.commit(&result.best.to_bytes()?)?;
     state.remove()?;
@@ -178,19 +189,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         OutputFormat::Table => terminal::print(&report::search_result(
             &subject,
             &result,
+            &command,
             terminal::layout(),
         )),
-        format => terminal::print(&report::search_document(&subject, &result, format)?),
+        format => terminal::print(&report::search_document(
+            &subject, &result, &command, format,
+        )?),
     }
-}
-
-/// The images that `train` does not train on.
-fn held_out(data: Dataset) -> Result<Dataset, Error> {
-    let held = Holdout::new(data.len(), HELD_OUT).validation;
-    let labels = data.labels()?;
-    let labels = held.iter().map(|&index| labels[index]).collect();
-    let name = format!("{}, validation images", data.name);
-    Dataset::new(name, data.images.select(&held), labels)
 }
 
 fn open(arguments: &Arguments) -> Result<Engine, Error> {
@@ -206,7 +211,7 @@ fn about(
     engine: &Engine,
     model: &Network,
     sample: &Sample,
-    held: &Dataset,
+    images: &SearchImages,
     options: &SearchOptions,
 ) -> Result<BTreeMap<String, String>, Error> {
     let tool = Tool::now();
@@ -224,7 +229,7 @@ fn about(
                 arguments.adapter, arguments.kernels, arguments.matrix
             ),
         ),
-        ("data", held.sha256()),
+        ("data", images.choosing.sha256()),
         ("batch", options.batch.to_string()),
         (
             "calibration",
@@ -265,9 +270,25 @@ fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> SearchStat
     state
 }
 
+/// The `quantize` command that makes the same file.
+fn quantize_command(arguments: &Arguments, data: &Dataset, mode: &Mode) -> String {
+    let calibration = &arguments.calibration;
+    // The images inside the program are those that are drawn from Fashion-MNIST by default.
+    let folder = match dataset::is_fashion_training(data) && calibration.draws_the_default() {
+        true => None,
+        false => arguments
+            .data
+            .as_deref()
+            .or(dataset::default_folder(Split::Train)),
+    };
+    let options = calibration.command_of(mode, folder);
+    let output = arguments.output.path();
+    quantize::command_line(arguments.model.path(), mode, &options, output)
+}
+
 /// Writes into the file how it was made.
 fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, result: &mut SearchResult) {
-    let best = &result.finalists[0].trial.measured;
+    let found = result.confirmation;
     let options = subject.options;
     let mut command = "fmnist-gpu search".to_owned();
     if let Some(path) = arguments.model.path() {
@@ -277,8 +298,9 @@ fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, result: &m
         command += &format!(" --data {}", folder.display());
     }
     command += &format!(
-        " --max-accuracy-drop {} --goal {} --batch {} --trials {}{} --output {}",
+        " --max-accuracy-drop {} --min-gain {}% --goal {} --batch {} --trials {}{} --output {}",
         arguments.effort.max_accuracy_drop,
+        100.0 * options.min_gain,
         options.goal,
         options.batch,
         options.trials,
@@ -288,11 +310,11 @@ fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, result: &m
     let entries = [
         ("search_command", command),
         ("search_adapter", subject.adapter.to_string()),
-        ("search_images", subject.dataset.name.clone()),
-        ("search_accuracy", format!("{:.4}", best.accuracy)),
+        ("search_images", subject.confirming.name.clone()),
+        ("search_accuracy", format!("{:.4}", found.accuracy())),
         (
             "search_f32_accuracy",
-            format!("{:.4}", result.f32.measured.accuracy),
+            format!("{:.4}", found.f32_accuracy()),
         ),
     ];
     let entries = entries.map(|(key, value)| (key.to_owned(), value));

@@ -13,11 +13,11 @@ use fmnist_gpu::verify::numerics::Earlier;
 use fmnist_gpu::verify::{self, Lane, NumericsReport, Scope};
 use fmnist_gpu::{Engine, Error, Result};
 
-use super::bench::command_line;
 use super::checked::{RunningChecks, VerifyStart};
 use super::help;
 use super::options::{self, AdapterOptions, KernelOptions, MatrixOptions};
 use super::record::Outputs;
+use super::shell::command_line;
 use super::terminal;
 
 /// The calls that its help shows.

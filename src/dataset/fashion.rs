@@ -121,6 +121,14 @@ pub fn load_split(split: Split, folder: Option<&Path>) -> Result<Dataset> {
     Err(Error::file(place, FileError::unsuitable(missing, remedy)))
 }
 
+/// The folder that [`load_split`] takes where none is named, if a split is in one.
+#[must_use]
+pub fn default_folder(split: Split) -> Option<&'static Path> {
+    let places = [CHECKOUT_FOLDER, DEBIAN_FOLDER].map(Path::new);
+    let has = |place: &&Path| find(place, split, "images", 3).is_some();
+    places.into_iter().find(has)
+}
+
 /// Loads images from an IDX file, or those of the test split from a folder.
 ///
 /// # Errors

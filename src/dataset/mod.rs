@@ -16,7 +16,8 @@ pub use calibration::{
     draw_images, write_images,
 };
 pub use fashion::{
-    CLASSES, DEBIAN_FOLDER, Split, is_fashion_training, load_split, load_test_images, test_split,
+    CLASSES, DEBIAN_FOLDER, Split, default_folder, is_fashion_training, load_split,
+    load_test_images, test_split,
 };
 pub use holdout::{HELD_OUT, Holdout};
 pub use idx::{load_images, load_labels, read_images, read_labels};

@@ -13,8 +13,13 @@ use super::layout::{Layout, Screen};
 use super::table::{Column, NOTHING, Table};
 use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
-use crate::search::{Finalist, Measured, SearchOptions, SearchResult, Sensitivity, Trial};
-use crate::units::{bytes, count, duration, percent};
+use crate::mode::Mode;
+use crate::search::{
+    Confirmation, Exposure, Finalist, Measured, SearchGoal, SearchOptions, SearchResult,
+    Sensitivity, Trial,
+};
+use crate::stats::{Estimate, Interval};
+use crate::units::{self, bytes, count, duration, percent};
 
 /// The document of `search`.
 #[derive(Clone, Debug, Serialize)]
@@ -23,15 +28,64 @@ pub struct SearchDocument {
     tool: Tool,
     adapter: AdapterInfo,
     model: ModelInfo,
+    /// The images to choose by.
     dataset: DatasetInfo,
+    /// The images on which the choice was confirmed.
+    confirming: DatasetInfo,
+    /// Whether the network has learned from these images: `held-back` (no), `other-split` or `unknown`.
+    exposure: &'static str,
     goal: &'static str,
     max_accuracy_drop_points: f64,
+    min_gain: f64,
     batch: usize,
     sensitivities: Vec<SearchLine>,
     trials: Vec<SearchLine>,
-    /// The best first.
+    /// The fastest or smallest first.
     finalists: Vec<SearchLine>,
+    /// The mode of the result.
+    best: String,
+    /// The best finalist in the same precision in all layers.
+    plain: String,
+    /// The best mixed finalist, and how many times as fast or as small as `plain` it is; null if there is none.
+    mixed: Option<MixedLine>,
+    /// Assignments that seemed better and lose too much on the confirming images.
+    rejected: Vec<ConfirmedLine>,
+    /// The result on the confirming images.
+    confirmed: ConfirmedLine,
     output: String,
+    /// The command that makes the same file.
+    quantize_command: String,
+}
+
+/// The best mixed finalist.
+#[derive(Clone, Debug, Serialize)]
+struct MixedLine {
+    mode: String,
+    gain: Estimate,
+}
+
+/// An assignment on the confirming images.
+#[derive(Clone, Debug, Serialize)]
+struct ConfirmedLine {
+    mode: String,
+    #[serde(flatten)]
+    found: Confirmation,
+    accuracy: f64,
+    accuracy_interval: Interval,
+    /// Of the accuracy lost against f32.
+    loss_points: Estimate,
+}
+
+impl ConfirmedLine {
+    fn new(mode: &Mode, found: &Confirmation) -> Self {
+        Self {
+            mode: mode.to_string(),
+            found: *found,
+            accuracy: found.accuracy(),
+            accuracy_interval: found.interval(),
+            loss_points: in_points(found.loss()),
+        }
+    }
 }
 
 /// A measurement as JSON and CSV have it.
@@ -44,6 +98,10 @@ struct SearchLine {
     /// The precision, or the mode.
     mode: String,
     accuracy: f64,
+    /// Lost against f32, with its interval, in percentage points.
+    loss_points: f64,
+    loss_points_low: f64,
+    loss_points_high: f64,
     label_changes: usize,
     output_error: f64,
     relative_time: f64,
@@ -52,12 +110,22 @@ struct SearchLine {
 }
 
 impl SearchLine {
-    fn new(what: &'static str, layer: Option<usize>, mode: String, of: &Measured) -> Self {
+    fn new(
+        what: &'static str,
+        layer: Option<usize>,
+        mode: String,
+        of: &Measured,
+        images: usize,
+    ) -> Self {
+        let loss = in_points(of.loss(images));
         Self {
             what,
             layer: layer.map(|layer| format!("layers.{layer}")),
             mode,
             accuracy: of.accuracy,
+            loss_points: loss.value,
+            loss_points_low: loss.low,
+            loss_points_high: loss.high,
             label_changes: of.label_changes,
             output_error: of.output_error,
             relative_time: of.relative_time,
@@ -74,29 +142,34 @@ pub struct SearchSubject<'a> {
     pub adapter: &'a AdapterInfo,
     /// The network.
     pub model: ModelInfo,
-    /// The images that were measured on.
+    /// The images to choose by.
     pub dataset: DatasetInfo,
+    /// The images to confirm the choice.
+    pub confirming: DatasetInfo,
+    /// Whether the network has learned from them.
+    pub exposure: Exposure,
     /// How it searched.
     pub options: &'a SearchOptions,
     /// The file that the result is in.
     pub output: String,
 }
 
-/// The result of a search in a format.
+/// The result of a search in a format, with the `command` that makes the same file.
 ///
 /// # Errors
 /// `Error::Usage` for a format that it does not have.
 pub fn search_document(
     subject: &SearchSubject<'_>,
     result: &SearchResult,
+    command: &str,
     format: OutputFormat,
 ) -> Result<String> {
     let layout = match format {
         OutputFormat::Table => Layout::Terminal(Screen::PLAIN),
         OutputFormat::Markdown => Layout::Markdown,
-        OutputFormat::Json => return to_json(&document(subject, result)),
+        OutputFormat::Json => return to_json(&document(subject, result, command)),
         OutputFormat::Csv => {
-            let document = document(subject, result);
+            let document = document(subject, result, command);
             let lines = [document.sensitivities, document.trials, document.finalists];
             return to_csv(lines.into_iter().flatten());
         }
@@ -107,11 +180,12 @@ pub fn search_document(
     };
     let mut text = search_preamble(subject);
     text += &sensitivity_table(&result.f32, &result.sensitivities, layout);
-    text += &search_result(subject, result, layout);
+    text += &search_result(subject, result, command, layout);
     Ok(text)
 }
 
-fn document(subject: &SearchSubject<'_>, result: &SearchResult) -> SearchDocument {
+fn document(subject: &SearchSubject<'_>, result: &SearchResult, command: &str) -> SearchDocument {
+    let images = subject.dataset.images;
     let mut sensitivities = Vec::new();
     for one in &result.sensitivities {
         let layer = Some(one.layer);
@@ -121,13 +195,27 @@ fn document(subject: &SearchSubject<'_>, result: &SearchResult) -> SearchDocumen
             layer,
             name.clone(),
             &one.only_this,
+            images,
         ));
         if let Some(measured) = &one.all_others {
-            sensitivities.push(SearchLine::new("all other layers", layer, name, measured));
+            sensitivities.push(SearchLine::new(
+                "all other layers",
+                layer,
+                name,
+                measured,
+                images,
+            ));
         }
     }
-    let trial =
-        |trial: &Trial| SearchLine::new("trial", None, trial.mode.to_string(), &trial.measured);
+    let trial = |trial: &Trial| {
+        SearchLine::new(
+            "trial",
+            None,
+            trial.mode.to_string(),
+            &trial.measured,
+            images,
+        )
+    };
     let finalist = |finalist: &Finalist| SearchLine {
         what: "finalist",
         median_ns: u64::try_from(finalist.time.as_nanos()).ok(),
@@ -139,13 +227,27 @@ fn document(subject: &SearchSubject<'_>, result: &SearchResult) -> SearchDocumen
         adapter: subject.adapter.clone(),
         model: subject.model.clone(),
         dataset: subject.dataset.clone(),
+        confirming: subject.confirming.clone(),
+        exposure: subject.exposure.name(),
         goal: subject.options.goal.name(),
         max_accuracy_drop_points: 100.0 * subject.options.max_drop,
+        min_gain: subject.options.min_gain,
         batch: subject.options.batch,
         sensitivities,
         trials: result.trials.iter().map(trial).collect(),
         finalists: result.finalists.iter().map(finalist).collect(),
+        best: result.best.mode.to_string(),
+        plain: result.finalists[result.plain].trial.mode.to_string(),
+        mixed: result.mixed.map(|(at, gain)| MixedLine {
+            mode: result.finalists[at].trial.mode.to_string(),
+            gain,
+        }),
+        rejected: (result.rejected.iter())
+            .map(|(mode, found)| ConfirmedLine::new(mode, found))
+            .collect(),
+        confirmed: ConfirmedLine::new(&result.best.mode, &result.confirmation),
         output: subject.output.clone(),
+        quantize_command: command.to_owned(),
     }
 }
 
@@ -166,8 +268,13 @@ pub fn search_preamble(subject: &SearchSubject<'_>) -> String {
         layers.join("-"),
         subject.model.path
     );
-    let images = count(subject.dataset.images as u64);
-    let _ = writeln!(text, "Images:   {}, {images}", subject.dataset.name);
+    for (what, images) in [
+        ("Choose: ", &subject.dataset),
+        ("Confirm:", &subject.confirming),
+    ] {
+        let number = count(images.images as u64);
+        let _ = writeln!(text, "{what}  {number} images, {}", images.name);
+    }
     let _ = writeln!(text, "Adapter:  {}", adapter_line(subject.adapter));
     let (goal, batch) = (subject.options.goal, count(subject.options.batch as u64));
     let drop = points(subject.options.max_drop);
@@ -229,9 +336,15 @@ pub fn sensitivity_table(f32: &Trial, sensitivities: &[Sensitivity], layout: Lay
            outputs from those of f32; loss: accuracy lost; changed: images with another label than in f32; time: relative to f32\n"
 }
 
-/// The comparison of the finalists, and the result.
+/// The comparison of the finalists, and the result, with the `command` that makes the same file.
 #[must_use]
-pub fn search_result(subject: &SearchSubject<'_>, result: &SearchResult, layout: Layout) -> String {
+pub fn search_result(
+    subject: &SearchSubject<'_>,
+    result: &SearchResult,
+    command: &str,
+    layout: Layout,
+) -> String {
+    let images = subject.dataset.images;
     let row = |finalist: &Finalist| {
         let of = &finalist.trial.measured;
         vec![
@@ -239,7 +352,7 @@ pub fn search_result(subject: &SearchSubject<'_>, result: &SearchResult, layout:
             duration(finalist.time.as_nanos() as f64),
             bytes(of.parameter_bytes),
             percent(of.accuracy),
-            points(result.drop_of(of)),
+            with_interval(of.loss(images)),
             count(of.label_changes as u64),
         ]
     };
@@ -250,15 +363,147 @@ pub fn search_result(subject: &SearchSubject<'_>, result: &SearchResult, layout:
         points(subject.options.max_drop)
     );
     text += &Table::new(&FINALISTS, rows).render(layout);
-    text += "\nAll are measured as quantized files, so int8 dynamic-tensor and f16 on matrix units are not among them.\n";
-    let best = &result.best.mode;
-    let _ = writeln!(text, "\n{}: {best}", subject.output);
-    if *best == result.f32.mode {
-        text += "No assignment within the allowed accuracy loss is better than f32. Allow a larger loss, or try --goal memory.\n";
-    } else if best.layers.is_empty() {
-        text += "No mixed assignment within the allowed accuracy loss is better than this uniform one.\n";
+    text.push('\n');
+    text += &layout.paragraph(
+        "",
+        "loss: accuracy lost against f32 on the images to choose by, in points, with its 95% interval. All are measured as quantized \
+         files, so int8 dynamic-tensor and f16 on matrix units are not among them.",
+    );
+    text.push('\n');
+    for sentence in sentences(subject, result) {
+        text += &layout.paragraph("", &sentence);
+    }
+    let _ = writeln!(
+        text,
+        "\n{}: {}\nThis command makes the same file:",
+        subject.output, result.best.mode
+    );
+    match layout {
+        Layout::Terminal(_) => text += &format!("{command}\n"),
+        Layout::Markdown => text += &format!("\n```sh\n{command}\n```\n"),
     }
     text
+}
+
+/// What was chosen and why, and what it does on the images that chose nothing.
+fn sentences(subject: &SearchSubject<'_>, result: &SearchResult) -> Vec<String> {
+    let SearchOptions {
+        max_drop,
+        min_gain,
+        goal,
+        ..
+    } = *subject.options;
+    let mut all = vec![choice(result, goal, min_gain)];
+    for (mode, found) in &result.rejected {
+        all.push(match found.out_of_range {
+            true => format!("{mode} seemed better, but leaves its range on the images to confirm with."),
+            false => format!(
+                "{mode} seemed better, but on the images to confirm with it loses {} points, more than {}.",
+                with_interval(found.loss()),
+                points(max_drop)
+            ),
+        });
+    }
+    let found = &result.confirmation;
+    let interval = found.interval();
+    let mut confirmed = format!(
+        "On {} images that were not used to choose, {} has an accuracy of {} ({} to {})",
+        count(found.images),
+        result.best.mode,
+        percent(found.accuracy()),
+        percent(interval.low),
+        percent(interval.high)
+    );
+    if result.best.mode != result.f32.mode {
+        let loss = found.loss();
+        confirmed += &format!(", and loses {} points against f32", with_interval(loss));
+        if loss.high > max_drop {
+            confirmed += &format!(
+                ". The limit of {} is within that interval, so more images are needed to know whether it is kept",
+                points(max_drop)
+            );
+        }
+    }
+    all.push(confirmed + ".");
+    all.push(
+        match subject.exposure {
+            Exposure::HeldBack => {
+                "The network has not learned from any of these images: its metadata name this training split, of which 'train' held \
+                 them back."
+            }
+            Exposure::OtherSplit => {
+                "By its metadata the network was trained on another split than this one (data_sha256)."
+            }
+            Exposure::Unknown => {
+                "The network does not say whether it has learned from these images. If it has, these accuracies are too high: give \
+                 other images with --data."
+            }
+        }
+        .to_owned(),
+    );
+    all
+}
+
+/// Why the best is the best.
+fn choice(result: &SearchResult, goal: SearchGoal, min_gain: f64) -> String {
+    let name = |at: usize| result.finalists[at].trial.mode.to_string();
+    let plain = name(result.plain);
+    let least = format!("{}%", (1_000.0 * min_gain).round() / 10.0);
+    let better = match goal {
+        SearchGoal::Latency => "faster",
+        SearchGoal::Memory => "smaller",
+    };
+    let Some((mixed, gain)) = result.mixed else {
+        return match result.plain == result.best_at && plain == "f32" {
+            true => {
+                format!("Nothing within the allowed accuracy loss is {better} than f32 by {least}.")
+            }
+            false => {
+                format!("No mix is within the allowed accuracy loss, so plain {plain} is the best.")
+            }
+        };
+    };
+    let by = match goal {
+        SearchGoal::Latency => format!(
+            "{:.2}× as fast as plain {plain} ({:.2} to {:.2})",
+            gain.value, gain.low, gain.high
+        ),
+        SearchGoal::Memory => format!("{:.1}% of the bytes of plain {plain}", 100.0 / gain.value),
+    };
+    let mixed_name = name(mixed);
+    if result.best_at == mixed {
+        return match goal {
+            SearchGoal::Latency => {
+                format!("The mix {mixed_name} is {by}, the best precision for all layers.")
+            }
+            SearchGoal::Memory => {
+                format!("The mix {mixed_name} takes {by}, the best precision for all layers.")
+            }
+        };
+    }
+    let verb = match goal {
+        SearchGoal::Latency => "is",
+        SearchGoal::Memory => "takes",
+    };
+    format!(
+        "No mix is better than plain {plain} here: the best one, {mixed_name}, {verb} {by}, and a mix must be {better} by {least}."
+    )
+}
+
+/// `+0.04 (−0.10 to +0.18)`, of a share, in points.
+fn with_interval(of: Estimate) -> String {
+    let Estimate { value, low, high } = in_points(of);
+    let [value, low, high] = [value, low, high].map(units::points);
+    format!("{value} ({low} to {high})")
+}
+
+/// A share in percentage points.
+fn in_points(of: Estimate) -> Estimate {
+    Estimate {
+        value: 100.0 * of.value,
+        low: 100.0 * of.low,
+        high: 100.0 * of.high,
+    }
 }
 
 /// `0.12 points`

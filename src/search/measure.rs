@@ -19,8 +19,9 @@ const ANSWERED_AT_ONCE: usize = 1_000;
 const ROUNDS: usize = 15;
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The fewest rounds of the comparison that decides.
-const FINAL_ROUNDS: usize = 15;
+/// The blocks of the comparison that decides, and the fewest rounds in each.
+const FINAL_BLOCKS: u32 = 6;
+const FINAL_ROUNDS: usize = 3;
 
 /// f32 on an engine, beside which everything else is measured.
 pub(super) struct Bench<'a> {
@@ -60,21 +61,26 @@ impl<'a> Bench<'a> {
         let mut network = self.engine.load(quantized).await?;
         let outputs = answers(&mut network, self.data).await?;
         let found = labels(&outputs, self.width);
-        let right = found.iter().zip(self.data.labels()?);
-        let right = right.filter(|(label, truth)| **label == usize::from(**truth));
+        let truth = self.data.labels()?;
         let changes = found.iter().zip(&self.labels).filter(|(a, b)| a != b);
         let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
         let sum: f64 = outputs.iter().zip(&self.outputs).map(square).sum();
         let error = sum / outputs.len() as f64;
         let finite =
             outputs.iter().all(|output| output.is_finite()) && !self.overflows(quantized)?;
+        // An answer outside the range of its type is none.
+        let right = |label: &usize, truth: &u8| finite && *label == usize::from(*truth);
+        let (mut correct, mut only_f32, mut only_this) = (0, 0, 0);
+        for ((own, f32), truth) in found.iter().zip(&self.labels).zip(truth) {
+            let (own, f32) = (right(own, truth), *f32 == usize::from(*truth));
+            correct += usize::from(own);
+            only_f32 += usize::from(f32 && !own);
+            only_this += usize::from(own && !f32);
+        }
         Ok(Measured {
-            // An answer outside the range of its type is none.
-            accuracy: if finite {
-                right.count() as f64 / found.len() as f64
-            } else {
-                0.0
-            },
+            accuracy: correct as f64 / found.len() as f64,
+            only_f32,
+            only_this,
             label_changes: changes.count(),
             output_error: if finite { error } else { f64::MAX },
             relative_time: self.relative_time(&mut network).await?,
@@ -109,12 +115,13 @@ impl<'a> Bench<'a> {
         Ok(own.as_secs_f64() / f32.as_secs_f64().max(1e-9))
     }
 
-    /// The median time of a batch for each of `models`, all in turn, each with the kernels that are fastest.
+    /// The times of batches of each of `models` in nanoseconds, all in turn, each with the kernels that are fastest. They
+    /// are in blocks, before each of which the networks are loaded anew.
     pub async fn compare(
         &self,
         models: &[QuantizedNetwork],
         progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<Duration>> {
+    ) -> Result<Vec<Vec<Vec<u64>>>> {
         let pixels = batch(self.data, self.options.batch);
         let mut networks = Vec::new();
         let mut tuner = Tuner::new(self.options.tuning);
@@ -123,27 +130,38 @@ impl<'a> Bench<'a> {
             // What one took is not taken from the others: a comparison of kernels is none of precisions.
             tuner.renew();
             tuner.tune(&mut network, pixels).await?;
-            once(&mut network, pixels).await?;
             networks.push(network);
         }
-        let mut times = vec![Vec::new(); networks.len()];
-        let goal = self.options.min_time * u32::try_from(networks.len()).unwrap_or(u32::MAX);
+        let mut blocks = vec![Vec::new(); networks.len()];
+        let all = self.options.min_time * u32::try_from(networks.len()).unwrap_or(u32::MAX);
         let start = Instant::now();
-        let mut rounds = 0;
-        while rounds < FINAL_ROUNDS || start.elapsed() < goal {
-            for (network, times) in networks.iter_mut().zip(&mut times) {
-                times.push(once(network, pixels).await?);
+        for block in 1..=FINAL_BLOCKS {
+            for (network, model) in networks.iter_mut().zip(models) {
+                *network = self.engine.reload(network, model).await?;
+                once(network, pixels).await?;
             }
-            rounds += 1;
-            let done = start.elapsed().min(goal).as_millis() as usize;
-            progress(done, goal.as_millis() as usize);
+            let mut times = vec![Vec::new(); networks.len()];
+            let end = all * block / FINAL_BLOCKS;
+            let mut rounds = 0;
+            while rounds < FINAL_ROUNDS || start.elapsed() < end {
+                for (network, times) in networks.iter_mut().zip(&mut times) {
+                    let time = once(network, pixels).await?.as_nanos();
+                    times.push(u64::try_from(time).unwrap_or(u64::MAX));
+                }
+                rounds += 1;
+                let done = start.elapsed().min(all).as_millis() as usize;
+                progress(done, all.as_millis() as usize);
+            }
+            for (blocks, times) in blocks.iter_mut().zip(times) {
+                blocks.push(times);
+            }
         }
-        Ok(times.into_iter().map(median).collect())
+        Ok(blocks)
     }
 }
 
 /// The outputs for all images.
-async fn answers(network: &mut Session, data: &Dataset) -> Result<Vec<f32>> {
+pub(super) async fn answers(network: &mut Session, data: &Dataset) -> Result<Vec<f32>> {
     let at_once = ANSWERED_AT_ONCE.min(data.len());
     network
         .infer(&data.images.pixels, at_once, &mut |_| ())

@@ -1,6 +1,7 @@
 //! Finds mixed precision by measuring: the best assignment of precisions to layers on this adapter.
 //!
-//! A search measures images that were used neither for training nor for calibration, and never the test split.
+//! A search measures images that `train` holds back and that nothing is calibrated on, never the test split. Half of them
+//! serve to choose, the other half to confirm what was chosen.
 //!
 //! 1. It measures how sensitive each layer is: with only this layer in each low precision, and with all other layers
 //!    in it.
@@ -8,11 +9,16 @@
 //!    al. 2021, § 3.3, adds up sensitivities and latencies).
 //! 3. It measures the most promising assignments, cheapest first.
 //! 4. It measures the best of those within the allowed accuracy loss again, interleaved with every uniform mode within
-//!    it. The best of these is the result. f32 is always one of them, so it is the result if nothing is better.
+//!    it. A uniform mode must gain enough over f32, and a mixed one over the best uniform mode.
+//! 5. It runs the best of these on the confirming images. If it loses more than is allowed there by more than chance explains, the next
+//!    best is taken. f32 is always one of them, so it is the result if nothing is better.
 //!
 //! Only quantized files are compared, with the kernels that run them. int8 `dynamic-tensor` cannot be stored in a file,
 //! and the f16 of a file does not run on matrix units, so neither is among the uniform modes.
 
+mod choose;
+mod confirm;
+mod images;
 mod measure;
 mod options;
 mod result;
@@ -20,15 +26,17 @@ mod space;
 mod state;
 
 use crate::Precision;
-use crate::dataset::Dataset;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::model::Network;
 use crate::quantize::{QuantizedNetwork, Quantizer, Sample};
+use choose::{Choice, choose};
+use confirm::confirm;
+pub use images::{Exposure, SearchImages};
 use measure::Bench;
 pub use options::{SearchGoal, SearchOptions};
-pub use result::{Finalist, Measured, SearchResult, Sensitivity, Trial};
+pub use result::{Confirmation, Finalist, Measured, SearchResult, Sensitivity, Trial};
 pub use space::LayerChoice;
 use space::{Effect, Effects, Predicted};
 pub use state::{SearchStart, SearchState};
@@ -49,8 +57,8 @@ pub trait SearchObserver {
     fn sensitivities(&mut self, f32: &Trial, sensitivities: &[Sensitivity]);
 }
 
-/// Searches for the best assignment for `model` on `engine`; `data` are images that nothing has learned from,
-/// `sample` those to calibrate on.
+/// Searches for the best assignment for `model` on `engine`, with `images` to choose by and to confirm, and `sample` to
+/// calibrate on.
 ///
 /// # Errors
 /// `Error::File` where the images do not fit the model; those of the device; `Error::Output` where the state
@@ -59,13 +67,14 @@ pub async fn run(
     engine: &Engine,
     model: &Network,
     sample: &Sample,
-    data: &Dataset,
+    images: &SearchImages,
     options: &SearchOptions,
     state: &mut SearchState,
     observer: &mut dyn SearchObserver,
 ) -> Result<SearchResult> {
     let mut quantizer = Quantizer::new(options.recipe, model, Some(sample));
     let f32 = Mode::from(Precision::F32);
+    let data = &images.choosing;
     let bench = Bench::new(engine, data, options, &quantizer.quantize(&f32)?).await?;
     let mut search = Search {
         engine,
@@ -83,14 +92,30 @@ pub async fn run(
     search.observer.sensitivities(&f32, &sensitivities);
     search.uniform(&low).await?;
     search.mixed(&f32, &low, &sensitivities).await?;
-    let (finalists, best) = search.decide(&f32).await?;
+    let finalists = search.compare(&f32).await?;
+    let decision = search.decide(&finalists, images).await?;
+    let Choice { best, plain, mixed } = decision.choice;
     Ok(SearchResult {
         f32,
         sensitivities,
         trials: search.trials,
         finalists,
-        best,
+        plain,
+        mixed,
+        rejected: decision.rejected,
+        confirmation: decision.confirmation,
+        best_at: best,
+        best: decision.model,
     })
+}
+
+/// What was decided among the finalists.
+struct Decision {
+    choice: Choice,
+    /// What seemed better and was not confirmed.
+    rejected: Vec<(Mode, Confirmation)>,
+    confirmation: Confirmation,
+    model: QuantizedNetwork,
 }
 
 struct Search<'a, 'b> {
@@ -265,8 +290,8 @@ impl Search<'_, '_> {
             .filter(move |trial| trial.measured.accuracy >= least)
     }
 
-    /// Compares what is within the drop once more, and gives the best first.
-    async fn decide(&mut self, f32: &Trial) -> Result<(Vec<Finalist>, QuantizedNetwork)> {
+    /// Compares what is within the drop once more, and gives the fastest or smallest first.
+    async fn compare(&mut self, f32: &Trial) -> Result<Vec<Finalist>> {
         let mut uniform: Vec<Trial> = Vec::new();
         let mut mixed: Vec<Trial> = Vec::new();
         for trial in self.within(f32) {
@@ -285,24 +310,53 @@ impl Search<'_, '_> {
         }
         let observer = &mut self.observer;
         let mut progress = |done, total| observer.progress("comparing the best", done, total);
-        let times = self.bench.compare(&models, &mut progress).await?;
-        let mut order: Vec<usize> = (0..trials.len()).collect();
-        let bytes = |index: usize| trials[index].measured.parameter_bytes;
-        let by_time = |a: &usize, b: &usize| times[*a].cmp(&times[*b]);
-        let by_bytes = |a: &usize, b: &usize| bytes(*a).cmp(&bytes(*b));
-        order.sort_by(|a, b| match self.options.goal {
-            SearchGoal::Latency => by_time(a, b).then(by_bytes(a, b)),
-            SearchGoal::Memory => by_bytes(a, b).then(by_time(a, b)),
+        let blocks = self.bench.compare(&models, &mut progress).await?;
+        let finalists = trials.into_iter().zip(blocks);
+        let finalists = finalists.map(|(trial, blocks)| Finalist::new(trial, blocks));
+        let mut finalists: Vec<Finalist> = finalists.collect();
+        finalists.sort_by_key(|one| {
+            let (time, bytes) = (one.time, one.trial.measured.parameter_bytes);
+            match self.options.goal {
+                SearchGoal::Latency => (time.as_nanos(), u128::from(bytes)),
+                SearchGoal::Memory => (u128::from(bytes), time.as_nanos()),
+            }
         });
-        let finalist = |&index: &usize| Finalist {
-            trial: trials[index].clone(),
-            time: times[index],
-        };
-        let finalists: Vec<Finalist> = order.iter().map(finalist).collect();
-        let best = order.first().map(|&index| models.swap_remove(index));
-        let best = best.ok_or_else(|| {
-            Error::missing("mode within the accuracy drop, although f32 always is")
-        })?;
-        Ok((finalists, best))
+        Ok(finalists)
+    }
+
+    /// Chooses among the finalists, and confirms the choice on images that chose nothing.
+    async fn decide(&mut self, finalists: &[Finalist], images: &SearchImages) -> Result<Decision> {
+        let f32 = Mode::from(Precision::F32);
+        let reference = self.quantizer.quantize(&f32)?;
+        let mut rejected: Vec<(Mode, Confirmation)> = Vec::new();
+        loop {
+            let is_left = |at: &usize| {
+                let mode = &finalists[*at].trial.mode;
+                !rejected.iter().any(|(rejected, _)| rejected == mode)
+            };
+            let left: Vec<usize> = (0..finalists.len()).filter(is_left).collect();
+            let of_left: Vec<&Finalist> = left.iter().map(|&at| &finalists[at]).collect();
+            let choice = choose(&of_left, self.options).ok_or_else(|| {
+                Error::missing("mode within the accuracy drop, although f32 always is")
+            })?;
+            let choice = Choice {
+                best: left[choice.best],
+                plain: left[choice.plain],
+                mixed: choice.mixed.map(|(at, gain)| (left[at], gain)),
+            };
+            let mode = &finalists[choice.best].trial.mode;
+            self.observer.progress(&format!("confirming {mode}"), 0, 1);
+            let model = self.quantizer.quantize(mode)?;
+            let confirmation = confirm(self.engine, &reference, &model, &images.confirming).await?;
+            if *mode == f32 || !confirmation.contradicts(self.options.max_drop) {
+                return Ok(Decision {
+                    choice,
+                    rejected,
+                    confirmation,
+                    model,
+                });
+            }
+            rejected.push((mode.clone(), confirmation));
+        }
     }
 }

@@ -50,6 +50,8 @@ impl FromStr for SearchGoal {
 pub struct SearchOptions {
     /// The accuracy that may be lost against f32, as a share of all images.
     pub max_drop: f64,
+    /// By how much a low precision must be better than f32, and a mix better than any plain precision, as a share.
+    pub min_gain: f64,
     /// What is sought.
     pub goal: SearchGoal,
     /// Images of a batch whose time is taken.
@@ -62,4 +64,19 @@ pub struct SearchOptions {
     pub tuning: Tuning,
     /// How layers are quantized.
     pub recipe: Recipe,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self {
+            max_drop: 0.001,
+            min_gain: 0.05,
+            goal: SearchGoal::default(),
+            batch: 1_000,
+            trials: 40,
+            min_time: Duration::from_millis(500),
+            tuning: Tuning::Quick,
+            recipe: Recipe::default(),
+        }
+    }
 }

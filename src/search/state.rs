@@ -162,6 +162,8 @@ mod tests {
         let measured = Measured {
             accuracy: 0.5,
             label_changes: 3,
+            only_f32: 2,
+            only_this: 1,
             output_error: 1e-3,
             relative_time: 0.1 + 0.2,
             parameter_bytes: 100,
@@ -188,7 +190,7 @@ mod tests {
         let path = folder.path().join("kept");
         let write = |accuracy: f64, error: f64, time: f64| {
             let measured = format!(
-                r#"{{"accuracy":{accuracy:?},"label_changes":1,"output_error":{error:?},"relative_time":{time:?},"parameter_bytes":1}}"#
+                r#"{{"accuracy":{accuracy:?},"label_changes":1,"only_f32":0,"only_this":0,"output_error":{error:?},"relative_time":{time:?},"parameter_bytes":1}}"#
             );
             let text = format!(r#"{{"about":{{}},"measured":{{"f16":{measured}}}}}"#);
             std::fs::write(&path, text).unwrap();
