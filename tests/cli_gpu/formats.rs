@@ -133,7 +133,7 @@ pub fn a_search_is_measured_on_the_adapter(adapter: &Adapter) {
     assert!(named("f32") && named("int8 static"), "{document}");
     assert_eq!(named("f16"), adapter.has("shader-f16"));
     let best = QuantizedNetwork::load(&output).expect("a quantized file");
-    assert_eq!(finalists[0]["mode"], best.mode.to_string());
+    assert_eq!(document["best"], best.mode.to_string());
     let arguments = [
         "--adapter",
         &adapter.index,
