@@ -8,6 +8,7 @@ use super::control_workload::ControlWorkloads;
 use super::engines::Engines;
 use super::entry::{Absence, BenchEntry};
 use super::group::Group;
+use super::layers;
 use super::observer::{Finished, Observer};
 use super::options::BenchOptions;
 use super::sample::{SampledMode, Taken};
@@ -27,6 +28,8 @@ pub(super) struct Checked {
     overflow: Option<String>,
     /// Bytes of all buffers, by plan.
     planned_bytes: u64,
+    /// What each layer loses beside f32; empty where f32 did not run.
+    losses: Vec<Option<f64>>,
     /// `[images, out]` of the whole data set; those of the batch that is timed come first.
     outputs: Vec<f32>,
 }
@@ -73,6 +76,7 @@ impl Batch<'_> {
         for entry in entries.iter_mut() {
             checked.push(self.classify(entry, reference_check, observer).await?);
         }
+        self.note_losses(entries, &mut checked, reference_check);
         let changed = self.changed(entries, &checked);
         let rows = self.rows(entries, &checked);
         let mut groups = self.groups(entries, &checked).await?;
@@ -159,6 +163,27 @@ impl Batch<'_> {
         entry.attempt(result).map(Option::flatten)
     }
 
+    /// Notes what each layer of every mode loses beside the network in f32, where that runs.
+    fn note_losses(
+        &self,
+        entries: &[BenchEntry],
+        checked: &mut [Option<Checked>],
+        reference_check: &mut ReferenceCheck<'_>,
+    ) {
+        let is_f32 = |entry: &&BenchEntry| entry.mode.precision == Precision::F32;
+        let f32 = entries.iter().find(is_f32);
+        let Some(f32) = f32.and_then(|entry| entry.model.clone()) else {
+            return;
+        };
+        for (entry, checked) in entries.iter().zip(checked) {
+            if let (Some(model), Some(checked)) = (&entry.model, checked)
+                && checked.overflow.is_none()
+            {
+                checked.losses = reference_check.losses.of(model, &f32, self.size);
+            }
+        }
+    }
+
     /// As [`Batch::classify`], by the kernel that is chosen now.
     async fn check(
         &self,
@@ -186,6 +211,7 @@ impl Batch<'_> {
             labels,
             overflow,
             planned_bytes: network.planned_bytes(batch).await?,
+            losses: Vec::new(),
             outputs,
         }))
     }
@@ -314,6 +340,7 @@ impl Batch<'_> {
             match &checked.overflow {
                 Some(reason) => row.overflowed(reason),
                 None => {
+                    row.layers = layers::figures(widths.len() - 1, &checked.losses);
                     let f32_labels = f32.map(|f32| &f32.labels[..]);
                     row.classified(&checked.labels, truth, f32_labels);
                     let beside = f32_labels.and_then(confusion);

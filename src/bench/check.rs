@@ -1,5 +1,6 @@
 //! Comparing the outputs of a precision with the reference, before anything is timed.
 
+use super::layers::LayerLosses;
 use crate::dataset::Dataset;
 use crate::engine;
 use crate::error::{CheckError, Error, Result};
@@ -15,6 +16,8 @@ const COMPARED_OUTPUTS: usize = 256;
 pub(super) struct ReferenceCheck<'a> {
     data: &'a Dataset,
     known: Vec<((Mode, usize), Inference)>,
+    /// What each layer loses.
+    pub(super) losses: LayerLosses<'a>,
 }
 
 impl<'a> ReferenceCheck<'a> {
@@ -22,6 +25,7 @@ impl<'a> ReferenceCheck<'a> {
         Self {
             data,
             known: Vec::new(),
+            losses: LayerLosses::new(data),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How accurate a precision is class by class, and how that differs from f32.
 
-use crate::results::ClassAccuracy;
+use crate::results::{ClassAccuracy, ConfusionChange};
 
 /// The accuracy of every class, from the label counts `[truth][label]` of a precision and of f32.
 pub(super) fn accuracies(counts: &[Vec<usize>], f32: Option<&[Vec<usize>]>) -> Vec<ClassAccuracy> {
@@ -14,6 +14,20 @@ pub(super) fn accuracies(counts: &[Vec<usize>], f32: Option<&[Vec<usize>]>) -> V
         }
     };
     counts.iter().enumerate().map(of_class).collect()
+}
+
+/// Where label counts `[truth][label]` differ from those of f32.
+pub(super) fn changes(counts: &[Vec<usize>], f32: &[Vec<usize>]) -> Vec<ConfusionChange> {
+    let mut all = Vec::new();
+    for (class, (line, of_f32)) in counts.iter().zip(f32).enumerate() {
+        for (label, (&own, &other)) in line.iter().zip(of_f32).enumerate() {
+            let more = own as i64 - other as i64;
+            if more != 0 {
+                all.push(ConfusionChange { class, label, more });
+            }
+        }
+    }
+    all
 }
 
 /// The class with the lowest accuracy, the first of equals; none where no class has images.
@@ -44,6 +58,13 @@ mod tests {
         assert_eq!(of(2), (0, 0, None, Some(0)));
         assert_eq!(hardest(&found), Some(1));
         assert_eq!(hardest(&found[2..]), None);
+        let change = |class, label, more| ConfusionChange { class, label, more };
+        let want = [(0, 0, -1), (0, 1, 1), (1, 0, -1), (1, 1, 1)];
+        assert_eq!(
+            changes(&counts, &f32),
+            want.map(|(c, l, m)| change(c, l, m))
+        );
+        assert_eq!(changes(&f32, &f32), []);
         assert!(accuracies(&counts, None)[0].more_than_f32.is_none());
     }
 }

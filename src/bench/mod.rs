@@ -18,6 +18,7 @@ mod engines;
 mod entry;
 mod explain;
 mod group;
+mod layers;
 mod observer;
 mod options;
 mod row;
@@ -133,6 +134,7 @@ pub async fn run(
             breakdown::measure(&mut entries, &mut rows, pixels, options.breakdown).await
         };
         result.failure = explained.await.err();
+        rows.iter_mut().for_each(layers::note_times);
         explain(&mut rows);
         if !options.breakdown {
             rows.iter_mut().for_each(|row| row.breakdown.clear());

@@ -78,6 +78,8 @@ impl Row {
         let all = confusion
             .as_deref()
             .map(|counts| classes::accuracies(counts, f32));
+        let both = confusion.as_deref().zip(f32);
+        self.confusion_vs_f32 = both.map(|(counts, f32)| classes::changes(counts, f32));
         self.hardest_class = all.as_deref().and_then(classes::hardest);
         self.class_accuracy = all;
         self.confusion = confusion;

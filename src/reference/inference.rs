@@ -14,6 +14,8 @@ pub struct Inference {
     pub logits: Vec<f64>,
     /// The input, or the first layer, whose values leave their type's range.
     pub overflow: Option<OutOfRange>,
+    /// The outputs of each layer, `[images, out]` row-major; none unless they are to be kept.
+    pub layers: Option<Vec<Vec<f64>>>,
 }
 
 impl Inference {
@@ -25,11 +27,22 @@ impl Inference {
         }
     }
 
+    /// Keeps the outputs of a layer, `[images, out]`, if they are to be kept.
+    pub(super) fn note_layer(&mut self, layer: usize, outputs: &[f64]) {
+        if let Some(layers) = &mut self.layers {
+            layers[layer].extend(outputs);
+        }
+    }
+
     /// Of these images, and of those after them.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.outputs.extend(other.outputs);
         self.labels.extend(other.labels);
         self.logits.extend(other.logits);
+        if let (Some(layers), Some(others)) = (&mut self.layers, other.layers) {
+            let pairs = layers.iter_mut().zip(others);
+            pairs.for_each(|(layer, other)| layer.extend(other));
+        }
         self.overflow = match (self.overflow, other.overflow) {
             (Some(one), Some(other)) => Some(one.first(other)),
             (one, other) => one.or(other),

@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod inference;
+mod layers;
 mod memory;
 mod network;
 mod overflow;
@@ -17,6 +18,7 @@ pub use arithmetic::{
     activate, add_bias, input, integer_product, label, product, quantize, quantize_input,
 };
 pub use inference::Inference;
+pub use layers::{layer_outputs, relative_error};
 pub use memory::check_memory;
 pub use network::{infer, infer_all, out_of_range, sums_of_image, weight_values};
 pub use rounding::{round_bf16, round_f16};

@@ -26,16 +26,26 @@ use crate::quantize::{InputQuantization, OutOfRange, QuantizedLayer, QuantizedNe
 /// As [`infer`] does.
 #[must_use]
 pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Inference {
+    infer_all_with(model, pixels, batch, &Inference::default())
+}
+
+/// As [`infer_all`]; `empty` says what is kept.
+pub(super) fn infer_all_with(
+    model: &QuantizedNetwork,
+    pixels: &[u8],
+    batch: usize,
+    empty: &Inference,
+) -> Inference {
     let width = model.graph.inputs();
     let together = width * if shares_scales(model) { batch } else { 1 };
     let threads = available_parallelism().map_or(1, usize::from);
     let of_thread = pixels.len().div_ceil(together).div_ceil(threads).max(1) * together;
     let weights = &widened(model);
     let outcomes = host::map(pixels.chunks(of_thread), |pixels| {
-        infer_with(model, weights, pixels, batch)
+        infer_with(model, weights, pixels, batch, empty)
     });
     let outcomes = outcomes.into_iter();
-    outcomes.reduce(Inference::and).unwrap_or_default()
+    outcomes.fold(empty.clone(), Inference::and)
 }
 
 /// Runs `model` over all of `pixels` (`[images, in]` row-major) in batches of `batch` images, the last one
@@ -45,7 +55,7 @@ pub fn infer_all(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Infer
 /// Where `batch` is zero, or [`QuantizedNetwork::check`] refuses the model, which no file and no conversion gives.
 #[must_use]
 pub fn infer(model: &QuantizedNetwork, pixels: &[u8], batch: usize) -> Inference {
-    infer_with(model, &widened(model), pixels, batch)
+    infer_with(model, &widened(model), pixels, batch, &Inference::default())
 }
 
 /// Images by which values that no bound tells of are found.
@@ -83,15 +93,16 @@ fn infer_with(
     weights: &[Widened],
     pixels: &[u8],
     batch: usize,
+    empty: &Inference,
 ) -> Inference {
     assert!(batch > 0, "a batch holds at least one image");
     let width = model.graph.inputs();
     let outputs = model.graph.outputs();
     let shared = shares_scales(model);
-    let mut inference = Inference::default();
+    let mut inference = empty.clone();
     let together = if shared { batch } else { ROWS_TOGETHER };
     for pixels in pixels.chunks(width * together) {
-        let mut part = Inference::default();
+        let mut part = empty.clone();
         part.outputs = if shared {
             run_batch(model, weights, pixels, &mut part)
         } else {
@@ -239,6 +250,7 @@ fn run_images(
             inference.note_logits(layer.activation, &x, layer.outputs);
             activate(layer.activation, &mut x, layer.outputs);
         }
+        inference.note_layer(index, &x);
         if last {
             outputs = x;
         } else {
@@ -316,6 +328,7 @@ fn run_batch(
         values = restored.collect();
         inference.note_logits(layer.activation, &values, layer.outputs);
         activate(layer.activation, &mut values, layer.outputs);
+        inference.note_layer(index, &values);
         let activated: Vec<f32> = values.iter().map(|&value| value as f32).collect();
         range.scale(
             &mut errors,

@@ -209,6 +209,8 @@ pub struct Tool {
     pub version: &'static str,
     /// The commit that it was built from; none outside a checkout.
     pub commit: Option<&'static str>,
+    /// The version of wgpu that it was built with.
+    pub wgpu: &'static str,
     /// `release` or `debug`.
     pub profile: &'static str,
     /// When it ran, in UTC: `2026-11-23T12:00:00Z`.
@@ -227,6 +229,7 @@ impl Tool {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("FMNIST_GPU_COMMIT"),
+            wgpu: env!("FMNIST_GPU_WGPU"),
             profile: if cfg!(debug_assertions) {
                 "debug"
             } else {

@@ -13,6 +13,17 @@ pub struct Mcnemar {
     pub p: f64,
 }
 
+/// How many more images of a class get a label than in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfusionChange {
+    /// The class.
+    pub class: usize,
+    /// The label.
+    pub label: usize,
+    /// How many more; fewer where it is negative, and never 0.
+    pub more: i64,
+}
+
 /// The images of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ClassAccuracy {

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::accuracy::{ClassAccuracy, Mcnemar};
+use super::accuracy::{ClassAccuracy, ConfusionChange, Mcnemar};
+use super::layer::LayerFigures;
 use super::spread::Spread;
 use super::time::Why;
 use super::warning::Warning;
@@ -180,6 +181,9 @@ pub struct Row {
     pub label_changes: Option<usize>,
     /// How often the images of each class get each label, `[truth][label]`; none where there are too many classes.
     pub confusion: Option<Vec<Vec<usize>>>,
+    /// Where `confusion` differs from that of f32, by class and label; none where one of them is not known, and empty for
+    /// f32 itself.
+    pub confusion_vs_f32: Option<Vec<ConfusionChange>>,
     /// The accuracy of each class, where `confusion` is known.
     pub class_accuracy: Option<Vec<ClassAccuracy>>,
     /// The class with the lowest accuracy.
@@ -221,6 +225,8 @@ pub struct Row {
     /// Where the time goes, for the chosen kernel and for the unfused kernels beside it; empty unless requested, and
     /// where the adapter has no timestamps.
     pub breakdown: Vec<Breakdown>,
+    /// What each layer takes and loses; empty where nothing ran.
+    pub layers: Vec<LayerFigures>,
     /// Why it is not faster; none where it was not measured.
     pub why: Option<Why>,
     /// Reasons to distrust its numbers or its samples.
@@ -249,6 +255,7 @@ impl Row {
             agreement_with_f32: None,
             label_changes: None,
             confusion: None,
+            confusion_vs_f32: None,
             class_accuracy: None,
             hardest_class: None,
             accuracy_points_vs_f32: None,
@@ -272,6 +279,7 @@ impl Row {
             },
             memory_vs_f32: None,
             breakdown: Vec::new(),
+            layers: Vec::new(),
             why: None,
             warnings: Vec::new(),
             status: Status::Ok,

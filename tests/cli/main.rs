@@ -23,6 +23,7 @@ mod modes;
 mod other_model;
 mod outputs;
 mod overflow;
+mod page;
 mod predict;
 mod processor;
 mod quantize;

@@ -47,11 +47,18 @@ impl Figure {
         }
     }
 
+    /// A cell of a matrix, of a class of the style sheet and in a style of its own.
+    pub fn cell_of(&self, class: &str, style: Option<&str>) -> Markup {
+        html! {
+            td class=(class) style=[style] data-json=(self.pointer) { (self.text.as_deref().unwrap_or(NOTHING)) }
+        }
+    }
+
     /// A cell of a table.
     pub fn cell(&self) -> Markup {
         match &self.text {
-            Some(text) => html! { td.number data-json=(self.pointer) { (text) } },
-            None => html! { td.number { (NOTHING) } },
+            Some(text) => html! { td data-json=(self.pointer) { (text) } },
+            None => html! { td { (NOTHING) } },
         }
     }
 }
@@ -135,16 +142,36 @@ impl From<Figure> for Traced {
     }
 }
 
-/// A table of figures: the first column of a line names it.
-pub fn table(header: &[&str], lines: &[(Markup, Vec<Figure>)]) -> Markup {
-    html! {
-        table {
-            thead { tr { @for name in header { th scope="col" { (name) } } } }
-            tbody {
-                @for (name, figures) in lines {
-                    tr { th scope="row" { (name) } @for figure in figures { (figure.cell()) } }
+/// A table of figures.
+pub struct Table {
+    header: Vec<String>,
+    /// Each line's name, and its figures.
+    lines: Vec<(Markup, Vec<Figure>)>,
+}
+
+impl Table {
+    /// In a region that scrolls, also by the keyboard, under a caption for readers who cannot see what it belongs to.
+    pub fn draw(&self, caption: &Traced) -> Markup {
+        html! {
+            div.scroll tabindex="0" role="region" aria-label={ "Figures: " (caption.text) } {
+                table {
+                    caption.visually-hidden data-json=[caption.places()] { (caption.text) }
+                    thead { tr { @for name in &self.header { th scope="col" { (name) } } } }
+                    tbody {
+                        @for (name, figures) in &self.lines {
+                            tr { th scope="row" { (name) } @for figure in figures { (figure.cell()) } }
+                        }
+                    }
                 }
             }
         }
+    }
+}
+
+/// A table of figures: the first column of a line names it.
+pub fn table(header: &[&str], lines: Vec<(Markup, Vec<Figure>)>) -> Table {
+    Table {
+        header: header.iter().map(|&name| name.to_owned()).collect(),
+        lines,
     }
 }

@@ -1,184 +1,140 @@
 //! The images whose label changed, and the label of each precision.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
 use super::figure::{Figure, Traced};
-use super::plot::bar;
+use super::series::{short, swatch};
+use super::thumbnails::{Thumbnails, room};
 use super::view::View;
 use crate::results::{Answer, Changed, ChangedImage};
 
-/// Every batch size: the first is open.
-pub fn section(view: &View<'_>) -> Markup {
+/// The most answers of all images together, which keep the page small whatever the number of precisions.
+const MOST_ANSWERS: usize = 160;
+
+/// The images at the batch size of the answer, and how many there are at the others; none where no label changes.
+pub fn section(view: &View<'_>) -> Option<Markup> {
     let all = view.changed();
-    html! {
-        @for (place, (at, changed)) in all.iter().enumerate() {
-            details.batch open[place == 0] {
-                summary { (traced(*at, changed).inline()) }
-                @if !changed.images.is_empty() {
-                    ul.gallery {
-                        @for (image, one) in changed.images.iter().enumerate() {
-                            li { (card(view, one, &format!("/changed/{at}/images/{image}"))) }
-                        }
-                    }
+    if all.iter().all(|(_, changed)| changed.total == 0) {
+        return None;
+    }
+    let ((first, shown), others) = all.split_first()?;
+    let dataset = &view.document.dataset;
+    let answers = shown.images.first().map_or(1, |image| image.answers.len());
+    let most = room(dataset.columns, dataset.rows).min(MOST_ANSWERS / answers.max(1));
+    let images: Vec<&ChangedImage> = shown.images.iter().take(most).collect();
+    let pixels: Vec<&[u8]> = images.iter().map(|image| &image.pixels[..]).collect();
+    let thumbnails = Thumbnails::new(&pixels, dataset.columns, dataset.rows);
+    let traced = how_many(*first, shown);
+    let traced = match (shown.images.len() == images.len(), shown.total) {
+        (true, total) if total == images.len() => traced.and("."),
+        // A list's figure is its length.
+        (true, _) => traced
+            .and("; ")
+            .and(of(*first, "images", shown.images.len()))
+            .and(" of them are shown, taken in turn from each precision."),
+        (false, _) => traced.and("; as many are shown as this page has room for."),
+    };
+    Some(html! {
+        p.shows { (traced.inline()) }
+        @if let Some(thumbnails) = &thumbnails { (thumbnails.sheet()) }
+        @if !images.is_empty() {
+            ul.gallery {
+                @for (at, image) in images.iter().enumerate() {
+                    li.card { (card(view, image, &format!("/changed/{first}/images/{at}"), thumbnails.as_ref().map(|all| (all, at)))) }
                 }
             }
         }
-    }
+        @if !others.is_empty() {
+            p.note {
+                @for (at, changed) in others { (how_many(*at, changed).and(". ").inline()) }
+                "The JSON has images of every batch size."
+            }
+        }
+    })
 }
 
-fn traced(at: usize, changed: &Changed) -> Traced {
-    let of = |field: &str, number: usize| {
-        Figure::count(format!("/changed/{at}/{field}"), Some(number as u64))
-    };
+fn of(at: usize, field: &str, number: usize) -> Figure {
+    Figure::count(format!("/changed/{at}/{field}"), Some(number as u64))
+}
+
+/// How many labels change, without a full stop.
+fn how_many(at: usize, changed: &Changed) -> Traced {
     let batch = Traced::from("Batch ")
-        .and(of("batch", changed.batch))
+        .and(of(at, "batch", changed.batch))
         .and(": ");
-    let shown = changed.images.len();
     match changed.total {
         0 => batch.and("no label changes"),
         1 => batch.and("the label of one image changes"),
-        total => {
-            let all = batch
-                .and("the labels of ")
-                .and(of("total", total))
-                .and(" images change");
-            if total == shown {
-                return all;
-            }
-            // A list's figure is its length.
-            all.and("; ")
-                .and(of("images", shown))
-                .and(" of them are shown, taken in turn from each precision")
-        }
+        total => batch
+            .and("the labels of ")
+            .and(of(at, "total", total))
+            .and(" images change"),
     }
 }
 
-fn card(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
+fn card(
+    view: &View<'_>,
+    image: &ChangedImage,
+    pointer: &str,
+    thumbnail: Option<(&Thumbnails, usize)>,
+) -> Markup {
     let index = Figure::count(format!("{pointer}/index"), Some(image.index as u64));
-    let f32 = image
-        .answers
-        .iter()
-        .find(|answer| answer.name == "f32")
-        .map(|answer| answer.label);
-    html! {
-        article.card {
-            div.card-head {
-                (picture(view, image))
-                div {
-                    @if let Some(truth) = image.truth {
-                        p.truth { (view.class(truth)) }
-                        p.sub { "true class" }
-                    }
-                    p.sub { "image " (index.inline()) }
-                }
-            }
-            ul.answers {
-                @for (at, answer) in image.answers.iter().enumerate() {
-                    li.changed[Some(answer.label) != f32] { (given(view, answer, image.truth, &format!("{pointer}/answers/{at}"))) }
-                }
-            }
-            details {
-                summary { "All outputs" span.visually-hidden { " for image " (index.inline()) } }
-                div.scroll tabindex="0" role="region" aria-label={ "Outputs for image " (image.index) } {
-                    (outputs(view, image, pointer))
-                }
-            }
-        }
-    }
-}
-
-/// The pixels as a PNG inside the page.
-fn picture(view: &View<'_>, image: &ChangedImage) -> Markup {
-    let dataset = &view.document.dataset;
-    let alt = match image.truth {
+    let spoken = match image.truth {
         Some(truth) => format!("Image {}, {}", image.index, view.class(truth)),
         None => format!("Image {}", image.index),
     };
-    match png(&image.pixels, dataset.columns, dataset.rows) {
-        Some(bytes) => {
-            let source = format!("data:image/png;base64,{}", STANDARD.encode(bytes));
-            html! { img src=(source) alt=(alt) width="84" height="84"; }
-        }
-        None => html! { span.no-image role="img" aria-label=(alt) { "no image" } },
-    }
-}
-
-/// Grey pixels, row after row; none where they are no such image.
-fn png(pixels: &[u8], columns: usize, rows: usize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let (width, height) = (u32::try_from(columns).ok()?, u32::try_from(rows).ok()?);
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header().ok()?.write_image_data(pixels).ok()?;
-    Some(bytes)
-}
-
-/// One precision's label, and its output.
-fn given(view: &View<'_>, answer: &Answer, truth: Option<usize>, pointer: &str) -> Markup {
-    let output = answer.outputs.get(answer.label).copied().unwrap_or(0.0);
-    let (class, mark, spoken) = match truth.map(|truth| truth == answer.label) {
-        Some(true) => ("what right", "✓ ", ", right"),
-        Some(false) => ("what wrong", "✗ ", ", wrong"),
-        None => ("what", "", ""),
-    };
-    html! {
-        span.who { (view.series.short_label(&answer.name)) }
-        span class=(class) {
-            span aria-hidden="true" { (mark) }
-            (view.quoted_class(answer.label).inline())
-            span.visually-hidden { (spoken) }
-        }
-        (Figure::new(format!("{pointer}/outputs/{}", answer.label), Some(shown(view, output))).inline())
-        (meter(view, answer, output))
-    }
-}
-
-/// A bar as long as the probability; none where the outputs are no probabilities.
-fn meter(view: &View<'_>, answer: &Answer, output: f32) -> Markup {
-    if !view.has_probabilities() {
-        return html! {};
-    }
-    let class = format!("fill solid {}", view.series.class(&answer.name));
-    html! {
-        svg.meter viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
-            (bar("track", 0.0, 0.0, 100.0, 4.0))
-            (bar(&class, 0.0, 0.0, 100.0 * f64::from(output), 4.0))
+    let answers = image.answers.iter();
+    let mut labels: Vec<usize> = Vec::new();
+    for answer in answers {
+        if !labels.contains(&answer.label) {
+            labels.push(answer.label);
         }
     }
-}
-
-fn outputs(view: &View<'_>, image: &ChangedImage, pointer: &str) -> Markup {
-    let classes = image
-        .answers
-        .first()
-        .map_or(0, |answer| answer.outputs.len());
     html! {
-        table {
-            thead { tr { th scope="col" { "class" } @for answer in &image.answers { th scope="col" { (answer.name) } } } }
-            tbody {
-                @for class in 0..classes {
-                    tr {
-                        th scope="row" { (view.quoted_class(class).inline()) }
-                        @for (at, answer) in image.answers.iter().enumerate() {
-                            td.number data-json={ (pointer) "/answers/" (at) "/outputs/" (class) } {
-                                (answer.outputs.get(class).map_or_else(String::new, |&output| shown(view, output)))
-                            }
-                        }
-                    }
+        div.card-head {
+            @if let Some((thumbnails, at)) = thumbnail { (thumbnails.draw(at, &spoken)) }
+            div {
+                @if let Some(truth) = image.truth {
+                    p.truth { (view.class(truth)) }
+                    p.sub { "true class" }
+                }
+                p.sub { "image " (index.inline()) }
+            }
+        }
+        dl.answers {
+            @for label in labels {
+                dt { (given(view, label, image.truth)) }
+                @for (at, answer) in image.answers.iter().enumerate().filter(|(_, answer)| answer.label == label) {
+                    dd { (swatch(&answer.name)) (short(&answer.name)) " " (output(view, answer, &format!("{pointer}/answers/{at}"))) }
                 }
             }
         }
     }
 }
 
-/// A probability as a percentage, any other output as it is.
-fn shown(view: &View<'_>, output: f32) -> String {
-    if view.has_probabilities() {
+/// A label that some precisions give, and whether it is correct.
+fn given(view: &View<'_>, label: usize, truth: Option<usize>) -> Markup {
+    let (class, mark, spoken) = match truth.map(|truth| truth == label) {
+        Some(true) => ("right", "✓ ", ", right"),
+        Some(false) => ("wrong", "✗ ", ", wrong"),
+        None => ("", "", ""),
+    };
+    html! {
+        span class=(class) {
+            span aria-hidden="true" { (mark) }
+            (view.quoted_class(label).inline())
+            span.visually-hidden { (spoken) }
+        }
+    }
+}
+
+/// The output at the label: a probability as a percentage, any other output as it is.
+fn output(view: &View<'_>, answer: &Answer, pointer: &str) -> Markup {
+    let output = answer.outputs.get(answer.label).copied().unwrap_or(0.0);
+    let shown = if view.has_probabilities() {
         format!("{:.1}%", 100.0 * output)
     } else {
         format!("{output:.3}")
-    }
+    };
+    Figure::new(format!("{pointer}/outputs/{}", answer.label), Some(shown)).inline()
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::figure::Traced;
+use super::figure::{Table, Traced};
 use super::scale::Scale;
 use super::series::n;
 
@@ -19,42 +19,63 @@ pub struct Frame {
     pub bottom: f64,
 }
 
-/// A chart: a drawing, its description, and its figures.
+/// A chart: a drawing, what it shows, and its figures.
 pub struct Chart {
     /// Its own name in the page.
     pub id: String,
     /// What stands over it.
     pub title: Traced,
-    /// A description for readers who cannot see it.
-    pub summary: Traced,
+    /// What it shows, in one sentence. It describes the drawing to readers who cannot see it; its figures are in the table.
+    pub shows: Traced,
     pub height: f64,
     pub drawing: Markup,
     /// A note under it.
     pub note: Option<String>,
     /// Its figures as a table.
-    pub figures: Markup,
+    pub figures: Table,
 }
 
 impl Chart {
     pub fn draw(&self) -> Markup {
-        let (title, summary) = (format!("{}-title", self.id), format!("{}-summary", self.id));
         let size = format!("0 0 {} {}", n(WIDTH), n(self.height));
+        let title = format!("{}-title", self.id);
         html! {
             figure.chart id=(self.id) {
-                figcaption id=(title) data-json=[self.title.places()] { (self.title.text) }
-                svg viewBox=(size) role="img" aria-labelledby=(title) aria-describedby=(summary) {
+                (self.caption())
+                svg viewBox=(size) role="img" aria-labelledby=(title) aria-describedby=(self.shows_id()) {
+                    title id=(title) data-json=[self.title.places()] { (self.title.text) }
                     (self.drawing)
                 }
-                p.visually-hidden id=(summary) data-json=[self.summary.places()] { (self.summary.text) }
                 @if let Some(note) = &self.note { p.note { (note) } }
                 details {
                     summary { "Figures" span.visually-hidden { " of " (self.title.inline()) } }
-                    div.scroll tabindex="0" role="region" aria-label={ "Figures of " (self.title.text) } {
-                        (self.figures)
-                    }
+                    (self.figures.draw(&self.title))
                 }
             }
         }
+    }
+
+    /// Without its drawing.
+    pub fn draw_figures(&self) -> Markup {
+        html! {
+            figure.figures id=(self.id) {
+                (self.caption())
+                (self.figures.draw(&self.title))
+            }
+        }
+    }
+
+    fn caption(&self) -> Markup {
+        html! {
+            figcaption {
+                span.title data-json=[self.title.places()] { (self.title.text) }
+                p.shows id=(self.shows_id()) data-json=[self.shows.places()] { (self.shows.text) }
+            }
+        }
+    }
+
+    fn shows_id(&self) -> String {
+        format!("{}-shows", self.id)
     }
 }
 

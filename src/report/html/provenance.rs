@@ -33,6 +33,7 @@ pub fn section(view: &View<'_>) -> Markup {
                     Some(commit) => { "commit " code data-json="/tool/commit" { (commit) } },
                     None => "commit not known",
                 }
+                ", wgpu " span data-json="/tool/wgpu" { (tool.wgpu) }
             }
             @for (at, entry) in document.adapters.iter().enumerate() { (adapter(at, entry)) }
             dt { "Machine" }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::figure::{Figure, Traced};
+use super::series::label;
 use super::view::{Placed, View};
 use crate::baseline::Change;
 use crate::engine::Place;
@@ -32,8 +33,10 @@ pub fn table(view: &View<'_>) -> Markup {
     let shown = |name: &&str| labelled || !OF_LABELS.contains(name);
     let columns: Vec<&str> = COLUMNS.into_iter().filter(shown).collect();
     html! {
+        p.note.narrow { "The table scrolls sideways." }
         div.scroll tabindex="0" role="region" aria-label="Results" {
             table.results {
+                caption.visually-hidden { "All rows, by batch size and device" }
                 thead { tr { @for name in &columns { th scope="col" { (name) } } } }
                 @for batch in &view.batches {
                     tbody {
@@ -59,9 +62,9 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
     let labelled = view.document.dataset.labelled;
     let on_cpu = effective.device == Some(Place::Cpu) && effective.reason.is_some();
     html! {
-        tr.deploy[deploy] {
+        tr class=[deploy.then_some("deploy")] {
             th scope="row" {
-                (view.series.label(&placed.name()))
+                (label(&placed.name()))
                 @if deploy { span.badge { @if view.document.verdict.undecided.is_some() { "suggested" } @else { "deploy" } } }
                 @if row.status != Status::Ok { span.badge.off { (status(row.status)) } }
             }
@@ -74,7 +77,7 @@ fn line(view: &View<'_>, placed: Placed<'_>, deploy: bool) -> Markup {
             (Figure::count(placed.pointer("label_changes"), row.label_changes.map(|changes| changes as u64)).cell())
             @if labelled { (Figure::new(placed.pointer("mcnemar/p"), row.mcnemar.as_ref().map(|test| chance(test.p))).cell()) }
             (Figure::bytes(placed.pointer("memory/device_allocated_bytes"), memory.device_allocated_bytes).cell())
-            td { (effective.kernel.unwrap_or("–")) @if on_cpu { " (CPU path)" } }
+            td.text { (effective.kernel.unwrap_or("–")) @if on_cpu { " (CPU path)" } }
         }
     }
 }
@@ -107,9 +110,14 @@ fn notes(view: &View<'_>) -> Markup {
             notes.push(note);
         }
     }
-    let uncharted = view.charted().len() < view.batches.len();
+    let (drawn, others) = view.charted();
+    let charted = drawn.first().filter(|_| !others.is_empty());
+    let uncharted = !view.batches.iter().all(|batch| view.is_charted(batch));
     html! {
         @for note in &notes { p.note { (note.inline()) } }
+        @if let Some(batch) = charted {
+            p.note { "The charts below are of batch " (batch.figure().inline()) ", which the answer is about. The JSON has the figures of all batch sizes." }
+        }
         @if uncharted {
             p.note { "Batch sizes with a single precision, which a memory limit adds, have no charts." }
         }
@@ -137,6 +145,7 @@ pub fn comparison(view: &View<'_>) -> Option<Markup> {
         }
         div.scroll tabindex="0" role="region" aria-label="Comparison" {
             table.comparison {
+                caption.visually-hidden { "Each row beside the earlier result" }
                 thead {
                     tr {
                         @for name in ["precision", "change", "batch", "time", "from (95%)", "to", "accuracy, points", "agreement", "memory", "note"] {
@@ -159,11 +168,11 @@ fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
     html! {
         tr {
             th scope="row" {
-                (view.series.label(&change.name))
+                (label(&change.name))
                 @if let Some(row) = change.row.and_then(|at| view.document.results.get(at))
                     && let Some(backend) = view.document.requested_on(row.requested.adapter) { " on " (backend) }
             }
-            td { (change.outcome()) }
+            td.text { (change.outcome()) }
             (of("batch", Some(count(change.batch as u64))).cell())
             (of("time/value", time.map(|time| change_of(time.value))).cell())
             (of("time/low", time.map(|time| change_of(time.low))).cell())
@@ -171,7 +180,7 @@ fn change_line(view: &View<'_>, at: usize, change: &Change) -> Markup {
             (of("accuracy_points", change.accuracy_points.map(points)).cell())
             (of("agreement", change.agreement.map(percent)).cell())
             (of("memory", change.memory.map(change_of)).cell())
-            td.note-cell { @if let Some(note) = &change.note { (Traced::quoted(format!("/comparison/rows/{at}/note"), note).inline()) } }
+            td.text { @if let Some(note) = &change.note { (Traced::quoted(format!("/comparison/rows/{at}/note"), note).inline()) } }
         }
     }
 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::figure::{Figure, Traced};
+use super::series::label;
 use super::view::{Placed, View};
 use crate::adapter::Kind;
 use crate::report::adapter::SOFTWARE;
@@ -17,7 +18,6 @@ pub fn section(view: &View<'_>) -> Markup {
         section.verdict id="verdict" aria-labelledby="verdict-heading" {
             h2 id="verdict-heading" { "Verdict" }
             @if let Some(traced) = shortfall(view.document) { p.warning role="note" { (traced.inline()) } }
-            p.sentence data-json="/verdict/sentence" { (verdict.sentence) }
             @for (at, line) in verdict.details.iter().enumerate() {
                 p.detail data-json={ "/verdict/details/" (at) } { (line) }
             }
@@ -84,7 +84,7 @@ fn tiles(view: &View<'_>, placed: Placed<'_>) -> Markup {
         dl.tiles {
             div.tile.deploy {
                 dt { @if view.document.verdict.undecided.is_some() { "Suggested" } @else { "Deploy" } }
-                dd { (view.series.label(&placed.name())) }
+                dd { (label(&placed.name())) }
                 dd.sub {
                     @if let Some(backend) = view.document.requested_on(row.requested.adapter) { "on " (backend) " " }
                     "at batch " (placed.batch().inline())
@@ -226,6 +226,7 @@ fn warnings(view: &View<'_>) -> Markup {
         @if !rows.is_empty() {
             details.more {
                 summary { "Warnings about single rows" }
+                @if !view.charted().1.is_empty() { p.note { "The JSON has those of the other batch sizes." } }
                 ul.reasons { @for traced in &rows { li { (traced.inline()) } } }
             }
         }
@@ -234,7 +235,8 @@ fn warnings(view: &View<'_>) -> Markup {
 
 fn row_warnings(view: &View<'_>) -> Vec<Traced> {
     let mut all = Vec::new();
-    for placed in view.batches.iter().flat_map(|batch| &batch.rows) {
+    let (batches, _) = view.charted();
+    for placed in batches.into_iter().flat_map(|batch| &batch.rows) {
         for (at, warning) in placed.row.warnings.iter().enumerate() {
             let pointer = placed.pointer(&format!("warnings/{at}/text"));
             let traced = Traced::from(view.document.row_name(placed.row))

@@ -135,16 +135,19 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The batch sizes that charts are drawn of: those of several precisions, which can be compared; all where
-    /// there is no such one.
-    pub fn charted(&self) -> Vec<&Batch<'a>> {
-        let several = |batch: &&Batch<'a>| batch.rows.len() > 1;
-        let some: Vec<&Batch<'a>> = self.batches.iter().filter(several).collect();
-        if some.is_empty() {
-            self.batches.iter().collect()
-        } else {
-            some
-        }
+    /// Whether a batch size has charts: it has several precisions, which can be compared, or no batch size has.
+    pub fn is_charted(&self, batch: &Batch<'_>) -> bool {
+        batch.rows.len() > 1 || self.batches.iter().all(|batch| batch.rows.len() < 2)
+    }
+
+    /// The batches with charts: those of the batch size that the answer is about, and those of the others.
+    pub fn charted(&self) -> (Vec<&Batch<'a>>, Vec<&Batch<'a>>) {
+        let all = self.batches.iter().filter(|batch| self.is_charted(batch));
+        let all: Vec<&Batch<'a>> = all.collect();
+        let focus = self.focus().map(|batch| batch.size);
+        let in_focus = all.iter().find(|batch| Some(batch.size) == focus);
+        let size = in_focus.or(all.last()).map(|batch| batch.size);
+        all.into_iter().partition(|batch| Some(batch.size) == size)
     }
 
     /// The changed images of every batch size, with their places in the document: those of the focus first,

@@ -2,14 +2,16 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{Figure, Traced};
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, hover, line, words, x_axis};
+use super::super::figure::{self, Figure, Table, Traced};
+use super::super::plot::{Anchor, Chart, Frame, WIDTH, line, words, x_axis};
 use super::super::scale::Scale;
+use super::super::series::{class as colour, mark};
 use super::super::view::{Batch, Placed, View};
 use super::format::tidy;
 use crate::results::ClassAccuracy;
 
-const BAND: f64 = 22.0;
+/// From the mark of one precision to that of the next.
+const STEP: f64 = 4.8;
 const TOP: f64 = 8.0;
 const LEFT: f64 = 96.0;
 
@@ -64,19 +66,16 @@ pub fn accuracies(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let all = rows.iter().flat_map(|known| known.classes);
     let all = all.filter_map(|class| class.accuracy);
     let least = all.fold(1.0, f64::min);
-    let frame = frame(classes);
+    let layout = Layout::new(classes, rows.len());
+    let frame = layout.frame();
     let x = Scale::linear((least - 0.04).max(0.0), 1.0, frame.left, frame.right);
     let drawing = html! {
         (x_axis(frame, x, &x.ticks(5), |tick| format!("{}%", tidy(&format!("{:.1}", 100.0 * tick))), "images of the class with the correct label"))
-        (names(view, classes))
+        (names(view, layout))
         @for (row, known) in rows.iter().enumerate() {
             @for class in 0..classes {
                 @if let Some(share) = known.classes[class].accuracy {
-                    g {
-                        (hover(named(view, known, class).and(known.accuracy(class))))
-                        // Side by side where they would hide each other.
-                        (view.series.mark(&known.placed.name(), x.at(share), middle(class) + offset(row, rows.len()), 3.6))
-                    }
+                    (mark(&known.placed.name(), x.at(share), layout.mark(class, row), 3.0))
                 }
             }
         }
@@ -85,19 +84,19 @@ pub fn accuracies(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     Some(Chart {
         id: format!("classes-{}", batch.id()),
         title: "Accuracy by class".into(),
-        summary: hardest.map_or_else(Traced::default, |class| {
+        shows: hardest.map_or_else(Traced::default, |class| {
             Traced::from("In ")
                 .and(first.placed.name())
                 .and(" the hardest class is ")
-                .and(view.class(class))
-                .and(" with ")
+                .and(view.quoted_class(class))
+                .and(": ")
                 .and(first.accuracy(class))
-                .and(".")
+                .and(" of its images get the correct label.")
         }),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
-        figures: figures(view, &rows),
+        figures: figures(view, &rows, "correct in", Known::correct),
     })
 }
 
@@ -115,67 +114,70 @@ pub fn changes(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         .iter()
         .flat_map(|known| (0..classes).map(|class| known.change(class).abs()));
     let most = all.reduce(f64::max)?.max(1.0);
-    let frame = frame(classes);
+    let layout = Layout::new(classes, others.len());
+    let frame = layout.frame();
     let x = Scale::linear(-1.15 * most, 1.15 * most, frame.left, frame.right);
     let drawing = html! {
         (x_axis(frame, x, &whole(&x.ticks(5)), signed, "correct labels more than f32"))
-        (names(view, classes))
+        (names(view, layout))
         (line("zero", (x.at(0.0), frame.top), (x.at(0.0), frame.bottom)))
         @for (row, known) in others.iter().enumerate() {
             @let name = known.placed.name();
             @for class in 0..classes {
                 @let change = known.change(class);
-                @let y = middle(class) + offset(row, others.len());
-                g {
-                    (hover(named(view, known, class).and(known.change_figure(class))))
-                    (line(&format!("stem {}", view.series.class(&name)), (x.at(0.0), y), (x.at(change), y)))
-                    (view.series.mark(&name, x.at(change), y, 3.4))
-                }
+                @let y = layout.mark(class, row);
+                @if change != 0.0 { (line(&format!("stem {}", colour(&name)), (x.at(0.0), y), (x.at(change), y))) }
+                (mark(&name, x.at(change), y, 3.0))
             }
         }
     };
-    let described = others.iter().map(|known| {
-        let parts = (0..classes).filter(|&class| known.change(class) != 0.0);
-        let part = |class| {
-            Traced::from(view.class(class))
-                .and(" ")
-                .and(known.change_figure(class))
-        };
-        let parts: Vec<Traced> = parts.map(part).collect();
-        let traced = Traced::from(known.placed.name()).and(": ");
-        match parts.as_slice() {
-            [] => traced.and("no class changes"),
-            _ => traced.and(Traced::joined(parts, ", ")),
-        }
-    });
     Some(Chart {
         id: format!("class-changes-{}", batch.id()),
         title: "Change from f32".into(),
-        summary: Traced::joined(described, "; "),
+        shows: most_changed(view, &others),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
-        figures: figures(view, &rows),
+        figures: figures(view, &others, "change in", Known::change_figure),
     })
 }
 
-fn frame(classes: usize) -> Frame {
-    Frame {
-        left: LEFT,
-        right: WIDTH - 14.0,
-        top: TOP,
-        bottom: TOP + BAND * classes as f64,
+/// Where the classes and the marks of their precisions are.
+#[derive(Clone, Copy)]
+struct Layout {
+    classes: usize,
+    rows: usize,
+    /// The height of a class.
+    band: f64,
+}
+
+impl Layout {
+    fn new(classes: usize, rows: usize) -> Self {
+        let band = (6.0 + STEP * rows as f64).max(20.0);
+        Self {
+            classes,
+            rows,
+            band,
+        }
     }
-}
 
-fn middle(class: usize) -> f64 {
-    TOP + BAND * (class as f64 + 0.5)
-}
+    fn frame(self) -> Frame {
+        Frame {
+            left: LEFT,
+            right: WIDTH - 14.0,
+            top: TOP,
+            bottom: TOP + self.band * self.classes as f64,
+        }
+    }
 
-/// Marks of one class one under the other.
-fn offset(row: usize, rows: usize) -> f64 {
-    let step = (0.72 * BAND / rows.max(1) as f64).min(5.5);
-    step * (row as f64 - (rows - 1) as f64 / 2.0)
+    fn middle(self, class: usize) -> f64 {
+        TOP + self.band * (class as f64 + 0.5)
+    }
+
+    /// The height of a row's mark: those of one class are one under the other.
+    fn mark(self, class: usize, row: usize) -> f64 {
+        self.middle(class) + STEP * (row as f64 - (self.rows as f64 - 1.0) / 2.0)
+    }
 }
 
 fn whole(ticks: &[f64]) -> Vec<f64> {
@@ -194,50 +196,56 @@ fn signed(change: f64) -> String {
     }
 }
 
-fn names(view: &View<'_>, classes: usize) -> Markup {
+fn names(view: &View<'_>, layout: Layout) -> Markup {
     html! {
-        @for class in 0..classes {
-            (line("grid", (LEFT, middle(class)), (WIDTH - 14.0, middle(class))))
-            (words(LEFT - 8.0, middle(class) + 3.5, Anchor::End, "tick", view.short_class(class, 14)))
+        @for class in 0..layout.classes {
+            @let y = layout.middle(class);
+            (line("grid", (LEFT, y), (WIDTH - 14.0, y)))
+            (words(LEFT - 8.0, y + 3.5, Anchor::End, "tick", view.short_class(class, 14)))
         }
     }
 }
 
-fn named(view: &View<'_>, known: &Known<'_>, class: usize) -> Traced {
-    Traced::from(view.class(class))
-        .and(", ")
-        .and(known.placed.name())
-        .and(": ")
+/// The largest change of a class.
+fn most_changed(view: &View<'_>, others: &[Known<'_>]) -> Traced {
+    let all = others.iter().flat_map(|known| {
+        let of_class = move |class| (known, class, known.change(class));
+        (0..known.classes.len()).map(of_class)
+    });
+    let largest = all.reduce(|a, b| if b.2.abs() > a.2.abs() { b } else { a });
+    match largest {
+        Some((known, class, change)) if change != 0.0 => view
+            .quoted_class(class)
+            .and(" in ")
+            .and(known.placed.name())
+            .and(" changes most: ")
+            .and(known.change_figure(class))
+            .and(" correct labels."),
+        _ => "No class has more or fewer correct labels than in f32.".into(),
+    }
 }
 
-/// The number of images of each class, and how many each precision labels correctly.
-fn figures(view: &View<'_>, rows: &[Known<'_>]) -> Markup {
+/// The number of images of each class, and one figure of each precision.
+fn figures<'a>(
+    view: &View<'_>,
+    rows: &[Known<'a>],
+    what: &str,
+    figure: fn(&Known<'a>, usize) -> Figure,
+) -> Table {
     let classes = rows.first().map_or(0, |known| known.classes.len());
-    let images = |class: usize| {
-        let of_first = rows.first().map(|known| {
+    let line = |class: usize| {
+        let of_first = rows.iter().take(1).map(|known| {
             let images = known.classes[class].images as u64;
             Figure::count(known.of(class, "images"), Some(images))
         });
-        of_first.map(|figure| figure.cell())
+        let figures = of_first.chain(rows.iter().map(|known| figure(known, class)));
+        (view.quoted_class(class).inline(), figures.collect())
     };
-    html! {
-        table {
-            thead {
-                tr {
-                    th scope="col" { "class" }
-                    th scope="col" { "images" }
-                    @for known in rows { th scope="col" { "correct in " (known.placed.name()) } }
-                }
-            }
-            tbody {
-                @for class in 0..classes {
-                    tr {
-                        th scope="row" { (view.class(class)) }
-                        @if let Some(cell) = images(class) { (cell) }
-                        @for known in rows { (known.correct(class).cell()) }
-                    }
-                }
-            }
-        }
-    }
+    let names: Vec<String> = rows
+        .iter()
+        .map(|known| format!("{what} {}", known.placed.name()))
+        .collect();
+    let header = ["class", "images"].into_iter();
+    let header: Vec<&str> = header.chain(names.iter().map(String::as_str)).collect();
+    figure::table(&header, (0..classes).map(line).collect())
 }

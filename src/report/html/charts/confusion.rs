@@ -1,121 +1,236 @@
-//! Which classes are confused with which.
+//! Which classes are confused with which: the counts of f32, and how each other precision differs from it.
 
 use maud::{Markup, html};
 
 use super::super::figure::{Figure, Traced};
-use super::super::plot::{Anchor, Chart, WIDTH, bar, words};
-use super::super::series::n;
-use super::super::view::{Placed, View};
+use super::super::series::label as named;
+use super::super::view::{Batch, Placed, View};
 
-const LEFT: f64 = 84.0;
-const TOP: f64 = 66.0;
-/// Room for the last label, which leans out.
-const RIGHT: f64 = 26.0;
-/// With more classes than this the numbers do not fit their fields.
-const NUMBERED: usize = 12;
+/// With more classes than this a matrix fills no page, and only its largest fields are listed.
+const MOST_IN_MATRIX: usize = 20;
+/// How many fields are listed then.
+const LISTED: usize = 12;
 
-/// One row; none where its confusion is not known.
-pub fn chart(view: &View<'_>, placed: Placed<'_>) -> Option<Chart> {
-    let counts = placed.row.confusion.as_deref()?;
-    let classes = counts.len();
-    let side = (WIDTH - LEFT - RIGHT) / classes as f64;
-    let errors = pairs(counts);
-    let most = errors.first().map_or(1, |(.., number)| *number).max(1) as f64;
-    let class = view.series.class(&placed.name());
-    let drawing = html! {
-        (words(LEFT, 10.0, Anchor::Start, "axis-title", "label →"))
-        (words(2.0, TOP - 6.0, Anchor::Start, "axis-title", "class ↓"))
-        @for label in 0..classes {
-            @let x = LEFT + side * (label as f64 + 0.5) + 3.5;
-            @let turn = format!("rotate(-50 {} {})", n(x), n(TOP - 5.0));
-            text.tick x=(n(x)) y=(n(TOP - 5.0)) transform=(turn) { (view.short_class(label, 9)) }
-        }
-        @for (truth, line) in counts.iter().enumerate() {
-            @let y = TOP + side * truth as f64;
-            (words(LEFT - 6.0, y + side / 2.0 + 3.5, Anchor::End, "tick", view.short_class(truth, 13)))
-            @for (label, &number) in line.iter().enumerate() {
-                @let x = LEFT + side * label as f64;
-                (field(&class, (x, y), side, number, if truth == label { None } else { Some(number as f64 / most) }))
-                @if classes <= NUMBERED && number > 0 {
-                    (words(x + side / 2.0, y + side / 2.0 + 3.2, Anchor::Middle, "cell", number_of(placed, truth, label, number)))
-                }
-            }
-        }
-    };
-    let worst: Vec<Traced> = errors
-        .iter()
-        .take(3)
-        .map(|(truth, label, number)| {
-            number_of(placed, *truth, *label, *number)
-                .traced()
-                .and(" images of ")
-                .and(view.class(*truth))
-                .and(" are labelled ")
-                .and(view.class(*label))
-        })
+/// A field of a matrix that is not 0.
+#[derive(Clone, Copy)]
+struct Field {
+    class: usize,
+    label: usize,
+    /// Images, or how many more images than in f32.
+    count: i64,
+    /// Its place in the row's differences; none for a count.
+    at: Option<usize>,
+}
+
+/// One matrix.
+struct Matrix<'a> {
+    placed: Placed<'a>,
+    classes: usize,
+    fields: Vec<Field>,
+    /// Whether it is compared with that of f32.
+    is_difference: bool,
+    /// The largest count of all matrices of its kind, apart from the correct labels of a plain one.
+    most: f64,
+}
+
+/// The matrices of a batch size; empty where no confusion is known.
+pub fn section(view: &View<'_>, batch: &Batch<'_>) -> Markup {
+    let rows: Vec<Placed<'_>> = batch
+        .measured()
+        .filter(|placed| placed.row.confusion.is_some())
         .collect();
-    Some(Chart {
-        id: format!("confusion-{}", placed.at),
-        title: placed.name().into(),
-        summary: match worst.as_slice() {
-            [] => "There are no mistakes.".into(),
-            _ => Traced::from("The most frequent mistakes: ")
-                .and(Traced::joined(worst, "; "))
-                .and("."),
-        },
-        height: TOP + side * classes as f64 + 4.0,
-        drawing,
-        note: None,
-        figures: figures(view, placed, counts),
-    })
-}
-
-fn number_of(placed: Placed<'_>, truth: usize, label: usize, number: usize) -> Figure {
-    let pointer = placed.pointer(&format!("confusion/{truth}/{label}"));
-    Figure::count(pointer, Some(number as u64))
-}
-
-/// A field: what is right is plain, a mistake the stronger the more frequent.
-fn field(class: &str, at: (f64, f64), side: f64, number: usize, share: Option<f64>) -> Markup {
-    let (x, y) = at;
+    let f32 = rows.iter().find(|placed| placed.name() == "f32");
+    let Some(first) = f32.or(rows.first()) else {
+        return html! {};
+    };
+    let plain = Matrix::plain(*first);
+    let mut differences: Vec<Matrix<'_>> = rows
+        .iter()
+        .filter(|placed| placed.name() != "f32")
+        .filter_map(|placed| Matrix::difference(*placed))
+        .collect();
+    // One scale for all, so that their colours can be compared.
+    let most = differences.iter().map(|one| one.most).fold(1.0, f64::max);
+    differences.iter_mut().for_each(|one| one.most = most);
     html! {
-        (bar(if share.is_some() { "field" } else { "field right" }, x, y, side - 1.0, side - 1.0))
-        @if let Some(share) = share.filter(|_| number > 0) {
-            rect class={ "heat " (class) } x=(n(x)) y=(n(y)) width=(n(side - 1.0)) height=(n(side - 1.0))
-                fill-opacity=(n(0.08 + 0.62 * share)) {}
+        h3 { "Confusion" }
+        p.lead {
+            "The images of each class (rows) by the label that they get (columns): first the counts of "
+            (first.name()) ", then how many images more (+) or fewer (−) than in f32 each other precision puts there. An empty field is none."
+        }
+        @if f32.is_none() { p.note { "f32 is no row of this run, so the counts are those of " (first.name()) "." } }
+        div.charts.matrices {
+            (plain.draw(view))
+            @for matrix in differences.iter().filter(|one| !one.fields.is_empty()) { (matrix.draw(view)) }
+        }
+        @for matrix in differences.iter().filter(|one| one.fields.is_empty()) {
+            p.note { (named(&matrix.placed.name())) " gives every class the same labels as f32." }
         }
     }
 }
 
-/// Mistakes by class and label, the most frequent first.
-fn pairs(counts: &[Vec<usize>]) -> Vec<(usize, usize, usize)> {
-    let mut all = Vec::new();
-    for (truth, line) in counts.iter().enumerate() {
-        for (label, &number) in line.iter().enumerate() {
-            if truth != label && number > 0 {
-                all.push((truth, label, number));
+impl<'a> Matrix<'a> {
+    fn plain(placed: Placed<'a>) -> Self {
+        let counts = placed.row.confusion.as_deref().unwrap_or_default();
+        let mut fields = Vec::new();
+        for (class, line) in counts.iter().enumerate() {
+            for (label, &count) in line.iter().enumerate().filter(|(_, count)| **count > 0) {
+                fields.push(Field {
+                    class,
+                    label,
+                    count: count as i64,
+                    at: None,
+                });
             }
         }
+        let wrong = fields.iter().filter(|field| field.class != field.label);
+        let most = wrong.map(|field| field.count).max().unwrap_or(1) as f64;
+        Self {
+            placed,
+            classes: counts.len(),
+            fields,
+            is_difference: false,
+            most,
+        }
     }
-    all.sort_by_key(|&(truth, label, number)| (std::cmp::Reverse(number), truth, label));
-    all
-}
 
-fn figures(view: &View<'_>, placed: Placed<'_>, counts: &[Vec<usize>]) -> Markup {
-    html! {
-        table {
-            thead {
-                tr {
-                    th scope="col" { "class" }
-                    @for label in 0..counts.len() { th scope="col" { (view.class(label)) } }
+    fn difference(placed: Placed<'a>) -> Option<Self> {
+        let changes = placed.row.confusion_vs_f32.as_deref()?;
+        let fields: Vec<Field> = changes
+            .iter()
+            .enumerate()
+            .map(|(at, change)| Field {
+                class: change.class,
+                label: change.label,
+                count: change.more,
+                at: Some(at),
+            })
+            .collect();
+        let most = fields.iter().map(|field| field.count.abs()).max();
+        Some(Self {
+            placed,
+            classes: placed.row.confusion.as_deref().map_or(0, <[_]>::len),
+            fields,
+            is_difference: true,
+            most: most.unwrap_or(1) as f64,
+        })
+    }
+
+    fn draw(&self, view: &View<'_>) -> Markup {
+        let name = self.placed.name();
+        let kind = if self.is_difference { "change-" } else { "" };
+        let id = format!("confusion-{kind}{}", self.placed.at);
+        html! {
+            figure.chart id=(id) {
+                figcaption {
+                    span.title { (named(&name)) @if self.is_difference { " beside f32" } }
+                    p.shows data-json=[self.shows(view).places()] { (self.shows(view).text) }
+                }
+                div.scroll tabindex="0" role="region" aria-label={ "Confusion of " (name) } {
+                    @if self.classes > MOST_IN_MATRIX { (self.list(view)) } @else { (self.table(view)) }
                 }
             }
-            tbody {
-                @for (truth, line) in counts.iter().enumerate() {
+        }
+    }
+
+    /// The fields that say the most, the largest first: mistakes, or changes.
+    fn largest(&self) -> Vec<Field> {
+        let of_interest = |field: &&Field| field.at.is_some() || field.class != field.label;
+        let mut fields: Vec<Field> = self.fields.iter().filter(of_interest).copied().collect();
+        fields.sort_by_key(|field| {
+            (
+                std::cmp::Reverse(field.count.abs()),
+                field.class,
+                field.label,
+            )
+        });
+        fields
+    }
+
+    /// The largest mistake, or the largest change.
+    fn shows(&self, view: &View<'_>) -> Traced {
+        let largest = self.largest();
+        let Some(field) = largest.first() else {
+            return "There are no mistakes.".into();
+        };
+        let start = match field.at {
+            None => "The most frequent mistake: ",
+            Some(_) => "The largest change from f32: ",
+        };
+        Traced::from(start)
+            .and(self.figure(*field))
+            .and(" images of ")
+            .and(view.quoted_class(field.class))
+            .and(" with the label ")
+            .and(view.quoted_class(field.label))
+            .and(".")
+    }
+
+    fn figure(&self, field: Field) -> Figure {
+        let Field { class, label, .. } = field;
+        let pointer = match field.at {
+            Some(at) => format!("confusion_vs_f32/{at}/more"),
+            None => format!("confusion/{class}/{label}"),
+        };
+        let text = match (field.at, field.count) {
+            (Some(_), count) if count < 0 => format!("−{}", -count),
+            (Some(_), count) => format!("+{count}"),
+            (None, count) => count.to_string(),
+        };
+        Figure::new(self.placed.pointer(&pointer), Some(text))
+    }
+
+    fn table(&self, view: &View<'_>) -> Markup {
+        html! {
+            table.matrix {
+                caption.visually-hidden { "Images of each class by label, " (self.placed.name()) }
+                thead {
                     tr {
-                        th scope="row" { (view.class(truth)) }
-                        @for (label, &number) in line.iter().enumerate() {
-                            (number_of(placed, truth, label, number).cell())
+                        th scope="col" { "class" }
+                        @for label in 0..self.classes { th scope="col" { span { (view.short_class(label, 11)) } } }
+                    }
+                }
+                tbody {
+                    @for class in 0..self.classes {
+                        tr {
+                            th scope="row" { (view.short_class(class, 11)) }
+                            @for label in 0..self.classes { (self.cell(class, label)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A field: stronger the larger it is, apart from correct labels, which are plain.
+    fn cell(&self, class: usize, label: usize) -> Markup {
+        let is_here = |field: &&Field| (field.class, field.label) == (class, label);
+        let Some(field) = self.fields.iter().find(is_here) else {
+            return html! { td {} };
+        };
+        let figure = self.figure(*field);
+        let share = field.count.abs() as f64 / self.most;
+        let strength = format!("--h:{:.2}", 0.12 + 0.88 * share.min(1.0));
+        let kind = match field.at {
+            None if class == label => return figure.cell_of("hit", None),
+            None => "mistake",
+            Some(_) if field.count < 0 => "fewer",
+            Some(_) => "more",
+        };
+        figure.cell_of(kind, Some(&strength))
+    }
+
+    fn list(&self, view: &View<'_>) -> Markup {
+        html! {
+            table {
+                caption.visually-hidden { "The largest fields, " (self.placed.name()) }
+                thead { tr { th scope="col" { "class" } th scope="col" { "label" } th scope="col" { "images" } } }
+                tbody {
+                    @for field in self.largest().into_iter().take(LISTED) {
+                        tr {
+                            th scope="row" { (view.quoted_class(field.class).inline()) }
+                            td { (view.quoted_class(field.label).inline()) }
+                            (self.figure(field).cell())
                         }
                     }
                 }

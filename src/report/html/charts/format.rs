@@ -9,12 +9,3 @@ pub fn tidy(text: &str) -> String {
     };
     format!("{number} {unit}").trim_end().to_owned()
 }
-
-/// Names listed in a sentence.
-pub fn listed(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}

@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure, Traced};
-use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, line, words, x_axis};
+use super::super::figure::{self, Figure, Table, Traced};
+use super::super::plot::{Anchor, Chart, Frame, WIDTH, hover, line, words, x_axis};
 use super::super::scale::Scale;
-use super::super::series::short;
+use super::super::series::{class, label, n, short};
 use super::super::text_width::{beside, width};
-use super::super::view::{Batch, Placed, View};
+use super::super::view::{Batch, Placed};
 use super::format::tidy;
 use crate::stats::Samples;
 use crate::units::duration;
@@ -20,7 +20,7 @@ const TOP: f64 = 8.0;
 const LEFT: f64 = 8.0;
 
 /// One batch size; none where nothing was measured.
-pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
+pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     let rows: Vec<(Placed<'_>, &Samples)> = batch
         .measured()
         .filter_map(|placed| Some((placed, placed.row.wall_ns.as_ref()?)))
@@ -41,40 +41,40 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
     let drawing = html! {
         (x_axis(frame, x, &x.ticks(4), |tick| tidy(&duration(tick)), "time of one pass"))
         @for (band, (placed, wall)) in rows.iter().enumerate() {
-            (histogram(view, *placed, wall, x, TOP + BAND * (band + 1) as f64))
+            (histogram(*placed, wall, x, TOP + BAND * (band + 1) as f64))
         }
     };
-    let described: Vec<Traced> = rows
-        .iter()
-        .map(|(placed, wall)| {
-            let of = |field: &str, value: u64| {
-                Figure::time(
-                    placed.pointer(&format!("wall_ns/{field}")),
-                    Some(value as f64),
-                )
-            };
-            Traced::from(placed.name())
-                .and(": median ")
-                .and(of("median", wall.median))
-                .and(", 90% within ")
-                .and(of("p90", wall.p90))
-                .and(", 99% within ")
-                .and(of("p99", wall.p99))
-        })
-        .collect();
     Some(Chart {
         id: format!("latency-{}", batch.id()),
         title: batch.title(),
-        summary: Traced::joined(described, "; "),
+        shows: shows(&rows),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
-        figures: figures(view, &rows),
+        figures: figures(&rows),
+    })
+}
+
+/// The row whose slow passes are furthest from its median.
+fn shows(rows: &[(Placed<'_>, &Samples)]) -> Traced {
+    let tail = |wall: &Samples| wall.p99 as f64 / wall.median.max(1) as f64;
+    let longest = rows.iter().max_by(|a, b| tail(a.1).total_cmp(&tail(b.1)));
+    longest.map_or_else(Traced::default, |(placed, wall)| {
+        let of = |field: &str, value: u64| {
+            let pointer = placed.pointer(&format!("wall_ns/{field}"));
+            Figure::time(pointer, Some(value as f64))
+        };
+        Traced::from(placed.name())
+            .and(" varies most: half of its passes take at most ")
+            .and(of("median", wall.median))
+            .and(", and 99% within ")
+            .and(of("p99", wall.p99))
+            .and(".")
     })
 }
 
 /// The samples up to the axis's end, and ticks at the median and at p99.
-fn histogram(view: &View<'_>, placed: Placed<'_>, wall: &Samples, x: Scale, bottom: f64) -> Markup {
+fn histogram(placed: Placed<'_>, wall: &Samples, x: Scale, bottom: f64) -> Markup {
     let name = &placed.name();
     let (from, to) = x.ends();
     let mut counts = [0_usize; BINS];
@@ -83,30 +83,43 @@ fn histogram(view: &View<'_>, placed: Placed<'_>, wall: &Samples, x: Scale, bott
         counts[((share * BINS as f64) as usize).min(BINS - 1)] += 1;
     }
     let highest = counts.iter().copied().max().unwrap_or(1).max(1) as f64;
-    let class = format!("fill {}", view.series.class(name));
-    let mark = format!("whisker {}", view.series.class(name));
+    let fill = format!("fill {}", class(name));
+    let mark = format!("whisker {}", class(name));
     let (median, p99) = (x.at(wall.median as f64), x.at(wall.p99 as f64));
     let place = |bin: usize| x.at(x.figure_at(bin as f64 / BINS as f64));
+    // One path for all bars: a rectangle for each would be most of the page.
+    let filled = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    let bars: Vec<String> = filled
+        .map(|(bin, &count)| {
+            let height = (BAND - 20.0) * count as f64 / highest;
+            let width = n(place(bin + 1) - place(bin) - 0.4);
+            let (left, top) = (n(place(bin)), n(bottom - height));
+            format!("M{left} {top}h{width}v{}h-{width}z", n(height))
+        })
+        .collect();
+    let bars = bars.concat();
     let time = Figure::time(placed.pointer("wall_ns/median"), Some(wall.median as f64));
-    let label = Traced::from(short(name)).and("  ").and(&time);
+    let words_of_median = Traced::from(short(name)).and("  ").and(&time);
     // The text is behind the median where it fits: the tail is to the right.
-    let at = beside(median, 4.0, width(&label.text), (LEFT, WIDTH - 4.0));
+    let at = beside(
+        median,
+        4.0,
+        width(&words_of_median.text),
+        (LEFT, WIDTH - 4.0),
+    );
     html! {
         g {
             (hover(Traced::from(name.as_str()).and(": median ").and(&time)))
             (line("axis", (LEFT, bottom), (WIDTH - 14.0, bottom)))
-            @for (bin, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-                @let height = (BAND - 20.0) * count as f64 / highest;
-                (bar(&class, place(bin), bottom - height, place(bin + 1) - place(bin) - 0.4, height))
-            }
+            path class=(fill) d=(bars) {}
             (line(&mark, (median, bottom - BAND + 16.0), (median, bottom)))
             (line(&format!("{mark} dashed"), (p99, bottom - 12.0), (p99, bottom)))
         }
-        (words(at, bottom - BAND + 22.0, Anchor::Start, "label halo", label))
+        (words(at, bottom - BAND + 22.0, Anchor::Start, "label halo", words_of_median))
     }
 }
 
-fn figures(view: &View<'_>, rows: &[(Placed<'_>, &Samples)]) -> Markup {
+fn figures(rows: &[(Placed<'_>, &Samples)]) -> Table {
     let lines: Vec<_> = rows
         .iter()
         .map(|(placed, wall)| {
@@ -116,22 +129,12 @@ fn figures(view: &View<'_>, rows: &[(Placed<'_>, &Samples)]) -> Markup {
             let figures = vec![
                 of("min", wall.min as f64),
                 of("median", wall.median as f64),
-                of("mean", wall.mean),
-                of("stddev", wall.stddev),
                 of("p90", wall.p90 as f64),
                 of("p99", wall.p99 as f64),
             ];
-            (view.series.label(&placed.name()), figures)
+            (label(&placed.name()), figures)
         })
         .collect();
-    let header = [
-        "precision",
-        "least",
-        "median",
-        "mean",
-        "standard deviation",
-        "90% within",
-        "99% within",
-    ];
-    figure::table(&header, &lines)
+    let header = ["precision", "least", "median", "90% within", "99% within"];
+    figure::table(&header, lines)
 }

@@ -2,9 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure, Traced};
+use super::super::figure::{self, Figure, Table, Traced};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, words, x_axis};
 use super::super::scale::Scale;
+use super::super::series::{class, label};
 use super::super::text_width::{fitted, width};
 use super::super::view::View;
 use super::format::tidy;
@@ -138,7 +139,7 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
     let x = Scale::linear(0.0, most, BARS.0, BARS.1);
     let drawing = html! {
         (x_axis(frame, x, &x.ticks(3), short_count, "images a second, end to end"))
-        @for line in &lines { (band(view, line, x)) }
+        @for line in &lines { (band(line, x)) }
     };
     let limit = Figure::bytes(
         "/memory_limit/limit_bytes".to_owned(),
@@ -147,7 +148,7 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
     Some(Chart {
         id: "memory-limit".to_owned(),
         title: Traced::from("Under ").and(limit),
-        summary: Traced::joined(lines.iter().map(LimitLine::describe), "; "),
+        shows: shows(&lines),
         height: frame.bottom + 38.0,
         drawing,
         note: Some(
@@ -159,9 +160,24 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
     })
 }
 
+/// The precision of which the most images fit.
+fn shows(lines: &[LimitLine<'_>]) -> Traced {
+    let most = lines.iter().max_by_key(|line| line.line.batch);
+    most.map_or_else(Traced::default, |line| {
+        let name = Traced::from(line.name.as_str());
+        match line.line.batch {
+            Some(_) => name
+                .and(" fits the largest batch: ")
+                .and(line.batch())
+                .and(" images."),
+            None => "Not even one image fits in any precision.".into(),
+        }
+    })
+}
+
 /// A name, and a bar for the batch that fits and one for the largest.
-fn band(view: &View<'_>, line: &LimitLine<'_>, x: Scale) -> Markup {
-    let class = view.series.class(&line.line.name);
+fn band(line: &LimitLine<'_>, x: Scale) -> Markup {
+    let colour = class(&line.line.name);
     let kept = match line.line.speed_kept {
         Some(_) if line.has_larger() => line.kept().traced().and(" kept"),
         _ => Traced::default(),
@@ -171,12 +187,12 @@ fn band(view: &View<'_>, line: &LimitLine<'_>, x: Scale) -> Markup {
         (words(LEFT, line.top + 12.0, Anchor::Start, "label", fitted(&line.name, space)))
         (words(WIDTH - LEFT, line.top + 12.0, Anchor::End, "axis-title", kept))
         @if line.line.batch.is_some() {
-            (one_bar(line, 0, &format!("fill solid {class}"), x))
+            (one_bar(line, 0, &format!("fill solid {colour}"), x))
         } @else {
             (words(LEFT, line.top + NAME + 11.0, Anchor::Start, "axis-title",
                 Traced::from("not even one image fits: ").and(line.bytes())))
         }
-        @if line.has_larger() { (one_bar(line, 1, &format!("fill {class}"), x)) }
+        @if line.has_larger() { (one_bar(line, 1, &format!("fill {colour}"), x)) }
     }
 }
 
@@ -210,7 +226,7 @@ fn short_count(number: f64) -> String {
     tidy(&format!("{number:.2} {unit}")).replace(' ', "")
 }
 
-fn figures(view: &View<'_>, lines: &[LimitLine<'_>]) -> Markup {
+fn figures(view: &View<'_>, lines: &[LimitLine<'_>]) -> Table {
     let lines: Vec<_> = lines
         .iter()
         .map(|line| {
@@ -223,9 +239,9 @@ fn figures(view: &View<'_>, lines: &[LimitLine<'_>]) -> Markup {
                 line.kept(),
             ];
             let on = view.document.requested_on(line.line.adapter);
-            let label = view.series.label(&line.line.name);
+            let name = label(&line.line.name);
             (
-                html! { (label) @if let Some(backend) = on { " on " (backend) } },
+                html! { (name) @if let Some(backend) = on { " on " (backend) } },
                 figures,
             )
         })
@@ -239,5 +255,5 @@ fn figures(view: &View<'_>, lines: &[LimitLine<'_>]) -> Markup {
         "images/s",
         "kept",
     ];
-    figure::table(&header, &lines)
+    figure::table(&header, lines)
 }

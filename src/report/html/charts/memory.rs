@@ -5,8 +5,9 @@ use maud::html;
 use super::super::figure::{self, Figure, Traced};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, line, words, x_axis};
 use super::super::scale::Scale;
+use super::super::series::{class, label as named};
 use super::super::text_width::{fitted, width};
-use super::super::view::{Batch, Placed, View};
+use super::super::view::{Batch, Placed};
 use super::format::tidy;
 use crate::units::bytes;
 
@@ -15,7 +16,7 @@ const TOP: f64 = 10.0;
 const LEFT: f64 = 8.0;
 
 /// One batch size; none without rows.
-pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
+pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     let most = batch.rows.iter().map(|placed| {
         let memory = &placed.row.memory;
         memory
@@ -36,17 +37,17 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         @for (band, placed) in batch.rows.iter().enumerate() {
             @let memory = &placed.row.memory;
             @let top = TOP + BAND * band as f64;
-            @let class = view.series.class(&placed.name());
+            @let colour = class(&placed.name());
             @let parameters = x.at(memory.textbook.parameters_bytes as f64);
             @let total = x.at(memory.textbook.total_bytes as f64);
             (words(LEFT, top + 10.0, Anchor::Start, "label", label(placed)))
             g {
                 (hover(Traced::from("parameters ").and(parameters_of(placed))))
-                (bar(&format!("fill solid {class}"), LEFT, top + 14.0, parameters - LEFT, 14.0))
+                (bar(&format!("fill solid {colour}"), LEFT, top + 14.0, parameters - LEFT, 14.0))
             }
             g {
                 (hover(Traced::from("activations ").and(activations_of(placed))))
-                (bar(&format!("fill {class}"), parameters, top + 14.0, total - parameters, 14.0))
+                (bar(&format!("fill {colour}"), parameters, top + 14.0, total - parameters, 14.0))
             }
             @if let Some(allocated) = memory.device_allocated_bytes {
                 g {
@@ -56,18 +57,6 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             }
         }
     };
-    let described: Vec<Traced> = batch
-        .rows
-        .iter()
-        .map(|placed| {
-            Traced::from(placed.name())
-                .and(": ")
-                .and(parameters_of(placed))
-                .and(" of parameters and ")
-                .and(activations_of(placed))
-                .and(" of activations")
-        })
-        .collect();
     let lines: Vec<_> = batch
         .rows
         .iter()
@@ -84,13 +73,13 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
                     memory.device_allocated_bytes,
                 ),
             ];
-            (view.series.label(&placed.name()), figures)
+            (named(&placed.name()), figures)
         })
         .collect();
     Some(Chart {
         id: format!("memory-{}", batch.id()),
         title: batch.title(),
-        summary: Traced::joined(described, "; "),
+        shows: shows(batch),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
@@ -103,8 +92,25 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
                 "planned",
                 "allocated",
             ],
-            &lines,
+            lines,
         ),
+    })
+}
+
+/// The row that needs the least, beside f32.
+fn shows(batch: &Batch<'_>) -> Traced {
+    let total = |placed: &&Placed<'_>| placed.row.memory.textbook.total_bytes;
+    let least = batch.rows.iter().min_by_key(total);
+    let f32 = batch.rows.iter().find(|placed| placed.name() == "f32");
+    least.map_or_else(Traced::default, |least| {
+        let traced = Traced::from(least.name())
+            .and(" needs the least: ")
+            .and(total_of(least))
+            .and(" of parameters and activations");
+        match f32.filter(|f32| f32.at != least.at) {
+            Some(f32) => traced.and(", against ").and(total_of(f32)).and(" in f32."),
+            None => traced.and("."),
+        }
     })
 }
 

@@ -4,6 +4,7 @@ pub mod classes;
 pub mod confusion;
 mod format;
 pub mod latency;
+pub mod layers;
 pub mod limit;
 pub mod memory;
 pub mod pareto;

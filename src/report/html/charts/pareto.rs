@@ -2,16 +2,16 @@
 
 use maud::html;
 
-use super::super::figure::{self, Figure, Traced};
+use super::super::figure::{self, Figure, Table, Traced};
 use super::super::plot::{
     Anchor, Chart, Frame, NAMED, WIDTH, hover, line, spread, words, x_axis, y_axis,
 };
 use super::super::scale::Scale;
-use super::super::series::{n, short};
+use super::super::series::{class, label, mark, n, short};
 use super::super::text_width::width;
-use super::super::view::{Batch, Placed, View};
-use super::format::{listed, tidy};
-use crate::units::duration;
+use super::super::view::{Batch, Placed};
+use super::format::tidy;
+use crate::units::{duration, points as by};
 
 const FRAME: Frame = Frame {
     left: 52.0,
@@ -35,7 +35,7 @@ struct Point<'a> {
 }
 
 /// One batch size; none where nothing was measured.
-pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
+pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     let points: Vec<Point<'_>> = batch.measured().filter_map(point).collect();
     if points.is_empty() {
         return None;
@@ -71,32 +71,27 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         (y_axis(FRAME, y, &y.ticks(5), tidy_percent, "accuracy"))
         (x_axis(FRAME, x, &x.ticks(4), |tick| tidy(&duration(tick)), "time of a batch, end to end"))
         polyline.front points=(path.join(" ")) {}
-        @for (point, label) in points.iter().zip(&labels) {
+        @for (point, at) in points.iter().zip(&labels) {
             @let (px, py) = (x.at(point.time), y.at(point.accuracy));
-            @let class = format!("whisker {}", view.series.class(&point.name));
+            @let whisker = format!("whisker {}", class(&point.name));
             g {
                 (hover(describe(point)))
-                (line(&class, (px, y.at(point.low)), (px, y.at(point.high))))
-                (view.series.mark(&point.name, px, py, radius(point)))
+                (line(&whisker, (px, y.at(point.low)), (px, y.at(point.high))))
+                (mark(&point.name, px, py, radius(point)))
             }
             @if named {
-                (words(*label, y.at(point.high) - 5.0, Anchor::Middle, "label", short(&point.name)))
+                (words(*at, y.at(point.high) - 5.0, Anchor::Middle, "label", short(&point.name)))
             }
         }
     };
-    let best: Vec<String> = front.iter().map(|&at| points[at].name.clone()).collect();
-    let described: Vec<Traced> = points.iter().map(describe).collect();
     Some(Chart {
         id: format!("pareto-{}", batch.id()),
         title: batch.title(),
-        summary: Traced::joined(described, "; ")
-            .and(". Nothing measured is both faster and more accurate than ")
-            .and(listed(&best))
-            .and("."),
+        shows: shows(&points),
         height: FRAME.bottom + 38.0,
         drawing,
         note: None,
-        figures: figures(view, &points),
+        figures: figures(&points),
     })
 }
 
@@ -139,6 +134,34 @@ fn scales(points: &[Point<'_>]) -> (Scale, Scale) {
         FRAME.top,
     );
     (x, y)
+}
+
+/// The fastest, beside f32.
+fn shows(points: &[Point<'_>]) -> Traced {
+    let fastest = points.iter().min_by(|a, b| a.time.total_cmp(&b.time));
+    fastest.map_or_else(Traced::default, |point| {
+        let (placed, row) = (point.placed, point.placed.row);
+        let traced = Traced::from(point.name.as_str()).and(" is the fastest: ");
+        let beside = row.speed_vs_f32.as_ref().zip(row.accuracy_points_vs_f32);
+        match beside.filter(|_| point.name != "f32") {
+            Some((speed, change)) => {
+                let ratio = Some(format!("{:.2}", speed.value));
+                let change =
+                    Figure::new(placed.pointer("accuracy_points_vs_f32"), Some(by(change)));
+                traced
+                    .and(Figure::new(placed.pointer("speed_vs_f32/value"), ratio))
+                    .and(" times as fast as f32, with an accuracy that differs by ")
+                    .and(change)
+                    .and(" points.")
+            }
+            None => traced
+                .and("a batch takes ")
+                .and(point.time_figure())
+                .and(", and ")
+                .and(point.accuracy_figure())
+                .and(" of the labels are correct."),
+        }
+    })
 }
 
 /// The points that no other beats in both, by time.
@@ -185,7 +208,7 @@ fn tidy_percent(share: f64) -> String {
     tidy(&format!("{:.2} %", 100.0 * share)).replace(' ', "")
 }
 
-fn figures(view: &View<'_>, points: &[Point<'_>]) -> maud::Markup {
+fn figures(points: &[Point<'_>]) -> Table {
     let lines: Vec<_> = points
         .iter()
         .map(|point| {
@@ -204,7 +227,7 @@ fn figures(view: &View<'_>, points: &[Point<'_>]) -> maud::Markup {
                 ),
                 point.bytes_figure(),
             ];
-            (view.series.label(&point.name), figures)
+            (label(&point.name), figures)
         })
         .collect();
     let header = [
@@ -215,5 +238,5 @@ fn figures(view: &View<'_>, points: &[Point<'_>]) -> maud::Markup {
         "to",
         "memory",
     ];
-    figure::table(&header, &lines)
+    figure::table(&header, lines)
 }

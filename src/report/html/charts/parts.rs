@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure, Traced};
+use super::super::figure::{self, Figure, Table, Traced};
 use super::super::plot::{Anchor, Chart, Frame, WIDTH, bar, hover, words, x_axis};
 use super::super::scale::Scale;
+use super::super::series::label;
 use super::super::text_width::fitted;
-use super::super::view::{Batch, Placed, View};
+use super::super::view::{Batch, Placed};
 use super::format::tidy;
 use crate::results::{Part, Why};
 use crate::units::duration;
@@ -16,7 +17,7 @@ const TOP: f64 = 10.0;
 const LEFT: f64 = 8.0;
 
 /// One batch size; none where nothing is known of it.
-pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
+pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     let rows: Vec<(Placed<'_>, &Why, f64)> = batch
         .measured()
         .filter_map(|placed| {
@@ -43,21 +44,32 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             (stack(*placed, why, *time, x, top + 14.0))
         }
     };
-    let texts: Vec<Traced> = rows
-        .iter()
-        .map(|(placed, why, _)| {
-            let text = Traced::quoted(placed.pointer("why/text"), &why.text);
-            Traced::from(placed.name()).and(": ").and(text)
-        })
-        .collect();
     Some(Chart {
         id: format!("parts-{}", batch.id()),
         title: batch.title(),
-        summary: Traced::joined(texts, " "),
+        shows: shows(&rows),
         height: frame.bottom + 38.0,
         drawing,
         note: None,
-        figures: figures(view, &rows),
+        figures: figures(&rows),
+    })
+}
+
+/// The largest part of the fastest row.
+fn shows(rows: &[(Placed<'_>, &Why, f64)]) -> Traced {
+    let fastest = rows.iter().min_by(|a, b| a.2.total_cmp(&b.2));
+    let largest = fastest.and_then(|(placed, why, _)| {
+        let parts = why.parts.iter().enumerate();
+        let (at, part) = parts.max_by(|a, b| a.1.share.total_cmp(&b.1.share))?;
+        Some((placed, at, part))
+    });
+    largest.map_or_else(Traced::default, |(placed, at, part)| {
+        Traced::from(placed.name())
+            .and(", the fastest, spends ")
+            .and(share_of(*placed, at, part.share))
+            .and(" of its time on ")
+            .and(part.part.name())
+            .and(".")
     })
 }
 
@@ -113,20 +125,26 @@ fn class(part: Part) -> &'static str {
     }
 }
 
-fn figures(view: &View<'_>, rows: &[(Placed<'_>, &Why, f64)]) -> Markup {
-    let mut lines = Vec::new();
-    for (placed, why, time) in rows {
-        for (at, share) in why.parts.iter().enumerate() {
-            let figures = vec![
-                Figure::new(
-                    placed.pointer(&format!("why/parts/{at}/part")),
-                    Some(share.part.name().to_owned()),
-                ),
-                share_of(*placed, at, share.share),
-                Figure::time(placed.pointer("end_to_end_ns"), Some(*time)),
-            ];
-            lines.push((view.series.label(&placed.name()), figures));
-        }
-    }
-    figure::table(&["precision", "part", "share", "of"], &lines)
+fn figures(rows: &[(Placed<'_>, &Why, f64)]) -> Table {
+    let parts = [Part::Upload, Part::Kernels, Part::Gaps, Part::ReadBack];
+    let line = |(placed, why, time): &(Placed<'_>, &Why, f64)| {
+        let of_part = |wanted: Part| {
+            let mut known = why.parts.iter();
+            let at = known.position(|share| share.part == wanted);
+            at.map_or_else(
+                || Figure::new(String::new(), None),
+                |at| share_of(*placed, at, why.parts[at].share),
+            )
+        };
+        let time = Figure::time(placed.pointer("end_to_end_ns"), Some(*time));
+        let figures = parts.map(of_part).into_iter().chain([time]);
+        (label(&placed.name()), figures.collect())
+    };
+    let names = parts.map(Part::name);
+    let header: Vec<&str> = ["precision"]
+        .into_iter()
+        .chain(names)
+        .chain(["end to end"])
+        .collect();
+    figure::table(&header, rows.iter().map(line).collect())
 }

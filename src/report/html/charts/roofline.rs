@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::super::figure::{self, Figure, Traced};
+use super::super::figure::{self, Figure, Table, Traced};
 use super::super::plot::{
     Anchor, Chart, Frame, NAMED, WIDTH, hover, line, spread, words, x_axis, y_axis,
 };
 use super::super::scale::Scale;
-use super::super::series::short;
+use super::super::series::{label, mark, short};
 use super::super::text_width::{beside, width};
-use super::super::view::{Batch, Placed, View};
+use super::super::view::{Batch, Placed};
 use super::format::tidy;
 use crate::results::RowCeiling;
 use crate::units::rate;
@@ -31,7 +31,7 @@ struct Point<'a> {
 }
 
 /// One batch size; none where no row has a ceiling.
-pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
+pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     let points: Vec<Point<'_>> = batch.measured().filter_map(point).collect();
     if points.is_empty() {
         return None;
@@ -61,31 +61,44 @@ pub fn chart(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             (words(FRAME.right, *at, Anchor::End, "roof-label halo", point.roof_label()))
         }
         @if let Some(point) = under_memory { (slope(x, y, point, &roofs)) }
-        @for (point, label) in points.iter().zip(&labels) {
+        @for (point, height) in points.iter().zip(&labels) {
             @let (px, py) = (x.at(point.intensity), y.at(point.rate));
             g {
                 (hover(describe(point)))
-                (view.series.mark(&point.name, px, py, 5.5))
+                (mark(&point.name, px, py, 5.5))
             }
             @if points.len() > NAMED {
                 // The legend names them.
             } @else {
                 @let name = short(&point.name);
                 @let at = beside(px, 10.0, width(name), (FRAME.left, WIDTH - 2.0));
-                (words(at, *label, Anchor::Start, "label halo", name))
+                (words(at, *height, Anchor::Start, "label halo", name))
             }
         }
     };
-    let described: Vec<Traced> = points.iter().map(describe).collect();
     let missing = "no ceiling of memory was measured here, so only those of arithmetic are drawn";
     Some(Chart {
         id: format!("roofline-{}", batch.id()),
         title: batch.title(),
-        summary: Traced::joined(described, "; ").and("."),
+        shows: shows(&points),
         height: FRAME.bottom + 38.0,
         drawing,
         note: copy.is_none().then(|| format!("On this device {missing}.")),
-        figures: figures(view, &points),
+        figures: figures(&points),
+    })
+}
+
+/// The row that comes closest to its ceiling.
+fn shows(points: &[Point<'_>]) -> Traced {
+    let share = |point: &Point<'_>| point.ceiling.share;
+    let closest = points.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
+    closest.map_or_else(Traced::default, |point| {
+        Traced::from(point.name.as_str())
+            .and(" comes closest to its ceiling: it reaches ")
+            .and(point.share_figure())
+            .and(" of the ")
+            .and(point.arithmetic())
+            .and(" rate that was measured here.")
     })
 }
 
@@ -144,7 +157,7 @@ fn slope(x: Scale, y: Scale, point: &Point<'_>, roofs: &[&Point<'_>]) -> Markup 
     html! {
         (line("roof", from, to))
         (words(from.0 + 12.0,
-            from.1 + 5.0, Anchor::Start, "roof-label halo", Traced::from("memory ").and(point.copy_figure())))
+            (from.1 + 5.0).min(FRAME.bottom - 5.0), Anchor::Start, "roof-label halo", Traced::from("memory ").and(point.copy_figure())))
     }
 }
 
@@ -215,7 +228,7 @@ impl Point<'_> {
     }
 }
 
-fn figures(view: &View<'_>, points: &[Point<'_>]) -> Markup {
+fn figures(points: &[Point<'_>]) -> Table {
     let lines: Vec<_> = points
         .iter()
         .map(|point| {
@@ -227,7 +240,7 @@ fn figures(view: &View<'_>, points: &[Point<'_>]) -> Markup {
                 point.share_figure(),
                 point.copy_figure(),
             ];
-            (view.series.label(&point.name), figures)
+            (label(&point.name), figures)
         })
         .collect();
     let header = [
@@ -239,5 +252,5 @@ fn figures(view: &View<'_>, points: &[Point<'_>]) -> Markup {
         "share",
         "memory's ceiling",
     ];
-    figure::table(&header, &lines)
+    figure::table(&header, lines)
 }
