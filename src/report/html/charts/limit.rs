@@ -162,7 +162,8 @@ pub fn chart(view: &View<'_>) -> Option<Chart> {
 
 /// The precision of which the most images fit.
 fn shows(lines: &[LimitLine<'_>]) -> Traced {
-    let most = lines.iter().max_by_key(|line| line.line.batch);
+    // The first of equals.
+    let most = lines.iter().rev().max_by_key(|line| line.line.batch);
     most.map_or_else(Traced::default, |line| {
         let name = Traced::from(line.name.as_str());
         match line.line.batch {
