@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 /// Memory that must be left beside what [`need`] is asked for: the many small allocations of a command.
 const SLACK: u64 = 12 << 20;
 
+/// The part of the free memory that [`need_free`] leaves.
+const RESERVE: u64 = 10;
+
 /// The stack of a thread, as the standard library makes it.
 const STACK: u64 = 2 << 20;
 
@@ -43,8 +46,8 @@ pub fn need(what: &str, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// As [`need`], and fails too if the machine would have to take the memory from other programs. A system may promise more
-/// than it has, and end a program that then uses it.
+/// As [`need`], and fails too if the machine would have to take the memory from other programs, or nearly all that is free.
+/// A system may promise more than it has, and end a program that then uses it.
 ///
 /// # Errors
 /// Those of [`need`].
@@ -52,7 +55,7 @@ pub fn need_free(what: &str, bytes: u64) -> Result<()> {
     need(what, bytes)?;
     let needed = bytes.saturating_add(SLACK);
     match free() {
-        Some(free) if free < needed => Err(Error::HostMemory {
+        Some(free) if free - free / RESERVE < needed => Err(Error::HostMemory {
             what: what.to_owned(),
             needed,
         }),
@@ -62,20 +65,24 @@ pub fn need_free(what: &str, bytes: u64) -> Result<()> {
 
 /// Bytes that this machine can give without taking them from other programs, where the system says so.
 fn free() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let kibibytes = entry(&read("/proc/meminfo")?, "MemAvailable:")?;
     let of_machine = kibibytes << 10;
-    // The limit of a container, if there is one.
-    let of = |file: &str| {
-        let text = std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?;
-        text.trim().parse::<u64>().ok()
+    // The limit of a container, if there is one. The cached files in it give way.
+    let of_container = || {
+        let of = |file: &str| read(&format!("/sys/fs/cgroup/memory.{file}"));
+        let number = |file: &str| of(file)?.trim().parse::<u64>().ok();
+        let cached = entry(&of("stat")?, "inactive_file")?;
+        let free = number("max")?.saturating_sub(number("current")?);
+        Some(free.saturating_add(cached))
     };
-    let of_container = of("memory.max").zip(of("memory.current"));
-    let of_container = of_container.map(|(most, used)| most.saturating_sub(used));
-    Some(of_container.map_or(of_machine, |free| free.min(of_machine)))
+    Some(of_container().map_or(of_machine, |free| free.min(of_machine)))
+}
+
+/// The number behind a word at the start of a line.
+fn entry(text: &str, word: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(word))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Whether the address space is limited. Then threads that are not needed do not start: what a driver's threads allocate

@@ -42,7 +42,7 @@ pub struct BenchOptions {
     /// Makes every sample longer by this share of itself, by idle work. It tests whether a comparison sees a slowdown
     /// of a known size. The result is marked.
     pub slowdown: Slowdown,
-    /// The most bytes of parameters and activations. Each mode is then also measured at the largest batch that
+    /// The most bytes of all buffers, by plan. Each mode is then also measured at the largest batch that
     /// fits.
     pub memory_limit: Option<u64>,
     /// How the model is quantized.

@@ -134,32 +134,18 @@ impl CalibrationOptions {
     pub fn command_of(&self, mode: &Mode, folder: Option<&Path>) -> String {
         let recipe = self.recipe();
         let images = recipe.needs_images(mode) || recipe.compensates(mode);
-        let mut command = self.written_out(Recipe::calibrates(mode), images, Recipe::rounds(mode));
-        if let (None, Some(folder), true) = (&self.calibration_data, folder, images) {
-            command += &format!(" --calibration-data {}", quoted(&folder.to_string_lossy()));
-        }
-        command
-    }
-
-    /// All options, with every default written out.
-    pub fn command(&self) -> String {
-        self.written_out(true, true, true)
-    }
-
-    fn written_out(&self, calibrates: bool, images: bool, rounds: bool) -> String {
-        let recipe = self.recipe();
         let mut command = String::new();
-        if calibrates {
+        if Recipe::calibrates(mode) {
             command += &format!(" --calibration {}", recipe.calibration);
         }
         if images {
             let (count, seed) = (self.count(), self.seed());
             command += &format!(" --calibration-images {count} --calibration-seed {seed}");
         }
-        if rounds {
+        if Recipe::rounds(mode) {
             command += &format!(" --rounding {}", recipe.rounding);
         }
-        if let (Some(folder), true) = (&self.calibration_data, images) {
+        if let (Some(folder), true) = (self.calibration_data.as_deref().or(folder), images) {
             command += &format!(" --calibration-data {}", quoted(&folder.to_string_lossy()));
         }
         command

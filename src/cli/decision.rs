@@ -45,7 +45,7 @@ pub struct GoalOptions {
     #[arg(long, value_name = "DURATION", value_parser = options::duration, hide_short_help = true)]
     max_latency: Option<humantime::Duration>,
 
-    /// Accept at most this memory for parameters and activations, for example 100KiB
+    /// Accept at most this memory for all buffers, for example 100KiB
     ///
     /// Each precision is then also measured at the largest batch that fits. No larger batch is recommended.
     #[arg(long, value_name = "SIZE", value_parser = options::size, hide_short_help = true)]

@@ -226,3 +226,61 @@ pub fn command_line(model: Option<&Path>, mode: &Mode, options: &str, output: &P
     }
     command + options + &format!(" --output {}", written(output))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use fmnist_gpu::{Precision, Scheme, WeightScales};
+
+    use super::*;
+    use crate::cli;
+
+    /// The command of each mode that a file can have is one that parses, uses each of its options, and means that mode.
+    #[test]
+    fn a_command_line_means_its_mode() {
+        let mixed = |layers: [Precision; 2], scheme| {
+            Mode::mixed(layers.to_vec(), scheme, WeightScales::Channel).unwrap()
+        };
+        let (f16, int8, int4) = (Precision::F16, Precision::Int8, Precision::Int4);
+        let mut modes = Mode::every();
+        modes.retain(|mode| mode.scheme != Some(Scheme::DynamicTensor));
+        modes.extend([
+            Mode::int8(Scheme::Static, WeightScales::Tensor),
+            Mode::int8(Scheme::DynamicRow, WeightScales::Tensor),
+            mixed([f16, int8], Scheme::Static),
+            mixed([int8, int4], Scheme::DynamicRow),
+            mixed([f16, int4], Scheme::DynamicRow),
+        ]);
+        let source = Source::default_model().unwrap();
+        let parsed = |line: &str| {
+            let parsed = cli::Arguments::try_parse_from(line.split(' ')).unwrap();
+            let cli::Command::Quantize(arguments) = parsed.command else {
+                panic!("{line}");
+            };
+            arguments
+        };
+        let base = parsed("fmnist-gpu quantize --output q.safetensors");
+        for mode in modes {
+            let options = base.calibration.command_of(&mode, Some(Path::new("data")));
+            let line = command_line(None, &mode, &options, Path::new("q.safetensors"));
+            let arguments = parsed(&line);
+            assert_eq!(
+                arguments.mode.quantized_mode(&source).unwrap(),
+                mode,
+                "{line}"
+            );
+            let used = arguments.calibration.check_use(&mode);
+            assert!(used.is_ok(), "{line}: {used:?}");
+        }
+    }
+
+    #[test]
+    fn paths_are_quoted() {
+        let mode = Mode::from(Precision::F32);
+        let line = command_line(Some(Path::new("my model")), &mode, "", Path::new("it's"));
+        assert_eq!(
+            line,
+            r"fmnist-gpu quantize --model 'my model' --precision f32 --output 'it'\''s'"
+        );
+    }
+}

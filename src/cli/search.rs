@@ -7,7 +7,7 @@ use clap::Args;
 use fmnist_gpu::dataset::{self, Dataset, Split};
 use fmnist_gpu::engine::check_width;
 use fmnist_gpu::model::Network;
-use fmnist_gpu::quantize::{Sample, Source, calibration_problems};
+use fmnist_gpu::quantize::{CalibrationProblem, Sample, Source, calibration_problems};
 use fmnist_gpu::report::{self, DatasetInfo, ModelInfo, OutputFormat, SearchSubject, Tool};
 use fmnist_gpu::search::{
     self, SearchGoal, SearchImages, SearchObserver, SearchOptions, SearchResult, SearchStart,
@@ -25,6 +25,7 @@ use super::options::{
     self, AdapterOptions, KernelOptions, MatrixOptions, ModelOptions, ModelOutput,
 };
 use super::quantize;
+use super::shell::command_line;
 use super::terminal;
 
 /// The calls that its help shows.
@@ -46,7 +47,7 @@ const EXAMPLES: &help::Examples = &[
 /// Find the fastest or smallest precision for each layer, and write that model
 ///
 /// It measures time on the adapter, and accuracy on training images that 'train' does not train on: half of them to choose
-/// by, the others to confirm the choice. It ends with the 'quantize' command that makes the same file. After an interrupt,
+/// by, the others to confirm the choice. It ends with the 'quantize' command that makes the same network. After an interrupt,
 /// the same command continues where it stopped.
 #[derive(Debug, Args)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
@@ -177,11 +178,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let result = pollster::block_on(search);
     screen.bar.finish_and_clear();
     let mut result = result?;
-    for problem in calibration_problems(model, &result.best, &sample) {
+    let problems = calibration_problems(model, &result.best, &sample);
+    for problem in &problems {
         terminal::note(&format!("warning: {}: {problem}", result.best.mode));
     }
-    let command = quantize_command(arguments, &data, &result.best.mode);
-    add_provenance(arguments, &subject, &mut result);
+    let command = quantize_command(arguments, &data, &result.best.mode, &problems);
+    add_provenance(&subject, &mut result);
     output.commit(&result.best.to_bytes()?)?;
     state.remove()?;
     screen.printed?;
@@ -270,8 +272,13 @@ fn take_up(arguments: &Arguments, about: BTreeMap<String, String>) -> SearchStat
     state
 }
 
-/// The `quantize` command that makes the same file.
-fn quantize_command(arguments: &Arguments, data: &Dataset, mode: &Mode) -> String {
+/// The `quantize` command that makes the same network.
+fn quantize_command(
+    arguments: &Arguments,
+    data: &Dataset,
+    mode: &Mode,
+    problems: &[CalibrationProblem],
+) -> String {
     let calibration = &arguments.calibration;
     // The images inside the program are those that are drawn from Fashion-MNIST by default.
     let folder = match dataset::is_fashion_training(data) && calibration.draws_the_default() {
@@ -281,34 +288,21 @@ fn quantize_command(arguments: &Arguments, data: &Dataset, mode: &Mode) -> Strin
             .as_deref()
             .or(dataset::default_folder(Split::Train)),
     };
-    let options = calibration.command_of(mode, folder);
+    let mut options = calibration.command_of(mode, folder);
+    let is_constant =
+        |one: &CalibrationProblem| matches!(one, CalibrationProblem::ConstantAnswer { .. });
+    if problems.iter().any(is_constant) {
+        options += " --allow-degenerate";
+    }
     let output = arguments.output.path();
     quantize::command_line(arguments.model.path(), mode, &options, output)
 }
 
 /// Writes into the file how it was made.
-fn add_provenance(arguments: &Arguments, subject: &SearchSubject<'_>, result: &mut SearchResult) {
+fn add_provenance(subject: &SearchSubject<'_>, result: &mut SearchResult) {
     let found = result.confirmation;
-    let options = subject.options;
-    let mut command = "fmnist-gpu search".to_owned();
-    if let Some(path) = arguments.model.path() {
-        command += &format!(" --model {}", path.display());
-    }
-    if let Some(folder) = &arguments.data {
-        command += &format!(" --data {}", folder.display());
-    }
-    command += &format!(
-        " --max-accuracy-drop {} --min-gain {}% --goal {} --batch {} --trials {}{} --output {}",
-        arguments.effort.max_accuracy_drop,
-        100.0 * options.min_gain,
-        options.goal,
-        options.batch,
-        options.trials,
-        arguments.calibration.command(),
-        subject.output
-    );
     let entries = [
-        ("search_command", command),
+        ("search_command", command_line()),
         ("search_adapter", subject.adapter.to_string()),
         ("search_images", subject.confirming.name.clone()),
         ("search_accuracy", format!("{:.4}", found.accuracy())),

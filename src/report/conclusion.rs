@@ -154,7 +154,7 @@ pub(super) fn limit_name(name: LimitName) -> &'static str {
         LimitName::AccuracyDrop => "accuracy loss",
         LimitName::Accuracy => "accuracy",
         LimitName::Latency => "time of a batch",
-        LimitName::Memory => "parameters and activations",
+        LimitName::Memory => "memory",
     }
 }
 

@@ -15,8 +15,8 @@ use crate::adapter::AdapterInfo;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
 use crate::search::{
-    Confirmation, Exposure, Finalist, Measured, SearchGoal, SearchOptions, SearchResult,
-    Sensitivity, Trial,
+    Confirmation, Exposure, Finalist, Gain, Measured, Rival, SearchGoal, SearchOptions,
+    SearchResult, Sensitivity, Trial,
 };
 use crate::stats::{Estimate, Interval};
 use crate::units::{self, bytes, count, duration, percent};
@@ -46,22 +46,40 @@ pub struct SearchDocument {
     best: String,
     /// The best finalist in the same precision in all layers.
     plain: String,
-    /// The best mixed finalist, and how many times as fast or as small as `plain` it is; null if there is none.
-    mixed: Option<MixedLine>,
+    /// If that is f32: what seems best of the other plain ones, and how many times as fast or as small as f32 it is.
+    instead_of_f32: Option<RivalLine>,
+    /// The mix that is the result or seems best, and how many times as fast or as small as `plain` it is.
+    mixed: Option<RivalLine>,
     /// Assignments that seemed better and lose too much on the confirming images.
     rejected: Vec<ConfirmedLine>,
     /// The result on the confirming images.
     confirmed: ConfirmedLine,
     output: String,
-    /// The command that makes the same file.
+    /// The command that makes the same network.
     quantize_command: String,
 }
 
-/// The best mixed finalist.
+/// A finalist beside the one that it would have to beat.
 #[derive(Clone, Debug, Serialize)]
-struct MixedLine {
+struct RivalLine {
     mode: String,
     gain: Estimate,
+    /// Whether that is enough: `yes`, `no` or `undecided`.
+    enough: &'static str,
+}
+
+impl RivalLine {
+    fn new(result: &SearchResult, rival: Rival) -> Self {
+        Self {
+            mode: result.finalists[rival.at].trial.mode.to_string(),
+            gain: rival.gain,
+            enough: match rival.verdict {
+                Gain::Enough => "yes",
+                Gain::TooLittle => "no",
+                Gain::Undecided => "undecided",
+            },
+        }
+    }
 }
 
 /// An assignment on the confirming images.
@@ -154,7 +172,7 @@ pub struct SearchSubject<'a> {
     pub output: String,
 }
 
-/// The result of a search in a format, with the `command` that makes the same file.
+/// The result of a search in a format, with the `command` that makes the same network.
 ///
 /// # Errors
 /// `Error::Usage` for a format that it does not have.
@@ -238,10 +256,8 @@ fn document(subject: &SearchSubject<'_>, result: &SearchResult, command: &str) -
         finalists: result.finalists.iter().map(finalist).collect(),
         best: result.best.mode.to_string(),
         plain: result.finalists[result.plain].trial.mode.to_string(),
-        mixed: result.mixed.map(|(at, gain)| MixedLine {
-            mode: result.finalists[at].trial.mode.to_string(),
-            gain,
-        }),
+        instead_of_f32: result.instead_of_f32.map(|one| RivalLine::new(result, one)),
+        mixed: result.mixed.map(|one| RivalLine::new(result, one)),
         rejected: (result.rejected.iter())
             .map(|(mode, found)| ConfirmedLine::new(mode, found))
             .collect(),
@@ -304,7 +320,7 @@ const FINALISTS: [Column; 6] = [
     Column::number("median"),
     Column::number("parameters"),
     Column::number("accuracy"),
-    Column::number("loss"),
+    Column::number("against f32"),
     Column::number("changed"),
 ];
 
@@ -336,7 +352,7 @@ pub fn sensitivity_table(f32: &Trial, sensitivities: &[Sensitivity], layout: Lay
            outputs from those of f32; loss: accuracy lost; changed: images with another label than in f32; time: relative to f32\n"
 }
 
-/// The comparison of the finalists, and the result, with the `command` that makes the same file.
+/// The comparison of the finalists, and the result, with the `command` that makes the same network.
 #[must_use]
 pub fn search_result(
     subject: &SearchSubject<'_>,
@@ -352,7 +368,7 @@ pub fn search_result(
             duration(finalist.time.as_nanos() as f64),
             bytes(of.parameter_bytes),
             percent(of.accuracy),
-            with_interval(of.loss(images)),
+            format!("{} {}", change(of.loss(images)), around(of.loss(images))),
             count(of.label_changes as u64),
         ]
     };
@@ -366,7 +382,7 @@ pub fn search_result(
     text.push('\n');
     text += &layout.paragraph(
         "",
-        "loss: accuracy lost against f32 on the images to choose by, in points, with its 95% interval. All are measured as quantized \
+        "against f32: the change of the accuracy on the images to choose by, in points, with its 95% interval. All are measured as quantized \
          files, so int8 dynamic-tensor and f16 on matrix units are not among them.",
     );
     text.push('\n');
@@ -375,7 +391,7 @@ pub fn search_result(
     }
     let _ = writeln!(
         text,
-        "\n{}: {}\nThis command makes the same file:",
+        "\n{}: {}\nThis command makes the same network:",
         subject.output, result.best.mode
     );
     match layout {
@@ -393,38 +409,19 @@ fn sentences(subject: &SearchSubject<'_>, result: &SearchResult) -> Vec<String> 
         goal,
         ..
     } = *subject.options;
-    let mut all = vec![choice(result, goal, min_gain)];
+    let mut all = choice(result, goal, min_gain);
     for (mode, found) in &result.rejected {
         all.push(match found.out_of_range {
             true => format!("{mode} seemed better, but leaves its range on the images to confirm with."),
             false => format!(
-                "{mode} seemed better, but on the images to confirm with it loses {} points, more than {}.",
-                with_interval(found.loss()),
+                "{mode} seemed better, but on the images to confirm with its accuracy is {} points from f32's {}, more than {} below.",
+                change(found.loss()),
+                around(found.loss()),
                 points(max_drop)
             ),
         });
     }
-    let found = &result.confirmation;
-    let interval = found.interval();
-    let mut confirmed = format!(
-        "On {} images that were not used to choose, {} has an accuracy of {} ({} to {})",
-        count(found.images),
-        result.best.mode,
-        percent(found.accuracy()),
-        percent(interval.low),
-        percent(interval.high)
-    );
-    if result.best.mode != result.f32.mode {
-        let loss = found.loss();
-        confirmed += &format!(", and loses {} points against f32", with_interval(loss));
-        if loss.high > max_drop {
-            confirmed += &format!(
-                ". The limit of {} is within that interval, so more images are needed to know whether it is kept",
-                points(max_drop)
-            );
-        }
-    }
-    all.push(confirmed + ".");
+    all.push(confirmed(result, max_drop));
     all.push(
         match subject.exposure {
             Exposure::HeldBack => {
@@ -432,7 +429,8 @@ fn sentences(subject: &SearchSubject<'_>, result: &SearchResult) -> Vec<String> 
                  them back."
             }
             Exposure::OtherSplit => {
-                "By its metadata the network was trained on another split than this one (data_sha256)."
+                "By its metadata (data_sha256) the network was trained on another split than this one. It may still have learned from some \
+                 of these images, if both splits share them."
             }
             Exposure::Unknown => {
                 "The network does not say whether it has learned from these images. If it has, these accuracies are too high: give \
@@ -444,57 +442,111 @@ fn sentences(subject: &SearchSubject<'_>, result: &SearchResult) -> Vec<String> 
     all
 }
 
+/// What the result does on the images that did not choose it.
+fn confirmed(result: &SearchResult, max_drop: f64) -> String {
+    let found = &result.confirmation;
+    let interval = found.interval();
+    let used = match result.rejected.len() {
+        0 => "that were not used to choose".to_owned(),
+        _ => format!(
+            "that were used only to reject {}",
+            (result.rejected.iter().map(|(mode, _)| mode.to_string()))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    };
+    let mut text = format!(
+        "On {} images {used}, {} has an accuracy of {} ({} to {})",
+        count(found.images),
+        result.best.mode,
+        percent(found.accuracy()),
+        percent(interval.low),
+        percent(interval.high)
+    );
+    if result.best.mode != result.f32.mode {
+        let loss = found.loss();
+        text += &format!(", {} points against f32 {}", change(loss), around(loss));
+        if loss.high > max_drop {
+            text += &format!(
+                ". A loss of {} is within that interval, so more images are needed to know whether the limit is kept",
+                points(max_drop)
+            );
+        }
+    }
+    text + "."
+}
+
 /// Why the best is the best.
-fn choice(result: &SearchResult, goal: SearchGoal, min_gain: f64) -> String {
+fn choice(result: &SearchResult, goal: SearchGoal, min_gain: f64) -> Vec<String> {
     let name = |at: usize| result.finalists[at].trial.mode.to_string();
     let plain = name(result.plain);
     let least = format!("{}%", (1_000.0 * min_gain).round() / 10.0);
-    let better = match goal {
-        SearchGoal::Latency => "faster",
-        SearchGoal::Memory => "smaller",
+    let (better, decides) = match goal {
+        SearchGoal::Latency => ("faster", ", and a longer --min-time may decide it"),
+        SearchGoal::Memory => ("smaller", ""),
     };
-    let Some((mixed, gain)) = result.mixed else {
-        return match result.plain == result.best_at && plain == "f32" {
-            true => {
-                format!("Nothing within the allowed accuracy loss is {better} than f32 by {least}.")
-            }
-            false => {
-                format!("No mix is within the allowed accuracy loss, so plain {plain} is the best.")
-            }
-        };
+    let is = |rival: Rival, than: &str| match goal {
+        SearchGoal::Latency => {
+            let Estimate { value, low, high } = rival.gain;
+            format!("is {value:.2}× as fast as {than} ({low:.2} to {high:.2})")
+        }
+        SearchGoal::Memory => {
+            format!(
+                "takes {:.1}% of the bytes of {than}",
+                100.0 / rival.gain.value
+            )
+        }
     };
-    let by = match goal {
-        SearchGoal::Latency => format!(
-            "{:.2}× as fast as plain {plain} ({:.2} to {:.2})",
-            gain.value, gain.low, gain.high
-        ),
-        SearchGoal::Memory => format!("{:.1}% of the bytes of plain {plain}", 100.0 / gain.value),
-    };
-    let mixed_name = name(mixed);
-    if result.best_at == mixed {
-        return match goal {
-            SearchGoal::Latency => {
-                format!("The mix {mixed_name} is {by}, the best precision for all layers.")
-            }
-            SearchGoal::Memory => {
-                format!("The mix {mixed_name} takes {by}, the best precision for all layers.")
-            }
-        };
+    let mut all = Vec::new();
+    if plain == "f32" {
+        all.push(match result.instead_of_f32 {
+            Some(rival) if rival.verdict == Gain::Undecided => format!(
+                "It is undecided whether one precision for all layers is {better} than f32 by {least}: {} {}{decides}.",
+                name(rival.at),
+                is(rival, "f32")
+            ),
+            Some(rival) => format!(
+                "No precision for all layers is {better} than f32 by {least}: the best one, {}, {}.",
+                name(rival.at),
+                is(rival, "f32")
+            ),
+            None => "No other precision for all layers is within the allowed accuracy loss.".to_owned(),
+        });
     }
-    let verb = match goal {
-        SearchGoal::Latency => "is",
-        SearchGoal::Memory => "takes",
-    };
-    format!(
-        "No mix is better than plain {plain} here: the best one, {mixed_name}, {verb} {by}, and a mix must be {better} by {least}."
-    )
+    let than = format!("plain {plain}");
+    all.push(match result.mixed {
+        None => format!("No mix is within the allowed accuracy loss, so {than} is the result."),
+        Some(mix) if mix.at == result.best_at => {
+            format!("The mix {} {}, the best precision for all layers.", name(mix.at), is(mix, &than))
+        }
+        Some(mix) if mix.verdict == Gain::TooLittle => format!(
+            "No mix is better than {than} here: the best one, {}, {}, and a mix must be {better} by {least}.",
+            name(mix.at),
+            is(mix, &than)
+        ),
+        Some(mix) if mix.verdict == Gain::Enough => format!(
+            "The mix {} {}, but another precision for all layers seems {better} still.",
+            name(mix.at),
+            is(mix, &than)
+        ),
+        Some(mix) => format!(
+            "No mix is surely better than {than} here: the best one, {}, {}, and a mix must be {better} by {least}{decides}.",
+            name(mix.at),
+            is(mix, &than)
+        ),
+    });
+    all
 }
 
-/// `+0.04 (−0.10 to +0.18)`, of a share, in points.
-fn with_interval(of: Estimate) -> String {
-    let Estimate { value, low, high } = in_points(of);
-    let [value, low, high] = [value, low, high].map(units::points);
-    format!("{value} ({low} to {high})")
+/// `+0.04`: the change of the accuracy in points, of a loss.
+fn change(loss: Estimate) -> String {
+    units::points(-100.0 * loss.value)
+}
+
+/// `(−0.18 to +0.10)`
+fn around(loss: Estimate) -> String {
+    let [low, high] = [loss.high, loss.low].map(|end| units::points(-100.0 * end));
+    format!("({low} to {high})")
 }
 
 /// A share in percentage points.

@@ -6,41 +6,103 @@ use crate::Precision;
 use crate::mode::Mode;
 use crate::stats::{BlockRatios, CONFIDENCE, Estimate};
 
+/// The confidence at which an order is decided: it is looked at after every block.
+const CONFIDENCE_OF_ORDER: f64 = 0.99;
+
 /// The choice among finalists.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Choice {
-    /// Its place among the finalists.
+    /// The place of the result among the finalists.
     pub best: usize,
-    /// The best of the same precision in all layers.
+    /// The place of the best of the same precision in all layers.
     pub plain: usize,
-    /// The best mixed one, if any is within the accuracy loss, and what it gains over `plain`.
-    pub mixed: Option<(usize, Estimate)>,
+    /// If that is f32: what seems best of the other plain ones, and what it gains over f32.
+    pub instead_of_f32: Option<Rival>,
+    /// The mix that is the result or seems best, and what it gains over `plain`.
+    pub mixed: Option<Rival>,
 }
 
-/// Chooses among finalists, the best first. A low precision must gain the least gain over f32, and a mix the same over
-/// the best plain precision, with confidence. None where there is no plain one.
+/// A finalist beside the one that it would have to beat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rival {
+    /// Its place among the finalists.
+    pub at: usize,
+    /// How many times as fast or as small it is, with the interval at 95% confidence.
+    pub gain: Estimate,
+    /// Whether it gains enough.
+    pub verdict: Gain,
+}
+
+/// Whether a gain is enough to be chosen for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gain {
+    /// It is.
+    Enough,
+    /// It is not.
+    TooLittle,
+    /// The measurements do not decide it.
+    Undecided,
+}
+
+impl Choice {
+    /// Whether more samples may change it.
+    pub fn is_undecided(&self) -> bool {
+        let rivals = [self.instead_of_f32, self.mixed];
+        let mut rivals = rivals.iter().flatten();
+        rivals.any(|rival| rival.verdict == Gain::Undecided)
+    }
+}
+
+/// Chooses among finalists, the fastest or smallest first. A low precision must gain the least gain over f32, and a mix
+/// the same over the best plain precision; it must also be ahead of all plain ones. None where there is no plain one.
 pub(super) fn choose(finalists: &[&Finalist], options: &SearchOptions) -> Option<Choice> {
-    let gain = |over: usize, of: usize| gain(finalists[over], finalists[of], options.goal);
-    let pays = |gain: Estimate| gain.low >= 1.0 + options.min_gain;
-    let is_plain = |one: &&Finalist| one.trial.mode.layers.is_empty();
-    let fastest = finalists.iter().position(is_plain)?;
+    let rival = |at: usize, beats: usize| {
+        let of = |confidence| gain(finalists[beats], finalists[at], options.goal, confidence);
+        let (least, surely) = (1.0 + options.min_gain, of(CONFIDENCE_OF_ORDER));
+        Rival {
+            at,
+            gain: of(CONFIDENCE),
+            verdict: if surely.low >= least {
+                Gain::Enough
+            } else if surely.high < least {
+                Gain::TooLittle
+            } else {
+                Gain::Undecided
+            },
+        }
+    };
+    let is_plain = |at: &usize| finalists[*at].trial.mode.layers.is_empty();
+    let (plain, mixed): (Vec<usize>, Vec<usize>) = (0..finalists.len()).partition(is_plain);
+    let &fastest = plain.first()?;
     let f32 = Mode::from(Precision::F32);
-    let f32 = finalists.iter().position(|one| one.trial.mode == f32);
-    let plain = match f32 {
-        Some(f32) if !pays(gain(f32, fastest)) => f32,
-        _ => fastest,
+    let f32 = plain
+        .iter()
+        .copied()
+        .find(|&at| finalists[at].trial.mode == f32);
+    let (plain, instead_of_f32) = match f32 {
+        None => (fastest, None),
+        Some(f32) => {
+            let others = plain.iter().filter(|&&at| at != f32);
+            let rivals: Vec<Rival> = others.map(|&at| rival(at, f32)).collect();
+            match rivals.iter().find(|rival| rival.verdict == Gain::Enough) {
+                Some(enough) => (enough.at, None),
+                None => (f32, rivals.first().copied()),
+            }
+        }
     };
-    let mixed = finalists.iter().position(|one| !is_plain(one));
-    let mixed = mixed.map(|mixed| (mixed, gain(plain, mixed)));
-    let best = match mixed {
-        Some((mixed, gain)) if pays(gain) => mixed,
-        _ => plain,
-    };
-    Some(Choice { best, plain, mixed })
+    let rivals: Vec<Rival> = mixed.into_iter().map(|at| rival(at, plain)).collect();
+    let enough = |rival: &&Rival| rival.verdict == Gain::Enough && rival.at < fastest;
+    let chosen = rivals.iter().find(enough);
+    Some(Choice {
+        best: chosen.map_or(plain, |rival| rival.at),
+        plain,
+        instead_of_f32,
+        mixed: chosen.or(rivals.first()).copied(),
+    })
 }
 
 /// How many times as fast or as small the second is.
-fn gain(first: &Finalist, second: &Finalist, goal: SearchGoal) -> Estimate {
+fn gain(first: &Finalist, second: &Finalist, goal: SearchGoal, confidence: f64) -> Estimate {
     let exactly = |value: f64| Estimate {
         value,
         low: value,
@@ -53,7 +115,7 @@ fn gain(first: &Finalist, second: &Finalist, goal: SearchGoal) -> Estimate {
             let (first, second) = (blocks(first), blocks(second));
             let ratios = BlockRatios::new(&slices(&first), &slices(&second));
             // Times that a clock does not show differ by nothing.
-            ratios.map_or(exactly(1.0), |ratios| ratios.estimate(CONFIDENCE))
+            ratios.map_or(exactly(1.0), |ratios| ratios.estimate(confidence))
         }
     }
 }
@@ -136,19 +198,40 @@ mod tests {
         assert_eq!(chosen(&all, SearchGoal::Memory), (0, 0));
     }
 
-    /// Blocks that vary more than the gain decide nothing.
-    #[test]
-    fn a_gain_within_the_noise_is_none() {
-        use Precision::{F16, F32, Int8};
-        let mut mix = finalist(&[F16, Int8], 9_000, 195);
-        for (at, block) in mix.blocks.iter_mut().enumerate() {
+    /// The same with blocks that vary by a large factor.
+    fn noisy(mut finalist: Finalist) -> Finalist {
+        for (at, block) in finalist.blocks.iter_mut().enumerate() {
             block.fill(if at % 2 == 0 { 5_000 } else { 16_000 });
         }
-        let all = [
-            mix,
-            finalist(&[F16], 10_000, 200),
-            finalist(&[F32], 15_000, 400),
-        ];
+        finalist
+    }
+
+    /// Blocks that vary more than the gain decide nothing, and the next one is looked at.
+    #[test]
+    fn a_gain_within_the_noise_is_none() {
+        use Precision::{Bf16, F16, F32, Int8};
+        let mix = || noisy(finalist(&[F16, Int8], 9_000, 195));
+        let f16 = || finalist(&[F16], 10_000, 200);
+        let f32 = || finalist(&[F32], 15_000, 400);
+        let all = [mix(), f16(), f32()];
         assert_eq!(chosen(&all, SearchGoal::Latency), (1, 1));
+        let of = |all: &[Finalist]| {
+            let all: Vec<&Finalist> = all.iter().collect();
+            choose(&all, &SearchOptions::default()).unwrap()
+        };
+        assert!(of(&all).is_undecided());
+        assert!(!of(&[f16(), f32()]).is_undecided());
+        // The fastest plain one is noisy, the second is surely faster than f32.
+        let all = [noisy(finalist(&[Bf16], 9_000, 200)), f16(), f32()];
+        assert_eq!(chosen(&all, SearchGoal::Latency), (1, 1));
+        // No plain one is surely faster than f32, and one of them seems faster than the mix.
+        let all = [
+            noisy(finalist(&[Bf16], 9_000, 200)),
+            finalist(&[F16, Int8], 9_500, 195),
+            f32(),
+        ];
+        assert_eq!(chosen(&all, SearchGoal::Latency), (2, 2));
+        let found = of(&all);
+        assert_eq!(found.instead_of_f32.map(|rival| rival.at), Some(0));
     }
 }

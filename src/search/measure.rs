@@ -19,9 +19,13 @@ const ANSWERED_AT_ONCE: usize = 1_000;
 const ROUNDS: usize = 15;
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The blocks of the comparison that decides, and the fewest rounds in each.
+/// The blocks of the comparison that decides, the most where the order stays open, and the fewest rounds in each.
 const FINAL_BLOCKS: u32 = 6;
+const MOST_BLOCKS: u32 = 24;
 const FINAL_ROUNDS: usize = 3;
+
+/// The times of batches of one network in nanoseconds, by block.
+pub(super) type Blocks = Vec<Vec<u64>>;
 
 /// f32 on an engine, beside which everything else is measured.
 pub(super) struct Bench<'a> {
@@ -116,12 +120,13 @@ impl<'a> Bench<'a> {
     }
 
     /// The times of batches of each of `models` in nanoseconds, all in turn, each with the kernels that are fastest. They
-    /// are in blocks, before each of which the networks are loaded anew.
+    /// are in blocks, before each of which the networks are loaded anew. There are more blocks until the order is decided.
     pub async fn compare(
         &self,
         models: &[QuantizedNetwork],
+        is_decided: &dyn Fn(&[Blocks]) -> bool,
         progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<Vec<Vec<u64>>>> {
+    ) -> Result<Vec<Blocks>> {
         let pixels = batch(self.data, self.options.batch);
         let mut networks = Vec::new();
         let mut tuner = Tuner::new(self.options.tuning);
@@ -135,7 +140,10 @@ impl<'a> Bench<'a> {
         let mut blocks = vec![Vec::new(); networks.len()];
         let all = self.options.min_time * u32::try_from(networks.len()).unwrap_or(u32::MAX);
         let start = Instant::now();
-        for block in 1..=FINAL_BLOCKS {
+        for block in 1..=MOST_BLOCKS {
+            if block > FINAL_BLOCKS && is_decided(&blocks) {
+                break;
+            }
             for (network, model) in networks.iter_mut().zip(models) {
                 *network = self.engine.reload(network, model).await?;
                 once(network, pixels).await?;

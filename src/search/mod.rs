@@ -32,9 +32,10 @@ use crate::mode::Mode;
 use crate::model::Network;
 use crate::quantize::{QuantizedNetwork, Quantizer, Sample};
 use choose::{Choice, choose};
+pub use choose::{Gain, Rival};
 use confirm::confirm;
 pub use images::{Exposure, SearchImages};
-use measure::Bench;
+use measure::{Bench, Blocks};
 pub use options::{SearchGoal, SearchOptions};
 pub use result::{Confirmation, Finalist, Measured, SearchResult, Sensitivity, Trial};
 pub use space::LayerChoice;
@@ -94,13 +95,19 @@ pub async fn run(
     search.mixed(&f32, &low, &sensitivities).await?;
     let finalists = search.compare(&f32).await?;
     let decision = search.decide(&finalists, images).await?;
-    let Choice { best, plain, mixed } = decision.choice;
+    let Choice {
+        best,
+        plain,
+        instead_of_f32,
+        mixed,
+    } = decision.choice;
     Ok(SearchResult {
         f32,
         sensitivities,
         trials: search.trials,
         finalists,
         plain,
+        instead_of_f32,
         mixed,
         rejected: decision.rejected,
         confirmation: decision.confirmation,
@@ -310,18 +317,14 @@ impl Search<'_, '_> {
         }
         let observer = &mut self.observer;
         let mut progress = |done, total| observer.progress("comparing the best", done, total);
-        let blocks = self.bench.compare(&models, &mut progress).await?;
-        let finalists = trials.into_iter().zip(blocks);
-        let finalists = finalists.map(|(trial, blocks)| Finalist::new(trial, blocks));
-        let mut finalists: Vec<Finalist> = finalists.collect();
-        finalists.sort_by_key(|one| {
-            let (time, bytes) = (one.time, one.trial.measured.parameter_bytes);
-            match self.options.goal {
-                SearchGoal::Latency => (time.as_nanos(), u128::from(bytes)),
-                SearchGoal::Memory => (u128::from(bytes), time.as_nanos()),
-            }
-        });
-        Ok(finalists)
+        let options = self.options;
+        let is_decided = |blocks: &[Blocks]| {
+            let finalists = ordered(&trials, blocks, options.goal);
+            let finalists: Vec<&Finalist> = finalists.iter().collect();
+            choose(&finalists, options).is_none_or(|choice| !choice.is_undecided())
+        };
+        let blocks = self.bench.compare(&models, &is_decided, &mut progress);
+        Ok(ordered(&trials, &blocks.await?, options.goal))
     }
 
     /// Chooses among the finalists, and confirms the choice on images that chose nothing.
@@ -339,10 +342,15 @@ impl Search<'_, '_> {
             let choice = choose(&of_left, self.options).ok_or_else(|| {
                 Error::missing("mode within the accuracy drop, although f32 always is")
             })?;
+            let among_all = |rival: Rival| Rival {
+                at: left[rival.at],
+                ..rival
+            };
             let choice = Choice {
                 best: left[choice.best],
                 plain: left[choice.plain],
-                mixed: choice.mixed.map(|(at, gain)| (left[at], gain)),
+                instead_of_f32: choice.instead_of_f32.map(among_all),
+                mixed: choice.mixed.map(among_all),
             };
             let mode = &finalists[choice.best].trial.mode;
             self.observer.progress(&format!("confirming {mode}"), 0, 1);
@@ -359,4 +367,19 @@ impl Search<'_, '_> {
             rejected.push((mode.clone(), confirmation));
         }
     }
+}
+
+/// The finalists with their times by block, the fastest or smallest first.
+fn ordered(trials: &[Trial], blocks: &[Blocks], goal: SearchGoal) -> Vec<Finalist> {
+    let finalists = trials.iter().zip(blocks);
+    let finalists = finalists.map(|(trial, blocks)| Finalist::new(trial.clone(), blocks.clone()));
+    let mut finalists: Vec<Finalist> = finalists.collect();
+    finalists.sort_by_key(|one| {
+        let (time, bytes) = (one.time, one.trial.measured.parameter_bytes);
+        match goal {
+            SearchGoal::Latency => (time.as_nanos(), u128::from(bytes)),
+            SearchGoal::Memory => (u128::from(bytes), time.as_nanos()),
+        }
+    });
+    finalists
 }

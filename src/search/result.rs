@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::choose::Rival;
 use super::space::LayerChoice;
 use crate::mode::Mode;
 use crate::quantize::QuantizedNetwork;
@@ -154,8 +155,10 @@ pub struct SearchResult {
     pub finalists: Vec<Finalist>,
     /// The place among the finalists of the best one in the same precision in all layers.
     pub plain: usize,
-    /// The place of the best mixed one, if there is any, and how many times as fast or as small it is.
-    pub mixed: Option<(usize, Estimate)>,
+    /// If that is f32: what seems best of the other plain ones, beside f32.
+    pub instead_of_f32: Option<Rival>,
+    /// The mix that is the result or seems best, beside `plain`.
+    pub mixed: Option<Rival>,
     /// Assignments that seemed better and lose more than is allowed on the confirming images, by more than chance explains.
     pub rejected: Vec<(Mode, Confirmation)>,
     /// What the best does on the confirming images.

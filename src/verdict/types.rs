@@ -74,7 +74,7 @@ pub struct Request {
     pub min_accuracy: Option<f64>,
     /// The most time that a batch may take, end to end.
     pub max_latency: Option<Duration>,
-    /// The most bytes of parameters and activations.
+    /// The most bytes of all buffers, by plan.
     pub memory_limit: Option<u64>,
     /// Whether a limit on the accuracy holds although it is not known, since the images have no labels.
     pub unknown_accuracy: UnknownAccuracy,

@@ -102,7 +102,10 @@ fn memory_says_why_a_larger_batch_does_not_run() {
     let line = &document["precisions"][0];
     assert!(line["largest_batch"].as_u64().is_some(), "{line}");
     let detail = line["detail"].as_str().expect("a reason");
-    has(detail, &["larger batches do not run", "memory"]);
+    has(
+        detail,
+        &["stays within the limit, but does not run", "memory"],
+    );
 }
 
 /// A network that is too large for random weights still has the textbook's figures.

@@ -220,7 +220,7 @@ fn a_gate_ends_with_4_where_no_precision_meets_the_limits_and_0_where_one_does()
         &[
             "Limit met: time of a batch",
             "Limit met: accuracy loss",
-            "Limit met: parameters and activations",
+            "Limit met: memory",
         ],
     );
 }

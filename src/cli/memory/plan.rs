@@ -4,7 +4,7 @@ use fmnist_gpu::adapter::Kind;
 use fmnist_gpu::engine::{Place, Session};
 use fmnist_gpu::model::{self, classifier_activations};
 use fmnist_gpu::quantize::{QuantizedNetwork, Ranges, Source, lower};
-use fmnist_gpu::{Engine, Error, Mode, host};
+use fmnist_gpu::{Engine, Error, Mode, host, report};
 
 use crate::cli::terminal;
 
@@ -144,22 +144,36 @@ fn of_one_mode(error: Error) -> Result<String, Error> {
     }
 }
 
+/// How close the largest batch that runs is found, as a part of itself, where memory is missing for larger ones.
+const CLOSE: usize = 16;
+
 /// The largest batch within a limit that runs, and why a larger one does not, if one stays within the limit.
 async fn largest(
     engine: &Engine,
     session: &mut Session,
     limit: u64,
 ) -> Result<(Option<Largest>, Option<String>), Error> {
-    let (mut most, mut reason) = (usize::MAX, None);
-    while let Some((batch, planned)) = session.largest_batch(limit, most).await? {
+    let (mut ran, mut failed): (Option<Largest>, Option<(usize, String)>) = (None, None);
+    loop {
+        let least = ran.map_or(0, |ran| ran.batch);
+        let most = match &failed {
+            Some((failed, _)) if failed - least <= 1 + least / CLOSE => break,
+            Some((failed, _)) => least + (failed - least) / 2,
+            None => usize::MAX,
+        };
+        let Some((batch, planned)) = session.largest_batch(limit, most).await? else {
+            break;
+        };
         match run(engine, session, batch, planned).await {
             Ok(allocated) => {
-                let largest = Largest {
+                ran = Some(Largest {
                     batch,
                     planned,
                     allocated,
-                };
-                return Ok((Some(largest), reason));
+                });
+                if failed.is_none() {
+                    break;
+                }
             }
             Err(
                 error @ (Error::OutOfMemory { .. }
@@ -167,13 +181,18 @@ async fn largest(
                 | Error::TooLarge { .. }),
             ) => {
                 session.release();
-                reason = Some(format!("larger batches do not run: {error}"));
-                most = batch / 2;
+                failed = Some((batch, error.to_string()));
             }
             Err(error) => return Err(error),
         }
     }
-    Ok((None, reason))
+    let reason = failed.map(|(batch, error)| {
+        format!(
+            "a batch of {} stays within the limit, but does not run: {error}",
+            report::count(batch as u64)
+        )
+    });
+    Ok((ran, reason))
 }
 
 /// Runs a batch of black images; gives the bytes that were allocated for it.

@@ -105,7 +105,7 @@ fn point(placed: Placed<'_>) -> Option<Point<'_>> {
         accuracy,
         low: interval.map_or(accuracy, |interval| interval.low),
         high: interval.map_or(accuracy, |interval| interval.high),
-        bytes: row.memory.textbook.total_bytes,
+        bytes: row.memory.device_allocated_bytes?,
     })
 }
 
@@ -200,7 +200,10 @@ impl Point<'_> {
     }
 
     fn bytes_figure(&self) -> Figure {
-        Figure::bytes(self.placed.pointer("memory/total_bytes"), Some(self.bytes))
+        Figure::bytes(
+            self.placed.pointer("memory/device_allocated_bytes"),
+            Some(self.bytes),
+        )
     }
 }
 
