@@ -1,7 +1,7 @@
 //! Which of the finalists is the result.
 
 use super::options::{SearchGoal, SearchOptions};
-use super::result::Finalist;
+use super::result::{Finalist, Gain, Rival};
 use crate::Precision;
 use crate::mode::Mode;
 use crate::stats::{BlockRatios, CONFIDENCE, Estimate};
@@ -20,28 +20,6 @@ pub(super) struct Choice {
     pub instead_of_f32: Option<Rival>,
     /// The mix that is the result or seems best, and what it gains over `plain`.
     pub mixed: Option<Rival>,
-}
-
-/// A finalist beside the one that it would have to beat.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rival {
-    /// Its place among the finalists.
-    pub at: usize,
-    /// How many times as fast or as small it is, with the interval at 95% confidence.
-    pub gain: Estimate,
-    /// Whether it gains enough.
-    pub verdict: Gain,
-}
-
-/// Whether a gain is enough to be chosen for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gain {
-    /// It is.
-    Enough,
-    /// It is not.
-    TooLittle,
-    /// The measurements do not decide it.
-    Undecided,
 }
 
 impl Choice {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::choose::Rival;
 use super::space::LayerChoice;
 use crate::mode::Mode;
 use crate::quantize::QuantizedNetwork;
@@ -140,6 +139,28 @@ impl Confirmation {
     pub fn contradicts(&self, max_drop: f64) -> bool {
         self.out_of_range || self.loss().low > max_drop
     }
+}
+
+/// A finalist beside the one that it would have to beat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rival {
+    /// Its place among the finalists.
+    pub at: usize,
+    /// How many times as fast or as small it is, with the interval at 95% confidence.
+    pub gain: Estimate,
+    /// Whether it gains enough.
+    pub verdict: Gain,
+}
+
+/// Whether a gain is enough to be chosen for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gain {
+    /// It is.
+    Enough,
+    /// It is not.
+    TooLittle,
+    /// The measurements do not decide it.
+    Undecided,
 }
 
 /// What a search found.

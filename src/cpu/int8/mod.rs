@@ -42,6 +42,8 @@ pub(super) struct Int8Network {
     scratch: Vec<Mutex<Scratch>>,
     /// The tensor of each value of the graph.
     tensors: Vec<BatchTensor>,
+    /// The widths of the buffers that a batch's sums are kept in.
+    widths: Vec<usize>,
     /// Scaled sums: `[batch, padded outputs]`. Tensors that are not needed at the same time share one.
     pre_activations: Vec<Aligned<f32>>,
     outputs: Vec<f32>,
@@ -58,6 +60,18 @@ struct BatchTensor {
     /// The quantized value that layers read for each quantized sum, or pixel, and its scale.
     table: LookupTable,
     scale: f32,
+}
+
+/// The widths of the buffers that a batch's sums are kept in: the widest of the tensors that share one.
+fn widths(tensors: &[BatchTensor]) -> Vec<usize> {
+    let mut widths = Vec::new();
+    for tensor in tensors.iter().filter(|tensor| tensor.width > 0) {
+        if widths.len() <= tensor.buffer {
+            widths.resize(tensor.buffer + 1, 0);
+        }
+        widths[tensor.buffer] = widths[tensor.buffer].max(tensor.width);
+    }
+    widths
 }
 
 impl Int8Network {
@@ -97,6 +111,7 @@ impl Int8Network {
         Self {
             processor: processor.clone(),
             graph: model.graph.clone(),
+            widths: widths(&tensors),
             tensors,
             layers,
             input: PixelQuantizer::new(model.normalization, clip),
@@ -133,10 +148,9 @@ impl Int8Network {
             scratch.indices.grow(sizes.indices);
             scratch.rows.grow(sizes.rows);
         }
-        let widths = self.pre_activation_widths();
         self.pre_activations
-            .resize_with(widths.len(), Aligned::default);
-        for (values, width) in self.pre_activations.iter_mut().zip(widths) {
+            .resize_with(self.widths.len(), Aligned::default);
+        for (values, width) in self.pre_activations.iter_mut().zip(&self.widths) {
             values.grow(batch * width);
         }
         let outputs = batch * self.outputs();
@@ -158,18 +172,6 @@ impl Int8Network {
             indices: largest(&|layer| layer.weights.shape().padded_outputs()),
             rows: rows * self.filler.len(),
         }
-    }
-
-    /// The widths of the tensors that a batch's sums are kept in: the widest of those that share a buffer.
-    fn pre_activation_widths(&self) -> Vec<usize> {
-        let mut widths = Vec::new();
-        for tensor in self.tensors.iter().filter(|tensor| tensor.width > 0) {
-            if widths.len() <= tensor.buffer {
-                widths.resize(tensor.buffer + 1, 0);
-            }
-            widths[tensor.buffer] = widths[tensor.buffer].max(tensor.width);
-        }
-        widths
     }
 
     /// The batch prepared for, `pixels: [batch, in]`, to outputs `[batch, out]`, row-major. The batch's
@@ -296,7 +298,7 @@ impl Int8Network {
 
     /// Bytes that weights and activations of a batch need, before anything of the batch is allocated.
     pub fn planned_bytes(&self, batch: usize, threads: usize) -> u64 {
-        let sums = self.pre_activation_widths().into_iter();
+        let sums = self.widths.iter();
         let sums = sums.map(|width| Aligned::<f32>::bytes_of(batch * width));
         self.weights_bytes()
             + threads as u64 * self.sizes(batch, threads).bytes()

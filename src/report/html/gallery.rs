@@ -32,7 +32,7 @@ pub fn section(view: &View<'_>) -> Option<Markup> {
             .and("; ")
             .and(of(*first, "images", shown.images.len()))
             .and(" of them are shown, taken in turn from each precision."),
-        (false, _) => traced.and("; as many are shown as this page has room for."),
+        (false, _) => traced.and("; as many are shown as this page has space for."),
     };
     Some(html! {
         p.shows { (traced.inline()) }

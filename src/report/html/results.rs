@@ -38,7 +38,7 @@ pub fn table(view: &View<'_>) -> Markup {
             table.results {
                 caption.visually-hidden { "All rows, by batch size and device" }
                 thead { tr { @for name in &columns { th scope="col" { (name) } } } }
-                @for batch in &view.batches {
+                @for batch in view.listed() {
                     tbody {
                         tr.group { th scope="rowgroup" colspan=(columns.len()) { (batch.title().inline()) } }
                         @for &placed in &batch.rows { (line(view, placed, recommended == Some(placed.at))) }
@@ -112,11 +112,20 @@ fn notes(view: &View<'_>) -> Markup {
     }
     let (drawn, others) = view.charted();
     let charted = drawn.first().filter(|_| !others.is_empty());
+    let recommended = view.recommended().map(|placed| placed.row.effective.batch);
+    let unlisted = view.batches.len() > view.listed().len();
     let uncharted = !view.batches.iter().all(|batch| view.is_charted(batch));
     html! {
         @for note in &notes { p.note { (note.inline()) } }
         @if let Some(batch) = charted {
-            p.note { "The charts below are of batch " (batch.figure().inline()) ", which the answer is about. The JSON has the figures of all batch sizes." }
+            p.note {
+                "The charts below are of batch " (batch.figure().inline())
+                @if recommended == Some(batch.size) { ", which the answer is about" }
+                ". The JSON has the figures of all batch sizes."
+            }
+        }
+        @if unlisted {
+            p.note { "The table has some of the batch sizes, with the smallest and the largest. The JSON has all rows." }
         }
         @if uncharted {
             p.note { "Batch sizes with a single precision, which a memory limit adds, have no charts." }

@@ -57,7 +57,8 @@ pub fn all(view: &View<'_>) -> Vec<Section> {
         section(
             "roofline", "Roofline", "Roofline",
             Some("How close each precision comes to the highest rates measured on this device: operations per second against \
-                  operations per byte of parameters and activations. Under the slope, memory is the limit; under a level line, arithmetic is."),
+                  operations per byte of parameters and activations. Under the slope, memory is the limit; under a level line, arithmetic is. A mark above the slope reads its data from caches, which are \
+                  faster than memory."),
             by_batch(view, roofline::chart).map(|charts| html! { (legend(view)) (charts) }),
         ),
         section(
@@ -67,13 +68,13 @@ pub fn all(view: &View<'_>) -> Vec<Section> {
         ),
         section(
             "layers", "Layers", "Layer by layer",
-            Some("Which layer costs accuracy, and which costs time. The loss of a layer is the distance of its outputs from those of f32, as a \
-                  share of the f32 outputs; it includes what the layers before it lost."),
+            Some("How far the outputs after each layer are from those of f32, and how long each layer takes. The loss is the distance as a share of \
+                  the f32 outputs. It includes what the layers before lost, and the last layer's outputs are those of its activation."),
             of_layers(view),
         ),
         section(
             "latency", "Latency", "Latency",
-            Some("The distribution of the times of single passes. The solid tick is the median; 99 in 100 are \
+            Some("The distribution of the times of single passes, without the upload. The solid tick is the median; 99 in 100 are \
                   below the dashed tick. The slowest may lie outside the axis."),
             by_batch(view, latency::chart)
                 .map(|charts| html! { (charts) (of_others(view, latency::chart)) }),
@@ -81,7 +82,7 @@ pub fn all(view: &View<'_>) -> Vec<Section> {
         section("classes", "Classes", "Classes", None, of_classes(view)),
         section(
             "memory", "Memory", "Memory",
-            Some("Parameters (strong) and activations (pale), as count × bytes per value. The tick shows the memory that was allocated, including working memory."),
+            Some("Parameters (strong) and activations (pale), as count × bytes per value. The tick is what was allocated: more with working memory, less where layers share a buffer."),
             of_memory(view),
         ),
         section(
@@ -106,7 +107,10 @@ fn by_batch(view: &View<'_>, chart: fn(&Batch<'_>) -> Option<Chart>) -> Option<M
 /// The figures of the other batch sizes, on demand; nothing if there are none.
 fn of_others(view: &View<'_>, chart: fn(&Batch<'_>) -> Option<Chart>) -> Markup {
     let (_, others) = view.charted();
-    let charts: Vec<Chart> = others.into_iter().filter_map(chart).collect();
+    let listed = view.listed();
+    let listed = |batch: &&Batch<'_>| listed.iter().any(|one| std::ptr::eq(*one, *batch));
+    let others = others.into_iter().filter(listed);
+    let charts: Vec<Chart> = others.filter_map(chart).collect();
     html! {
         @if !charts.is_empty() {
             details.more {

@@ -7,6 +7,9 @@ use super::series::Series;
 use crate::report::document::Document;
 use crate::results::{Changed, Row};
 
+/// The most rows of a table, with which a report stays small.
+const MOST_ROWS: usize = 100;
+
 /// A row, and its place in the results.
 #[derive(Clone, Copy)]
 pub struct Placed<'a> {
@@ -62,9 +65,18 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What a chart of it is called.
+    /// `Batch 1 on vulkan`
     pub fn title(&self) -> Traced {
-        let title = Traced::from("Batch ").and(self.figure());
+        self.place(Traced::from("Batch "))
+    }
+
+    /// What a chart of it is called: `Latency, batch 1 on vulkan`.
+    pub fn titled(&self, subject: &str) -> Traced {
+        self.place(Traced::from(subject).and(", batch "))
+    }
+
+    fn place(&self, start: Traced) -> Traced {
+        let title = start.and(self.figure());
         match self.on {
             Some(backend) => title.and(" on ").and(backend),
             None => title,
@@ -150,6 +162,28 @@ impl<'a> View<'a> {
         all.into_iter().partition(|batch| Some(batch.size) == size)
     }
 
+    /// The batches of the tables: all, or, where they have too many rows, those of the batch size that the answer is about,
+    /// of the smallest and the largest, and of as many others as there is room for.
+    pub fn listed(&self) -> Vec<&Batch<'a>> {
+        let mut sizes: Vec<usize> = self.batches.iter().map(|batch| batch.size).collect();
+        sizes.dedup();
+        let focus = self.focus().map(|batch| batch.size);
+        let first = [focus, sizes.first().copied(), sizes.last().copied()];
+        let rows_of = |size: usize| -> usize {
+            let own = self.batches.iter().filter(|batch| batch.size == size);
+            own.map(|batch| batch.rows.len()).sum()
+        };
+        let (mut listed, mut rows): (Vec<usize>, usize) = (Vec::new(), 0);
+        for size in first.into_iter().flatten().chain(sizes) {
+            if !listed.contains(&size) && (listed.is_empty() || rows + rows_of(size) <= MOST_ROWS) {
+                rows += rows_of(size);
+                listed.push(size);
+            }
+        }
+        let all = self.batches.iter();
+        all.filter(|batch| listed.contains(&batch.size)).collect()
+    }
+
     /// The changed images of every batch size, with their places in the document: those of the focus first,
     /// then the largest batch.
     pub fn changed(&self) -> Vec<(usize, &'a Changed)> {
@@ -183,7 +217,10 @@ impl View<'_> {
 
     /// The same as a quotation of the result, since a name may be a number.
     pub fn quoted_class(&self, class: usize) -> Traced {
-        Traced::quoted(format!("/model/classes/{class}"), &self.class(class))
+        match self.document.model.classes.get(class) {
+            Some(name) => Traced::quoted(format!("/model/classes/{class}"), name),
+            None => Traced::from(class.to_string()),
+        }
     }
 
     /// The same with at most so many characters.

@@ -64,7 +64,7 @@ pub fn section(view: &View<'_>, batch: &Batch<'_>) -> Markup {
             @for matrix in differences.iter().filter(|one| !one.fields.is_empty()) { (matrix.draw(view)) }
         }
         @for matrix in differences.iter().filter(|one| one.fields.is_empty()) {
-            p.note { (named(&matrix.placed.name())) " gives every class the same labels as f32." }
+            p.note { (named(&matrix.placed.name())) " has the same count as f32 in every field." }
         }
     }
 }
@@ -157,6 +157,13 @@ impl<'a> Matrix<'a> {
             None => "The most frequent mistake: ",
             Some(_) => "The largest change from f32: ",
         };
+        if field.at.is_some() && field.class == field.label {
+            return Traced::from(start)
+                .and(self.figure(*field))
+                .and(" correct labels of ")
+                .and(view.quoted_class(field.class))
+                .and(".");
+        }
         Traced::from(start)
             .and(self.figure(*field))
             .and(" images of ")

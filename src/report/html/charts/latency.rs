@@ -46,7 +46,7 @@ pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     };
     Some(Chart {
         id: format!("latency-{}", batch.id()),
-        title: batch.title(),
+        title: batch.titled("Latency"),
         shows: shows(&rows),
         height: frame.bottom + 38.0,
         drawing,

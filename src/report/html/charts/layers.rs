@@ -45,7 +45,7 @@ pub fn losses(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
             (line("axis", (frame.left, top), (frame.right, top)))
             (words(LEFT, top + 13.0, Anchor::Start, "label", shape(view, &rows[0], layer)))
             @for (place, placed) in rows.iter().enumerate() {
-                @if let Some(error) = placed.row.layers[layer].relative_error {
+                @if let Some(error) = placed.row.layers[layer].relative_error.filter(|error| *error > 0.0) {
                     @let y = top + NAME + MARK * (place as f64 + 0.5);
                     g {
                         (hover(Traced::from(placed.name()).and(": ").and(loss(placed, layer))))
@@ -103,12 +103,24 @@ pub fn times(view: &View<'_>, batch: &Batch<'_>) -> Option<Chart> {
         shows: longest_layer(view, &of_rows),
         height: frame.bottom + 38.0,
         drawing,
-        note: Some(
-            "Each bar is divided at the end of a layer. A precision whose layers run in one kernel has no bar."
-                .to_owned(),
-        ),
+        note: Some(note(view, batch)),
         figures: figures(&of_rows),
     })
+}
+
+/// How to read the times.
+fn note(view: &View<'_>, batch: &Batch<'_>) -> String {
+    let focus = view.focus().map(|focus| focus.size);
+    let other = if focus == Some(batch.size) {
+        ""
+    } else {
+        "It is another batch size than in the other charts, because there no layer was timed by itself: the CPU path has no device \
+         clock, and one kernel may run all layers. "
+    };
+    format!(
+        "{other}Each bar is divided at the end of a layer. Each kernel is timed in extra runs, so the sum differs a little from \
+         'kernels' in the table. A precision whose layers run in one kernel has no bar."
+    )
 }
 
 /// A bar in as many parts as there are layers.
@@ -159,12 +171,13 @@ fn most_lost(rows: &[Placed<'_>]) -> Traced {
     });
     let most = all.max_by(|a, b| a.2.total_cmp(&b.2));
     most.map_or_else(Traced::default, |(placed, layer, _)| {
-        Traced::from(placed.name())
-            .and(" loses most in layer ")
+        Traced::from("After layer ")
             .and(number(placed, layer))
-            .and(": its outputs are ")
+            .and(", the outputs of ")
+            .and(placed.name())
+            .and(" are the furthest from those of f32: ")
             .and(loss(placed, layer))
-            .and(" away from those of f32.")
+            .and(".")
     })
 }
 

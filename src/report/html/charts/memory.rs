@@ -78,7 +78,7 @@ pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
         .collect();
     Some(Chart {
         id: format!("memory-{}", batch.id()),
-        title: batch.title(),
+        title: batch.titled("Memory"),
         shows: shows(batch),
         height: frame.bottom + 38.0,
         drawing,

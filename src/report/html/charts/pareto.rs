@@ -86,7 +86,7 @@ pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     };
     Some(Chart {
         id: format!("pareto-{}", batch.id()),
-        title: batch.title(),
+        title: batch.titled("Trade-off"),
         shows: shows(&points),
         height: FRAME.bottom + 38.0,
         drawing,

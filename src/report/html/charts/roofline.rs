@@ -79,7 +79,7 @@ pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     let missing = "no ceiling of memory was measured here, so only those of arithmetic are drawn";
     Some(Chart {
         id: format!("roofline-{}", batch.id()),
-        title: batch.title(),
+        title: batch.titled("Roofline"),
         shows: shows(&points),
         height: FRAME.bottom + 38.0,
         drawing,
@@ -88,17 +88,17 @@ pub fn chart(batch: &Batch<'_>) -> Option<Chart> {
     })
 }
 
-/// The row that comes closest to its ceiling.
+/// The row that comes closest to its ceiling of arithmetic.
 fn shows(points: &[Point<'_>]) -> Traced {
     let share = |point: &Point<'_>| point.ceiling.share;
     let closest = points.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
     closest.map_or_else(Traced::default, |point| {
         Traced::from(point.name.as_str())
-            .and(" comes closest to its ceiling: it reaches ")
+            .and(" uses the largest share of its arithmetic: end to end, it reaches ")
             .and(point.share_figure())
             .and(" of the ")
             .and(point.arithmetic())
-            .and(" rate that was measured here.")
+            .and(" rate of the whole device.")
     })
 }
 
