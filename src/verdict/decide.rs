@@ -47,7 +47,7 @@ pub fn decide(
         goal: request.goal,
         sentence: headline(choice, &of_goal, request.goal),
         details: details(choice, &of_goal, images, &warnings),
-        reasons: reasons(choice.best, &of_goal, images),
+        reasons: reasons(choice.best, &of_goal, request.goal, images),
         recommended: Some(choice.best.choice()),
         undecided: undecided(choice),
         runner_up: choice.runner_up(&of_goal).map(Contender::choice),

@@ -227,6 +227,7 @@ fn caveat(
 pub(super) fn reasons(
     best: &Contender<'_>,
     group: &[&Contender<'_>],
+    goal: Goal,
     images: usize,
 ) -> Vec<String> {
     let mut others: Vec<&&Contender<'_>> = group.iter().filter(|c| c.at != best.at).collect();
@@ -255,7 +256,10 @@ pub(super) fn reasons(
                     format!("{name} was excluded: {why}. Measured: {measured}.")
                 }
                 (Some(why), None) => format!("{name} was excluded: {why}."),
-                (None, Some(measured)) => format!("{name}: {measured}."),
+                (None, Some(measured)) => {
+                    let little = gains_too_little(best, other, goal).unwrap_or_default();
+                    format!("{name}: {measured}.{little}")
+                }
                 // The others are compared with f32.
                 (None, None) => continue,
             },
@@ -268,6 +272,19 @@ pub(super) fn reasons(
         reasons.push(format!("What limits {}: {}", best.name(), why.text));
     }
     reasons
+}
+
+/// Why a row that takes less time is not the best; none where it takes no less, or where that is not the reason.
+fn gains_too_little(best: &Contender<'_>, other: &Contender<'_>, goal: Goal) -> Option<String> {
+    let by_time = matches!(goal, Goal::Latency | Goal::Throughput);
+    let little = by_time && other.time() < best.time() && best.is_slower_than(other) == Answer::No;
+    (little && best.simplicity() < other.simplicity()).then(|| {
+        format!(
+            " It is not faster than {} by {}, the least gain for which a less simple precision is recommended (--min-gain).",
+            best.name(),
+            least_gain(best)
+        )
+    })
 }
 
 /// The decision at one batch size.

@@ -177,6 +177,15 @@ fn of_those_that_are_as_fast_the_simplest_is_recommended() {
         recommended(&three(1, [1000, 600, 500]), of(Goal::Latency)),
         "int8 at 1"
     );
+    let little = |times: [u64; 3]| {
+        let reasons = verdict(&three(1, times), of(Goal::Latency)).reasons;
+        let about = |reason: &&String| reason.contains("not faster than f16 by 5%");
+        let about: Vec<&String> = reasons.iter().filter(about).collect();
+        about.iter().all(|reason| reason.starts_with("int8")) && about.len() == 1
+    };
+    assert!(little([1000, 510, 500]));
+    // It is slower, or it is the recommended one.
+    assert!(!little([1000, 500, 510]) && !little([1000, 600, 500]));
 }
 
 /// f32, and int8 that is faster by these shares in its blocks.
