@@ -199,6 +199,8 @@ impl Batch<'_> {
         observer.progress(&what, 0, data.len());
         let mut progress = |done| observer.progress(&what, done, data.len());
         network.release();
+        // Before the batch takes the memory that its pixels are asked of.
+        let planned_bytes = network.planned_bytes(batch).await?;
         let outputs = network
             .infer(&data.images.pixels, batch, &mut progress)
             .await?;
@@ -210,7 +212,7 @@ impl Batch<'_> {
         Ok(Some(Checked {
             labels,
             overflow,
-            planned_bytes: network.planned_bytes(batch).await?,
+            planned_bytes,
             losses: Vec::new(),
             outputs,
         }))

@@ -2,7 +2,7 @@
 
 use super::options::BenchOptions;
 use crate::engine::Session;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::results::{Bound, Budget, BudgetLine, Row};
 
 /// The largest batch of one precision under the limits.
@@ -14,7 +14,8 @@ pub(super) struct Fit {
     bytes: u64,
 }
 
-/// The largest batch of a network that fits the limit; none where there is no limit.
+/// The largest batch of a network that fits the limit; none where there is no limit, and where the kernels that the user
+/// allows run neither a batch that fits nor a single image.
 ///
 /// # Errors
 /// Those of the device.
@@ -31,7 +32,14 @@ pub(super) async fn fit(
     let found = network.largest_batch(limit, most).await?;
     let (batch, bytes) = match found {
         Some((batch, bytes)) => (Some(batch), bytes),
-        None => (None, network.planned_bytes(1).await?),
+        None => match network.planned_bytes(1).await {
+            Ok(bytes) => (None, bytes),
+            // Its rows say why.
+            Err(Error::Usage(_) | Error::TooLarge { .. } | Error::HostMemory { .. }) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        },
     };
     let bound_by = match batch {
         Some(batch) if batch == allowed => Bound::BatchLimit,

@@ -4,9 +4,11 @@
 //! share of the check of all images.
 
 use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::host;
 use crate::mode::Mode;
 use crate::quantize::QuantizedNetwork;
-use crate::reference::{layer_outputs, relative_error};
+use crate::reference::{check_memory, layer_outputs, relative_error};
 use crate::results::{LayerFigures, Row};
 
 /// How many images the loss of a layer is measured on, the first ones.
@@ -37,7 +39,7 @@ impl<'a> LayerLosses<'a> {
     }
 
     /// The relative error of each layer of `model` beside the same network in f32, in batches of `batch`; a layer whose f32
-    /// outputs are all 0 has none.
+    /// outputs are all 0 has none. Empty, with a warning, where this machine does not have the memory.
     pub(super) fn of(
         &mut self,
         model: &QuantizedNetwork,
@@ -53,7 +55,15 @@ impl<'a> LayerLosses<'a> {
         if let Some(known) = self.known.iter().find(is_of) {
             return known.losses.clone();
         }
-        let pixels = self.data.images.range(0, self.data.len().min(IMAGES));
+        let images = self.data.len().min(IMAGES);
+        if let Err(error) = need(model, images, batch) {
+            log::warn!(
+                "the loss of each layer in {} is not measured: {error}",
+                model.mode
+            );
+            return Vec::new();
+        }
+        let pixels = self.data.images.range(0, images);
         let f32 = self
             .f32
             .get_or_insert_with(|| layer_outputs(f32, pixels, 1));
@@ -72,6 +82,15 @@ impl<'a> LayerLosses<'a> {
         });
         losses
     }
+}
+
+/// Fails if this machine does not have the memory for the outputs of all layers, twice: those of f32 are kept.
+fn need(model: &QuantizedNetwork, images: usize, batch: usize) -> Result<()> {
+    check_memory(model, images, batch)?;
+    let values: usize = model.layers.iter().map(|layer| layer.outputs).sum();
+    // Their vectors grow by moving.
+    let bytes = 2 * 3 * size_of::<f64>() as u64 * (images * values) as u64;
+    host::need("the outputs of each layer", bytes)
 }
 
 /// Notes the time of each layer's kernels as they ran, where each kernel is of one layer.

@@ -10,8 +10,8 @@
 //! 3. It measures the most promising assignments, cheapest first.
 //! 4. It measures the best of those within the allowed accuracy loss again, interleaved with every uniform mode within
 //!    it. A uniform mode must gain enough over f32, and a mixed one over the best uniform mode.
-//! 5. It runs the best of these on the confirming images. If it loses more than is allowed there by more than chance explains, the next
-//!    best is taken. f32 is always one of them, so it is the result if nothing is better.
+//! 5. It runs the best of these on the confirming images. If it loses more than is allowed there, by more than chance
+//!    explains, the next best is taken. f32 is always one of them, so it is the result if nothing is better.
 //!
 //! Only quantized files are compared, with the kernels that run them. int8 `dynamic-tensor` cannot be stored in a file,
 //! and the f16 of a file does not run on matrix units, so neither is among the uniform modes.

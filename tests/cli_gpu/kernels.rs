@@ -137,6 +137,19 @@ pub fn one_batch_size_that_cannot_run_leaves_the_others(adapter: &Adapter) {
         assert_eq!(row["status"] == "ok", runs, "{row}");
         assert_eq!(row["status"] == "unsupported", !runs, "{row}");
     }
+    // A kernel that runs no batch of int8 finds no batch of it that fits a limit.
+    let arguments = ["--kernel", "network-32x64", "--batch", "8"];
+    let arguments = [&arguments[..], &["--memory-limit", "1MiB"]].concat();
+    let document = run(&mut Bench::new().command(adapter, &arguments)).json();
+    validate(&document);
+    let rows = document["results"].as_array().expect("rows").iter();
+    let mut int8 = rows.filter(|row| row["requested"]["precision"] == "int8");
+    assert!(int8.clone().next().is_some());
+    assert!(int8.all(|row| row["status"] == "unsupported"));
+    let lines = document["memory_limit"]["lines"].as_array().expect("lines");
+    let names = lines.iter().map(|line| line["name"].as_str());
+    assert!(names.clone().all(|name| name != Some("int8")));
+    assert_eq!(names.filter(|name| *name == Some("f32")).count(), 1);
 }
 
 pub fn what_was_tuned_is_remembered(adapter: &Adapter) {

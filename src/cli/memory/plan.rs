@@ -204,10 +204,8 @@ async fn run(
 ) -> Result<u64, Error> {
     let pixels = batch as u64 * session.inputs() as u64;
     // Besides what is planned, the pixels on their way, in rows as the adapter wants them.
-    let of_host = match engine.info().kind {
-        Kind::Cpu | Kind::Software => planned + 2 * pixels,
-        _ => 2 * pixels,
-    };
+    let on_host = engine.info().kind == Kind::Software || session.placement().place == Place::Cpu;
+    let of_host = 2 * pixels + if on_host { planned } else { 0 };
     host::need_free(&format!("a batch of {batch} images"), of_host)?;
     session.release();
     session.upload(&vec![0; pixels as usize]).await?;

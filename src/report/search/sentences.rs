@@ -18,7 +18,8 @@ pub(super) fn sentences(subject: &SearchSubject<'_>, result: &SearchResult) -> V
         all.push(match found.out_of_range {
             true => format!("{mode} seemed better, but leaves its range on the images to confirm with."),
             false => format!(
-                "{mode} seemed better, but on the images to confirm with its accuracy is {} points from f32's {}, more than {} below.",
+                "{mode} seemed better, but on the images to confirm with it changes the accuracy by {} points {}, and a loss of at most {} is \
+                 allowed.",
                 change(found.loss()),
                 around(found.loss()),
                 points(max_drop)
